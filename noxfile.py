@@ -1,0 +1,110 @@
+"""Sessions for developers: `nox -l` lists them, `nox` runs the quick ones."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYTHONS = [
+    line.rsplit(" ", 1)[1]
+    for line in PROJECT["project"]["classifiers"]
+    if line.startswith("Programming Language :: Python :: 3.")
+]
+
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["tests", "lint", "types", "imports"]
+
+
+def install(session: nox.Session, *extras: str, group: str | None = "test") -> None:
+    session.install("-qU", "pip")
+    session.install("-q", "-e", f".[{','.join(extras)}]" if extras else ".")
+    if group:
+        session.run("pip", "install", "-q", "--group", group)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run all tests, on each Python."""
+    install(session, "all")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the tests that take minutes."""
+    install(session, "all")
+    session.run("pytest", "-m", "soak", "-n0", "--timeout=3600", *session.posargs)
+
+
+@nox.session
+def minimal(session: nox.Session) -> None:
+    """Run the tests without any extra but the testing one."""
+    install(session, "testing")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    install(session, group="test")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, on the sources and on the typing tests."""
+    install(session, "all")
+    session.run("mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports go down the layers of the design."""
+    install(session, "all")
+    session.run("lint-imports")
+
+
+@nox.session
+def doctest(session: nox.Session) -> None:
+    """Run the examples in README, docs and docstrings."""
+    install(session, "all")
+    session.run("pytest", "README.md", "docs", "src", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, as HTML in build/docs."""
+    install(session, "all", group="docs")
+    session.run("sphinx-build", "-W", "-q", "-b", "html", "docs", "build/docs")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks, beside their peers."""
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the wheel, and test it with the sources out of reach."""
+    session.install("-qU", "pip", "build")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "-q", "--outdir", "dist")
+    wheel = next((ROOT / "dist").glob("*.whl"))
+    place = Path(session.create_tmp()) / "checkout"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(
+        ROOT,
+        place,
+        ignore=shutil.ignore_patterns(
+            "src", ".git", ".nox", ".venv", ".*_cache", "dist", "build", ".benchmarks"
+        ),
+    )
+    session.install("-q", f"{wheel}[all]")
+    session.chdir(place)
+    session.run("pip", "install", "-q", "--group", "test")
+    session.run("pytest", "tests", "README.md", "docs", "-o", "testpaths=tests", *session.posargs)
