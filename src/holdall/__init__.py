@@ -1,0 +1,150 @@
+"""One dict-like interface for every place where Python can keep things.
+
+>>> import holdall
+>>> store = holdall.FileDirStore(serializer="json")
+>>> store["x"] = [1, 2, 3]
+>>> holdall.FileDirStore(store.path)["x"]
+[1, 2, 3]
+"""
+
+from holdall._version import __version__
+
+TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without the import
+if TYPE_CHECKING:
+    from holdall.abc import (
+        NOT_MINE,
+        Capability,
+        KeyCodec,
+        Persister,
+        PersisterWrapper,
+        Reader,
+        Serializer,
+    )
+    from holdall.conditional import (
+        ALWAYS_RETRIEVE,
+        ANY_ETAG,
+        DELETE_CURRENT,
+        ETAG_HAS_CHANGED,
+        ETAG_IS_THE_SAME,
+        IF_ETAG_CHANGED,
+        ITEM_NOT_AVAILABLE,
+        KEEP_CURRENT,
+        NEVER_RETRIEVE,
+        VALUE_NOT_RETRIEVED,
+        ConditionalResult,
+        Stat,
+        TransformResult,
+    )
+    from holdall.errors import (
+        ConflictError,
+        CorruptValueError,
+        HoldallError,
+        InvalidArgumentError,
+        InvalidKeyError,
+        MismatchError,
+        OutcomeUnknownError,
+        ReadOnlyError,
+        SerializationError,
+        StoreFullError,
+        StoreNotFoundError,
+        StoreUnavailableError,
+        UnsupportedError,
+        UntrustedStoreError,
+    )
+    from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix
+    from holdall.serializers import register
+    from holdall.store import Store
+    from holdall.stores.files import FileDirStore
+    from holdall.stores.memory import MemoryStore
+    from holdall.stores.null import NullStore
+
+_errors = (
+    "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
+    "OutcomeUnknownError ReadOnlyError SerializationError StoreFullError StoreNotFoundError "
+    "StoreUnavailableError UnsupportedError UntrustedStoreError"
+)
+_conditional = (
+    "ALWAYS_RETRIEVE ANY_ETAG DELETE_CURRENT ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED "
+    "ITEM_NOT_AVAILABLE KEEP_CURRENT NEVER_RETRIEVE VALUE_NOT_RETRIEVED "
+    "ConditionalResult Stat TransformResult"
+)
+# Where each public name lives: it is imported when it is first asked for.
+_home = {
+    name: module
+    for module, names in {
+        "abc": "NOT_MINE Capability KeyCodec Persister PersisterWrapper Reader Serializer",
+        "conditional": _conditional,
+        "errors": _errors,
+        "keys": "AnyKeys Digest PathKeys Prefix Suffix",
+        "serializers": "register",
+        "store": "Store",
+        "stores.files": "FileDirStore",
+        "stores.memory": "MemoryStore",
+        "stores.null": "NullStore",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = [
+    "ALWAYS_RETRIEVE",
+    "ANY_ETAG",
+    "DELETE_CURRENT",
+    "ETAG_HAS_CHANGED",
+    "ETAG_IS_THE_SAME",
+    "IF_ETAG_CHANGED",
+    "ITEM_NOT_AVAILABLE",
+    "KEEP_CURRENT",
+    "NEVER_RETRIEVE",
+    "NOT_MINE",
+    "VALUE_NOT_RETRIEVED",
+    "AnyKeys",
+    "Capability",
+    "ConditionalResult",
+    "ConflictError",
+    "CorruptValueError",
+    "Digest",
+    "FileDirStore",
+    "HoldallError",
+    "InvalidArgumentError",
+    "InvalidKeyError",
+    "KeyCodec",
+    "MemoryStore",
+    "MismatchError",
+    "NullStore",
+    "OutcomeUnknownError",
+    "PathKeys",
+    "Persister",
+    "PersisterWrapper",
+    "Prefix",
+    "ReadOnlyError",
+    "Reader",
+    "SerializationError",
+    "Serializer",
+    "Stat",
+    "Store",
+    "StoreFullError",
+    "StoreNotFoundError",
+    "StoreUnavailableError",
+    "Suffix",
+    "TransformResult",
+    "UnsupportedError",
+    "UntrustedStoreError",
+    "__version__",
+    "register",
+]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        module = _home[name]
+    except KeyError:
+        raise AttributeError(f"module 'holdall' has no attribute {name!r}") from None
+    from importlib import import_module  # noqa: PLC0415  (only when something is asked for)
+
+    value: object = getattr(import_module(f"holdall.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,646 @@
+"""All that can be plugged into holdall: persisters, serializers, key codecs.
+
+This page is the contract for extensions; what implements it lies in `holdall.persisters`,
+`holdall.serializers` and `holdall.keys`, and `holdall.testing` checks any implementation.
+
+A persister maps *ids* (``str``) to *data* (``bytes``). Four methods make one::
+
+    class Redis(Persister):
+        def __getitem__(self, id): ...      # KeyError(id) means absent, and nothing else does
+        def __setitem__(self, id, data): ...
+        def __delitem__(self, id): ...
+        def __iter__(self): ...
+
+Everything else has a correct default built on those, and may be overridden where the place does it
+better. An override may be faster, never different. `Reader.stat` is the one to override first: it buys
+``in``, etags, times, sizes and cheap compare-and-swap. Whoever overrides `Persister.write` overrides
+`Persister.put` and makes ``__setitem__`` go the same way, so that unconditional writers take part in
+compare-and-swap.
+"""
+
+import hashlib
+import io
+import itertools
+import math
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from typing import Any, BinaryIO, Final, Generic, Literal, Self, TypeAlias, TypeVar
+
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import ConflictError, UnsupportedError
+
+__all__ = [
+    "NOT_MINE",
+    "Capability",
+    "Data",
+    "KeyCodec",
+    "NotMine",
+    "Persister",
+    "PersisterWrapper",
+    "Reader",
+    "Serializer",
+    "join_parts",
+]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: Any function of one argument, as the pipelines of a store take them.
+Unary: TypeAlias = Callable[[Any], Any]
+
+#: What a serializer hands to a persister: bytes, or pieces that need not be joined to be written.
+Data: TypeAlias = bytes | list[bytes | bytearray | memoryview]
+
+
+class Capability(Enum):
+    """What a persister claims; the conformance suite holds it to every claim."""
+
+    WRITABLE = "items can be stored and deleted"
+    PERSISTENT = "reopening the same place finds the same items"
+    BYTES = "data are bytes; without this claim they may be any object"
+    MTIME = "stats carry the time of the last modification"
+    CHEAP_STAT = "`in`, `len` and `stat` never read data"
+    STREAMING = "`fetch` gives large data as a file, and writes take data in pieces"
+    CAS_THREADS = "compare-and-swap is linearizable among the threads of a process"
+    CAS_HOST = "compare-and-swap is linearizable among the processes of a machine"
+    CAS_WORLD = "compare-and-swap is linearizable among machines"
+
+
+def join_parts(data: Any) -> Any:
+    """Make one piece of data that a serializer gave in pieces.
+
+    Parameters
+    ----------
+    data
+        Data of any kind; only lists of buffers are changed.
+
+    Examples
+    --------
+    >>> join_parts([b"head", memoryview(b"body")])
+    b'headbody'
+    """
+    return b"".join(data) if type(data) is list else data
+
+
+class Reader(Mapping[str, Any], ABC):
+    """A read-only place: ids to data, from two methods, ``__getitem__`` and ``__iter__``.
+
+    Notes
+    -----
+    Threads and processes: as safe as the two methods are. Cost: the defaults read a value to tell
+    anything of it; override `stat` to do better.
+
+    Examples
+    --------
+    >>> class Squares(Reader):
+    ...     def __getitem__(self, id):
+    ...         if not id.isdigit():
+    ...             raise KeyError(id)
+    ...         return str(int(id) ** 2).encode()
+    ...     def __iter__(self):
+    ...         return map(str, range(4))
+    >>> Squares().read("3")[0], "x" in Squares(), len(Squares())
+    (b'9', False, 4)
+    """
+
+    #: What this place claims to do.
+    capabilities: frozenset[Capability] = frozenset({Capability.BYTES})
+
+    @abstractmethod
+    def __getitem__(self, id: str) -> Any:
+        """Give the data stored under an id; ``KeyError(id)`` means absent and nothing else."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the ids; safe while others write."""
+
+    # Two handles of one place are not compared by reading everything in it.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def place(self) -> str:
+        """Where the data lie, for messages."""
+        return type(self).__name__
+
+    @property
+    def owned(self) -> bool:
+        """Whether all that lies here was put here through holdall, so that it may be cleared."""
+        return True
+
+    @property
+    def getter(self) -> "Unary":
+        """A function that does what ``__getitem__`` does, as directly as the place allows."""
+        return self.__getitem__
+
+    def read(self, id: str) -> tuple[Any, Stat]:
+        """Give data and stat as one snapshot.
+
+        Parameters
+        ----------
+        id
+            The id to read.
+
+        Returns
+        -------
+        tuple
+            The data and their `Stat`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        data = self[id]
+        return data, Stat(_digest(data), math.nan, len(data) if isinstance(data, bytes) else None)
+
+    def stat(self, id: str) -> Stat:
+        """Give the stat of an id; override this method first.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        return self.read(id)[1]
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            self.stat(id)  # type: ignore[arg-type]
+        except KeyError:
+            return False
+        return True
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def ids(self, prefix: str = "") -> Iterator[str]:
+        """Iterate over the ids that start with a prefix."""
+        if not prefix:
+            return iter(self)
+        return (id for id in self if id.startswith(prefix))
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:
+        """Iterate over the ids that start with a prefix, by the lists in which the place gives them."""
+        ids = self.ids(prefix)
+        while page := list(itertools.islice(ids, 256)):
+            yield page
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:
+        """Iterate over ids and stats; what vanishes meanwhile is left out."""
+        for id in self.ids(prefix):
+            try:
+                stat = self.stat(id)
+            except KeyError:
+                continue
+            yield id, stat
+
+    def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """Iterate over id and data of those ids that exist, in the order asked."""
+        for id in ids:
+            try:
+                data = self[id]
+            except KeyError:
+                continue
+            yield id, data
+
+    def fetch(self, id: str, limit: int) -> Any:
+        """Give data of up to `limit` bytes whole; larger data may come as an open binary file.
+
+        Parameters
+        ----------
+        id
+            The id to read.
+        limit
+            Size in bytes up to which the data are wanted whole.
+
+        Returns
+        -------
+        bytes or file
+            What is no bytes has ``read``, ``readinto`` and ``close``; the caller closes it.
+        """
+        del limit
+        return self[id]
+
+    def reader(self, id: str) -> BinaryIO:
+        """Open the data of an id as a binary file."""
+        return io.BytesIO(self[id])
+
+    def flush(self) -> None:
+        """Bring to the place what is still on its way."""
+
+    def close(self) -> None:
+        """Give back what the handle holds; closing twice is allowed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+
+class Persister(Reader, MutableMapping[str, Any]):
+    """A place that can be written: ids to data, from four methods.
+
+    Notes
+    -----
+    Threads: conditional writes are linearizable among the threads that share the object, by a lock.
+    Processes: whatever the four methods give; conditional writes of several processes need an
+    override of `write` and `remove`. After a crash: whatever ``__setitem__`` leaves.
+
+    Examples
+    --------
+    >>> class Shouting(Persister):
+    ...     def __init__(self): self.inner = {}
+    ...     def __getitem__(self, id): return self.inner[id.upper()]
+    ...     def __setitem__(self, id, data): self.inner[id.upper()] = data
+    ...     def __delitem__(self, id): del self.inner[id.upper()]
+    ...     def __iter__(self): return iter(list(self.inner))
+    >>> place = Shouting()
+    >>> first = place.write("a", b"1", ITEM_NOT_AVAILABLE)
+    >>> place.write("a", b"2", first.etag).size
+    1
+    """
+
+    capabilities = frozenset({Capability.BYTES, Capability.WRITABLE, Capability.CAS_THREADS})
+
+    @abstractmethod
+    def __setitem__(self, id: str, data: Any) -> None:
+        """Store data under an id, replacing what was there."""
+
+    @abstractmethod
+    def __delitem__(self, id: str) -> None:
+        """Delete an id; ``KeyError(id)`` if there is none."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """The lock under which the defaults compare and swap."""
+        try:
+            return vars(self)["_lock"]  # type: ignore[no-any-return]
+        except KeyError:  # setdefault is atomic: all threads get the same lock
+            return vars(self).setdefault("_lock", threading.RLock())  # type: ignore[no-any-return]
+
+    def put(self, id: str, data: Any) -> None:
+        """Store data, whatever was there, in turn with conditional writers."""
+        with self.lock:
+            self[id] = join_parts(data)
+
+    @contextmanager
+    def writer(self, id: str) -> Iterator[BinaryIO]:
+        """Open a binary file whose content is stored when the context is left without an error."""
+        file = io.BytesIO()
+        yield file
+        self.put(id, file.getvalue())
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:
+        """Store data under an id if the id is in the expected state.
+
+        Parameters
+        ----------
+        id
+            The id to write.
+        data
+            What to store.
+        expected
+            The etag that the item must have, `ITEM_NOT_AVAILABLE` if there must be none, or `ANY_ETAG`.
+
+        Returns
+        -------
+        Stat
+            The stat of what is now stored.
+
+        Raises
+        ------
+        ConflictError
+            If the item is in another state; its ``actual`` tells which.
+        """
+        with self.lock:
+            self.require(id, expected)
+            self[id] = join_parts(data)
+            return self.stat(id)
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:
+        """Delete an id if it is in the expected state.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        ConflictError
+            If the item has another etag.
+        """
+        with self.lock:
+            self.require(id, expected)
+            del self[id]
+
+    def require(self, id: str, expected: Expected) -> None:
+        """Raise `ConflictError` unless the id is in the expected state."""
+        if expected is ANY_ETAG:
+            return
+        try:
+            actual: Etag = self.stat(id).etag
+        except KeyError:
+            actual = ITEM_NOT_AVAILABLE
+        if actual != expected:
+            raise conflict(self, id, expected, actual)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items; what was stored before an error stays stored."""
+        for id, data in items:
+            self.put(id, data)
+
+    def remove_many(self, ids: Iterable[str]) -> None:
+        """Delete those of the ids that exist."""
+        for id in ids:
+            try:
+                self.remove(id)
+            except KeyError:
+                continue
+
+    def clear(self) -> None:
+        """Delete every id."""
+        self.remove_many(list(self))
+
+
+def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
+    """Build the error of a compare-and-swap that lost."""
+    return ConflictError(
+        f"{id!r} in {persister.place} is at {actual!r}, not at {expected!r}: read it again and retry",
+        actual,
+    )
+
+
+class PersisterWrapper(Persister):
+    """A persister that forwards the whole contract to another; override the one verb that changes.
+
+    Parameters
+    ----------
+    inner
+        The persister, or read-only `Reader`, to forward to.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> class Counting(PersisterWrapper):
+    ...     reads = 0
+    ...     def __getitem__(self, id):
+    ...         self.reads += 1
+    ...         return self.inner[id]
+    >>> counting = Counting(MappingPersister({"a": 1}))
+    >>> counting["a"], counting.reads
+    (1, 1)
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self.inner: Any = inner
+        self.capabilities = inner.capabilities
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return str(self.inner.place)
+
+    @property
+    def owned(self) -> bool:  # docstring inherited
+        return bool(self.inner.owned)
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:  # docstring inherited
+        return self.inner.lock  # type: ignore[no-any-return]
+
+    def _writable(self) -> Any:
+        if Capability.WRITABLE not in self.inner.capabilities:
+            raise UnsupportedError(f"{self.place} can only be read")
+        return self.inner
+
+    def __getitem__(self, id: str) -> Any:
+        return self.inner[id]
+
+    def __setitem__(self, id: str, data: Any) -> None:
+        self.put(id, data)
+
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inner)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.inner
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
+        return self.inner.read(id)  # type: ignore[no-any-return]
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        return self.inner.stat(id)  # type: ignore[no-any-return]
+
+    def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
+        return self.inner.ids(prefix)  # type: ignore[no-any-return]
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
+        return self.inner.pages(prefix)  # type: ignore[no-any-return]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        return self.inner.scan(prefix)  # type: ignore[no-any-return]
+
+    def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
+        return self.inner.read_many(ids)  # type: ignore[no-any-return]
+
+    def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
+        return self.inner.fetch(id, limit)
+
+    def reader(self, id: str) -> BinaryIO:  # docstring inherited
+        return self.inner.reader(id)  # type: ignore[no-any-return]
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self._writable().put(id, data)
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        return self._writable().write(id, data, expected)  # type: ignore[no-any-return]
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self._writable().remove(id, expected)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
+        self._writable().write_many(items)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        self._writable().remove_many(ids)
+
+    def clear(self) -> None:  # docstring inherited
+        self._writable().clear()
+
+    def flush(self) -> None:  # docstring inherited
+        self.inner.flush()
+
+    def close(self) -> None:  # docstring inherited
+        self.inner.close()
+
+
+class Serializer(ABC, Generic[V]):
+    """How values are written: value to data and back.
+
+    Examples
+    --------
+    >>> class Hex(Serializer[int]):
+    ...     name, suffix = "hex", ".hex"
+    ...     def dumps(self, value): return b"%x" % value
+    ...     def loads(self, data): return int(data, 16)
+    >>> Hex().loads(Hex().dumps(255))
+    255
+    """
+
+    #: What a store records of it and compares when it is reopened.
+    name: str = ""
+    #: File suffix with its dot.
+    suffix: str = ""
+    #: Whether loading can run code that the data name: then owner and mode of files are checked.
+    executes_code: bool = False
+    #: Size in bytes from which `load` from a file beats `loads`; None if it never does.
+    stream_from: int | None = None
+
+    @abstractmethod
+    def dumps(self, value: V) -> bytes:
+        """Turn a value into data.
+
+        Raises
+        ------
+        SerializationError
+            If the value cannot be written, or would not come back equal.
+        """
+
+    @abstractmethod
+    def loads(self, data: bytes) -> V:
+        """Turn data into the value; whatever it raises means that the data are corrupt."""
+
+    def parts(self, value: V) -> Data:
+        """Turn a value into data in pieces, without copying large buffers.
+
+        The pieces may be views of the value: they are to be written before it changes.
+        """
+        return self.dumps(value)
+
+    def dump(self, value: V, file: BinaryIO) -> None:
+        """Write a value to a binary file."""
+        data = self.parts(value)
+        if isinstance(data, list):
+            file.writelines(data)
+        else:
+            file.write(data)
+
+    def load(self, file: BinaryIO) -> V:
+        """Read the value from a binary file."""
+        return self.loads(file.read())
+
+    def __repr__(self) -> str:
+        return f"<serializer {self.name}>"
+
+
+class NotMine(Enum):
+    """The type of `NOT_MINE`."""
+
+    NOT_MINE = 1
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+#: What a key codec answers to an id that it would never have made.
+NOT_MINE: Final = NotMine.NOT_MINE
+
+
+class KeyCodec(ABC, Generic[K]):
+    """How keys are named: key to id and back, injective and reversible on the keys it accepts.
+
+    Codecs are values: frozen, comparable, with a ``repr`` that tells all of their options, since a
+    store records it. ``first | second`` names keys by the first and the resulting ids by the second.
+
+    Examples
+    --------
+    >>> class Upper(KeyCodec[str]):
+    ...     def encode(self, key):
+    ...         return key.upper()
+    ...     def decode(self, id):
+    ...         return id.lower() if id.isupper() else NOT_MINE
+    >>> Upper().decode("readme"), Upper().decode("README")
+    (NOT_MINE, 'readme')
+    """
+
+    #: Whether ids tell their keys; without that the keys of a store cannot be listed.
+    reversible: bool = True
+
+    @abstractmethod
+    def encode(self, key: K) -> str:
+        """Name a key.
+
+        Raises
+        ------
+        InvalidKeyError
+            If the key is not one that this codec accepts.
+        """
+
+    @abstractmethod
+    def decode(self, id: str) -> K | Literal[NotMine.NOT_MINE]:
+        """Give the key that `encode` names so, or `NOT_MINE`."""
+
+    def decode_many(self, ids: list[str]) -> list[K]:
+        """Give the keys of those of several ids that are ours, in their order."""
+        return [key for key in map(self.decode, ids) if key is not NOT_MINE]
+
+    def id_prefix(self, prefix: Any) -> str:
+        """Give a text with which the ids of all keys below a prefix start; "" promises nothing."""
+        del prefix
+        return ""
+
+    def owns(self, id: str) -> bool:
+        """Tell whether this codec could have made the id."""
+        return self.decode(id) is not NOT_MINE
+
+    def __or__(self, other: "KeyCodec[str]") -> "KeyCodec[K]":
+        return _Chain(self, other)
+
+
+class _Chain(KeyCodec[Any]):
+    """Two codecs, one after the other; longer chains are chains of chains."""
+
+    def __init__(self, first: KeyCodec[Any], second: KeyCodec[Any]) -> None:
+        self.first = first
+        self.second = second
+        self.reversible = first.reversible and second.reversible
+
+    def encode(self, key: Any) -> str:
+        return self.second.encode(self.first.encode(key))
+
+    def decode(self, id: str) -> Any:
+        inner = self.second.decode(id)
+        return NOT_MINE if inner is NOT_MINE else self.first.decode(inner)
+
+    def owns(self, id: str) -> bool:
+        inner = self.second.decode(id)
+        return inner is not NOT_MINE and self.first.owns(inner)
+
+    def __repr__(self) -> str:
+        return f"{self.first!r} | {self.second!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Chain) and (self.first, self.second) == (other.first, other.second)
+
+    def __hash__(self) -> int:
+        return hash((self.first, self.second))
+
+
+def _digest(data: Any) -> str:
+    """Etag of data whose place knows none: equal data, equal etag."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise UnsupportedError(
+            f"the place keeps no versions and {type(data).__name__} has no digest: override stat()",
+        )
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,197 @@
+"""The values of conditional operations: stats, conditions, sentinels, jokers, results.
+
+Values only, no behaviour: what the operations do with them is told in `Store` and in the page
+"Conditional operations" of the documentation.
+"""
+
+from enum import Enum
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from holdall.errors import InvalidArgumentError
+
+__all__ = [
+    "ALWAYS_RETRIEVE",
+    "ANY_ETAG",
+    "DELETE_CURRENT",
+    "ETAG_HAS_CHANGED",
+    "ETAG_IS_THE_SAME",
+    "IF_ETAG_CHANGED",
+    "ITEM_NOT_AVAILABLE",
+    "KEEP_CURRENT",
+    "NEVER_RETRIEVE",
+    "VALUE_NOT_RETRIEVED",
+    "Condition",
+    "ConditionalResult",
+    "Etag",
+    "Expected",
+    "Joker",
+    "Retrieval",
+    "Sentinel",
+    "Stat",
+    "TransformResult",
+]
+
+V = TypeVar("V")
+
+
+class _Named(Enum):
+    """An enum whose members show their public name."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Sentinel(_Named):
+    """What stands in the place of an etag or a value that is not there."""
+
+    ITEM_NOT_AVAILABLE = 1  #: the key is absent; stands for its etag and for its value
+    VALUE_NOT_RETRIEVED = 2  #: there is a value, but it was not asked for
+
+
+class Joker(_Named):
+    """Commands that may be written in the place of a value."""
+
+    KEEP_CURRENT = 1  #: leave the item as it is
+    DELETE_CURRENT = 2  #: delete the item; no error where there is none
+
+
+class Condition(_Named):
+    """When a conditional operation goes ahead, from the expected and the actual etag."""
+
+    ANY_ETAG = 1  #: always
+    ETAG_IS_THE_SAME = 2  #: expected == actual
+    ETAG_HAS_CHANGED = 3  #: expected != actual
+
+
+class Retrieval(_Named):
+    """Which conditional operations bring the value along."""
+
+    ALWAYS_RETRIEVE = 1  #: whenever there is one
+    IF_ETAG_CHANGED = 2  #: if the actual etag is not the expected one
+    NEVER_RETRIEVE = 3  #: not at all
+
+
+ITEM_NOT_AVAILABLE: Final = Sentinel.ITEM_NOT_AVAILABLE
+VALUE_NOT_RETRIEVED: Final = Sentinel.VALUE_NOT_RETRIEVED
+KEEP_CURRENT: Final = Joker.KEEP_CURRENT
+DELETE_CURRENT: Final = Joker.DELETE_CURRENT
+ANY_ETAG: Final = Condition.ANY_ETAG
+ETAG_IS_THE_SAME: Final = Condition.ETAG_IS_THE_SAME
+ETAG_HAS_CHANGED: Final = Condition.ETAG_HAS_CHANGED
+ALWAYS_RETRIEVE: Final = Retrieval.ALWAYS_RETRIEVE
+IF_ETAG_CHANGED: Final = Retrieval.IF_ETAG_CHANGED
+NEVER_RETRIEVE: Final = Retrieval.NEVER_RETRIEVE
+
+#: The version of an item: an opaque text, or `ITEM_NOT_AVAILABLE` where there is no item.
+Etag: TypeAlias = str | Literal[Sentinel.ITEM_NOT_AVAILABLE]
+#: The state in which a persister must find an item for a write to go ahead.
+Expected: TypeAlias = Etag | Literal[Condition.ANY_ETAG]
+
+
+class Stat(NamedTuple):
+    """What is known of a stored item without reading it.
+
+    Parameters
+    ----------
+    etag
+        Opaque version of the data: changes whenever they change, and is never given to another
+        state of the same id.
+    mtime
+        Time of the last modification, POSIX seconds.
+    size
+        Length of the data in bytes; None where data are objects and have no length in bytes.
+
+    Examples
+    --------
+    >>> Stat("7f", 1700000000.0, 12).size
+    12
+    """
+
+    etag: str
+    mtime: float
+    size: int | None
+
+
+class ConditionalResult(NamedTuple, Generic[V]):
+    """What a conditional operation found, and what it left.
+
+    Parameters
+    ----------
+    condition_was_satisfied
+        Whether the expected and the actual etag met the condition.
+    actual_etag
+        Etag before the operation, `ITEM_NOT_AVAILABLE` if the key was absent.
+    resulting_etag
+        Etag after the operation, `ITEM_NOT_AVAILABLE` if the key is absent now.
+    new_value
+        The value after the operation, `VALUE_NOT_RETRIEVED` or `ITEM_NOT_AVAILABLE`.
+
+    Examples
+    --------
+    >>> ConditionalResult(True, "1", "2", "new").value_was_mutated
+    True
+    """
+
+    condition_was_satisfied: bool
+    actual_etag: Etag
+    resulting_etag: Etag
+    new_value: V | Sentinel
+
+    @property
+    def value_was_mutated(self) -> bool:
+        """Whether the operation changed what is stored."""
+        return self.actual_etag != self.resulting_etag
+
+
+class TransformResult(NamedTuple, Generic[V]):
+    """What `Store.transform_item` left.
+
+    Parameters
+    ----------
+    resulting_etag
+        Etag of the item now, `ITEM_NOT_AVAILABLE` if it is absent.
+    new_value
+        The value now, `ITEM_NOT_AVAILABLE` if the item is absent.
+    attempts
+        How often the transformer was called: 1 plus the number of lost races.
+
+    Examples
+    --------
+    >>> TransformResult("2", 7, 1).new_value
+    7
+    """
+
+    resulting_etag: Etag
+    new_value: V | Sentinel
+    attempts: int
+
+
+def condition_holds(condition: Any, expected: Any, actual: Any) -> bool:
+    """Tell whether a condition is met.
+
+    Parameters
+    ----------
+    condition
+        A `Condition`.
+    expected, actual
+        Etags, or `ITEM_NOT_AVAILABLE`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `condition` is not a `Condition`.
+
+    Examples
+    --------
+    >>> condition_holds(ETAG_IS_THE_SAME, "1", "1")
+    True
+    """
+    if condition is ANY_ETAG:
+        return True
+    if condition is ETAG_IS_THE_SAME:
+        return bool(expected == actual)
+    if condition is ETAG_HAS_CHANGED:
+        return bool(expected != actual)
+    raise InvalidArgumentError(
+        f"condition must be ANY_ETAG, ETAG_IS_THE_SAME or ETAG_HAS_CHANGED, got {condition!r}",
+    )

@@ -1,0 +1,127 @@
+"""Every exception that holdall raises, and nothing else.
+
+Each leaf is also the built-in exception that a user would catch without knowing holdall::
+
+    HoldallError
+     ├─ InvalidKeyError        KeyError, TypeError    the store has no name for such a key
+     ├─ InvalidArgumentError   TypeError, ValueError  an option, or the type of a value, is refused
+     ├─ SerializationError     ValueError             a value cannot be turned into data, or back
+     │   └─ CorruptValueError                         the stored data are not what a serializer wrote
+     ├─ MismatchError          ValueError             the place was made with another serializer or key codec
+     ├─ ConflictError          RuntimeError           somebody else changed the item first
+     ├─ ReadOnlyError          TypeError              a guard of the store forbids this write
+     ├─ UnsupportedError       NotImplementedError    this kind of place cannot do that
+     ├─ StoreUnavailableError  OSError                the place does not answer
+     │   ├─ StoreNotFoundError FileNotFoundError      there is nothing at that place
+     │   ├─ StoreFullError                            no room left; what was stored is untouched
+     │   └─ OutcomeUnknownError                       the write may or may not have happened
+     └─ UntrustedStoreError    PermissionError        somebody else could have written what pickle would run
+
+An absent key is a plain ``KeyError`` with the user's key, as from a dict.
+"""
+
+from typing import Any
+
+__all__ = [
+    "ConflictError",
+    "CorruptValueError",
+    "HoldallError",
+    "InvalidArgumentError",
+    "InvalidKeyError",
+    "MismatchError",
+    "OutcomeUnknownError",
+    "ReadOnlyError",
+    "SerializationError",
+    "StoreFullError",
+    "StoreNotFoundError",
+    "StoreUnavailableError",
+    "UnsupportedError",
+    "UntrustedStoreError",
+]
+
+
+class HoldallError(Exception):
+    """Root of all exceptions of holdall."""
+
+
+class InvalidKeyError(HoldallError, KeyError, TypeError):
+    """The key has no name in this store: its type or form is not accepted.
+
+    ``in``, ``get`` and ``discard`` answer False, the default and False for such a key.
+
+    Examples
+    --------
+    >>> raise InvalidKeyError("keys of this store are str, got int: 3")
+    Traceback (most recent call last):
+    ...
+    holdall.errors.InvalidKeyError: keys of this store are str, got int: 3
+    """
+
+    # KeyError shows the repr of its argument; a message is for reading.
+    __str__ = Exception.__str__
+
+
+class InvalidArgumentError(HoldallError, TypeError, ValueError):
+    """An option is not one of those accepted, or a value is not of the type that the store takes."""
+
+
+class SerializationError(HoldallError, ValueError):
+    """A value cannot be turned into data, or data cannot be loaded here."""
+
+
+class CorruptValueError(SerializationError):
+    """The stored data are not what the serializer of this store wrote."""
+
+
+class MismatchError(HoldallError, ValueError):
+    """The place was made with another serializer or key codec than it is opened with."""
+
+
+class ConflictError(HoldallError, RuntimeError):
+    """The item is not in the state that a conditional write expected.
+
+    Parameters
+    ----------
+    message
+        What was attempted, with which key and place.
+    actual
+        The etag of the item when the write was refused, or ``ITEM_NOT_AVAILABLE``.
+    attempts
+        How many times the write was tried.
+    """
+
+    def __init__(self, message: str, actual: Any = None, attempts: int = 1) -> None:
+        super().__init__(message, actual, attempts)
+        self.actual = actual
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ReadOnlyError(HoldallError, TypeError):
+    """A guard of the store (read-only, append-only) forbids this write."""
+
+
+class UnsupportedError(HoldallError, NotImplementedError):
+    """A place of this kind cannot do what was asked, and does not pretend to."""
+
+
+class StoreUnavailableError(HoldallError, OSError):
+    """The place where the data lie does not answer, or refuses."""
+
+
+class StoreNotFoundError(StoreUnavailableError, FileNotFoundError):
+    """There is nothing at the place that was to be read."""
+
+
+class StoreFullError(StoreUnavailableError):
+    """There is no room for the value. What was stored before is untouched."""
+
+
+class OutcomeUnknownError(StoreUnavailableError):
+    """The answer to a write was lost: it may or may not have happened."""
+
+
+class UntrustedStoreError(HoldallError, PermissionError):
+    """Loading the value could run code that somebody else was able to write."""
