@@ -1,0 +1,162 @@
+"""JSON, strictly: what would not come back equal is an error instead of a surprise."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from holdall.errors import CorruptValueError, SerializationError
+from holdall.serializers import OptionSerializer
+
+__all__ = ["JsonSerializer"]
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+class JsonSerializer(OptionSerializer[Any]):
+    """JSON in UTF-8, readable by anything. Loading never runs anything.
+
+    Parameters
+    ----------
+    strict
+        Whether to refuse a value that would not come back equal, as a tuple or a dict with keys that
+        are no text. It is read back for that, which about triples the cost of writing.
+    indent
+        Number of spaces, or the text, to indent by; None writes one line.
+    sort_keys
+        Whether dicts are written in the order of their keys.
+    stream_from
+        Size in bytes from which a store reads the value from the open file.
+
+    Notes
+    -----
+    NaN and the infinities are refused even if not strict: they are not JSON. Lone surrogates are
+    kept. What comes back equal is accepted though of another type: an ``IntEnum`` comes back as ``int``.
+
+    Examples
+    --------
+    >>> serializer = JsonSerializer()
+    >>> serializer.dumps({"a": [1, None, "é"]}).decode()
+    '{"a": [1, null, "é"]}'
+    >>> serializer.dumps({"a": (1, 2)})
+    Traceback (most recent call last):
+    ...
+    holdall.errors.SerializationError: $.a: tuple would come back as list; ...
+    """
+
+    name = "json"
+    suffix = ".json"
+    options = ("strict", "indent", "sort_keys", "stream_from")
+
+    def __init__(
+        self,
+        *,
+        strict: bool = True,
+        indent: int | str | None = None,
+        sort_keys: bool = False,
+        stream_from: int | None = None,
+    ) -> None:
+        self.strict = strict
+        self.indent = indent
+        self.sort_keys = sort_keys
+        self.stream_from = stream_from
+        same: dict[str, Any] = {"allow_nan": False, "indent": indent, "sort_keys": sort_keys}
+        self._encoder = json.JSONEncoder(ensure_ascii=False, **same)
+        self._ascii_encoder = json.JSONEncoder(**same)
+        self._end = "" if indent is None else "\n"
+
+    def dumps(self, value: Any) -> bytes:  # docstring inherited
+        try:
+            text = self._encoder.encode(value) + self._end
+            try:
+                data = text.encode()
+            except UnicodeEncodeError:  # lone surrogates have no UTF-8, but escapes
+                text = self._ascii_encoder.encode(value) + self._end
+                data = text.encode()
+            equal = not self.strict or bool(_decode(text) == value)
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise SerializationError(self._complaint(value, str(error) or type(error).__name__)) from error
+        if not equal:
+            raise SerializationError(
+                self._complaint(value, f"{type(value).__name__} would come back different"),
+            )
+        return data
+
+    def loads(self, data: bytes) -> Any:  # docstring inherited
+        try:
+            return _decode(str(data, "utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise CorruptValueError(f"the data are not JSON: {error}") from error
+
+    def _complaint(self, value: Any, otherwise: str) -> str:
+        try:
+            found = _offence(value, "$", self.strict, set())
+        except Exception:  # too deep, or a value whose own methods fail
+            found = None
+        remedy = "convert it, or use serializer='pickle'"
+        if self.strict:
+            remedy += " or JsonSerializer(strict=False)"
+        return f"{found or f'$: {otherwise}'}; {remedy}"
+
+
+def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None:
+    """Find the first place in a value that JSON cannot keep, and say what is wrong there."""
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        try:
+            int.__repr__(value)
+        except ValueError as error:
+            return f"{path}: {error}"
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{path}: {float(value)} is not JSON"
+    if isinstance(value, str):
+        return _paired(value, path) if strict else None
+    if not isinstance(value, dict | list | tuple):
+        return f"{path}: {type(value).__name__} is not a type of JSON"
+    if id(value) in above:
+        return f"{path}: {type(value).__name__} contains itself"
+    if strict and isinstance(value, tuple):
+        return f"{path}: {type(value).__name__} would come back as list"
+    above.add(id(value))
+    if isinstance(value, dict):
+        for key, item in value.items():
+            found = _key_offence(key, path, strict)
+            found = found or _offence(item, path + _step(key), strict, above)
+            if found:
+                return found
+    else:
+        for index, item in enumerate(value):
+            found = _offence(item, f"{path}[{index}]", strict, above)
+            if found:
+                return found
+    above.discard(id(value))
+    return None
+
+
+def _key_offence(key: Any, path: str, strict: bool) -> str | None:
+    if isinstance(key, str):
+        return _paired(key, f"{path}{_step(key)}") if strict else None
+    if strict or not (key is None or isinstance(key, int | float)):
+        return f"{path}: the key {key!r:.80} is {type(key).__name__}, keys of JSON are str"
+    return _offence(key, path, strict, set())
+
+
+def _paired(text: str, path: str) -> str | None:
+    # Two escapes that stand side by side are read as one character: no JSON keeps them apart.
+    if json.loads(json.dumps(text)) == text:
+        return None
+    return f"{path}: a pair of surrogates would come back as one character"
+
+
+def _step(key: Any) -> str:
+    if isinstance(key, str) and key.isidentifier():
+        return f".{key}"
+    return f"[{json.dumps(key)}]" if isinstance(key, str) else f"[{key!r:.80}]"

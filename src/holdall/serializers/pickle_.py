@@ -1,0 +1,164 @@
+"""Pickle: any Python object, with large buffers written and read without a copy on the way."""
+
+import io
+import pickle
+from struct import Struct
+from typing import Any, BinaryIO, NoReturn
+
+from holdall.abc import Data
+from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
+from holdall.serializers import OptionSerializer
+
+__all__ = ["PickleSerializer"]
+
+# From this size on the pickler hands a buffer over as it is instead of copying it into a frame.
+_LARGE = 1 << 16
+_LARGE_TYPES = frozenset({bytes, bytearray, str})
+
+# A pickle of protocol 4 or 5 starts with PROTO n FRAME and the length of the frame in 8 bytes.
+_FRAME_START = 11
+_frame_length = Struct("<Q").unpack_from
+
+_dumps = pickle.dumps
+_loads = pickle.loads
+
+
+class PickleSerializer(OptionSerializer[Any]):
+    """Any Python object. Loading can run code that the data name: load only what you trust.
+
+    Parameters
+    ----------
+    protocol
+        Version of the pickle format; large buffers are spared a copy from 5 on.
+    stream_from
+        Size in bytes from which a store reads the value from the open file.
+
+    Notes
+    -----
+    The data are plain pickles: ``pickle.load`` reads them anywhere. Arrays that are writable come back
+    writable. Threads: stateless.
+
+    Examples
+    --------
+    >>> serializer = PickleSerializer()
+    >>> serializer.loads(serializer.dumps({1: {2, 3}}))
+    {1: {2, 3}}
+    """
+
+    name = "pickle"
+    suffix = ".pkl"
+    executes_code = True
+    options = ("protocol", "stream_from")
+    stream_from: int | None = 1 << 20
+
+    def __init__(self, protocol: int = 5, stream_from: int | None = 1 << 20) -> None:
+        if protocol not in range(pickle.HIGHEST_PROTOCOL + 1):
+            raise InvalidArgumentError(
+                f"protocol is a number from 0 to {pickle.HIGHEST_PROTOCOL}, got {protocol!r}",
+            )
+        self.protocol = protocol
+        self.stream_from = stream_from
+
+    def dumps(self, value: Any) -> bytes:  # docstring inherited
+        try:
+            return _dumps(value, self.protocol)
+        except Exception as error:
+            _refuse(value, error)
+
+    def parts(self, value: Any) -> Data:  # docstring inherited
+        protocol = self.protocol
+        if protocol < 5:
+            return self.dumps(value)
+        if type(value) in _LARGE_TYPES and len(value) >= _LARGE:
+            return self._pieces(value)
+        try:
+            return _dumps(value, protocol, buffer_callback=_keep_small)
+        except _LargeBufferError:
+            return self._pieces(value)
+        except Exception as error:
+            _refuse(value, error)
+
+    def _pieces(self, value: Any) -> Data:
+        pieces = _Pieces()
+        try:
+            pickle.Pickler(pieces, self.protocol).dump(value)
+        except Exception as error:
+            _refuse(value, error)
+        return pieces.parts
+
+    def loads(self, data: bytes) -> Any:  # docstring inherited
+        # Nearly every value fits into one frame, which tells its length, or is so small that it has no
+        # frame but only one STOP, a full stop. Then nothing can follow it. For the others the unpickler
+        # tells where it stopped, which takes three times as long.
+        size = len(data)
+        if size > _FRAME_START:
+            if _FRAME_START + _frame_length(data, 3)[0] == size:
+                return _loads(data)
+        elif type(data) is bytes and data.find(b".") == size - 1:
+            return _loads(data)
+        return _load_to_end(io.BytesIO(data))
+
+    def load(self, file: BinaryIO) -> Any:  # docstring inherited
+        if isinstance(file, io.BufferedIOBase):
+            return _load_to_end(file)
+        # Raw reads may come back short (at 2 GiB at the latest). A buffered reader goes on until all
+        # is read, and reads what is larger than its buffer straight into the value.
+        raw = file if isinstance(file, io.RawIOBase) else _Raw(file)
+        buffered = io.BufferedReader(raw)
+        try:
+            return _load_to_end(buffered)
+        finally:
+            buffered.detach()  # else its end would close the file, which is the caller's
+
+
+class _LargeBufferError(Exception):
+    """Stops a pickling that is about to copy a large buffer."""
+
+
+def _keep_small(buffer: pickle.PickleBuffer) -> bool:
+    if buffer.raw().nbytes >= _LARGE:
+        raise _LargeBufferError
+    return True  # in band: a part of the pickle
+
+
+class _Pieces:
+    """A file for the pickler that keeps what is written, large buffers without a copy."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes | bytearray | memoryview] = []
+
+    def write(self, chunk: Any) -> int:
+        if type(chunk) is not bytes:
+            chunk = pickle.PickleBuffer(chunk).raw()
+            if chunk.nbytes < _LARGE:  # may be a view of memory that the pickler uses again
+                chunk = bytes(chunk)
+        self.parts.append(chunk)
+        return len(chunk)
+
+
+class _Raw(io.RawIOBase):
+    """Any object with ``readinto`` as a raw file."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(buffer) or 0
+
+
+def _load_to_end(file: Any) -> Any:
+    value = pickle.Unpickler(file).load()
+    if file.read(1):
+        raise CorruptValueError("the data go on after the end of the pickle")
+    return value
+
+
+def _refuse(value: Any, error: Exception) -> NoReturn:
+    if isinstance(error, MemoryError | OSError):  # not the value's fault
+        raise error
+    raise SerializationError(
+        f"a value of type {type(value).__qualname__} cannot be pickled: {str(error) or type(error).__name__}",
+    ) from error

@@ -1,0 +1,47 @@
+"""Bytes, as they are."""
+
+from typing import Any
+
+from holdall.abc import Data
+from holdall.errors import SerializationError
+from holdall.serializers import OptionSerializer
+
+__all__ = ["BytesSerializer"]
+
+# Below this size a copy costs less than what spares it.
+_LARGE = 1 << 16
+
+
+class BytesSerializer(OptionSerializer[Any]):
+    r"""Bytes, as they are: the data are the value. Loading never runs anything.
+
+    ``bytearray`` and ``memoryview`` are accepted and come back as ``bytes``.
+
+    Examples
+    --------
+    >>> BytesSerializer().dumps(bytearray(b"\x00\x01"))
+    b'\x00\x01'
+    """
+
+    name = "bytes"
+    suffix = ".bin"
+
+    def dumps(self, value: Any) -> bytes:  # docstring inherited
+        if type(value) is bytes:
+            return value
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise SerializationError(
+                f"serializer 'bytes' keeps bytes, bytearray and memoryview, got {type(value).__name__}: "
+                "convert it, or use serializer='pickle'",
+            )
+        return memoryview(value).tobytes()
+
+    def parts(self, value: Any) -> Data:  # docstring inherited
+        if type(value) is not bytes and isinstance(value, bytes | bytearray | memoryview):
+            view = memoryview(value)
+            if view.nbytes >= _LARGE and view.c_contiguous:
+                return [view.cast("B")]
+        return self.dumps(value)
+
+    def loads(self, data: bytes) -> bytes:  # docstring inherited
+        return bytes(data)
