@@ -1,0 +1,289 @@
+"""The folder under a file store: its descriptors, its lock, its workspace for unfinished files.
+
+Everything goes through descriptors of folders, opened without following links, so that no name and no
+link leads out of the root. This module knows nothing of values, etags or records.
+"""
+
+import errno
+import fcntl
+import itertools
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from holdall.errors import InvalidKeyError, StoreFullError, StoreUnavailableError
+
+#: The one entry that holdall adds to a folder: record, lock, and workspaces of running writers.
+CONTROL = ".holdall"
+#: Names that no folder or file of a user has.
+RESERVED = frozenset({"", ".", "..", CONTROL})
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_BELOW = FOLDER | os.O_NOFOLLOW
+
+#: What the system says where there is no such file, or something else in its place.
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENXIO})
+_NO_FLOCK = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_tokens = itertools.count()
+
+
+def translate(error: OSError, what: str, path: str) -> StoreUnavailableError:
+    """Make an error of ours of what the system said."""
+    kind = StoreFullError if error.errno in _FULL else StoreUnavailableError
+    hint = "; what was stored before is untouched" if kind is StoreFullError else ""
+    return kind(error.errno or 0, f"{what}: {os.strerror(error.errno or 0)}{hint}", path)
+
+
+class Folder:
+    """Descriptors, lock and workspace of one folder, made when first needed.
+
+    Parameters
+    ----------
+    path
+        The folder, or None for a private temporary one that the first write makes.
+    sync
+        Whether new folders are to survive a power cut.
+
+    Notes
+    -----
+    Threads: ``with folder:`` excludes threads and processes. Processes: a forked child gives up the
+    descriptors of its parent and opens its own, since locks belong to descriptors.
+    """
+
+    def __init__(self, path: str | None, *, sync: bool = False) -> None:
+        self._path = path
+        self._sync = sync
+        self.fd = -1
+        self.workspace = -1
+        self.fine_mtime = True
+        self._reset_locks()
+        self._cleanup: Callable[[], Any] | None = None
+        _all.add(self)
+
+    def _reset_locks(self) -> None:
+        self.mutex = threading.RLock()
+        self.acquire: Callable[[], Any] = self._no_lock
+        self.release: Callable[[], Any] = self._no_lock
+
+    def _no_lock(self) -> None:
+        raise RuntimeError("the folder is not open")
+
+    @property
+    def path(self) -> str:
+        """The folder; a private temporary one is named, and made, when it is first asked for."""
+        if self._path is None:
+            self._path = tempfile.mkdtemp(prefix="holdall-")
+        return self._path
+
+    @property
+    def known(self) -> bool:
+        """Whether the folder has a name yet."""
+        return self._path is not None
+
+    def open(self, *, create: bool = False) -> bool:
+        """Open the folder; tell whether it is there."""
+        with self.mutex:
+            if self.fd >= 0 and os.fstat(self.fd).st_nlink:
+                return True
+            self.close()
+            if not create and not self.known:
+                return False
+            if create:
+                os.makedirs(self.path, exist_ok=True)
+            try:
+                self.fd = os.open(self.path, FOLDER)
+            except FileNotFoundError:
+                return False
+            self.acquire = partial(fcntl.flock, self.fd, fcntl.LOCK_EX)
+            self.release = partial(fcntl.flock, self.fd, fcntl.LOCK_UN)
+            return True
+
+    def __enter__(self) -> None:
+        """Exclude all other writers of this folder, threads and processes; not to be nested."""
+        self.mutex.acquire()
+        try:
+            try:
+                self.acquire()
+            except OSError as error:
+                if error.errno not in _NO_FLOCK:
+                    raise
+                self._use_lock_file()
+                self.acquire()
+        except BaseException:
+            self.mutex.release()
+            raise
+
+    def __exit__(self, *exc_info: object) -> None:
+        try:
+            self.release()
+        finally:
+            self.mutex.release()
+
+    def _use_lock_file(self) -> None:
+        """Lock a file where the file system cannot lock a folder (some network file systems)."""
+        from filelock import FileLock  # noqa: PLC0415  (slow to import, rarely needed)
+
+        os.makedirs(os.path.join(self.path, CONTROL), exist_ok=True)
+        lock = FileLock(os.path.join(self.path, CONTROL, "lock"))
+        self.acquire = lock.acquire
+        self.release = lock.release
+
+    def open_below(self, names: list[str], *, create: bool = False) -> int:
+        """Open a folder below the root; the caller closes it.
+
+        Raises
+        ------
+        OSError
+            If one of the names is not a folder, or is a link.
+        """
+        here = os.dup(self.fd)
+        try:
+            for name in names:
+                self._check_name(name)
+                try:
+                    below = os.open(name, _BELOW, dir_fd=here)
+                except FileNotFoundError:
+                    if not create:
+                        raise
+                    try:
+                        os.mkdir(name, dir_fd=here)
+                        if self._sync:  # a new folder is durable once its parent is
+                            os.fsync(here)
+                    except FileExistsError:
+                        pass
+                    below = os.open(name, _BELOW, dir_fd=here)
+                os.close(here)
+                here = below
+        except BaseException:
+            os.close(here)
+            raise
+        return here
+
+    def _check_name(self, name: str) -> None:
+        if name in RESERVED:
+            raise InvalidKeyError(f"{name!r} cannot be the name of a folder below {self.path}")
+
+    def prepare(self) -> None:
+        """Make the workspace of this handle, and sweep those of killed writers."""
+        with self.mutex:
+            if self.workspace >= 0 and os.fstat(self.workspace).st_nlink:
+                return
+            self._drop_workspace()
+            self.open(create=True)
+            try:
+                os.mkdir(CONTROL, dir_fd=self.fd)
+            except FileExistsError:
+                pass
+            with self:
+                control = os.open(CONTROL, _BELOW, dir_fd=self.fd)
+                try:
+                    sweep(control)
+                    self._make_workspace(control)
+                finally:
+                    os.close(control)
+
+    def _make_workspace(self, control: int) -> None:
+        name = f"w-{os.getpid():x}-{next(_tokens):x}-{os.urandom(4).hex()}"
+        os.mkdir(name, 0o700, dir_fd=control)
+        self.workspace = os.open(name, _BELOW, dir_fd=control)
+        try:
+            # Held for as long as this handle lives: who gets it knows that we are dead.
+            fcntl.flock(self.workspace, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_FLOCK:
+                raise
+        os.utime(self.workspace, ns=(1_000_000_007, 1_000_000_007))
+        self.fine_mtime = os.fstat(self.workspace).st_mtime_ns == 1_000_000_007
+        where = os.path.join(self.path, CONTROL, name)
+        self._cleanup = weakref.finalize(self, _remove_workspace, where, os.getpid())
+
+    def sweep(self) -> None:
+        """Remove what killed writers left, unless nobody may write here."""
+        if not self.open():
+            return
+        try:
+            control = os.open(CONTROL, _BELOW, dir_fd=self.fd)
+        except OSError:
+            return
+        try:
+            if any(name.startswith("w-") for name in os.listdir(control)):
+                with self:
+                    sweep(control)
+        except OSError:
+            return  # a place where we may not write is no less readable for it
+        finally:
+            os.close(control)
+
+    def _drop_workspace(self) -> None:
+        if self.workspace >= 0:
+            os.close(self.workspace)
+            self.workspace = -1
+        if self._cleanup is not None:
+            self._cleanup()
+            self._cleanup = None
+
+    def close(self) -> None:
+        """Give the descriptors back, and remove the workspace."""
+        with self.mutex:
+            self._drop_workspace()
+            if self.fd >= 0:
+                os.close(self.fd)
+                self.fd = -1
+
+    def after_fork(self) -> None:
+        """Forget the parent's descriptors: locks taken through them would be the parent's."""
+        for fd in (self.fd, self.workspace):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self.workspace = -1
+        self._cleanup = None
+        self._reset_locks()
+
+
+def sweep(control: int) -> None:
+    """Remove the workspaces whose writers are dead; the lock of the folder is held."""
+    for name in os.listdir(control):
+        if not name.startswith("w-"):
+            continue
+        try:
+            fd = os.open(name, _BELOW, dir_fd=control)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # its writer lives
+        else:
+            for leftover in os.listdir(fd):
+                os.unlink(leftover, dir_fd=fd)
+            os.rmdir(name, dir_fd=control)
+        finally:
+            os.close(fd)
+
+
+def _remove_workspace(path: str, pid: int) -> None:
+    if pid != os.getpid():
+        return  # a forked child: the workspace is its parent's
+    try:
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
+    except OSError:
+        pass  # the folder is gone, or the next writer sweeps
+
+
+_all: weakref.WeakSet[Folder] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for folder in list(_all):
+        folder.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

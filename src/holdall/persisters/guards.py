@@ -1,0 +1,108 @@
+"""Persisters that refuse some writes to another, in the verb itself, so that nothing slips by."""
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from holdall.abc import Capability, PersisterWrapper
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.errors import ConflictError, ReadOnlyError
+
+__all__ = ["AppendOnlyPersister", "ReadOnlyPersister"]
+
+
+class ReadOnlyPersister(PersisterWrapper):
+    """Refuses every write.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> ReadOnlyPersister(MappingPersister({"a": 1})).remove("a")
+    Traceback (most recent call last):
+    ...
+    holdall.errors.ReadOnlyError: a dict in memory is opened read-only: 'a' stays as it is
+    """
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.capabilities -= {Capability.WRITABLE}
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ReadOnlyError(f"{self.place} is opened read-only: {what}")
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        del data
+        self._refuse(f"{id!r} stays as it is")
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        del data, expected
+        self._refuse(f"{id!r} stays as it is")
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        del expected
+        self._refuse(f"{id!r} stays as it is")
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
+        for id, data in items:
+            self.put(id, data)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        for id in ids:
+            self.remove(id)
+
+    def clear(self) -> None:  # docstring inherited
+        self._refuse("it is not cleared")
+
+
+class AppendOnlyPersister(PersisterWrapper):
+    """Lets items be added, and never changed or deleted.
+
+    Notes
+    -----
+    Threads and processes: exactly one of several writers of a new id wins, in the scope in which the
+    inner persister compares and swaps. Cost: a stat more a write.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> place = AppendOnlyPersister(MappingPersister({"a": 1}))
+    >>> place["b"] = 2
+    >>> place["a"] = 2
+    Traceback (most recent call last):
+    ...
+    holdall.errors.ReadOnlyError: a dict in memory is append-only: 'a' is there and stays as it is
+    """
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self.write(id, data)
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        if expected is not ANY_ETAG and expected is not ITEM_NOT_AVAILABLE:
+            self.require(id, expected)
+            self._refuse(id)
+        try:
+            return self._writable().write(id, data, ITEM_NOT_AVAILABLE)  # type: ignore[no-any-return]
+        except ConflictError:
+            if expected is ITEM_NOT_AVAILABLE:
+                raise
+            self._refuse(id)
+
+    def _refuse(self, id: str) -> NoReturn:
+        raise ReadOnlyError(f"{self.place} is append-only: {id!r} is there and stays as it is")
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self.require(id, expected)
+        if id not in self.inner:
+            raise KeyError(id)
+        self._refuse(id)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
+        for id, data in items:
+            self.put(id, data)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        for id in ids:
+            if id in self.inner:
+                self.remove(id)
+
+    def clear(self) -> None:  # docstring inherited
+        raise ReadOnlyError(f"{self.place} is append-only: it is not cleared")

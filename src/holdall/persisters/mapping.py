@@ -1,0 +1,145 @@
+"""Any mapping as a place: a plain dict, a foreign MutableMapping, a read-only Mapping."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from holdall.abc import Capability, Persister, Unary
+from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import UnsupportedError
+
+__all__ = ["MappingPersister"]
+
+_READS = frozenset({Capability.MTIME, Capability.CHEAP_STAT})
+_WRITES = _READS | {Capability.WRITABLE, Capability.CAS_THREADS}
+
+# One adapter a mapping, so that all stores over one dict take part in the same compare-and-swap. The
+# adapter holds its mapping, so an id() stays taken for as long as its entry lives.
+_adapters: WeakValueDictionary[int, "MappingPersister"] = WeakValueDictionary()
+_adapters_lock = threading.Lock()
+
+_versions = itertools.count(1)
+
+
+class MappingPersister(Persister):
+    """A persister over any mapping; ids and data are whatever the mapping takes.
+
+    Parameters
+    ----------
+    mapping
+        The mapping to adapt. A `collections.abc.Mapping` that is not mutable can only be read.
+
+    Notes
+    -----
+    Threads: compare-and-swap is linearizable among all users of holdall in this process; who changes
+    the mapping itself is noticed at the next stat, unless the same object is put back. Processes: as
+    the mapping. After a crash: as the mapping. Cost: an unconditional write adds a lock and a time
+    stamp; versions are made when somebody asks for them.
+
+    Examples
+    --------
+    >>> place = MappingPersister.of({})
+    >>> before = place.write("a", 1)
+    >>> place.put("a", 2)
+    >>> place.stat("a").etag == before.etag
+    False
+    """
+
+    def __init__(self, mapping: Mapping[Any, Any]) -> None:
+        self.mapping: Any = mapping
+        self.capabilities = _WRITES if isinstance(mapping, MutableMapping) else _READS
+        # id -> time of a write nobody has asked about, or (data, Stat) once somebody has.
+        self._seen: dict[Any, Any] = {}
+
+    @classmethod
+    def of(cls, mapping: Mapping[Any, Any]) -> "MappingPersister":
+        """Give the one adapter of a mapping.
+
+        Parameters
+        ----------
+        mapping
+            The mapping to adapt.
+        """
+        with _adapters_lock:
+            found = _adapters.get(id(mapping))
+            if found is None:
+                found = _adapters[id(mapping)] = cls(mapping)
+            return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (self.mapping,)
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return f"a {type(self.mapping).__name__} in memory"
+
+    @property
+    def getter(self) -> Unary:  # docstring inherited
+        return self.mapping.__getitem__  # type: ignore[no-any-return]
+
+    def __getitem__(self, id: Any) -> Any:
+        return self.mapping[id]
+
+    def __iter__(self) -> Iterator[Any]:
+        # A dict must not change while it is iterated over; its list is made in one step.
+        return iter(list(self.mapping) if isinstance(self.mapping, dict) else self.mapping)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.mapping
+
+    def __len__(self) -> int:
+        return len(self.mapping)
+
+    def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
+        return (id for id in self if id.startswith(prefix)) if prefix else iter(self)
+
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        with self.lock:
+            data = self.mapping[id]
+            seen = self._seen.get(id)
+            if type(seen) is tuple and seen[0] is data:
+                return data, seen[1]
+            mtime = seen if type(seen) is float else time.time()
+            size = len(data) if isinstance(data, bytes | bytearray) else None
+            stat = Stat(f"{next(_versions):x}", mtime, size)
+            self._seen[id] = data, stat
+            return data, stat
+
+    def _check_writable(self) -> None:
+        if Capability.WRITABLE not in self.capabilities:
+            raise UnsupportedError(f"{self.place} can only be read")
+
+    def put(self, id: Any, data: Any) -> None:  # docstring inherited
+        with self.lock:
+            try:
+                self.mapping[id] = data
+            except TypeError:
+                self._check_writable()
+                raise
+            self._seen[id] = time.time()
+
+    __setitem__ = put
+
+    def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        with self.lock:
+            self.require(id, expected)
+            self.put(id, data)
+            return self.read(id)[1]
+
+    def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self._check_writable()
+        with self.lock:
+            self.require(id, expected)
+            del self.mapping[id]
+            self._seen.pop(id, None)
+
+    def __delitem__(self, id: Any) -> None:
+        self.remove(id)
+
+    def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
+        with self.lock:
+            for id, data in items:
+                self.put(id, data)

@@ -1,0 +1,54 @@
+"""The place that keeps nothing."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from holdall.abc import Capability, Persister
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.errors import ConflictError
+
+__all__ = ["NullPersister"]
+
+
+class NullPersister(Persister):
+    """Accepts all writes, keeps nothing and is always empty: the null device of stores.
+
+    Notes
+    -----
+    Threads, processes, after a crash: there is nothing to lose. Cost: none. As nothing is ever
+    there, a write that expects an absent item always goes ahead, and one that expects an etag never.
+
+    Examples
+    --------
+    >>> place = NullPersister()
+    >>> place["a"] = b"1"
+    >>> len(place)
+    0
+    """
+
+    capabilities = frozenset({Capability.CHEAP_STAT})
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return "the null store"
+
+    def __getitem__(self, id: str) -> Any:
+        raise KeyError(id)
+
+    def __setitem__(self, id: str, data: Any) -> None:
+        pass
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        pass
+
+    def __delitem__(self, id: str) -> None:
+        raise KeyError(id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        if expected is not ANY_ETAG and expected is not ITEM_NOT_AVAILABLE:
+            raise ConflictError(f"{id!r} is absent: {self.place} keeps nothing", ITEM_NOT_AVAILABLE)
+        return Stat("null", time.time(), len(data) if isinstance(data, bytes) else None)
