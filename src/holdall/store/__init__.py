@@ -1,0 +1,129 @@
+"""The store: the whole interface that users hold, over the contract of persisters."""
+
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+from holdall.store._conditional import StoreConditional
+from holdall.store._display import StoreDisplay
+from holdall.store._hierarchy import StoreHierarchy
+from holdall.store._mapping import StoreMapping
+
+__all__ = ["Store"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Store(
+    StoreMapping[K, V],
+    StoreConditional[K, V],
+    StoreHierarchy[K, V],
+    StoreDisplay[K, V],
+):
+    """A dict whose items lie in a place of your choice.
+
+    Parameters
+    ----------
+    persister
+        Where: a `Persister`, any mapping, or a class of these, which is called. None for a new dict.
+    keys
+        Which name: a `KeyCodec`, or a pair of functions. None keeps keys as they are.
+    serializer
+        How: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and ``loads``. None
+        keeps values as they are.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added, and never be changed or deleted.
+    store
+        Another word for `persister`, for keyword use.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not of its kind.
+
+    Notes
+    -----
+    Threads and processes: what the persister claims; compare-and-swap operations are linearizable in
+    that scope, and plain writes take part. After a crash: what the persister promises. Cost: a dictionary
+    look-up and a call a layer above the persister's own.
+
+    To adapt the layers, override any of the hooks ``_id_of_key``, ``_key_of_id``, ``_data_of_obj`` and
+    ``_obj_of_data``, one alone or several.
+
+    Examples
+    --------
+    >>> store = Store(serializer="json")
+    >>> store["x"] = [1, 2]
+    >>> store["x"], store.persister["x"]
+    ([1, 2], b'[1, 2]')
+
+    >>> class Upper(Store):
+    ...     def _id_of_key(self, key):
+    ...         return key.upper()
+    >>> inner = {}
+    >>> Upper(inner)["a"] = 1
+    >>> inner
+    {'A': 1}
+    """
+
+    @property
+    def persister(self) -> Any:
+        """The place that this store wraps: the mapping that was given, or a persister."""
+        return getattr(self._persister, "mapping", self._persister)
+
+    store = persister
+
+    @property
+    def serializer(self) -> Any:
+        """How values are written; None where they are kept as they are."""
+        return self._serializer
+
+    @property
+    def keys_codec(self) -> Any:
+        """How keys are named."""
+        return self._codec
+
+    def copy_to(self, other: Any, *, progress: Callable[[int], Any] | None = None) -> int:
+        """Copy all items into another mapping, overwriting what is there.
+
+        Parameters
+        ----------
+        other
+            Any mutable mapping.
+        progress
+            Called with the number of items copied so far, after each.
+
+        Returns
+        -------
+        int
+            How many items were copied.
+
+        Examples
+        --------
+        >>> target = {}
+        >>> Store({"a": 1}).copy_to(target), target
+        (1, {'a': 1})
+        """
+        count = 0
+        for key, value in self.items():
+            other[key] = value
+            count += 1
+            if progress is not None:
+                progress(count)
+        return count
+
+    def flush(self) -> None:
+        """Bring to the place what is still on its way."""
+        self._persister.flush()
+
+    def close(self) -> None:
+        """Give back what the store holds of its place; the next use opens it again."""
+        self._persister.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,334 @@
+"""Conditional operations: read, write, insert, delete and transform by the version of an item.
+
+All of them are loops around one compare-and-swap of the persister, so they are linearizable in the scope
+that the persister claims. Which value comes along depends on the retrieval flag and on the equality of the
+etags only, never on whether the condition held.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from holdall.conditional import (
+    ALWAYS_RETRIEVE,
+    DELETE_CURRENT,
+    IF_ETAG_CHANGED,
+    ITEM_NOT_AVAILABLE,
+    KEEP_CURRENT,
+    NEVER_RETRIEVE,
+    VALUE_NOT_RETRIEVED,
+    Condition,
+    ConditionalResult,
+    Etag,
+    Joker,
+    Retrieval,
+    TransformResult,
+    condition_holds,
+)
+from holdall.errors import ConflictError, InvalidArgumentError
+from holdall.store._pipeline import StorePipeline
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Another writer needs tens of microseconds for its turn; waiting longer than this helps nobody.
+_FIRST_PAUSE, _LONGEST_PAUSE = 50e-6, 20e-3
+
+
+class StoreConditional(StorePipeline[K, V]):
+    """The part of `Store` that compares and swaps."""
+
+    def etag(self, key: K) -> str:
+        """Give the version of an item: opaque, another one whenever the data changed.
+
+        Parameters
+        ----------
+        key
+            The key of the item.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> store = MemoryStore()
+        >>> store["x"] = 1
+        >>> before = store.etag("x")
+        >>> store["x"] = 2
+        >>> store.etag("x") == before
+        False
+        """
+        id = self._id(key)
+        try:
+            return str(self._persister.stat(id).etag)
+        except KeyError:
+            raise KeyError(key) from None
+
+    def get_item_if(
+        self,
+        key: K,
+        *,
+        condition: Condition,
+        expected_etag: Etag,
+        retrieve_value: Retrieval = IF_ETAG_CHANGED,
+    ) -> ConditionalResult[V]:
+        """Read an item and tell whether its version meets a condition.
+
+        Parameters
+        ----------
+        key
+            The key to read.
+        condition
+            `ANY_ETAG`, `ETAG_IS_THE_SAME` or `ETAG_HAS_CHANGED`.
+        expected_etag
+            The etag to compare with; `ITEM_NOT_AVAILABLE` for an absent item.
+        retrieve_value
+            `ALWAYS_RETRIEVE`, `IF_ETAG_CHANGED` or `NEVER_RETRIEVE`.
+
+        Returns
+        -------
+        ConditionalResult
+            Nothing is changed: both etags are the actual one.
+
+        Raises
+        ------
+        InvalidKeyError
+            If the key can have no item.
+        InvalidArgumentError
+            If a flag is not one of those named.
+        """
+        _check(condition, expected_etag, retrieve_value)
+        actual, value = self._look(key, self._id(key), expected_etag, retrieve_value)
+        held = condition_holds(condition, expected_etag, actual)
+        return ConditionalResult(held, actual, actual, value)
+
+    def set_item_if(
+        self,
+        key: K,
+        *,
+        value: V | Joker,
+        condition: Condition,
+        expected_etag: Etag,
+        retrieve_value: Retrieval = IF_ETAG_CHANGED,
+    ) -> ConditionalResult[V]:
+        """Write an item if its version meets a condition.
+
+        Parameters
+        ----------
+        key
+            The key to write.
+        value
+            The new value; `KEEP_CURRENT` to leave the item, `DELETE_CURRENT` to delete it.
+        condition, expected_etag, retrieve_value
+            As in `get_item_if`.
+
+        Returns
+        -------
+        ConditionalResult
+            After a write, ``new_value`` is the value given, whatever the flag.
+
+        Raises
+        ------
+        InvalidKeyError
+            If the key can have no item.
+        SerializationError
+            If the value cannot be stored.
+        """
+        _check(condition, expected_etag, retrieve_value)
+        id = self._id(key)
+        data = None if isinstance(value, Joker) else self._data(key, value)
+        while True:
+            actual = self._actual(id)
+            if not condition_holds(condition, expected_etag, actual):
+                actual, found = self._look(key, id, expected_etag, retrieve_value)
+                if condition_holds(condition, expected_etag, actual):
+                    continue  # it changed between the two looks
+                return ConditionalResult(False, actual, actual, found)
+            if value is KEEP_CURRENT:
+                actual, found = self._look(key, id, expected_etag, retrieve_value)
+                if not condition_holds(condition, expected_etag, actual):
+                    continue
+                return ConditionalResult(True, actual, actual, found)
+            try:
+                if value is DELETE_CURRENT:
+                    self._delete(id, actual)
+                    return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
+                stat = self._persister.write(id, data, actual)
+            except ConflictError:
+                continue
+            return ConditionalResult(True, actual, stat.etag, value)
+
+    def setdefault_if(
+        self,
+        key: K,
+        *,
+        default_value: V,
+        condition: Condition,
+        expected_etag: Etag,
+        retrieve_value: Retrieval = IF_ETAG_CHANGED,
+    ) -> ConditionalResult[V]:
+        """Insert an item if it is absent and its absence meets a condition.
+
+        Parameters
+        ----------
+        key
+            The key to insert.
+        default_value
+            The value to insert; jokers are refused.
+        condition, expected_etag, retrieve_value
+            As in `get_item_if`; a present item is never changed.
+        """
+        _check(condition, expected_etag, retrieve_value)
+        id = self._id(key)
+        data = self._data(key, default_value)
+        while True:
+            actual, found = self._look(key, id, expected_etag, retrieve_value)
+            held = condition_holds(condition, expected_etag, actual)
+            if actual is not ITEM_NOT_AVAILABLE or not held:
+                return ConditionalResult(held, actual, actual, found)
+            try:
+                stat = self._persister.write(id, data, ITEM_NOT_AVAILABLE)
+            except ConflictError:
+                continue
+            return ConditionalResult(True, actual, stat.etag, default_value)
+
+    def discard_if(self, key: K, *, condition: Condition, expected_etag: Etag) -> ConditionalResult[V]:
+        """Delete an item if its version meets a condition.
+
+        Parameters
+        ----------
+        key
+            The key to delete; it may be absent.
+        condition, expected_etag
+            As in `get_item_if`.
+        """
+        _check(condition, expected_etag, NEVER_RETRIEVE)
+        id = self._id(key)
+        while True:
+            actual = self._actual(id)
+            held = condition_holds(condition, expected_etag, actual)
+            if actual is ITEM_NOT_AVAILABLE:
+                return ConditionalResult(held, actual, actual, ITEM_NOT_AVAILABLE)
+            if not held:
+                return ConditionalResult(False, actual, actual, VALUE_NOT_RETRIEVED)
+            try:
+                self._delete(id, actual)
+            except ConflictError:
+                continue
+            return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
+
+    def transform_item(
+        self,
+        key: K,
+        *,
+        transformer: Callable[[Any], Any],
+        n_retries: int | None = 6,
+    ) -> TransformResult[V]:
+        """Replace a value by a function of it, so that no concurrent change is lost.
+
+        Parameters
+        ----------
+        key
+            The key to transform.
+        transformer
+            Gets the value, or `ITEM_NOT_AVAILABLE`, and gives the new value, `KEEP_CURRENT` or
+            `DELETE_CURRENT`. It is called again after each lost race, so it should have no other effect.
+        n_retries
+            How often to try again when somebody else was faster; None: for ever.
+
+        Returns
+        -------
+        TransformResult
+            What is stored now, and how many attempts it took.
+
+        Raises
+        ------
+        ConflictError
+            If the last attempt lost its race too; ``attempts`` tells how many there were.
+
+        Examples
+        --------
+        >>> from holdall import ITEM_NOT_AVAILABLE, MemoryStore
+        >>> store = MemoryStore()
+        >>> def count(n):
+        ...     return 1 if n is ITEM_NOT_AVAILABLE else n + 1
+        >>> store.transform_item("runs", transformer=count).new_value
+        1
+        """
+        if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
+            raise InvalidArgumentError(f"n_retries must be 0 or more, or None, got {n_retries!r}")
+        id = self._id(key)
+        attempts = 0
+        while True:
+            attempts += 1
+            actual, old = self._look(key, id, ITEM_NOT_AVAILABLE, ALWAYS_RETRIEVE)
+            new = transformer(old)
+            if new is KEEP_CURRENT:
+                return TransformResult(actual, old, attempts)
+            try:
+                if new is DELETE_CURRENT:
+                    self._delete(id, actual)
+                    return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts)
+                stat = self._persister.write(id, self._data(key, new), actual)
+                return TransformResult(stat.etag, new, attempts)
+            except ConflictError as lost:
+                if n_retries is not None and attempts > n_retries:
+                    raise ConflictError(
+                        f"{key!r:.120} in {self._place} was changed by others during each of {attempts} "
+                        "attempts: raise n_retries, or None to retry for ever",
+                        lost.actual,
+                        attempts,
+                    ) from lost
+            if attempts > 1:  # the first race may be chance, the next ones are a crowd
+                pause = min(_FIRST_PAUSE * 2**attempts, _LONGEST_PAUSE)
+                time.sleep(random.uniform(0, pause))  # noqa: S311  (jitter, not a secret)
+
+    # ------------------------------------------------------------------ pieces
+
+    def _actual(self, id: Any) -> Etag:
+        try:
+            return str(self._persister.stat(id).etag)
+        except KeyError:
+            return ITEM_NOT_AVAILABLE
+
+    def _look(self, key: Any, id: Any, expected: Etag, retrieve: Retrieval) -> tuple[Etag, Any]:
+        """Give the actual etag, and the value where the retrieval flag wants it."""
+        if retrieve is not ALWAYS_RETRIEVE:
+            actual = self._actual(id)
+            if actual is ITEM_NOT_AVAILABLE:
+                return actual, ITEM_NOT_AVAILABLE
+            if retrieve is NEVER_RETRIEVE or actual == expected:
+                return actual, VALUE_NOT_RETRIEVED
+        try:
+            value, stat = self._read(key, id)
+        except KeyError:
+            return ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE
+        if retrieve is IF_ETAG_CHANGED and stat.etag == expected:
+            return stat.etag, VALUE_NOT_RETRIEVED
+        return stat.etag, value
+
+    def _delete(self, id: Any, actual: Etag) -> None:
+        """Delete an item that has an etag; ConflictError if it has changed or gone."""
+        if actual is ITEM_NOT_AVAILABLE:
+            return
+        try:
+            self._persister.remove(id, actual)
+        except KeyError:
+            raise ConflictError(f"{id!r:.120} in {self._place} is gone", ITEM_NOT_AVAILABLE) from None
+
+
+def _check(condition: Any, expected: Any, retrieve: Any) -> None:
+    if not isinstance(condition, Condition):
+        condition_holds(condition, expected, expected)
+    if not (isinstance(expected, str) or expected is ITEM_NOT_AVAILABLE):
+        raise InvalidArgumentError(
+            f"expected_etag must be an etag (text) or ITEM_NOT_AVAILABLE, got {expected!r:.80}",
+        )
+    if not isinstance(retrieve, Retrieval):
+        raise InvalidArgumentError(
+            f"retrieve_value is ALWAYS_RETRIEVE, IF_ETAG_CHANGED or NEVER_RETRIEVE, got {retrieve!r:.80}",
+        )

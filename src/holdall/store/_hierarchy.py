@@ -1,0 +1,162 @@
+"""Hierarchy and time: views of the keys below a prefix, and items by age."""
+
+import heapq
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
+
+from holdall.abc import NOT_MINE, Capability
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.keys import IdentityKeys, Under
+from holdall.store._pipeline import StorePipeline
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class StoreHierarchy(StorePipeline[K, V]):
+    """The part of `Store` that knows prefixes and times."""
+
+    def get_subdict(self, prefix: Any) -> Self:
+        """Give a live view of the keys below a prefix, named relative to it.
+
+        Parameters
+        ----------
+        prefix
+            Text, for keys ``prefix + "/" + rest``, or a tuple, for keys ``prefix + rest``.
+
+        Returns
+        -------
+        Store
+            A store of the same kind over the same place.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> store = MemoryStore()
+        >>> store["theme/dark"] = 1
+        >>> theme = store.get_subdict("theme")
+        >>> theme["light"] = 2
+        >>> sorted(store), sorted(theme)
+        (['theme/dark', 'theme/light'], ['dark', 'light'])
+        """
+        outer = self._outer or IdentityKeys()
+        view = type(self).__new__(type(self))
+        vars(view).update(self.__getstate__())
+        vars(view)["_outer"] = Under(outer, prefix)
+        vars(view)["_params"] = {**self._params, "prefix": outer.encode(prefix)}
+        if self._hook("_id_of_key") is None:
+            vars(view)["_id_prefix"] = self._codec.id_prefix(outer.encode(prefix))
+        view._bind()  # noqa: SLF001  (of our own kind)
+        return view
+
+    def subdicts(self) -> dict[str, Self]:
+        """Give the views of all first parts of keys that have something below them."""
+        firsts: dict[Any, Any] = {}
+        for key in self:
+            if isinstance(key, str) and "/" in key:
+                first = key.split("/", 1)[0]
+                firsts[first] = first
+            elif isinstance(key, tuple) and len(key) > 1:
+                firsts[key[0]] = key[:1]
+        return {first: self.get_subdict(prefix) for first, prefix in firsts.items()}
+
+    def timestamp(self, key: K) -> float:
+        """Give the time of the last modification of an item.
+
+        Parameters
+        ----------
+        key
+            The key of the item.
+
+        Returns
+        -------
+        float
+            POSIX time in seconds.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        UnsupportedError
+            If the place keeps no times.
+        """
+        self._require_times()
+        id = self._id(key)
+        try:
+            return float(self._persister.stat(id).mtime)
+        except KeyError:
+            raise KeyError(key) from None
+
+    def oldest_keys(self, max_n: int | None = None) -> list[K]:
+        """Give the keys, those longest unmodified first.
+
+        Parameters
+        ----------
+        max_n
+            How many at the most; None for all. Memory is bounded by it.
+        """
+        return self._by_time(max_n, heapq.nsmallest)
+
+    def newest_keys(self, max_n: int | None = None) -> list[K]:
+        """Give the keys, the last modified first.
+
+        Parameters
+        ----------
+        max_n
+            How many at the most; None for all. Memory is bounded by it.
+        """
+        return self._by_time(max_n, heapq.nlargest)
+
+    def oldest_values(self, max_n: int | None = None) -> list[V]:
+        """Give the values in the order of `oldest_keys`; what vanishes meanwhile is left out."""
+        return self._existing(self.oldest_keys(max_n))
+
+    def newest_values(self, max_n: int | None = None) -> list[V]:
+        """Give the values in the order of `newest_keys`; what vanishes meanwhile is left out."""
+        return self._existing(self.newest_keys(max_n))
+
+    def random_key(self) -> K | None:
+        """Give a key drawn uniformly in one pass, None if there is none."""
+        chosen = None
+        for count, key in enumerate(self, 1):
+            if random.random() * count < 1:  # noqa: S311  (a sample, not a secret)
+                chosen = key
+        return chosen
+
+    # ------------------------------------------------------------------ pieces
+
+    def _existing(self, keys: list[Any]) -> list[Any]:
+        values = []
+        for key in keys:
+            try:
+                values.append(self._get(key))
+            except KeyError:
+                continue
+        return values
+
+    def _require_times(self) -> None:
+        if Capability.MTIME not in self._persister.capabilities:
+            raise UnsupportedError(f"{self._place} keeps no times of modification")
+
+    def _by_time(self, max_n: int | None, pick: Callable[..., list[Any]]) -> list[Any]:
+        self._require_times()
+        if max_n is not None and type(max_n) is not int:
+            raise InvalidArgumentError(f"max_n must be a whole number or None, got {max_n!r}")
+        dated = ((mtime, -count, key) for count, (key, mtime) in enumerate(self._dated()))
+        if max_n is None:
+            ordered = sorted(dated, key=_age, reverse=pick is heapq.nlargest)
+        else:
+            ordered = pick(max(max_n, 0), dated, key=_age)
+        return [key for _, _, key in ordered]
+
+    def _dated(self) -> Iterator[tuple[Any, float]]:
+        decode = self._decode
+        for id, stat in self._persister.scan(self._id_prefix):
+            key = id if decode is None else decode(id)
+            if key is not NOT_MINE:
+                yield key, stat.mtime
+
+
+def _age(dated: tuple[float, int, Any]) -> tuple[float, int]:
+    return dated[:2]

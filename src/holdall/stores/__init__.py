@@ -1,0 +1,1 @@
+"""The ready-made stores: defaults and documentation, no mechanism."""

@@ -1,0 +1,175 @@
+"""A store in a folder, a file a value."""
+
+import os
+from typing import Any, TypeVar
+
+from holdall.abc import KeyCodec, Serializer
+from holdall.errors import InvalidArgumentError
+from holdall.keys import PathKeys, as_key_codec
+from holdall.persisters.files import FilesPersister, recorded
+from holdall.serializers import get_serializer
+from holdall.store import Store
+
+__all__ = ["FileDirStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FileDirStore(Store[K, V]):
+    """A folder as a dict: one plain file a value, safe among threads and processes.
+
+    Parameters
+    ----------
+    path
+        The folder; made by the first write. None for a private temporary one (mode 0700); its name is
+        in `path`.
+    serializer
+        How values are written: a name (``"pickle"``, ``"json"``, ``"text"``, ``"bytes"``, ``"npy"``,
+        ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None takes the one the
+        folder was made with, and pickle for a new folder.
+    keys
+        How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of
+        text; a `KeyCodec`; or a pair of functions.
+    suffix
+        Suffix of all files; None for the serializer's own. Other files are not seen. Not with a codec
+        of your own in `keys`, which gives its own names.
+    durability
+        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
+        a power cut.
+    read_only
+        Whether to read an existing folder and never change it, not even by a hidden entry.
+    hidden
+        Whether names may begin with a dot, and are listed then.
+    max_levels
+        How many levels of folders are listed and written; 1 is the folder itself. None for any.
+    trust
+        Whether to load pickles that other users could have written.
+    mmap_mode
+        For ``serializer="npy"``: ``"r"`` or ``"c"`` to map arrays from their files instead of reading them.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    MismatchError
+        If the folder was made with another serializer or key codec.
+    StoreNotFoundError
+        If the folder is to be read and does not exist.
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Threads and processes: any number may read and write; each value is wholly old or wholly new, and
+    conditional operations are linearizable on the machine, plain writes included. After a crash: every
+    returned write is there, within its `durability`; leftovers are swept by the next one who opens the
+    folder. Cost: about one ``open``, ``write`` and ``rename`` a write, one ``open`` and ``read`` a read.
+
+    Files hold what the serializer wrote and nothing else. One hidden entry, ``.holdall``, records with
+    what the folder was made.
+
+    Examples
+    --------
+    >>> store = FileDirStore(serializer="json")
+    >>> store["theme/dark"] = {"accent": "#fa0"}
+    >>> os.path.relpath(store.file_of("theme/dark"), store.path)
+    'theme/dark.json'
+    >>> store["theme/dark"]
+    {'accent': '#fa0'}
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        serializer: Any = None,
+        keys: Any = None,
+        suffix: str | None = None,
+        durability: str = "process",
+        read_only: bool = False,
+        hidden: bool = False,
+        max_levels: int | None = None,
+        trust: bool = False,
+        mmap_mode: str | None = None,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        if serializer is None and path is not None:
+            serializer = recorded(path, "serializer")
+        codec_of_values = _serializer(serializer, mmap_mode)
+        codec_of_keys = _codec(keys, suffix, codec_of_values.suffix, hidden=hidden)
+        place = FilesPersister(
+            path,
+            durability=durability,
+            guard=codec_of_values.executes_code and not trust,
+            hidden=hidden,
+            max_levels=max_levels,
+            read_only=read_only,
+            record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
+        )
+        self._params = {
+            "path": None if path is None else os.fspath(path),
+            "serializer": serializer or codec_of_values.name,
+            "keys": keys,
+            "suffix": suffix,
+            "durability": durability,
+            "read_only": read_only,
+            "hidden": hidden,
+            "max_levels": max_levels,
+            "trust": trust,
+            "mmap_mode": mmap_mode,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+        self._assemble(
+            place,
+            codec_of_keys,
+            codec_of_values,
+            value_type=value_type,
+            append_only=append_only,
+        )
+
+    @property
+    def path(self) -> str:
+        """The folder, absolute; asking makes a temporary one."""
+        return str(self._files.path)
+
+    @property
+    def _files(self) -> FilesPersister:
+        return getattr(self._persister, "inner", self._persister)  # type: ignore[no-any-return]
+
+    def file_of(self, key: K) -> str:
+        """Give the path of the file in which the value of a key lies, or would lie.
+
+        Parameters
+        ----------
+        key
+            A key, present or not.
+
+        Raises
+        ------
+        InvalidKeyError
+            If the key has no name here.
+        """
+        return os.path.join(self.path, self._id(key))
+
+
+def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:
+    if mmap_mode is None:
+        return get_serializer(spec)
+    if spec != "npy":
+        raise InvalidArgumentError(f'mmap_mode is for serializer="npy", not for {spec!r}')
+    from holdall.serializers.npy import NpySerializer  # noqa: PLC0415  (needs numpy)
+
+    return NpySerializer(mmap_mode=mmap_mode)
+
+
+def _codec(keys: Any, suffix: str | None, usual: str, *, hidden: bool) -> KeyCodec[Any]:
+    if keys is None or keys is str or keys is tuple:
+        return PathKeys(suffix=usual if suffix is None else suffix, tuples=keys is tuple, hidden=hidden)
+    if suffix is not None:
+        raise InvalidArgumentError("give a suffix, or keys that name the files themselves, not both")
+    return as_key_codec(keys)

@@ -1,0 +1,60 @@
+"""A store in memory."""
+
+from collections.abc import MutableMapping
+from typing import Any, TypeVar
+
+from holdall.persisters.mapping import MappingPersister
+from holdall.store import Store
+
+__all__ = ["MemoryStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class MemoryStore(Store[K, V]):
+    """A store in memory, with the whole interface of every other store.
+
+    Parameters
+    ----------
+    mapping
+        The dict, or other mutable mapping, to keep the items in; None for a new dict.
+    serializer
+        How values are written; None keeps the objects themselves, as a dict does.
+    keys
+        How keys are named; None keeps them as they are.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Notes
+    -----
+    Threads: safe; compare-and-swap is linearizable among all stores over the same dict. Processes: not
+    shared. After a crash: gone. Cost: a dictionary look-up and one call.
+
+    Examples
+    --------
+    >>> store = MemoryStore()
+    >>> store["x"] = 1
+    >>> store | {"y": 2}
+    {'x': 1, 'y': 2}
+    """
+
+    def __init__(
+        self,
+        mapping: MutableMapping[Any, Any] | None = None,
+        *,
+        serializer: Any = None,
+        keys: Any = None,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        super().__init__(
+            MappingPersister.of({} if mapping is None else mapping),
+            keys=keys,
+            serializer=serializer,
+            value_type=value_type,
+            append_only=append_only,
+        )
+        self._params["mapping"] = self._params.pop("persister")

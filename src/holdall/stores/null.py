@@ -1,0 +1,43 @@
+"""A store that keeps nothing."""
+
+from typing import Any, TypeVar
+
+from holdall.persisters.null import NullPersister
+from holdall.store import Store
+
+__all__ = ["NullStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class NullStore(Store[K, V]):
+    """A store that accepts all writes and is always empty: to switch keeping off without other changes.
+
+    Parameters
+    ----------
+    serializer
+        How values would be written; what it refuses is refused.
+    value_type
+        A class, or several, that all values must be instances of.
+
+    Notes
+    -----
+    Threads, processes, after a crash: there is nothing to lose. Cost: the serializer's.
+
+    Examples
+    --------
+    >>> store = NullStore()
+    >>> store["x"] = 1
+    >>> len(store)
+    0
+    """
+
+    def __init__(
+        self,
+        *,
+        serializer: Any = None,
+        value_type: type | tuple[type, ...] | None = None,
+    ) -> None:
+        super().__init__(NullPersister(), serializer=serializer, value_type=value_type)
+        del self._params["persister"], self._params["keys"], self._params["append_only"]
