@@ -1,0 +1,63 @@
+"""What type checkers must understand of holdall; checked by mypy, not run."""
+
+from collections.abc import ItemsView
+from typing import assert_type
+
+from holdall import (
+    ETAG_IS_THE_SAME,
+    ConditionalResult,
+    FileDirStore,
+    MemoryStore,
+    PathKeys,
+    Persister,
+    Store,
+    TransformResult,
+)
+from holdall.conditional import Sentinel
+
+
+class Model:
+    pass
+
+
+models: FileDirStore[str, Model] = FileDirStore("models")
+assert_type(models["x"], Model)
+assert_type(models.get("x"), Model | None)
+assert_type(models.get("x", 0), Model | int)
+assert_type(models.pop("x", None), Model | None)
+assert_type(models.items(), ItemsView[str, Model])
+assert_type(models.get_subdict("a"), FileDirStore[str, Model])
+assert_type(models.subdicts(), dict[str, FileDirStore[str, Model]])
+assert_type(models.newest_keys(3), list[str])
+assert_type(models.oldest_values(), list[Model])
+assert_type(models.random_key(), str | None)
+assert_type(models.discard("x"), bool)
+assert_type(models.timestamp("x"), float)
+assert_type(models.etag("x"), str)
+assert_type(models.head(), tuple[str, Model])
+assert_type(models.copy(), dict[str, Model])
+assert_type(models.transform_item("x", transformer=lambda old: old), TransformResult[Model])
+
+result = models.set_item_if("x", value=Model(), condition=ETAG_IS_THE_SAME, expected_etag=models.etag("x"))
+assert_type(result, ConditionalResult[Model])
+assert_type(result.new_value, Model | Sentinel)
+
+counts = MemoryStore[str, int]()
+counts["x"] = 1
+assert_type(counts["x"], int)
+assert_type(PathKeys().encode("x"), str)
+
+plain: Store[tuple[str, int], bytes] = Store({})
+assert_type(plain[("x", 1)], bytes)
+
+
+class Upper(Store[str, int]):
+    def _id_of_key(self, key: str) -> str:
+        return key.upper()
+
+
+assert_type(Upper({})["x"], int)
+
+
+def takes_persister(place: Persister) -> None:
+    place.put("x", b"1")

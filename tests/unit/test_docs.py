@@ -1,0 +1,121 @@
+"""README, documentation and examples are run; docstrings are complete."""
+
+import doctest
+import inspect
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+import holdall
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_of_code_runs(page, tmp_path, monkeypatch):
+    """The Python blocks of a page run in order, in one namespace and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    namespace = {"__name__": "page"}
+    for match in FENCE.finditer(text):
+        code, line = match[1], text.count("\n", 0, match.start()) + 1
+        if code.lstrip().startswith(">>>"):
+            test = doctest.DocTestParser().get_doctest(code, namespace, page.name, str(page), line)
+            runner = doctest.DocTestRunner(optionflags=FLAGS)
+            messages: list[str] = []
+            runner.run(test, out=messages.append, clear_globs=False)
+            assert not runner.failures, "".join(messages)
+            namespace = test.globs
+        else:
+            exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_gives_the_command_that_ci_runs():
+    command = (ROOT / ".ci" / "run").read_text().strip().splitlines()[-1]
+    assert f"```bash\n{command}\n```" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run_twice(example, tmp_path):
+    """An example works in an empty folder, and again in the folder that it leaves."""
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, "-W", "error", str(example)],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            timeout=200,
+        )
+
+
+def test_quickstart_answers_from_the_store_the_second_time(tmp_path):
+    outputs = [
+        subprocess.run(
+            [sys.executable, str(ROOT / "examples" / "quickstart.py"), str(tmp_path / "kept")],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        ).stdout
+        for _ in range(2)
+    ]
+    modules = int(re.search(r"^(\d+) modules", outputs[0], re.MULTILINE)[1])
+    assert modules > 100
+    assert f"{modules} summaries computed, 0 answered" in outputs[0]
+    assert f"0 summaries computed, {modules} answered" in outputs[1]
+    assert len(list((tmp_path / "kept").glob("*.json"))) == modules
+    assert all("took" in output and str(tmp_path) in output for output in outputs)
+
+
+def _modules():
+    yield holdall
+    for found in walk_packages(holdall.__path__, "holdall."):
+        yield import_module(found.name)
+
+
+def test_every_public_function_and_class_is_documented():
+    """Public things have a docstring, unless they override something that has one."""
+    bare = []
+    for module in _modules():
+        for name, thing in vars(module).items():
+            if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+                continue
+            if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+                continue
+            if not inspect.getdoc(thing):
+                bare.append(f"{module.__name__}.{name}")
+            if inspect.isclass(thing):
+                for attribute in vars(thing):
+                    member = inspect.getattr_static(thing, attribute)
+                    known = isinstance(member, property) or inspect.isfunction(member)
+                    if known and not attribute.startswith("_") and not inspect.getdoc(getattr(thing, attribute)):
+                        bare.append(f"{module.__name__}.{name}.{attribute}")
+    assert bare == []
+
+
+def test_nothing_is_written_by_importing(tmp_path):
+    env = {**os.environ, "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(
+        [sys.executable, "-c", "import holdall; holdall.FileDirStore; holdall.MemoryStore()"],
+        cwd=tmp_path,
+        env=env,
+        check=True,
+        capture_output=True,
+    )
+    assert list(tmp_path.iterdir()) == []
