@@ -168,8 +168,10 @@ class Reader(Mapping[str, Any], ABC):
         return self.read(id)[1]
 
     def __contains__(self, id: object) -> bool:
+        # The default stat reads the data, and makes a digest of them that nobody asked for here.
+        look = self.__getitem__ if type(self).stat is Reader.stat else self.stat
         try:
-            self.stat(id)  # type: ignore[arg-type]
+            look(id)  # type: ignore[arg-type,index]
         except KeyError:
             return False
         return True
@@ -639,8 +641,15 @@ class _Chain(KeyCodec[Any]):
 
 def _digest(data: Any) -> str:
     """Etag of data whose place knows none: equal data, equal etag."""
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise UnsupportedError(
-            f"the place keeps no versions and {type(data).__name__} has no digest: override stat()",
-        )
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogatepass")
+    elif not isinstance(data, bytes | bytearray | memoryview):
+        import pickle  # noqa: PLC0415  (only for objects in a place that keeps no versions)
+
+        try:
+            data = pickle.dumps(data)
+        except Exception as error:
+            raise UnsupportedError(
+                f"the place keeps no versions, and {type(data).__name__} has no digest: override stat()",
+            ) from error
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -35,7 +35,8 @@ class MappingPersister(Persister):
     Notes
     -----
     Threads: compare-and-swap is linearizable among all users of holdall in this process; who changes
-    the mapping itself is noticed at the next stat, unless the same object is put back. Processes: as
+    a dict itself is noticed at the next stat, unless the same object is put back; changes of another
+    kind of mapping from outside are not noticed. Processes: as
     the mapping. After a crash: as the mapping. Cost: an unconditional write adds a lock and a time
     stamp; versions are made when somebody asks for them.
 
@@ -50,9 +51,13 @@ class MappingPersister(Persister):
 
     def __init__(self, mapping: Mapping[Any, Any]) -> None:
         self.mapping: Any = mapping
-        self.capabilities = _WRITES if isinstance(mapping, MutableMapping) else _READS
+        mutable = isinstance(mapping, MutableMapping) or hasattr(mapping, "__setitem__")
+        self.capabilities = _WRITES if mutable else _READS
         # id -> time of a write nobody has asked about, or (data, Stat) once somebody has.
         self._seen: dict[Any, Any] = {}
+        # A dict gives back the object it was given, so another object there is another state. Other
+        # mappings may make a new one at each look.
+        self._keeps_objects = isinstance(mapping, dict) and type(mapping).__getitem__ is dict.__getitem__
 
     @classmethod
     def of(cls, mapping: Mapping[Any, Any]) -> "MappingPersister":
@@ -100,12 +105,12 @@ class MappingPersister(Persister):
         with self.lock:
             data = self.mapping[id]
             seen = self._seen.get(id)
-            if type(seen) is tuple and seen[0] is data:
+            if type(seen) is tuple and (seen[0] is data or not self._keeps_objects):
                 return data, seen[1]
             mtime = seen if type(seen) is float else time.time()
             size = len(data) if isinstance(data, bytes | bytearray) else None
             stat = Stat(f"{next(_versions):x}", mtime, size)
-            self._seen[id] = data, stat
+            self._seen[id] = (data if self._keeps_objects else None), stat
             return data, stat
 
     def _check_writable(self) -> None:
@@ -138,8 +143,3 @@ class MappingPersister(Persister):
 
     def __delitem__(self, id: Any) -> None:
         self.remove(id)
-
-    def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
-        with self.lock:
-            for id, data in items:
-                self.put(id, data)

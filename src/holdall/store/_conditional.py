@@ -141,7 +141,9 @@ class StoreConditional(StorePipeline[K, V]):
         _check(condition, expected_etag, retrieve_value)
         id = self._id(key)
         data = None if isinstance(value, Joker) else self._data(key, value)
+        turns = self._turns(key)
         while True:
+            next(turns)
             actual = self._actual(id)
             if not condition_holds(condition, expected_etag, actual):
                 actual, found = self._look(key, id, expected_etag, retrieve_value)
@@ -185,7 +187,9 @@ class StoreConditional(StorePipeline[K, V]):
         _check(condition, expected_etag, retrieve_value)
         id = self._id(key)
         data = self._data(key, default_value)
+        turns = self._turns(key)
         while True:
+            next(turns)
             actual, found = self._look(key, id, expected_etag, retrieve_value)
             held = condition_holds(condition, expected_etag, actual)
             if actual is not ITEM_NOT_AVAILABLE or not held:
@@ -208,7 +212,9 @@ class StoreConditional(StorePipeline[K, V]):
         """
         _check(condition, expected_etag, NEVER_RETRIEVE)
         id = self._id(key)
+        turns = self._turns(key)
         while True:
+            next(turns)
             actual = self._actual(id)
             held = condition_holds(condition, expected_etag, actual)
             if actual is ITEM_NOT_AVAILABLE:

@@ -2,10 +2,10 @@
 
 import heapq
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
-from holdall.abc import NOT_MINE, Capability
+from holdall.abc import Capability
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, Under
 from holdall.store._pipeline import StorePipeline
@@ -143,19 +143,12 @@ class StoreHierarchy(StorePipeline[K, V]):
         self._require_times()
         if max_n is not None and type(max_n) is not int:
             raise InvalidArgumentError(f"max_n must be a whole number or None, got {max_n!r}")
-        dated = ((mtime, -count, key) for count, (key, mtime) in enumerate(self._dated()))
+        dated = ((stat.mtime, -count, key) for count, (key, stat) in enumerate(self._stats()))
         if max_n is None:
             ordered = sorted(dated, key=_age, reverse=pick is heapq.nlargest)
         else:
             ordered = pick(max(max_n, 0), dated, key=_age)
         return [key for _, _, key in ordered]
-
-    def _dated(self) -> Iterator[tuple[Any, float]]:
-        decode = self._decode
-        for id, stat in self._persister.scan(self._id_prefix):
-            key = id if decode is None else decode(id)
-            if key is not NOT_MINE:
-                yield key, stat.mtime
 
 
 def _age(dated: tuple[float, int, Any]) -> tuple[float, int]:

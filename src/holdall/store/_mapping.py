@@ -19,13 +19,21 @@ class StoreMapping(StorePipeline[K, V]):
     """The part of `Store` that behaves as a dict."""
 
     def __getitem__(self, key: K) -> V:
-        return self._get(key)  # type: ignore[no-any-return]
+        try:
+            return self._get(key)  # type: ignore[no-any-return]
+        except TypeError as error:
+            if self._encode is None:
+                self._absent(key, error)
+            raise
 
     def __setitem__(self, key: K, value: Any) -> None:
         self._set(key, value)
 
     def __contains__(self, key: object) -> bool:
-        return self._has(key)
+        try:
+            return self._has(key)
+        except TypeError as error:
+            return self._impossible(key, error)
 
     def __delitem__(self, key: K) -> None:
         try:
@@ -82,7 +90,7 @@ class StoreMapping(StorePipeline[K, V]):
         0
         """
         try:
-            return self._get(key)
+            return self[key]
         except KeyError:  # decoders cannot raise it: see the error boundary in _pipeline
             return default
 
@@ -109,7 +117,9 @@ class StoreMapping(StorePipeline[K, V]):
         """
         try:
             id = self._id(key)
+            turns = self._turns(key)
             while True:
+                next(turns)
                 value, stat = self._read(key, id)
                 try:
                     self._persister.remove(id, stat.etag)
@@ -158,9 +168,11 @@ class StoreMapping(StorePipeline[K, V]):
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
+        turns = self._turns(key)
         while True:
+            next(turns)
             try:
-                return self._get(key)
+                return self[key]
             except InvalidKeyError:
                 raise
             except KeyError:

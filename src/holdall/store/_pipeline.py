@@ -10,6 +10,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from holdall.abc import NOT_MINE, Capability, KeyCodec, Persister, PersisterWrapper, Reader, Serializer, Unary
 from holdall.conditional import DELETE_CURRENT, Joker, Sentinel, Stat
 from holdall.errors import (
+    ConflictError,
     CorruptValueError,
     HoldallError,
     InvalidArgumentError,
@@ -20,6 +21,7 @@ from holdall.keys import IdentityKeys, as_key_codec
 from holdall.persisters.guards import AppendOnlyPersister
 from holdall.persisters.mapping import MappingPersister
 from holdall.serializers import get_serializer
+from holdall.store._nested import StorePersister
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,6 +30,7 @@ _HOOKS = ("_id_of_key", "_key_of_id", "_data_of_obj", "_obj_of_data")
 # What _bind makes: left out of pickles and copies, and made anew there.
 _BOUND = ("_get", "_has", "_set", "_encode", "_decode", "_decode_many", "_dump", "_load")
 _COMMANDS = frozenset({Joker, Sentinel})
+_TURNS = 10_000
 _MISSING_CODE = (ImportError, AttributeError)
 
 
@@ -55,6 +58,8 @@ def as_persister(place: Any) -> Reader:
         return as_persister(place())
     if isinstance(place, Reader):
         return place
+    if isinstance(place, StorePipeline):
+        return StorePersister(place)
     like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
     if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes | list | tuple)):
         return MappingPersister.of(place)
@@ -228,7 +233,10 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
 
         if encode is not None:
             return get
-        return get_plain if load is None else get_loaded
+        if load is not None:
+            return get_loaded
+        # Nothing stands between us and a dict: its own KeyError has the right key.
+        return look_up if type(getattr(self._persister, "mapping", None)) is dict else get_plain
 
     def _streaming_getter(self, limit: int) -> Unary:
         """Read small data whole and large data from the open file, without a copy between."""
@@ -255,19 +263,13 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
     def _checker(self) -> Callable[[Any], bool]:
         encode, persister = self._encode, self._persister
 
-        def has_plain(key: Any) -> bool:
-            try:
-                return key in persister
-            except TypeError:  # not hashable
-                return False
-
         def has(key: Any) -> bool:
             try:
                 return encode(key) in persister  # type: ignore[misc]
-            except (InvalidKeyError, TypeError):
+            except InvalidKeyError:
                 return False
 
-        return has_plain if encode is None else has
+        return persister.__contains__ if encode is None else has
 
     def _setter(self) -> Callable[[Any, Any], None]:
         encode, dump, put, wanted = (
@@ -314,6 +316,15 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
                 raise InvalidKeyError(
                     f"{id!r:.80} cannot be a key of {self._place}: {type(id).__name__} is not hashable",
                 ) from None
+        raise error
+
+    def _impossible(self, key: Any, error: TypeError) -> bool:
+        """Answer False for a key that cannot be hashed; pass on any other error."""
+        if self._encode is None:
+            try:
+                hash(key)
+            except TypeError:
+                return False
         raise error
 
     def _load_failed(self, error: Exception, key: Any) -> NoReturn:
@@ -395,6 +406,23 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         except KeyError:
             raise KeyError(key) from None
         return self._value(key, data), stat
+
+    def _stats(self) -> Iterator[tuple[Any, Stat]]:
+        """Iterate over keys and stats of the items that are ours."""
+        decode = self._decode
+        for id, stat in self._persister.scan(self._id_prefix):
+            key = id if decode is None else decode(id)
+            if key is not NOT_MINE:
+                yield key, stat
+
+    def _turns(self, key: Any) -> Iterator[int]:
+        """Count the attempts at a compare-and-swap, up to a number that no honest race reaches."""
+        yield from range(_TURNS)
+        raise ConflictError(
+            f"{key!r:.120} in {self._place} was never twice at the same etag in {_TURNS} attempts: "
+            "the place gives a new etag at every look, or others write it all the time",
+            attempts=_TURNS,
+        )
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
         """Iterate over keys and ids of the items that are ours."""

@@ -1,0 +1,83 @@
+"""Codecs made of whatever a user has."""
+
+from collections.abc import Callable
+from typing import Any
+
+from holdall.abc import NOT_MINE, KeyCodec
+from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall.keys._value import Value, named, shown
+from holdall.keys.view import IdentityKeys
+
+
+class _Adapted(Value[Any]):
+    """Somebody else's two functions as a codec."""
+
+    _encode: Callable[[Any], Any]
+    _decode: Callable[[Any], Any]
+
+    def __init__(self, spec: Any) -> None:
+        encode, decode = spec if isinstance(spec, tuple) else (spec.encode, spec.decode)
+        self._freeze(spec, _encode=encode, _decode=decode)
+
+    def __repr__(self) -> str:
+        spec = self._args[0]
+        shown = f"({', '.join(map(named, spec))})" if isinstance(spec, tuple) else named(spec)
+        return f"as_key_codec({shown})"
+
+    def encode(self, key: Any) -> Any:
+        try:
+            return self._encode(key)
+        except InvalidKeyError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidKeyError(
+                f"{self!r} has no name for {shown(key)} ({type(error).__name__}: {error}): "
+                "use a key that it accepts",
+            ) from error
+
+    def decode(self, id: str) -> Any:
+        try:
+            return self._decode(id)
+        except (KeyError, TypeError, ValueError):
+            return NOT_MINE
+
+
+def as_key_codec(spec: Any) -> KeyCodec[Any]:
+    """Give a key codec for whatever describes one.
+
+    Parameters
+    ----------
+    spec
+        None for keys as they are; a codec; an object with ``encode`` and ``decode``; or a pair of such
+        functions. Where ``decode`` raises `KeyError`, `TypeError` or `ValueError`, the id is not mine.
+
+    Returns
+    -------
+    KeyCodec
+        The codec.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `spec` is none of these.
+
+    Examples
+    --------
+    >>> numbers = as_key_codec((str, int))
+    >>> numbers.encode(7), numbers.decode("7"), numbers.decode("x")
+    ('7', 7, NOT_MINE)
+    """
+    if spec is None:
+        return IdentityKeys()
+    if isinstance(spec, KeyCodec):
+        return spec
+    is_class = isinstance(spec, type) and issubclass(spec, KeyCodec)
+    if isinstance(spec, tuple) and len(spec) == 2 and all(map(callable, spec)):
+        return _Adapted(spec)
+    if not is_class and callable(getattr(spec, "encode", None)) and callable(getattr(spec, "decode", None)):
+        return _Adapted(spec)
+    hint = "; it is a class: call it" if is_class else ""
+    raise InvalidArgumentError(
+        f"no key codec can be made of {type(spec).__name__} {shown(spec)}{hint}. Accepted: None (keys as "
+        "they are), a KeyCodec, an object with encode and decode, or a pair (encode, decode) of functions",
+    )

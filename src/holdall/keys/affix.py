@@ -1,0 +1,83 @@
+"""Text put before or after every key."""
+
+from typing import Any
+
+from holdall.abc import NOT_MINE
+from holdall.errors import InvalidKeyError
+from holdall.keys._value import Value, shown, text_option
+
+
+def _plain(key: object, what: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidKeyError(
+            f"keys of {what!r} are str, got {type(key).__name__}: {shown(key)}; "
+            "put AnyKeys() | before it to name other keys",
+        )
+    return str.__str__(key)
+
+
+class Prefix(Value[str]):
+    """Text put before every key.
+
+    Parameters
+    ----------
+    text
+        What ids start with.
+
+    Notes
+    -----
+    Listing asks the place only for the ids that start so, where it can.
+
+    Examples
+    --------
+    >>> runs = Prefix("run-")
+    >>> runs.encode("7"), runs.decode("run-7"), runs.decode("walk-7")
+    ('run-7', '7', NOT_MINE)
+    """
+
+    text: str
+
+    def __init__(self, text: str) -> None:
+        text = text_option(text, "a prefix")
+        self._freeze(text, text=text)
+
+    def encode(self, key: str) -> str:  # docstring inherited
+        return self.text + _plain(key, self)
+
+    def decode(self, id: Any) -> Any:  # docstring inherited
+        return id[len(self.text) :] if isinstance(id, str) and id.startswith(self.text) else NOT_MINE
+
+    def id_prefix(self, prefix: Any) -> str:  # docstring inherited
+        return f"{self.text}{_plain(prefix, self)}/"
+
+
+class Suffix(Value[str]):
+    """Text put after every key.
+
+    Parameters
+    ----------
+    text
+        What ids end with.
+
+    Examples
+    --------
+    >>> notes = Suffix(".txt")
+    >>> notes.encode("todo"), notes.decode("todo.txt"), notes.decode("todo.png")
+    ('todo.txt', 'todo', NOT_MINE)
+    """
+
+    text: str
+
+    def __init__(self, text: str) -> None:
+        text = text_option(text, "a suffix")
+        self._freeze(text, text=text)
+
+    def encode(self, key: str) -> str:  # docstring inherited
+        return _plain(key, self) + self.text
+
+    def decode(self, id: Any) -> Any:  # docstring inherited
+        mine = isinstance(id, str) and id.endswith(self.text)
+        return id[: len(id) - len(self.text)] if mine else NOT_MINE
+
+    def id_prefix(self, prefix: Any) -> str:  # docstring inherited
+        return f"{_plain(prefix, self)}/"

@@ -1,0 +1,272 @@
+"""Readable relative paths: the names of files, objects in buckets, members of archives."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from unicodedata import is_normalized
+
+from holdall.abc import NOT_MINE
+from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall.keys._value import Value, shown, text_option
+
+# What some file system refuses, gives a meaning to, or cannot hold. "/" is here for elements of tuples.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*%\ud800-\udfff]')
+_UNSAFE_OR_NOT_ASCII = re.compile(r'[^ -~]|[<>:"/\\|?*%]')
+# Windows opens a device under these names, whatever the extension, and with spaces before it.
+_DEVICE_NAME = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)"
+_DEVICE = re.compile(rf"{_DEVICE_NAME} *(?:\.|\Z)", re.IGNORECASE)
+_ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
+# A first hex digit could be taken for the tail of an escape; a last dot or space is lost on Windows.
+_SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])")
+_PAGE = 256  # ids decoded in one go: one odd name makes only its page slow
+# The longest name of a file in bytes, everywhere.
+_NAME_MAX = 255
+
+
+def _escape(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
+def _unescape(name: str) -> str:
+    return _ESCAPES.sub(
+        lambda match: bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogatepass"),
+        name,
+    )
+
+
+def _varies(char: str) -> bool:
+    """Tell whether a file system that ignores case could take the character for another one."""
+    return not char == char.lower() == char.casefold() == char.upper().casefold()
+
+
+def _ordinary(suffix: str, ending: str, *, fold_case: bool, lines: bool = False) -> Callable[[str], Any]:
+    """Make the test for paths that are their own names, with an ending: the fast path of `PathKeys`.
+
+    With `lines`, it tests any number of paths at once, each with a line feed after it. It accepts less than what is safe. The lengths keep each name below 255 bytes with any suffix, and
+    folders without a dot cannot end with a suffix that starts with one.
+    """
+    if suffix and not suffix.startswith("."):
+        return re.compile(r"(?!)").fullmatch
+    stop = r"\n" if lines else r"\Z"
+    char = "-a-z0-9_+=@,~" if fold_case else "-A-Za-z0-9_+=@,~"
+    no_device = rf"(?!(?=[acnplACNPL])(?i:{_DEVICE_NAME}) *(?:[./]|{stop}))"
+    segment = rf"{no_device}[{char} ]{{1,100}}+(?<! )"
+    end = re.escape(ending)
+    path = rf"{segment}(?:/{segment})*+(?:(?!{end}{stop})\.[{char}]{{1,40}}+){{0,2}}+{end}"
+    return re.compile(rf"(?:{path}\n)*+" if lines else path).fullmatch
+
+
+class PathKeys(Value[Any]):
+    """Readable relative paths: the default of folders, buckets and archives.
+
+    Keys are `str` with "/" for hierarchy, or tuples of `str`. Any text is accepted. Names stay readable;
+    what a file system would refuse, hide or confuse is percent-encoded, an empty segment is "%", and a
+    segment too long for one name continues in folders whose names end with "%". No name reaches outside
+    of the folder it is joined to.
+
+    Parameters
+    ----------
+    suffix
+        What file names end with. With a suffix, the keys ``"a"`` and ``"a/b"`` can both exist.
+    tuples
+        Whether keys are tuples of `str`. A `str` is then taken for a tuple of one.
+    hidden
+        Whether names may begin with a dot; those that begin with ".holdall" never do.
+    fold_case
+        Whether to encode upper case, so that names differ even where the file system ignores case.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If file names cannot end with the suffix.
+
+    Notes
+    -----
+    Threads and processes: immutable. Cost: 0.2 to 0.3 µs for ordinary ASCII keys, either way; 5 to 20 µs
+    for others.
+
+    Examples
+    --------
+    >>> keys = PathKeys(suffix=".json")
+    >>> keys.encode("theme/dark"), keys.encode("../what?"), keys.encode("con")
+    ('theme/dark.json', '%2E%2E/what%3F.json', '%63on.json')
+    >>> keys.decode("theme/dark.json"), keys.decode("theme/dark.txt")
+    ('theme/dark', NOT_MINE)
+    >>> PathKeys(tuples=True).decode("a/b%2Fc")
+    ('a', 'b/c')
+    """
+
+    suffix: str
+    #: Whether keys are tuples.
+    tuples: bool
+    hidden: bool
+    fold_case: bool
+    _ordinary_key: Callable[[str], Any]
+    _ordinary_id: Callable[[str], Any]
+    _ordinary_lines: Callable[[str], Any]
+    _end: int | None
+
+    def __init__(
+        self,
+        *,
+        suffix: str = "",
+        tuples: bool = False,
+        hidden: bool = False,
+        fold_case: bool = False,
+    ) -> None:
+        suffix = text_option(suffix, "the suffix of PathKeys")
+        if suffix and not _SUFFIX.fullmatch(suffix):
+            raise InvalidArgumentError(
+                f"suffix {shown(suffix)} cannot end file names: give up to 64 ASCII characters that are "
+                "safe in names, starting with a dot, as '.json'",
+            )
+        flags = {"tuples": bool(tuples), "hidden": bool(hidden), "fold_case": bool(fold_case)}
+        self._freeze(
+            options={name: value for name, value in {"suffix": suffix, **flags}.items() if value},
+            suffix=suffix,
+            **flags,
+            _ordinary_key=_ordinary(suffix, "", fold_case=fold_case),
+            _ordinary_id=_ordinary(suffix, suffix, fold_case=fold_case),
+            _ordinary_lines=_ordinary(suffix, suffix, fold_case=fold_case, lines=True),
+            _end=-len(suffix) or None,
+        )
+
+    # Measured on CPython 3.11, suffix ".json": encode 0.19 and 0.23 µs, decode 0.20 and 0.25 µs
+    # ("key00123", "theme/dark-mode_2").
+    def encode(self, key: Any) -> str:  # docstring inherited
+        ordinary = self._ordinary_key
+        if self.tuples:
+            if type(key) is tuple:
+                try:
+                    text = "/".join(key)
+                except TypeError:
+                    text = ""  # `_segments` says what is wrong
+                if ordinary(text) and text.count("/") == len(key) - 1:
+                    return text + self.suffix
+        elif type(key) is str and ordinary(key):
+            return key + self.suffix
+        return self._spell(self._segments(key), is_file=True)
+
+    def decode(self, id: str) -> Any:  # docstring inherited
+        ordinary = self._ordinary_id
+        try:
+            if ordinary(id):
+                text = id[: self._end]
+                return tuple(text.split("/")) if self.tuples else text
+        except TypeError:  # the ids of a plain mapping may be any object
+            return NOT_MINE
+        return self._read(id)
+
+    # Measured on CPython 3.11: 0.08 µs a key, a third of so many calls of decode.
+    def decode_many(self, ids: list[str]) -> list[Any]:  # docstring inherited
+        keys: list[Any] = []
+        end = self._end
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            lines = "\n".join(page) + "\n"
+            # A name with a line feed of its own would make a line more.
+            if self.tuples or not self._ordinary_lines(lines) or lines.count("\n") != len(page):
+                keys += super().decode_many(page)
+            else:
+                keys += [id[:end] for id in page]
+        return keys
+
+    def id_prefix(self, prefix: Any) -> str:  # docstring inherited
+        if self.tuples and prefix == ():
+            return ""
+        return self._spell(self._segments(prefix), is_file=False) + "/"
+
+    def _segments(self, key: Any) -> list[str]:
+        """Split a key; `str.__str__` makes plain text of subclasses, whatever they redefine."""
+        if isinstance(key, str):
+            text = str.__str__(key)
+            return [text] if self.tuples else text.split("/")
+        if self.tuples and isinstance(key, tuple) and key and all(isinstance(part, str) for part in key):
+            return [str.__str__(part) for part in key]
+        if self.tuples:
+            raise InvalidKeyError(
+                f"keys are tuples of one str or more here, got {type(key).__name__}: {shown(key)}; "
+                "AnyKeys() accepts numbers, None and bytes too",
+            )
+        raise InvalidKeyError(
+            f"keys are str here, with '/' for hierarchy, got {type(key).__name__}: {shown(key)}; "
+            "use PathKeys(tuples=True) for tuples of str, AnyKeys() for other literals",
+        )
+
+    def _spell(self, segments: list[str], *, is_file: bool) -> str:
+        """Join the names of all segments; the last one is a file or, for a prefix, a folder."""
+        names: list[str] = []
+        last = len(segments) - 1
+        for index, segment in enumerate(segments):
+            names += self._names(segment, is_file=is_file and index == last)
+        return "/".join(names) + (self.suffix if is_file else "")
+
+    def _names(self, segment: str, *, is_file: bool) -> list[str]:
+        """Name one segment, by several names if it is long."""
+        if not segment:
+            return ["%"]
+        names = self._names_without(_UNSAFE, segment, is_file=is_file)
+        # An escape can also compose with what follows: "<" and a cedilla would become "%3Ç".
+        if is_normalized("NFC", segment) and all(is_normalized("NFC", name) for name in names):
+            return names
+        return self._names_without(_UNSAFE_OR_NOT_ASCII, segment, is_file=is_file)
+
+    def _names_without(self, unsafe: re.Pattern[str], segment: str, *, is_file: bool) -> list[str]:
+        fold = self.fold_case
+        # One piece for each character, so that names are never cut within one.
+        pieces = [_escape(c) if unsafe.match(c) or (fold and _varies(c)) else c for c in segment]
+        room = _NAME_MAX - len(self.suffix) - 1
+        name = self._guard(pieces, is_last=True, is_file=is_file)
+        if len(name.encode()) <= room:
+            return [name]
+        # Guarding escapes up to three ASCII characters of a name: two bytes more for each.
+        *chunks, tail = _cut(pieces, room - 6)
+        names = [self._guard(chunk, is_last=False, is_file=False) + "%" for chunk in chunks]
+        return [*names, self._guard(tail, is_last=True, is_file=is_file)]
+
+    def _guard(self, pieces: list[str], *, is_last: bool, is_file: bool) -> str:
+        """Make one name of safe pieces, with what is unsafe only at its place in a name escaped."""
+        suffix = self.suffix
+        name = "".join(pieces)
+        hide = not self.hidden or name in {".", ".."} or name.lower().startswith(".holdall")
+        if is_last and pieces[-1] in {".", " "}:
+            name = name[:-1] + _escape(pieces[-1])
+        start = len(name) - len(suffix)
+        if suffix and is_last and not is_file and name[start:].lower() == suffix.lower():
+            name = name[:start] + _escape(name[start]) + name[start + 1 :]
+        if (hide and name[0] == ".") or _DEVICE.match(name) or _DEVICE.match(name + suffix):
+            name = _escape(name[0]) + name[1:]
+        return name
+
+    def _read(self, id: str) -> Any:
+        """Decode any id; what would not be spelled the same is not ours."""
+        if not id.endswith(self.suffix):
+            return NOT_MINE
+        segments: list[str] = []
+        begun = ""
+        try:
+            for name in id[: self._end].split("/"):
+                if name != "%" and name.endswith("%"):
+                    begun += _unescape(name[:-1])
+                else:
+                    segments.append(begun + ("" if name == "%" else _unescape(name)))
+                    begun = ""
+            key = tuple(segments) if self.tuples else "/".join(segments)
+            mine = not begun and self._spell(self._segments(key), is_file=True) == id
+        except (UnicodeError, InvalidKeyError):
+            return NOT_MINE
+        return key if mine else NOT_MINE
+
+
+def _cut(pieces: list[str], room: int) -> Iterator[list[str]]:
+    """Cut pieces into lists of at most `room` bytes."""
+    chunk: list[str] = []
+    size = 0
+    for piece in pieces:
+        width = len(piece.encode())
+        if size + width > room:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(piece)
+        size += width
+    yield chunk

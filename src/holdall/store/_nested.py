@@ -1,0 +1,99 @@
+"""A store as the place of another store: keys become ids and values data, with all that it knows of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from holdall.abc import Capability, Persister
+from holdall.conditional import ANY_ETAG, Expected, Stat
+
+__all__ = ["StorePersister"]
+
+
+class StorePersister(Persister):
+    """A persister over a store, so that versions, times and compare-and-swap are those of its place.
+
+    Parameters
+    ----------
+    mapping
+        The store to look through.
+
+    Notes
+    -----
+    Threads, processes, after a crash: as the store. Cost: that of the store, and a call.
+    """
+
+    def __init__(self, mapping: Any) -> None:
+        self.mapping = mapping
+        self._inner: Any = mapping._persister  # noqa: SLF001  (the other half of one class)
+        self.capabilities = self._inner.capabilities - {Capability.BYTES, Capability.STREAMING}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.mapping,)
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return str(self._inner.place)
+
+    @property
+    def owned(self) -> bool:  # docstring inherited
+        return bool(self._inner.owned)
+
+    def _id(self, id: Any) -> Any:
+        return self.mapping._id(id)  # noqa: SLF001
+
+    def __getitem__(self, id: Any) -> Any:
+        return self.mapping[id]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.mapping)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.mapping
+
+    def __len__(self) -> int:
+        return len(self.mapping)
+
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        return self.mapping._read(id, self._id(id))  # type: ignore[no-any-return]  # noqa: SLF001
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        return self._inner.stat(self._id(id))  # type: ignore[no-any-return]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
+        for key, stat in self.mapping._stats():  # noqa: SLF001
+            if not prefix or key.startswith(prefix):
+                yield key, stat
+
+    def read_many(self, ids: Iterable[Any]) -> Iterator[tuple[Any, Any]]:  # docstring inherited
+        missing = object()
+        for id in ids:
+            data = self.mapping.get(id, missing)
+            if data is not missing:
+                yield id, data
+
+    def put(self, id: Any, data: Any) -> None:  # docstring inherited
+        self.mapping[id] = data
+
+    __setitem__ = put
+
+    def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        encoded = self.mapping._data(id, data)  # noqa: SLF001
+        return self._inner.write(self._id(id), encoded, expected)  # type: ignore[no-any-return]
+
+    def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self._inner.remove(self._id(id), expected)
+
+    def __delitem__(self, id: Any) -> None:
+        del self.mapping[id]
+
+    def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
+        self.mapping.update(items)
+
+    def clear(self) -> None:  # docstring inherited
+        self.mapping.clear(force=True)
+
+    def flush(self) -> None:  # docstring inherited
+        self.mapping.flush()
+
+    def close(self) -> None:  # docstring inherited
+        self.mapping.close()
