@@ -42,8 +42,9 @@ def _varies(char: str) -> bool:
 def _ordinary(suffix: str, ending: str, *, fold_case: bool, lines: bool = False) -> Callable[[str], Any]:
     """Make the test for paths that are their own names, with an ending: the fast path of `PathKeys`.
 
-    With `lines`, it tests any number of paths at once, each with a line feed after it. It accepts less than what is safe. The lengths keep each name below 255 bytes with any suffix, and
-    folders without a dot cannot end with a suffix that starts with one.
+    With `lines`, it tests any number of paths at once, each with a line feed after it. It accepts less
+    than what is safe. The lengths keep each name below 255 bytes with any suffix, and folders without a
+    dot cannot end with a suffix that starts with one.
     """
     if suffix and not suffix.startswith("."):
         return re.compile(r"(?!)").fullmatch

@@ -62,6 +62,8 @@ class StoreMapping(StorePipeline[K, V]):
             return len(self._persister)
         if not self._codec.reversible:
             return sum(map(self._codec.owns, self._persister.ids(self._id_prefix)))
+        if self._decode_many is not None:
+            return sum(map(len, map(self._decode_many, self._persister.pages(self._id_prefix))))
         return sum(1 for _ in self)
 
     def __bool__(self) -> bool:

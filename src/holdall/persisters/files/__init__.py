@@ -155,7 +155,11 @@ class FilesPersister(Persister):
         except OSError as error:
             raise translate(error, "the folder cannot be opened", path) from error
         if found:
-            self._check_record()
+            try:
+                self._check_record()
+            except BaseException:
+                self._folder.close()
+                raise
             if not self.read_only:
                 self._folder.sweep()
         elif self.read_only:
@@ -214,28 +218,36 @@ class FilesPersister(Persister):
     def _control(self) -> int:
         return os.open(CONTROL, FOLDER | os.O_NOFOLLOW, dir_fd=self._folder.fd)
 
-    def _prepare(self) -> None:
+    def _prepare(self, what: str = "the folder cannot be written to") -> None:
         """Get ready to write: workspace, and the record of a folder that has none."""
         if self.read_only:
             raise UnsupportedError(f"{self.path} was opened with read_only=True")
         folder = self._folder
         try:
             folder.prepare()
-            with folder:
-                control = self._control()
+            with folder.mutex:
                 try:
-                    record = read_record(control, self.path)
-                    if record is None:
-                        self._owned = os.listdir(folder.fd) == [CONTROL]
-                        write_record(control, folder.workspace, {**self.record, "owned": self._owned})
-                    else:
-                        check_record(record, self.record, self.path)
+                    folder.lock()
+                    control = self._control()
+                    try:
+                        record = read_record(control, self.path)
+                        if record is None:
+                            self._owned = os.listdir(folder.fd) == [CONTROL]
+                            write_record(control, folder.workspace, {**self.record, "owned": self._owned})
+                            if self._power:
+                                os.fsync(control)
+                                os.fsync(folder.fd)
+                        else:
+                            check_record(record, self.record, self.path)
+                    finally:
+                        os.close(control)
                 finally:
-                    os.close(control)
-        except OSError as error:
-            if isinstance(error, StoreUnavailableError):
+                    folder.release()
+        except BaseException as error:
+            folder.drop_workspace()  # with it the next write would go ahead without a record
+            if not isinstance(error, OSError) or isinstance(error, StoreUnavailableError):
                 raise
-            raise translate(error, "the folder cannot be written to", self.path) from error
+            raise translate(error, what, self.path) from error
         if not folder.fine_mtime:
             self.capabilities -= {Capability.CAS_THREADS, Capability.CAS_HOST}
 
@@ -250,8 +262,8 @@ class FilesPersister(Persister):
             return self._folder.fd, name
         return self._folder.open_below(folders, create=create), name
 
-    def _done(self, fd: int) -> None:
-        if fd != self._folder.fd:
+    def _done(self, fd: int, id: str) -> None:
+        if "/" in id:
             os.close(fd)
 
     def _find(self, id: Any, action: Callable[[str, int], Any]) -> Any:
@@ -270,7 +282,7 @@ class FilesPersister(Persister):
                 try:
                     return action(name, fd)
                 finally:
-                    self._done(fd)
+                    self._done(fd, id)
             except StoreUnavailableError:
                 raise
             except OSError as error:
@@ -423,7 +435,7 @@ class FilesPersister(Persister):
             try:
                 fd = self._folder.open_below(names)
             except OSError as error:
-                if error.errno not in ABSENT:
+                if error.errno not in ABSENT and not (names and error.errno == errno.EACCES):
                     raise translate(error, f"{folder!r} cannot be listed", self.place) from error
                 continue
             except InvalidKeyError:
@@ -465,11 +477,11 @@ class FilesPersister(Persister):
             return
         name = next(self._names)
         try:
-            fd = os_open(name, _CREATE, self._mode, dir_fd=folder.workspace)
-        except OSError:
-            self._replace(id, data, ANY_ETAG, wanted=False)
-            return
-        try:
+            try:
+                fd = os_open(name, _CREATE, self._mode, dir_fd=folder.workspace)
+            except OSError:
+                self._replace(id, data, ANY_ETAG, wanted=False)
+                return
             try:
                 if os_write(fd, data) != len(data):
                     _write_all(fd, data)
@@ -478,8 +490,8 @@ class FilesPersister(Persister):
             finally:
                 os_close(fd)
             with folder.mutex:
-                folder.acquire()
                 try:
+                    folder.acquire()
                     rename(name, id, src_dir_fd=folder.workspace, dst_dir_fd=folder.fd)
                 finally:
                     folder.release()
@@ -502,10 +514,10 @@ class FilesPersister(Persister):
         name = next(self._names)
         try:
             try:
-                fd = os_open(name, _CREATE, self._mode, dir_fd=folder.workspace)
-            except OSError as error:
-                fd = self._create_again(name, error)
-            try:
+                try:
+                    fd = os_open(name, _CREATE, self._mode, dir_fd=folder.workspace)
+                except OSError as error:
+                    fd = self._create_again(name, error, id)
                 try:
                     if type(data) is not bytes or os_write(fd, data) != len(data):
                         _write_all(fd, data)
@@ -528,11 +540,11 @@ class FilesPersister(Persister):
         if self._power:
             os.fsync(fd)
 
-    def _create_again(self, name: str, error: OSError) -> int:
+    def _create_again(self, name: str, error: OSError, id: Any) -> int:
         """Get ready and create: this is the first write, or the folder was deleted meanwhile."""
         if error.errno not in {errno.EBADF, errno.ENOENT}:
             raise error
-        self._prepare()
+        self._prepare(f"{id!r} cannot be written")
         return os.open(name, _CREATE, self._mode, dir_fd=self._folder.workspace)
 
     def _write_error(self, error: Exception, id: Any) -> Exception:
@@ -550,23 +562,28 @@ class FilesPersister(Persister):
         """Rename a finished file to its id, in turn with all other writers."""
         folder = self._folder
         stat = None
-        where = folder.fd
+        where, opened = folder.fd, -1
         try:
-            with folder:
-                if expected is not ANY_ETAG:
-                    self.require(id, expected)
-                if "/" in id or id in RESERVED or id[0] == ".":
-                    where, last = self._locate_new(id)
-                else:
-                    last = id
-                rename(name, last, src_dir_fd=folder.workspace, dst_dir_fd=where)
-                if wanted:
-                    stat = _stat(os.stat(last, dir_fd=where, follow_symlinks=False))
+            with folder.mutex:
+                try:
+                    folder.lock()
+                    if expected is not ANY_ETAG:
+                        self.require(id, expected)
+                    if "/" in id or id in RESERVED or id[0] == ".":
+                        where, last = self._locate_new(id)
+                        opened = where if "/" in id else -1
+                    else:
+                        last = id
+                    rename(name, last, src_dir_fd=folder.workspace, dst_dir_fd=where)
+                    if wanted:
+                        stat = _stat(os.stat(last, dir_fd=where, follow_symlinks=False))
+                finally:
+                    folder.release()
             if self._power:
                 self._sync_folder(where, id)
         finally:
-            if where != folder.fd:
-                os_close(where)
+            if opened >= 0:
+                os_close(opened)
         return stat
 
     def _sync_folder(self, fd: int, id: str) -> None:
@@ -602,7 +619,7 @@ class FilesPersister(Persister):
             try:
                 fd = os_open(name, _CREATE, self._mode, dir_fd=self._folder.workspace)
             except OSError as error:
-                fd = self._create_again(name, error)
+                fd = self._create_again(name, error, id)
             try:
                 with open(fd, "wb") as file:
                     yield file
@@ -624,11 +641,15 @@ class FilesPersister(Persister):
         if not self._folder.open():
             self.require(id, expected)
             raise KeyError(id)
-        with self._folder:
-            self.require(id, expected)
-            self._find(id, self._unlink)
-            if "/" in id:
-                self._prune(id.split("/")[:-1])
+        with self._folder.mutex:
+            try:
+                self._folder.lock()
+                self.require(id, expected)
+                self._find(id, self._unlink)
+                if "/" in id:
+                    self._prune(id.split("/")[:-1])
+            finally:
+                self._folder.release()
 
     def _unlink(self, name: str, fd: int) -> None:
         if os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode & _KIND != _REGULAR:

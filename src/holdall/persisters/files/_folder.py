@@ -52,12 +52,13 @@ class Folder:
 
     Notes
     -----
-    Threads: ``with folder:`` excludes threads and processes. Processes: a forked child gives up the
+    Threads: `mutex` and `lock` exclude threads and processes. Processes: a forked child gives up the
     descriptors of its parent and opens its own, since locks belong to descriptors.
     """
 
     def __init__(self, path: str | None, *, sync: bool = False) -> None:
         self._path = path
+        self._temporary = path is None
         self._sync = sync
         self.fd = -1
         self.workspace = -1
@@ -69,7 +70,7 @@ class Folder:
     def _reset_locks(self) -> None:
         self.mutex = threading.RLock()
         self.acquire: Callable[[], Any] = self._no_lock
-        self.release: Callable[[], Any] = self._no_lock
+        self.release: Callable[[], Any] = _nothing
 
     def _no_lock(self) -> None:
         raise RuntimeError("the folder is not open")
@@ -95,7 +96,7 @@ class Folder:
             if not create and not self.known:
                 return False
             if create:
-                os.makedirs(self.path, exist_ok=True)
+                self._make_root()
             try:
                 self.fd = os.open(self.path, FOLDER)
             except FileNotFoundError:
@@ -104,26 +105,41 @@ class Folder:
             self.release = partial(fcntl.flock, self.fd, fcntl.LOCK_UN)
             return True
 
-    def __enter__(self) -> None:
-        """Exclude all other writers of this folder, threads and processes; not to be nested."""
-        self.mutex.acquire()
-        try:
+    def _make_root(self) -> None:
+        path = self.path
+        if self._temporary:
             try:
-                self.acquire()
-            except OSError as error:
-                if error.errno not in _NO_FLOCK:
-                    raise
-                self._use_lock_file()
-                self.acquire()
-        except BaseException:
-            self.mutex.release()
-            raise
+                os.mkdir(path, 0o700)  # it was deleted
+            except FileExistsError:
+                pass
+            return
+        made = []
+        while not os.path.isdir(path):
+            made.append(path)
+            path = os.path.dirname(path)
+        os.makedirs(self.path, exist_ok=True)
+        if self._sync:
+            for path in made:
+                sync_folder(os.path.dirname(path))
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __del__(self) -> None:
+        for fd in (self.fd, self.workspace):
+            if fd >= 0:
+                os.close(fd)
+
+    def lock(self) -> None:
+        """Exclude the writers of other processes, in ``with mutex: try:``, ``release()`` in the finally.
+
+        There it holds even if an interrupt strikes between two steps: releasing what is not locked does
+        no harm, and is a call of C, before which no interrupt comes.
+        """
         try:
-            self.release()
-        finally:
-            self.mutex.release()
+            self.acquire()
+        except OSError as error:
+            if error.errno not in _NO_FLOCK:
+                raise
+            self._use_lock_file()
+            self.acquire()
 
     def _use_lock_file(self) -> None:
         """Lock a file where the file system cannot lock a folder (some network file systems)."""
@@ -158,8 +174,8 @@ class Folder:
                     except FileExistsError:
                         pass
                     below = os.open(name, _BELOW, dir_fd=here)
-                os.close(here)
-                here = below
+                done, here = here, below  # first, so that nothing closes it twice
+                os.close(done)
         except BaseException:
             os.close(here)
             raise
@@ -174,19 +190,22 @@ class Folder:
         with self.mutex:
             if self.workspace >= 0 and os.fstat(self.workspace).st_nlink:
                 return
-            self._drop_workspace()
+            self.drop_workspace()
             self.open(create=True)
             try:
                 os.mkdir(CONTROL, dir_fd=self.fd)
             except FileExistsError:
                 pass
-            with self:
+            try:
+                self.lock()
                 control = os.open(CONTROL, _BELOW, dir_fd=self.fd)
                 try:
                     sweep(control)
                     self._make_workspace(control)
                 finally:
                     os.close(control)
+            finally:
+                self.release()
 
     def _make_workspace(self, control: int) -> None:
         name = f"w-{os.getpid():x}-{next(_tokens):x}-{os.urandom(4).hex()}"
@@ -213,17 +232,22 @@ class Folder:
             return
         try:
             if any(name.startswith("w-") for name in os.listdir(control)):
-                with self:
-                    sweep(control)
+                with self.mutex:
+                    # Without waiting: whoever holds the lock is no reason not to read.
+                    try:
+                        fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        sweep(control)
+                    finally:
+                        fcntl.flock(self.fd, fcntl.LOCK_UN)
         except OSError:
             return  # a place where we may not write is no less readable for it
         finally:
             os.close(control)
 
-    def _drop_workspace(self) -> None:
+    def drop_workspace(self) -> None:
         if self.workspace >= 0:
-            os.close(self.workspace)
-            self.workspace = -1
+            fd, self.workspace = self.workspace, -1
+            os.close(fd)
         if self._cleanup is not None:
             self._cleanup()
             self._cleanup = None
@@ -231,10 +255,10 @@ class Folder:
     def close(self) -> None:
         """Give the descriptors back, and remove the workspace."""
         with self.mutex:
-            self._drop_workspace()
+            self.drop_workspace()
             if self.fd >= 0:
-                os.close(self.fd)
-                self.fd = -1
+                fd, self.fd, self.release = self.fd, -1, _nothing
+                os.close(fd)  # which unlocks it, should it be locked
 
     def after_fork(self) -> None:
         """Forget the parent's descriptors: locks taken through them would be the parent's."""
@@ -244,6 +268,10 @@ class Folder:
         self.fd = self.workspace = -1
         self._cleanup = None
         self._reset_locks()
+
+
+def _nothing() -> None:
+    pass
 
 
 def sweep(control: int) -> None:
@@ -260,11 +288,23 @@ def sweep(control: int) -> None:
         except OSError:
             continue  # its writer lives
         else:
-            for leftover in os.listdir(fd):
-                os.unlink(leftover, dir_fd=fd)
-            os.rmdir(name, dir_fd=control)
+            try:
+                for leftover in os.listdir(fd):
+                    os.unlink(leftover, dir_fd=fd)
+                os.rmdir(name, dir_fd=control)
+            except OSError:
+                continue  # its writer lives no more, but is just removing it itself
         finally:
             os.close(fd)
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(path, FOLDER)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _remove_workspace(path: str, pid: int) -> None:

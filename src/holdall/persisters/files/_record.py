@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from holdall.errors import CorruptValueError, MismatchError
+from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
 
 _NAME = "store.json"
 _FORMAT = 1
@@ -28,15 +28,23 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
         If a newer version of holdall made it.
     """
     try:
-        fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=control)
+        fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=control)
+        try:
+            text = b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         return None
-    with open(fd, "rb") as file:
-        text = file.read()
+    except OSError as error:
+        raise StoreUnavailableError(
+            error.errno,
+            f"the record {path}/.holdall/{_NAME} cannot be read: {error.strerror}",
+            path,
+        ) from error
     try:
         record = json.loads(text)
         version = record["holdall"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptValueError(
             f"the record {path}/.holdall/{_NAME} cannot be read ({error}): "
             "delete it to open the folder with the options that you give",
@@ -52,6 +60,8 @@ def write_record(control: int, workspace: int, record: dict[str, Any]) -> None:
     fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=workspace)
     with open(fd, "wb") as file:
         file.write(text.encode())
+        file.flush()
+        os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
     os.replace(_NAME, _NAME, src_dir_fd=workspace, dst_dir_fd=control)
 
 
