@@ -104,7 +104,8 @@ def test_every_public_function_and_class_is_documented():
                 for attribute in vars(thing):
                     member = inspect.getattr_static(thing, attribute)
                     known = isinstance(member, property) or inspect.isfunction(member)
-                    if known and not attribute.startswith("_") and not inspect.getdoc(getattr(thing, attribute)):
+                    public = known and not attribute.startswith("_")
+                    if public and not inspect.getdoc(getattr(thing, attribute)):
                         bare.append(f"{module.__name__}.{name}.{attribute}")
     assert bare == []
 

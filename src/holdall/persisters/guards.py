@@ -10,6 +10,14 @@ from holdall.errors import ConflictError, ReadOnlyError
 __all__ = ["AppendOnlyPersister", "ReadOnlyPersister"]
 
 
+_WRITING = {
+    Capability.WRITABLE,
+    Capability.CAS_THREADS,
+    Capability.CAS_HOST,
+    Capability.CAS_WORLD,
+}
+
+
 class ReadOnlyPersister(PersisterWrapper):
     """Refuses every write.
 
@@ -22,9 +30,10 @@ class ReadOnlyPersister(PersisterWrapper):
     holdall.errors.ReadOnlyError: a dict in memory is opened read-only: 'a' stays as it is
     """
 
-    def __init__(self, inner: Any) -> None:
-        super().__init__(inner)
-        self.capabilities -= {Capability.WRITABLE}
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What the inner persister claims, but for writing."""
+        return super().capabilities - _WRITING
 
     def _refuse(self, what: str) -> NoReturn:
         raise ReadOnlyError(f"{self.place} is opened read-only: {what}")

@@ -508,7 +508,7 @@ class FilesPersister(Persister):
 
     def _replace(self, id: str, data: Any, expected: Expected, *, wanted: bool) -> Stat | None:
         """Write a file beside, and rename it over the old one under the lock."""
-        if expected is not ANY_ETAG:
+        if type(expected) is str:  # absence needs no version
             self._require_versions()
         folder = self._folder
         name = next(self._names)
@@ -636,7 +636,7 @@ class FilesPersister(Persister):
         self.remove(id)
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        if self.read_only or expected is not ANY_ETAG:
+        if self.read_only or type(expected) is str:
             self._require_versions()
         if not self._folder.open():
             self.require(id, expected)

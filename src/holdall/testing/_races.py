@@ -1,0 +1,219 @@
+"""Laws of persisters under concurrent use: threads, processes, and forked children."""
+
+import itertools
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdall.abc import Capability, Persister
+from holdall.conditional import ITEM_NOT_AVAILABLE
+from holdall.errors import ConflictError
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run work(0), …, work(count - 1) at once, and give the results; the first error is raised."""
+    results: list[Any] = [None] * count
+    errors: list[BaseException] = []
+    start = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            start.wait()
+            results[number] = work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # races that the default of 5 ms would hide
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert not any(thread.is_alive() for thread in threads), "a thread hangs"
+    if errors:
+        raise errors[0]
+    return results
+
+
+def add_one(persister: Any, id: str, data: Callable[[int], Any], value: Callable[[Any], int]) -> None:
+    """Increment a counter by compare-and-swap, however often that takes."""
+    while True:
+        old, stat = persister.read(id)
+        try:
+            persister.write(id, data(value(old) + 1), stat.etag)
+        except ConflictError:
+            continue
+        return
+
+
+def as_bytes(number: int) -> bytes:
+    """Write a number as data."""
+    return b"%d" % number
+
+
+def _count_in_process(persister: Persister, times: int) -> None:
+    for _ in range(times):
+        add_one(persister, "counter", as_bytes, int)
+
+
+def _insert_in_process(persister: Persister, me: int, queue: Any) -> None:
+    won = []
+    for number in range(30):
+        try:
+            persister.write(f"key{number}", as_bytes(me), ITEM_NOT_AVAILABLE)
+        except ConflictError:
+            continue
+        won.append(number)
+    queue.put(won)
+
+
+class RaceLaws:
+    """Laws of concurrent use; `PersisterContract` inherits them."""
+
+    fresh: Callable[..., Any]
+    data: Callable[[int], Any]
+    value: Callable[[Any], int]
+
+    def test_no_increment_of_threads_is_lost(self, place: Path) -> None:
+        """Counting by compare-and-swap from several threads ends at the exact sum."""
+        persister = self.fresh(place, Capability.CAS_THREADS)
+        persister["counter"] = self.data(0)
+
+        def count(_: int) -> None:
+            for _ in range(50):
+                add_one(persister, "counter", self.data, self.value)
+
+        in_threads(4, count)
+        assert self.value(persister["counter"]) == 200
+
+    def test_one_of_several_inserting_threads_wins(self, place: Path) -> None:
+        """Of several threads that insert an absent id, exactly one succeeds."""
+        persister = self.fresh(place, Capability.CAS_THREADS)
+
+        def insert(me: int) -> list[int]:
+            won = []
+            for number in range(30):
+                try:
+                    persister.write(f"key{number}", self.data(me), ITEM_NOT_AVAILABLE)
+                except ConflictError:
+                    continue
+                won.append(number)
+            return won
+
+        winners = sorted(itertools.chain(*in_threads(4, insert)))
+        assert winners == list(range(30))
+
+    def test_a_plain_write_is_never_overwritten_by_a_stale_one(self, place: Path) -> None:
+        """Unconditional writers take part in compare-and-swap: who wrote over them had seen them."""
+        persister = self.fresh(place, Capability.CAS_THREADS)
+        persister["x"] = self.data(0)
+        base, count = 1_000_000, 150
+
+        def work(me: int) -> None:
+            if me == 0:  # plain writes of values that nobody else writes
+                for number in range(1, count):
+                    persister.put("x", self.data(base * number))
+                    for _ in range(3):  # swaps only count up from here: less is a state from before
+                        assert self.value(persister["x"]) >= base * number, "a stale swap undid a plain write"
+                return
+            for _ in range(count):
+                old, stat = persister.read("x")
+                value = self.value(old)
+                try:
+                    persister.write("x", self.data(value + 1), stat.etag)
+                except ConflictError:
+                    continue
+
+        in_threads(3, work)
+
+    def test_iteration_is_safe_while_others_write(self, place: Path) -> None:
+        """Ids that are there all the time are met exactly once, whatever else comes and goes."""
+        persister = self.fresh(place, Capability.WRITABLE)
+        steady = {f"steady{number}" for number in range(200)}
+        persister.write_many((id, self.data(1)) for id in steady)
+
+        def write(number: int) -> None:
+            persister[f"passing{number % 40}"] = self.data(number)
+            persister.remove_many([f"passing{(number + 20) % 40}"])
+
+        def look() -> None:
+            met = [id for id in persister if id in steady]
+            assert len(met) == len(steady), "an id was met twice, or not at all"
+            assert set(met) == steady
+
+        _while_writing(write, look)
+
+    def test_readers_see_whole_values(self, place: Path) -> None:
+        """While a value is replaced, a reader gets the whole old or the whole new one."""
+        persister = self.fresh(place, Capability.WRITABLE)
+        values = [self.data(1), self.data(2)]
+        if Capability.BYTES in persister.capabilities:
+            values = [b"a" * 10, b"b" * 200_000]
+        persister["x"] = values[0]
+
+        def write(number: int) -> None:
+            persister["x"] = values[number % 2]
+
+        def look() -> None:
+            assert persister["x"] in values, "a torn value"
+
+        _while_writing(write, look)
+
+    def test_no_increment_of_processes_is_lost(self, place: Path) -> None:
+        """Counting by compare-and-swap from several processes ends at the exact sum."""
+        persister = self.fresh(place, Capability.CAS_HOST)
+        persister["counter"] = as_bytes(0)
+        _in_processes([(_count_in_process, (persister, 60))] * 3)
+        assert int(persister["counter"]) == 180
+
+    def test_one_of_several_inserting_processes_wins(self, place: Path) -> None:
+        """Of several processes that insert an absent id, exactly one succeeds."""
+        persister = self.fresh(place, Capability.CAS_HOST)
+        queue = multiprocessing.get_context("spawn").SimpleQueue()
+        _in_processes([(_insert_in_process, (persister, me, queue)) for me in range(3)])
+        winners = sorted(itertools.chain(*(queue.get() for _ in range(3))))
+        assert winners == list(range(30))
+
+
+def _while_writing(write: Callable[[int], Any], look: Callable[[], Any], times: int = 60) -> None:
+    """Let one thread write and another look, until both have done so often enough."""
+    written = looked = 0
+    stop = threading.Event()
+
+    def work(me: int) -> None:
+        nonlocal written, looked
+        try:
+            while not stop.is_set() and (written < times or looked < times):
+                if me == 0:
+                    write(written)
+                    written += 1
+                else:
+                    look()
+                    looked += 1
+        except BaseException:
+            stop.set()
+            raise
+
+    in_threads(2, work)
+
+
+def _in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=work, args=arguments) for work, arguments in tasks]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        if process.is_alive():
+            process.kill()
+            pytest.fail("a process hangs")
+    assert [process.exitcode for process in processes] == [0] * len(processes)

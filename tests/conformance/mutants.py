@@ -1,0 +1,382 @@
+"""Persisters with one planted bug each: what the suite must catch, and by which law.
+
+`Sound` keeps the contract. Each mutant changes one thing; ``caught_by`` names the law that must fail.
+"""
+
+import contextlib
+import itertools
+import threading
+import time
+
+from holdall.abc import Capability, Persister, join_parts
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Stat
+from holdall.persisters.files import FilesPersister
+
+PLACES = {}
+_counter = itertools.count(1)
+
+
+class Sound(Persister):
+    """A persister in memory, shared by all handles of a place."""
+
+    capabilities = frozenset(
+        {
+            Capability.WRITABLE,
+            Capability.PERSISTENT,
+            Capability.BYTES,
+            Capability.MTIME,
+            Capability.CHEAP_STAT,
+            Capability.CAS_THREADS,
+        }
+    )
+
+    def __init__(self, place):
+        self.where = str(place)
+
+    @property
+    def items_here(self):
+        return PLACES.setdefault(self.where, ({}, threading.RLock()))[0]
+
+    @property
+    def lock(self):
+        self.items_here
+        return PLACES[self.where][1]
+
+    def make_stat(self, id, data):
+        return Stat(f"{next(_counter)}", time.time(), len(data))
+
+    def __getitem__(self, id):
+        return self.items_here[id][0]
+
+    def read(self, id):
+        return self.items_here[id]
+
+    def stat(self, id):
+        return self.items_here[id][1]
+
+    def __iter__(self):
+        return iter(list(self.items_here))
+
+    def __len__(self):
+        return len(self.items_here)
+
+    def store(self, id, data):
+        data = bytes(join_parts(data))
+        stat = self.make_stat(id, data)
+        self.items_here[id] = data, stat
+        return stat
+
+    def put(self, id, data):
+        with self.lock:
+            self.store(id, data)
+
+    __setitem__ = put
+
+    def write(self, id, data, expected=ANY_ETAG):
+        with self.lock:
+            self.require(id, expected)
+            return self.store(id, data)
+
+    def remove(self, id, expected=ANY_ETAG):
+        with self.lock:
+            self.require(id, expected)
+            del self.items_here[id]
+
+    def __delitem__(self, id):
+        self.remove(id)
+
+
+MUTANTS = []
+
+
+def mutant(caught_by):
+    def mark(cls):
+        cls.caught_by = caught_by
+        MUTANTS.append(cls)
+        return cls
+
+    return mark
+
+
+@mutant("test_readers_see_whole_values")
+class WritesInTwoHalves(Sound):
+    def put(self, id, data):
+        data = bytes(join_parts(data))
+        self.store(id, data[: len(data) // 2])
+        time.sleep(0)
+        self.store(id, data)
+
+    __setitem__ = put
+
+
+@mutant("test_exactly_what_is_stored_is_listed")
+class CountsOneMore(Sound):
+    def __len__(self):
+        return len(self.items_here) + 1
+
+
+@mutant("test_exactly_what_is_stored_is_listed")
+class ListsTemporaryNames(Sound):
+    def __iter__(self):
+        return iter([*self.items_here, ".tmp-1"])
+
+
+@mutant("test_a_write_replaces")
+class SwallowsFailedReplacements(Sound):
+    def put(self, id, data):
+        if id not in self.items_here:
+            self.store(id, data)
+
+    __setitem__ = put
+
+
+@mutant("test_a_deleted_id_is_absent")
+class SwallowsDeletionOfNothing(Sound):
+    def remove(self, id, expected=ANY_ETAG):
+        with contextlib.suppress(KeyError):
+            super().remove(id, expected)
+
+
+@mutant("test_a_deleted_id_is_absent")
+class DeletesNothing(Sound):
+    def remove(self, id, expected=ANY_ETAG):
+        self.items_here[id]
+
+
+@mutant("test_every_change_has_an_etag_of_its_own")
+class EtagOfACoarseClock(Sound):
+    def make_stat(self, id, data):
+        return Stat(f"{int(time.time())}-{len(data)}", time.time(), len(data))
+
+
+@mutant("test_an_etag_does_not_come_back_after_a_deletion")
+class CountsVersionsAnewAfterDeletion(Sound):
+    def make_stat(self, id, data):
+        old = self.items_here.get(id)
+        return Stat(str(int(old[1].etag) + 1 if old else 1), time.time(), len(data))
+
+
+@mutant("test_absence_is_a_key_error_with_the_id")
+class KeyErrorOfSomethingElse(Sound):
+    def __getitem__(self, id):
+        return self.items_here["prefix/" + id if id not in self.items_here else id][0]
+
+
+@mutant("test_absence_is_a_key_error_with_the_id")
+class AbsentIsEmpty(Sound):
+    def __getitem__(self, id):
+        return self.items_here.get(id, (b"",))[0]
+
+
+@mutant("test_absence_is_a_key_error_with_the_id")
+class ContainsEverything(Sound):
+    def __contains__(self, id):
+        return True
+
+
+@mutant("test_a_write_goes_ahead_in_the_expected_state_only")
+class IgnoresTheExpectedEtag(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        return self.store(id, data)
+
+
+@mutant("test_a_write_goes_ahead_in_the_expected_state_only")
+class InsertsOverWhatIsThere(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        return super().write(id, data, ANY_ETAG if expected is ITEM_NOT_AVAILABLE else expected)
+
+
+@mutant("test_a_write_goes_ahead_in_the_expected_state_only")
+class WritesBeforeItRefuses(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        try:
+            self.require(id, expected)
+        finally:
+            stat = self.store(id, data)
+        return stat
+
+
+@mutant("test_a_deletion_goes_ahead_in_the_expected_state_only")
+class DeletesWhateverIsThere(Sound):
+    def remove(self, id, expected=ANY_ETAG):
+        super().remove(id)
+
+
+@mutant("test_plain_writes_change_the_etag")
+class PlainWritesKeepTheEtag(Sound):
+    def put(self, id, data):
+        old = self.items_here.get(id)
+        stat = self.store(id, data)
+        if old:
+            self.items_here[id] = bytes(join_parts(data)), stat._replace(etag=old[1].etag)
+
+    __setitem__ = put
+
+
+@mutant("test_a_plain_write_is_never_overwritten_by_a_stale_one")
+class PlainWritesPassTheLock(Sound):
+    def put(self, id, data):
+        self.store(id, data)
+
+    __setitem__ = put
+
+    def write(self, id, data, expected=ANY_ETAG):
+        with self.lock:
+            self.require(id, expected)
+            time.sleep(0)  # where another thread may run
+            return self.store(id, data)
+
+
+@mutant("test_no_increment_of_threads_is_lost")
+class ComparesOutsideTheLock(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        self.require(id, expected)
+        time.sleep(0)
+        return self.store(id, data)
+
+
+@mutant("test_one_of_several_inserting_threads_wins")
+class InsertsOutsideTheLock(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        self.require(id, expected)
+        time.sleep(0)
+        return self.store(id, data)
+
+
+@mutant("test_a_stat_and_its_data_are_one_snapshot")
+class StatsOfTheWriteBefore(Sound):
+    def read(self, id):
+        return self[id], Stat("0", 0.0, 0)
+
+
+@mutant("test_overrides_give_what_the_defaults_give")
+class PrefixAnywhere(Sound):
+    def ids(self, prefix=""):
+        return (id for id in self if prefix in id)
+
+
+@mutant("test_overrides_give_what_the_defaults_give")
+class ReadManyInventsItems(Sound):
+    def read_many(self, ids):
+        return ((id, self.items_here.get(id, (b"0",))[0]) for id in ids)
+
+
+@mutant("test_a_second_handle_sees_the_same")
+class CachesItsListing(Sound):
+    def __iter__(self):
+        if not hasattr(self, "listing"):
+            self.listing = list(self.items_here)
+        return iter([id for id in self.listing if id in self.items_here])
+
+    def __contains__(self, id):
+        return id in self.items_here and (not hasattr(self, "listing") or id in self.listing)
+
+    def __len__(self):
+        return len(list(iter(self)))
+
+    def __getitem__(self, id):
+        if hasattr(self, "listing") and id not in self.listing:
+            raise KeyError(id)
+        return super().__getitem__(id)
+
+
+@mutant("test_iteration_is_safe_while_others_write")
+class IteratesOverTheLiveDict(Sound):
+    def __iter__(self):
+        return iter(self.items_here)
+
+
+@mutant("test_what_is_stored_is_a_snapshot")
+class KeepsTheBuffer(Sound):
+    def store(self, id, data):
+        if type(data) is list and len(data) == 1:
+            data = data[0]
+            stat = self.make_stat(id, data)
+            self.items_here[id] = data, stat
+            return stat
+        return super().store(id, data)
+
+
+@mutant("test_data_may_come_in_pieces")
+class KeepsTheFirstPiece(Sound):
+    def store(self, id, data):
+        return super().store(id, data[0] if type(data) is list else data)
+
+
+@mutant("test_many_at_once")
+class ClearLeavesOne(Sound):
+    def clear(self):
+        self.remove_many(list(self)[1:])
+
+
+@mutant("test_many_at_once")
+class WriteManyDropsTheLast(Sound):
+    def write_many(self, items):
+        super().write_many(list(items)[:-1])
+
+
+@mutant("test_a_pickled_handle_is_a_handle_of_the_same_place")
+class PicklesWithoutItsPlace(Sound):
+    def __reduce__(self):
+        return type(self), ("elsewhere",)
+
+
+@mutant("test_the_size_is_that_of_the_data")
+class CountsCharacters(Sound):
+    def make_stat(self, id, data):
+        return super().make_stat(id, data)._replace(size=len(id))
+
+
+@mutant("test_times_are_those_of_the_writes")
+class OneTimeForAll(Sound):
+    def make_stat(self, id, data):
+        return super().make_stat(id, data)._replace(mtime=1_700_000_000.0)
+
+
+@mutant("test_fetch_and_reader_give_the_data")
+class FetchesUpToTheLimit(Sound):
+    def fetch(self, id, limit):
+        return self[id][:limit]
+
+
+@mutant("test_reopening_finds_everything")
+class LosesWhatIsNotFlushedTwice(Sound):
+    def close(self):
+        for id in list(self.items_here)[:1]:
+            del self.items_here[id]
+
+
+@mutant("test_empty_and_large_data")
+class EmptyIsAbsent(Sound):
+    def __contains__(self, id):
+        return bool(self.items_here.get(id, (b"",))[0])
+
+
+@mutant("test_a_writer_stores_when_it_is_left")
+class StoresAfterAnError(Sound):
+    @contextlib.contextmanager
+    def writer(self, id):
+        import io
+
+        file = io.BytesIO()
+        try:
+            yield file
+        finally:
+            self.put(id, file.getvalue())
+
+
+@mutant("test_a_read_only_place_refuses_writes")
+class ReadOnlyInNameOnly(Sound):
+    def __init__(self, place):
+        super().__init__(place)
+        self.capabilities = Sound.capabilities - {Capability.WRITABLE, Capability.CAS_THREADS}
+
+
+@mutant("test_no_increment_of_processes_is_lost")
+class FilesWithoutALock(FilesPersister):
+    """Claims to compare and swap among processes, and has nothing to exclude them."""
+
+    def write(self, id, data, expected=ANY_ETAG):
+        self.require(id, expected)
+        time.sleep(0.0002)
+        return super().write(id, data)

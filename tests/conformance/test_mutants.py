@@ -1,0 +1,52 @@
+"""The suite is a product: each planted bug must fail the law that is there for it."""
+
+import inspect
+
+import pytest
+
+from conformance.mutants import MUTANTS, Sound
+from holdall.persisters.files import FilesPersister
+from holdall.testing import PersisterContract
+
+
+class TestSound(PersisterContract):
+    def open(self, place):
+        return Sound(place)
+
+
+def run_law(cls, law, place):
+    """Run one law against one persister, as pytest would."""
+    members = {"open": lambda self, place: cls(place)}
+    if cls.__name__ == "ReadOnlyInNameOnly":  # its items come from a handle that may write
+        members["fill"] = lambda self, persister, place: PersisterContract.fill(self, Sound(place), place)
+    contract = type("Contract", (PersisterContract,), members)()
+    getattr(contract, law)(place)
+
+
+@pytest.mark.parametrize("cls", MUTANTS, ids=lambda cls: cls.__name__)
+def test_the_law_catches_its_mutant(cls, tmp_path):
+    sound = FilesPersister if issubclass(cls, FilesPersister) else Sound
+    caught = False
+    for attempt in range(5):  # races want more than one chance
+        place = tmp_path / f"mutant{attempt}"
+        place.mkdir()
+        try:
+            run_law(cls, cls.caught_by, place)
+        except pytest.skip.Exception:
+            pytest.fail(f"{cls.caught_by} skips {cls.__name__}")
+        except BaseException:
+            caught = True
+            break
+    assert caught, f"{cls.caught_by} does not catch {cls.__name__}"
+    place = tmp_path / "sound"
+    place.mkdir()
+    try:
+        run_law(sound, cls.caught_by, place)
+    except pytest.skip.Exception:
+        assert cls.__name__ == "ReadOnlyInNameOnly"
+
+
+def test_there_are_enough_mutants_and_each_names_a_law():
+    laws = {name for name, _ in inspect.getmembers(PersisterContract) if name.startswith("test_")}
+    assert len(MUTANTS) >= 20
+    assert {cls.caught_by for cls in MUTANTS} <= laws

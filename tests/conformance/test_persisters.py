@@ -1,0 +1,182 @@
+"""Every persister passes the one suite."""
+
+from collections.abc import MutableMapping
+
+import pytest
+
+from holdall import Persister, PersisterWrapper, Reader
+from holdall.abc import Capability
+from holdall.persisters.files import FilesPersister
+from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
+from holdall.persisters.mapping import MappingPersister
+from holdall.persisters.null import NullPersister
+from holdall.testing import PersisterContract
+
+
+class TestFiles(PersisterContract):
+    def open(self, place):
+        return FilesPersister(place / "files")
+
+
+class TestFilesThatSurviveAPowerCut(PersisterContract):
+    def open(self, place):
+        return FilesPersister(place / "files", durability="power", guard=True)
+
+
+class TestFilesWithAllChecks(PersisterContract):
+    def open(self, place):
+        return FilesPersister(place / "files", hidden=False, max_levels=3, record={"serializer": "x"})
+
+
+class TestFilesReadOnly(PersisterContract):
+    def open(self, place):
+        (place / "files").mkdir(exist_ok=True)
+        return FilesPersister(place / "files", read_only=True)
+
+    def fill(self, persister, place):
+        return super().fill(FilesPersister(place / "files"), place)
+
+
+class TestDict(PersisterContract):
+    def open(self, place):
+        return MappingPersister({})
+
+
+class Plain(MutableMapping):
+    """A mapping by hand, whose values are made anew at each look."""
+
+    def __init__(self):
+        self.inner = {}
+
+    def __getitem__(self, id):
+        return bytes(list(self.inner[id]))
+
+    def __setitem__(self, id, data):
+        self.inner[id] = data
+
+    def __delitem__(self, id):
+        del self.inner[id]
+
+    def __iter__(self):
+        return iter(list(self.inner))
+
+    def __len__(self):
+        return len(self.inner)
+
+
+class TestForeignMapping(PersisterContract):
+    def open(self, place):
+        return MappingPersister(Plain())
+
+
+class FourMethods(Persister):
+    """The least that a persister can be."""
+
+    def __init__(self):
+        self.inner = {}
+
+    def __getitem__(self, id):
+        return self.inner[id]
+
+    def __setitem__(self, id, data):
+        self.inner[id] = data
+
+    def __delitem__(self, id):
+        del self.inner[id]
+
+    def __iter__(self):
+        return iter(list(self.inner))
+
+
+class TestFourMethods(PersisterContract):
+    def open(self, place):
+        return FourMethods()
+
+
+class TestWrapper(PersisterContract):
+    def open(self, place):
+        return PersisterWrapper(FilesPersister(place / "files"))
+
+
+class TwoMethods(Reader):
+    """The least that a read-only place can be."""
+
+    items = {"a": b"0", "folder/b": b"1"}
+
+    def __getitem__(self, id):
+        return self.items[id]
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+class TestTwoMethods(PersisterContract):
+    def open(self, place):
+        return TwoMethods()
+
+    def fill(self, persister, place):
+        return dict(TwoMethods.items)
+
+
+class TestReadOnly(PersisterContract):
+    def open(self, place):
+        return ReadOnlyPersister(FilesPersister(place / "files"))
+
+    def fill(self, persister, place):
+        return super().fill(persister.inner, place)
+
+
+class TestNull(PersisterContract):
+    def open(self, place):
+        return NullPersister()
+
+    def fill(self, persister, place):
+        persister["a"] = b"1"
+        return {}
+
+    def test_a_read_only_place_refuses_writes(self, place):
+        """The null place is the one that accepts what it does not keep."""
+        persister = self.open(place)
+        persister.put("a", b"1")
+        persister.write_many([("a", b"1")])
+        assert list(persister) == []
+
+
+class TestAppendOnly:
+    """Append-only places break the laws of replacing on purpose; these are theirs."""
+
+    @pytest.fixture(params=[lambda place: MappingPersister({}), FilesPersister])
+    def persister(self, request, tmp_path):
+        return AppendOnlyPersister(request.param(tmp_path))
+
+    def test_items_are_added_and_stay(self, persister):
+        from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, ConflictError, ReadOnlyError
+
+        first = persister.write("a", b"1")
+        persister.put("b", b"2")
+        persister["c"] = b"3"
+        persister.write_many([("d", b"4")])
+        for refused in (
+            lambda: persister.put("a", b"x"),
+            lambda: persister.__setitem__("a", b"x"),
+            lambda: persister.write("a", b"x", ANY_ETAG),
+            lambda: persister.write("a", b"x", first.etag),
+            lambda: persister.write_many([("a", b"x")]),
+            lambda: persister.remove("a"),
+            lambda: persister.remove("a", first.etag),
+            lambda: persister.__delitem__("a"),
+            lambda: persister.remove_many(["a"]),
+            persister.clear,
+        ):
+            with pytest.raises(ReadOnlyError):
+                refused()
+        with pytest.raises(ConflictError):
+            persister.write("a", b"x", ITEM_NOT_AVAILABLE)
+        with pytest.raises(ConflictError):
+            persister.write("a", b"x", "another etag")
+        with pytest.raises(ConflictError):
+            persister.write("new", b"x", "another etag")
+        with pytest.raises(KeyError):
+            persister.remove("absent")
+        assert {id: persister[id] for id in persister} == {"a": b"1", "b": b"2", "c": b"3", "d": b"4"}
+        assert Capability.WRITABLE in persister.capabilities
