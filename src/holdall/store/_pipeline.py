@@ -199,16 +199,16 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         def get_plain(key: Any) -> Any:
             try:
                 return look_up(key)
-            except KeyError:
-                raise KeyError(key) from None
+            except KeyError as error:
+                raise _missing(key, error) from None
             except TypeError as error:
                 absent(key, error)
 
         def get_loaded(key: Any) -> Any:
             try:
                 data = look_up(key)
-            except KeyError:
-                raise KeyError(key) from None
+            except KeyError as error:
+                raise _missing(key, error) from None
             except TypeError as error:
                 absent(key, error)
             try:
@@ -220,8 +220,8 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
             id = encode(key)  # type: ignore[misc]
             try:
                 data = look_up(id)
-            except KeyError:
-                raise KeyError(key) from None
+            except KeyError as error:
+                raise _missing(key, error) from None
             except TypeError as error:
                 absent(id, error)
             if load is None:
@@ -248,8 +248,8 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
             id = encode(key)
             try:
                 data = fetch(id, limit)
-            except KeyError:
-                raise KeyError(key) from None
+            except KeyError as error:
+                raise _missing(key, error) from None
             try:
                 if type(data) is bytes:
                     return loads(data)
@@ -403,8 +403,8 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         """Read value and stat as one snapshot."""
         try:
             data, stat = self._persister.read(id)
-        except KeyError:
-            raise KeyError(key) from None
+        except KeyError as error:
+            raise _missing(key, error) from None
         return self._value(key, data), stat
 
     def _stats(self) -> Iterator[tuple[Any, Stat]]:
@@ -435,6 +435,11 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
             key = decode(id)
             if key is not NOT_MINE:
                 yield key, id
+
+
+def _missing(key: Any, error: KeyError) -> KeyError:
+    """Give the error for a key that the place does not have, or cannot have."""
+    return error if isinstance(error, InvalidKeyError) else KeyError(key)
 
 
 def _told(error: Exception) -> str:

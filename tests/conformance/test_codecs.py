@@ -1,0 +1,152 @@
+"""Every serializer and key codec passes the one suite."""
+
+import pytest
+from hypothesis import strategies as st
+
+from holdall import AnyKeys, Digest, PathKeys, Prefix, Suffix
+from holdall.keys import Under
+from holdall.serializers import get_serializer
+from holdall.testing import KeyCodecContract, SerializerContract
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+)
+
+
+class TestPickle(SerializerContract):
+    values = st.recursive(scalars | st.binary(), lambda inner: st.tuples(inner) | st.sets(st.integers()))
+    refused = (lambda: None,)
+
+    def serializer(self):
+        return get_serializer("pickle")
+
+
+class TestJson(SerializerContract):
+    values = json_values
+    refused = (object(), (1, 2), {1: 2}, float("nan"), {"a": {1}}, b"x")
+
+    def serializer(self):
+        return get_serializer("json")
+
+
+class TestText(SerializerContract):
+    values = st.text(st.characters(codec="utf-8"))
+    refused = (b"x", 1, None, "\ud800")
+
+    def serializer(self):
+        return get_serializer("text")
+
+
+class TestBytes(SerializerContract):
+    values = st.binary()
+    refused = ("x", 1, None)
+
+    def serializer(self):
+        return get_serializer("bytes")
+
+
+class TestNpy(SerializerContract):
+    values = st.lists(st.floats(allow_nan=False)).map(lambda xs: pytest.importorskip("numpy").asarray(xs))
+    refused = ([1], 1.0)
+
+    def serializer(self):
+        pytest.importorskip("numpy")
+        return get_serializer("npy")
+
+    def equal(self, one, other):
+        return type(one) is type(other) and one.dtype == other.dtype and one.tolist() == other.tolist()
+
+
+class TestNpz(TestNpy):
+    values = st.dictionaries(st.text("abc/", min_size=1), TestNpy.values)
+    refused = ([1], {"a": 1}, {1: 2})
+
+    def serializer(self):
+        pytest.importorskip("numpy")
+        return get_serializer("npz")
+
+    def equal(self, one, other):
+        return one.keys() == other.keys() and all(TestNpy.equal(self, one[name], other[name]) for name in one)
+
+
+any_text = st.text(st.characters(), max_size=40) | st.text("ab./%~ ", max_size=12)
+literals = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | any_text,
+    lambda inner: st.tuples(inner, inner) | st.frozensets(st.integers() | st.text(), max_size=3),
+    max_leaves=5,
+)
+
+
+class TestPathKeys(KeyCodecContract):
+    keys = any_text
+    refused = (1, None, ("a",), b"a")
+
+    def codec(self):
+        return PathKeys()
+
+
+class TestPathKeysWithSuffix(TestPathKeys):
+    def codec(self):
+        return PathKeys(suffix=".json")
+
+
+class TestPathKeysFolded(TestPathKeys):
+    def codec(self):
+        return PathKeys(suffix=".json", fold_case=True)
+
+
+class TestPathKeysHidden(TestPathKeys):
+    def codec(self):
+        return PathKeys(suffix=".txt", hidden=True)
+
+
+class TestPathKeysOfTuples(KeyCodecContract):
+    keys = st.lists(any_text, min_size=1, max_size=4).map(tuple)
+    refused = (1, None, (), (1,), ["a"])
+
+    def codec(self):
+        return PathKeys(suffix=".json", tuples=True)
+
+
+class TestAnyKeys(KeyCodecContract):
+    keys = literals
+    refused = ([], {}, {1}, object(), ([],))
+
+    def codec(self):
+        return AnyKeys()
+
+
+class TestAnyKeysInFiles(TestAnyKeys):
+    def codec(self):
+        return AnyKeys() | PathKeys(suffix=".pkl")
+
+
+class TestPrefix(KeyCodecContract):
+    keys = any_text
+    refused = (1, None)
+
+    def codec(self):
+        return Prefix("run-")
+
+
+class TestSuffix(TestPrefix):
+    def codec(self):
+        return Suffix(".txt") | PathKeys()
+
+
+class TestDigest(KeyCodecContract):
+    keys = literals
+    refused = ([], object())
+
+    def codec(self):
+        return Digest()
+
+
+class TestUnder(KeyCodecContract):
+    keys = any_text
+
+    def codec(self):
+        return Under(PathKeys(suffix=".json"), "folder")
