@@ -1,0 +1,69 @@
+"""Every store passes the one suite."""
+
+import shelve
+
+from holdall import AnyKeys, FileDirStore, MemoryStore, NullStore, PathKeys, Store
+from holdall.testing import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    def open(self, place):
+        return MemoryStore()
+
+
+class TestStoreOverADict(StoreContract):
+    def open(self, place):
+        return Store({}, serializer="json")
+
+
+class TestFileDirStore(StoreContract):
+    def open(self, place):
+        return FileDirStore(place / "store")
+
+
+class TestFileDirStoreOfJson(StoreContract):
+    def open(self, place):
+        return FileDirStore(place / "store", serializer="json", durability="power")
+
+
+class TestFileDirStoreWithTuples(StoreContract):
+    keys = (("a",), ("b",), ("c", "d"), ("é ü", ".."))
+
+    def open(self, place):
+        return FileDirStore(place / "store", keys=tuple)
+
+    def test_it_shows_itself_briefly(self, place):
+        store, items = self.filled(place)
+        assert len(repr(store)) < 2000
+        assert set(store._ipython_key_completions_()) == set(items)
+
+    def test_popping_threads_get_different_items(self, place):
+        store, items = self.filled(place)
+        assert {store.pop(key) for key in items} == set(self.values)
+
+
+class TestFileDirStoreOfAnyKeys(StoreContract):
+    keys = (1, "1", "c/d", (True, 1.5))
+
+    def open(self, place):
+        return FileDirStore(place / "store", keys=AnyKeys() | PathKeys(suffix=".pkl"))
+
+
+class TestPartOfAStore(StoreContract):
+    def open(self, place):
+        return FileDirStore(place / "store").get_subdict("part")
+
+
+class TestStoreOverAStore(StoreContract):
+    def open(self, place):
+        return Store(FileDirStore(place / "store", serializer="text"))
+
+
+class TestStoreOverAShelf(StoreContract):
+    def open(self, place):
+        return Store(shelve.open(str(place / "shelf")), keys=PathKeys())
+
+
+class TestNullStore(StoreContract):
+    def open(self, place):
+        return NullStore()
