@@ -245,6 +245,7 @@ class Folder:
             os.close(control)
 
     def drop_workspace(self) -> None:
+        """Remove the workspace; the next write makes another one."""
         if self.workspace >= 0:
             fd, self.workspace = self.workspace, -1
             os.close(fd)

@@ -1,0 +1,105 @@
+"""What the package exports, what it loads, and what its errors are."""
+
+import ast
+import importlib.metadata
+import inspect
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import holdall
+from holdall import errors
+
+PACKAGE = Path(holdall.__file__).parent
+
+BUILT_INS = {
+    "InvalidKeyError": (KeyError, TypeError),
+    "InvalidArgumentError": (TypeError, ValueError),
+    "SerializationError": (ValueError,),
+    "CorruptValueError": (ValueError,),
+    "MismatchError": (ValueError,),
+    "ConflictError": (RuntimeError,),
+    "ReadOnlyError": (TypeError,),
+    "UnsupportedError": (NotImplementedError,),
+    "StoreUnavailableError": (OSError,),
+    "StoreNotFoundError": (FileNotFoundError,),
+    "StoreFullError": (OSError,),
+    "OutcomeUnknownError": (OSError,),
+    "UntrustedStoreError": (PermissionError,),
+}
+
+
+def test_all_places_that_name_the_exports_agree():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {alias.asname or alias.name for node in block.body for alias in node.names}
+    assert typed | {"__version__"} == set(holdall.__all__) == set(holdall._home) | {"__version__"}
+    assert sorted(holdall.__all__) == dir(holdall)
+    assert len(holdall.__all__) == len(set(holdall.__all__)) <= 50
+    for name in holdall.__all__:
+        assert getattr(holdall, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        holdall.nonsense
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert holdall.__version__ == importlib.metadata.version("holdall")
+
+
+def test_the_package_is_typed():
+    assert (PACKAGE / "py.typed").exists()
+
+
+def loaded(code):
+    run = [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"]
+    return set(subprocess.run(run, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_importing_loads_next_to_nothing():
+    heavy = {"numpy", "h5py", "boto3", "sqlite3", "asyncio", "typing", "pickle", "json", "filelock"}
+    assert not heavy & loaded("import holdall")
+
+
+def test_a_folder_of_pickles_needs_no_optional_package():
+    heavy = {"numpy", "h5py", "boto3", "sqlite3", "asyncio", "filelock", "hypothesis", "pytest"}
+    code = "import holdall\nstore = holdall.FileDirStore()\nstore['x'] = 1\nassert store['x'] == 1"
+    assert not heavy & loaded(code)
+
+
+def test_the_table_of_errors_is_complete():
+    assert set(BUILT_INS) | {"HoldallError"} == set(errors.__all__)
+    assert all(name in errors.__doc__ for name in BUILT_INS)
+
+
+@pytest.mark.parametrize("name", BUILT_INS)
+def test_each_error_is_what_a_user_would_catch(name):
+    cls = getattr(errors, name)
+    assert issubclass(cls, errors.HoldallError)
+    for built_in in BUILT_INS[name]:
+        assert issubclass(cls, built_in)
+    assert str(cls("what is wrong")) == "what is wrong"
+    again = pickle.loads(pickle.dumps(cls("what is wrong")))
+    assert (type(again), str(again)) == (cls, "what is wrong")
+
+
+def test_errors_keep_their_fields_between_processes():
+    conflict = pickle.loads(pickle.dumps(errors.ConflictError("lost", "etag", 3)))
+    assert (str(conflict), conflict.actual, conflict.attempts) == ("lost", "etag", 3)
+    full = pickle.loads(pickle.dumps(errors.StoreFullError(28, "no room", "place")))
+    assert (full.errno, full.strerror, full.filename) == (28, "no room", "place")
+
+
+@pytest.mark.parametrize("name", sorted(set(holdall.__all__) - set(errors.__all__)))
+def test_public_classes_and_functions_show_an_example(name):
+    thing = getattr(holdall, name)
+    if inspect.isclass(thing) or inspect.isfunction(thing):
+        if issubclass(type(thing), type) and thing.__module__ == "enum":
+            return
+        doc = inspect.getdoc(thing)
+        assert ">>>" in doc or name == "Capability", f"{name} shows no example"
