@@ -1,0 +1,226 @@
+"""The folder of a file persister: how it is opened, what it was made with, where a file lies in it."""
+
+import errno
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from holdall.abc import Capability, Persister
+from holdall.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    StoreNotFoundError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+from holdall.persisters.files._folder import ABSENT, CONTROL, FOLDER, Folder, translate
+from holdall.persisters.files._record import check_record, read_record, write_record
+from holdall.persisters.files._system import (
+    NEEDED,
+)
+
+
+class FilesPlace(Persister):
+    """The part of `FilesPersister` that knows its folder."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        durability: str = "process",
+        guard: bool = False,
+        hidden: bool = True,
+        max_levels: int | None = None,
+        read_only: bool = False,
+        record: dict[str, str] | None = None,
+    ) -> None:
+        if not os.supports_dir_fd >= NEEDED:
+            raise UnsupportedError("folders need a POSIX system: files are reached by descriptor")
+        if durability not in {"process", "power"}:
+            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
+        if max_levels is not None and (type(max_levels) is not int or max_levels < 1):
+            raise InvalidArgumentError(f"max_levels must be 1 or more, or None, got {max_levels!r}")
+        if path is None and read_only:
+            raise InvalidArgumentError("read_only needs the path of a folder that exists")
+        absolute = None if path is None else os.path.abspath(os.fspath(path))
+        if absolute is not None and not isinstance(absolute, str):
+            raise InvalidArgumentError(f"path must be text, got {path!r}")
+        self.durability = durability
+        self.guard = guard
+        self.hidden = hidden
+        self.max_levels = max_levels
+        self.read_only = read_only
+        self.record = dict(record or {})
+        self._power = durability == "power"
+        self._special = self._power or max_levels is not None  # whether put() is not enough
+        # What loading could run must not be writable for others, whatever the umask says.
+        self._mode = 0o664 if guard else 0o666
+        self._names = map(str, itertools.count())  # of unfinished files; next() is atomic
+        self._uid = os.geteuid()
+        self._owned: bool | None = None
+        self._folder = Folder(absolute, sync=self._power)
+        if read_only:
+            self.capabilities = self.capabilities - {
+                Capability.WRITABLE,
+                Capability.CAS_THREADS,
+                Capability.CAS_HOST,
+            }
+        if absolute is not None:
+            self._open_existing(absolute)
+
+    def _open_existing(self, path: str) -> None:
+        try:
+            found = self._folder.open()
+        except OSError as error:
+            raise translate(error, "the folder cannot be opened", path) from error
+        if found:
+            try:
+                self._check_record()
+            except BaseException:
+                self._folder.close()
+                raise
+            if not self.read_only:
+                self._folder.sweep()
+        elif self.read_only:
+            raise StoreNotFoundError(errno.ENOENT, "there is no such folder to read", path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (type(self), self.path, self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "durability": self.durability,
+            "guard": self.guard,
+            "hidden": self.hidden,
+            "max_levels": self.max_levels,
+            "read_only": self.read_only,
+            "record": self.record,
+        }
+
+    # ------------------------------------------------------------------ what is known of the place
+
+    @property
+    def path(self) -> str:
+        """The folder, absolute."""
+        return self._folder.path
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return self.path if self._folder.known else "a temporary folder"
+
+    @property
+    def owned(self) -> bool:  # docstring inherited
+        if self._owned is None:
+            self._check_record()
+        return bool(self._owned)
+
+    def _check_record(self) -> None:
+        """Compare the record of the folder with what was asked for, if there is one."""
+        if not self._folder.open():
+            self._owned = True
+            return
+        try:
+            control = self._control()
+        except OSError:
+            self._owned = not os.listdir(self._folder.fd)
+            return
+        try:
+            record = read_record(control, self.path)
+        finally:
+            os.close(control)
+        if record is None:
+            self._owned = False
+            return
+        check_record(record, self.record, self.path)
+        self._owned = bool(record.get("owned"))
+
+    def _control(self) -> int:
+        return os.open(CONTROL, FOLDER | os.O_NOFOLLOW, dir_fd=self._folder.fd)
+
+    def _prepare(self, what: str = "the folder cannot be written to") -> None:
+        """Get ready to write: workspace, and the record of a folder that has none."""
+        if self.read_only:
+            raise UnsupportedError(f"{self.path} was opened with read_only=True")
+        folder = self._folder
+        try:
+            folder.prepare()
+            with folder.mutex:
+                try:
+                    folder.lock()
+                    control = self._control()
+                    try:
+                        record = read_record(control, self.path)
+                        if record is None:
+                            self._owned = os.listdir(folder.fd) == [CONTROL]
+                            write_record(control, folder.workspace, {**self.record, "owned": self._owned})
+                            if self._power:
+                                os.fsync(control)
+                                os.fsync(folder.fd)
+                        else:
+                            check_record(record, self.record, self.path)
+                    finally:
+                        os.close(control)
+                finally:
+                    folder.release()
+        except BaseException as error:
+            folder.drop_workspace()  # with it the next write would go ahead without a record
+            if not isinstance(error, OSError) or isinstance(error, StoreUnavailableError):
+                raise
+            raise translate(error, what, self.path) from error
+        if not folder.fine_mtime:
+            self.capabilities -= {Capability.CAS_THREADS, Capability.CAS_HOST}
+
+    # ------------------------------------------------------------------ finding files
+
+    def _locate(self, id: str, *, create: bool = False) -> tuple[int, str]:
+        """Open the folder of an id; the descriptor is the root's own where the id has no folder."""
+        *folders, name = id.split("/")
+        if self.max_levels is not None and len(folders) >= self.max_levels:
+            raise InvalidKeyError(f"{id!r} lies deeper than the {self.max_levels} levels of {self.place}")
+        if not folders:
+            return self._folder.fd, name
+        return self._folder.open_below(folders, create=create), name
+
+    def _done(self, fd: int, id: str) -> None:
+        if "/" in id:
+            os.close(fd)
+
+    def _find(self, id: Any, action: Callable[[str, int], Any]) -> Any:
+        """Do something with the file of an id, by name and descriptor of its folder.
+
+        Raises
+        ------
+        KeyError
+            If there is no such file, or it cannot have one.
+        """
+        for again in (True, False):
+            try:
+                if self._folder.fd < 0 and not self._folder.open():
+                    break
+                fd, name = self._locate(id)
+                try:
+                    return action(name, fd)
+                finally:
+                    self._done(fd, id)
+            except StoreUnavailableError:
+                raise
+            except OSError as error:
+                if error.errno not in ABSENT:
+                    raise translate(error, f"{id!r} cannot be read", self.place) from error
+                if not (again and self._gone()):
+                    break
+            except (ValueError, TypeError, AttributeError, InvalidKeyError):
+                break  # a name that no file can have
+        raise KeyError(id)
+
+    def _gone(self) -> bool:
+        """Whether the folder was deleted, and perhaps made anew, behind the open descriptor."""
+        if self._folder.fd >= 0 and os.fstat(self._folder.fd).st_nlink:
+            return False
+        self._folder.close()
+        return True
+
+
+def _reopen(cls: type[FilesPlace], path: str, options: dict[str, Any]) -> FilesPlace:
+    return cls(path, **options)

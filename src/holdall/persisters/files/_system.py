@@ -1,0 +1,72 @@
+"""What the file persister asks of the system: flags of files, and functions over descriptors."""
+
+import os
+from typing import Any
+
+from holdall.conditional import Stat
+
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+# Non-blocking, so that a pipe in the place of a file answers at once.
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+KIND, REGULAR = 0o170000, 0o100000
+KIND_AND_OTHERS = KIND | 0o022  # write bits of group and others
+_CHUNK = 1 << 30  # the most that one read or write takes on Linux is a little below 2 GiB
+
+NEEDED = {os.open, os.stat, os.rename, os.unlink, os.mkdir, os.rmdir}
+
+
+def own_group(uid: int) -> int:
+    """Give the primary group of a user: many systems give each one a group, and umask 002."""
+    import pwd  # noqa: PLC0415  (rarely needed)
+
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return os.getegid()
+
+
+def etag_of(stat: os.stat_result) -> str:
+    """Make the etag of a file; see the Notes of `FilesPersister`."""
+    return f"{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_ino:x}-{stat.st_size:x}"
+
+
+def stat_of(stat: os.stat_result) -> Stat:
+    """Make the stat of a file."""
+    return Stat(etag_of(stat), stat.st_mtime, stat.st_size)
+
+
+def lstat(name: str, fd: int) -> os.stat_result:
+    """Look at what lies under a name in a folder, a link itself included."""
+    return os.stat(name, dir_fd=fd, follow_symlinks=False)
+
+
+def open_for_reading(name: str, fd: int) -> int:
+    """Open a file in a folder, and no link."""
+    return os.open(name, READ, dir_fd=fd)
+
+
+def read_rest(fd: int, data: bytes) -> bytes:
+    """Read on to the end of a file that was longer than its stat, or than one read."""
+    pieces = [data]
+    while data:
+        data = os.read(fd, _CHUNK)
+        pieces.append(data)
+    return b"".join(pieces)
+
+
+def write_all(fd: int, data: Any) -> None:
+    """Write pieces to the end, from the start of the file."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    for part in data if type(data) is list else (data,):
+        view = memoryview(part).cast("B")
+        written = 0
+        while written < view.nbytes:
+            written += os.write(fd, view[written : written + _CHUNK])
+
+
+def discard(name: str, workspace: int) -> None:
+    """Remove an unfinished file, if it is still there."""
+    try:
+        os.unlink(name, dir_fd=workspace)
+    except OSError:
+        pass  # it was renamed, or the folder is gone
