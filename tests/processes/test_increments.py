@@ -67,13 +67,21 @@ def test_unconditional_writers_take_part_in_compare_and_swap(path):
 # ---------------------------------------------------------------------- winners
 
 
+def contests(path):
+    """Give places for up to ten contests: on a busy machine one may be done before the others begin."""
+    return (f"{path}{number}" for number in range(10))
+
+
 def test_one_of_many_inserters_wins_each_key(path):
     keys = [f"k{number % 7}/{number}" for number in range(300)]
-    won = crew("insert", path, keys, time.monotonic() + 0.4, n=8)
-    assert Counter(joined(won)) == Counter(keys)
-    store = FileDirStore(path)
-    assert dict(store.items()) == {key: number for number, mine in enumerate(won) for key in mine}
-    assert sum(map(bool, won)) > 1, "only one process took part"
+    for place in contests(path):
+        won = crew("insert", place, keys, time.monotonic() + 0.4, n=8)
+        assert Counter(joined(won)) == Counter(keys)
+        store = FileDirStore(place)
+        assert dict(store.items()) == {key: number for number, mine in enumerate(won) for key in mine}
+        if sum(map(bool, won)) > 1:
+            return
+    pytest.fail("only one process took part, every time")
 
 
 def test_setdefault_gives_all_the_same_value(path):
@@ -85,10 +93,13 @@ def test_setdefault_gives_all_the_same_value(path):
 
 def test_one_writer_of_an_append_only_key_succeeds(path):
     keys = [str(number) for number in range(150)]
-    written = crew("append", path, keys, time.monotonic() + 0.4, n=4)
-    assert Counter(joined(written)) == Counter(keys)
-    assert sum(map(bool, written)) > 1, "only one process took part"
-    assert FileDirStore(path) == {key: number for number, mine in enumerate(written) for key in mine}
+    for place in contests(path):
+        written = crew("append", place, keys, time.monotonic() + 0.4, n=4)
+        assert Counter(joined(written)) == Counter(keys)
+        assert FileDirStore(place) == {key: number for number, mine in enumerate(written) for key in mine}
+        if sum(map(bool, written)) > 1:
+            return
+    pytest.fail("only one process took part, every time")
 
 
 def test_each_item_is_popped_once(path):

@@ -70,7 +70,7 @@ class Store(
 
     @property
     def persister(self) -> Any:
-        """The place that this store wraps: the mapping that was given, or a persister."""
+        """The mapping or persister that this store wraps, as it was given."""
         return getattr(self._persister, "mapping", self._persister)
 
     store = persister
