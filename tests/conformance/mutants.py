@@ -103,7 +103,7 @@ class WritesInTwoHalves(Sound):
     def put(self, id, data):
         data = bytes(join_parts(data))
         self.store(id, data[: len(data) // 2])
-        time.sleep(0)
+        time.sleep(0.0002)
         self.store(id, data)
 
     __setitem__ = put
@@ -223,7 +223,7 @@ class PlainWritesPassTheLock(Sound):
     def write(self, id, data, expected=ANY_ETAG):
         with self.lock:
             self.require(id, expected)
-            time.sleep(0)  # where another thread may run
+            time.sleep(0.0005)  # where another thread will run
             return self.store(id, data)
 
 
@@ -231,7 +231,7 @@ class PlainWritesPassTheLock(Sound):
 class ComparesOutsideTheLock(Sound):
     def write(self, id, data, expected=ANY_ETAG):
         self.require(id, expected)
-        time.sleep(0)
+        time.sleep(0.0002)
         return self.store(id, data)
 
 
@@ -239,7 +239,7 @@ class ComparesOutsideTheLock(Sound):
 class InsertsOutsideTheLock(Sound):
     def write(self, id, data, expected=ANY_ETAG):
         self.require(id, expected)
-        time.sleep(0)
+        time.sleep(0.0002)
         return self.store(id, data)
 
 
