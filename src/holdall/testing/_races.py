@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,13 +117,14 @@ class RaceLaws:
         """Unconditional writers take part in compare-and-swap: who wrote over them had seen them."""
         persister = self.fresh(place, Capability.CAS_THREADS)
         persister["x"] = self.data(0)
-        base, count = 1_000_000, 150
+        base, count = 1_000_000, 100
 
         def work(me: int) -> None:
             if me == 0:  # plain writes of values that nobody else writes
                 for number in range(1, count):
                     persister.put("x", self.data(base * number))
                     for _ in range(3):  # swaps only count up from here: less is a state from before
+                        time.sleep(0.0003)
                         assert self.value(persister["x"]) >= base * number, "a stale swap undid a plain write"
                 return
             for _ in range(count):
