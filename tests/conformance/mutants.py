@@ -5,10 +5,11 @@
 
 import contextlib
 import itertools
+import os
 import threading
 import time
 
-from holdall.abc import Capability, Persister, join_parts
+from holdall.abc import Capability, Persister, Reader, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Stat
 from holdall.persisters.files import FilesPersister
 
@@ -380,3 +381,122 @@ class FilesWithoutALock(FilesPersister):
         self.require(id, expected)
         time.sleep(0.0002)
         return super().write(id, data)
+
+
+@mutant("test_a_write_gives_the_stat_of_what_it_stored")
+class TellsAnotherStatThanItKeeps(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        super().write(id, data, expected)
+        return self.make_stat(id, data)
+
+
+@mutant("test_a_failed_write_changes_nothing")
+class EmptiesBeforeItWrites(Sound):
+    def store(self, id, data):
+        super().store(id, b"")
+        return super().store(id, data)
+
+
+@mutant("test_a_failed_write_changes_nothing")
+class SwallowsErrorsOfWriting(Sound):
+    def put(self, id, data):
+        with contextlib.suppress(TypeError):
+            self.store(id, data)
+
+    __setitem__ = put
+
+
+@mutant("test_two_thousand_rapid_writes_have_as_many_etags")
+class EtagOfMicroseconds(Sound):
+    def make_stat(self, id, data):
+        return Stat(f"{time.time() * 1000:.0f}", time.time(), len(data))
+
+
+@mutant("test_no_two_swaps_succeed_from_one_state")
+class SwapsTwiceFromOneState(Sound):
+    def write(self, id, data, expected=ANY_ETAG):
+        self.require(id, expected)
+        time.sleep(0.0002)
+        return self.store(id, data)
+
+
+@mutant("test_whoever_deletes_while_iterating_meets_every_id")
+class IteratesByPosition(Sound):
+    def __iter__(self):
+        for position in itertools.count():
+            ids = list(self.items_here)
+            if position >= len(ids):
+                return
+            yield ids[position]
+
+
+@mutant("test_telling_of_data_does_not_read_them")
+class ReadsToTell(Sound):
+    def __contains__(self, id):
+        try:
+            self[id]
+        except KeyError:
+            return False
+        return True
+
+
+@mutant("test_a_closed_handle_works_again_or_says_so")
+class EmptyOnceItIsClosed(Sound):
+    def close(self):
+        self.where += "-closed"
+
+
+@mutant("test_a_forked_child_shares_the_place")
+class ForkedChildLosesItsWrites(FilesPersister):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.pid = os.getpid()
+
+    def write(self, id, data, expected=ANY_ETAG):
+        if self.pid != os.getpid():
+            return self.stat(id)
+        return super().write(id, data, expected)
+
+
+@mutant("test_data_lie_as_they_were_written")
+class AddsALineToEachFile(FilesPersister):
+    def put(self, id, data):
+        super().put(id, join_parts(data) + b"\n")
+
+    __setitem__ = put
+
+    def __getitem__(self, id):
+        return super().__getitem__(id).removesuffix(b"\n")
+
+
+@mutant("test_an_unavailable_place_is_not_an_empty_one")
+class UnavailableIsEmpty(FilesPersister):
+    def __init__(self, path, **options):
+        with contextlib.suppress(OSError):
+            super().__init__(path, **options)
+            return
+        super().__init__(None, **options)
+
+
+@mutant("test_a_stat_and_its_data_are_one_snapshot")
+class SizeOfTheDigest(Sound):
+    def read(self, id):
+        return self[id], Reader.read(self, id)[1]
+
+
+@mutant("test_a_deletion_goes_ahead_in_the_expected_state_only")
+class DeletesBeforeItRefuses(Sound):
+    def remove(self, id, expected=ANY_ETAG):
+        with self.lock:
+            try:
+                self.require(id, expected)
+            finally:
+                self.items_here.pop(id)
+
+
+@mutant("test_many_at_once")
+class RemoveManyStopsAtTheFirstAbsent(Sound):
+    def remove_many(self, ids):
+        with contextlib.suppress(KeyError):
+            for id in ids:
+                self.remove(id)

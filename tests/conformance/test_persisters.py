@@ -17,6 +17,16 @@ class TestFiles(PersisterContract):
     def open(self, place):
         return FilesPersister(place / "files")
 
+    def raw_read(self, place, id):
+        return (place / "files" / id).read_bytes()
+
+    def raw_write(self, place, id, data):
+        (place / "files" / id).write_bytes(data)
+
+    def break_place(self, place):
+        (place / "files").rename(place / "moved")
+        (place / "files").write_text("no folder")
+
 
 class TestFilesThatSurviveAPowerCut(PersisterContract):
     def open(self, place):

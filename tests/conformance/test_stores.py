@@ -10,10 +10,16 @@ class TestMemoryStore(StoreContract):
     def open(self, place):
         return MemoryStore()
 
+    def open_with(self, place, **options):
+        return MemoryStore(**options)
+
 
 class TestStoreOverADict(StoreContract):
     def open(self, place):
         return Store({}, serializer="json")
+
+    def open_with(self, place, **options):
+        return Store({}, serializer="json", **options)
 
 
 class TestFileDirStore(StoreContract):
@@ -24,6 +30,14 @@ class TestFileDirStore(StoreContract):
 class TestFileDirStoreOfJson(StoreContract):
     def open(self, place):
         return FileDirStore(place / "store", serializer="json", durability="power")
+
+    def open_with(self, place, **options):
+        return FileDirStore(place / "store", serializer="json", **options)
+
+    def intrude(self, place):
+        (place / "store").mkdir()
+        (place / "store" / "foreign.json").write_text('"of somebody else"')
+        return "foreign"
 
 
 class TestFileDirStoreWithTuples(StoreContract):

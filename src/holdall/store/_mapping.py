@@ -350,6 +350,15 @@ class StoreMapping(StorePipeline[K, V]):
 class _Items(ItemsView[K, V]):
     _mapping: Any
 
+    def __contains__(self, wanted: object) -> bool:
+        if not isinstance(wanted, tuple) or len(wanted) != 2:
+            return False
+        key, value = wanted
+        try:
+            return _same(self._mapping[key], value)
+        except KeyError:
+            return False
+
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return self._mapping._iter_items()  # type: ignore[no-any-return]  # noqa: SLF001
 

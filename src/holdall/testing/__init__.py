@@ -13,7 +13,18 @@ how to make the thing, and pytest runs the laws::
 import pytest
 
 # Before the imports below: so that a failed law shows the values, in anybody's test run.
-for _module in ("_codecs", "_machine", "_persister", "_races", "_store", "_store_conditional"):
+for _module in (
+    "_codecs",
+    "_handles",
+    "_machine",
+    "_persister",
+    "_races",
+    "_store",
+    "_store_base",
+    "_store_conditional",
+    "_store_manners",
+    "_store_options",
+):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from holdall.testing._codecs import KeyCodecContract, SerializerContract  # noqa: E402

@@ -1,5 +1,6 @@
 """A state machine that compares a store with a dict, through reopening and second handles."""
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -122,6 +123,37 @@ def store_machine(
             assert result.condition_was_satisfied == right
             if right:
                 self.model[key] = value
+
+        @rule(key=keys, value=values)
+        def swap_with_a_stale_etag(self, key: Any, value: Any) -> None:
+            stale = self.store.etag(key) if key in self.model else ITEM_NOT_AVAILABLE
+            self.store[key] = self.model[key] = value
+            result = self.store.set_item_if(
+                key,
+                value=value,
+                condition=ETAG_IS_THE_SAME,
+                expected_etag=stale,
+            )
+            assert not result.condition_was_satisfied
+            assert result.actual_etag == self.store.etag(key)
+
+        @rule(key=keys, value=values)
+        def write_while_iterating(self, key: Any, value: Any) -> None:
+            there = set(self.model)
+            met = []
+            for old in self.store:
+                met.append(old)
+                self.store[key] = self.store[old] = value
+            assert there <= set(met) <= there | {key}
+            assert len(met) == len(set(met))
+            if there:
+                self.model.update(dict.fromkeys([*there, key], value))
+
+        @rule(key=keys, value=values)
+        def write_through_a_copy_of_the_handle(self, key: Any, value: Any) -> None:
+            second = copy.copy(self.store)
+            second[key] = self.model[key] = value
+            assert second == self.model
 
         @rule(key=keys, value=values)
         def transform(self, key: Any, value: Any) -> None:

@@ -12,12 +12,13 @@ import pytest
 from holdall.abc import Capability, Reader
 from holdall.conditional import ITEM_NOT_AVAILABLE
 from holdall.errors import ConflictError, ReadOnlyError, UnsupportedError
+from holdall.testing._handles import HandleLaws
 from holdall.testing._races import RaceLaws
 
 IDS = ("a", "b1", "folder/c", "folder/deep/d", "other/e")
 
 
-class PersisterContract(RaceLaws):
+class PersisterContract(RaceLaws, HandleLaws):
     """The laws of persisters; subclass it and give `open`.
 
     A law that a place does not claim by its `Capability` is skipped: claims decide, not classes. A

@@ -174,14 +174,14 @@ class RaceLaws:
         """Counting by compare-and-swap from several processes ends at the exact sum."""
         persister = self.fresh(place, Capability.CAS_HOST)
         persister["counter"] = as_bytes(0)
-        _in_processes([(_count_in_process, (persister, 60))] * 3)
+        in_processes([(_count_in_process, (persister, 60))] * 3)
         assert int(persister["counter"]) == 180
 
     def test_one_of_several_inserting_processes_wins(self, place: Path) -> None:
         """Of several processes that insert an absent id, exactly one succeeds."""
         persister = self.fresh(place, Capability.CAS_HOST)
         queue = multiprocessing.get_context("spawn").SimpleQueue()
-        _in_processes([(_insert_in_process, (persister, me, queue)) for me in range(3)])
+        in_processes([(_insert_in_process, (persister, me, queue)) for me in range(3)])
         winners = sorted(itertools.chain(*(queue.get() for _ in range(3))))
         assert winners == list(range(30))
 
@@ -208,7 +208,8 @@ def _while_writing(write: Callable[[int], Any], look: Callable[[], Any], times: 
     in_threads(2, work)
 
 
-def _in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+def in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    """Run functions in new processes at once; all of them must end well."""
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=work, args=arguments) for work, arguments in tasks]
     for process in processes:

@@ -20,9 +20,11 @@ from holdall.errors import CorruptValueError, InvalidArgumentError, InvalidKeyEr
 from holdall.testing._names import HOSTILE_NAMES
 from holdall.testing._races import in_threads
 from holdall.testing._store_conditional import ConditionalLaws
+from holdall.testing._store_manners import MannersLaws
+from holdall.testing._store_options import OptionLaws
 
 
-class StoreContract(ConditionalLaws):
+class StoreContract(ConditionalLaws, MannersLaws, OptionLaws):
     """The laws of stores; subclass it and give `open`.
 
     Examples

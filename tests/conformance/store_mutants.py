@@ -1,0 +1,318 @@
+"""Stores with one planted bug each: what the suite must catch, and by which law.
+
+`Sound` keeps the contract; all stores of one place share a dict.
+"""
+
+import time
+
+from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, FileDirStore, Store
+from holdall.errors import InvalidKeyError
+from holdall.persisters.guards import AppendOnlyPersister
+
+DICTS = {}
+
+
+class Sound(Store):
+    """A store of JSON in memory, opened by its place."""
+
+    def __init__(self, place="", **options):
+        super().__init__(DICTS.setdefault(str(place), {}), serializer="json", **options)
+
+
+class SoundFiles(FileDirStore):
+    """A store in a folder."""
+
+    def __init__(self, place, **options):
+        super().__init__(place / "store", serializer="json", **options)
+
+
+MUTANTS = []
+
+
+def mutant(caught_by):
+    def mark(cls):
+        cls.caught_by = caught_by
+        MUTANTS.append(cls)
+        return cls
+
+    return mark
+
+
+@mutant("test_a_decoder_that_raises_is_not_absence")
+class TakesAnErrorOfTheDecoderForAbsence(Sound):
+    def _load_failed(self, error, key):
+        raise KeyError(key) if isinstance(error, KeyError) else error
+
+
+@mutant("test_setdefault")
+class SetdefaultOverwrites(Sound):
+    def setdefault(self, key, default=None):
+        self[key] = default
+        return default
+
+
+@mutant("test_one_of_several_threads_inserts_an_item")
+class SetdefaultLooksFirst(Sound):
+    def setdefault(self, key, default=None):
+        if key in self:
+            return self[key]
+        time.sleep(0)
+        self[key] = default
+        return default
+
+
+@mutant("test_popping_threads_get_different_items")
+class PopReadsThenDeletes(Sound):
+    def pop(self, key, default=None):
+        value = self.get(key, default)
+        time.sleep(0)
+        self.discard(key)
+        return value
+
+
+@mutant("test_writing_by_every_verb")
+class CountsOnce(Sound):
+    def __len__(self):
+        return vars(self).setdefault("count", sum(1 for _ in self))
+
+
+@mutant("test_views_are_live")
+class KeysAreACopy(Sound):
+    def keys(self):
+        return dict.fromkeys(self).keys()
+
+
+@mutant("test_absence_is_a_key_error_with_the_users_key")
+class KeyErrorOfTheName(Sound):
+    def __getitem__(self, key):
+        try:
+            return super().__getitem__(key)
+        except KeyError:
+            raise KeyError(f"{key}.json") from None
+
+
+@mutant("test_an_impossible_key_is_absent")
+class InInsistsOnItsKey(Sound):
+    def __contains__(self, key):
+        hash(key)
+        return super().__contains__(key)
+
+
+@mutant("test_an_impossible_key_is_absent")
+class ImpossibleIsJustAbsent(Sound):
+    def __getitem__(self, key):
+        try:
+            return super().__getitem__(key)
+        except InvalidKeyError:
+            raise KeyError(key) from None
+
+
+@mutant("test_jokers_are_commands")
+class KeepingDeletes(Sound):
+    def _command(self, key, value):
+        self.discard(key)
+
+
+@mutant("test_items_know_their_age")
+class NewestAreOldest(Sound):
+    def newest_keys(self, max_n=None):
+        return self.oldest_keys(max_n)
+
+
+@mutant("test_views_of_a_prefix")
+class PartIsACopy(Sound):
+    def get_subdict(self, prefix):
+        part = type(self)(f"{id(self)}-{prefix}")
+        part.update((key[len(prefix) + 1 :], value) for key, value in self.items() if key.startswith(prefix))
+        return part
+
+
+@mutant("test_a_value_that_cannot_be_written_leaves_the_old_one")
+class DeletesBeforeItWrites(Sound):
+    def __setitem__(self, key, value):
+        self.discard(key)
+        super().__setitem__(key, value)
+
+
+@mutant("test_get_item_if_follows_the_table")
+class BringsTheValueAlong(Sound):
+    def get_item_if(self, key, **options):
+        result = super().get_item_if(key, **options)
+        return result._replace(new_value=self.get(key, ITEM_NOT_AVAILABLE))
+
+
+@mutant("test_set_item_if_follows_the_table")
+class WritesWhateverTheCondition(Sound):
+    def set_item_if(self, key, *, condition, **options):
+        return super().set_item_if(key, condition=ANY_ETAG, **options)
+
+
+@mutant("test_setdefault_if_follows_the_table")
+class InsertsOverWhatIsThere(Sound):
+    def setdefault_if(self, key, *, default_value, **options):
+        return self.set_item_if(key, value=default_value, **options)
+
+
+@mutant("test_discard_if_follows_the_table")
+class AlwaysSaysThatItDeleted(Sound):
+    def discard_if(self, key, **options):
+        return super().discard_if(key, **options)._replace(condition_was_satisfied=True)
+
+
+@mutant("test_transform_item_tries_again_as_often_as_it_may")
+class TriesOnceTooOften(Sound):
+    def transform_item(self, key, *, transformer, n_retries=6):
+        n_retries = n_retries if n_retries is None else n_retries + 1
+        return super().transform_item(key, transformer=transformer, n_retries=n_retries)
+
+
+@mutant("test_no_transformation_of_threads_is_lost")
+class TransformsWithoutComparing(Sound):
+    def transform_item(self, key, *, transformer, n_retries=6):
+        new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
+        time.sleep(0)
+        self[key] = new
+
+
+@mutant("test_clearing")
+class ClearLeavesOne(Sound):
+    def clear(self, *, force=False):
+        for key in list(self)[1:]:
+            del self[key]
+
+
+@mutant("test_update_takes_keywords")
+class ForgetsKeywords(Sound):
+    def update(self, other=(), /, **named):
+        super().update(other)
+
+
+@mutant("test_writing_by_every_verb")
+class UpdateTakesMappingsOnly(Sound):
+    def update(self, other=(), /, **named):
+        super().update(dict(other) if isinstance(other, dict) else (), **named)
+
+
+@mutant("test_merging_gives_plain_dicts")
+class MergesInPlace(Sound):
+    def __or__(self, other):
+        self.update(other)
+        return dict(self)
+
+
+@mutant("test_a_copied_handle_shares_the_place")
+class CopyIsDetached(Sound):
+    def __copy__(self):
+        other = type(self)(f"copy of {id(self)}")
+        other.update(self)
+        return other
+
+
+@mutant("test_values_of_another_type_are_refused")
+class ChecksAfterWriting(Sound):
+    def __setitem__(self, key, value):
+        wanted, self._value_type = self._value_type, None
+        self._bind()
+        super().__setitem__(key, value)
+        self._value_type = wanted
+        if wanted is not None and not isinstance(value, wanted):
+            self._refuse_value(key, value)
+
+
+@mutant("test_an_append_only_store_only_grows")
+class GrowsOnlyByItems(Sound):
+    def update(self, other=(), /, **named):
+        guard = self._persister
+        if isinstance(guard, AppendOnlyPersister):
+            self._persister = guard.inner
+        super().update(other, **named)
+        self._persister = guard
+
+
+@mutant("test_each_hook_alone_takes_part")
+class ForgetsTheHookOfListing(Sound):
+    def _hook(self, name):
+        return None if name == "_key_of_id" else super()._hook(name)
+
+
+@mutant("test_hooks_of_values_change_what_is_kept")
+class ForgetsTheHookOfReading(Sound):
+    def _hook(self, name):
+        return None if name == "_obj_of_data" else super()._hook(name)
+
+
+@mutant("test_what_is_shown_is_escaped_and_bounded")
+class ShowsKeysAsTheyAre(Sound):
+    def _repr_html_(self):
+        return f"<p>{next(iter(self), '')}</p>"
+
+
+@mutant("test_what_is_shown_is_escaped_and_bounded")
+class OffersEveryKey(Sound):
+    def _ipython_key_completions_(self):
+        return list(self)
+
+
+@mutant("test_hostile_names_are_kept_apart_or_refused")
+class CutsLongNames(Sound):
+    def _id_of_key(self, key):
+        return key[:255]
+
+
+@mutant("test_hostile_names_are_kept_apart_or_refused")
+class IgnoresCase(Sound):
+    def _id_of_key(self, key):
+        return key.lower()
+
+
+@mutant("test_hostile_names_are_kept_apart_or_refused")
+class EatsSlashesAtTheEnd(Sound):
+    def _id_of_key(self, key):
+        return key.rstrip("/")
+
+
+@mutant("test_equality_is_that_of_a_dict")
+class EqualToWhateverHasItsKeys(Sound):
+    def __eq__(self, other):
+        return isinstance(other, dict | Store) and set(self) == set(other)
+
+    __hash__ = None
+
+
+@mutant("test_items_leave_out_what_vanishes")
+class ItemsFailOnWhatVanished(Sound):
+    def _iter_items(self):
+        return ((key, self[key]) for key in self)
+
+
+@mutant("test_an_error_of_a_hook_reaches_the_user")
+class SwallowsErrorsOfHooks(Sound):
+    def __setitem__(self, key, value):
+        try:
+            super().__setitem__(key, value)
+        except ArithmeticError:
+            pass
+
+
+@mutant("test_clear_asks_before_it_deletes_what_others_wrote")
+class ClearsWithoutAsking(SoundFiles):
+    def clear(self, *, force=False):
+        super().clear(force=True)
+
+
+@mutant("test_reopening_and_pickling_find_everything")
+class PicklesWithoutItsPlace(SoundFiles):
+    def __reduce__(self):
+        return FileDirStore, ()
+
+
+@mutant("test_two_stores_of_one_place_are_one")
+class RemembersWhatItRead(SoundFiles):
+    def __getitem__(self, key):
+        seen = vars(self).setdefault("seen", {})
+        if key not in seen:
+            seen[key] = super().__getitem__(key)
+        return seen[key]
+
+    def __contains__(self, key):
+        return key in vars(self).get("seen", ()) or super().__contains__(key)
