@@ -89,8 +89,8 @@ class MappingPersister(Persister):
         return self.mapping[id]
 
     def __iter__(self) -> Iterator[Any]:
-        # A dict must not change while it is iterated over; its list is made in one step.
-        return iter(list(self.mapping) if isinstance(self.mapping, dict) else self.mapping)
+        # Most mappings must not change while they are iterated over.
+        return iter(list(self.mapping))
 
     def __contains__(self, id: object) -> bool:
         return id in self.mapping
