@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from holdall.stores.files import FileDirStore
     from holdall.stores.memory import MemoryStore
     from holdall.stores.null import NullStore
+    from holdall.stores.sqlite import SQLiteStore
 
 _errors = (
     "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
@@ -81,6 +82,7 @@ _home = {
         "stores.files": "FileDirStore",
         "stores.memory": "MemoryStore",
         "stores.null": "NullStore",
+        "stores.sqlite": "SQLiteStore",
     }.items()
     for name in names.split()
 }
@@ -118,6 +120,7 @@ __all__ = [
     "Prefix",
     "ReadOnlyError",
     "Reader",
+    "SQLiteStore",
     "SerializationError",
     "Serializer",
     "Stat",

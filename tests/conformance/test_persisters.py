@@ -1,6 +1,8 @@
 """Every persister passes the one suite."""
 
+import sqlite3
 from collections.abc import MutableMapping
+from contextlib import closing
 
 import pytest
 
@@ -10,6 +12,7 @@ from holdall.persisters.files import FilesPersister
 from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.null import NullPersister
+from holdall.persisters.sqlite import SqlitePersister
 from holdall.testing import PersisterContract
 
 
@@ -45,6 +48,42 @@ class TestFilesReadOnly(PersisterContract):
 
     def fill(self, persister, place):
         return super().fill(FilesPersister(place / "files"), place)
+
+
+class TestSqlite(PersisterContract):
+    def open(self, place):
+        return SqlitePersister(place / "store.db")
+
+    def raw_read(self, place, id):
+        with closing(sqlite3.connect(place / "store.db")) as db:
+            return db.execute("SELECT data FROM items WHERE id = ?", (id,)).fetchone()[0]
+
+    def raw_write(self, place, id, data):
+        with closing(sqlite3.connect(place / "store.db", isolation_level=None)) as db:
+            db.execute("UPDATE items SET data = ?, version = version + 1 WHERE id = ?", (data, id))
+
+    def break_place(self, place):
+        (place / "store.db").rename(place / "moved.db")
+        (place / "store.db").write_text("no database")
+
+
+class TestSqliteWithLargeData(PersisterContract):
+    """Each datum lies in the table for large ones."""
+
+    def open(self, place):
+        return SqlitePersister(place / "store.db", table="a table", durability="power", guard=True)
+
+    def data(self, number):
+        return b"%d" % number + b" " * 3000
+
+
+class TestSqliteReadOnly(PersisterContract):
+    def open(self, place):
+        SqlitePersister(place / "store.db").close()
+        return SqlitePersister(place / "store.db", read_only=True)
+
+    def fill(self, persister, place):
+        return super().fill(SqlitePersister(place / "store.db"), place)
 
 
 class TestDict(PersisterContract):

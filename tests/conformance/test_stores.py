@@ -2,7 +2,7 @@
 
 import shelve
 
-from holdall import AnyKeys, FileDirStore, MemoryStore, NullStore, PathKeys, Store
+from holdall import AnyKeys, FileDirStore, MemoryStore, NullStore, PathKeys, SQLiteStore, Store
 from holdall.testing import StoreContract
 
 
@@ -61,6 +61,31 @@ class TestFileDirStoreOfAnyKeys(StoreContract):
 
     def open(self, place):
         return FileDirStore(place / "store", keys=AnyKeys() | PathKeys(suffix=".pkl"))
+
+
+class TestSQLiteStore(StoreContract):
+    def open(self, place):
+        return SQLiteStore(place / "store.db")
+
+
+class TestSQLiteStoreOfJson(StoreContract):
+    def open(self, place):
+        return SQLiteStore(place / "store.db", serializer="json", table="of json", durability="power")
+
+    def open_with(self, place, **options):
+        return SQLiteStore(place / "store.db", serializer="json", **options)
+
+
+class TestSQLiteStoreOfAnyKeys(StoreContract):
+    keys = (1, "1", "c/d", (True, 1.5))
+
+    def open(self, place):
+        return SQLiteStore(place / "store.db")
+
+
+class TestPartOfASQLiteStore(StoreContract):
+    def open(self, place):
+        return SQLiteStore(place / "store.db").get_subdict("part")
 
 
 class TestPartOfAStore(StoreContract):

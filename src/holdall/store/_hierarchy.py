@@ -1,11 +1,9 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
-import heapq
 import random
-from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
-from holdall.abc import Capability
+from holdall.abc import NOT_MINE, Capability
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, Under
 from holdall.store._pipeline import StorePipeline
@@ -96,7 +94,7 @@ class StoreHierarchy(StorePipeline[K, V]):
         max_n
             How many at the most; None for all. Memory is bounded by it.
         """
-        return self._by_time(max_n, heapq.nsmallest)
+        return self._by_age(max_n, newest=False)
 
     def newest_keys(self, max_n: int | None = None) -> list[K]:
         """Give the keys, the last modified first.
@@ -106,7 +104,7 @@ class StoreHierarchy(StorePipeline[K, V]):
         max_n
             How many at the most; None for all. Memory is bounded by it.
         """
-        return self._by_time(max_n, heapq.nlargest)
+        return self._by_age(max_n, newest=True)
 
     def oldest_values(self, max_n: int | None = None) -> list[V]:
         """Give the values in the order of `oldest_keys`; what vanishes meanwhile is left out."""
@@ -139,17 +137,15 @@ class StoreHierarchy(StorePipeline[K, V]):
         if Capability.MTIME not in self._persister.capabilities:
             raise UnsupportedError(f"{self._place} keeps no times of modification")
 
-    def _by_time(self, max_n: int | None, pick: Callable[..., list[Any]]) -> list[Any]:
+    def _by_age(self, max_n: int | None, *, newest: bool) -> list[Any]:
         self._require_times()
         if max_n is not None and type(max_n) is not int:
             raise InvalidArgumentError(f"max_n must be a whole number or None, got {max_n!r}")
-        dated = ((stat.mtime, -count, key) for count, (key, stat) in enumerate(self._stats()))
-        if max_n is None:
-            ordered = sorted(dated, key=_age, reverse=pick is heapq.nlargest)
-        else:
-            ordered = pick(max(max_n, 0), dated, key=_age)
-        return [key for _, _, key in ordered]
-
-
-def _age(dated: tuple[float, int, Any]) -> tuple[float, int]:
-    return dated[:2]
+        limit = max_n if max_n is None else max(max_n, 0)
+        while True:
+            ids = list(self._persister.by_age(self._id_prefix, newest=newest, limit=limit))
+            keys = ids if self._decode is None else [self._decode(id) for id in ids]
+            found = [key for key in keys if key is not NOT_MINE]
+            if limit is None or max_n is None or len(found) >= max_n or len(ids) < limit:
+                return found[:max_n]
+            limit *= 4  # some of the ids were not ours: look further

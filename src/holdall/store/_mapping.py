@@ -246,6 +246,10 @@ class StoreMapping(StorePipeline[K, V]):
         return _Values(self)
 
     def _iter_items(self) -> Iterator[tuple[K, V]]:
+        lists = None if self._decode is None else self._persister.contents(self._id_prefix, self._limit)
+        if lists is not None:
+            yield from self._in_bulk(lists)
+            return
         if self._decode is None or Capability.STREAMING in self._persister.capabilities:
             for key in self:
                 try:
@@ -264,6 +268,28 @@ class StoreMapping(StorePipeline[K, V]):
         for id, data in self._persister.read_many(ids()):
             key = keys.pop(id)
             yield key, self._value(key, data)
+
+    def _in_bulk(self, lists: Iterator[list[tuple[str, Any]]]) -> Iterator[tuple[Any, Any]]:
+        """Give keys and values of items that the place gives by lists."""
+        decode, decode_many, load = self._decode, self._decode_many, self._load
+        assert decode is not None  # noqa: S101  (_iter_items asked)
+        for items in lists:
+            ids = [id for id, _ in items]
+            keys = decode_many(ids) if decode_many is not None else []
+            if len(keys) != len(ids):  # some are not ours
+                keys = [decode(id) for id in ids]
+            for key, (_, data) in zip(keys, items, strict=True):
+                if type(data) is not bytes:
+                    if key is not NOT_MINE:
+                        yield key, self._value_of_file(key, data)
+                    elif hasattr(data, "close"):
+                        data.close()
+                elif key is not NOT_MINE:
+                    try:
+                        value = data if load is None else load(data)
+                    except Exception as error:
+                        self._load_failed(error, key)
+                    yield key, value
 
     def __eq__(self, other: object) -> bool:
         if self is other:

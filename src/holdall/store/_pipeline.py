@@ -28,7 +28,7 @@ V = TypeVar("V")
 
 _HOOKS = ("_id_of_key", "_key_of_id", "_data_of_obj", "_obj_of_data")
 # What _bind makes: left out of pickles and copies, and made anew there.
-_BOUND = ("_get", "_has", "_set", "_encode", "_decode", "_decode_many", "_dump", "_load")
+_BOUND = ("_get", "_has", "_set", "_encode", "_decode", "_decode_many", "_dump", "_load", "_limit")
 _COMMANDS = frozenset({Joker, Sentinel})
 _TURNS = 10_000
 _MISSING_CODE = (ImportError, AttributeError)
@@ -185,10 +185,8 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         self._load = load_hook or (serializer.loads if serializer else None)
         self._own_errors = (dump_hook is not None, load_hook is not None)
         limit = serializer.stream_from if serializer and not load_hook else None
-        if limit is not None and Capability.STREAMING in self._persister.capabilities:
-            self._get = self._streaming_getter(limit)
-        else:
-            self._get = self._getter()
+        self._limit = limit if Capability.STREAMING in self._persister.capabilities else None
+        self._get = self._getter() if self._limit is None else self._streaming_getter(self._limit)
         self._has = self._checker()
         self._set = self._setter()
 
@@ -240,9 +238,9 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
 
     def _streaming_getter(self, limit: int) -> Unary:
         """Read small data whole and large data from the open file, without a copy between."""
-        encode, fetch, serializer = self._encode or _identity, self._persister.fetch, self._serializer
-        assert serializer is not None  # noqa: S101  (there is a limit, so there is a serializer)
-        loads, load, failed = serializer.loads, serializer.load, self._load_failed
+        encode, fetch, loads = self._encode or _identity, self._persister.fetch, self._load
+        failed, value_of_file = self._load_failed, self._value_of_file
+        assert loads is not None  # noqa: S101  (there is a limit, so there is a serializer)
 
         def get(key: Any) -> Any:
             id = encode(key)
@@ -250,15 +248,25 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
                 data = fetch(id, limit)
             except KeyError as error:
                 raise _missing(key, error) from None
+            if type(data) is not bytes:
+                return value_of_file(key, data)
             try:
-                if type(data) is bytes:
-                    return loads(data)
-                with data:
-                    return load(data)
+                return loads(data)
             except Exception as error:
                 failed(error, key)
 
         return get
+
+    def _value_of_file(self, key: Any, data: Any) -> Any:
+        """Give the value of data that came as an open file, or as no bytes at all."""
+        if self._limit is None or not hasattr(data, "readinto"):
+            return self._value(key, data)
+        assert self._serializer is not None  # noqa: S101  (there is a limit)
+        try:
+            with data:
+                return self._serializer.load(data)
+        except Exception as error:
+            self._load_failed(error, key)
 
     def _checker(self) -> Callable[[Any], bool]:
         encode, persister = self._encode, self._persister

@@ -4,11 +4,12 @@ import os
 from typing import Any, TypeVar
 
 from holdall.abc import KeyCodec, Serializer
-from holdall.errors import InvalidArgumentError, MismatchError
+from holdall.errors import InvalidArgumentError
 from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.stores._recorded import check_recorded
 
 __all__ = ["FileDirStore"]
 
@@ -98,7 +99,7 @@ class FileDirStore(Store[K, V]):
         append_only: bool = False,
     ) -> None:
         if serializer is None and path is not None:
-            serializer = _recorded_serializer(path)
+            serializer = check_recorded(recorded(path, "serializer"), repr(os.fspath(path)))
         codec_of_values = _serializer(serializer, mmap_mode)
         codec_of_keys = _codec(keys, suffix, codec_of_values.suffix, hidden=hidden)
         place = FilesPersister(
@@ -155,19 +156,6 @@ class FileDirStore(Store[K, V]):
             If the key has no name here.
         """
         return os.path.join(self.path, self._id(key))
-
-
-def _recorded_serializer(path: str | os.PathLike[str]) -> str | None:
-    """Give the name of the serializer that a folder was made with, if there is one of that name here."""
-    name = recorded(path, "serializer")
-    try:
-        get_serializer(name)
-    except InvalidArgumentError as error:
-        raise MismatchError(
-            f"{os.fspath(path)!r} was made with serializer {name!r}, which has no such name here: "
-            "give the serializer itself, or register it first",
-        ) from error
-    return name
 
 
 def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:

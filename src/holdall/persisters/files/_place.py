@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from holdall._places import check_record
 from holdall.abc import Capability, Persister
 from holdall.errors import (
     InvalidArgumentError,
@@ -15,7 +16,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 from holdall.persisters.files._folder import ABSENT, CONTROL, FOLDER, Folder, translate
-from holdall.persisters.files._record import check_record, read_record, write_record
+from holdall.persisters.files._record import read_record, write_record
 from holdall.persisters.files._system import (
     NEEDED,
 )

@@ -11,12 +11,9 @@ from os import read as os_read
 from os import stat as os_stat
 from typing import Any, BinaryIO, cast
 
+from holdall._places import check_trust
 from holdall.conditional import Stat
-from holdall.errors import (
-    HoldallError,
-    InvalidKeyError,
-    UntrustedStoreError,
-)
+from holdall.errors import HoldallError, InvalidKeyError
 from holdall.persisters.files._folder import ABSENT, CONTROL, translate
 from holdall.persisters.files._place import FilesPlace
 from holdall.persisters.files._system import (
@@ -27,7 +24,6 @@ from holdall.persisters.files._system import (
     etag_of,
     lstat,
     open_for_reading,
-    own_group,
     read_rest,
     stat_of,
 )
@@ -56,22 +52,8 @@ class FilesReading(FilesPlace):
         """Refuse what is no file, and what others could have written if that matters."""
         if stat.st_mode & KIND != REGULAR:
             raise KeyError(id)
-        if not self.guard:
-            return
-        if stat.st_uid not in {self._uid, 0}:
-            why = f"it belongs to user {stat.st_uid}"
-        elif stat.st_mode & 0o002:
-            why = "everybody may write it"
-        elif stat.st_mode & 0o020 and stat.st_gid != own_group(self._uid):
-            why = f"group {stat.st_gid} may write it"
-        else:
-            return
-        raise UntrustedStoreError(
-            errno.EPERM,
-            f"loading {id!r} could run code of somebody else ({why}): "
-            "pass trust=True if you trust them all, or use a serializer that runs no code, such as 'json'",
-            self.path,
-        )
+        if self.guard:
+            check_trust(stat, self._uid, repr(id), self.path)
 
     def __getitem__(self, id: str) -> bytes:
         return cast("bytes", self.fetch(id, 1 << 62))

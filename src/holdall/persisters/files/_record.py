@@ -63,14 +63,3 @@ def write_record(control: int, workspace: int, record: dict[str, Any]) -> None:
         file.flush()
         os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
     os.replace(_NAME, _NAME, src_dir_fd=workspace, dst_dir_fd=control)
-
-
-def check_record(record: dict[str, Any], wanted: dict[str, str], path: str) -> None:
-    """Raise `MismatchError` if a folder was made with other options than it is opened with."""
-    for option, value in wanted.items():
-        made = record.get(option)
-        if made is not None and made != value:
-            raise MismatchError(
-                f"{path} was made with {option} {made!r} and is opened with {value!r}: open it with "
-                f"the {option} it was made with, or copy it item by item into a new store",
-            )

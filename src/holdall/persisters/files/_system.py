@@ -15,16 +15,6 @@ _CHUNK = 1 << 30  # the most that one read or write takes on Linux is a little b
 NEEDED = {os.open, os.stat, os.rename, os.unlink, os.mkdir, os.rmdir}
 
 
-def own_group(uid: int) -> int:
-    """Give the primary group of a user: many systems give each one a group, and umask 002."""
-    import pwd  # noqa: PLC0415  (rarely needed)
-
-    try:
-        return pwd.getpwuid(uid).pw_gid
-    except KeyError:
-        return os.getegid()
-
-
 def etag_of(stat: os.stat_result) -> str:
     """Make the etag of a file; see the Notes of `FilesPersister`."""
     return f"{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_ino:x}-{stat.st_size:x}"

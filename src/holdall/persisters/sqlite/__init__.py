@@ -1,0 +1,105 @@
+"""A table of a SQLite database as a place: many small data in one file, large ones piece by piece."""
+
+import os
+import sqlite3
+
+from holdall.abc import Capability
+from holdall.errors import HoldallError
+from holdall.persisters.sqlite._place import find_record
+from holdall.persisters.sqlite._sessions import Sessions
+from holdall.persisters.sqlite._upkeep import SqliteUpkeep
+
+__all__ = ["SqlitePersister", "recorded"]
+
+
+class SqlitePersister(SqliteUpkeep):
+    """A table of a SQLite database as a place.
+
+    Parameters
+    ----------
+    path
+        The file; it and its folder are made if they are not there. None for a private temporary one.
+    table
+        The table; one file may have many.
+    durability
+        ``"process"``: a returned write survives the death of the process (``synchronous=NORMAL``).
+        ``"power"``: also a power cut (``FULL``).
+    guard
+        Whether to refuse a file that somebody else could have written (`UntrustedStoreError`).
+    read_only
+        Whether to open the file for reading only; it and the table must exist then.
+    timeout
+        How long to wait for other writers, in seconds.
+    record
+        Options that are recorded when the table is made, and compared when it is opened.
+
+    Raises
+    ------
+    MismatchError
+        If the file is no database of holdall, or the table was made with another `record`.
+    StoreNotFoundError
+        If the file is to be read and is not there, or has no such table.
+    StoreUnavailableError
+        If the file cannot be opened, or others keep it locked for longer than `timeout`.
+
+    Notes
+    -----
+    Threads: each has a connection of its own. Processes: any number; a forked child opens its own
+    connections. Readers never wait, nor make writers wait; writers take turns. After a crash: each call
+    of a method that writes has happened wholly or not at all. Cost: one statement a read or write.
+
+    The etag is the version of the item: the time of the write in nanoseconds, asked for when the write
+    has its turn, and at least one more than the version before it. A deleted item's version could come
+    again only if the clock of the machine were set back and then struck the same nanosecond.
+
+    The file format of SQLite is described at https://sqlite.org/fileformat2.html; what holdall puts into
+    it, on the page on formats.
+
+    Examples
+    --------
+    >>> place = SqlitePersister(None)
+    >>> place["a"] = b"hello"
+    >>> place["a"], list(place), place.check()
+    (b'hello', ['a'], [])
+    >>> place.close()
+    """
+
+    capabilities = frozenset(
+        {
+            Capability.BYTES,
+            Capability.WRITABLE,
+            Capability.PERSISTENT,
+            Capability.MTIME,
+            Capability.CHEAP_STAT,
+            Capability.STREAMING,
+            Capability.CAS_THREADS,
+            Capability.CAS_HOST,
+        },
+    )
+
+
+def recorded(path: str | os.PathLike[str], table: str, option: str) -> str | None:
+    """Give an option with which a table was made; None where there is no record of it.
+
+    Parameters
+    ----------
+    path
+        The file, which need not exist.
+    table
+        Name of the table.
+    option
+        Name of the option.
+    """
+    found: list[str | None] = []
+
+    def look(connection: sqlite3.Connection) -> None:
+        record = find_record(connection, absolute, table)
+        found.append(None if record is None else record.get(option))
+
+    try:
+        absolute = os.path.abspath(os.fspath(path))
+        sessions = Sessions(absolute, sync=False, timeout=5, read_only=True, guard=False, prepare=look)
+        sessions.connect().close()
+    except (HoldallError, TypeError, ValueError):
+        return None  # whoever opens it for use will tell
+    return found[-1]

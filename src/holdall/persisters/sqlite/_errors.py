@@ -1,0 +1,46 @@
+"""What SQLite says, as errors of ours."""
+
+import errno
+import sqlite3
+
+from holdall.errors import HoldallError, InvalidArgumentError, StoreFullError, StoreUnavailableError
+
+_BUSY, _LOCKED, _FULL, _TOO_BIG = 5, 6, 13, 18
+_CORRUPT, _NOT_A_DATABASE = 11, 26
+_NO_ROOM_TO_SHARE = 4874  # SQLITE_IOERR_SHMSIZE: the file that readers and writers share cannot grow
+
+
+def translate(error: sqlite3.Error, what: str, path: str, timeout: float) -> HoldallError:
+    """Make an error of ours of what SQLite said.
+
+    Parameters
+    ----------
+    error
+        What SQLite said.
+    what
+        What was not done, for the message.
+    path
+        The database.
+    timeout
+        How long a busy database was waited for, in seconds.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    kind = code & 0xFF
+    if kind in {_BUSY, _LOCKED}:
+        return StoreUnavailableError(
+            errno.EBUSY,
+            f"{what}: others kept the database locked for over {timeout:g} s; "
+            "raise timeout, or end the process that holds a transaction open",
+            path,
+        )
+    if kind == _FULL or code == _NO_ROOM_TO_SHARE:
+        return StoreFullError(
+            errno.ENOSPC, f"{what}: no room left; what was stored before is untouched", path
+        )
+    if kind == _TOO_BIG:
+        return InvalidArgumentError(f"{what}: it is larger than a value in SQLite can be; use a FileDirStore")
+    if kind in {_CORRUPT, _NOT_A_DATABASE}:
+        return StoreUnavailableError(
+            errno.EIO, f"{what}: the file is damaged, or is no SQLite database ({error})", path
+        )
+    return StoreUnavailableError(errno.EIO, f"{what}: {error}", path)

@@ -1,0 +1,239 @@
+"""The table of a SQLite persister: where it is, with what it was made, and how statements are run."""
+
+import errno
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from holdall._places import check_record
+from holdall.abc import Capability, Persister
+from holdall.conditional import Stat
+from holdall.errors import (
+    CorruptValueError,
+    InvalidArgumentError,
+    MismatchError,
+    StoreNotFoundError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
+from holdall.persisters.sqlite._sessions import Session, Sessions, transaction
+
+_OLDEST = (3, 35)  # the first with RETURNING
+
+
+class SqlitePlace(Persister):
+    """The part of `SqlitePersister` that knows its file and its table."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        table: str = "items",
+        durability: str = "process",
+        guard: bool = False,
+        read_only: bool = False,
+        timeout: float = 60.0,
+        record: Mapping[str, str] | None = None,
+    ) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise UnsupportedError(
+                f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is the first that can do this"
+            )
+        if durability not in {"process", "power"}:
+            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
+        if type(timeout) not in {int, float} or not 0 <= timeout < 1e6:
+            raise InvalidArgumentError(f"timeout must be a number of seconds from 0, got {timeout!r}")
+        self.table = check_table(table)
+        self.durability = durability
+        self.guard = guard
+        self.read_only = read_only
+        self.timeout = timeout
+        self.record = dict(record or {})
+        self.path = _checked_path(path, read_only=read_only)
+        self._sql = Statements(self.table)
+        self._sessions = Sessions(
+            self.path,
+            sync=durability == "power",
+            timeout=timeout,
+            read_only=read_only,
+            guard=guard,
+            prepare=self._prepare,
+        )
+        if read_only:
+            self.capabilities = self.capabilities - {
+                Capability.WRITABLE,
+                Capability.CAS_THREADS,
+                Capability.CAS_HOST,
+            }
+        self._sessions.open()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {
+            "table": self.table,
+            "durability": self.durability,
+            "guard": self.guard,
+            "read_only": self.read_only,
+            "timeout": self.timeout,
+            "record": self.record,
+        }
+        return _reopen, (type(self), self.path, options)
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return self.path if self.table == "items" else f"{self.path} (table {self.table!r})"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the file and its write-ahead log take on the disk."""
+        total = 0
+        for path in (self.path, f"{self.path}-wal"):
+            try:
+                total += os.stat(path).st_size
+            except FileNotFoundError:
+                continue
+        return total
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next use opens new ones."""
+        self._sessions.close()
+
+    # ------------------------------------------------------------------ the table
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """See that the table is there and is the one that was asked for."""
+        record = find_record(connection, self.path, self.table)
+        if record is None:
+            if self.read_only:
+                raise StoreNotFoundError(errno.ENOENT, f"it has no table {self.table!r} to read", self.path)
+            with transaction(connection):
+                record = find_record(connection, self.path, self.table)
+                if record is None:
+                    self._make_table(connection)
+                    record = self.record
+        check_record(record, self.record, self.place)
+
+    def _make_table(self, connection: sqlite3.Connection) -> None:
+        taken = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?)", (self.table,)
+        ).fetchall()
+        if taken:
+            raise MismatchError(
+                f"{self.path} has a table {self.table!r} that holdall did not make: give another table",
+            )
+        connection.execute(self._sql.make_items)
+        connection.execute(self._sql.make_large)
+        connection.execute(
+            f'INSERT INTO "{TABLES}" VALUES (?, ?)',
+            (self.table, json.dumps(self.record)),
+        )
+
+    # ------------------------------------------------------------------ running statements
+
+    def _session(self) -> Session:
+        """Give the open connection of this thread."""
+        session: Session | None = vars(self._sessions.local).get("session")
+        return self._sessions.open() if session is None or session.closed else session
+
+    def _rows(self, statement: str, *arguments: Any) -> list[Any]:
+        """Run a statement and give its rows."""
+
+        def run(session: Session) -> list[Any]:
+            return session.execute(statement, arguments).fetchall()
+
+        return self._run(run, "the database cannot be read")  # type: ignore[no-any-return]
+
+    def _run(self, action: Callable[[Session], Any], what: str) -> Any:
+        """Do something with the connection of this thread, again if another thread closed it."""
+        while True:
+            session = self._session()
+            try:
+                with session.lock:
+                    return action(session)
+            except sqlite3.Error as error:
+                if session.closed:
+                    continue
+                raise self._sessions.translated(error, what) from error
+
+
+def find_record(connection: sqlite3.Connection, path: str, table: str) -> dict[str, Any] | None:
+    """Read with what a table was made; None if holdall made no such table."""
+    rows = connection.execute(
+        f'SELECT record FROM "{TABLES}" WHERE name = ?',
+        (table,),
+    ).fetchall()
+    if not rows:
+        return None
+    try:
+        return dict(json.loads(rows[0][0]))
+    except (ValueError, TypeError) as error:
+        raise CorruptValueError(f"the record of table {table!r} in {path} cannot be read: {error}") from error
+
+
+def _reopen(cls: type[SqlitePlace], path: str, options: dict[str, Any]) -> SqlitePlace:
+    return cls(path, **options)
+
+
+def _checked_path(path: Any, *, read_only: bool) -> str:
+    """Give the file, absolute, in a folder that is there; a private temporary one for None."""
+    if path is None:
+        if read_only:
+            raise InvalidArgumentError("read_only needs the path of a database that exists")
+        return os.path.join(tempfile.mkdtemp(prefix="holdall-"), "store.db")
+    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(given, str) or not given or "\x00" in given:
+        raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
+    if given == ":memory:" or given.startswith("file:"):
+        raise InvalidArgumentError(
+            f"path must be the name of a file, got {given!r}; for memory there is MemoryStore"
+        )
+    absolute = os.path.abspath(given)
+    if not read_only:
+        try:
+            os.makedirs(os.path.dirname(absolute), exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailableError(
+                error.errno, f"its folder cannot be made: {error.strerror}", absolute
+            ) from error
+    return absolute
+
+
+# ---------------------------------------------------------------------- ids as SQLite keeps them
+
+
+def as_id(id: Any) -> str | bytes | None:
+    """Give an id as it is bound to a statement; None, which equals nothing, for what is no id."""
+    if not isinstance(id, str):
+        return None
+    try:
+        id.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: such text is kept as bytes
+        return id.encode("utf-8", "surrogatepass")
+    return id
+
+
+def as_text(id: str | bytes) -> str:
+    """Give an id as it came from a statement."""
+    return id if type(id) is str else id.decode("utf-8", "surrogatepass")  # type: ignore[union-attr]
+
+
+def spans(prefix: str) -> list[tuple[str | bytes, str | bytes]]:
+    """Give the ranges in which all ids with a prefix lie: first and end, by SQLite's order."""
+    raw = prefix.encode("utf-8", "surrogatepass")
+    in_bytes = (raw, raw[:-1] + bytes([raw[-1] + 1]))
+    if isinstance(as_id(prefix), bytes):
+        return [in_bytes]
+    rest = prefix.rstrip("\U0010ffff")
+    if not rest:
+        return [(prefix, b""), in_bytes]  # all bytes come after all text
+    following = ord(rest[-1]) + 1
+    following = 0xE000 if following == 0xD800 else following
+    return [(prefix, rest[:-1] + chr(following)), in_bytes]
+
+
+def stat_of(version: int, size: int) -> Stat:
+    """Make the stat of an item: its version is the time of its last write, in nanoseconds."""
+    return Stat(str(version), version / 1e9, size)

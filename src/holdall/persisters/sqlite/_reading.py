@@ -1,0 +1,225 @@
+"""Reading items from a table: whole, in part, one by one and by pages."""
+
+import io
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, cast
+
+from holdall.abc import Unary
+from holdall.conditional import Stat
+from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
+
+_PAGE = 1000
+
+
+class SqliteReading(SqlitePlace):
+    """The part of `SqlitePersister` that reads."""
+
+    @property
+    def getter(self) -> Unary:  # docstring inherited
+        local, statement, slowly = self._sessions.local, self._sql.get, self._get
+
+        def get(id: Any) -> Any:
+            # All of _get() stands here in line: a call less is a tenth of a small read.
+            try:
+                session = local.session
+                with session.lock:
+                    row = session.execute(statement, (id,)).fetchone()
+                data = row[0]
+            except Exception:
+                return slowly(id, None)
+            return data if type(data) is bytes and type(id) is str else slowly(id, None)
+
+        return get
+
+    def __getitem__(self, id: str) -> bytes:
+        return cast("bytes", self._get(id, None))
+
+    def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
+        return self._get(id, limit)
+
+    def _get(self, id: Any, limit: int | None) -> Any:
+        """Give the data of an id, those of over `limit` bytes as a file."""
+        while True:
+            rows = self._rows(self._sql.get, as_id(id))
+            if not rows:
+                raise KeyError(id)
+            [(data,)] = rows
+            if type(data) is bytes:
+                return data
+            large = self._large(data, limit)
+            if large is not None:
+                return large
+            # It was replaced after the first look: its number is never used again.
+
+    def _large(self, number: int, limit: int | None) -> Any:
+        """Give large data by their number, None if they are gone."""
+        if limit is not None:
+            sizes = self._rows(self._sql.size_large, number)
+            if sizes and sizes[0][0] > limit:
+                return self._open_large(number)
+        rows = self._rows(self._sql.get_large, number)
+        return rows[0][0] if rows else None
+
+    def _open_large(self, number: int) -> BinaryIO | None:
+        """Open large data as a file, None if they are gone."""
+        # An open blob pins the state of the database that its connection sees, so it has one of its own.
+        connection = self._sessions.connect()
+        try:
+            connection.execute("BEGIN")
+            if not connection.execute(self._sql.size_large, (number,)).fetchall():
+                connection.close()
+                return None
+            blob = connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
+        except BaseException:
+            connection.close()
+            raise
+        return cast("BinaryIO", io.BufferedReader(_LargeFile(connection, blob), 1 << 18))
+
+    def reader(self, id: str) -> BinaryIO:  # docstring inherited
+        data = self._get(id, 0)
+        return io.BytesIO(data) if type(data) is bytes else cast("BinaryIO", data)
+
+    def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+        while True:
+            rows = self._rows(self._sql.read, as_id(id))
+            if not rows:
+                raise KeyError(id)
+            [(version, data)] = rows
+            if type(data) is not bytes:
+                data = self._large(data, None)
+            if data is not None:
+                return data, stat_of(version, len(data))
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        while True:
+            rows = self._rows(self._sql.stat, as_id(id))
+            if not rows:
+                raise KeyError(id)
+            stat = self._stat(*rows[0])
+            if stat is not None:
+                return stat
+
+    def _stat(self, version: int, size: int) -> Stat | None:
+        """Make a stat; None if it is of large data that are gone."""
+        if size >= 0:
+            return stat_of(version, size)
+        sizes = self._rows(self._sql.size_large, -size)
+        return stat_of(version, sizes[0][0]) if sizes else None
+
+    def __contains__(self, id: object) -> bool:
+        return bool(self._rows(self._sql.has, as_id(id)))
+
+    def __len__(self) -> int:
+        return int(self._rows(self._sql.count)[0][0])
+
+    # ------------------------------------------------------------------ many
+
+    def __iter__(self) -> Iterator[str]:
+        return self.ids()
+
+    def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
+        for page in self.pages(prefix):
+            yield from page
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
+        for rows in self._pages("id", prefix):
+            yield [as_text(id) for (id,) in rows]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        for rows in self._pages(f"id, version, {self._sql.size}", prefix):
+            for id, version, size in rows:
+                stat = self._stat(version, size)
+                if stat is None:  # large data that were replaced or deleted after the page was read
+                    try:
+                        stat = self.stat(as_text(id))
+                    except KeyError:
+                        continue
+                yield as_text(id), stat
+
+    def contents(
+        self, prefix: str = "", limit: int | None = None
+    ) -> Iterator[list[tuple[str, Any]]]:  # docstring inherited
+        for rows in self._pages("id, data", prefix):
+            start = 0
+            for at, (id, data) in enumerate(rows):
+                if type(data) is bytes and type(id) is str:
+                    continue
+                if at > start:
+                    yield rows[start:at]
+                start = at + 1
+                try:
+                    yield [(as_text(id), self._get(as_text(id), limit))]
+                except KeyError:
+                    continue
+            if start < len(rows):
+                yield rows[start:] if start else rows
+
+    def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:  # docstring inherited
+        get = self.getter
+        for id in ids:
+            try:
+                data = get(id)
+            except KeyError:
+                continue
+            yield id, data
+
+    def by_age(
+        self, prefix: str = "", *, newest: bool = False, limit: int | None = None
+    ) -> Iterator[str]:  # docstring inherited
+        order = "version DESC, id DESC" if newest else "version, id"
+        where, bounds = "", []
+        if prefix:
+            bounds = spans(prefix)
+            where = "WHERE " + " OR ".join("id >= ? AND id < ?" for _ in bounds)
+        rows = self._rows(
+            f"SELECT id FROM {self._sql.items} {where} ORDER BY {order} LIMIT ?",
+            *(bound for pair in bounds for bound in pair),
+            -1 if limit is None else limit,
+        )
+        return (as_text(id) for (id,) in rows)
+
+    def _pages(self, columns: str, prefix: str) -> Iterator[list[Any]]:
+        """Iterate over pages of rows in the order of their ids, each in a transaction of its own."""
+        for low, high in spans(prefix) if prefix else [("", None)]:
+            yield from self._range(columns, low, high)
+
+    def _range(self, columns: str, low: str | bytes, high: str | bytes | None) -> Iterator[list[Any]]:
+        before = high is not None
+        statement = self._sql.page(columns, after=False, before=before)
+        limits = (high, _PAGE) if before else (_PAGE,)
+        while rows := self._rows(statement, low, *limits):
+            yield rows
+            if len(rows) < _PAGE:
+                return
+            low = rows[-1][0]
+            statement = self._sql.page(columns, after=True, before=before)
+
+
+class _LargeFile(io.RawIOBase):
+    """Large data as a file, with the connection that belongs to it."""
+
+    def __init__(self, connection: sqlite3.Connection, blob: sqlite3.Blob) -> None:
+        self._connection = connection
+        self._blob = blob
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._blob.seek(offset, whence)
+        return self._blob.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._blob.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._blob.close()
+            self._connection.close()
+        super().close()

@@ -1,0 +1,120 @@
+"""The tables of a SQLite place, and every statement that is ever sent to them.
+
+A table of items is one B-tree from id to version and data, without a row number, so that a small value is
+found, written and listed with one descent. Data that would not fit into a page of it lie in a second table,
+where they can be read and written piece by piece; then ``data`` is the number of their row there. Such a
+row is written once and never changed, and its number is never used again.
+"""
+
+from holdall.errors import InvalidArgumentError
+
+#: "hold" in ASCII: what `file` and we know our databases by (https://sqlite.org/pragma.html#pragma_application_id).
+APPLICATION = 0x686F6C64
+FORMAT = 1
+#: Name of the table that lists the tables of items.
+TABLES = "holdall"
+#: Bytes of id and data up to which both lie in one row. SQLite keeps up to 1002 bytes of a row of such a
+#: table in its page of 4096 bytes (https://sqlite.org/fileformat2.html#b_tree_pages); some go to its head.
+INLINE = 960
+
+_TAKEN = (":large", ":deleted", ":replaced")
+
+MAKE_TABLES = f'CREATE TABLE "{TABLES}" (name TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID'
+
+
+def quoted(name: str) -> str:
+    """Quote the name of a table."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def check_table(name: object) -> str:
+    """Give the name of a table if it can have one."""
+    if isinstance(name, str) and name.isprintable() and name.strip() and len(name) <= 200:
+        lower = name.lower()
+        if not (lower == TABLES or lower.startswith("sqlite_") or lower.endswith(_TAKEN)):
+            return name
+    raise InvalidArgumentError(
+        f"table is a printable text of up to 200 characters other than {TABLES!r} and 'sqlite_...', "
+        f"got {name!r:.80}",
+    )
+
+
+class Statements:
+    """The statements for one table of items.
+
+    Parameters
+    ----------
+    table
+        Its name, not quoted.
+    """
+
+    def __init__(self, table: str) -> None:
+        items, large = quoted(table), quoted(f"{table}:large")
+        numbers = f"SELECT data FROM {items} WHERE typeof(data) = 'integer'"
+        drop = f"WHEN typeof(old.data) = 'integer' BEGIN DELETE FROM {large} WHERE number = old.data; END"
+        trigger = "CREATE TRIGGER IF NOT EXISTS"
+        replace = (
+            "ON CONFLICT DO UPDATE SET version = max(version + 1, excluded.version), data = excluded.data"
+        )
+        # The clock is asked when the statement holds the lock: a new version is above all before it.
+        insert = f"INSERT INTO {items} VALUES (?, holdall_now(), ?)"
+
+        self.items = items
+        columns = "id TEXT PRIMARY KEY, version INTEGER NOT NULL, data NOT NULL"
+        self.make_items = f"CREATE TABLE {items} ({columns}) WITHOUT ROWID"
+        self.make_large = (
+            f"CREATE TABLE {large} (number INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL)"
+        )
+        # Triggers cost each write a few percent, so they are made when there is something to drop at last.
+        self.make_triggers = (
+            f"{trigger} {quoted(f'{table}:deleted')} AFTER DELETE ON {items} {drop}",
+            f"{trigger} {quoted(f'{table}:replaced')} AFTER UPDATE OF data ON {items} {drop}",
+        )
+
+        #: Bytes of the data; for data in the other table the number of their row, made negative.
+        self.size = "iif(typeof(data) = 'blob', length(data), -data)"
+        self.get = f"SELECT data FROM {items} WHERE id = ?"
+        self.read = f"SELECT version, data FROM {items} WHERE id = ?"
+        self.stat = f"SELECT version, {self.size} FROM {items} WHERE id = ?"
+        self.has = f"SELECT 1 FROM {items} WHERE id = ?"
+        self.count = f"SELECT count(*) FROM {items}"
+
+        self.put = f"{insert} {replace}"
+        self.put_dated = f"INSERT INTO {items} VALUES (?, ?, ?) {replace}"
+        self.write = f"{insert} {replace} RETURNING version"
+        self.insert = f"{insert} ON CONFLICT DO NOTHING RETURNING version"
+        self.swap = (
+            f"UPDATE {items} SET version = max(version + 1, holdall_now()), data = ?"
+            " WHERE id = ? AND version = ? RETURNING version"
+        )
+        self.remove = f"DELETE FROM {items} WHERE id = ?"
+        self.remove_version = f"DELETE FROM {items} WHERE id = ? AND version = ?"
+        self.clear = f"DELETE FROM {items}"
+
+        self.get_large = f"SELECT data FROM {large} WHERE number = ?"
+        self.size_large = f"SELECT length(data) FROM {large} WHERE number = ?"
+        self.add_large = f"INSERT INTO {large} (data) VALUES (?)"
+        self.reserve_large = f"INSERT INTO {large} (data) VALUES (zeroblob(?))"
+        self.drop_large = f"DELETE FROM {large} WHERE number = ?"
+        self.clear_large = f"DELETE FROM {large}"
+
+        self.lost = f"SELECT count(*) FROM ({numbers}) WHERE data NOT IN (SELECT number FROM {large})"
+        self.orphans = f"SELECT count(*) FROM {large} WHERE number NOT IN ({numbers})"
+        self.drop_orphans = f"DELETE FROM {large} WHERE number NOT IN ({numbers})"
+
+    def page(self, columns: str, *, after: bool, before: bool) -> str:
+        """Give the statement for one page of items in the order of their ids.
+
+        Parameters
+        ----------
+        columns
+            What to give of each item.
+        after
+            Whether the page begins after an id, or at it.
+        before
+            Whether it ends before an id.
+        """
+        end = " AND id < ?" if before else ""
+        return (
+            f"SELECT {columns} FROM {self.items} WHERE id {'>' if after else '>='} ?{end} ORDER BY id LIMIT ?"
+        )
