@@ -221,7 +221,7 @@ class Reader(Mapping[str, Any], ABC):
             With what the ids start.
         limit
             Size in bytes up to which data are wanted whole; larger data may come as an open binary file,
-            as from `fetch`. None: all data are wanted whole.
+            as from `fetch`, in a list of one item. None: all data are wanted whole.
         """
         del prefix, limit
         return None

@@ -99,6 +99,14 @@ class AnyKeys(Value[Any]):
         small = _SMALL_INT.fullmatch(id)
         return int(small[1]) if small else self._parse(id)
 
+    def decode_many(self, ids: list[str]) -> list[Any]:  # docstring inherited
+        try:
+            if "!" not in "".join(ids):  # all of them are plain text
+                return ids
+        except TypeError:  # the ids of a plain mapping may be any object
+            pass
+        return super().decode_many(ids)
+
     def id_prefix(self, prefix: Any) -> str:  # docstring inherited
         if type(prefix) is str and not prefix.startswith("!"):
             return prefix + "/"

@@ -43,5 +43,5 @@ class BytesSerializer(OptionSerializer[Any]):
                 return [view.cast("B")]
         return self.dumps(value)
 
-    def loads(self, data: bytes) -> bytes:  # docstring inherited
-        return bytes(data)
+    # The type itself, so that no call of ours stands between a place and the value.
+    loads = staticmethod(bytes)  # type: ignore[assignment]

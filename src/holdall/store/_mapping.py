@@ -270,26 +270,40 @@ class StoreMapping(StorePipeline[K, V]):
             yield key, self._value(key, data)
 
     def _in_bulk(self, lists: Iterator[list[tuple[str, Any]]]) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values of items that the place gives by lists."""
+        """Give keys and values of items that the place gives by lists.
+
+        There is no call an item but those of key codec and serializer: over 100,000 small values in SQLite
+        that takes 0.45 µs an item, with a generator an item it took 0.7 (``benchmarks/sqlite.py``).
+        """
         decode, decode_many, load = self._decode, self._decode_many, self._load
         assert decode is not None  # noqa: S101  (_iter_items asked)
         for items in lists:
             ids = [id for id, _ in items]
             keys = decode_many(ids) if decode_many is not None else []
-            if len(keys) != len(ids):  # some are not ours
-                keys = [decode(id) for id in ids]
-            for key, (_, data) in zip(keys, items, strict=True):
-                if type(data) is not bytes:
-                    if key is not NOT_MINE:
-                        yield key, self._value_of_file(key, data)
-                    elif hasattr(data, "close"):
-                        data.close()
-                elif key is not NOT_MINE:
-                    try:
-                        value = data if load is None else load(data)
-                    except Exception as error:
-                        self._load_failed(error, key)
-                    yield key, value
+            if len(items) == 1 or len(keys) != len(ids):
+                yield from self._one_by_one(items)
+            elif load is not None:
+                try:
+                    values = [load(data) for _, data in items]
+                except Exception:
+                    values = None
+                yield from self._one_by_one(items) if values is None else zip(keys, values, strict=True)
+            elif keys is ids:
+                yield from items
+            else:
+                yield from zip(keys, [data for _, data in items], strict=True)
+
+    def _one_by_one(self, items: list[tuple[str, Any]]) -> Iterator[tuple[Any, Any]]:
+        """Give keys and values of items of which some are not ours, are open files, or cannot be loaded."""
+        decode = self._decode
+        assert decode is not None  # noqa: S101  (_iter_items asked)
+        for id, data in items:
+            key = decode(id)
+            if key is NOT_MINE:
+                if hasattr(data, "close"):
+                    data.close()
+            else:
+                yield key, self._value_of_file(key, data)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -208,6 +208,8 @@ def as_id(id: Any) -> str | bytes | None:
     """Give an id as it is bound to a statement; None, which equals nothing, for what is no id."""
     if not isinstance(id, str):
         return None
+    if id.isascii():  # nearly always
+        return id
     try:
         id.encode()
     except UnicodeEncodeError:  # half of a surrogate pair: such text is kept as bytes

@@ -18,6 +18,8 @@ TABLES = "holdall"
 INLINE = 960
 
 _TAKEN = (":large", ":deleted", ":replaced")
+#: Rows that one statement of a bulk write stores.
+ROWS = 100
 
 MAKE_TABLES = f'CREATE TABLE "{TABLES}" (name TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID'
 
@@ -59,6 +61,8 @@ class Statements:
         # The clock is asked when the statement holds the lock: a new version is above all before it.
         insert = f"INSERT INTO {items} VALUES (?, holdall_now(), ?)"
 
+        deleted = "'" + f"{table}:deleted".replace("'", "''") + "'"
+
         self.items = items
         columns = "id TEXT PRIMARY KEY, version INTEGER NOT NULL, data NOT NULL"
         self.make_items = f"CREATE TABLE {items} ({columns}) WITHOUT ROWID"
@@ -76,17 +80,18 @@ class Statements:
         self.get = f"SELECT data FROM {items} WHERE id = ?"
         self.read = f"SELECT version, data FROM {items} WHERE id = ?"
         self.stat = f"SELECT version, {self.size} FROM {items} WHERE id = ?"
+        self.read_many = f"SELECT asked.value, {items}.data FROM json_each(?) AS asked CROSS JOIN {items} ON {items}.id = asked.value"
         self.has = f"SELECT 1 FROM {items} WHERE id = ?"
         self.count = f"SELECT count(*) FROM {items}"
 
         self.put = f"{insert} {replace}"
         self.put_dated = f"INSERT INTO {items} VALUES (?, ?, ?) {replace}"
+        # Half the time a row. Without ROLLBACK, SQLite would keep copies of pages to undo one statement.
+        rows = ", ".join(["(?, ?, ?)"] * ROWS)
+        self.put_rows = f"INSERT OR ROLLBACK INTO {items} VALUES {rows} {replace}"
         self.write = f"{insert} {replace} RETURNING version"
         self.insert = f"{insert} ON CONFLICT DO NOTHING RETURNING version"
-        self.swap = (
-            f"UPDATE {items} SET version = max(version + 1, holdall_now()), data = ?"
-            " WHERE id = ? AND version = ? RETURNING version"
-        )
+        self.swap = f"UPDATE {items} SET version = ?, data = ? WHERE id = ? AND version = ?"
         self.remove = f"DELETE FROM {items} WHERE id = ?"
         self.remove_version = f"DELETE FROM {items} WHERE id = ? AND version = ?"
         self.clear = f"DELETE FROM {items}"
@@ -97,6 +102,8 @@ class Statements:
         self.reserve_large = f"INSERT INTO {large} (data) VALUES (zeroblob(?))"
         self.drop_large = f"DELETE FROM {large} WHERE number = ?"
         self.clear_large = f"DELETE FROM {large}"
+
+        self.any_large = f"SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = {deleted}"
 
         self.lost = f"SELECT count(*) FROM ({numbers}) WHERE data NOT IN (SELECT number FROM {large})"
         self.orphans = f"SELECT count(*) FROM {large} WHERE number NOT IN ({numbers})"

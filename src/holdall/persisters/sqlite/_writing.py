@@ -12,7 +12,7 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, St
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.persisters.sqlite._place import as_id, stat_of
 from holdall.persisters.sqlite._reading import SqliteReading
-from holdall.persisters.sqlite._schema import INLINE
+from holdall.persisters.sqlite._schema import INLINE, ROWS
 from holdall.persisters.sqlite._sessions import Session, clock
 
 _BATCH = 10_000  # items that are sorted and sent in one go
@@ -77,7 +77,11 @@ class SqliteWriting(SqliteReading):
         elif expected is ITEM_NOT_AVAILABLE:
             rows = connection.execute(self._sql.insert, (key, data)).fetchall()
         else:
-            rows = connection.execute(self._sql.swap, (data, key, _version(expected))).fetchall()
+            old = _version(expected)
+            # The old one was above all before it, so this one is.
+            new = max(old + 1, clock())
+            done = connection.execute(self._sql.swap, (new, data, key, old)).rowcount
+            rows = [(new,)] if done else []
         return rows[0][0] if rows else None
 
     def _conflict(self, id: str, expected: Expected) -> Exception:
@@ -106,7 +110,7 @@ class SqliteWriting(SqliteReading):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items in one transaction: all of them, or after an error none."""
         self._check_writable()
-        checked = ((*_checked(id, data), id) for id, data in items)
+        checked = itertools.starmap(_checked, items)
         # What fits into one batch is made before the lock is taken: making values may take long.
         first = list(itertools.islice(checked, _BATCH))
 
@@ -120,16 +124,20 @@ class SqliteWriting(SqliteReading):
         if first:
             self._run(store, "the items cannot be written")
 
-    def _put_batch(self, connection: sqlite3.Connection, batch: list[Any]) -> None:
+    def _put_batch(self, connection: sqlite3.Connection, batch: list[tuple[str | bytes, Any]]) -> None:
+        rows = []
+        for version, (key, data) in enumerate(batch, clock()):
+            kept = data if _fits(key, data) else self._add_large(connection, data)
+            rows.append((key, version, kept))
         # In the order of the ids neighbours share pages: twice as fast where keys come in any order.
         # Sorting is stable, so of several data for one id the last still wins.
-        version = clock()
-        rows = []
-        for number, (key, data, _) in enumerate(batch):
-            kept = data if _fits(key, data) else self._add_large(connection, data)
-            rows.append((key, version + number, kept))
         rows.sort(key=_by_id)
-        connection.executemany(self._sql.put_dated, rows)
+        several, rest = divmod(len(rows), ROWS)
+        for start in range(0, several * ROWS, ROWS):
+            values = itertools.chain.from_iterable(rows[start : start + ROWS])
+            connection.execute(self._sql.put_rows, list(values))
+        if rest:
+            connection.executemany(self._sql.put_dated, rows[-rest:])
 
     def remove_many(self, ids: Iterable[str]) -> None:
         """Delete those of the ids that exist, in one transaction."""
