@@ -14,6 +14,7 @@ from holdall import (
     VALUE_NOT_RETRIEVED,
     FileDirStore,
     MemoryStore,
+    SQLiteStore,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "conditional.md"
@@ -135,10 +136,12 @@ def check(store, name, row):
                 assert result.value_was_mutated is changed, case
 
 
-@pytest.fixture(params=["memory", "files"])
+@pytest.fixture(params=["memory", "files", "sqlite"])
 def store(request, tmp_path):
     if request.param == "memory":
         return MemoryStore()
+    if request.param == "sqlite":
+        return SQLiteStore(tmp_path / "store.db")
     return FileDirStore(tmp_path / "store", serializer="json")
 
 

@@ -80,7 +80,10 @@ class Statements:
         self.get = f"SELECT data FROM {items} WHERE id = ?"
         self.read = f"SELECT version, data FROM {items} WHERE id = ?"
         self.stat = f"SELECT version, {self.size} FROM {items} WHERE id = ?"
-        self.read_many = f"SELECT asked.value, {items}.data FROM json_each(?) AS asked CROSS JOIN {items} ON {items}.id = asked.value"
+        self.read_many = (
+            f"SELECT asked.value, {items}.data FROM json_each(?) AS asked"
+            f" CROSS JOIN {items} ON {items}.id = asked.value"
+        )
         self.has = f"SELECT 1 FROM {items} WHERE id = ?"
         self.count = f"SELECT count(*) FROM {items}"
 
