@@ -139,12 +139,17 @@ class SqlitePlace(Persister):
         return self._sessions.open() if session is None or session.closed else session
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
-        """Run a statement and give its rows."""
-
-        def run(session: Session) -> list[Any]:
-            return session.execute(statement, arguments).fetchall()
-
-        return self._run(run, "the database cannot be read")  # type: ignore[no-any-return]
+        """Run a statement that reads, and give its rows."""
+        try:
+            session = self._sessions.local.session
+            with session.lock:
+                return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
+        except (AttributeError, sqlite3.Error):
+            # No connection yet, or closed by another thread, or an error to be told in our words.
+            return self._run(  # type: ignore[no-any-return]
+                lambda session: session.execute(statement, arguments).fetchall(),
+                "the database cannot be read",
+            )
 
     def _run(self, action: Callable[[Session], Any], what: str) -> Any:
         """Do something with the connection of this thread, again if another thread closed it."""
