@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         UntrustedStoreError,
     )
-    from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix
+    from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
     from holdall.serializers import register
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
@@ -76,7 +76,7 @@ _home = {
         "abc": "NOT_MINE Capability KeyCodec Persister PersisterWrapper Reader Serializer",
         "conditional": _conditional,
         "errors": _errors,
-        "keys": "AnyKeys Digest PathKeys Prefix Suffix",
+        "keys": "AnyKeys Digest PathKeys Prefix Suffix Template",
         "serializers": "register",
         "store": "Store",
         "stores.files": "FileDirStore",
@@ -129,6 +129,7 @@ __all__ = [
     "StoreNotFoundError",
     "StoreUnavailableError",
     "Suffix",
+    "Template",
     "TransformResult",
     "UnsupportedError",
     "UntrustedStoreError",

@@ -709,6 +709,11 @@ class _Chain(KeyCodec[Any]):
         inner = self.second.decode(id)
         return NOT_MINE if inner is NOT_MINE else self.first.decode(inner)
 
+    def id_prefix(self, prefix: Any) -> str:
+        # To the second codec, what all ids of the first start with is a prefix up to its last "/".
+        above, found, _ = self.first.id_prefix(prefix).rpartition("/")
+        return self.second.id_prefix(above) if found else ""
+
     def owns(self, id: str) -> bool:
         inner = self.second.decode(id)
         return inner is not NOT_MINE and self.first.owns(inner)

@@ -534,7 +534,7 @@ def test_only_errors_of_values_mean_not_mine():
         as_key_codec((str, broken)).decode("a")
 
 
-@pytest.mark.parametrize("spec", [1, "utf-8", PathKeys, (str,), (str, 1), (str, int, str), object()])
+@pytest.mark.parametrize("spec", [1, b"utf-8", PathKeys, (str,), (str, 1), (str, int, str), object()])
 def test_what_is_no_codec(spec):
     with pytest.raises(InvalidArgumentError, match=r"Accepted: None .* a pair \(encode, decode\)"):
         as_key_codec(spec)

@@ -6,6 +6,7 @@ from typing import Any
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._value import Value, named, shown
+from holdall.keys.template import Template
 from holdall.keys.view import IdentityKeys
 
 
@@ -48,8 +49,9 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
     Parameters
     ----------
     spec
-        None for keys as they are; a codec; an object with ``encode`` and ``decode``; or a pair of such
-        functions. Where ``decode`` raises `KeyError`, `TypeError` or `ValueError`, the id is not mine.
+        None for keys as they are; a codec; the text of a `Template`; an object with ``encode`` and
+        ``decode``; or a pair of such functions. Where ``decode`` raises `KeyError`, `TypeError` or
+        `ValueError`, the id is not mine.
 
     Returns
     -------
@@ -66,11 +68,15 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
     >>> numbers = as_key_codec((str, int))
     >>> numbers.encode(7), numbers.decode("7"), numbers.decode("x")
     ('7', 7, NOT_MINE)
+    >>> as_key_codec("{}.txt")
+    Template('{}.txt')
     """
     if spec is None:
         return IdentityKeys()
     if isinstance(spec, KeyCodec):
         return spec
+    if isinstance(spec, str):
+        return Template(spec)
     is_class = isinstance(spec, type) and issubclass(spec, KeyCodec)
     if isinstance(spec, tuple) and len(spec) == 2 and all(map(callable, spec)):
         return _Adapted(spec)
@@ -79,5 +85,6 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
     hint = "; it is a class: call it" if is_class else ""
     raise InvalidArgumentError(
         f"no key codec can be made of {type(spec).__name__} {shown(spec)}{hint}. Accepted: None (keys as "
-        "they are), a KeyCodec, an object with encode and decode, or a pair (encode, decode) of functions",
+        "they are), a KeyCodec, a template such as '{}.txt', an object with encode and decode, or a pair "
+        "(encode, decode) of functions",
     )

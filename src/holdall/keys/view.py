@@ -1,5 +1,6 @@
 """Keys as they are, and keys relative to a prefix."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdall.abc import NOT_MINE, KeyCodec
@@ -38,12 +39,13 @@ class Under(Value[Any]):
     codec
         The codec of the whole keys.
     prefix
-        A `str`, to which keys are joined by "/", or a tuple, to which they are added.
+        A `str`, to which keys are joined by "/"; a tuple, to which they are added; or a dict, with which
+        they are united.
 
     Raises
     ------
     InvalidKeyError
-        If the prefix is neither.
+        If the prefix is none of these.
 
     Examples
     --------
@@ -54,12 +56,12 @@ class Under(Value[Any]):
     """
 
     codec: KeyCodec[Any]
-    prefix: str | tuple[Any, ...]
+    prefix: Any
     #: Whether keys are tuples.
     tuples: bool
     _text_only: bool
 
-    def __init__(self, codec: KeyCodec[Any], prefix: str | tuple[Any, ...]) -> None:
+    def __init__(self, codec: KeyCodec[Any], prefix: str | tuple[Any, ...] | Mapping[str, Any]) -> None:
         if not isinstance(codec, KeyCodec):
             raise InvalidArgumentError(f"Under takes a key codec, as PathKeys(), got {shown(codec)}")
         if isinstance(prefix, str):
@@ -68,10 +70,12 @@ class Under(Value[Any]):
                 prefix = (prefix,)
         elif isinstance(prefix, tuple):
             prefix = tuple(prefix)
+        elif isinstance(prefix, Mapping):
+            prefix = dict(prefix)
         else:
             raise InvalidKeyError(
-                f"a prefix of keys is a str or a tuple, got {type(prefix).__name__}: {shown(prefix)}; "
-                "keys of other types have nothing below them",
+                f"a prefix of keys is a str, a tuple or a dict, got {type(prefix).__name__}: "
+                f"{shown(prefix)}; keys of other types have nothing below them",
             )
         self._freeze(
             codec,
@@ -80,7 +84,7 @@ class Under(Value[Any]):
             prefix=prefix,
             tuples=isinstance(prefix, tuple),
             reversible=codec.reversible,
-            _text_only=all(type(part) is str for part in prefix),
+            _text_only=all(type(part) is str for part in _parts(prefix)),
         )
 
     def _join(self, key: Any) -> Any:
@@ -92,6 +96,10 @@ class Under(Value[Any]):
                 f"keys below {shown(prefix)} are str, got {type(key).__name__}: {shown(key)}; "
                 "take the keys of the whole store for others",
             )
+        if isinstance(prefix, dict):
+            if isinstance(key, Mapping) and key and prefix.keys().isdisjoint(key):
+                return {**prefix, **key}
+            raise InvalidKeyError(f"keys below {shown(prefix)} are dicts of other fields, got {shown(key)}")
         if key == () and isinstance(key, tuple):
             raise InvalidKeyError(f"the empty tuple is not below {shown(prefix)}: give one element or more")
         return prefix + (tuple(key) if isinstance(key, tuple) else (key,))
@@ -107,6 +115,11 @@ class Under(Value[Any]):
             if isinstance(key, str) and key.startswith(prefix) and key[length : length + 1] == "/":
                 return key[length + 1 :]
             return NOT_MINE
+        if isinstance(prefix, dict):
+            if not isinstance(key, Mapping) or len(key) <= length or not prefix.items() <= key.items():
+                return NOT_MINE
+            rest = {name: value for name, value in key.items() if name not in prefix}
+            return rest if self._text_only or self.codec.encode({**prefix, **rest}) == id else NOT_MINE
         if not isinstance(key, tuple) or len(key) <= length or key[:length] != prefix:
             return NOT_MINE
         # (1,) equals (True,), yet the codec may keep them apart.
@@ -115,4 +128,9 @@ class Under(Value[Any]):
         return key[length:]
 
     def id_prefix(self, prefix: Any) -> str:  # docstring inherited
-        return self.codec.id_prefix(self.prefix if prefix == () and self.tuples else self._join(prefix))
+        whole = prefix in ((), {}) and not isinstance(self.prefix, str)
+        return self.codec.id_prefix(self.prefix if whole else self._join(prefix))
+
+
+def _parts(prefix: Any) -> Iterable[Any]:
+    return prefix.values() if isinstance(prefix, dict) else prefix

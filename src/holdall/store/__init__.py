@@ -27,7 +27,8 @@ class Store(
     persister
         Where: a `Persister`, any mapping, or a class of these, which is called. None for a new dict.
     keys
-        Which name: a `KeyCodec`, or a pair of functions. None keeps keys as they are.
+        Which name: a `KeyCodec`, the text of a `Template`, or a pair of functions. None keeps keys as they
+        are.
     serializer
         How: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and ``loads``. None
         keeps values as they are.

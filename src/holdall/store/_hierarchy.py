@@ -21,7 +21,8 @@ class StoreHierarchy(StorePipeline[K, V]):
         Parameters
         ----------
         prefix
-            Text, for keys ``prefix + "/" + rest``, or a tuple, for keys ``prefix + rest``.
+            Text, for keys ``prefix + "/" + rest``; a tuple, for keys ``prefix + rest``; or a dict of some
+            fields, where keys are dicts.
 
         Returns
         -------
@@ -57,6 +58,9 @@ class StoreHierarchy(StorePipeline[K, V]):
                 firsts[first] = first
             elif isinstance(key, tuple) and len(key) > 1:
                 firsts[key[0]] = key[:1]
+            elif isinstance(key, dict) and len(key) > 1:
+                name, value = next(iter(key.items()))
+                firsts[value] = {name: value}
         return {first: self.get_subdict(prefix) for first, prefix in firsts.items()}
 
     def timestamp(self, key: K) -> float:

@@ -31,7 +31,7 @@ class FileDirStore(Store[K, V]):
         folder was made with, and pickle for a new folder.
     keys
         How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of
-        text; a `KeyCodec`; or a pair of functions.
+        text; the text of a `Template`, as ``"{}.wav"``; a `KeyCodec`; or a pair of functions.
     suffix
         Suffix of all files; None for the serializer's own. Other files are not seen. Not with a codec
         of your own in `keys`, which gives its own names.

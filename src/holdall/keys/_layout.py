@@ -1,0 +1,241 @@
+"""How a template is laid out: the literals around its fields, and the one way to cut a name into them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from holdall.abc import NOT_MINE
+from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall.keys._fields import Field
+from holdall.keys._value import shown
+
+_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_DOTS = re.compile(r"(?:\A|/)\.\.?(?:/|\Z)")
+_UNNAMEABLE = re.compile(r"[\0\ud800-\udfff]")
+
+
+class Layout:
+    """Names and the values of their fields, one to one.
+
+    Parameters
+    ----------
+    text
+        The template.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is none, or some name could be read in two ways.
+    """
+
+    def __init__(self, text: str) -> None:
+        literals, fields = parse_template(text)
+        if not fields:
+            raise InvalidArgumentError(f"template {shown(text)} has no field: put {{}} where names differ")
+        if _DOTS.search("x".join(literals)) or _UNNAMEABLE.search(text):
+            raise InvalidArgumentError(
+                f"template {shown(text)} cannot name a file: leave out '.' and '..' as parts of the path, "
+                "NUL and lone surrogates",
+            )
+        self.text = text
+        self.fields = fields
+        self.literals = literals
+        self.names = tuple(field.name for field in fields)
+        self._pivot = separate(fields, literals[1:-1], text)
+        # The fast path: types of the fields, their form for "%", and the regex of names sure to fit.
+        self._types = tuple(field.kind for field in fields)
+        self._only_text = int not in self._types
+        self._form = "%s".join(literal.replace("%", "%%") for literal in literals)
+        self._ordinary = _ordinary(fields, literals)
+
+    def write(self, values: tuple[Any, ...]) -> str:
+        """Write all fields, and check what only the whole shows.
+
+        Raises
+        ------
+        InvalidKeyError
+            If a field does not take its value.
+        """
+        if tuple(map(type, values)) == self._types:
+            try:
+                texts = tuple(map(str, values))
+            except ValueError:  # an int of more digits than Python writes
+                texts = ()
+            else:
+                id = self._form % texts
+                match = self._ordinary(id)
+                if match and match.groups() == texts:
+                    return id
+        id = self.start(values)
+        if _DOTS.search(id):
+            dotted = [f for f, v in zip(self.fields, values, strict=True) if f.kind is str and "." in v]
+            raise InvalidKeyError(
+                f"{dotted[0].where} makes a name that leads out of its folder, {shown(id)}: no part between "
+                "slashes is '.' or '..'",
+            )
+        return id
+
+    def start(self, values: tuple[Any, ...]) -> str:
+        """Write the first fields, with the literals after them."""
+        text = self.literals[0]
+        for value, field, literal in zip(values, self.fields, self.literals[1:], strict=False):
+            text += field.write(value) + literal
+        return text
+
+    def _split(self, id: str) -> list[str] | None:
+        """Cut a name into the texts of its fields, in the one way that can be right."""
+        literals = self.literals
+        first, last = literals[0], literals[-1]
+        if not id.startswith(first) or not id.endswith(last) or len(id) < len(first) + len(last):
+            return None
+        rest = id[len(first) : len(id) - len(last)]
+        texts: list[str] = []
+        for literal in literals[1 : self._pivot + 1]:
+            at = rest.find(literal, 1)  # no field is empty, and numbers may begin with "-"
+            if at < 0:
+                return None
+            texts.append(rest[:at])
+            rest = rest[at + len(literal) :]
+        tail: list[str] = []
+        for literal in literals[-2 : self._pivot : -1]:
+            rest, found, text = rest.rpartition(literal)
+            if not found:
+                return None
+            tail.append(text)
+        return [*texts, rest, *reversed(tail)]
+
+    def read(self, id: Any) -> tuple[Any, ...] | None:
+        """Give the values of a name, or None if it does not fit."""
+        if not isinstance(id, str):  # the ids of a plain mapping may be any object
+            return None
+        match = self._ordinary(id)
+        if match:
+            texts = match.groups()
+            if self._only_text:
+                return texts  # type: ignore[no-any-return]
+            return tuple(kind(text) for kind, text in zip(self._types, texts, strict=True))
+        texts = self._split(id)
+        if texts is None or _DOTS.search(id):
+            return None
+        values: list[Any] = []
+        for text, field in zip(texts, self.fields, strict=True):
+            value = field.read(text)
+            if value is NOT_MINE:
+                return None
+            values.append(value)
+        return tuple(values)
+
+    def check(self, id: str) -> None:
+        """Raise `InvalidKeyError` for a name that does not fit, and say why."""
+        texts = self._split(id)
+        if texts is None:
+            raise InvalidKeyError(f"{shown(id)} does not fit template {shown(self.text)}")
+        for text, field in zip(texts, self.fields, strict=True):
+            if field.read(text) is NOT_MINE:
+                raise InvalidKeyError(f"{shown(id)} does not fit: {field.where} cannot be {shown(text)}")
+        if _DOTS.search(id):
+            raise InvalidKeyError(f"{shown(id)} leads out of its folder: no part of it is '.' or '..'")
+
+
+def _ordinary(fields: list[Field], literals: list[str]) -> Callable[[str], Any]:
+    """Make the test for names that are sure to fit, with their fields as groups."""
+    source = re.escape(literals[0])
+    for field, before, after in zip(fields, literals, literals[1:], strict=False):
+        known = field.ordinary(before[-1:] + after[:1])
+        if known is None:
+            return re.compile(r"(?!)").fullmatch
+        source += known + re.escape(after)
+    return re.compile(source).fullmatch
+
+
+def parse_template(text: str) -> tuple[list[str], list[Field]]:
+    """Cut a template into the literals around its fields, and the fields.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If braces do not match, or a field is not one.
+    """
+    literals = [""]
+    fields: list[Field] = []
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if text[at : at + 2] in {"{{", "}}"}:
+            literals[-1] += char
+            at += 2
+        elif char == "{":
+            end = _closing(text, at)
+            fields.append(Field(text[at + 1 : end], len(fields), text))
+            literals.append("")
+            at = end + 1
+        elif char == "}":
+            raise InvalidArgumentError(
+                f"template {shown(text)} has a single '}}' at {at}: write '}}}}' for a brace itself",
+            )
+        else:
+            literals[-1] += char
+            at += 1
+    return literals, fields
+
+
+def _closing(text: str, start: int) -> int:
+    """Give where the brace that opens a field is closed; a regex may contain braces."""
+    depth = 0
+    for piece in _PIECE.finditer(text, start):
+        if piece[0] == "{":
+            depth += 1
+        elif piece[0] == "}":
+            depth -= 1
+            if not depth:
+                return piece.start()
+    raise InvalidArgumentError(
+        f"template {shown(text)} has a '{{' at {start} that is not closed: write '{{{{' for a brace itself",
+    )
+
+
+def separate(fields: list[Field], separators: list[str], template: str) -> int:
+    """Make sure that names can be cut into fields in one way only.
+
+    Fields before the pivot end at the first separator that follows (after one character at least, since
+    no field is empty), those after it begin at the last one that precedes; the pivot is what lies between.
+    Fields of plain text are kept free of separators where that is needed.
+
+    Returns
+    -------
+    int
+        The index of the pivot.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such pivot.
+    """
+    for one, other, separator in zip(fields, fields[1:], separators, strict=False):
+        if not separator:
+            raise InvalidArgumentError(
+                f"nothing separates {one.where} from field {other.index + 1}: put a literal between them",
+            )
+    first, last = _unclear(fields, separators)
+    for index in range(first, last + 1):
+        if fields[index].plain and first < last:
+            fields[index].after = separators[index] if index < last else ""
+            fields[index].before = separators[index - 1] if index > first else ""
+    first, last = _unclear(fields, separators)
+    if first < last:
+        raise InvalidArgumentError(
+            f"template {shown(template)} is ambiguous: field {first + 1} may contain {separators[first]!r}, "
+            f"field {last + 1} may contain {separators[last - 1]!r}, which separate fields; say what they "
+            "are made of, as '{name::[a-z]+}', or choose other separators",
+        )
+    return first
+
+
+def _unclear(fields: list[Field], separators: list[str]) -> tuple[int, int]:
+    """Give the first field whose end, and the last field whose start cannot be found; the same if none."""
+    first, last = 0, len(fields) - 1
+    while first < last and fields[first].ends_before(separators[first]):
+        first += 1
+    while last > first and fields[last].begins_after(separators[last - 1]):
+        last -= 1
+    return first, last
