@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import strategies as st
 
-from holdall import AnyKeys, Digest, PathKeys, Prefix, Suffix
+from holdall import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
 from holdall.keys import Under
 from holdall.serializers import get_serializer
 from holdall.testing import KeyCodecContract, SerializerContract
@@ -122,6 +122,52 @@ class TestAnyKeys(KeyCodecContract):
 class TestAnyKeysInFiles(TestAnyKeys):
     def codec(self):
         return AnyKeys() | PathKeys(suffix=".pkl")
+
+
+names = st.text("ab_. é", min_size=1, max_size=6).filter(lambda text: text not in {".", ".."})
+
+
+class TestTemplateOfOneField(KeyCodecContract):
+    keys = st.text("ab_. é", min_size=1, max_size=12)
+    refused = (1, None, "", "../x", "/x", "x/", "a//b", "\0", "\ud800", ("a",))
+
+    def codec(self):
+        return Template("{}.wav")
+
+
+class TestTemplate(KeyCodecContract):
+    keys = st.tuples(names, names, st.integers(-9999, 9999), st.sampled_from("abc"))
+    refused = (1, None, "a/b_1-a", ("a", "b"), ("a/b", "c", 1, "a"), ("a", "b", "1", "a"), ("a", "b", 1, "d"))
+
+    def codec(self):
+        return Template("data/{country}/{city}_{year:04d}-{::[abc]}.json")
+
+
+class TestTemplateOfNamedTuples(TestTemplate):
+    text = "data/{country}/{city}_{year:04d}-{kind::[abc]}.json"
+    keys = TestTemplate.keys.map(Template(text).to_namedtuple)
+
+    def codec(self):
+        return Template(self.text, keys="namedtuple")
+
+
+class TestTemplateOfDicts(TestTemplateOfNamedTuples):
+    keys = TestTemplate.keys.map(Template(TestTemplateOfNamedTuples.text).to_dict)
+
+    def codec(self):
+        return Template(self.text, keys="dict")
+
+
+class TestTemplateOfWholeNames(TestTemplateOfNamedTuples):
+    keys = TestTemplate.keys.map(Template(TestTemplateOfNamedTuples.text).to_str)
+
+    def codec(self):
+        return Template(self.text, keys="str")
+
+
+class TestTemplateInAChain(TestTemplate):
+    def codec(self):
+        return super().codec() | PathKeys()
 
 
 class TestPrefix(KeyCodecContract):

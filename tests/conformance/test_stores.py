@@ -88,6 +88,16 @@ class TestPartOfASQLiteStore(StoreContract):
         return SQLiteStore(place / "store.db").get_subdict("part")
 
 
+class TestFileDirStoreOfATemplate(StoreContract):
+    def open(self, place):
+        return FileDirStore(place / "store", keys="{}.pkl")
+
+    def intrude(self, place):
+        (place / "store").mkdir()
+        (place / "store" / "foreign.pkl").write_bytes(b"of somebody else")
+        return "foreign"
+
+
 class TestPartOfAStore(StoreContract):
     def open(self, place):
         return FileDirStore(place / "store").get_subdict("part")

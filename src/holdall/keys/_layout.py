@@ -41,6 +41,8 @@ class Layout:
         self.fields = fields
         self.literals = literals
         self.names = tuple(field.name for field in fields)
+        # What a folder ends with that has the name of a file; without a suffix, any could.
+        self._folder_mark = literals[-1] + "/" if literals[-1] else "\0"
         self._pivot = separate(fields, literals[1:-1], text)
         # The fast path: types of the fields, their form for "%", and the regex of names sure to fit.
         self._types = tuple(field.kind for field in fields)
@@ -67,13 +69,23 @@ class Layout:
                 if match and match.groups() == texts:
                     return id
         id = self.start(values)
-        if _DOTS.search(id):
-            dotted = [f for f, v in zip(self.fields, values, strict=True) if f.kind is str and "." in v]
-            raise InvalidKeyError(
-                f"{dotted[0].where} makes a name that leads out of its folder, {shown(id)}: no part between "
-                "slashes is '.' or '..'",
-            )
+        fault = self._fault(id)
+        if fault:
+            guilty = [f for f, v in zip(self.fields, values, strict=True) if f.kind is str and "." in v]
+            raise InvalidKeyError(f"{guilty[0].where} makes the name {shown(id)}, which {fault}")
         return id
+
+    def _fault(self, id: str) -> str:
+        """Tell what is wrong with a whole name whose fields are right."""
+        if _DOTS.search(id):
+            return "leads out of its folder: no part between slashes is '.' or '..'"
+        # "a.wav/b.wav" lies in a folder that cannot be where the file "a.wav" is.
+        if self._folder_mark in id:
+            for slash in re.finditer("/", id):
+                above = id[: slash.start()]
+                if above.endswith(self.literals[-1]) and self.read(above) is not None:
+                    return f"lies in a folder that has the name of another key: {shown(above)}"
+        return ""
 
     def start(self, values: tuple[Any, ...]) -> str:
         """Write the first fields, with the literals after them."""
@@ -115,7 +127,7 @@ class Layout:
                 return texts  # type: ignore[no-any-return]
             return tuple(kind(text) for kind, text in zip(self._types, texts, strict=True))
         texts = self._split(id)
-        if texts is None or _DOTS.search(id):
+        if texts is None or self._fault(id):
             return None
         values: list[Any] = []
         for text, field in zip(texts, self.fields, strict=True):
@@ -133,8 +145,9 @@ class Layout:
         for text, field in zip(texts, self.fields, strict=True):
             if field.read(text) is NOT_MINE:
                 raise InvalidKeyError(f"{shown(id)} does not fit: {field.where} cannot be {shown(text)}")
-        if _DOTS.search(id):
-            raise InvalidKeyError(f"{shown(id)} leads out of its folder: no part of it is '.' or '..'")
+        fault = self._fault(id)
+        if fault:
+            raise InvalidKeyError(f"{shown(id)} {fault}")
 
 
 def _ordinary(fields: list[Field], literals: list[str]) -> Callable[[str], Any]:

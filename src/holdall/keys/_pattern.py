@@ -19,7 +19,7 @@ _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _ESCAPE = re.compile(
     r"\\(?:[dDwWsSnrtfva]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[^A-Za-z0-9])", re.DOTALL
 )
-_TIMES = re.compile(r"[*+?]|\{(?=[\d,]*\d)(\d*)(,?)(\d*)\}")
+_TIMES = re.compile(r"[*+?]|\{(?=[\d,])(\d*)(,?)(\d*)\}")
 _SIMPLE_TIMES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 _Node = tuple[Any, ...]

@@ -1,0 +1,206 @@
+"""What holds for templates whatever the template, the key and the name."""
+
+import itertools
+import re
+
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from holdall.abc import NOT_MINE
+from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall.keys import Template
+from holdall.keys._pattern import Pattern
+
+LETTERS = "ab_-/.07"
+REGEXES = ["[a-z]+", r"\w+", "[^_/]+", "a*b?", "(?:ab|a)+", ".+", r"-?\d{2}", "[-_]", "a_?", "(a+)+b", "_*a"]
+short = st.text("a_-", min_size=1, max_size=3) | st.text(LETTERS, max_size=5)
+
+fields = st.one_of(
+    st.just(""),
+    st.sampled_from(["", "", ":d", ":02d"]),
+    st.builds(":{}:{}".format, st.sampled_from(["", "d"]), st.sampled_from(REGEXES)),
+    st.sampled_from([":x", ":04x", ":f", ":.2f"]),
+)
+literals = st.sampled_from(["_", "-", "/", "_a", "__"]) | st.text(LETTERS, max_size=3)
+
+
+@st.composite
+def templates(draw):
+    """Make templates that are not refused, most of them with several fields."""
+    parts = draw(st.lists(st.tuples(fields, literals), min_size=1, max_size=4))
+    text = draw(literals) + "".join(f"{{f{n}{field}}}{after}" for n, (field, after) in enumerate(parts))
+    try:
+        return Template(text, keys="tuple")
+    except InvalidArgumentError:
+        assume(False)
+
+
+def values_of(template):
+    numbers = st.integers(-99, 99) | st.integers()
+    decimals = st.integers(-99, 99).map(lambda n: n / 4) | st.floats()
+    kinds = {str: short | short | st.text(max_size=8), int: numbers, float: decimals}
+    return st.tuples(*(kinds[field.kind] for field in template._layout.fields))
+
+
+def texts_of(field):
+    """Make texts that the field often takes."""
+    if field.kind is str:
+        return short
+    return st.integers(-9, 99).map(lambda n: format(field.kind(n), field._format)) | st.text(
+        "-07", max_size=3
+    )
+
+
+def typed(key):
+    return [(type(part), part) for part in key]
+
+
+def cuts(template, name):
+    """Give every way to cut a name into the fields of a template, without a thought."""
+    first, *rest = template._layout.literals
+    if not name.startswith(first):
+        return
+
+    def after(at, rest):
+        if not rest:
+            if at == len(name):
+                yield ()
+            return
+        for end in range(at, len(name) + 1):
+            if name.startswith(rest[0], end):
+                for more in after(end + len(rest[0]), rest[1:]):
+                    yield (name[at:end], *more)
+
+    yield from after(len(first), rest)
+
+
+def readings(template, name):
+    """Give all keys that the template names so."""
+    for texts in cuts(template, name):
+        options = []
+        for field, text in zip(template._layout.fields, texts, strict=True):
+            try:
+                base = 16 if field._format.endswith("x") else 10
+                options.append(int(text, base) if field.kind is int else field.kind(text))
+            except (ValueError, OverflowError):
+                break
+        else:
+            try:
+                if template.encode(tuple(options)) == name:
+                    yield tuple(options)
+            except InvalidKeyError:
+                continue
+
+
+many = settings(max_examples=500)  # keys that several fields take at once are rare
+
+
+def test_neighbours_of_text_keep_their_separator_free():
+    """The random templates meet this; here is the case that all of them come down to."""
+    template = Template("{a}_{b}-{c}")
+    for values in itertools.product(["x", "x_y", "x-y", "_x", "x_", "-x", "x-", "_", "-"], repeat=3):
+        name = "{}_{}-{}".format(*values)
+        try:
+            assert template.encode(values) == name
+        except InvalidKeyError:
+            assert template.decode(name) != values
+        else:
+            assert template.decode(name) == values
+            assert list(readings(template, name)) == [values]
+
+
+@many
+@given(st.data())
+def test_every_accepted_key_comes_back(data):
+    template = data.draw(templates())
+    key = data.draw(values_of(template))
+    try:
+        name = template.encode(key)
+    except InvalidKeyError:
+        return
+    back = template.decode(name)
+    assert back is not NOT_MINE
+    assert typed(back) == typed(key)
+    assert list(map(typed, template.decode_many([name, name]))) == [typed(key)] * 2
+    for end in range(len(key)):
+        assert name.startswith(template.id_prefix(key[:end]))
+    assert all(part not in {".", ".."} for part in name.split("/"))
+
+
+@many
+@given(st.data())
+def test_every_name_has_one_reading_at_the_most(data):
+    template = data.draw(templates())
+    texts = data.draw(st.tuples(*map(texts_of, template._layout.fields)))
+    literals = template._layout.literals
+    name = literals[0] + "".join(map("".join, zip(texts, literals[1:], strict=True)))
+    found = [typed(key) for key in readings(template, name)]
+    key = template.decode(name)
+    assert found == ([] if key is NOT_MINE else [typed(key)])
+
+
+@many
+@given(templates(), st.text(LETTERS, max_size=12) | st.text(max_size=12))
+def test_what_is_read_is_written_the_same(template, name):
+    key = template.decode(name)
+    assert key is NOT_MINE or template.encode(key) == name
+
+
+@given(st.data())
+def test_all_forms_say_the_same(data):
+    template = data.draw(templates())
+    key = data.draw(values_of(template))
+    try:
+        name = template.encode(key)
+    except InvalidKeyError:
+        return
+    for form in ("str", "dict", "namedtuple"):
+        other = Template(template.text, keys=form)
+        same = other.decode(name)
+        assert same == getattr(other, f"to_{form}")(key)
+        assert other.encode(same) == name
+        assert typed(other.to_tuple(same)) == typed(key)
+        for convert in (template.to_str, other.to_str):
+            assert convert(same) == convert(key) == name
+
+
+def regexes():
+    return st.recursive(
+        st.sampled_from(["a", "b", "_", "-", ".", "[ab]", "[^_]", r"\w", r"\d", r"\.", "[]a]", "[^]a]", ""]),
+        lambda inner: st.one_of(
+            st.builds("({})".format, inner),
+            st.builds("(?:{}|{})".format, inner, inner),
+            st.builds("{}{}".format, inner, inner),
+            st.builds(
+                "(?:{}){}".format, inner, st.sampled_from(["*", "+", "?", "{2}", "{1,}", "{,2}", "*?"])
+            ),
+        ),
+        max_leaves=6,
+    )
+
+
+@given(regexes(), st.lists(st.text("ab_-.]\n7é", max_size=6), max_size=8))
+@example("(?:a|ab)(?:c|bcd)(?:d*)", ["abcd", "abc", "acd"])
+@example("a{,2}", ["", "aaa"])
+@example("a{x}|b{,}", ["a{x}", "b{,}", "b", "a"])
+@example("(a*)*", ["", "aaa", "b"])
+def test_patterns_match_what_re_matches(source, texts):
+    pattern = Pattern(source)
+    for text in texts:
+        assert pattern.matches(text) == bool(re.fullmatch(source, text))
+
+
+ALL_SHORT = ["".join(chars) for n in range(1, 5) for chars in itertools.product("ab_", repeat=n)]
+
+
+@given(regexes(), st.text("ab_", min_size=1, max_size=3))
+@example("[^_]", "_")
+@example("a_?", "__")
+@example("_*a", "_a")
+def test_patterns_know_what_hides_a_separator(source, separator):
+    pattern = Pattern(source)
+    texts = [text for text in ALL_SHORT if pattern.matches(text)]
+    if not pattern.hides_end(separator):
+        assert all((text + separator).find(separator, 1) == len(text) for text in texts)
+    if not pattern.hides_start(separator):
+        assert all((separator + text).rfind(separator) == 0 for text in texts)
