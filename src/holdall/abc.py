@@ -24,6 +24,7 @@ import io
 import itertools
 import math
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
@@ -191,6 +192,26 @@ class Reader(Mapping[str, Any], ABC):
         ids = self.ids(prefix)
         while page := list(itertools.islice(ids, 256)):
             yield page
+
+    def peek(self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1) -> list[str]:
+        """Give some of the ids that start with a prefix: for a glance at a place of any size.
+
+        Parameters
+        ----------
+        prefix
+            What ids start with.
+        limit
+            How many ids at the most.
+        seconds
+            After what time to be content with fewer.
+        """
+        until = time.monotonic() + seconds
+        found: list[str] = []
+        for page in self.pages(prefix):
+            found += page[: limit - len(found)]
+            if len(found) >= limit or time.monotonic() > until:
+                break
+        return found
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:
         """Iterate over ids and stats; what vanishes meanwhile is left out."""
@@ -498,6 +519,13 @@ class PersisterWrapper(Persister):
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         return self.inner.pages(prefix)  # type: ignore[no-any-return]
+
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[str]:  # docstring inherited
+        if self._changes("__iter__", "ids", "pages"):
+            return super().peek(prefix, limit=limit, seconds=seconds)
+        return self.inner.peek(prefix, limit=limit, seconds=seconds)  # type: ignore[no-any-return]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
         return self.inner.scan(prefix)  # type: ignore[no-any-return]

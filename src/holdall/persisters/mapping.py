@@ -101,6 +101,21 @@ class MappingPersister(Persister):
     def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
         return (id for id in self if id.startswith(prefix)) if prefix else iter(self)
 
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        until = time.monotonic() + seconds
+        found: list[Any] = []
+        try:
+            for id in self.mapping:  # as far as needed: a mapping may be slow to list
+                if not prefix or (isinstance(id, str) and id.startswith(prefix)):
+                    found.append(id)
+                if len(found) >= limit or time.monotonic() > until:
+                    break
+        except RuntimeError:  # it changed meanwhile
+            return found
+        return found
+
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         with self.lock:
             data = self.mapping[id]

@@ -7,13 +7,16 @@ import reprlib
 import time
 from typing import Any, TypeVar
 
+from holdall.abc import NOT_MINE
+from holdall.errors import HoldallError
 from holdall.store._pipeline import StorePipeline
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _ROWS = 10
-_COMPLETIONS, _BUDGET = 1000, 0.1  # keys, seconds
+_COMPLETIONS, _SECONDS = 1000, 0.1
+_FOREIGN = 10  # ids looked at for each key wanted: some may not be ours, or not of this view
 
 
 class StoreDisplay(StorePipeline[K, V]):
@@ -57,10 +60,24 @@ class StoreDisplay(StorePipeline[K, V]):
         return f"<p>{html.escape(repr(self))}</p><table>{head}{''.join(rows)}</table>"
 
     def _ipython_key_completions_(self) -> list[Any]:
-        until = time.monotonic() + _BUDGET
+        """Give some keys to complete ``store["`` with; none where there is no answer in time."""
+        try:
+            return self._some_keys(_COMPLETIONS, _SECONDS)
+        except (HoldallError, OSError):  # a prompt is no place for errors
+            return []
+
+    def _some_keys(self, limit: int, seconds: float) -> list[Any]:
+        """Give some of the keys, in a time that does not depend on how many there are."""
+        until = time.monotonic() + seconds
+        ids = self._persister.peek(self._id_prefix, limit=_FOREIGN * limit, seconds=seconds)
+        decode = self._decode
+        if decode is None:
+            return ids[:limit]  # type: ignore[no-any-return]
         keys: list[Any] = []
-        for key, _ in self._pairs():
-            keys.append(key)
-            if len(keys) == _COMPLETIONS or time.monotonic() > until:
+        for id in ids:
+            key = decode(id)
+            if key is not NOT_MINE:
+                keys.append(key)
+            if len(keys) >= limit or time.monotonic() > until + seconds:
                 break
         return keys

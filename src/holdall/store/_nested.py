@@ -47,6 +47,12 @@ class StorePersister(Persister):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.mapping)
 
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        keys = self.mapping._some_keys(limit, seconds)  # noqa: SLF001
+        return [key for key in keys if not prefix or (isinstance(key, str) and key.startswith(prefix))]
+
     def __contains__(self, id: object) -> bool:
         return id in self.mapping
 

@@ -125,6 +125,11 @@ class PersisterContract(RaceLaws, HandleLaws):
             expected = sorted(id for id in items if id.startswith(prefix))
             assert sorted(persister.ids(prefix)) == expected
             assert sorted(id for page in persister.pages(prefix) for id in page) == expected
+            assert sorted(persister.peek(prefix, seconds=60)) == expected
+            few = persister.peek(prefix, limit=2, seconds=60)
+            assert len(set(few)) == len(few) <= 2
+            assert set(few) <= set(expected)
+            assert set(persister.peek(prefix, seconds=0)) <= set(expected)
             stats = {id: stat.etag for id, stat in persister.scan(prefix)}
             assert stats == {id: persister.stat(id).etag for id in expected}
         assert all(id in persister for id in items)

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from os import close as os_close
 from os import fstat as os_fstat
@@ -27,6 +28,9 @@ from holdall.persisters.files._system import (
     read_rest,
     stat_of,
 )
+
+# How entries of a folder that begin with some text are taken from its listing.
+_Take = Callable[[Iterable["os.DirEntry[str]"], str], list["os.DirEntry[str]"]]
 
 
 class FilesReading(FilesPlace):
@@ -137,7 +141,31 @@ class FilesReading(FilesPlace):
                 continue
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
-        # A page is a folder, listed in one go. Only folders that can hold the prefix are entered.
+        return self._walk(prefix, _all)
+
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[str]:  # docstring inherited
+        until = time.monotonic() + seconds
+
+        def some(listing: Iterable[os.DirEntry[str]], start: str) -> list[os.DirEntry[str]]:
+            entries: list[os.DirEntry[str]] = []
+            for entry in listing:
+                if entry.name.startswith(start):
+                    entries.append(entry)
+                if len(entries) >= limit or time.monotonic() > until:
+                    break
+            return entries
+
+        found: list[str] = []
+        for page in self._walk(prefix, some):
+            found += page[: limit - len(found)]
+            if len(found) >= limit or time.monotonic() > until:
+                break
+        return found
+
+    def _walk(self, prefix: str, take: _Take) -> Iterator[list[str]]:
+        """Give the files by folder; only folders that can hold the prefix are entered."""
         if not self._folder.open():
             return
         top, _, rest = prefix.rpartition("/")
@@ -154,22 +182,19 @@ class FilesReading(FilesPlace):
             except InvalidKeyError:
                 continue
             try:
-                files, folders = self._entries(fd)
+                files, folders = self._entries(fd, rest if folder == top else "", take)
             finally:
                 os.close(fd)
             start = folder + "/" if folder else ""
-            if rest and folder == top:
-                files = [name for name in files if name.startswith(rest)]
-                folders = [name for name in folders if name.startswith(rest)]
             if files:
                 yield [start + name for name in files] if start else files
             if self.max_levels is None or len(names) + 1 < self.max_levels:
                 waiting += [start + name for name in folders]
 
-    def _entries(self, fd: int) -> tuple[list[str], list[str]]:
+    def _entries(self, fd: int, start: str, take: _Take) -> tuple[list[str], list[str]]:
         """Give the names of files and folders; links and everything else are left out."""
         with os.scandir(fd) as listing:
-            entries = list(listing)
+            entries = take(listing, start)
         files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         folders: list[str] = []
         if len(files) < len(entries):
@@ -179,3 +204,8 @@ class FilesReading(FilesPlace):
             files = [name for name in files if name[0] != "."]
             folders = [name for name in folders if name[0] != "."]
         return files, folders
+
+
+def _all(listing: Iterable[os.DirEntry[str]], start: str) -> list[os.DirEntry[str]]:
+    """Take all entries that begin so, at once: who iterates may delete files meanwhile."""
+    return [entry for entry in listing if entry.name.startswith(start)] if start else list(listing)
