@@ -1,7 +1,9 @@
 """Templates, case by case."""
 
 import copy
+import datetime as dt
 import math
+import os
 import pickle
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 from holdall import FileDirStore, MemoryStore, PathKeys, Prefix, Store, Suffix, Template
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, UnsupportedError
-from holdall.keys import AnyKeys
+from holdall.keys import AnyKeys, as_key_codec
 from holdall.keys._pattern import Pattern
 
 CITIES = "{country}/{city}_{year:d}.json"
@@ -424,6 +426,35 @@ def test_foreign_files_are_listed_under_natural_names(tmp_path):
     with pytest.raises(InvalidKeyError, match=r"field 2 .* cannot be 'x'"):
         whole["kick_x.wav"] = b""
     assert (tmp_path / "kick_x.wav").read_bytes() == b"kick_x.wav"
+
+
+def test_a_folder_named_like_a_pattern_is_listed(tmp_path):
+    store = FileDirStore(tmp_path / "a[1]{}*", serializer="json", keys="x[0]/{}*.json")
+    store["k"] = 1
+    assert list(store) == ["k"]
+    assert os.listdir(tmp_path / "a[1]{}*" / "x[0]") == ["k*.json"]
+
+
+def test_other_types_and_other_cases_by_composition(tmp_path):
+    dated = as_key_codec((dt.date.isoformat, dt.date.fromisoformat)) | Template("{}.csv")
+    store = FileDirStore(tmp_path / "s", serializer="json", keys=dated)
+    store[dt.date(2024, 2, 29)] = 1
+    (tmp_path / "s" / "2024-02-30.csv").touch()
+    assert list(store) == [dt.date(2024, 2, 29)]
+    folded = Template("{a}_{b}.txt") | PathKeys(fold_case=True)
+    names = {folded.encode((a, "x")).lower() for a in ("readme", "README", "Readme", "\u0130", "i\u0307")}
+    assert len(names) == 5
+
+
+def test_functions_can_be_cached_in_fields():
+    """Caches make keys that are tuples of a kind of their own."""
+
+    class Hashed(tuple):
+        __slots__ = ()
+
+    store = Store({}, keys="{}/{:d}")
+    store[Hashed(("f", 1))] = "result"
+    assert store[Hashed(("f", 1))] == store["f", 1] == "result"
 
 
 def test_names_that_the_file_system_cannot_take(tmp_path):
