@@ -63,6 +63,8 @@ VALUES = {
     "Under(AnyKeys(), ('a', 1))": Under(AnyKeys(), ("a", 1)),
     "AnyKeys() | PathKeys(suffix='.pkl')": AnyKeys() | PathKeys(suffix=".pkl"),
     "as_key_codec((str, int))": as_key_codec((str, int)),
+    "as_key_codec((str.lower, str.upper))": as_key_codec((str.lower, str.upper)),
+    "as_key_codec((datetime.date.isoformat, datetime.date.fromisoformat))": as_key_codec(DATE[1:]),
 }
 
 

@@ -21,8 +21,10 @@ def shown(key: object) -> str:
 def named(thing: Any) -> str:
     """Name a class, function or module the same way in every process; anything else by its class."""
     named = thing if hasattr(thing, "__qualname__") else type(thing)
-    name = f"{named.__module__}.{named.__qualname__}"
-    return name.removeprefix("builtins.")
+    # Methods written in C have no module, or None: they are known by their class.
+    owner = getattr(named, "__objclass__", getattr(named, "__self__", None))
+    module = getattr(named, "__module__", None) or getattr(owner, "__module__", "builtins")
+    return f"{module}.{named.__qualname__}".removeprefix("builtins.")
 
 
 def text_option(value: object, what: str) -> str:
