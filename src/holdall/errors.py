@@ -7,7 +7,7 @@ Each leaf is also the built-in exception that a user would catch without knowing
      ├─ InvalidArgumentError   TypeError, ValueError  an option, or the type of a value, is refused
      ├─ SerializationError     ValueError             a value cannot be turned into data, or back
      │   └─ CorruptValueError                         the stored data are not what a serializer wrote
-     ├─ MismatchError          ValueError             the place was made with another serializer or key codec
+     ├─ MismatchError          ValueError             what is given does not agree with what is there
      ├─ ConflictError          RuntimeError           somebody else changed the item first
      ├─ ReadOnlyError          TypeError              a guard of the store forbids this write
      ├─ UnsupportedError       NotImplementedError    this kind of place cannot do that
@@ -74,7 +74,11 @@ class CorruptValueError(SerializationError):
 
 
 class MismatchError(HoldallError, ValueError):
-    """The place was made with another serializer or key codec than it is opened with."""
+    """What is given does not agree with what is there.
+
+    A place was made with another serializer or key codec than it is opened with, or a value that is written
+    once was written again and differs.
+    """
 
 
 class ConflictError(HoldallError, RuntimeError):

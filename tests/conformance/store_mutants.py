@@ -231,14 +231,14 @@ class GrowsOnlyByItems(Sound):
 
 @mutant("test_each_hook_alone_takes_part")
 class ForgetsTheHookOfListing(Sound):
-    def _hook(self, name):
-        return None if name == "_key_of_id" else super()._hook(name)
+    def _hook(self, name, hooks):
+        return None if name == "_key_of_id" else super()._hook(name, hooks)
 
 
 @mutant("test_hooks_of_values_change_what_is_kept")
 class ForgetsTheHookOfReading(Sound):
-    def _hook(self, name):
-        return None if name == "_obj_of_data" else super()._hook(name)
+    def _hook(self, name, hooks):
+        return None if name == "_obj_of_data" else super()._hook(name, hooks)
 
 
 @mutant("test_what_is_shown_is_escaped_and_bounded")

@@ -42,7 +42,7 @@ class Prefix(Value[str]):
         self._freeze(text, text=text)
 
     def encode(self, key: str) -> str:  # docstring inherited
-        return self.text + _plain(key, self)
+        return self.text + (key if type(key) is str else _plain(key, self))
 
     def decode(self, id: Any) -> Any:  # docstring inherited
         return id[len(self.text) :] if isinstance(id, str) and id.startswith(self.text) else NOT_MINE
@@ -73,7 +73,7 @@ class Suffix(Value[str]):
         self._freeze(text, text=text)
 
     def encode(self, key: str) -> str:  # docstring inherited
-        return _plain(key, self) + self.text
+        return (key if type(key) is str else _plain(key, self)) + self.text
 
     def decode(self, id: Any) -> Any:  # docstring inherited
         mine = isinstance(id, str) and id.endswith(self.text)

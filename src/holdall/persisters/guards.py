@@ -89,11 +89,15 @@ class AppendOnlyPersister(PersisterWrapper):
             self.require(id, expected)
             self._refuse(id)
         try:
-            return self._writable().write(id, data, ITEM_NOT_AVAILABLE)  # type: ignore[no-any-return]
+            return self._first(id, data)
         except ConflictError:
             if expected is ITEM_NOT_AVAILABLE:
                 raise
             self._refuse(id)
+
+    def _first(self, id: str, data: Any) -> Stat:
+        """Store data under an id that has none; ConflictError if it has."""
+        return self._writable().write(id, data, ITEM_NOT_AVAILABLE)  # type: ignore[no-any-return]
 
     def _refuse(self, id: str) -> NoReturn:
         raise ReadOnlyError(f"{self.place} is append-only: {id!r} is there and stays as it is")

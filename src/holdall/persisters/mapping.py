@@ -96,7 +96,8 @@ class MappingPersister(Persister):
         return id in self.mapping
 
     def __len__(self) -> int:
-        return len(self.mapping)
+        mapping = self.mapping
+        return len(mapping) if hasattr(mapping, "__len__") else sum(1 for _ in mapping)
 
     def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
         return (id for id in self if id.startswith(prefix)) if prefix else iter(self)

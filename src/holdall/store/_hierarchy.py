@@ -1,11 +1,13 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
 import random
+from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
-from holdall.abc import NOT_MINE, Capability
+from holdall.abc import NOT_MINE, Capability, KeyCodec
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, Under
+from holdall.store._layers import Hooks, Layer
 from holdall.store._pipeline import StorePipeline
 
 K = TypeVar("K")
@@ -39,14 +41,20 @@ class StoreHierarchy(StorePipeline[K, V]):
         >>> sorted(store), sorted(theme)
         (['theme/dark', 'theme/light'], ['dark', 'light'])
         """
-        outer = self._outer or IdentityKeys()
+        layers = self._layers
+        outer: Any = IdentityKeys()
+        if isinstance(layers[-1], Under):
+            *layers, outer = layers  # type: ignore[assignment]
+        whole = outer.encode(prefix)
+        state = {
+            **self.__getstate__(),
+            "_layers": (*layers, Under(outer, prefix)),
+            "_params": {**self._params, "prefix": whole},
+        }
+        if below := self._ids_below(whole, layers):
+            state["_id_prefix"] = below
         view = type(self).__new__(type(self))
-        vars(view).update(self.__getstate__())
-        vars(view)["_outer"] = Under(outer, prefix)
-        vars(view)["_params"] = {**self._params, "prefix": outer.encode(prefix)}
-        if self._hook("_id_of_key") is None:
-            vars(view)["_id_prefix"] = self._codec.id_prefix(outer.encode(prefix))
-        view._bind()  # noqa: SLF001  (of our own kind)
+        view.__setstate__(state)
         return view
 
     def subdicts(self) -> dict[str, Self]:
@@ -127,6 +135,16 @@ class StoreHierarchy(StorePipeline[K, V]):
         return chosen
 
     # ------------------------------------------------------------------ pieces
+
+    def _ids_below(self, prefix: Any, layers: Sequence[Layer] | None = None) -> str:
+        """Give a text with which the ids of all keys below a prefix start; "" promises nothing."""
+        for layer in self._layers if layers is None else layers:
+            if isinstance(layer, KeyCodec):
+                if getattr(layer, "renames", True):
+                    return ""
+            elif (self._hooks_of(layer) if isinstance(layer, Hooks) else layer).id_of_key:
+                return ""
+        return self._codec.id_prefix(prefix)
 
     def _existing(self, keys: list[Any]) -> list[Any]:
         values = []

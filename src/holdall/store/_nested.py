@@ -1,12 +1,14 @@
-"""A store as the place of another store: keys become ids and values data, with all that it knows of them."""
+"""What a store can be made over: a persister, any mapping, or another store with all that it knows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from holdall.abc import Capability, Persister
+from holdall.abc import Capability, Persister, Reader
 from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import InvalidArgumentError
+from holdall.persisters.mapping import MappingPersister
 
-__all__ = ["StorePersister"]
+__all__ = ["StorePersister", "as_persister", "ground"]
 
 
 class StorePersister(Persister):
@@ -103,3 +105,58 @@ class StorePersister(Persister):
 
     def close(self) -> None:  # docstring inherited
         self.mapping.close()
+
+
+def as_persister(place: Any) -> Reader:
+    """Make a persister of whatever a user has.
+
+    Parameters
+    ----------
+    place
+        None (a new dict), a persister, any mapping or object with its methods, or a class of those.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> as_persister({"a": 1})["a"]
+    1
+    """
+    if place is None:
+        return MappingPersister({})
+    if isinstance(place, type):
+        return as_persister(place())
+    if isinstance(place, Reader):
+        return place
+    if isinstance(getattr(place, "_persister", None), Reader):  # a store
+        return StorePersister(place)
+    like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
+    if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes | list | tuple)):
+        return MappingPersister.of(place)
+    raise InvalidArgumentError(
+        f"a store needs a persister, a mapping or a class of these, got {type(place).__name__}",
+    )
+
+
+def ground(store: Any, id: Any = None) -> tuple[Any, Any]:
+    """Give what lies under all wrappers of a store, and the name that an id of the store has there.
+
+    Parameters
+    ----------
+    store
+        The store.
+    id
+        An id of its persister, if one is asked for.
+    """
+    place = store._persister  # noqa: SLF001  (the other half of one class)
+    while True:
+        if isinstance(place, StorePersister):
+            id = None if id is None else place.mapping._id(id)  # noqa: SLF001
+            place = place.mapping._persister  # noqa: SLF001
+        elif hasattr(place, "inner"):
+            place = place.inner
+        else:
+            return place, id

@@ -9,6 +9,7 @@ from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._nested import ground
 from holdall.stores._recorded import check_recorded
 
 __all__ = ["FileDirStore"]
@@ -140,7 +141,7 @@ class FileDirStore(Store[K, V]):
 
     @property
     def _files(self) -> FilesPersister:
-        return getattr(self._persister, "inner", self._persister)  # type: ignore[no-any-return]
+        return ground(self)[0]  # type: ignore[no-any-return]
 
     def file_of(self, key: K) -> str:
         """Give the path of the file in which the value of a key lies, or would lie.
@@ -155,7 +156,8 @@ class FileDirStore(Store[K, V]):
         InvalidKeyError
             If the key has no name here.
         """
-        return os.path.join(self.path, self._id(key))
+        place, id = ground(self, self._id(key))
+        return os.path.join(str(place.path), str(id))
 
 
 def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:

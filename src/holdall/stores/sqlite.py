@@ -7,6 +7,7 @@ from holdall.keys import AnyKeys, as_key_codec
 from holdall.persisters.sqlite import SqlitePersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._nested import ground
 from holdall.stores._recorded import check_recorded
 
 __all__ = ["SQLiteStore"]
@@ -129,7 +130,7 @@ class SQLiteStore(Store[K, V]):
 
     @property
     def _database(self) -> SqlitePersister:
-        return getattr(self._persister, "inner", self._persister)  # type: ignore[no-any-return]
+        return ground(self)[0]  # type: ignore[no-any-return]
 
     @property
     def path(self) -> str:
