@@ -1,0 +1,42 @@
+"""Wrappers: what changes a store in one respect and leaves the rest as it is.
+
+Each takes a store, a store class, any mapping or mapping class, or only options, and gives the same kind of
+thing: a changed handle, a subclass, a store over the mapping, or a decorator of all these. What is given is
+never changed. They compose in any order.
+
+>>> from holdall import FileDirStore
+>>> from holdall.wrappers import append_only, read_only
+>>> @append_only
+... class Log(FileDirStore):
+...     '''Entries that stay.'''
+>>> log = Log()
+>>> log["1"] = "start"
+>>> read_only(log)["1"]
+'start'
+"""
+
+from holdall.wrappers._base import Decorator, Wrapper, wrapper
+from holdall.wrappers.guards import Checks, append_only, read_only, write_once, write_once_checks
+from holdall.wrappers.manners import Stack, add_ipython_key_completions, aliases, appendable, compose
+from holdall.wrappers.nesting import flatten
+from holdall.wrappers.transforms import filt_iter, wrap_keys, wrap_kvs
+
+__all__ = [
+    "Checks",
+    "Decorator",
+    "Stack",
+    "Wrapper",
+    "add_ipython_key_completions",
+    "aliases",
+    "append_only",
+    "appendable",
+    "compose",
+    "filt_iter",
+    "flatten",
+    "read_only",
+    "wrap_keys",
+    "wrap_kvs",
+    "wrapper",
+    "write_once",
+    "write_once_checks",
+]

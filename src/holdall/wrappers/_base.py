@@ -1,0 +1,306 @@
+"""What makes a wrapper of a function that changes a store: on instances, on classes, and by options alone."""
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_origin, overload
+
+from holdall.errors import InvalidArgumentError
+from holdall.keys import IdentityKeys
+from holdall.store import Store
+from holdall.store._layers import HOOKS, NO_HOOKS, Hooks, as_it_is, levels_of, pass_on
+from holdall.store._nested import StorePersister
+
+__all__ = ["BaseWrapper", "Decorator", "Wrapper", "over_itself", "unbound_copy", "wrapper"]
+
+#: From the options of a wrapper to the methods that it adds.
+Methods: TypeAlias = Callable[..., dict[str, Callable[..., Any]]]
+
+P = ParamSpec("P")
+S = TypeVar("S", bound=Store[Any, Any])
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Decorator:
+    """A wrapper with its options, to be called with a store, a store class or any mapping.
+
+    Parameters
+    ----------
+    wrapper
+        The wrapper.
+    options
+        Its options.
+    """
+
+    def __init__(self, wrapper: "BaseWrapper", options: dict[str, Any]) -> None:
+        self.wrapper = wrapper
+        self.options = options
+
+    @overload
+    def __call__(self, store: type[S], /) -> type[S]: ...
+    @overload
+    def __call__(self, store: S, /) -> S: ...
+    @overload
+    def __call__(self, store: type[Mapping[K, V]], /) -> type[Store[K, V]]: ...
+    @overload
+    def __call__(self, store: Mapping[K, V], /) -> Store[K, V]: ...
+    def __call__(self, store: Any, /) -> Any:
+        """Wrap a store, a store class, or a mapping."""
+        return self.wrapper.wrap(store, **self.options)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r:.80}" for name, value in self.options.items())
+        return f"{self.wrapper.__name__}({options})"
+
+
+class BaseWrapper:
+    """What all wrappers do, whatever their types say.
+
+    Parameters
+    ----------
+    change
+        What changes a store in place.
+    methods
+        Gives the methods that a store gets besides, by name, for the options of the wrapper; they are
+        functions of a module.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, change: Callable[..., None], methods: Methods | None = None) -> None:
+        self._methods = methods
+        functools.update_wrapper(self, change)  # type: ignore[arg-type]
+        self._change = change
+
+    def wrap(self, *stores: Any, **options: Any) -> Any:
+        """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        if len(stores) > 1:
+            raise InvalidArgumentError(f"{self.__name__} takes one store, and options by name")
+        if not stores:
+            self._try(options)
+            return Decorator(self, options)
+        store = stores[0]
+        if isinstance(store, type) or get_origin(store) is not None:
+            self._try(options)
+            return self._class_of(store, options)
+        made = unbound_copy(store) if isinstance(store, Store) else Store(store)
+        methods = self._methods_for(type(made), options)
+        _rewrap(made, self.__name__, self._changing(options), NO_HOOKS, methods)
+        return made
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<wrapper {self.__name__}>"
+
+    def _changing(self, options: dict[str, Any]) -> Callable[[Any], None]:
+        return functools.partial(self._change, **options)
+
+    def _try(self, options: dict[str, Any]) -> None:
+        """Refuse wrong options when a class is made, not when somebody makes an instance of it."""
+        _rewrap(Store(), self.__name__, self._changing(options), NO_HOOKS, {})
+        self._methods_for(Store, options)
+
+    def _methods_for(self, cls: type, options: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+        """Give the methods that a wrapper adds, none of which hides another one."""
+        if self._methods is None:
+            return {}
+        inspect.signature(self._change).bind(None, **options)  # so that a wrong name is told as usual
+        methods = self._methods(**options)
+        for name in methods:
+            if hasattr(cls, name) and not hasattr(getattr(cls, name), "_added"):
+                raise InvalidArgumentError(f"{cls.__name__} has a {name!r} of its own: choose another word")
+        return methods
+
+    def _class_of(self, given: Any, options: dict[str, Any]) -> type:
+        origin: Any = get_origin(given) or given
+        if not issubclass(origin, Store):
+            given = origin = _class_over(origin)
+        if given is origin and (parameters := vars(origin).get("__parameters__")):
+            given = origin.__class_getitem__(parameters)  # so that the new class takes types too
+        name, change = self.__name__, self._changing(options)
+
+        @functools.wraps(origin.__init__)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            super(made, self).__init__(*args, **kwargs)
+            _rewrap(self, name, change, levels_of(type(self)).index(origin) + 1, {})
+
+        def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
+            _find_name(made)
+            return super(made, self).__reduce_ex__(protocol)
+
+        names = {
+            **dict.fromkeys(HOOKS, pass_on),
+            **self._methods_for(origin, options),
+            "__init__": __init__,
+            "__reduce_ex__": __reduce_ex__,
+            "__module__": origin.__module__,
+            "__qualname__": origin.__qualname__,
+            "__doc__": origin.__doc__,
+            "_wraps": origin,
+            "_made_in": _callers_module(),
+        }
+        made: Any = types.new_class(origin.__name__, (given,), exec_body=lambda body: body.update(names))
+        return made  # type: ignore[no-any-return]
+
+
+class Wrapper(BaseWrapper, Generic[P]):
+    """A wrapper that keeps the types of what it wraps, as `wrapper` makes it."""
+
+    @overload
+    def __call__(self, store: type[S], /, *args: P.args, **options: P.kwargs) -> type[S]: ...
+    @overload
+    def __call__(self, store: S, /, *args: P.args, **options: P.kwargs) -> S: ...
+    @overload
+    def __call__(
+        self, store: type[Mapping[K, V]], /, *args: P.args, **options: P.kwargs
+    ) -> type[Store[K, V]]: ...
+    @overload
+    def __call__(self, store: Mapping[K, V], /, *args: P.args, **options: P.kwargs) -> Store[K, V]: ...
+    @overload
+    def __call__(self, *args: P.args, **options: P.kwargs) -> Decorator: ...
+    def __call__(self, *stores: Any, **options: Any) -> Any:  # type: ignore[misc]
+        """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        return self.wrap(*stores, **options)
+
+
+def wrapper(change: Callable[Concatenate[Any, P], None]) -> Wrapper[P]:
+    """Make a wrapper of a function that changes a store in place.
+
+    Parameters
+    ----------
+    change
+        Gets a store that nobody else holds, and options by name. It may put a
+        `holdall.abc.PersisterWrapper` round ``store._persister``, add a `Transform` to ``store._layers``, or
+        call `over_itself` first, where behaviour must see keys and values. It only builds: it is also tried
+        on an empty store, so that wrong options are refused when a class or a decorator is made.
+
+    Returns
+    -------
+    Wrapper
+        To be called with a store (gives a changed handle, the one given stays as it is), with a store class
+        (gives a subclass), with any mapping or mapping class (gives a store, or a class of stores, over
+        it), or with options alone (gives a decorator of all these).
+
+    Examples
+    --------
+    >>> from holdall.abc import PersisterWrapper
+    >>> class Loud(PersisterWrapper):
+    ...     def put(self, id, data):
+    ...         print("writing", id)
+    ...         self.inner.put(id, data)
+    >>> @wrapper
+    ... def loud(store):
+    ...     store._persister = Loud(store._persister)
+    >>> loud({})["a"] = 1
+    writing a
+    """
+    return Wrapper[P](change)
+
+
+def over_itself(store: Any) -> StorePersister:
+    """Turn a store, in place, into a store over what it was, so that its ids and data are keys and values.
+
+    Parameters
+    ----------
+    store
+        The store that a wrapper may change.
+
+    Returns
+    -------
+    StorePersister
+        The persister that the store now has.
+    """
+    below = unbound_copy(store, bind=True)
+    place = StorePersister(below)
+    vars(store).update(
+        _persister=place,
+        _codec=IdentityKeys(),
+        _serializer=None,
+        _value_type=None,
+        _layers=(Hooks(NO_HOOKS, {}),),
+        _id_prefix="",
+    )
+    return place
+
+
+def _rewrap(
+    store: Any,
+    name: str,
+    change: Callable[[Any], None],
+    level: int,
+    methods: Mapping[str, Callable[..., Any]],
+) -> None:
+    """Change a store in place, and let hooks that it gets from now on lie on top."""
+    own = {hook: vars(store).pop(hook) for hook in HOOKS if hook in vars(store)}
+    if own:  # what the instance was given until now lies below
+        last = store._last_hooks()
+        frozen = Hooks(last.level, own)
+        store._layers = tuple(frozen if layer is last else layer for layer in store._layers)
+    change(store)
+    store._layers += (Hooks(level, {}),)
+    if level == NO_HOOKS:
+        vars(store).update(dict.fromkeys(HOOKS, as_it_is))
+    store._methods = {**store._methods, **methods}
+    store._params = {**store._params, "wrappers": (*store._params.get("wrappers", ()), name)}
+    store._bind()
+
+
+def unbound_copy(store: Any, *, bind: bool = False) -> Any:
+    """Give another handle of a store as it is now.
+
+    Parameters
+    ----------
+    store
+        The store; what a wrapper changes in it later does not reach the copy.
+    bind
+        Whether the copy is to be used as it is.
+    """
+    made: Any = object.__new__(type(store))
+    vars(made).update(store.__getstate__())
+    if bind:
+        made._bind()
+    return made
+
+
+def _class_over(mapping: type) -> type:
+    """Give the class of stores over the instances of a foreign class."""
+    if not (hasattr(mapping, "__getitem__") and hasattr(mapping, "__iter__")):
+        raise InvalidArgumentError(
+            f"a wrapper takes a store, a mapping or a class of these, got the class {mapping.__qualname__}"
+        )
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        Store.__init__(self, mapping(*args, **kwargs))
+
+    try:
+        __init__.__signature__ = inspect.signature(mapping)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):  # a class of C that tells none
+        pass
+    names = {"__init__": __init__, "__doc__": mapping.__doc__, "__module__": mapping.__module__}
+    made = types.new_class(mapping.__name__, (Store,), exec_body=lambda body: body.update(names))
+    made.__qualname__ = mapping.__qualname__
+    return made
+
+
+def _callers_module() -> str:
+    """Give the name of the module that called a wrapper."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("holdall.wrappers"):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "__main__"))
+
+
+def _find_name(cls: Any) -> None:
+    """Let a class that was bound at module level be found there, under whatever name, by pickle."""
+    if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls:
+        return
+    for name, value in vars(sys.modules.get(cls._made_in, types)).items():
+        if value is cls:
+            cls.__module__, cls.__qualname__ = cls._made_in, name
+            return

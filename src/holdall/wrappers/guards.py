@@ -1,0 +1,223 @@
+"""Wrappers that refuse or ignore writes, in the verb of the persister, so that nothing slips by."""
+
+import random
+from typing import Any, NamedTuple
+
+from holdall.abc import join_parts
+from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import ConflictError, InvalidArgumentError, MismatchError
+from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
+from holdall.wrappers._base import unbound_copy, wrapper
+from holdall.wrappers._same import same_value
+
+__all__ = ["Checks", "append_only", "read_only", "write_once", "write_once_checks"]
+
+
+@wrapper
+def read_only(store: Any) -> None:
+    """Refuse every write, by whatever verb.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping. What is given stays writable.
+
+    Raises
+    ------
+    ReadOnlyError
+        When something is written or deleted.
+
+    Examples
+    --------
+    >>> from holdall.wrappers import read_only
+    >>> prices = {"tea": 2.5}
+    >>> shown = read_only(prices)
+    >>> shown["tea"]
+    2.5
+    >>> shown.pop("tea")
+    Traceback (most recent call last):
+    ...
+    holdall.errors.ReadOnlyError: a dict in memory is opened read-only: 'tea' stays as it is
+    """
+    store._persister = ReadOnlyPersister(store._persister)
+
+
+@wrapper
+def append_only(store: Any) -> None:
+    """Let items be added, and never changed or deleted.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping.
+
+    Raises
+    ------
+    ReadOnlyError
+        When an item is changed or deleted.
+
+    Notes
+    -----
+    Threads and processes: exactly one of several writers of a new key wins, in the scope in which the place
+    compares and swaps. Cost: a stat more a write.
+
+    Examples
+    --------
+    >>> from holdall.wrappers import append_only
+    >>> log = append_only({})
+    >>> log["1"] = "start"
+    >>> log["1"] = "stop"
+    Traceback (most recent call last):
+    ...
+    holdall.errors.ReadOnlyError: a dict in memory is append-only: '1' is there and stays as it is
+    """
+    store._persister = AppendOnlyPersister(store._persister)
+
+
+class Checks(NamedTuple):
+    """How often repeated writes were compared with what is stored.
+
+    Parameters
+    ----------
+    attempted, passed, failed
+        Counts; the first is the sum of the others.
+    """
+
+    attempted: int
+    passed: int
+    failed: int
+
+
+class WriteOncePersister(AppendOnlyPersister):
+    """Keeps the first data of each id, ignores later ones, and may compare them.
+
+    Parameters
+    ----------
+    below
+        The store below, which makes values of data.
+    check_probability
+        How probably a repeated write is compared, from 0 to 1.
+    """
+
+    def __init__(self, below: Any, check_probability: float) -> None:
+        super().__init__(below._persister)
+        self.below = below
+        self.check_probability = check_probability
+        self.checks = Checks(0, 0, 0)
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        if expected is not ANY_ETAG:
+            return super().write(id, data, expected)
+        while True:
+            try:
+                return self._first(id, data)
+            except ConflictError:
+                pass
+            try:
+                stored, stat = self.inner.read(id)
+            except KeyError:  # deleted since, through another handle: be the first
+                continue
+            if random.random() < self.check_probability:  # noqa: S311  (a sample, not a secret)
+                self._check(id, data, stored)
+            return stat  # type: ignore[no-any-return]
+
+    def _check(self, id: str, data: Any, stored: Any) -> None:
+        key = self.below._decode(id) if self.below._decode else id
+        same = self._same(key, data, stored)
+        with self.lock:
+            attempted, passed, failed = self.checks
+            self.checks = Checks(attempted + 1, passed + same, failed + (not same))
+        if not same:
+            raise MismatchError(
+                f"the value for {key!r:.120} differs from the one that was written first in {self.place}, "
+                "which stays: use another key, or delete it by a handle that is not write_once",
+            )
+
+    def _same(self, key: Any, data: Any, stored: Any) -> bool:
+        load = self.below._load
+        if self.below._serializer is not None:
+            data, stored = join_parts(data), join_parts(stored)
+        same = same_value(data, stored)
+        if same or load is None:
+            return same
+        try:  # the same value may have several forms, as the pickle of a set has
+            new, first = load(data), load(stored)
+        except Exception as error:
+            self.below._load_failed(error, key)
+            raise
+        return same_value(new, first)
+
+
+@wrapper
+def write_once(store: Any, *, check_probability: float = 0.0) -> None:
+    """Keep the first value of each key; later writes are ignored, or compared with it.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping.
+    check_probability
+        How probably a repeated write is compared with what is stored, from 0 (never) to 1 (always).
+
+    Raises
+    ------
+    MismatchError
+        When a repeated write is compared, and differs.
+    ReadOnlyError
+        When an item is deleted, or a conditional operation would replace it.
+    InvalidArgumentError
+        If `check_probability` is no number from 0 to 1.
+
+    Notes
+    -----
+    Compared is what would be read back: values are the same if they and all of their parts have the same
+    type and are equal, so that ``1``, ``True`` and ``1.0`` differ. The order of a dict does not count.
+
+    Threads and processes: of several first writers exactly one wins, in the scope in which the place
+    compares and swaps, and the others are compared with it. Cost: a stat more a write; a repeated write
+    reads the item.
+
+    Examples
+    --------
+    >>> from holdall.wrappers import write_once
+    >>> results = write_once({}, check_probability=1)
+    >>> results["run/1"] = 0.25
+    >>> results["run/1"] = 0.25
+    >>> results["run/1"] = 0.5
+    Traceback (most recent call last):
+    ...
+    holdall.errors.MismatchError: the value for 'run/1' differs ...
+    >>> results["run/1"], write_once_checks(results).failed
+    (0.25, 1)
+    """
+    if type(check_probability) not in (int, float) or not 0 <= check_probability <= 1:
+        raise InvalidArgumentError(
+            f"check_probability must be a number from 0 to 1, got {check_probability!r:.80}"
+        )
+    store._persister = WriteOncePersister(unbound_copy(store, bind=True), check_probability)
+
+
+def write_once_checks(store: Any) -> Checks:
+    """Tell how often a `write_once` store compared a repeated write.
+
+    Parameters
+    ----------
+    store
+        The store, with whatever wrappers around it.
+
+    Returns
+    -------
+    Checks
+        The counts of this handle and its views.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the store is not write_once.
+    """
+    place = store._persister
+    while place is not None and not isinstance(place, WriteOncePersister):
+        place = getattr(place, "inner", None) or getattr(place, "_inner", None)
+    if place is None:
+        raise InvalidArgumentError(f"{store!r:.120} is not write_once, and compares nothing")
+    return place.checks

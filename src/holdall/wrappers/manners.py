@@ -1,0 +1,263 @@
+"""Wrappers that give a store more words, and the one that makes a wrapper of several."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+
+from holdall.errors import InvalidArgumentError
+from holdall.store import Store
+from holdall.wrappers._base import Methods, Wrapper, wrapper
+
+__all__ = ["Stack", "add_ipython_key_completions", "aliases", "appendable", "compose"]
+
+S = TypeVar("S", bound=Store[Any, Any])
+K = TypeVar("K")
+V = TypeVar("V")
+C = TypeVar("C", bound=Callable[..., Any])
+P = ParamSpec("P")
+
+
+def _word(function: C) -> C:
+    """Mark a function as one that wrappers add to stores."""
+    function._added = True  # type: ignore[attr-defined]
+    return function
+
+
+@_word
+def _read(self: Any, key: Any) -> Any:
+    """Give the value of a key."""
+    return self[key]
+
+
+@_word
+def _write(self: Any, key: Any, value: Any) -> None:
+    """Store a value under a key."""
+    self[key] = value
+
+
+@_word
+def _write_value_first(self: Any, value: Any, key: Any) -> None:
+    """Store a value under a key; the value comes first."""
+    self[key] = value
+
+
+@_word
+def _delete(self: Any, key: Any) -> None:
+    """Delete a key."""
+    del self[key]
+
+
+@_word
+def _exists(self: Any, key: Any) -> bool:
+    """Tell whether a key is there."""
+    return key in self
+
+
+@_word
+def _list(self: Any) -> list[Any]:
+    """Give the keys."""
+    return list(self)
+
+
+@_word
+def _count(self: Any) -> int:
+    """Give the number of items."""
+    return len(self)
+
+
+_VERBS: dict[str, Callable[..., Any]] = {
+    "read": _read,
+    "delete": _delete,
+    "exists": _exists,
+    "list": _list,
+    "count": _count,
+}
+
+
+def _verbs(*, value_first: bool = False, **words: Any) -> dict[str, Callable[..., Any]]:
+    verbs = {**_VERBS, "write": _write_value_first if value_first else _write}
+    given = {verb: word for verb, word in words.items() if word is not None}
+    for verb, word in given.items():
+        if not (isinstance(word, str) and word.isidentifier()):
+            raise InvalidArgumentError(f"the word for {verb!r} must be a name, got {word!r:.80}")
+    return {word: verbs[verb] for verb, word in given.items()}
+
+
+def _with(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], None]], Wrapper[P]]:
+    def decorate(change: Callable[Concatenate[Any, P], None]) -> Wrapper[P]:
+        return Wrapper(change, methods)
+
+    return decorate
+
+
+@_with(_verbs)
+def aliases(
+    store: Any,
+    *,
+    read: str | None = None,
+    write: str | None = None,
+    delete: str | None = None,
+    exists: str | None = None,
+    list: str | None = None,
+    count: str | None = None,
+    value_first: bool = False,
+) -> None:
+    """Give a store the words of your own for what a dict does.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping.
+    read, write, delete, exists, list, count
+        The names of the methods to add; None for none.
+    value_first
+        Whether the method to write takes the value first, as ``json.dump`` does.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a word is no name, or the store has a method of that name.
+
+    Notes
+    -----
+    The words of a dict stay. Type checkers do not see the new ones; for that, write a subclass.
+
+    Examples
+    --------
+    >>> from holdall.wrappers import aliases
+    >>> store = aliases({}, read="load", write="dump", list="names", value_first=True)
+    >>> store.dump([1, 2], "a")
+    >>> store.load("a"), store.names()
+    ([1, 2], ['a'])
+    """
+    del store, read, write, delete, exists, list, count, value_first
+
+
+@_word
+def _append(self: Any, item: Any) -> None:
+    """Store an item under the key that is made of it."""
+    key, value = self._item2kv(item)
+    self[key] = value
+
+
+@_word
+def _extend(self: Any, items: Iterable[Any]) -> None:
+    """Store several items, in one go where the place can."""
+    self.update(map(self._item2kv, items))
+
+
+@_with(lambda **_: {"append": _append, "extend": _extend})
+def appendable(store: Any, *, item2kv: Callable[[Any], tuple[Any, Any]]) -> None:
+    """Let items be added as to a list, under keys that are made of them.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping; it gets ``append(item)`` and ``extend(items)``.
+    item2kv
+        Makes a key and a value of an item.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `item2kv` is no function, or the store has such methods.
+
+    Notes
+    -----
+    An item whose key is there replaces what was stored; wrap the store in `append_only` to refuse that.
+
+    Examples
+    --------
+    >>> from holdall.wrappers import appendable
+    >>> people = appendable({}, item2kv=lambda person: (person["name"], person))
+    >>> people.append({"name": "Ada", "born": 1815})
+    >>> people.extend([{"name": "Alan", "born": 1912}])
+    >>> list(people), people["Ada"]["born"]
+    (['Ada', 'Alan'], 1815)
+    """
+    if not callable(item2kv):
+        raise InvalidArgumentError(f"item2kv must be a function, got {type(item2kv).__name__}")
+    store._item2kv = item2kv
+
+
+@wrapper
+def add_ipython_key_completions(store: Any) -> None:
+    """Let interactive shells complete the keys of any mapping; every store does so already.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping.
+
+    Examples
+    --------
+    >>> from holdall.wrappers import add_ipython_key_completions
+    >>> add_ipython_key_completions({"tea": 1})._ipython_key_completions_()
+    ['tea']
+    """
+    del store
+
+
+class Stack:
+    """Several wrappers as one, as `compose` makes it.
+
+    Parameters
+    ----------
+    wrappers
+        The wrappers, the one to be applied first comes first.
+    """
+
+    def __init__(self, wrappers: tuple[Callable[[Any], Any], ...]) -> None:
+        self.wrappers = wrappers
+
+    @overload
+    def __call__(self, store: type[S], /) -> type[S]: ...
+    @overload
+    def __call__(self, store: S, /) -> S: ...
+    @overload
+    def __call__(self, store: type[Mapping[K, V]], /) -> type[Store[K, V]]: ...
+    @overload
+    def __call__(self, store: Mapping[K, V], /) -> Store[K, V]: ...
+    def __call__(self, store: Any, /) -> Any:
+        """Wrap a store, a store class, or a mapping, by one wrapper after the other."""
+        for one in self.wrappers:
+            store = one(store)
+        return store
+
+    def __repr__(self) -> str:
+        return f"compose({', '.join(map(repr, self.wrappers))})"
+
+
+def compose(*wrappers: Callable[[Any], Any]) -> Stack:
+    """Make one wrapper of several, to be used again and again.
+
+    Parameters
+    ----------
+    *wrappers
+        Wrappers, those with options called with these options alone. The first is applied first, so that
+        the last one is outermost.
+
+    Returns
+    -------
+    Stack
+        To be called with a store, a store class, or any mapping.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If one of them cannot be called.
+
+    Examples
+    --------
+    >>> from holdall import MemoryStore
+    >>> from holdall.wrappers import compose, filt_iter, read_only, wrap_kvs
+    >>> texts = compose(filt_iter(suffix=".txt"), wrap_kvs(obj_of_data=bytes.decode), read_only)
+    >>> @texts
+    ... class Notes(MemoryStore):
+    ...     '''Text, to be read.'''
+    >>> dict(Notes({"a.txt": b"one", "b.png": b""}))
+    {'a.txt': 'one'}
+    """
+    for one in wrappers:
+        if isinstance(one, type) or not callable(one):
+            raise InvalidArgumentError(f"compose takes wrappers, got {one!r:.80}")
+    return Stack(wrappers)
