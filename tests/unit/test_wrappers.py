@@ -1,0 +1,877 @@
+"""wrap_kvs, filt_iter and the other transforms: on instances, classes and foreign mappings, in any order."""
+
+import copy
+import inspect
+import json
+import pickle
+from collections.abc import Mapping, MutableMapping
+from types import MappingProxyType
+
+import pytest
+
+from holdall import (
+    NOT_MINE,
+    CorruptValueError,
+    FileDirStore,
+    InvalidArgumentError,
+    InvalidKeyError,
+    MemoryStore,
+    Prefix,
+    SerializationError,
+    Store,
+    Suffix,
+    UnsupportedError,
+)
+from holdall.abc import Reader
+from holdall.conditional import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, KEEP_CURRENT
+from holdall.wrappers import (
+    add_ipython_key_completions,
+    aliases,
+    append_only,
+    appendable,
+    compose,
+    filt_iter,
+    read_only,
+    wrap_keys,
+    wrap_kvs,
+    wrapper,
+    write_once,
+)
+from holdall.wrappers._base import over_itself
+
+
+def plus_one(number):
+    return number + 1
+
+
+def minus_one(number):
+    return number - 1
+
+
+def by_suffix_out(key, text):
+    return int(text) if key.endswith(".int") else text
+
+
+def by_suffix_in(key, value):
+    assert key.endswith(".int") == isinstance(value, int)
+    return str(value)
+
+
+@wrap_kvs(data_of_obj=json.dumps, obj_of_data=json.loads)
+class JsonTexts(Store):
+    """JSON in a dict."""
+
+    def bump(self, key):
+        self[key] = {"n": self[key]["n"] + 1}
+        return self[key]
+
+
+Shifted = wrap_kvs(JsonTexts, id_of_key=str.upper, key_of_id=str.lower)
+AsNumbers = wrap_kvs(obj_of_data=int, data_of_obj=str)
+
+
+# ---------------------------------------------------------------------- functions
+
+
+@pytest.mark.parametrize(
+    ("option", "function", "key", "value", "inner"),
+    [
+        ("id_of_key", str.upper, "a", 1, {"A": 1}),
+        ("data_of_obj", str, "a", 1, {"a": "1"}),
+        ("data_of_obj", json.dumps, "a", [1], {"a": "[1]"}),
+        ("preset", lambda key, value: (key, value), "a", 1, {"a": ("a", 1)}),
+    ],
+)
+def test_functions_that_go_inwards_work_alone(option, function, key, value, inner):
+    given = {}
+    store = wrap_kvs(given, **{option: function})
+    store[key] = value
+    assert given == inner
+    given.clear()
+    store.update({key: value})
+    assert given == inner
+    given.clear()
+    store.setdefault(key, value)
+    assert given == inner
+    given.clear()
+    store.transform_item(key, transformer=lambda _: value)
+    assert given == inner
+    del store[key]
+    assert given == {}
+
+
+@pytest.mark.parametrize(
+    ("option", "function", "seen"),
+    [
+        ("key_of_id", str.upper, {"A": b"1"}),
+        ("obj_of_data", bytes.decode, {"a": "1"}),
+        ("obj_of_data", int, {"a": 1}),
+        ("postget", lambda key, value: (key, value), {"a": ("a", b"1")}),
+    ],
+)
+def test_functions_that_go_outwards_work_alone(option, function, seen):
+    store = wrap_kvs({"a": b"1"}, **{option: function})
+    key, value = next(iter(seen.items()))
+    assert list(store) == [key]
+    if option != "key_of_id":
+        assert store[key] == store.get(key) == value
+        assert list(store.values()) == [value]
+        assert dict(store.items()) == seen
+        assert store.newest_values() == [value]
+        assert store.head() == (key, value)
+        assert store.copy() == seen
+        assert store | {} == seen
+        assert store.pop(key) == value
+
+
+def test_stacked_functions_are_composed_and_nothing_is_nested():
+    inner = {}
+    store = Store(inner)
+    for _ in range(7):
+        store = wrap_kvs(store, obj_of_data=plus_one, data_of_obj=minus_one)
+    store["a"] = 10
+    assert inner == {"a": 3}
+    assert store["a"] == dict(store.items())["a"] == 10
+    assert store.store is inner
+    assert type(store) is Store
+    assert store.etag("a") == Store(inner).etag("a")
+
+
+def test_the_last_wrapper_is_outermost():
+    inner = {}
+    first = wrap_kvs(inner, id_of_key=lambda key: "1" + key, key_of_id=lambda name: name[1:])
+    second = wrap_kvs(first, id_of_key=lambda key: "2" + key, key_of_id=lambda name: name[1:])
+    second["a"] = 0
+    assert inner == {"12a": 0}
+    assert list(second) == ["a"]
+    assert list(first) == ["2a"]
+
+
+def test_preset_and_postget_see_the_key_of_their_own_layer():
+    inner = {}
+    typed = wrap_kvs(inner, preset=by_suffix_in, postget=by_suffix_out)
+    outer = wrap_kvs(typed, id_of_key=lambda name: f"{name}.int", key_of_id=lambda name: name[:-4])
+    outer["n"] = 7
+    assert inner == {"n.int": "7"}
+    assert outer["n"] == outer.pop("n") == 7
+    outer.update(n=8)
+    assert dict(outer.items()) == {"n": 8}
+    assert outer.transform_item("n", transformer=plus_one).new_value == 9
+    part = wrap_kvs({}, preset=lambda key, value: f"{key}={value}").get_subdict("p")
+    part["a"] = 1
+    assert part["a"] == "p/a=1"
+
+
+def test_preset_comes_before_data_of_obj_and_postget_after_obj_of_data():
+    inner = {}
+    store = wrap_kvs(
+        inner,
+        preset=lambda key, value: [key, value],
+        data_of_obj=json.dumps,
+        obj_of_data=json.loads,
+        postget=lambda key, value: (key, *value),
+    )
+    store["a"] = 1
+    assert inner == {"a": '["a", 1]'}
+    assert store["a"] == ("a", "a", 1)
+
+
+def test_the_functions_of_a_view_lie_on_top_of_it():
+    store = MemoryStore({"p/A": 1, "q/B": 2})
+    view = wrap_kvs(store.get_subdict("p"), id_of_key=str.upper, key_of_id=str.lower)
+    view["b"] = 3
+    assert view == {"a": 1, "b": 3}
+    assert store["p/B"] == 3
+    assert view.get_subdict("x") == {}
+    nested = wrap_kvs({"ROOT/A": 1}, id_of_key=str.upper, key_of_id=str.lower).get_subdict("root")
+    assert nested == {"a": 1}
+
+
+# ---------------------------------------------------------------------- errors
+
+
+def fail(error):
+    def function(*_):
+        raise error
+
+    return function
+
+
+READS = [
+    lambda store: store["a"],
+    lambda store: store.get("a"),
+    lambda store: store.setdefault("a", 5),
+    lambda store: store.pop("a"),
+    lambda store: store.pop("a", None),
+    lambda store: list(store.values()),
+    lambda store: list(store.items()),
+    lambda store: store.popitem(),
+    lambda store: store.transform_item("a", transformer=plus_one),
+]
+WRITES = [
+    lambda store: store.__setitem__("a", 5),
+    lambda store: store.update(a=5),
+    lambda store: store.setdefault("new", 5),
+    lambda store: store.transform_item("a", transformer=lambda _: 5),
+    lambda store: store.set_item_if(
+        "new", value=5, condition=ETAG_IS_THE_SAME, expected_etag=ITEM_NOT_AVAILABLE
+    ),
+]
+
+
+@pytest.mark.parametrize("option", ["obj_of_data", "postget"])
+@pytest.mark.parametrize("read", READS)
+def test_a_key_error_of_a_decoder_is_not_absence(option, read):
+    inner = {"a": 1}
+    with pytest.raises(CorruptValueError, match="KeyError"):
+        read(wrap_kvs(inner, **{option: fail(KeyError("a"))}))
+    with pytest.raises(ZeroDivisionError):
+        read(wrap_kvs(inner, **{option: fail(ZeroDivisionError())}))
+    with pytest.raises(CorruptValueError):
+        read(wrap_kvs(wrap_kvs(inner, **{option: fail(KeyError("a"))}), obj_of_data=str))
+    assert inner == {"a": 1}
+
+
+@pytest.mark.parametrize("option", ["data_of_obj", "preset"])
+@pytest.mark.parametrize("write", WRITES)
+def test_an_error_on_the_way_in_leaves_everything_as_it_was(option, write):
+    inner = {"a": 1}
+    with pytest.raises(SerializationError, match="boom"):
+        write(wrap_kvs(inner, **{option: fail(KeyError("boom"))}))
+    with pytest.raises(ZeroDivisionError):
+        write(wrap_kvs(inner, **{option: fail(ZeroDivisionError())}))
+    assert inner == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "use", [*READS[:5], *WRITES, lambda store: "a" in store, lambda store: store.discard("a")]
+)
+def test_a_key_error_of_a_function_of_keys_is_not_absence(use):
+    inner = {"a": 1}
+    with pytest.raises(InvalidArgumentError, match="does not mean that the key is absent") as caught:
+        use(wrap_kvs(inner, id_of_key=fail(KeyError("config"))))
+    assert not isinstance(caught.value, KeyError)
+    with pytest.raises(ZeroDivisionError):
+        use(wrap_kvs(inner, id_of_key=fail(ZeroDivisionError())))
+    assert inner == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "use", [list, len, bool, dict, lambda s: s.popitem(), lambda s: s.random_key(), lambda s: s.clear()]
+)
+def test_a_key_error_while_listing_is_not_absence(use):
+    inner = {"a": 1}
+    with pytest.raises(InvalidArgumentError, match="no key can be made of 'a'"):
+        use(wrap_kvs(inner, key_of_id=fail(KeyError("a"))))
+    with pytest.raises(ZeroDivisionError):
+        use(wrap_kvs(inner, key_of_id=fail(ZeroDivisionError())))
+    assert inner == {"a": 1}
+
+
+def test_a_key_that_a_function_cannot_take_is_impossible():
+    store = wrap_kvs({"A": 1}, id_of_key=str.upper, key_of_id=str.lower)
+    assert 5 not in store
+    assert (store.get(5), store.discard(5), store.pop(5, 0)) == (None, False, 0)
+    for use in (lambda: store[5], lambda: store.__setitem__(5, 1)):
+        with pytest.raises(InvalidKeyError, match="5 has no name"):
+            use()
+    absent = pytest.raises(KeyError, match=r"^'b'$")
+    with absent:
+        store["b"]
+
+
+def test_a_broken_serializer_below_is_told_from_the_users_functions(tmp_path):
+    store = FileDirStore(tmp_path, serializer="json")
+    store["a"] = 1
+    (tmp_path / "a.json").write_bytes(b"{")
+    wrapped = wrap_kvs(store, obj_of_data=plus_one)
+    with pytest.raises(CorruptValueError):
+        wrapped["a"]
+    with pytest.raises(CorruptValueError):
+        list(wrapped.values())
+    (tmp_path / "a.json").write_bytes(b'"text"')
+    with pytest.raises(TypeError):
+        wrapped["a"]
+    assert wrap_kvs(store, data_of_obj=lambda value: {value})["a"] == "text"
+    with pytest.raises(SerializationError):
+        wrap_kvs(store, data_of_obj=lambda value: {value})["a"] = 1
+
+
+def test_a_function_gives_values_and_no_commands():
+    store = wrap_kvs({"a": 1}, data_of_obj=lambda _: KEEP_CURRENT)
+    for write in WRITES:
+        with pytest.raises(InvalidArgumentError, match="no value"):
+            write(store)
+    store["a"] = KEEP_CURRENT
+    assert store == {"a": 1}
+
+
+def test_value_types_are_those_of_the_store_below(tmp_path):
+    store = wrap_kvs(MemoryStore(value_type=int), obj_of_data=str, data_of_obj=int)
+    store["a"] = "1"
+    assert store["a"] == "1"
+    with pytest.raises(InvalidArgumentError):
+        wrap_kvs(MemoryStore(value_type=int), data_of_obj=str)["a"] = 1
+
+
+@pytest.mark.parametrize("wrong", [{"obj_of_data": 3}, {"id_of_key": "upper"}, {"postget": {}}])
+def test_what_is_no_function_is_refused_at_once(wrong):
+    for thing in ((), ({},), (Store,)):
+        with pytest.raises(InvalidArgumentError, match=next(iter(wrong))):
+            wrap_kvs(*thing, **wrong)
+    with pytest.raises(TypeError, match="object_of_data"):
+        wrap_kvs(object_of_data=int)
+
+
+# ---------------------------------------------------------------------- functions that are no pair
+
+
+NO_PAIRS = [
+    (lambda key: "p/" + key, lambda name: name[3:]),
+    (lambda key: "p/" + key, lambda _: NOT_MINE),
+    (str.upper, fail(ValueError("no"))),
+    (lambda key: key[::-1] + "x", lambda name: name[::-1]),
+]
+
+
+@pytest.mark.parametrize("pair", NO_PAIRS)
+@pytest.mark.parametrize("write", [*WRITES[:3], lambda s: s.transform_item("ab", transformer=lambda _: 1)])
+def test_functions_that_are_no_pair_are_reported_before_anything_is_lost(pair, write):
+    inner = {}
+    encode, decode = pair
+    store = wrap_kvs(inner, id_of_key=encode, key_of_id=decode)
+    for wrapped in (
+        store,
+        wrap_kvs(store, id_of_key=lambda key: key + "+", key_of_id=lambda name: name[:-1]),
+    ):
+        with pytest.raises(InvalidArgumentError, match=r"id_of_key .* key_of_id"):
+            write(wrapped)
+    assert inner == {}
+
+
+def test_other_spellings_of_a_key_are_no_loss():
+    inner = {}
+    store = wrap_kvs(
+        inner,
+        id_of_key=lambda key: key if isinstance(key, str) else "/".join(key),
+        key_of_id=lambda name: tuple(name.split("/")),
+    )
+    store["a"] = 1
+    store["a", "b"] = 2
+    assert list(store) == [("a",), ("a", "b")]
+    assert store["a"] == store[("a",)] == 1
+    folded = wrap_kvs(inner, id_of_key=str.lower, key_of_id=str)
+    folded["ADA"] = 3
+    assert folded["ada"] == 3
+
+
+def test_the_check_is_made_once_and_does_not_slow_later_writes():
+    asked = []
+
+    def decode(name):
+        asked.append(name)
+        return name[1:]
+
+    store = wrap_kvs({}, id_of_key=lambda key: "_" + key, key_of_id=decode)
+    assert store.get("a") is None
+    assert asked == []
+    for key in "abc":
+        store[key] = 1
+        store.update({key: 2})
+    assert asked == ["_a"]
+
+
+# ---------------------------------------------------------------------- filters
+
+
+def test_one_rule_for_all_verbs():
+    inner = {"a.py": 1, "b.txt": 2, 3: 4}
+    store = filt_iter(inner, suffix=".py")
+    assert store == {"a.py": 1}
+    assert (len(store), bool(store), list(store), store.newest_keys()) == (1, True, ["a.py"], ["a.py"])
+    assert "b.txt" not in store
+    assert 3 not in store
+    assert store.get("b.txt") is None
+    assert store.discard("b.txt") is False
+    for use in (
+        lambda: store["b.txt"],
+        lambda: store.__setitem__("c.txt", 1),
+        lambda: store.update({"c.txt": 1}),
+        lambda: store.__delitem__("b.txt"),
+        lambda: store.setdefault("c.txt", 1),
+        lambda: store.etag("b.txt"),
+    ):
+        with pytest.raises(InvalidKeyError, match=r"left out.*suffix='\.py'"):
+            use()
+    store["c.py"] = 5
+    store.clear()
+    assert inner == {"b.txt": 2, 3: 4}
+    assert not store
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"filt": lambda key: key > "b"}, ["c", "dd"]),
+        ({"filt": str.isalpha}, ["a", "b", "c", "dd"]),
+        ({"filt": {"a", "x"}}, ["a"]),
+        ({"filt": ["a", "c"]}, ["a", "c"]),
+        ({"filt": iter(["a", "c"])}, ["a", "c"]),
+        ({"filt": {"b": 0}}, ["b"]),
+        ({"regex": "^.$"}, ["a", "b", "c"]),
+        ({"prefix": ("a", "d")}, ["a", "dd"]),
+        ({"suffix": "d", "prefix": "d"}, ["dd"]),
+        ({"filt": MemoryStore({"c": 1})}, ["c"]),
+    ],
+)
+def test_filters_of_all_kinds(options, kept):
+    inner = {"a": 1, "b": 2, "c": 3, "dd": 4}
+    store = filt_iter(inner, **options)
+    assert list(store) == kept
+    assert [key for key in inner if key in store] == kept
+    assert len(store) == len(kept)
+
+
+def test_filters_stack_and_unhashable_keys_can_be_collected():
+    store = filt_iter(filt_iter({"a": 1, "ab": 2, "b": 3}, prefix="a"), suffix="b")
+    assert store == {"ab": 2}
+    listed = filt_iter({1: 1, 2: 2}, filt=[[1], 2])
+    assert list(listed) == [2]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"filt": "abc"}, {"filt": 3}, {"prefix": 3}, {"suffix": ("a", 1)}])
+def test_wrong_filters_are_refused_at_once(wrong):
+    for thing in ((), ({},), (Store,)):
+        with pytest.raises(InvalidArgumentError):
+            filt_iter(*thing, **wrong)
+
+
+def test_a_prefix_is_passed_on_to_the_place(tmp_path):
+    store = FileDirStore(tmp_path, serializer="json")
+    store.update({"a/x": 1, "a/y/z": 2, "b/x": 3, "ab": 4})
+    asked = []
+    ids = type(store._persister).ids
+
+    class Watched(type(store._persister)):
+        def ids(self, prefix=""):
+            asked.append(prefix)
+            return ids(self, prefix)
+
+    store._persister.__class__ = Watched
+    below = filt_iter(store, prefix="a/")
+    assert set(below) == {"a/x", "a/y/z"}
+    assert asked == ["a/"]
+    assert filt_iter(wrap_kvs(store, id_of_key=str.lower, key_of_id=str.upper), prefix="A/") == {
+        "A/X": 1,
+        "A/Y/Z": 2,
+    }
+    assert filt_iter(store.get_subdict("a"), prefix="y/") == {"y/z": 2}
+    assert below.get_subdict("a") == {"x": 1, "y/z": 2}
+
+
+def test_keys_by_codec():
+    inner = {"run-1.txt": 1, "other": 2}
+    store = wrap_keys(inner, keys=Suffix(".txt") | Prefix("run-"))
+    store["2"] = 3
+    assert store == {"1": 1, "2": 3}
+    assert wrap_keys(inner, keys=(str.upper, str.lower)).get("x") is None
+    assert 5 not in store
+    with pytest.raises(InvalidArgumentError):
+        wrap_keys(inner, keys=5)
+
+
+# ---------------------------------------------------------------------- classes
+
+
+def test_methods_of_a_wrapped_class_see_the_outside():
+    store = JsonTexts({"a": '{"n": 1}'})
+    assert store.bump("a") == {"n": 2}
+    assert store.store == {"a": '{"n": 2}'}
+    again = wrap_kvs(store, id_of_key=str.lower)
+    assert again.bump("A") == {"n": 3}
+
+
+def test_a_wrapped_class_keeps_its_face():
+    assert JsonTexts.__name__ == JsonTexts.__qualname__ == "JsonTexts"
+    assert JsonTexts.__doc__ == "JSON in a dict."
+    assert issubclass(Shifted, JsonTexts)
+    assert "serializer" in inspect.signature(wrap_kvs(FileDirStore)).parameters
+    assert isinstance(wrap_kvs(FileDirStore())._persister, type(FileDirStore()._persister))
+
+
+def test_classes_bound_at_module_level_pickle_under_any_name():
+    store = Shifted({})
+    store["a"] = {"n": 1}
+    assert store.store == {"A": '{"n": 1}'}
+    again = pickle.loads(pickle.dumps(store))
+    assert type(again) is Shifted
+    assert again == {"a": {"n": 1}}
+    assert copy.copy(store) == store
+    assert pickle.loads(pickle.dumps(JsonTexts({"a": "1"})))["a"] == 1
+    shifted = wrap_kvs(MemoryStore({"a": 1}), obj_of_data=plus_one)
+    assert pickle.loads(pickle.dumps(shifted))["a"] == 2
+    assert pickle.loads(pickle.dumps(AsNumbers))({"a": "3"})["a"] == 3
+    assert pickle.loads(pickle.dumps(compose(AsNumbers, read_only)))({"a": "3"})["a"] == 3
+    assert pickle.loads(pickle.dumps(filt_iter({"a": 1, "b": 2}, filt={"a"}))) == {"a": 1}
+
+
+class Point(tuple):
+    __slots__ = ()
+
+
+class Points(JsonTexts):
+    """Hooks of a subclass lie on top of the wrapped class."""
+
+    def __init__(self, *args, scale=1, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scale = scale
+
+    def _data_of_obj(self, obj):
+        return super()._data_of_obj([part * self.scale for part in obj])
+
+    def _obj_of_data(self, data):
+        return Point(part // self.scale for part in super()._obj_of_data(data))
+
+    def _id_of_key(self, key):
+        return key.upper()
+
+    def _key_of_id(self, id):
+        return id.lower()
+
+
+Framed = wrap_kvs(Points, postget=lambda key, point: (key, point))
+
+
+class FramedMore(Framed):
+    def _obj_of_data(self, data):
+        return [*data, "more"]
+
+
+def test_hooks_of_a_subclass_of_a_wrapped_class():
+    points = Points({}, scale=2)
+    points["a"] = Point((1, 2))
+    assert points.store == {"A": "[2, 4]"}
+    assert points["a"] == (1, 2)
+    assert type(points["a"]) is Point
+    assert list(points) == ["a"]
+    assert Framed(points.store, scale=2)["a"] == ("a", (1, 2))
+    more = FramedMore(points.store, scale=2)
+    assert more["a"] == ["a", (1, 2), "more"]
+    for store in (points, more):
+        for other in (copy.copy(store), pickle.loads(pickle.dumps(store)) if store is points else store):
+            assert other == store
+            assert other.scale == 2
+    assert more.get_subdict("x") == {}
+    assert wrap_kvs(points, obj_of_data=sum)["a"] == 3
+
+
+def test_hooks_below_and_above_while_the_instance_is_made():
+    seen = []
+
+    @wrap_kvs(obj_of_data=plus_one, data_of_obj=minus_one)
+    class Inner(Store):
+        def __init__(self):
+            super().__init__()
+            self["start"] = 1
+            seen.append(self["start"])
+
+        def _data_of_obj(self, obj):
+            return [obj]
+
+        def _obj_of_data(self, data):
+            return data[0]
+
+    @wrap_kvs(obj_of_data=lambda value: -value, data_of_obj=lambda value: -value)
+    class Outer(Inner):
+        def __init__(self):
+            super().__init__()
+            self["next"] = 5
+
+        def _obj_of_data(self, data):
+            return data * 10
+
+        def _data_of_obj(self, obj):
+            return obj // 10 if obj % 10 == 0 else obj
+
+    store = Outer()
+    assert seen == [1]
+    assert store.store == {"start": [1], "next": [4]}
+    assert store == {"start": -20, "next": -50}
+
+
+def test_a_hook_given_to_an_instance_takes_part_and_is_kept():
+    store = MemoryStore({"a": 1})
+    store._obj_of_data = plus_one
+    wrapped = wrap_kvs(store, obj_of_data=str)
+    assert (wrapped["a"], copy.copy(wrapped)["a"], pickle.loads(pickle.dumps(wrapped))["a"]) == ("2",) * 3
+    made = JsonTexts({"a": "1"})
+    made._obj_of_data = plus_one
+    assert (made["a"], wrap_kvs(made, obj_of_data=str)["a"]) == (2, "2")
+
+
+def test_attributes_and_options_of_the_one_given_are_kept():
+    store = MemoryStore({"a": 1})
+    store.tag = "t"
+    wrapped = wrap_kvs(store, obj_of_data=str)
+    assert wrapped.tag == "t"
+    assert wrapped.get_params()["wrappers"] == ("wrap_kvs",)
+    assert "wrap_kvs" in repr(wrapped)
+    assert store["a"] == 1
+    assert "wrappers" not in store.get_params()
+
+
+# ---------------------------------------------------------------------- foreign things
+
+
+class Least:
+    """As little as a mapping can be."""
+
+    def __getitem__(self, key):
+        return {"a": "1"}[key]
+
+    def __iter__(self):
+        return iter("a")
+
+
+class Squares(Reader):
+    """A read-only source of two methods."""
+
+    def __init__(self, n=3):
+        self.n = n
+
+    def __getitem__(self, id):
+        if id not in map(str, range(self.n)):
+            raise KeyError(id)
+        return str(int(id) ** 2)
+
+    def __iter__(self):
+        return map(str, range(self.n))
+
+
+class Foreign(MutableMapping):
+    """Somebody else's."""
+
+    def __init__(self, **items):
+        self.items_ = items
+
+    def __getitem__(self, key):
+        return self.items_[key]
+
+    def __setitem__(self, key, value):
+        self.items_[key] = value
+
+    def __delitem__(self, key):
+        del self.items_[key]
+
+    def __iter__(self):
+        return iter(self.items_)
+
+    def __len__(self):
+        return len(self.items_)
+
+
+Wrapped = wrap_kvs(Foreign, obj_of_data=int)
+WrappedDict = wrap_kvs(dict, obj_of_data=int, data_of_obj=str)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [{"a": "1"}, MappingProxyType({"a": "1"}), Least(), Foreign(a="1"), Store({"a": "1"})],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_any_mapping_can_be_wrapped(thing):
+    store = wrap_kvs(thing, obj_of_data=int)
+    assert isinstance(store, Store)
+    assert store == {"a": 1}
+    assert store.get("b") is None
+    if isinstance(thing, MutableMapping):
+        store["b"] = "2"
+        assert thing["b"] == "2"
+    else:
+        with pytest.raises(UnsupportedError):
+            store["b"] = "2"
+
+
+def test_classes_of_mappings_can_be_wrapped():
+    assert Wrapped(a="1") == {"a": 1}
+    assert Wrapped.__doc__ == "Somebody else's."
+    store = WrappedDict(a="1")
+    store["b"] = 2
+    assert store == {"a": 1, "b": 2}
+    assert store.store == {"a": "1", "b": "2"}
+    squares = wrap_kvs(Squares, obj_of_data=int)(n=4)
+    assert list(squares.values()) == [0, 1, 4, 9]
+    for made in (Wrapped(a="1"), store):
+        again = pickle.loads(pickle.dumps(made))
+        assert type(again) is type(made)
+        assert again == made
+    assert WrappedDict.fromkeys("ab", 1) == {"a": 1, "b": 1}
+    assert isinstance(Wrapped(), Mapping)
+
+
+def test_two_classes_of_one_mapping_do_not_meet():
+    assert not issubclass(wrap_kvs(Foreign), Wrapped)
+    inner = {}
+    one, two = wrap_kvs(inner, data_of_obj=str), wrap_kvs(inner, obj_of_data=int)
+    one["a"] = 1
+    assert two["a"] == 1
+
+
+# ---------------------------------------------------------------------- all else is kept
+
+
+def test_times_versions_and_bulk_are_those_of_the_place(tmp_path):
+    store = FileDirStore(tmp_path, serializer="json")
+    wrapped = wrap_kvs(
+        store, id_of_key=str.lower, key_of_id=str.upper, obj_of_data=plus_one, data_of_obj=minus_one
+    )
+    wrapped.update({"A": 1, "B/C": 2})
+    assert store == {"a": 0, "b/c": 1}
+    assert wrapped.etag("A") == store.etag("a")
+    assert wrapped.timestamp("A") == store.timestamp("a")
+    assert set(wrapped.newest_keys()) == {"A", "B/C"}
+    assert wrapped.get_subdict("B") == {"C": 2}
+    assert wrapped.path == store.path
+    assert wrapped.file_of("A") == store.file_of("a")
+    held = wrapped.set_item_if("A", value=5, condition=ETAG_IS_THE_SAME, expected_etag=store.etag("a"))
+    assert held.condition_was_satisfied
+    assert store["a"] == 4
+    assert wrapped.transform_item("A", transformer=plus_one).new_value == 6
+    with wrapped as entered:
+        assert entered is wrapped
+    assert wrapped._ipython_key_completions_()
+
+
+def test_large_values_are_still_streamed(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    store = FileDirStore(tmp_path, serializer="npy")
+    store["a"] = numpy.arange(300_000)
+    fetched = []
+    fetch = store._persister.fetch
+    store._persister.fetch = lambda name, limit: fetched.append(name) or fetch(name, limit)
+    wrapped = wrap_kvs(store, obj_of_data=lambda array: array.sum())
+    assert wrapped["a"] == store["a"].sum()
+    assert fetched == ["a.npy"]
+    with pytest.raises(CorruptValueError):
+        wrap_kvs(store, obj_of_data=fail(KeyError("x")))["a"]
+
+
+# ---------------------------------------------------------------------- manners
+
+
+def test_own_words_on_instances_and_classes(tmp_path):
+    words = {
+        "read": "load",
+        "write": "save",
+        "delete": "drop",
+        "exists": "has",
+        "list": "names",
+        "count": "n",
+    }
+
+    @aliases(**words)
+    class Repository(FileDirStore):
+        """With the words of this application."""
+
+    for store in (aliases(FileDirStore(tmp_path / "a"), **words), Repository(tmp_path / "b")):
+        store.save("x", 1)
+        assert (store.load("x"), store.has("x"), store.names(), store.n()) == (1, True, ["x"], 1)
+        assert store["x"] == 1
+        guarded = read_only(copy.copy(store))
+        with pytest.raises(TypeError, match="read-only"):
+            guarded.save("x", 2)
+        assert guarded.load("x") == 1
+        assert wrap_kvs(store, obj_of_data=plus_one).load("x") == 2
+        assert store.get_subdict("p").names() == []
+        store.drop("x")
+        assert store.n() == 0
+    assert Repository.load.__doc__
+    store = aliases(MemoryStore(), write="dump", value_first=True)
+    store.dump(1, "a")
+    again = pickle.loads(pickle.dumps(store))
+    again.dump(2, "a")
+    assert (again["a"], store["a"]) == (2, 1)
+
+
+@pytest.mark.parametrize("wrong", [{"read": "get"}, {"write": "not a name"}, {"count": 3}])
+def test_words_that_hide_others_are_refused(wrong):
+    for thing in ((), ({},), (Store,)):
+        with pytest.raises(InvalidArgumentError):
+            aliases(*thing, **wrong)
+    with pytest.raises(TypeError):
+        aliases({}, peek="look")
+
+
+def item2kv(item):
+    return item["name"], item
+
+
+def test_appending():
+    @appendable(item2kv=item2kv)
+    class People(MemoryStore):
+        pass
+
+    for store in (People(), appendable({}, item2kv=item2kv), append_only(appendable({}, item2kv=item2kv))):
+        store.append({"name": "Ada"})
+        store.extend({"name": name} for name in ("Alan", "Grace"))
+        assert list(store) == ["Ada", "Alan", "Grace"]
+        assert wrap_kvs(store, id_of_key=str.title).append({"name": "kurt"}) is None
+        assert store["Kurt"] == {"name": "kurt"}
+    with pytest.raises(TypeError, match="append-only"):
+        store.append({"name": "Ada"})
+    again = pickle.loads(pickle.dumps(appendable({}, item2kv=item2kv)))
+    again.append({"name": "Ada"})
+    assert list(again) == ["Ada"]
+    with pytest.raises(InvalidArgumentError):
+        appendable({}, item2kv=None)
+    with pytest.raises(TypeError):
+        appendable({})
+
+
+def test_completions_and_stacks():
+    assert add_ipython_key_completions({"a": 1})._ipython_key_completions_() == ["a"]
+    stack = compose(
+        filt_iter(suffix=".n"),
+        wrap_kvs(id_of_key=lambda key: f"{key}.n", key_of_id=lambda name: name[:-2]),
+        wrap_kvs(obj_of_data=int, data_of_obj=str),
+        write_once,
+    )
+    inner = {"a.n": "1", "b": "2"}
+
+    @stack
+    class Numbers(Store):
+        """Numbers."""
+
+    for store in (stack(inner), Numbers(inner)):
+        assert store == {"a": 1}
+        store.update(a=5)
+        assert store["a"] == 1
+    assert Numbers.__doc__ == "Numbers."
+    assert "filt_iter" in repr(stack)
+    assert compose()(store) is store
+    assert compose(stack, read_only)(inner) == {"a": 1}
+    for wrong in (3, Store):
+        with pytest.raises(InvalidArgumentError):
+            compose(wrong)
+
+
+def test_a_wrapper_that_needs_keys_and_values_looks_through_the_store():
+    @wrapper
+    def nested(store):
+        over_itself(store)
+
+    inner = {"A": '{"n": 1}'}
+    assert wrap_kvs(nested(Points), obj_of_data=list)({"A": "[1, 2]"}) == {"a": [1, 2]}
+    for store in (nested(Shifted(inner)), nested(Shifted)(inner)):
+        assert store == {"a": {"n": 1}}
+        assert store.etag("a") == Store(inner).etag("A")
+        assert store.bump("a") == {"n": 2}
+        store["a"] = {"n": 1}
+        assert inner == {"A": '{"n": 1}'}
+        assert copy.copy(store) == {"a": {"n": 1}}
+
+    class Below(nested(Points)):
+        def _obj_of_data(self, data):
+            return sum(super()._obj_of_data(data))
+
+    assert Below({"A": "[1, 2]"}) == {"a": 3}
