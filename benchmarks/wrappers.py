@@ -6,8 +6,28 @@ from collections.abc import MutableMapping
 
 from harness import Op, Workload, check, seconds
 
-NO_LAYER, ONE = "get, no layer", "get, one transform"
+NO_LAYER, ONE, THREE, PREFIX = "get, no layer", "get, one transform", "get, three stacked", "get, key prefix"
 SUBCLASS, DICT = "limit: hand-written subclass", "limit: the dict itself"
+
+
+def double(number):
+    return number + number
+
+
+def plus_one(number):
+    return number + 1
+
+
+def halved(number):
+    return number // 2
+
+
+def with_prefix(key):
+    return "prefix/" + key
+
+
+def without_prefix(name):
+    return name[7:]
 
 
 class Plain(MutableMapping):
@@ -46,45 +66,106 @@ class Transformed(Plain):
         return int(data)
 
 
-def holdall(data):
-    import holdall
+class ThreeTimes(Plain):
+    """The same with three calls more."""
 
-    class Hooked(holdall.Store):
+    def __getitem__(self, key):
+        try:
+            data = self.data[key]
+        except KeyError:
+            raise KeyError(key) from None
+        return halved(plus_one(double(data)))
+
+
+class Prefixed(Plain):
+    """The same with another key."""
+
+    def __getitem__(self, key):
+        try:
+            return self.data[with_prefix(key)]
+        except KeyError:
+            raise KeyError(key) from None
+
+
+def stacked(wrap, store):
+    """Wrap a store three times."""
+    for function in (double, plus_one, halved):
+        store = wrap(store, function)
+    return store
+
+
+def holdall(data, prefixed):
+    from holdall import Store
+    from holdall.wrappers import wrap_kvs
+
+    return (
+        Store(data),
+        wrap_kvs(data, obj_of_data=int),
+        stacked(lambda store, function: wrap_kvs(store, obj_of_data=function), data),
+        wrap_kvs(prefixed, id_of_key=with_prefix, key_of_id=without_prefix),
+    )
+
+
+def hooks(data, prefixed):
+    from holdall import Store
+
+    class Hooked(Store):
         def _obj_of_data(self, data):
             return int(data)
 
-    return holdall.Store(dict(data)), Hooked(dict(data))
+    class Three(Store):
+        def _obj_of_data(self, data):
+            return halved(plus_one(double(data)))
+
+    class Prefixed(Store):
+        def _id_of_key(self, key):
+            return with_prefix(key)
+
+        def _key_of_id(self, id):
+            return without_prefix(id)
+
+    return Store(data), Hooked(data), Three(data), Prefixed(prefixed)
 
 
-def memory(data):
+def memory(data, prefixed):
     import holdall
+    from holdall.wrappers import wrap_keys
 
-    store = holdall.MemoryStore()
-    store.update(data)
-    return store, None
+    return holdall.MemoryStore(data), None, None, wrap_keys(prefixed, keys=holdall.Prefix("prefix/"))
 
 
-def dol(data):
+def dol(data, prefixed):
     import dol
 
-    return dol.Store(dict(data)), dol.wrap_kvs(dict(data), obj_of_data=int)
+    @dol.wrap_kvs(id_of_key=with_prefix, key_of_id=without_prefix)
+    class Prefixed(dol.Store):
+        pass
+
+    return (
+        dol.Store(data),
+        dol.wrap_kvs(data, obj_of_data=int),
+        stacked(lambda store, function: dol.wrap_kvs(store, obj_of_data=function), data),
+        Prefixed(prefixed),
+    )
 
 
-def zict(data):
+def zict(data, prefixed):
     from operator import pos
 
     from zict import Func
 
-    return Func(pos, pos, dict(data)), Func(int, int, dict(data))
+    three = stacked(lambda store, function: Func(function, function, store), data)
+    return Func(pos, pos, data), Func(int, int, data), three, None
 
 
 MAKERS = {
     "holdall": holdall,
-    "holdall (MemoryStore)": memory,
+    "holdall (hooks)": hooks,
+    "holdall (MemoryStore, Prefix)": memory,
     "dol": dol,
     "zict": zict,
-    SUBCLASS: lambda data: (Plain(data), Transformed(data)),
-    DICT: lambda data: (data, None),
+    SUBCLASS: lambda data, prefixed: (Plain(data), Transformed(data), ThreeTimes(data), Prefixed(prefixed)),
+    DICT: lambda data, _: (data, None, None, None),
 }
 
 
@@ -100,7 +181,8 @@ def measure(contestant, place, *, repeat, passes):
     keys = [f"key{i:04d}" for i in range(1000)]
     data = {key: 1000 + i for i, key in enumerate(keys)}
     best = {}
-    for name, store in zip((NO_LAYER, ONE), MAKERS[contestant](data), strict=True):
+    stores = MAKERS[contestant](data, {with_prefix(key): value for key, value in data.items()})
+    for name, store in zip((NO_LAYER, ONE, THREE, PREFIX), stores, strict=True):
         if store is None:
             continue
         times = []
@@ -120,13 +202,19 @@ def workloads(places, *, quick):
         (
             Op(NO_LAYER, "ns", SUBCLASS, more_is_better=False, at_most=90),
             Op(ONE, "ns", SUBCLASS, more_is_better=False, at_most=110),
+            Op(THREE, "ns", SUBCLASS, more_is_better=False, at_most=200),
+            Op(PREFIX, "ns", SUBCLASS, more_is_better=False, at_most=200),
         ),
         options={"repeat": 20 if quick else 100, "passes": 3 if quick else 10},
         notes=(
-            "The values are integers and the transform is `int`.",
             (
-                "holdall: a subclass of `Store` with the hook `_obj_of_data`; "
-                "dol: `wrap_kvs(obj_of_data=int)`; zict: `Func(int, int, ...)`."
+                "The values are integers. One transform is `int`; three are functions written in Python, "
+                "each added by a wrapper of its own."
+            ),
+            (
+                "holdall: `wrap_kvs`, and in the next row a subclass of `Store` with hooks, which call the "
+                "three functions in one; its `MemoryStore` row has the codec `Prefix` in the last column. "
+                "dol: `wrap_kvs`, for the prefix on a class; zict: `Func`."
             ),
             "zict has no store without a layer: its first column is `Func` with `operator.pos`.",
             "The loop itself is included for all; the last row shows it.",

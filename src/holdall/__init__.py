@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from holdall.stores.memory import MemoryStore
     from holdall.stores.null import NullStore
     from holdall.stores.sqlite import SQLiteStore
+    from holdall.wrappers import filt_iter, wrap_kvs
 
 _errors = (
     "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
@@ -83,6 +84,7 @@ _home = {
         "stores.memory": "MemoryStore",
         "stores.null": "NullStore",
         "stores.sqlite": "SQLiteStore",
+        "wrappers": "filt_iter wrap_kvs",
     }.items()
     for name in names.split()
 }
@@ -134,7 +136,9 @@ __all__ = [
     "UnsupportedError",
     "UntrustedStoreError",
     "__version__",
+    "filt_iter",
     "register",
+    "wrap_kvs",
 ]
 
 
