@@ -136,10 +136,11 @@ def test_foreign_mappings_and_classes_become_stores():
     store = Dict(a=1)
     store["b"] = 2
     assert isinstance(store, Store)
+    assert (Dict.__name__, Dict.__module__) == ("DictStore", __name__)
     assert store == {"a": 1, "b": 2}
     with pytest.raises(ReadOnlyError):
         del store["a"]
-    for wrong in (3, int, "text", None.__class__):
+    for wrong in (3, int, "text", None.__class__, None):
         with pytest.raises(InvalidArgumentError):
             read_only(wrong)
 

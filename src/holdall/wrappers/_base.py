@@ -87,6 +87,10 @@ class BaseWrapper:
         if isinstance(store, type) or get_origin(store) is not None:
             self._try(options)
             return self._class_of(store, options)
+        if store is None:  # Store(None) would be a new dict, and hide a mistake
+            raise InvalidArgumentError(
+                f"{self.__name__} takes a store, a mapping or a class of these, got None"
+            )
         made = unbound_copy(store) if isinstance(store, Store) else Store(store)
         methods = self._methods_for(type(made), options)
         _rewrap(made, self.__name__, self._changing(options), NO_HOOKS, methods)
@@ -282,10 +286,15 @@ def _class_over(mapping: type) -> type:
         __init__.__signature__ = inspect.signature(mapping)  # type: ignore[attr-defined]
     except (TypeError, ValueError):  # a class of C that tells none
         pass
-    names = {"__init__": __init__, "__doc__": mapping.__doc__, "__module__": mapping.__module__}
-    made = types.new_class(mapping.__name__, (Store,), exec_body=lambda body: body.update(names))
-    made.__qualname__ = mapping.__qualname__
-    return made
+    built_in = mapping.__module__ == "builtins"  # a class named dict that is none would confuse everybody
+    names: dict[str, Any] = {
+        "__init__": __init__,
+        "__doc__": mapping.__doc__,
+        "__module__": _callers_module() if built_in else mapping.__module__,
+        "__qualname__": f"{mapping.__name__.capitalize()}Store" if built_in else mapping.__qualname__,
+    }
+    name = names["__qualname__"].rpartition(".")[2]
+    return types.new_class(name, (Store,), exec_body=lambda body: body.update(names))
 
 
 def _callers_module() -> str:
