@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
     from holdall.stores.memory import MemoryStore
+    from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
     from holdall.stores.sqlite import SQLiteStore
 
@@ -81,6 +82,7 @@ _home = {
         "store": "Store",
         "stores.files": "FileDirStore",
         "stores.memory": "MemoryStore",
+        "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
         "stores.sqlite": "SQLiteStore",
     }.items()
@@ -112,6 +114,7 @@ __all__ = [
     "KeyCodec",
     "MemoryStore",
     "MismatchError",
+    "MultiFormatStore",
     "NullStore",
     "OutcomeUnknownError",
     "PathKeys",

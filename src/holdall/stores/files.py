@@ -16,6 +16,8 @@ __all__ = ["FileDirStore"]
 K = TypeVar("K")
 V = TypeVar("V")
 
+_OPTIONS_OF_PLACE = ("durability", "hidden", "max_levels")
+
 
 class FileDirStore(Store[K, V]):
     """A folder as a dict: one plain file a value, safe among threads and processes.
@@ -100,37 +102,41 @@ class FileDirStore(Store[K, V]):
     ) -> None:
         if serializer is None and path is not None:
             serializer = check_recorded(recorded(path, "serializer"), repr(os.fspath(path)))
-        codec_of_values = _serializer(serializer, mmap_mode)
-        codec_of_keys = _codec(keys, suffix, codec_of_values.suffix, hidden=hidden)
-        place = FilesPersister(
-            path,
-            durability=durability,
-            guard=codec_of_values.executes_code and not trust,
-            hidden=hidden,
-            max_levels=max_levels,
-            read_only=read_only,
-            record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
+        self._set_up(
+            {
+                "path": None if path is None else os.fspath(path),
+                "serializer": serializer,
+                "keys": keys,
+                "suffix": suffix,
+                "durability": durability,
+                "read_only": read_only,
+                "hidden": hidden,
+                "max_levels": max_levels,
+                "trust": trust,
+                "mmap_mode": mmap_mode,
+                "value_type": value_type,
+                "append_only": append_only,
+            },
         )
-        self._params = {
-            "path": None if path is None else os.fspath(path),
-            "serializer": serializer or codec_of_values.name,
-            "keys": keys,
-            "suffix": suffix,
-            "durability": durability,
-            "read_only": read_only,
-            "hidden": hidden,
-            "max_levels": max_levels,
-            "trust": trust,
-            "mmap_mode": mmap_mode,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+
+    def _set_up(self, options: dict[str, Any], folder: FilesPersister | None = None) -> None:
+        """Compose the store of its options, in a folder of its own or beside other stores of one folder."""
+        serializer = _serializer(options["serializer"], options["mmap_mode"])
+        codec = _codec(options["keys"], options["suffix"], serializer.suffix, hidden=options["hidden"])
+        how: dict[str, Any] = {name: options[name] for name in _OPTIONS_OF_PLACE}
+        how["guard"] = serializer.executes_code and not options["trust"]
+        if folder is None:
+            record = {"serializer": serializer.name, "keys": repr(codec)}
+            place = FilesPersister(options["path"], read_only=options["read_only"], record=record, **how)
+        else:
+            place = folder.sibling(**how)
+        self._params = {**options, "serializer": options["serializer"] or serializer.name}
         self._assemble(
             place,
-            codec_of_keys,
-            codec_of_values,
-            value_type=value_type,
-            append_only=append_only,
+            codec,
+            serializer,
+            value_type=options["value_type"],
+            append_only=options["append_only"],
         )
 
     @property
