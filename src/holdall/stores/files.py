@@ -3,7 +3,7 @@
 import os
 from typing import Any, TypeVar
 
-from holdall.abc import KeyCodec, Serializer
+from holdall.abc import KeyCodec, KeyedSerializer, Serializer
 from holdall.errors import InvalidArgumentError
 from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, recorded
@@ -124,7 +124,9 @@ class FileDirStore(Store[K, V]):
         serializer = _serializer(options["serializer"], options["mmap_mode"])
         codec = _codec(options["keys"], options["suffix"], serializer.suffix, hidden=options["hidden"])
         how: dict[str, Any] = {name: options[name] for name in _OPTIONS_OF_PLACE}
-        how["guard"] = serializer.executes_code and not options["trust"]
+        how["guard"] = not options["trust"] and (
+            serializer.runs_code if isinstance(serializer, KeyedSerializer) else serializer.executes_code
+        )
         if folder is None:
             record = {"serializer": serializer.name, "keys": repr(codec)}
             place = FilesPersister(options["path"], read_only=options["read_only"], record=record, **how)
@@ -146,7 +148,10 @@ class FileDirStore(Store[K, V]):
 
     @property
     def _files(self) -> FilesPersister:
-        return getattr(self._persister, "inner", self._persister)  # type: ignore[no-any-return]
+        place = self._persister
+        while not isinstance(place, FilesPersister):
+            place = place.inner
+        return place
 
     def file_of(self, key: K) -> str:
         """Give the path of the file in which the value of a key lies, or would lie.

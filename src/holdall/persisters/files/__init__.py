@@ -22,7 +22,8 @@ class FilesPersister(FilesWriting):
         ``"process"``: a returned write survives the death of the process. ``"power"``: also a power
         cut (file and folder are synced).
     guard
-        Whether to refuse data that somebody else could have written (`UntrustedStoreError`).
+        Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a
+        function that tells for which ids.
     hidden
         Whether names with a leading dot are listed, and may be written.
     max_levels

@@ -29,7 +29,7 @@ class FilesPlace(Persister):
         path: str | os.PathLike[str] | None = None,
         *,
         durability: str = "process",
-        guard: bool = False,
+        guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,
         read_only: bool = False,
@@ -52,7 +52,13 @@ class FilesPlace(Persister):
             self._open_existing(absolute)
 
     def _set_options(
-        self, durability: str, *, guard: bool, hidden: bool, max_levels: int | None, read_only: bool
+        self,
+        durability: str,
+        *,
+        guard: bool | Callable[[str], bool],
+        hidden: bool,
+        max_levels: int | None,
+        read_only: bool,
     ) -> None:
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
@@ -78,7 +84,7 @@ class FilesPlace(Persister):
         self,
         *,
         durability: str = "process",
-        guard: bool = False,
+        guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,
     ) -> Self:
