@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
     from holdall.stores.sqlite import SQLiteStore
+    from holdall.stores.zip import ZipStore
 
 _errors = (
     "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
@@ -85,6 +86,7 @@ _home = {
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
         "stores.sqlite": "SQLiteStore",
+        "stores.zip": "ZipStore",
     }.items()
     for name in names.split()
 }
@@ -136,6 +138,7 @@ __all__ = [
     "TransformResult",
     "UnsupportedError",
     "UntrustedStoreError",
+    "ZipStore",
     "__version__",
     "register",
 ]

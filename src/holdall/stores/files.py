@@ -3,12 +3,12 @@
 import os
 from typing import Any, TypeVar
 
-from holdall.abc import KeyCodec, KeyedSerializer, Serializer
+from holdall.abc import KeyedSerializer, Serializer
 from holdall.errors import InvalidArgumentError
-from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.stores._paths import path_codec
 from holdall.stores._recorded import check_recorded
 
 __all__ = ["FileDirStore"]
@@ -122,7 +122,7 @@ class FileDirStore(Store[K, V]):
     def _set_up(self, options: dict[str, Any], folder: FilesPersister | None = None) -> None:
         """Compose the store of its options, in a folder of its own or beside other stores of one folder."""
         serializer = _serializer(options["serializer"], options["mmap_mode"])
-        codec = _codec(options["keys"], options["suffix"], serializer.suffix, hidden=options["hidden"])
+        codec = path_codec(options["keys"], options["suffix"], serializer.suffix, hidden=options["hidden"])
         how: dict[str, Any] = {name: options[name] for name in _OPTIONS_OF_PLACE}
         how["guard"] = not options["trust"] and (
             serializer.runs_code if isinstance(serializer, KeyedSerializer) else serializer.executes_code
@@ -177,11 +177,3 @@ def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:
     from holdall.serializers.npy import NpySerializer  # noqa: PLC0415  (needs numpy)
 
     return NpySerializer(mmap_mode=mmap_mode)
-
-
-def _codec(keys: Any, suffix: str | None, usual: str, *, hidden: bool) -> KeyCodec[Any]:
-    if keys is None or keys is str or keys is tuple:
-        return PathKeys(suffix=usual if suffix is None else suffix, tuples=keys is tuple, hidden=hidden)
-    if suffix is not None:
-        raise InvalidArgumentError("give a suffix, or keys that name the files themselves, not both")
-    return as_key_codec(keys)
