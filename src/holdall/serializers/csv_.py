@@ -18,7 +18,7 @@ class CsvSerializer(DocumentSerializer):
     header
         False: a value is a list of rows, each a list of `str`; any CSV file can be read so, and gives all
         that is in it. True: the first line holds the names of the columns, and a value is a list of dicts
-        that all have those names, in that order.
+        that all have those names.
     delimiter
         What stands between cells: one character.
     encoding
@@ -76,9 +76,9 @@ class CsvSerializer(DocumentSerializer):
                 if names is None:
                     names = list(row)
                     writer.writerow(names)
-                elif names != list(row):
+                elif row.keys() != set(names):
                     raise ValueError(f"a row has columns {list(row)!r:.100}, others have {names!r:.100}")
-                writer.writerow(row.values())
+                writer.writerow([row[name] for name in names])
         else:
             for row in value:
                 if isinstance(row, dict):

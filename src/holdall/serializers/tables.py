@@ -1,6 +1,7 @@
 """Tables of other programs: Parquet files and workbooks."""
 
 import io
+import math
 from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
@@ -80,10 +81,10 @@ class XlsxSerializer(OptionSerializer[Any]):
 
     Notes
     -----
-    Cells are text, numbers, booleans, `datetime.datetime`, or None where empty. A row ends with its last cell
-    that is not empty, a sheet with its last such row. Of formulas, the values are read that the program which
-    wrote the file has left with them. Formats, and all else that a workbook can hold, are neither read nor
-    kept when the value is written anew.
+    Cells are text, numbers (of 16 digits), booleans, `datetime.datetime`, or None where empty. A row ends
+    with its last cell that is not empty, a sheet with its last such row. Of formulas, the values are read
+    that the program which wrote the file has left with them. Formats, and all else that a workbook can
+    hold, are neither read nor kept when the value is written anew.
     """
 
     name = "xlsx"
@@ -106,7 +107,7 @@ class XlsxSerializer(OptionSerializer[Any]):
             file = io.BytesIO()
             book.save(file)
             data = file.getvalue()
-            same = not self.strict or self.loads(data) == value
+            same = not self.strict or _same(self.loads(data), value)
         except Exception as error:
             if isinstance(error, MemoryError):
                 raise
@@ -127,6 +128,17 @@ class XlsxSerializer(OptionSerializer[Any]):
                 raise
             raise CorruptValueError(f"the data are not a workbook: {error}") from error
         return {sheet.title: _rows(sheet) for sheet in book.worksheets}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare workbooks, numbers up to the 16 digits that these have."""
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(other, float):
+        return isinstance(one, int | float) and math.isclose(one, other, rel_tol=1e-15)
+    return bool(one == other)
 
 
 def _rows(sheet: Any) -> list[list[Any]]:

@@ -6,6 +6,8 @@ from holdall.serializers._document import DocumentSerializer, optional
 
 __all__ = ["YamlSerializer"]
 
+_ENDS_OF_LINES = frozenset("\x85\u2028\u2029\ufeff")
+
 
 class YamlSerializer(DocumentSerializer):
     """What plain YAML has: text, numbers, booleans, None, times, lists, dicts. Loading never runs anything.
@@ -37,8 +39,11 @@ class YamlSerializer(DocumentSerializer):
         self.sort_keys = sort_keys
 
     def _write(self, value: Any) -> str:
-        yaml = optional("yaml", "yaml", "yaml")
-        return str(yaml.safe_dump(value, sort_keys=self.sort_keys, allow_unicode=True))
+        dump = optional("yaml", "yaml", "yaml").safe_dump
+        text = str(dump(value, sort_keys=self.sort_keys, allow_unicode=True))
+        if not _ENDS_OF_LINES.isdisjoint(text):  # which would be read as such
+            text = str(dump(value, sort_keys=self.sort_keys, allow_unicode=False))
+        return text
 
     def _read(self, text: str) -> Any:
         return optional("yaml", "yaml", "yaml").safe_load(text)

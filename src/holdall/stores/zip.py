@@ -99,6 +99,10 @@ class ZipStore(Store[K, V]):
             read_only=read_only,
             guard=not trust and (how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code),
         )
+        self._zip = place
+        self._assemble(
+            place, path_codec(keys, suffix, usual), how, value_type=value_type, append_only=append_only
+        )
         self._params = {
             "archive": os.fspath(archive) if isinstance(archive, os.PathLike) else archive,
             "serializer": serializer,
@@ -112,10 +116,6 @@ class ZipStore(Store[K, V]):
             "value_type": value_type,
             "append_only": append_only,
         }
-        self._zip = place
-        self._assemble(
-            place, path_codec(keys, suffix, usual), how, value_type=value_type, append_only=append_only
-        )
 
     @property
     def left_out(self) -> list[str]:

@@ -131,6 +131,9 @@ class Archive:
         self.left_out: list[str] = []
         if file is None:
             return
+        if not file.seek(0, os.SEEK_END):  # made by somebody to be written
+            file.close()
+            return
         try:
             self.zip = zipfile.ZipFile(file)
         except Exception as error:
@@ -140,10 +143,11 @@ class Archive:
             raise CorruptValueError(f"{place} is no zip archive, or a broken one: {error}") from error
         weakref.finalize(self, file.close)
         for info in self.zip.infolist():
-            if unsafe(info.orig_filename) is None:
+            name = info.orig_filename
+            if unsafe(name.removesuffix("/")) is not None:
+                self.left_out.append(name)
+            elif not name.endswith("/"):  # which are folders
                 self.entries[info.filename] = info  # of several with one name, the last one counts
-            else:
-                self.left_out.append(info.orig_filename)
 
     def _unavailable(self, error: OSError) -> StoreUnavailableError:
         return StoreUnavailableError(error.errno or 0, f"it cannot be read: {error.strerror}", self.place)
