@@ -1,6 +1,7 @@
 """One file of nested tables as a place: a value an id, by the path that leads to it."""
 
 import copy
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -62,8 +63,8 @@ class DocumentPersister(Persister):
     -----
     Threads and processes: any number; writers take turns by a lock on the file, readers never wait. After a
     crash: the whole old or the whole new file. Cost: the file is read again when it has changed, and written
-    as a whole by each write. All values have the etag and the time of the file, so a conditional write
-    conflicts with any other write to the file.
+    as a whole by each write. All values have the etag of the file, so a conditional write conflicts with any
+    other write to the file; they have no times of their own.
 
     Examples
     --------
@@ -93,7 +94,7 @@ class DocumentPersister(Persister):
         self._whole = as_whole(path, power=durability == "power")
         self._seen: tuple[Any, dict[str, Any]] | None = None
         self._made = False
-        claims = {Capability.MTIME, Capability.CHEAP_STAT, Capability.PERSISTENT}
+        claims = {Capability.CHEAP_STAT, Capability.PERSISTENT}
         if not read_only:
             claims |= {Capability.WRITABLE, Capability.CAS_THREADS, Capability.CAS_HOST}
         elif self._whole.state() is None:
@@ -275,5 +276,5 @@ def _delete(table: dict[str, Any], path: list[str]) -> None:
 
 def _stat(state: Any) -> Stat:
     if state is None:
-        return Stat("", 0.0, None)
-    return Stat("-".join(f"{part:x}" for part in state), state.st_mtime_ns / 1e9, None)
+        return Stat("", math.nan, None)
+    return Stat("-".join(f"{part:x}" for part in state), math.nan, None)

@@ -186,7 +186,7 @@ class _Opened:
             raise StoreUnavailableError(
                 error.errno, f"it cannot be read: {error.strerror}", self.place
             ) from error
-        if isinstance(error, OSError | _BROKEN):
+        if isinstance(error, (OSError, *_BROKEN)):
             raise CorruptValueError(f"{self.place}: {what}: {error}") from error
         raise error
 
