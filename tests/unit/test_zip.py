@@ -427,6 +427,27 @@ def test_an_update_writes_the_archive_once_and_wholly_or_not_at_all(path, monkey
     assert len(store) == 0
 
 
+def test_a_durable_write_syncs_the_file_before_the_rename_and_the_folder_after(path, monkeypatch):
+    steps = []
+
+    def spied(name):
+        usual = getattr(os, name)
+
+        def step(*args, **options):
+            kind = "folder" if name == "fsync" and stat.S_ISDIR(os.fstat(args[0]).st_mode) else ""
+            steps.append(name + kind)
+            return usual(*args, **options)
+
+        monkeypatch.setattr(f"os.{name}", step)
+
+    spied("fsync")
+    spied("replace")
+    ZipStore(path, durability="power")["a"] = b"1"
+    assert steps == ["fsync", "replace", "fsyncfolder"]
+    ZipStore(path)["b"] = b"1"
+    assert steps[3:] == ["replace"]
+
+
 def test_items_that_read_and_write_the_same_store_are_no_dead_lock(path):
     store = ZipStore(path, serializer="json")
     store["a"] = 1

@@ -72,6 +72,7 @@ class GzipSerializer(OptionSerializer[Any]):
 class BySuffix(KeyedSerializer[Any]):
     """Chooses the serializer by the end of a name; see `by_suffix`."""
 
+    name = "by_suffix"
     suffix = ""  # names have their own
     executes_code = True
 
@@ -82,13 +83,7 @@ class BySuffix(KeyedSerializer[Any]):
                 raise InvalidArgumentError(f"a suffix is like '.json', got {suffix!r}")
             self.table[suffix.lower()] = spec if spec is None else get_serializer(spec)
         self.other = other if other is None else get_serializer(other)
-        self._usual = other == "bytes" and not self.table
         self._found: dict[str, Serializer[Any]] = {}
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """What a store records: more than ``"by_suffix"`` only where something was chosen."""
-        return "by_suffix" if self._usual else repr(self)
 
     def for_id(self, id: str) -> Serializer[Any]:  # docstring inherited
         name = id.rpartition("/")[2].lower()
