@@ -22,6 +22,7 @@ from holdall import (
     MismatchError,
     MultiFormatStore,
     SerializationError,
+    SQLiteStore,
     Store,
     StoreNotFoundError,
     Suffix,
@@ -250,6 +251,14 @@ def test_what_else_a_store_does_goes_on_with_keyed_formats(path):
     assert loose["a.json"] == [1]
     with pytest.raises(InvalidKeyError):
         Store({}, serializer=by_suffix())[5] = b"x"
+
+
+def test_a_table_can_hold_keyed_formats_too(tmp_path):
+    store = SQLiteStore(tmp_path / "a.db", serializer=by_suffix(), append_only=True)
+    store.update({"a.json": [1], "b.csv": [["x"]], "c.pkl": {1}})
+    assert dict(SQLiteStore(tmp_path / "a.db")) == {"a.json": [1], "b.csv": [["x"]], "c.pkl": {1}}
+    assert store.nbytes > 0
+    assert store.check() == []
 
 
 def test_large_values_are_streamed(path):

@@ -129,7 +129,10 @@ class SQLiteStore(Store[K, V]):
 
     @property
     def _database(self) -> SqlitePersister:
-        return getattr(self._persister, "inner", self._persister)  # type: ignore[no-any-return]
+        place = self._persister
+        while not isinstance(place, SqlitePersister):
+            place = place.inner
+        return place
 
     @property
     def path(self) -> str:
