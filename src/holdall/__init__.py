@@ -56,8 +56,10 @@ if TYPE_CHECKING:
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
     from holdall.stores.memory import MemoryStore
+    from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
     from holdall.stores.sqlite import SQLiteStore
+    from holdall.stores.zip import ZipStore
     from holdall.wrappers import filt_iter, wrap_kvs
 
 _errors = (
@@ -82,8 +84,10 @@ _home = {
         "store": "Store",
         "stores.files": "FileDirStore",
         "stores.memory": "MemoryStore",
+        "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
         "stores.sqlite": "SQLiteStore",
+        "stores.zip": "ZipStore",
         "wrappers": "filt_iter wrap_kvs",
     }.items()
     for name in names.split()
@@ -114,6 +118,7 @@ __all__ = [
     "KeyCodec",
     "MemoryStore",
     "MismatchError",
+    "MultiFormatStore",
     "NullStore",
     "OutcomeUnknownError",
     "PathKeys",
@@ -135,6 +140,7 @@ __all__ = [
     "TransformResult",
     "UnsupportedError",
     "UntrustedStoreError",
+    "ZipStore",
     "__version__",
     "filt_iter",
     "register",

@@ -39,6 +39,7 @@ __all__ = [
     "Capability",
     "Data",
     "KeyCodec",
+    "KeyedSerializer",
     "NotMine",
     "Persister",
     "PersisterWrapper",
@@ -651,6 +652,50 @@ class Serializer(ABC, Generic[V]):
 
     def __repr__(self) -> str:
         return f"<serializer {self.name}>"
+
+
+class KeyedSerializer(Serializer[V]):
+    """A family of serializers: which one writes a value is told by the id.
+
+    A store does not ask it for data, since it has none to give without an id: a persister wrapper in its
+    place (`holdall.persisters.keyed`) asks for the serializer of each id. Stores without one pay nothing.
+
+    Examples
+    --------
+    >>> from holdall.serializers import get_serializer
+    >>> class Notes(KeyedSerializer):
+    ...     name = "notes"
+    ...     def for_id(self, id):
+    ...         return get_serializer("text" if id.startswith("notes/") else "json")
+    >>> from holdall import Store
+    >>> store = Store(serializer=Notes())
+    >>> store.update({"notes/a": "[]", "b": []})
+    >>> store["notes/a"], store["b"]
+    ('[]', [])
+    """
+
+    @abstractmethod
+    def for_id(self, id: str) -> Serializer[V]:
+        """Give the serializer of an id.
+
+        Raises
+        ------
+        UnsupportedError
+            If no value can be kept under such an id.
+        """
+
+    def runs_code(self, id: str) -> bool:
+        """Tell whether loading the data of an id can run code that they name."""
+        try:
+            return self.for_id(id).executes_code
+        except UnsupportedError:
+            return False  # nothing will be loaded
+
+    def dumps(self, value: V) -> bytes:  # docstring inherited
+        raise UnsupportedError(f"{self!r} cannot write {type(value).__name__} without an id: ask for_id(id)")
+
+    def loads(self, data: bytes) -> V:  # docstring inherited
+        raise UnsupportedError(f"{self!r} cannot read {len(data)} bytes without an id: ask for_id(id)")
 
 
 class NotMine(Enum):

@@ -2,7 +2,16 @@
 
 import shelve
 
-from holdall import AnyKeys, FileDirStore, MemoryStore, NullStore, PathKeys, SQLiteStore, Store
+from holdall import (
+    AnyKeys,
+    FileDirStore,
+    MemoryStore,
+    MultiFormatStore,
+    NullStore,
+    PathKeys,
+    SQLiteStore,
+    Store,
+)
 from holdall.testing import StoreContract
 
 
@@ -95,6 +104,24 @@ class TestFileDirStoreOfATemplate(StoreContract):
     def intrude(self, place):
         (place / "store").mkdir()
         (place / "store" / "foreign.pkl").write_bytes(b"of somebody else")
+        return "foreign"
+
+
+class TestFormatAmongOthers(StoreContract):
+    def open(self, place):
+        return self.formats(place).json
+
+    def open_with(self, place, **options):
+        return self.formats(place, **options).json
+
+    def formats(self, place, **options):
+        formats = MultiFormatStore(place / "store", "text", json="json", **options)
+        formats.text.update({"a": "of another format", "other": "too"})
+        return formats
+
+    def intrude(self, place):
+        (place / "store").mkdir()
+        (place / "store" / "foreign.json").write_text('"of somebody else"')
         return "foreign"
 
 

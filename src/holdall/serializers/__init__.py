@@ -11,21 +11,36 @@ from holdall.errors import InvalidArgumentError, UnsupportedError
 
 if TYPE_CHECKING:
     from holdall.serializers.adapt import AdaptedSerializer
+    from holdall.serializers.csv_ import CsvSerializer
+    from holdall.serializers.ini import IniSerializer
     from holdall.serializers.json_ import JsonSerializer
     from holdall.serializers.npy import NpySerializer, NpzSerializer
     from holdall.serializers.pickle_ import PickleSerializer
     from holdall.serializers.raw import BytesSerializer
+    from holdall.serializers.suffix import BySuffix, GzipSerializer, by_suffix
+    from holdall.serializers.tables import ParquetSerializer, XlsxSerializer
     from holdall.serializers.text import TextSerializer
+    from holdall.serializers.toml_ import TomlSerializer
+    from holdall.serializers.yaml_ import YamlSerializer
 
 __all__ = [
     "AdaptedSerializer",
+    "BySuffix",
     "BytesSerializer",
+    "CsvSerializer",
+    "GzipSerializer",
+    "IniSerializer",
     "JsonSerializer",
     "NpySerializer",
     "NpzSerializer",
     "OptionSerializer",
+    "ParquetSerializer",
     "PickleSerializer",
     "TextSerializer",
+    "TomlSerializer",
+    "XlsxSerializer",
+    "YamlSerializer",
+    "by_suffix",
     "get_serializer",
     "register",
     "serializer_for_suffix",
@@ -82,17 +97,33 @@ _REGISTRY: dict[str, _Entry] = {
     "bytes": _Entry("holdall.serializers.raw:BytesSerializer", ".bin"),
     "npy": _Entry("holdall.serializers.npy:NpySerializer", ".npy", "arrays"),
     "npz": _Entry("holdall.serializers.npy:NpzSerializer", ".npz", "arrays"),
+    "csv": _Entry("holdall.serializers.csv_:CsvSerializer", ".csv"),
+    "toml": _Entry("holdall.serializers.toml_:TomlSerializer", ".toml", "toml"),
+    "ini": _Entry("holdall.serializers.ini:IniSerializer", ".ini"),
+    "yaml": _Entry("holdall.serializers.yaml_:YamlSerializer", ".yaml", "yaml"),
+    "parquet": _Entry("holdall.serializers.tables:ParquetSerializer", ".parquet", "parquet"),
+    "xlsx": _Entry("holdall.serializers.tables:XlsxSerializer", ".xlsx", "xlsx"),
+    "by_suffix": _Entry("holdall.serializers.suffix:BySuffix", ""),
 }
 
 # What can be imported from this package without loading the other formats.
 _LAZY = {
     "AdaptedSerializer": "adapt",
+    "BySuffix": "suffix",
     "BytesSerializer": "raw",
+    "CsvSerializer": "csv_",
+    "GzipSerializer": "suffix",
+    "IniSerializer": "ini",
     "JsonSerializer": "json_",
     "NpySerializer": "npy",
     "NpzSerializer": "npy",
+    "ParquetSerializer": "tables",
     "PickleSerializer": "pickle_",
     "TextSerializer": "text",
+    "TomlSerializer": "toml_",
+    "XlsxSerializer": "tables",
+    "YamlSerializer": "yaml_",
+    "by_suffix": "suffix",
 }
 
 
@@ -235,7 +266,7 @@ def serializer_for_suffix(suffix: str) -> Serializer[Any]:
         for name, entry in list(_REGISTRY.items()):
             if entry.suffix.lower() == wanted:
                 return _named(name)
-    known = ", ".join(sorted({entry.suffix for entry in list(_REGISTRY.values())}))
+    known = ", ".join(sorted({entry.suffix for entry in list(_REGISTRY.values())} - {""}))
     raise InvalidArgumentError(f"no serializer writes files with suffix {suffix!r}; known are {known}")
 
 

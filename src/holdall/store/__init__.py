@@ -79,7 +79,7 @@ class Store(
     @property
     def serializer(self) -> Any:
         """How values are written; None where they are kept as they are."""
-        return self._serializer
+        return self._serializer if self._keyed is None else self._keyed
 
     @property
     def keys_codec(self) -> Any:

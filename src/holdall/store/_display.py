@@ -53,7 +53,8 @@ class StoreDisplay(StorePipeline[K, V]):
                 continue
             size = "" if stat.size is None else f"{stat.size:,}"
             age = "" if math.isnan(stat.mtime) else f"{max(0.0, now - stat.mtime):,.0f}"
-            kind = self._serializer.name if self._serializer else "as it is"
+            serializer = self._keyed.for_id(id) if self._keyed else self._serializer
+            kind = serializer.name if serializer else "as it is"
             cells = (repr(key)[:80], kind, size, age)
             rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
         head = "<tr><th>key</th><th>format</th><th>bytes</th><th>seconds old</th></tr>"

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator, MutableMapping
 from types import MethodType
 from typing import Any, Generic, NoReturn, TypeVar
 
-from holdall.abc import NOT_MINE, Capability, KeyCodec, Persister, PersisterWrapper, Reader, Serializer, Unary
+from holdall.abc import (
+    NOT_MINE,
+    Capability,
+    KeyCodec,
+    KeyedSerializer,
+    Persister,
+    PersisterWrapper,
+    Reader,
+    Serializer,
+    Unary,
+)
 from holdall.conditional import DELETE_CURRENT, Sentinel, Stat
 from holdall.errors import (
     ConflictError,
@@ -20,6 +30,7 @@ from holdall.errors import (
 )
 from holdall.keys import IdentityKeys, as_key_codec
 from holdall.persisters.guards import AppendOnlyPersister
+from holdall.persisters.keyed import KeyedPersister
 from holdall.serializers import get_serializer
 from holdall.store._calls import COMMANDS, UNNAMED, checker, find_and_finish, getter, missing, setter
 from holdall.store._layers import (
@@ -96,6 +107,9 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
             ) from None
         if not isinstance(persister, Persister):
             persister = PersisterWrapper(persister)  # refuses writes by name
+        self._keyed = serializer if isinstance(serializer, KeyedSerializer) else None
+        if self._keyed is not None:
+            persister, serializer = KeyedPersister(persister, self._keyed), None
         self._persister: Any = AppendOnlyPersister(persister) if append_only else persister
         self._codec = codec
         self._serializer = serializer

@@ -3,19 +3,21 @@
 import os
 from typing import Any, TypeVar
 
-from holdall.abc import KeyCodec, Serializer
+from holdall.abc import KeyedSerializer, Serializer
 from holdall.errors import InvalidArgumentError
-from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import ground
+from holdall.stores._paths import path_codec
 from holdall.stores._recorded import check_recorded
 
 __all__ = ["FileDirStore"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_OPTIONS_OF_PLACE = ("durability", "hidden", "max_levels")
 
 
 class FileDirStore(Store[K, V]):
@@ -101,37 +103,43 @@ class FileDirStore(Store[K, V]):
     ) -> None:
         if serializer is None and path is not None:
             serializer = check_recorded(recorded(path, "serializer"), repr(os.fspath(path)))
-        codec_of_values = _serializer(serializer, mmap_mode)
-        codec_of_keys = _codec(keys, suffix, codec_of_values.suffix, hidden=hidden)
-        place = FilesPersister(
-            path,
-            durability=durability,
-            guard=codec_of_values.executes_code and not trust,
-            hidden=hidden,
-            max_levels=max_levels,
-            read_only=read_only,
-            record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
+        self._set_up(
+            {
+                "path": None if path is None else os.fspath(path),
+                "serializer": serializer,
+                "keys": keys,
+                "suffix": suffix,
+                "durability": durability,
+                "read_only": read_only,
+                "hidden": hidden,
+                "max_levels": max_levels,
+                "trust": trust,
+                "mmap_mode": mmap_mode,
+                "value_type": value_type,
+                "append_only": append_only,
+            },
         )
-        self._params = {
-            "path": None if path is None else os.fspath(path),
-            "serializer": serializer or codec_of_values.name,
-            "keys": keys,
-            "suffix": suffix,
-            "durability": durability,
-            "read_only": read_only,
-            "hidden": hidden,
-            "max_levels": max_levels,
-            "trust": trust,
-            "mmap_mode": mmap_mode,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+
+    def _set_up(self, options: dict[str, Any], folder: FilesPersister | None = None) -> None:
+        """Compose the store of its options, in a folder of its own or beside other stores of one folder."""
+        serializer = _serializer(options["serializer"], options["mmap_mode"])
+        codec = path_codec(options["keys"], options["suffix"], serializer.suffix, hidden=options["hidden"])
+        how: dict[str, Any] = {name: options[name] for name in _OPTIONS_OF_PLACE}
+        how["guard"] = not options["trust"] and (
+            serializer.runs_code if isinstance(serializer, KeyedSerializer) else serializer.executes_code
+        )
+        if folder is None:
+            record = {"serializer": serializer.name, "keys": repr(codec)}
+            place = FilesPersister(options["path"], read_only=options["read_only"], record=record, **how)
+        else:
+            place = folder.sibling(**how)
+        self._params = {**options, "serializer": options["serializer"] or serializer.name}
         self._assemble(
             place,
-            codec_of_keys,
-            codec_of_values,
-            value_type=value_type,
-            append_only=append_only,
+            codec,
+            serializer,
+            value_type=options["value_type"],
+            append_only=options["append_only"],
         )
 
     @property
@@ -168,11 +176,3 @@ def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:
     from holdall.serializers.npy import NpySerializer  # noqa: PLC0415  (needs numpy)
 
     return NpySerializer(mmap_mode=mmap_mode)
-
-
-def _codec(keys: Any, suffix: str | None, usual: str, *, hidden: bool) -> KeyCodec[Any]:
-    if keys is None or keys is str or keys is tuple:
-        return PathKeys(suffix=usual if suffix is None else suffix, tuples=keys is tuple, hidden=hidden)
-    if suffix is not None:
-        raise InvalidArgumentError("give a suffix, or keys that name the files themselves, not both")
-    return as_key_codec(keys)

@@ -226,6 +226,7 @@ def over_itself(store: Any) -> StorePersister:
         _persister=place,
         _codec=IdentityKeys(),
         _serializer=None,
+        _keyed=None,
         _value_type=None,
         _layers=(Hooks(NO_HOOKS, {}),),
         _id_prefix="",

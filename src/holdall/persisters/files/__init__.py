@@ -1,13 +1,14 @@
 """A file an id, below one folder: atomic, linearizable among processes, and nothing but the data."""
 
 import os
+from typing import Any
 
 from holdall.abc import Capability
 from holdall.persisters.files._folder import CONTROL, FOLDER
-from holdall.persisters.files._record import read_record
+from holdall.persisters.files._record import overlapping, read_record
 from holdall.persisters.files._writing import FilesWriting
 
-__all__ = ["FilesPersister", "recorded"]
+__all__ = ["FilesPersister", "overlapping", "recorded"]
 
 
 class FilesPersister(FilesWriting):
@@ -21,7 +22,8 @@ class FilesPersister(FilesWriting):
         ``"process"``: a returned write survives the death of the process. ``"power"``: also a power
         cut (file and folder are synced).
     guard
-        Whether to refuse data that somebody else could have written (`UntrustedStoreError`).
+        Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a
+        function that tells for which ids.
     hidden
         Whether names with a leading dot are listed, and may be written.
     max_levels
@@ -29,7 +31,8 @@ class FilesPersister(FilesWriting):
     read_only
         Whether to open the folder for reading only; it must exist then.
     record
-        Options that are recorded when the folder is first written to, and compared when it is opened.
+        Options that are recorded when the folder is first written to, and compared when it is opened:
+        ``serializer`` and ``keys``, or ``formats``, a table of both by suffix.
 
     Raises
     ------
@@ -72,7 +75,7 @@ class FilesPersister(FilesWriting):
     )
 
 
-def recorded(path: str | os.PathLike[str], option: str) -> str | None:
+def recorded(path: str | os.PathLike[str], option: str) -> Any:
     """Give an option with which a folder was made; None where there is no record of it.
 
     Parameters

@@ -4,9 +4,8 @@ import errno
 import itertools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
-from holdall._places import check_record
 from holdall.abc import Capability, Persister
 from holdall.errors import (
     InvalidArgumentError,
@@ -16,7 +15,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 from holdall.persisters.files._folder import ABSENT, CONTROL, FOLDER, Folder, translate
-from holdall.persisters.files._record import read_record, write_record
+from holdall.persisters.files._record import check_formats, extended, read_record, write_record
 from holdall.persisters.files._system import (
     NEEDED,
 )
@@ -30,45 +29,76 @@ class FilesPlace(Persister):
         path: str | os.PathLike[str] | None = None,
         *,
         durability: str = "process",
-        guard: bool = False,
+        guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,
         read_only: bool = False,
-        record: dict[str, str] | None = None,
+        record: dict[str, Any] | None = None,
     ) -> None:
         if not os.supports_dir_fd >= NEEDED:
             raise UnsupportedError("folders need a POSIX system: files are reached by descriptor")
-        if durability not in {"process", "power"}:
-            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
-        if max_levels is not None and (type(max_levels) is not int or max_levels < 1):
-            raise InvalidArgumentError(f"max_levels must be 1 or more, or None, got {max_levels!r}")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a folder that exists")
         absolute = None if path is None else os.path.abspath(os.fspath(path))
         if absolute is not None and not isinstance(absolute, str):
             raise InvalidArgumentError(f"path must be text, got {path!r}")
+        self.record = dict(record or {})
+        self._names = map(str, itertools.count())  # of unfinished files; next() is atomic
+        self._uid = os.geteuid()
+        self._owned: bool | None = None
+        self._set_options(durability, guard=guard, hidden=hidden, max_levels=max_levels, read_only=read_only)
+        self._folder = Folder(absolute, sync=self._power)
+        if absolute is not None:
+            self._open_existing(absolute)
+
+    def _set_options(
+        self,
+        durability: str,
+        *,
+        guard: bool | Callable[[str], bool],
+        hidden: bool,
+        max_levels: int | None,
+        read_only: bool,
+    ) -> None:
+        if durability not in {"process", "power"}:
+            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
+        if max_levels is not None and (type(max_levels) is not int or max_levels < 1):
+            raise InvalidArgumentError(f"max_levels must be 1 or more, or None, got {max_levels!r}")
         self.durability = durability
         self.guard = guard
         self.hidden = hidden
         self.max_levels = max_levels
         self.read_only = read_only
-        self.record = dict(record or {})
         self._power = durability == "power"
         self._special = self._power or max_levels is not None  # whether put() is not enough
         # What loading could run must not be writable for others, whatever the umask says.
         self._mode = 0o664 if guard else 0o666
-        self._names = map(str, itertools.count())  # of unfinished files; next() is atomic
-        self._uid = os.geteuid()
-        self._owned: bool | None = None
-        self._folder = Folder(absolute, sync=self._power)
         if read_only:
             self.capabilities = self.capabilities - {
                 Capability.WRITABLE,
                 Capability.CAS_THREADS,
                 Capability.CAS_HOST,
             }
-        if absolute is not None:
-            self._open_existing(absolute)
+
+    def sibling(
+        self,
+        *,
+        durability: str = "process",
+        guard: bool | Callable[[str], bool] = False,
+        hidden: bool = True,
+        max_levels: int | None = None,
+    ) -> Self:
+        """Give a handle of the same folder with options of its own.
+
+        It shares descriptors, lock, workspace and record with this one; closing either closes both, until
+        the next use. Parameters are those of the class.
+        """
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        other._set_options(  # noqa: SLF001  (of our own kind)
+            durability, guard=guard, hidden=hidden, max_levels=max_levels, read_only=self.read_only
+        )
+        return other
 
     def _open_existing(self, path: str) -> None:
         try:
@@ -133,7 +163,7 @@ class FilesPlace(Persister):
         if record is None:
             self._owned = False
             return
-        check_record(record, self.record, self.path)
+        check_formats(record, self.record, self.path)
         self._owned = bool(record.get("owned"))
 
     def _control(self) -> int:
@@ -159,7 +189,10 @@ class FilesPlace(Persister):
                                 os.fsync(control)
                                 os.fsync(folder.fd)
                         else:
-                            check_record(record, self.record, self.path)
+                            check_formats(record, self.record, self.path)
+                            more = extended(record, self.record)
+                            if more != record:
+                                write_record(control, folder.workspace, more)
                     finally:
                         os.close(control)
                 finally:

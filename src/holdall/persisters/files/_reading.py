@@ -56,7 +56,7 @@ class FilesReading(FilesPlace):
         """Refuse what is no file, and what others could have written if that matters."""
         if stat.st_mode & KIND != REGULAR:
             raise KeyError(id)
-        if self.guard:
+        if self.guard(id) if callable(self.guard) else self.guard:
             check_trust(stat, self._uid, repr(id), self.path)
 
     def __getitem__(self, id: str) -> bytes:

@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
+from holdall._places import check_record
 from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
 
 _NAME = "store.json"
 _FORMAT = 1
+_OPTIONS = ("serializer", "keys")  # of a format
 
 
 def read_record(control: int, path: str) -> dict[str, Any] | None:
@@ -44,7 +47,9 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
     try:
         record = json.loads(text)
         version = record["holdall"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        for format in record.get("formats", {}).values():
+            _ = format["name"], format["serializer"], format["keys"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptValueError(
             f"the record {path}/.holdall/{_NAME} cannot be read ({error}): "
             "delete it to open the folder with the options that you give",
@@ -63,3 +68,89 @@ def write_record(control: int, workspace: int, record: dict[str, Any]) -> None:
         file.flush()
         os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
     os.replace(_NAME, _NAME, src_dir_fd=workspace, dst_dir_fd=control)
+
+
+def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> None:
+    """Raise `MismatchError` if a folder was made with other options than it is opened with.
+
+    Parameters
+    ----------
+    record
+        What the folder was made with.
+    wanted
+        ``serializer`` and ``keys`` of the one format that is wanted; or ``formats``, a table of both by
+        suffix. What is not named is not compared.
+    path
+        The folder, for messages.
+    """
+    formats = record.get("formats") or {}
+    if "formats" in wanted:
+        _check_all(record, wanted["formats"], path)
+    elif formats and wanted:
+        if not any(_same_format(wanted, made) for made in formats.values()):
+            raise MismatchError(
+                f"{path} holds several formats, {_told(formats)}, and is opened with {_format_told(wanted)}: "
+                "open it with one of its formats, or with MultiFormatStore to add another",
+            )
+    else:
+        check_record(record, wanted, path)
+
+
+def extended(record: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """Give a record with the formats that are wanted beside its own; both go together."""
+    if "formats" not in wanted:
+        return record
+    made = record.get("formats") or {}
+    new = {suffix: format for suffix, format in wanted["formats"].items() if suffix not in made}
+    return {**record, "formats": {**made, **new}}
+
+
+def overlapping(suffix: str, others: Iterable[str]) -> str | None:
+    """Give the first of several suffixes that cannot be told from another one by the ends of names."""
+    mine = suffix.lower()  # a file system may ignore case
+    for other in others:
+        theirs = other.lower()
+        if mine.endswith(theirs) or theirs.endswith(mine):
+            return other
+    return None
+
+
+def _check_all(record: dict[str, Any], wanted: dict[str, Any], path: str) -> None:
+    formats = record.get("formats") or {}
+    if not formats and not _known(record, wanted):
+        raise MismatchError(
+            f"{path} was made with {_format_told(record)}, which is none of {_told(wanted)}: "
+            "name that format among the others",
+        )
+    for suffix, format in wanted.items():
+        made = formats.get(suffix)
+        if made is not None and not _same_format(format, made):
+            raise MismatchError(
+                f"files {suffix!r} of {path} were made with {_format_told(made)} and are opened with "
+                f"{_format_told(format)}: open them with what they were made with, or choose another suffix",
+            )
+        other = overlapping(suffix, formats) if made is None else None
+        if other is not None:
+            raise MismatchError(
+                f"{path} holds files {other!r}, which could not be told from files {suffix!r}: "
+                "choose another suffix for the new format",
+            )
+
+
+def _known(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether the one format of a folder, if it is recorded, is among those that are wanted."""
+    return any(
+        all(record.get(option) in {None, format[option]} for option in _OPTIONS) for format in wanted.values()
+    )
+
+
+def _same_format(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(option not in one or one[option] == other.get(option) for option in _OPTIONS)
+
+
+def _told(formats: dict[str, Any]) -> str:
+    return ", ".join(f"{suffix!r} by {made.get('serializer')!r}" for suffix, made in formats.items())
+
+
+def _format_told(format: dict[str, Any]) -> str:
+    return " and ".join(f"{option} {format[option]!r}" for option in _OPTIONS if option in format)

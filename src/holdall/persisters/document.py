@@ -1,0 +1,280 @@
+"""One file of nested tables as a place: a value an id, by the path that leads to it."""
+
+import copy
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from holdall._whole import as_whole
+from holdall.abc import Capability, Persister, Serializer, conflict
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import (
+    CorruptValueError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    SerializationError,
+    StoreNotFoundError,
+    UnsupportedError,
+)
+
+__all__ = ["DocumentPersister", "path_of", "spelled"]
+
+
+def spelled(path: Iterable[str]) -> str:
+    """Give the id of a value: the names of its tables and its own, joined by ``/``.
+
+    Examples
+    --------
+    >>> spelled(["tool", "a/b", ""])
+    'tool/a%2Fb/%'
+    """
+    return "/".join(name.replace("%", "%25").replace("/", "%2F") or "%" for name in path)
+
+
+def path_of(id: str) -> list[str] | None:
+    """Undo `spelled`; None for what it would never give."""
+    path = ["" if name == "%" else unquote(name, errors="surrogatepass") for name in id.split("/")]
+    return path if spelled(path) == id else None
+
+
+class DocumentPersister(Persister):
+    """A file of nested dicts: ids are paths to values that are no dicts, and data are the values.
+
+    Parameters
+    ----------
+    path
+        The file; made by the first write.
+    serializer
+        How the whole document is written; one that runs no code when it reads.
+    durability
+        ``"process"`` or ``"power"``, as for folders.
+    read_only
+        Whether to refuse writes; the file must exist then.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is no such file to read.
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Threads and processes: any number; writers take turns by a lock on the file, readers never wait. After a
+    crash: the whole old or the whole new file. Cost: the file is read again when it has changed, and written
+    as a whole by each write. All values have the etag of the file, so a conditional write conflicts with any
+    other write to the file; they have no times of their own.
+
+    Examples
+    --------
+    >>> import os, pathlib, tempfile
+    >>> from holdall.serializers import get_serializer
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.json")
+    >>> place = DocumentPersister(path, get_serializer("json"))
+    >>> place["server/port"] = 80
+    >>> pathlib.Path(path).read_text(), list(place)
+    ('{"server": {"port": 80}}', ['server/port'])
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        serializer: Serializer[Any],
+        *,
+        durability: str = "process",
+        read_only: bool = False,
+    ) -> None:
+        if durability not in {"process", "power"}:
+            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
+        if serializer.executes_code:
+            raise InvalidArgumentError(f"{serializer.name} can run code when it reads: give another format")
+        self.serializer = serializer
+        self.read_only = read_only
+        self._whole = as_whole(path, power=durability == "power")
+        self._seen: tuple[Any, dict[str, Any]] | None = None
+        self._made = False
+        claims = {Capability.CHEAP_STAT, Capability.PERSISTENT}
+        if not read_only:
+            claims |= {Capability.WRITABLE, Capability.CAS_THREADS, Capability.CAS_HOST}
+        elif self._whole.state() is None:
+            raise StoreNotFoundError(2, "there is no such file to read", self.place)
+        self.capabilities = frozenset(claims)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_seen": None}
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return self._whole.place
+
+    @property
+    def owned(self) -> bool:
+        """Whether this handle made the file; what people wrote by hand is not cleared by a slip."""
+        return self._made or self._whole.state() is None
+
+    # ------------------------------------------------------------------ reading
+
+    def _now(self) -> tuple[Any, dict[str, Any]]:
+        """Give the state of the file and the values in it, by id."""
+        seen, state = self._seen, self._whole.state()
+        if seen is None or seen[0] != state:
+            state, document = self._load()
+            self._seen = seen = state, dict(_leaves(document, []))
+        return seen
+
+    def _load(self) -> tuple[Any, dict[str, Any]]:
+        file, state = self._whole.open() or (None, None)
+        if file is None:
+            return None, {}
+        with file:
+            data = file.read()
+        try:
+            document = self.serializer.loads(data) if data.strip() else {}
+        except Exception as error:
+            raise CorruptValueError(f"{self.place} cannot be read: {error}") from error
+        if not isinstance(document, dict):
+            raise CorruptValueError(f"{self.place} holds a {type(document).__name__}, and no table of names")
+        return state, document
+
+    def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
+        state, values = self._now()
+        try:
+            value = values[id]
+        except KeyError:
+            raise KeyError(id) from None
+        return copy.deepcopy(value), _stat(state)
+
+    def __getitem__(self, id: str) -> Any:
+        return self.read(id)[0]
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        state, values = self._now()
+        if id not in values:
+            raise KeyError(id)
+        return _stat(state)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._now()[1]
+
+    def __len__(self) -> int:
+        return len(self._now()[1])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._now()[1]))
+
+    def close(self) -> None:  # docstring inherited
+        self._seen = None
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self._change([(id, data)])
+
+    __setitem__ = put
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        return self._change([(id, data)], expected={id: expected})
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items by writing the file once: all of them, or after an error none."""
+        self._change(list(items))
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self._change([], drop=[id], expected={id: expected}, must_exist=True)
+
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        self._change([], drop=list(ids))
+
+    def _change(
+        self,
+        items: list[tuple[str, Any]],
+        *,
+        drop: Iterable[str] = (),
+        expected: dict[str, Expected] | None = None,
+        must_exist: bool = False,
+    ) -> Stat:
+        if self.read_only:
+            raise UnsupportedError(f"{self.place} was opened to be read only")
+        with self._whole.locked():
+            state, document = self._load()
+            there = dict(_leaves(document, []))
+            for id, wanted in (expected or {}).items():
+                actual: Etag = _stat(state).etag if id in there else ITEM_NOT_AVAILABLE
+                if wanted is not ANY_ETAG and actual != wanted:
+                    raise conflict(self, id, wanted, actual)
+            gone = [id for id in drop if id in there]
+            if must_exist and not gone:
+                raise KeyError(*drop)
+            for id in gone:
+                _delete(document, path_of(id) or [])
+            for id, value in items:
+                _insert(document, self._path(id), copy.deepcopy(value), self.place)
+            if gone or items:
+                self._made = self._made or state is None
+                self._replace(document)
+            return _stat(self._whole.state())
+
+    def _path(self, id: Any) -> list[str]:
+        path = path_of(id) if isinstance(id, str) else None
+        if path is None:
+            raise InvalidKeyError(f"{id!r:.120} is no path of names in {self.place}: see DocumentPersister")
+        return path
+
+    def _replace(self, document: dict[str, Any]) -> None:
+        try:
+            data = self.serializer.dumps(document)
+        except UnsupportedError:
+            raise
+        except Exception as error:
+            raise SerializationError(f"{self.place} was not written, and stays as it is: {error}") from error
+        with self._whole.replacing() as file:
+            file.write(data)
+
+
+def _leaves(table: dict[Any, Any], above: list[str]) -> Iterator[tuple[str, Any]]:
+    """Give all values that are no tables, by id; names that are no text are those of no item."""
+    for name, value in table.items():
+        if not isinstance(name, str):
+            continue
+        path = [*above, name]
+        if isinstance(value, dict):
+            yield from _leaves(value, path)
+        else:
+            yield spelled(path), value
+
+
+def _insert(document: dict[str, Any], path: list[str], value: Any, place: str) -> None:
+    """Put a value where its path leads, making tables, and overwriting none."""
+    if isinstance(value, dict):
+        raise SerializationError(
+            f"a dict would be a table of {place}, not a value: write its items one by one, as by "
+            f"get_subdict({'/'.join(path)!r}).update(...)",
+        )
+    table = document
+    for name in path[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise InvalidKeyError(f"{spelled(path)!r} cannot be in {place}: {name!r} is a value there")
+    if isinstance(table.get(path[-1]), dict):
+        raise InvalidKeyError(f"{spelled(path)!r} cannot be a value in {place}: it is a table there")
+    table[path[-1]] = value
+
+
+def _delete(table: dict[str, Any], path: list[str]) -> None:
+    """Delete a value, and the tables that are empty without it."""
+    name, *rest = path
+    if rest:
+        _delete(table[name], rest)
+        if table[name]:
+            return
+    del table[name]
+
+
+def _stat(state: Any) -> Stat:
+    if state is None:
+        return Stat("", math.nan, None)
+    return Stat("-".join(f"{part:x}" for part in state), math.nan, None)

@@ -1,0 +1,282 @@
+"""A zip archive as a place: an entry an id."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, cast
+
+from holdall._whole import as_whole
+from holdall.abc import Capability, Persister, conflict
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import (
+    CorruptValueError,
+    InvalidArgumentError,
+    StoreNotFoundError,
+    UnsupportedError,
+)
+from holdall.persisters.zip._archive import Archive, is_ours, stat_of
+from holdall.persisters.zip._rewrite import pack, rewrite
+
+__all__ = ["ZipPersister"]
+
+_METHODS = {
+    "store": zipfile.ZIP_STORED,
+    "deflate": zipfile.ZIP_DEFLATED,
+    "bzip2": zipfile.ZIP_BZIP2,
+    "lzma": zipfile.ZIP_LZMA,
+}
+_IN_MEMORY = 1 << 24  # bytes of new entries that need no file
+
+
+class ZipPersister(Persister):
+    """A zip archive: ids are names of its entries.
+
+    Parameters
+    ----------
+    archive
+        A path; the bytes of an archive; None for a new one in memory; or an open binary file that can seek.
+    compression
+        Of what is written: ``"deflate"``, ``"store"`` (none), ``"bzip2"`` or ``"lzma"``. Entries that are
+        there keep theirs.
+    level
+        How hard to compress, as `zipfile.ZipFile` has it.
+    durability
+        ``"process"`` or ``"power"``, as for folders.
+    read_only
+        Whether to refuse writes; an archive under a path must exist then.
+    guard
+        Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a function
+        that tells for which ids.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is no such archive to read.
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Names that could lead out of a folder (absolute, with ``..``, drives, backslashes) are never listed, and
+    never written. Of several entries with one name the last one counts.
+
+    Threads: any number. Processes, with a path: writers take turns by a lock on the file; readers never
+    wait. After a crash: each write makes a new archive beside, and renames it over the old one, so that
+    there is always a whole one; what a killed writer left is removed by the next one. An open file is
+    rewritten in its place, without that promise. Cost: a read looks at the file, and reads the directory
+    when it has changed; each write copies the archive (compressed, as it is), so write many at once.
+
+    The etag of an entry that we wrote is made of its time, random bytes and its checksum, all kept in the
+    archive; that of others, of checksum, sizes and time.
+
+    Examples
+    --------
+    >>> place = ZipPersister(None)
+    >>> place.write_many([("a.txt", b"one"), ("b/c.txt", b"two")])
+    >>> place["b/c.txt"], list(place)
+    (b'two', ['a.txt', 'b/c.txt'])
+    """
+
+    def __init__(
+        self,
+        archive: Any = None,
+        *,
+        compression: str = "deflate",
+        level: int | None = None,
+        durability: str = "process",
+        read_only: bool = False,
+        guard: bool | Callable[[str], bool] = False,
+    ) -> None:
+        if compression not in _METHODS:
+            raise InvalidArgumentError(
+                f"compression must be one of {', '.join(_METHODS)}, got {compression!r}"
+            )
+        if level is not None and (type(level) is not int or not 0 <= level <= 9):
+            raise InvalidArgumentError(f"level must be a number from 0 to 9, or None, got {level!r}")
+        if durability not in {"process", "power"}:
+            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
+        self.compression = compression
+        self.level = level
+        self.guard = guard
+        # What loading could run must not be writable for others, whatever the umask says.
+        self._whole = as_whole(archive, power=durability == "power", mode=0o664 if guard else 0o666)
+        self._archive: Archive | None = None
+        self.read_only = read_only or not self._whole.writable
+        claims = {Capability.BYTES, Capability.MTIME, Capability.CHEAP_STAT}
+        if not self.read_only:
+            claims |= {Capability.WRITABLE, Capability.CAS_THREADS}
+        if not self._whole.shared:
+            claims.add(Capability.STREAMING)
+        if self._whole.persistent:
+            claims.add(Capability.PERSISTENT)
+            if not self.read_only:
+                claims.add(Capability.CAS_HOST)
+        self.capabilities = frozenset(claims)
+        if read_only and self._whole.persistent and self._whole.state() is None:
+            raise StoreNotFoundError(2, "there is no such archive to read", self.place)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_archive": None}
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return self._whole.place
+
+    @property
+    def owned(self) -> bool:  # docstring inherited
+        return all(map(is_ours, self._now().entries.values()))
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names in the archive that are not safe, and not listed."""
+        return list(self._now().left_out)
+
+    # ------------------------------------------------------------------ reading
+
+    def _now(self) -> Archive:
+        """Give the archive in its state of now."""
+        archive = self._archive
+        state = self._whole.state()
+        if archive is not None and archive.state == state and archive.pid == os.getpid():
+            return archive
+        with self._whole.mutex:
+            self._archive = archive = self._open()
+        return archive
+
+    def _open(self) -> Archive:
+        file, state = self._whole.open() or (None, self._whole.state())
+        return Archive(file, state, self.place)
+
+    def _entry(self, id: str) -> tuple[Archive, zipfile.ZipInfo]:
+        archive = self._now()
+        try:
+            info = archive.entries[id]
+        except KeyError:
+            raise KeyError(id) from None
+        return archive, info
+
+    def _check(self, id: str, archive: Archive) -> None:
+        if self.guard(id) if callable(self.guard) else self.guard:
+            self._whole.check_trust(repr(id), archive.state)
+
+    def __getitem__(self, id: str) -> bytes:
+        return self.read(id)[0]
+
+    def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+        if self._whole.shared:
+            with self._whole.mutex:
+                return self._read(id)
+        return self._read(id)
+
+    def _read(self, id: str) -> tuple[bytes, Stat]:
+        archive, info = self._entry(id)
+        self._check(id, archive)
+        return archive.read(info), stat_of(info)
+
+    def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
+        if not self._whole.shared:
+            archive, info = self._entry(id)
+            if info.file_size > limit:
+                self._check(id, archive)
+                return archive.open(info)
+        return self[id]
+
+    def reader(self, id: str) -> BinaryIO:  # docstring inherited
+        return super().reader(id) if self._whole.shared else cast("BinaryIO", self.fetch(id, -1))
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        return stat_of(self._entry(id)[1])
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._now().entries
+
+    def __len__(self) -> int:
+        return len(self._now().entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._now().entries))
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        for id, info in list(self._now().entries.items()):
+            if id.startswith(prefix):
+                yield id, stat_of(info)
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self._change([(id, data)])
+
+    __setitem__ = put
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        new = self._change([(id, data)], expected={id: expected})
+        return stat_of(new[id])
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items by writing the archive once: all of them, or after an error none."""
+        self._change(items)
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self._change((), drop=[id], expected={id: expected}, must_exist=True)
+
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        self._change((), drop=list(ids))
+
+    def _change(
+        self,
+        items: Iterable[tuple[str, Any]],
+        *,
+        drop: Iterable[str] = (),
+        expected: dict[str, Expected] | None = None,
+        must_exist: bool = False,
+    ) -> dict[str, zipfile.ZipInfo]:
+        """Write the archive anew with other items; give the entries that are new."""
+        if self.read_only:
+            raise UnsupportedError(f"{self.place} was opened to be read only")
+        method = _METHODS[self.compression]
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+            # Outside of the lock: compressing takes time, and giving items may use this very store.
+            new = pack(items, cast("BinaryIO", file), method=method, level=self.level, place=self.place)
+            with new, self._whole.locked():
+                archive = self._open()  # of our own: others move about in the one they read from
+                for id, state in (expected or {}).items():
+                    self._require(archive, id, state)
+                gone = {id for id in drop if id in archive.entries}
+                if must_exist and not gone:
+                    raise KeyError(*drop)
+                if gone or new.filelist:
+                    self._replace(archive, gone, new)
+                return dict(new.NameToInfo)
+
+    def _require(self, archive: Archive, id: str, expected: Expected) -> None:
+        info = archive.entries.get(id)
+        actual: Etag = ITEM_NOT_AVAILABLE if info is None else stat_of(info).etag
+        if expected is not ANY_ETAG and actual != expected:
+            raise conflict(self, id, expected, actual)
+
+    def _replace(self, archive: Archive, gone: set[str], new: zipfile.ZipFile) -> None:
+        try:
+            with self._whole.replacing() as file:
+                rewrite(archive.zip, {*gone, *new.NameToInfo}, new, file)
+        except (zipfile.BadZipFile, EOFError, ValueError) as error:
+            raise CorruptValueError(
+                f"{self.place} is damaged, and stays as it is ({error}): copy what can be read elsewhere",
+            ) from error
+        finally:
+            self._archive = None
+
+    def close(self) -> None:  # docstring inherited
+        self._archive = None
+
+    def data(self) -> bytes:
+        """Give the whole archive, as the bytes of a file; none if nothing was ever stored."""
+        with self._whole.mutex:
+            file, _ = self._whole.open() or (None, None)
+            if file is None:
+                return b""
+            with file:
+                return file.read()

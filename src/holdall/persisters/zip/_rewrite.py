@@ -1,0 +1,156 @@
+"""Writing a zip archive anew: what stays is copied as it is, compressed; what is new is added."""
+
+import copy
+import struct
+import time
+import zipfile
+from collections.abc import Collection, Iterable
+from typing import Any, BinaryIO
+
+from holdall.persisters.zip._archive import check_name, stamp
+
+_LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the data begin
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
+_CHUNK = 1 << 20
+_FILE_MODE = 0o100644 << 16
+
+
+def pack(
+    items: Iterable[tuple[str, Any]], file: BinaryIO, *, method: int, level: int | None, place: str
+) -> zipfile.ZipFile:
+    """Write new entries into an archive of their own, of which they are copied later.
+
+    Parameters
+    ----------
+    items
+        Names and data; of several with one name the last one counts.
+    file
+        An empty file.
+    method, level
+        How to compress.
+    place
+        Where they will lie, for messages.
+    """
+    with zipfile.ZipFile(file, "w", method, compresslevel=level) as packed:
+        for name, data in items:
+            if not isinstance(name, str):
+                raise TypeError(f"names in an archive are text, got {type(name).__name__}")
+            check_name(name, place)
+            parts = data if type(data) is list else [data]
+            old = packed.NameToInfo.pop(name, None)
+            if old is not None:
+                packed.filelist.remove(old)
+            info = zipfile.ZipInfo(name, max(time.localtime()[:6], (1980, 1, 1, 0, 0, 0)))
+            info.compress_type = method
+            info.external_attr = _FILE_MODE
+            info.extra = stamp()
+            info.file_size = sum(memoryview(part).nbytes for part in parts)
+            info._compresslevel = level  # type: ignore[attr-defined]  # noqa: SLF001  (public from 3.13 on)
+            with packed.open(info, "w") as entry:
+                for part in parts:
+                    entry.write(part)
+    return zipfile.ZipFile(file)
+
+
+def rewrite(
+    old: zipfile.ZipFile | None, drop: Collection[str], new: zipfile.ZipFile | None, file: BinaryIO
+) -> None:
+    """Write an archive: the old one without some of its entries, and then the new ones.
+
+    Parameters
+    ----------
+    old
+        The archive as it is, for our use alone. What others left in it stays: comments, folders, entries
+        that are no items, and what comes before the first entry.
+    drop
+        Names of entries to leave out.
+    new
+        Entries to add.
+    file
+        Where to write; empty.
+    """
+    kept: list[zipfile.ZipInfo] = []
+    if old is not None:
+        kept = [
+            info
+            for info in {info.filename: info for info in old.infolist()}.values()
+            if info.filename not in drop
+        ]
+        whole = len(kept) == len(old.filelist) and all(map(_told_alike, kept))
+        start = (
+            old.start_dir
+            if whole
+            else min((info.header_offset for info in old.filelist), default=old.start_dir)
+        )
+        _copy(old, 0, start, file)
+    with zipfile.ZipFile(file, "w") as target:
+        if old is not None:
+            target.comment = old.comment
+            if whole:
+                for info in kept:
+                    _enter(target, info)
+            else:
+                for info in kept:
+                    _move(old, info, target)
+        if new is not None:
+            for info in new.infolist():
+                _move(new, info, target)
+
+
+def _told_alike(info: zipfile.ZipInfo) -> bool:
+    """Whether the name in a local header is what a new directory would hold, so that both can stay."""
+    return bool(info.flag_bits & _UTF8) or info.filename.isascii()
+
+
+def _enter(target: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Put an entry whose data were written already into the directory of an archive."""
+    assert target.fp is not None  # noqa: S101  (it is open)
+    target.filelist.append(info)
+    target.NameToInfo[info.filename] = info
+    target.start_dir = target.fp.tell()
+    target._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001  (there is no public way to move entries)
+
+
+def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFile) -> None:
+    """Copy an entry from one archive to another, compressed and encrypted as it is."""
+    assert source.fp is not None  # noqa: S101  (both are open)
+    assert target.fp is not None  # noqa: S101
+    source.fp.seek(info.header_offset)
+    header = source.fp.read(_LOCAL.size)
+    signature, name, extra = _LOCAL.unpack(header) if len(header) == _LOCAL.size else (b"", 0, 0)
+    if signature != b"PK\3\4":
+        raise zipfile.BadZipFile(f"{info.filename!r} is not where the directory says")
+    info_there = copy.copy(info)
+    info_there.extra = _without_sizes(info.extra)
+    info_there.header_offset = target.fp.tell()
+    if not info.flag_bits & _ENCRYPTED:  # whose first bytes depend on it
+        info_there.flag_bits &= ~_SIZES_FOLLOW
+    large = max(info.file_size, info.compress_size) > zipfile.ZIP64_LIMIT
+    target.fp.write(info_there.FileHeader(large))
+    _copy(source, info.header_offset + _LOCAL.size + name + extra, info.compress_size, target.fp)
+    if info_there.flag_bits & _SIZES_FOLLOW:
+        sizes = struct.pack("<QQ" if large else "<LL", info.compress_size, info.file_size)
+        target.fp.write(b"PK\7\x08" + struct.pack("<L", info.CRC) + sizes)
+    _enter(target, info_there)
+
+
+def _without_sizes(extra: bytes) -> bytes:
+    """Leave the field of 64-bit sizes out, which is written where it is needed."""
+    kept, at = b"", 0
+    while at + 4 <= len(extra):
+        number, size = struct.unpack_from("<HH", extra, at)
+        if number != 1:
+            kept += extra[at : at + 4 + size]
+        at += 4 + size
+    return kept
+
+
+def _copy(source: zipfile.ZipFile, start: int, size: int, target: Any) -> None:
+    assert source.fp is not None  # noqa: S101  (it is open)
+    source.fp.seek(start)
+    while size:
+        chunk = source.fp.read(min(size, _CHUNK))
+        if not chunk:
+            raise zipfile.BadZipFile("the archive ends too early")
+        target.write(chunk)
+        size -= len(chunk)

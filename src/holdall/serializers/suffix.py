@@ -1,0 +1,173 @@
+"""The format that the name of a file tells."""
+
+import gzip
+from collections.abc import Mapping
+from typing import Any
+
+from holdall.abc import KeyedSerializer, Serializer
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.serializers import OptionSerializer, get_serializer
+
+__all__ = ["BySuffix", "GzipSerializer", "by_suffix"]
+
+_TSV = "tsv"  # a csv with tabs; not a serializer by name, since its suffix is all there is to it
+_USUAL: dict[str, Any] = {
+    ".bin": "bytes",
+    ".cfg": "ini",
+    ".csv": "csv",
+    ".ini": "ini",
+    ".json": "json",
+    ".log": "text",
+    ".md": "text",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".pickle": "pickle",
+    ".pkl": "pickle",
+    ".rst": "text",
+    ".toml": "toml",
+    ".tsv": _TSV,
+    ".txt": "text",
+    ".xlsx": "xlsx",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+
+class GzipSerializer(OptionSerializer[Any]):
+    """What another serializer writes, compressed as ``gzip`` does it.
+
+    Parameters
+    ----------
+    inner
+        How values are written.
+    level
+        From 0, not at all, to 9, the smallest.
+
+    Examples
+    --------
+    >>> packed = GzipSerializer(get_serializer("json"))
+    >>> packed.loads(packed.dumps([1] * 1000)) == [1] * 1000, len(packed.dumps([1] * 1000))
+    (True, 45)
+    """
+
+    options = ("inner", "level")
+
+    def __init__(self, inner: Any, level: int = 6) -> None:
+        if type(level) is not int or not 0 <= level <= 9:
+            raise InvalidArgumentError(f"the level of gzip is a number from 0 to 9, got {level!r}")
+        self.inner = get_serializer(inner)
+        self.level = level
+        self.name = f"{self.inner.name}.gz"
+        self.suffix = f"{self.inner.suffix}.gz"
+        self.executes_code = self.inner.executes_code
+
+    def dumps(self, value: Any) -> bytes:  # docstring inherited
+        return gzip.compress(self.inner.dumps(value), self.level, mtime=0)  # equal values, equal data
+
+    def loads(self, data: bytes) -> Any:  # docstring inherited
+        return self.inner.loads(gzip.decompress(data))
+
+
+class BySuffix(KeyedSerializer[Any]):
+    """Chooses the serializer by the end of a name; see `by_suffix`."""
+
+    name = "by_suffix"
+    suffix = ""  # names have their own
+    executes_code = True
+
+    def __init__(self, table: Mapping[str, Any] | None = None, *, other: Any = "bytes") -> None:
+        self.table: dict[str, Any] = {}
+        for suffix, spec in (table or {}).items():
+            if not str(suffix).startswith(".") or suffix == ".":
+                raise InvalidArgumentError(f"a suffix is like '.json', got {suffix!r}")
+            self.table[suffix.lower()] = spec if spec is None else get_serializer(spec)
+        self.other = other if other is None else get_serializer(other)
+        self._found: dict[str, Serializer[Any]] = {}
+
+    def for_id(self, id: str) -> Serializer[Any]:  # docstring inherited
+        name = id.rpartition("/")[2].lower()
+        found = self._by_end(name)
+        if found is None and name.endswith(".gz"):
+            inner = self._by_end(name.removesuffix(".gz"))
+            found = inner and GzipSerializer(inner)
+        if found is None:
+            found = self.other
+        if found is None:
+            raise UnsupportedError(
+                f"the suffix of {id!r:.120} stands for no format: name one, as in "
+                f"by_suffix({{{_last(name)!r}: 'text'}}), or give by_suffix(other='bytes')",
+            )
+        return found
+
+    def _by_end(self, name: str) -> Serializer[Any] | None:
+        """Find the serializer of the longest suffix of a name that is known."""
+        dot = name.find(".", 1)
+        while dot > 0:
+            suffix = name[dot:]
+            if suffix in self.table:
+                return self.table[suffix]  # type: ignore[no-any-return]
+            if suffix in _USUAL:
+                if suffix not in self._found:
+                    self._found[suffix] = _usual(_USUAL[suffix])
+                return self._found[suffix]
+            dot = name.find(".", dot + 1)
+        return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_found": {}}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BySuffix) and (self.table, self.other) == (other.table, other.other)
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.table), self.other))
+
+    def __repr__(self) -> str:
+        parts = [repr(self.table)] if self.table else []
+        other = "bytes" if self.other == get_serializer("bytes") else self.other
+        return f"by_suffix({', '.join(parts + ([] if other == 'bytes' else [f'other={other!r}']))})"
+
+
+def by_suffix(table: Mapping[str, Any] | None = None, *, other: Any = "bytes") -> BySuffix:
+    """Let the end of each key choose how its value is written; the key keeps it.
+
+    Parameters
+    ----------
+    table
+        More suffixes, or other serializers for usual ones, by suffix; None in the place of a serializer
+        makes a suffix unknown. They go before the usual ones: ``.json``, ``.csv`` and ``.tsv`` (rows),
+        ``.txt``, ``.md``, ``.rst`` and ``.log`` (text), ``.toml``, ``.ini`` and ``.cfg``, ``.yaml`` and
+        ``.yml``, ``.npy``, ``.npz``, ``.parquet``, ``.xlsx``, ``.pkl`` and ``.pickle``, ``.bin``; and each
+        of these with ``.gz`` after it.
+    other
+        The serializer of all other keys; None to refuse them with `UnsupportedError`.
+
+    Notes
+    -----
+    Upper and lower case are the same. Of pickles, and of no others, owner and mode of the file are checked
+    before they are loaded, as in all stores. Packages that a format needs are imported when it is first used.
+
+    Examples
+    --------
+    >>> from holdall import FileDirStore
+    >>> store = FileDirStore(serializer=by_suffix())
+    >>> store["plan.json"] = {"a": [1]}
+    >>> store["plan.txt"] = "first a, then b"
+    >>> store["table.csv.gz"] = [["a", "b"], ["1", "2"]]
+    >>> sorted(store), store["table.csv.gz"][1]
+    (['plan.json', 'plan.txt', 'table.csv.gz'], ['1', '2'])
+    """
+    return BySuffix(table, other=other)
+
+
+def _usual(name: str) -> Serializer[Any]:
+    if name == _TSV:
+        from holdall.serializers.csv_ import CsvSerializer  # noqa: PLC0415  loaded when needed
+
+        return CsvSerializer(delimiter="\t")
+    return get_serializer(name)
+
+
+def _last(name: str) -> str:
+    return f".{name.rpartition('.')[2]}" if "." in name else ".suffix"

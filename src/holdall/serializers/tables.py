@@ -1,0 +1,157 @@
+"""Tables of other programs: Parquet files and workbooks."""
+
+import io
+import math
+from typing import Any
+
+from holdall.errors import CorruptValueError, SerializationError
+from holdall.serializers import OptionSerializer
+from holdall.serializers._document import optional
+
+__all__ = ["ParquetSerializer", "XlsxSerializer"]
+
+
+class ParquetSerializer(OptionSerializer[Any]):
+    """A `pandas.DataFrame` as a Parquet file. Loading never runs anything.
+
+    Parameters
+    ----------
+    compression
+        ``"snappy"``, ``"gzip"``, ``"zstd"`` or None, as pandas has it.
+    strict
+        Whether to read back what is written, and to refuse a frame that would not come back equal.
+
+    Raises
+    ------
+    UnsupportedError
+        If pandas or pyarrow is not installed: they come with the extra ``holdall[parquet]``.
+    """
+
+    name = "parquet"
+    suffix = ".parquet"
+    options = ("compression", "strict")
+
+    def __init__(self, *, compression: str | None = "snappy", strict: bool = True) -> None:
+        optional("pyarrow.parquet", "parquet", "parquet")
+        self.compression = compression
+        self.strict = strict
+        self._pandas = optional("pandas", "parquet", "parquet")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _parquet, (type(self), self.compression, self.strict)
+
+    def dumps(self, value: Any) -> bytes:  # docstring inherited
+        if not isinstance(value, self._pandas.DataFrame):
+            raise SerializationError(
+                f"serializer 'parquet' keeps pandas.DataFrame, got {type(value).__name__}: convert it",
+            )
+        try:
+            file = io.BytesIO()
+            value.to_parquet(file, engine="pyarrow", compression=self.compression)
+            data = file.getvalue()
+            same = not self.strict or bool(self.loads(data).equals(value))
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise SerializationError(f"serializer 'parquet' cannot write this frame: {error}") from error
+        if not same:
+            raise SerializationError(
+                "this frame would come back different from Parquet: convert its columns, or use "
+                "ParquetSerializer(strict=False)",
+            )
+        return data
+
+    def loads(self, data: bytes) -> Any:  # docstring inherited
+        return self._pandas.read_parquet(io.BytesIO(data), engine="pyarrow")
+
+
+class XlsxSerializer(OptionSerializer[Any]):
+    """A workbook as a dict of sheets, each a list of rows, each a list of cells. Loading runs nothing.
+
+    Parameters
+    ----------
+    strict
+        Whether to refuse what would not come back equal: trailing empty cells or rows, text that would be
+        a formula, types that cells do not have.
+
+    Raises
+    ------
+    UnsupportedError
+        If openpyxl is not installed: it comes with the extra ``holdall[xlsx]``.
+
+    Notes
+    -----
+    Cells are text, numbers (of 16 digits), booleans, `datetime.datetime`, or None where empty. A row ends
+    with its last cell that is not empty, a sheet with its last such row. Of formulas, the values are read
+    that the program which wrote the file has left with them. Formats, and all else that a workbook can
+    hold, are neither read nor kept when the value is written anew.
+    """
+
+    name = "xlsx"
+    suffix = ".xlsx"
+    options = ("strict",)
+
+    def __init__(self, *, strict: bool = True) -> None:
+        optional("openpyxl", "xlsx", "xlsx")
+        self.strict = strict
+
+    def dumps(self, value: Any) -> bytes:  # docstring inherited
+        try:
+            book = optional("openpyxl", "xlsx", "xlsx").Workbook(write_only=True)
+            for name, rows in value.items():
+                sheet = book.create_sheet(name)
+                for row in rows:
+                    sheet.append(row)
+            if not value:
+                raise ValueError("a workbook has at least one sheet")  # noqa: TRY301  (told as the others)
+            file = io.BytesIO()
+            book.save(file)
+            data = file.getvalue()
+            same = not self.strict or _same(self.loads(data), value)
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise SerializationError(f"serializer 'xlsx' cannot write this value: {error}") from error
+        if not same:
+            raise SerializationError(
+                "this value would come back different from a workbook: rows are lists of text, numbers, "
+                "booleans, datetimes and None, without empty cells at their end; convert it, or use "
+                "XlsxSerializer(strict=False)",
+            )
+        return data
+
+    def loads(self, data: bytes) -> Any:  # docstring inherited
+        try:
+            book = optional("openpyxl", "xlsx", "xlsx").load_workbook(io.BytesIO(data), data_only=True)
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise CorruptValueError(f"the data are not a workbook: {error}") from error
+        return {sheet.title: _rows(sheet) for sheet in book.worksheets}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare workbooks, numbers up to the 16 digits that these have."""
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(other, float):
+        return isinstance(one, int | float) and math.isclose(one, other, rel_tol=1e-15)
+    return bool(one == other)
+
+
+def _rows(sheet: Any) -> list[list[Any]]:
+    rows = []
+    for cells in sheet.iter_rows(values_only=True):
+        row = list(cells)
+        while row and row[-1] is None:
+            row.pop()
+        rows.append(row)
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
+
+
+def _parquet(cls: type[ParquetSerializer], compression: str | None, strict: bool) -> ParquetSerializer:
+    return cls(compression=compression, strict=strict)

@@ -1,0 +1,146 @@
+"""A store in one file of nested tables: INI, TOML, JSON, YAML."""
+
+import os
+from typing import Any, TypeVar
+
+from holdall.abc import NOT_MINE, KeyCodec
+from holdall.errors import InvalidKeyError
+from holdall.keys import as_key_codec
+from holdall.persisters.document import DocumentPersister, path_of, spelled
+from holdall.serializers import by_suffix, get_serializer
+from holdall.store import Store
+
+__all__ = ["DocumentStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class DocumentStore(Store[K, V]):
+    """One file of settings as a dict: keys are paths to its values, such as ``"server/port"``.
+
+    Parameters
+    ----------
+    path
+        The file; made by the first write.
+    serializer
+        How the file is written: ``"ini"``, ``"toml"``, ``"json"``, ``"yaml"``, or another serializer of dicts
+        that runs no code when it reads. None goes by the suffix of the file.
+    keys
+        None for text, with ``/`` between the names of tables and of the value; `tuple` for tuples of names.
+        In text, a ``/`` or ``%`` of a name itself is ``%2F`` or ``%25``, and an empty name is ``%``.
+    durability
+        What a returned write has survived: ``"process"`` or ``"power"``, as for `FileDirStore`.
+    read_only
+        Whether to refuse writes; the file must exist then.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is no such file to read.
+    CorruptValueError
+        If the file cannot be read in its format; from any verb that looks into it.
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Dicts are tables (sections), and never values: ``get_subdict("server")`` is a store of one. Comments, and
+    the order of what is written anew, are those of the serializer: writing loses comments. In an INI file
+    all values are text, and lie in a section.
+
+    Threads and processes: any number may read and write; conditional operations are linearizable on the
+    machine. After a crash: the whole old or the whole new file. Cost: each write writes the file.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "settings.ini")
+    >>> settings = DocumentStore(path)
+    >>> settings.update({"server/host": "example.org", "server/port": "80"})
+    >>> print(pathlib.Path(path).read_text().strip())
+    [server]
+    host = example.org
+    port = 80
+    >>> dict(settings.get_subdict("server"))
+    {'host': 'example.org', 'port': '80'}
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        serializer: Any = None,
+        keys: Any = None,
+        durability: str = "process",
+        read_only: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        where = os.fspath(path)
+        how = by_suffix(other=None).for_id(where) if serializer is None else get_serializer(serializer)
+        codec: KeyCodec[Any]
+        codec = TablePaths(tuples=keys is tuple) if keys in (None, str, tuple) else as_key_codec(keys)
+        self._params = {
+            "path": where,
+            "serializer": serializer,
+            "keys": keys,
+            "durability": durability,
+            "read_only": read_only,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+        self._assemble(
+            DocumentPersister(where, how, durability=durability, read_only=read_only),
+            codec,
+            None,
+            value_type=value_type,
+            append_only=append_only,
+        )
+
+
+class TablePaths(KeyCodec[Any]):
+    """Paths to values in nested tables, as text or as tuples of names.
+
+    Parameters
+    ----------
+    tuples
+        Whether keys are tuples of names.
+
+    Examples
+    --------
+    >>> TablePaths(tuples=True).encode(("paths", "a/b"))
+    'paths/a%2Fb'
+    """
+
+    def __init__(self, *, tuples: bool = False) -> None:
+        self.tuples = tuples
+
+    def encode(self, key: Any) -> str:  # docstring inherited
+        if self.tuples:
+            names = (key,) if isinstance(key, str) else key
+            if isinstance(names, tuple) and names and all(isinstance(name, str) for name in names):
+                return spelled(names)
+        elif isinstance(key, str) and path_of(key) is not None:
+            return str.__str__(key)
+        what = "a tuple of names" if self.tuples else "text, with '/' between names, and '%' as '%25'"
+        raise InvalidKeyError(f"a path to a value is {what}, got {key!r:.80}")
+
+    def decode(self, id: str) -> Any:  # docstring inherited
+        path = path_of(id)
+        if path is None:
+            return NOT_MINE
+        return tuple(path) if self.tuples else id
+
+    def id_prefix(self, prefix: Any) -> str:  # docstring inherited
+        return "" if prefix == () else self.encode(prefix) + "/"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TablePaths) and self.tuples == other.tuples
+
+    def __hash__(self) -> int:
+        return hash(self.tuples)

@@ -1,0 +1,272 @@
+"""Several formats in one folder, a store for each."""
+
+import os
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Self
+
+from holdall.errors import InvalidArgumentError
+from holdall.keys import PathKeys, as_key_codec
+from holdall.persisters.files import FilesPersister, overlapping, recorded
+from holdall.serializers import get_serializer
+from holdall.stores._recorded import check_recorded
+from holdall.stores.files import FileDirStore
+
+__all__ = ["MultiFormatStore"]
+
+# What a format may choose for itself; the rest is said once for the folder.
+_OWN = ("suffix", "durability", "hidden", "max_levels", "trust", "value_type", "append_only")
+
+
+class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
+    """A folder that holds several formats: a `FileDirStore` for each, by name.
+
+    Parameters
+    ----------
+    path
+        The folder; made by the first write. None for a private temporary one.
+    *serializers
+        Formats that are named as their serializers are: ``"json"``, ``"npy"``, or a `Serializer`.
+    formats
+        Formats by name, as the keywords below; for names that are also options.
+    keys, durability, read_only, hidden, max_levels, trust, value_type, append_only
+        As for `FileDirStore`, for all formats. A codec in `keys` names the files below their suffixes.
+    **named
+        Formats by name: a serializer, or a dict of its ``serializer`` and of options that this format is
+        to have otherwise than the others (any but `keys` and `read_only`; also ``suffix`` and
+        ``mmap_mode``). With no formats at all, those that the folder was made with.
+
+    Raises
+    ------
+    MismatchError
+        If files of the folder were made with other formats than they are opened with.
+    StoreNotFoundError
+        If the folder is to be read and does not exist.
+    InvalidArgumentError
+        If two formats could not be told apart by their suffixes, or an option is not one of those above.
+
+    Notes
+    -----
+    Each format sees the files that end with its suffix, and no others: the key ``"a"`` in two formats is
+    two items, in two files. Names of folders are shared, so a folder ``"a.json"`` of one format keeps
+    another one from writing a file ``"a.json"``.
+
+    Threads, processes, after a crash: as `FileDirStore`. Cost: that of one `FileDirStore`; the formats share
+    its descriptors, its lock and its workspace. The folder's record names all formats that were ever
+    written with; a plain `FileDirStore` with any of them opens the folder too.
+
+    Examples
+    --------
+    >>> formats = MultiFormatStore(None, "json", notes={"serializer": "text", "suffix": ".md"})
+    >>> formats.json["a"] = {"loss": 0.5}
+    >>> formats["notes"]["a"] = "# It converges"
+    >>> formats.json["a"], list(formats)
+    ({'loss': 0.5}, ['json', 'notes'])
+    >>> sorted(os.listdir(formats.path))
+    ['.holdall', 'a.json', 'a.md']
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *serializers: Any,
+        formats: Mapping[str, Any] | None = None,
+        keys: Any = None,
+        durability: str = "process",
+        read_only: bool = False,
+        hidden: bool = False,
+        max_levels: int | None = None,
+        trust: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+        **named: Any,
+    ) -> None:
+        chosen = _by_name(serializers, {**(formats or {}), **named})
+        if not chosen:
+            chosen = _recorded_formats(path)
+        self._open(
+            path,
+            {
+                "path": None if path is None else os.fspath(path),
+                "formats": chosen,
+                "keys": keys,
+                "durability": durability,
+                "read_only": read_only,
+                "hidden": hidden,
+                "max_levels": max_levels,
+                "trust": trust,
+                "value_type": value_type,
+                "append_only": append_only,
+            },
+        )
+
+    def _open(self, path: str | os.PathLike[str] | None, params: dict[str, Any]) -> None:
+        self._params = params
+        plans = {name: _plan(name, spec, params) for name, spec in params["formats"].items()}
+        record: dict[str, dict[str, str]] = {}
+        for name, plan in plans.items():
+            suffix = plan["suffix"]
+            other = overlapping(suffix, record)
+            if other is not None:
+                raise InvalidArgumentError(
+                    f"formats {record[other]['name']!r} with suffix {other!r} and {name!r} with suffix "
+                    f"{suffix!r} could not be told apart: give one of them another suffix",
+                )
+            codec = plan.pop("codec")
+            record[suffix] = {
+                "name": name,
+                "serializer": get_serializer(plan["serializer"]).name,
+                "keys": repr(codec),
+            }
+            if params["keys"] not in (None, str, tuple):
+                plan |= {"keys": codec, "suffix": None}
+        durable = any(plan["durability"] == "power" for plan in plans.values())
+        self._place = FilesPersister(
+            path,
+            durability="power" if durable else "process",  # which new folders share
+            read_only=params["read_only"],
+            record={"formats": record},
+        )
+        self._views: dict[str, FileDirStore[Any, Any]] = {}
+        for name, plan in plans.items():
+            view = FileDirStore.__new__(FileDirStore)
+            view._set_up({"path": params["path"], **plan}, self._place)  # noqa: SLF001  (it is made here)
+            self._views[name] = view
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (type(self), self.path, self._params)
+
+    # ------------------------------------------------------------------ the formats
+
+    def __getitem__(self, name: str) -> FileDirStore[Any, Any]:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __getattr__(self, name: str) -> FileDirStore[Any, Any]:
+        views = vars(self).get("_views", {})  # not there yet while it is being made
+        if name in views:
+            return views[name]  # type: ignore[no-any-return]
+        close = get_close_matches(name, views, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; its formats are {', '.join(views)}"
+        raise AttributeError(f"{type(self).__name__} has no format {name!r}{hint}", name=name, obj=self)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._views})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._views)
+
+    # ------------------------------------------------------------------ the folder
+
+    @property
+    def path(self) -> str:
+        """The folder, absolute; asking makes a temporary one."""
+        return self._place.path
+
+    def get_params(self) -> dict[str, Any]:
+        """Give the options of this store, by name, as they were given; ``formats`` has all of them.
+
+        Returns
+        -------
+        dict
+            Sorted by name.
+        """
+        return dict(sorted(self._params.items()))
+
+    def __repr__(self) -> str:
+        options = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
+        options += [
+            f"{name}={value!r}"
+            for name, value in self._params.items()
+            if name not in {"path", "formats"} and value not in (None, False)
+        ]
+        return f"{type(self).__name__}({', '.join([repr(self._params['path']), *options])})"
+
+    def flush(self) -> None:
+        """Bring to the folder what is still on its way."""
+        self._place.flush()
+
+    def close(self) -> None:
+        """Give back what all formats hold of the folder; the next use opens it again."""
+        self._place.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _by_name(serializers: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Name all formats that were given, each once."""
+    formats: dict[str, Any] = {}
+    for spec in serializers:
+        name = get_serializer(spec).name
+        if name in formats or name in named:
+            raise InvalidArgumentError(f"two formats are called {name!r}: give one by a keyword of its own")
+        formats[name] = spec
+    return formats | named
+
+
+def _recorded_formats(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Give the formats that a folder was made with."""
+    made = {} if path is None else recorded(path, "formats") or _one_format(path)
+    if path is None or not made:
+        where = "a temporary folder" if path is None else repr(os.fspath(path))
+        raise InvalidArgumentError(
+            f'{where} has no formats yet: name them, as in MultiFormatStore(path, "json", arrays="npy")',
+        )
+    formats = {}
+    for suffix, format in made.items():
+        check_recorded(format["serializer"], repr(os.fspath(path)))
+        formats[format["name"]] = {"serializer": format["serializer"], "suffix": suffix}
+    return formats
+
+
+def _one_format(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Give the format of a folder that a `FileDirStore` made, if it is recorded."""
+    name = recorded(path, "serializer")
+    if name is None:
+        return {}
+    check_recorded(name, repr(os.fspath(path)))
+    return {get_serializer(name).suffix: {"name": name, "serializer": name}}
+
+
+def _plan(name: Any, spec: Any, shared: dict[str, Any]) -> dict[str, Any]:
+    """Complete the options of one format."""
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        raise InvalidArgumentError(f"a format is known by a name as of an attribute, got {name!r}")
+    if hasattr(MultiFormatStore, name):
+        raise InvalidArgumentError(f"a format cannot be called {name!r}, which is a method of the store")
+    own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
+    unknown = set(own) - {"serializer", "mmap_mode", *_OWN}
+    if unknown or "serializer" not in own:
+        what = f"has no option {min(unknown)!r}" if unknown else "needs a serializer"
+        raise InvalidArgumentError(
+            f"format {name!r} {what}; its options are serializer, mmap_mode, {', '.join(_OWN)}",
+        )
+    try:
+        serializer = get_serializer(own["serializer"])
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"format {name!r}: {error}") from error
+    common = {option: shared[option] for option in _OWN if option != "suffix"}
+    folder = {"keys": shared["keys"], "read_only": shared["read_only"]}
+    plan = {**folder, "mmap_mode": None, **common, **own}
+    plan["suffix"] = plan.get("suffix") or serializer.suffix
+    if not plan["suffix"]:
+        raise InvalidArgumentError(f"format {name!r} needs a suffix, by which its files are known")
+    keys = plan["keys"]
+    files = PathKeys(suffix=plan["suffix"], tuples=keys is tuple, hidden=plan["hidden"])
+    plan["codec"] = files if keys in (None, str, tuple) else as_key_codec(keys) | files
+    return plan
+
+
+def _reopened(cls: type[MultiFormatStore], path: str, params: dict[str, Any]) -> MultiFormatStore:
+    store = cls.__new__(cls)
+    store._open(path, params)  # noqa: SLF001  (of our own kind)
+    return store

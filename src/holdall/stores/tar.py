@@ -1,0 +1,83 @@
+"""A store that reads a tar archive."""
+
+import os
+from typing import Any, TypeVar
+
+from holdall.abc import KeyedSerializer
+from holdall.persisters.tar import TarReader
+from holdall.serializers import get_serializer
+from holdall.store import Store
+from holdall.stores._paths import path_codec
+
+__all__ = ["TarStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class TarStore(Store[K, V]):
+    """A tar archive as a dict that can only be read: a plain file a value.
+
+    Parameters
+    ----------
+    archive
+        A path, bytes, or an open binary file that can seek: plain or compressed by gzip, bzip2 or xz.
+    serializer
+        How values were written: ``by_suffix()``, or a name such as ``"json"``. None takes members for what
+        they are: bytes, under their whole names.
+    keys, suffix
+        As for `ZipStore`.
+    trust
+        Whether to load pickles that other users could have written; those of bytes and open files always
+        could.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is no such archive.
+    CorruptValueError
+        If it is no tar archive, or a damaged one; from any verb that looks into it.
+
+    Notes
+    -----
+    Members whose names could lead out of a folder, links and devices are no items; `left_out` tells of them.
+
+    Threads, processes: any number. Cost: see `TarReader`; read in the order of iteration.
+
+    Examples
+    --------
+    >>> import io, tarfile
+    >>> file = io.BytesIO()
+    >>> with tarfile.open(fileobj=file, mode="w:xz") as archive:
+    ...     info = tarfile.TarInfo("conf/a.json")
+    ...     info.size = 6
+    ...     archive.addfile(info, io.BytesIO(b"[1, 2]"))
+    >>> dict(TarStore(file, serializer="json"))
+    {'conf/a': [1, 2]}
+    """
+
+    def __init__(
+        self,
+        archive: Any,
+        *,
+        serializer: Any = None,
+        keys: Any = None,
+        suffix: str | None = None,
+        trust: bool = False,
+    ) -> None:
+        how = get_serializer("bytes" if serializer is None else serializer)
+        guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
+        self._tar = TarReader(archive, guard=not trust and guard)
+        self._assemble(self._tar, path_codec(keys, suffix, "" if serializer is None else how.suffix), how)
+        self._params = {
+            "archive": os.fspath(archive) if isinstance(archive, os.PathLike) else archive,
+            "serializer": serializer,
+            "keys": keys,
+            "suffix": suffix,
+            "trust": trust,
+        }
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names in the archive under which no items lie: unsafe ones, links and devices."""
+        return self._tar.left_out

@@ -1,0 +1,127 @@
+"""A store in a zip archive."""
+
+import os
+from typing import Any, TypeVar
+
+from holdall.abc import KeyedSerializer
+from holdall.persisters.zip import ZipPersister
+from holdall.serializers import get_serializer
+from holdall.store import Store
+from holdall.stores._paths import path_codec
+
+__all__ = ["ZipStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class ZipStore(Store[K, V]):
+    """A zip archive as a dict: an entry a value.
+
+    Parameters
+    ----------
+    archive
+        A path, whose archive is made by the first write; the bytes of an archive; None for a new one in
+        memory; or an open binary file that can seek.
+    serializer
+        How values are written, as for `FileDirStore`: ``by_suffix()`` and names such as ``"json"``. None
+        takes entries for what they are: bytes, under their whole names.
+    keys
+        How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of text; a
+        `KeyCodec`, as ``Suffix("")`` for names as they stand; or a pair of functions.
+    suffix
+        Suffix of all names; None for the serializer's own. Other entries are not seen.
+    compression
+        Of what is written: ``"deflate"``, ``"store"`` (none), ``"bzip2"`` or ``"lzma"``.
+    level
+        How hard to compress: 0 to 9; None for the usual.
+    durability
+        What a returned write has survived: ``"process"`` or ``"power"``, as for `FileDirStore`.
+    read_only
+        Whether to refuse writes; an archive under a path must exist then.
+    trust
+        Whether to load pickles that other users could have written; those of bytes and open files always
+        could.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If the archive is to be read and does not exist.
+    CorruptValueError
+        If it is no zip archive, or a damaged one; from any verb that looks into it.
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Entries whose names could lead out of a folder are no items: they are never listed, read or copied.
+    `left_out` tells of them.
+
+    Threads, processes: any number may read and write an archive under a path; conditional operations are
+    linearizable on the machine, plain writes included. After a crash: there is always a whole archive, the
+    one before a write or the one after it. Cost: each write copies the archive, so use ``update``, which
+    copies it once and stores all items or, after an error, none.
+
+    Examples
+    --------
+    >>> store = ZipStore(serializer="json")
+    >>> store.update({"a": 1, "b/c": [2]})
+    >>> sorted(store), ZipStore(store.data())["b/c.json"]
+    (['a', 'b/c'], b'[2]')
+    """
+
+    def __init__(
+        self,
+        archive: Any = None,
+        *,
+        serializer: Any = None,
+        keys: Any = None,
+        suffix: str | None = None,
+        compression: str = "deflate",
+        level: int | None = None,
+        durability: str = "process",
+        read_only: bool = False,
+        trust: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        how = get_serializer("bytes" if serializer is None else serializer)
+        usual = "" if serializer is None else how.suffix
+        place = ZipPersister(
+            archive,
+            compression=compression,
+            level=level,
+            durability=durability,
+            read_only=read_only,
+            guard=not trust and (how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code),
+        )
+        self._zip = place
+        self._assemble(
+            place, path_codec(keys, suffix, usual), how, value_type=value_type, append_only=append_only
+        )
+        self._params = {
+            "archive": os.fspath(archive) if isinstance(archive, os.PathLike) else archive,
+            "serializer": serializer,
+            "keys": keys,
+            "suffix": suffix,
+            "compression": compression,
+            "level": level,
+            "durability": durability,
+            "read_only": read_only,
+            "trust": trust,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names in the archive that are not safe, and under which no items lie."""
+        return self._zip.left_out
+
+    def data(self) -> bytes:
+        """Give the whole archive, as the bytes of a file; none if nothing was ever stored."""
+        return self._zip.data()
