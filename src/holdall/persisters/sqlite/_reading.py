@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from holdall.abc import Unary
 from holdall.conditional import Stat
+from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
 
 _EVERYTHING = 1 << 62  # bytes
@@ -43,6 +44,7 @@ class SqliteReading(SqlitePlace):
 
     def _get(self, id: Any, limit: int) -> Any:
         """Give the data of an id, those of over `limit` bytes as a file."""
+        gone = None
         while True:
             rows = self._rows(self._sql.get, as_id(id))
             if not rows:
@@ -53,7 +55,19 @@ class SqliteReading(SqlitePlace):
             large = self._large(data, limit)
             if large is not None:
                 return large
-            # It was replaced after the first look: its number is never used again.
+            gone = self._replaced(id, data, gone)
+
+    def _replaced(self, id: Any, number: int, before: int | None) -> int:
+        """Give the number of large data that are gone, if that can be because they were replaced.
+
+        A number is never used again, so an item that is still at one that was gone has lost its data.
+        """
+        if number == before:
+            raise CorruptValueError(
+                f"the data of {id!r:.120} in {self.place} are lost, the file was damaged: "
+                "check() counts such items; write it anew, or delete it"
+            )
+        return number
 
     def _large(self, number: int, limit: int) -> Any:
         """Give large data by their number, None if they are gone."""
@@ -84,24 +98,28 @@ class SqliteReading(SqlitePlace):
         return io.BytesIO(data) if type(data) is bytes else cast("BinaryIO", data)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+        gone = None
         while True:
             rows = self._rows(self._sql.read, as_id(id))
             if not rows:
                 raise KeyError(id)
-            [(version, data)] = rows
-            if type(data) is not bytes:
-                data = self._large(data, _EVERYTHING)
+            [(version, kept)] = rows
+            data = kept if type(kept) is bytes else self._large(kept, _EVERYTHING)
             if data is not None:
                 return data, stat_of(version, len(data))
+            gone = self._replaced(id, kept, gone)
 
     def stat(self, id: str) -> Stat:  # docstring inherited
+        gone = None
         while True:
             rows = self._rows(self._sql.stat, as_id(id))
             if not rows:
                 raise KeyError(id)
-            stat = self._stat(*rows[0])
+            [(version, size)] = rows
+            stat = self._stat(version, size)
             if stat is not None:
                 return stat
+            gone = self._replaced(id, size, gone)
 
     def _stat(self, version: int, size: int) -> Stat | None:
         """Make a stat; None if it is of large data that are gone."""
