@@ -12,7 +12,7 @@ from holdall.conditional import Stat
 from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
 
-_EVERYTHING = 1 << 62  # bytes
+_EVERYTHING = 1 << 62  # bytes, or items
 _FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
 _BATCH = 10_000  # ids that are looked up by one statement
 
@@ -222,7 +222,7 @@ class SqliteReading(SqlitePlace):
         rows = self._rows(
             f"SELECT id FROM {self._sql.items} {where} ORDER BY {order} LIMIT ?",
             *(bound for pair in bounds for bound in pair),
-            -1 if limit is None else limit,
+            -1 if limit is None else min(max(limit, 0), _EVERYTHING),
         )
         return (as_text(id) for (id,) in rows)
 

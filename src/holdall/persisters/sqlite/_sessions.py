@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from holdall._places import check_trust
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
@@ -66,9 +66,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute(end)
     except BaseException:
-        if connection.in_transaction:
-            for statement in undo:
-                connection.execute(statement)
+        with suppress(sqlite3.ProgrammingError):  # it was closed, which undoes all as well
+            if connection.in_transaction:
+                for statement in undo:
+                    connection.execute(statement)
         raise
 
 
@@ -159,7 +160,7 @@ class Sessions:
         path = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         try:
             return sqlite3.connect(
-                f"file:{path}?mode={mode}",
+                f"file://{path}?mode={mode}",
                 uri=True,
                 timeout=self.timeout,
                 isolation_level=None,
