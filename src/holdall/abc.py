@@ -409,7 +409,8 @@ class Persister(Reader, MutableMapping[str, Any]):
 def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
     """Build the error of a compare-and-swap that lost."""
     return ConflictError(
-        f"{id!r:.120} in {persister.place} is at {actual!r}, not at {expected!r:.120}: read it again and retry",
+        f"{id!r:.120} in {persister.place} is at {actual!r}, not at {expected!r:.120}: "
+        "read it again and retry",
         actual,
     )
 

@@ -148,6 +148,11 @@ class SQLiteStore(Store[K, V]):
         -------
         list of str
             What is wrong, a sentence each; empty if nothing is.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the file cannot be read at all.
         """
         return self._database.check()
 
@@ -157,7 +162,8 @@ class SQLiteStore(Store[K, V]):
         Returns
         -------
         int
-            Bytes that were given back.
+            Bytes that were given back; less than none if somebody who reads kept the log from being emptied
+            for longer than the timeout.
 
         Raises
         ------

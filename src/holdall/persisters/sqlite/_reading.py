@@ -11,6 +11,7 @@ from holdall.abc import Unary
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
+from holdall.persisters.sqlite._sessions import Sessions
 
 _EVERYTHING = 1 << 62  # bytes, or items
 _FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
@@ -74,7 +75,10 @@ class SqliteReading(SqlitePlace):
         if limit < _EVERYTHING:
             sizes = self._rows(self._sql.size_large, number)
             if sizes and sizes[0][0] > limit:
-                return self._open_large(number)
+                try:
+                    return self._open_large(number)
+                except sqlite3.Error as error:
+                    raise self._sessions.translated(error, "large data cannot be opened") from error
         rows = self._rows(self._sql.get_large, number)
         return rows[0][0] if rows else None
 
@@ -91,7 +95,7 @@ class SqliteReading(SqlitePlace):
         except BaseException:
             connection.close()
             raise
-        return cast("BinaryIO", io.BufferedReader(_LargeFile(connection, blob), 1 << 18))
+        return cast("BinaryIO", io.BufferedReader(_LargeFile(connection, blob, self._sessions), 1 << 18))
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
         data = self._get(id, 0)
@@ -246,9 +250,10 @@ class SqliteReading(SqlitePlace):
 class _LargeFile(io.RawIOBase):
     """Large data as a file, with the connection that belongs to it."""
 
-    def __init__(self, connection: sqlite3.Connection, blob: sqlite3.Blob) -> None:
+    def __init__(self, connection: sqlite3.Connection, blob: sqlite3.Blob, sessions: Sessions) -> None:
         self._connection = connection
         self._blob = blob
+        self._sessions = sessions
 
     def readable(self) -> bool:
         return True
@@ -261,7 +266,10 @@ class _LargeFile(io.RawIOBase):
         return self._blob.tell()
 
     def readinto(self, buffer: Any) -> int:
-        data = self._blob.read(len(buffer))
+        try:
+            data = self._blob.read(len(buffer))
+        except sqlite3.Error as error:
+            raise self._sessions.translated(error, "large data cannot be read") from error
         buffer[: len(data)] = data
         return len(data)
 

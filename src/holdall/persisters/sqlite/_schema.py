@@ -36,7 +36,7 @@ def check_table(name: object) -> str:
         if not (lower == TABLES or lower.startswith("sqlite_") or lower.endswith(_TAKEN)):
             return name
     raise InvalidArgumentError(
-        f"table is a printable text of up to 200 characters other than {TABLES!r} and 'sqlite_...', "
+        f"table is a printable text of up to 200 characters other than {TABLES!r}, 'sqlite_...' and '...:large', "
         f"got {name!r:.80}",
     )
 
@@ -80,7 +80,8 @@ class Statements:
         self.get = f"SELECT data FROM {items} WHERE id = ?"
         self.read = f"SELECT version, data FROM {items} WHERE id = ?"
         self.stat = f"SELECT version, {self.size} FROM {items} WHERE id = ?"
-        self.read_many = f"SELECT asked.value, {items}.data FROM json_each(?) AS asked CROSS JOIN {items} ON {items}.id = asked.value"
+        asked = f"json_each(?) AS asked CROSS JOIN {items} ON {items}.id = asked.value"
+        self.read_many = f"SELECT asked.value, {items}.data FROM {asked}"
         self.has = f"SELECT 1 FROM {items} WHERE id = ?"
         self.count = f"SELECT count(*) FROM {items}"
 
