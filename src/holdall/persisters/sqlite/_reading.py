@@ -4,14 +4,13 @@ import io
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from holdall.abc import Unary
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
-from holdall.persisters.sqlite._sessions import Sessions
 
 _EVERYTHING = 1 << 62  # bytes, or items
 _FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
@@ -53,7 +52,7 @@ class SqliteReading(SqlitePlace):
             [(data,)] = rows
             if type(data) is bytes:
                 return data
-            large = self._large(data, limit)
+            large = self._large(id, data, limit)
             if large is not None:
                 return large
             gone = self._replaced(id, data, gone)
@@ -70,19 +69,16 @@ class SqliteReading(SqlitePlace):
             )
         return number
 
-    def _large(self, number: int, limit: int) -> Any:
-        """Give large data by their number, None if they are gone."""
+    def _large(self, id: Any, number: int, limit: int) -> Any:
+        """Give the large data of an id by their number, None if they are gone."""
         if limit < _EVERYTHING:
             sizes = self._rows(self._sql.size_large, number)
             if sizes and sizes[0][0] > limit:
-                try:
-                    return self._open_large(number)
-                except sqlite3.Error as error:
-                    raise self._sessions.translated(error, "large data cannot be opened") from error
+                return self._open_large(number, f"the data of {id!r:.120} cannot be read")
         rows = self._rows(self._sql.get_large, number)
         return rows[0][0] if rows else None
 
-    def _open_large(self, number: int) -> BinaryIO | None:
+    def _open_large(self, number: int, what: str) -> BinaryIO | None:
         """Open large data as a file, None if they are gone."""
         # An open blob pins the state of the database that its connection sees, so it has one of its own.
         connection = self._sessions.connect()
@@ -92,10 +88,13 @@ class SqliteReading(SqlitePlace):
                 connection.close()
                 return None
             blob = connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._sessions.translated(error, what) from error
             raise
-        return cast("BinaryIO", io.BufferedReader(_LargeFile(connection, blob, self._sessions), 1 << 18))
+        file = _LargeFile(connection, blob, lambda error: self._sessions.translated(error, what))
+        return cast("BinaryIO", io.BufferedReader(file, 1 << 18))
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
         data = self._get(id, 0)
@@ -108,7 +107,7 @@ class SqliteReading(SqlitePlace):
             if not rows:
                 raise KeyError(id)
             [(version, kept)] = rows
-            data = kept if type(kept) is bytes else self._large(kept, _EVERYTHING)
+            data = kept if type(kept) is bytes else self._large(id, kept, _EVERYTHING)
             if data is not None:
                 return data, stat_of(version, len(data))
             gone = self._replaced(id, kept, gone)
@@ -250,10 +249,15 @@ class SqliteReading(SqlitePlace):
 class _LargeFile(io.RawIOBase):
     """Large data as a file, with the connection that belongs to it."""
 
-    def __init__(self, connection: sqlite3.Connection, blob: sqlite3.Blob, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        blob: sqlite3.Blob,
+        translated: Callable[[sqlite3.Error], Exception],
+    ) -> None:
         self._connection = connection
         self._blob = blob
-        self._sessions = sessions
+        self._translated = translated
 
     def readable(self) -> bool:
         return True
@@ -269,7 +273,7 @@ class _LargeFile(io.RawIOBase):
         try:
             data = self._blob.read(len(buffer))
         except sqlite3.Error as error:
-            raise self._sessions.translated(error, "large data cannot be read") from error
+            raise self._translated(error) from error
         buffer[: len(data)] = data
         return len(data)
 

@@ -36,8 +36,8 @@ def check_table(name: object) -> str:
         if not (lower == TABLES or lower.startswith("sqlite_") or lower.endswith(_TAKEN)):
             return name
     raise InvalidArgumentError(
-        f"table is a printable text of up to 200 characters other than {TABLES!r}, 'sqlite_...' and '...:large', "
-        f"got {name!r:.80}",
+        f"table is a printable text of up to 200 characters other than {TABLES!r}, 'sqlite_...' and "
+        f"'...:large', got {name!r:.80}",
     )
 
 
