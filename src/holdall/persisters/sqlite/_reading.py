@@ -11,9 +11,12 @@ from holdall.abc import Unary
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
+from holdall.persisters.sqlite._sessions import Session
 
 _EVERYTHING = 1 << 62  # bytes, or items
 _FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
+_PIECE = 1 << 20  # bytes of large data that are copied at a time
+_SELECTED = 1 << 18  # bytes of large data from which a copy costs more than another call
 _BATCH = 10_000  # ids that are looked up by one statement
 
 
@@ -71,12 +74,28 @@ class SqliteReading(SqlitePlace):
 
     def _large(self, id: Any, number: int, limit: int) -> Any:
         """Give the large data of an id by their number, None if they are gone."""
-        if limit < _EVERYTHING:
-            sizes = self._rows(self._sql.size_large, number)
-            if sizes and sizes[0][0] > limit:
-                return self._open_large(number, f"the data of {id!r:.120} cannot be read")
-        rows = self._rows(self._sql.get_large, number)
-        return rows[0][0] if rows else None
+        rows = self._rows(self._sql.get_large, min(limit, _SELECTED), number)
+        if not rows:
+            return None
+        [(size, data)] = rows
+        if data is not None:
+            return data
+        what = f"the data of {id!r:.120} cannot be read"
+        if size > limit:
+            return self._open_large(number, what)
+
+        def read(session: Session) -> bytes | None:
+            # Straight into the bytes: a SELECT would make two copies.
+            try:
+                blob = session.connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
+            except sqlite3.OperationalError:
+                if session.execute(self._sql.size_large, (number,)).fetchall():
+                    raise
+                return None  # replaced or deleted after the look at its size
+            with blob:
+                return blob.read()
+
+        return self._run(read, what)
 
     def _open_large(self, number: int, what: str) -> BinaryIO | None:
         """Open large data as a file, None if they are gone."""
@@ -271,7 +290,8 @@ class _LargeFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            data = self._blob.read(len(buffer))
+            # By pieces, since each is made before it is put into the buffer.
+            data = self._blob.read(min(len(buffer), _PIECE))
         except sqlite3.Error as error:
             raise self._translated(error) from error
         buffer[: len(data)] = data

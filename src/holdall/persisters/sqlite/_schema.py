@@ -97,7 +97,9 @@ class Statements:
         self.remove_version = f"DELETE FROM {items} WHERE id = ? AND version = ?"
         self.clear = f"DELETE FROM {items}"
 
-        self.get_large = f"SELECT data FROM {large} WHERE number = ?"
+        self.get_large = (
+            f"SELECT length(data), iif(length(data) <= ?, data, NULL) FROM {large} WHERE number = ?"
+        )
         self.size_large = f"SELECT length(data) FROM {large} WHERE number = ?"
         self.add_large = f"INSERT INTO {large} (data) VALUES (?)"
         self.reserve_large = f"INSERT INTO {large} (data) VALUES (zeroblob(?))"
