@@ -221,7 +221,7 @@ class SqliteReading(SqlitePlace):
             rows = (
                 self._rows(self._sql.read_many, json.dumps(batch))
                 if plain
-                else zip(batch, batch, strict=True)
+                else zip(batch, itertools.repeat(None))
             )
             for id, data in rows:
                 if type(data) is bytes:

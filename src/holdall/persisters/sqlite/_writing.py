@@ -22,6 +22,7 @@ from holdall.persisters.sqlite._schema import INLINE, ROWS
 from holdall.persisters.sqlite._sessions import Session, clock
 
 _BATCH = 10_000  # items that are sorted and sent in one go
+_STEP = 256  # ns between the items of a batch, so that their times differ as floats, too
 _PIECE = 1 << 20  # bytes up to which data are bound whole
 
 
@@ -143,7 +144,7 @@ class SqliteWriting(SqliteReading):
 
     def _put_batch(self, connection: sqlite3.Connection, batch: list[tuple[str | bytes, Any]]) -> None:
         rows = []
-        for version, (key, data) in enumerate(batch, clock()):
+        for version, (key, data) in zip(itertools.count(clock(), _STEP), batch, strict=False):
             try:
                 kept = data if _fits(key, data) else self._add_large(connection, data)
             except sqlite3.DataError as error:  # of many, this one is too large
