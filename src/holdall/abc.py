@@ -431,7 +431,8 @@ class Persister(Reader, MutableMapping[str, Any]):
 def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
     """Build the error of a compare-and-swap that lost."""
     return ConflictError(
-        f"{id!r} in {persister.place} is at {actual!r}, not at {expected!r}: read it again and retry",
+        f"{id!r:.120} in {persister.place} is at {actual!r}, not at {expected!r:.120}: "
+        "read it again and retry",
         actual,
     )
 
@@ -499,13 +500,13 @@ class PersisterWrapper(Persister):
         return iter(self.inner)
 
     def __contains__(self, id: object) -> bool:
-        return id in self.inner
+        return super().__contains__(id) if self._changes("stat") else id in self.inner
 
     def __len__(self) -> int:
-        return len(self.inner)
+        return super().__len__() if self._changes("__iter__") else len(self.inner)
 
     def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
-        while self._changes("__getitem__"):
+        while self._changes("__getitem__", "stat"):
             before = self.stat(id)
             data = self[id]
             if self.stat(id).etag == before.etag:
@@ -516,9 +517,13 @@ class PersisterWrapper(Persister):
         return self.inner.stat(id)  # type: ignore[no-any-return]
 
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
+        if self._changes("__iter__"):
+            return super().ids(prefix)
         return self.inner.ids(prefix)  # type: ignore[no-any-return]
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
+        if self._changes("__iter__", "ids"):
+            return super().pages(prefix)
         return self.inner.pages(prefix)  # type: ignore[no-any-return]
 
     def peek(
@@ -529,6 +534,8 @@ class PersisterWrapper(Persister):
         return self.inner.peek(prefix, limit=limit, seconds=seconds)  # type: ignore[no-any-return]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        if self._changes("stat", "__iter__", "ids"):
+            return super().scan(prefix)
         return self.inner.scan(prefix)  # type: ignore[no-any-return]
 
     def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
@@ -539,7 +546,7 @@ class PersisterWrapper(Persister):
     def contents(
         self, prefix: str = "", limit: int | None = None
     ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
-        if self._changes("__getitem__", "__iter__", "ids"):
+        if self._changes("__getitem__", "fetch", "read_many", "__iter__", "ids", "pages"):
             return None
         return self.inner.contents(prefix, limit)  # type: ignore[no-any-return]
 

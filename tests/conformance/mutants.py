@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import io
 import itertools
 import os
 import threading
@@ -60,6 +61,13 @@ class Sound(Persister):
 
     def __len__(self):
         return len(self.items_here)
+
+    def contents(self, prefix="", limit=None):
+        ids = list(self.ids(prefix))
+        for start in range(0, len(ids), 2):
+            page = list(self.read_many(ids[start : start + 2]))
+            if page:
+                yield page
 
     def store(self, id, data):
         data = bytes(join_parts(data))
@@ -500,3 +508,92 @@ class RemoveManyStopsAtTheFirstAbsent(Sound):
         with contextlib.suppress(KeyError):
             for id in ids:
                 self.remove(id)
+
+
+LISTS = "test_lists_of_items_hold_what_single_reads_give"
+
+
+@mutant(LISTS)
+class ListsItemsOfAllPrefixes(Sound):
+    def contents(self, prefix="", limit=None):
+        return super().contents("", limit)
+
+
+@mutant(LISTS)
+class ListsNoIncompletePage(Sound):
+    def contents(self, prefix="", limit=None):
+        return (page for page in super().contents(prefix, limit) if len(page) == 2)
+
+
+@mutant(LISTS)
+class ListsTheNewestFirst(Sound):
+    def contents(self, prefix="", limit=None):
+        return reversed(list(super().contents(prefix, limit)))
+
+
+@mutant(LISTS)
+class ListsFilesAmongOthers(Sound):
+    def contents(self, prefix="", limit=None):
+        for page in super().contents(prefix, limit):
+            yield [(id, io.BytesIO(data) if limit == 0 else data) for id, data in page]
+
+
+@mutant(LISTS)
+class ListsFilesWhereNobodyAskedForThem(Sound):
+    def contents(self, prefix="", limit=None):
+        for page in super().contents(prefix, limit):
+            for id, data in page:
+                yield [(id, io.BytesIO(data) if limit is None else data)]
+
+
+@mutant("test_lists_of_items_may_be_iterated_over_while_others_write")
+class ListsWhatWasThere(Sound):
+    def contents(self, prefix="", limit=None):
+        for page in self.pages(prefix):
+            for id in page:
+                yield [(id, self[id])]
+
+
+@mutant("test_lists_of_items_may_be_iterated_over_while_others_write")
+class ListsByPosition(Sound):
+    def contents(self, prefix="", limit=None):
+        number = 0
+        while page := list(self.items_here)[number : number + 1]:
+            yield list(self.read_many(page))
+            number += 1
+
+
+AGES = "test_ids_by_age_are_in_the_order_of_their_times"
+
+
+@mutant(AGES)
+class AgesOfAllPrefixes(Sound):
+    def by_age(self, prefix="", *, newest=False, limit=None):
+        return super().by_age("", newest=newest, limit=limit)
+
+
+@mutant(AGES)
+class AgesOfTheFirstWrites(Sound):
+    def by_age(self, prefix="", *, newest=False, limit=None):
+        ids = list(self.ids(prefix))
+        ids = ids[::-1] if newest else ids
+        return iter(ids if limit is None else ids[: max(limit, 0)])
+
+
+@mutant(AGES)
+class NewestOfTheOldest(Sound):
+    def by_age(self, prefix="", *, newest=False, limit=None):
+        ids = list(super().by_age(prefix, limit=limit))
+        return iter(ids[::-1] if newest else ids)
+
+
+@mutant(AGES)
+class NoLimitBelowZero(Sound):
+    def by_age(self, prefix="", *, newest=False, limit=None):
+        return super().by_age(prefix, newest=newest, limit=None if limit is not None and limit < 0 else limit)
+
+
+@mutant("test_a_deletion_goes_ahead_in_the_expected_state_only")
+class DeletesWhatMustNotBeThere(Sound):
+    def remove(self, id, expected=ANY_ETAG):
+        super().remove(id, ANY_ETAG if expected is ITEM_NOT_AVAILABLE else expected)

@@ -5,7 +5,7 @@
 
 import time
 
-from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, FileDirStore, Store
+from holdall import ANY_ETAG, DELETE_CURRENT, ITEM_NOT_AVAILABLE, FileDirStore, Store
 from holdall.errors import InvalidKeyError
 from holdall.persisters.guards import AppendOnlyPersister
 
@@ -316,3 +316,13 @@ class RemembersWhatItRead(SoundFiles):
 
     def __contains__(self, key):
         return key in vars(self).get("seen", ()) or super().__contains__(key)
+
+
+@mutant("test_jokers_are_commands")
+class UpdateDeletesFirst(Sound):
+    def update(self, other=(), /, **named):
+        pairs = [*dict(other).items()] if hasattr(other, "keys") else [*other]
+        for key, value in pairs:
+            if value is DELETE_CURRENT:
+                self[key] = value
+        super().update([pair for pair in pairs if pair[1] is not DELETE_CURRENT], **named)

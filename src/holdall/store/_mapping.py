@@ -1,10 +1,11 @@
 """The manners of a dict: every default of MutableMapping that reads too much or races, done right."""
 
+import itertools
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
 from holdall.abc import NOT_MINE, Capability
-from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
+from holdall.conditional import DELETE_CURRENT, ITEM_NOT_AVAILABLE, Joker, Sentinel
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.store._calls import COMMANDS, missing
 from holdall.store._layers import composed
@@ -202,6 +203,8 @@ class StoreMapping(StorePipeline[K, V]):
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Store the items of a mapping, of pairs, or of keywords, in one go where the place can.
 
+        Each `DELETE_CURRENT` among the values is carried out in its turn, and begins another go.
+
         Parameters
         ----------
         other
@@ -209,18 +212,21 @@ class StoreMapping(StorePipeline[K, V]):
         **named
             More items, with text keys.
         """
-        self._persister.write_many(self._encoded(other))
-        if named:
-            self._persister.write_many(self._encoded(named))
+        pairs = itertools.chain(_pairs_of(other), named.items())
+        deleted: list[Any] = []
+        while True:
+            self._persister.write_many(self._encoded(pairs, deleted))
+            if not deleted:
+                return
+            # Not before: the place may write later what it was given first.
+            self._command(deleted.pop(), DELETE_CURRENT)
 
-    def _encoded(self, other: Any) -> Iterator[tuple[Any, Any]]:
-        if isinstance(other, Mapping):
-            pairs: Iterable[tuple[Any, Any]] = other.items()
-        elif hasattr(other, "keys"):
-            pairs = ((key, other[key]) for key in other.keys())  # noqa: SIM118  (it has keys, maybe no iter)
-        else:
-            pairs = other
+    def _encoded(self, pairs: Iterator[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
+        """Give ids and data up to the first item that is to be deleted."""
         for key, value in pairs:
+            if value is DELETE_CURRENT:
+                deleted.append(key)
+                return
             if type(value) in COMMANDS:
                 self._command(key, value)
             else:
@@ -427,6 +433,15 @@ class _Values(ValuesView[V]):
 
     def __contains__(self, wanted: object) -> bool:
         return any(_same(value, wanted) for value in self)
+
+
+def _pairs_of(other: Any) -> Iterable[tuple[Any, Any]]:
+    """Give the items of whatever `dict.update` takes."""
+    if isinstance(other, Mapping):
+        return other.items()
+    if hasattr(other, "keys"):
+        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  (it has keys, maybe no iter)
+    return other  # type: ignore[no-any-return]
 
 
 def _same(one: Any, other: Any) -> bool:

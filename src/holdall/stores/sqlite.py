@@ -57,7 +57,8 @@ class SQLiteStore(Store[K, V]):
     StoreUnavailableError
         If the file cannot be opened, or others keep it locked for longer than `timeout`.
     UntrustedStoreError
-        If other users could have written the file, and the serializer could run what they wrote.
+        If other users could have written the file, and the serializer could run what they wrote, or is not
+        given.
 
     Notes
     -----
@@ -96,7 +97,8 @@ class SQLiteStore(Store[K, V]):
         append_only: bool = False,
     ) -> None:
         if serializer is None and path is not None:
-            serializer = check_recorded(recorded(path, table, "serializer"), f"table {table!r} in {path!s}")
+            name = recorded(path, table, "serializer", guard=not trust)
+            serializer = check_recorded(name, f"table {table!r} in {path!s}")
         codec_of_values = get_serializer(serializer)
         codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
         place = SqlitePersister(
@@ -149,6 +151,11 @@ class SQLiteStore(Store[K, V]):
         -------
         list of str
             What is wrong, a sentence each; empty if nothing is.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the file cannot be read at all.
         """
         return self._database.check()
 
@@ -158,7 +165,8 @@ class SQLiteStore(Store[K, V]):
         Returns
         -------
         int
-            Bytes that were given back.
+            Bytes that were given back; less than none if somebody who reads kept the log from being emptied
+            for longer than the timeout.
 
         Raises
         ------

@@ -12,13 +12,14 @@ import pytest
 from holdall.abc import Capability, Reader
 from holdall.conditional import ITEM_NOT_AVAILABLE
 from holdall.errors import ConflictError, ReadOnlyError, UnsupportedError
+from holdall.testing._bulk import BulkLaws
 from holdall.testing._handles import HandleLaws
 from holdall.testing._races import RaceLaws
 
 IDS = ("a", "b1", "folder/c", "folder/deep/d", "other/e")
 
 
-class PersisterContract(RaceLaws, HandleLaws):
+class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
     """The laws of persisters; subclass it and give `open`.
 
     A law that a place does not claim by its `Capability` is skipped: claims decide, not classes. A
@@ -286,11 +287,15 @@ class PersisterContract(RaceLaws, HandleLaws):
         """Deleting with another etag is refused and changes nothing."""
         persister = self.fresh(place, Capability.CAS_THREADS)
         stat = persister.write("x", self.data(1))
-        with pytest.raises(ConflictError):
-            persister.remove("x", "no such etag")
+        for etag in ("no such etag", "", ITEM_NOT_AVAILABLE):
+            with pytest.raises(ConflictError) as caught:
+                persister.remove("x", etag)
+            assert caught.value.actual == stat.etag
         assert persister["x"] == self.data(1)
         persister.remove("x", stat.etag)
         assert "x" not in persister
+        with pytest.raises(KeyError):
+            persister.remove("x", ITEM_NOT_AVAILABLE)
 
     def test_plain_writes_change_the_etag(self, place: Path) -> None:
         """A write by any verb between read and swap makes the swap a conflict."""

@@ -248,6 +248,12 @@ class StoreContract(ConditionalLaws, MannersLaws, OptionLaws):
         store.update({second: DELETE_CURRENT})
         del items[first], items[second]
         assert store == items
+        one, two = self.values[:2]
+        store.update([(first, one), (first, DELETE_CURRENT), (second, DELETE_CURRENT), (second, two)])
+        items[second] = two
+        assert store == items
+        store.update([(second, KEEP_CURRENT), (first, DELETE_CURRENT), (first, KEEP_CURRENT)])
+        assert store == items
         for value in (ITEM_NOT_AVAILABLE, VALUE_NOT_RETRIEVED):
             with pytest.raises(InvalidArgumentError):
                 store[first] = value

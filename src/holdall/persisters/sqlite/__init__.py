@@ -4,7 +4,7 @@ import os
 import sqlite3
 
 from holdall.abc import Capability
-from holdall.errors import HoldallError
+from holdall.errors import HoldallError, UntrustedStoreError
 from holdall.persisters.sqlite._place import find_record
 from holdall.persisters.sqlite._sessions import Sessions
 from holdall.persisters.sqlite._upkeep import SqliteUpkeep
@@ -78,7 +78,7 @@ class SqlitePersister(SqliteUpkeep):
     )
 
 
-def recorded(path: str | os.PathLike[str], table: str, option: str) -> str | None:
+def recorded(path: str | os.PathLike[str], table: str, option: str, *, guard: bool) -> str | None:
     """Give an option with which a table was made; None where there is no record of it.
 
     Parameters
@@ -89,8 +89,16 @@ def recorded(path: str | os.PathLike[str], table: str, option: str) -> str | Non
         Name of the table.
     option
         Name of the option.
+    guard
+        Whether to refuse a file that somebody else could have written. That has to be asked before the file
+        is opened at all: SQLite takes what lies in the log, and gives the log to the owner of the file.
+
+    Raises
+    ------
+    UntrustedStoreError
+        If the file is refused.
     """
-    found: list[str | None] = []
+    found: list[str | None] = [None]
 
     def look(connection: sqlite3.Connection) -> None:
         record = find_record(connection, absolute, table)
@@ -98,8 +106,10 @@ def recorded(path: str | os.PathLike[str], table: str, option: str) -> str | Non
 
     try:
         absolute = os.path.abspath(os.fspath(path))
-        sessions = Sessions(absolute, sync=False, timeout=5, read_only=True, guard=False, prepare=look)
+        sessions = Sessions(absolute, sync=False, timeout=5, read_only=True, guard=guard, prepare=look)
         sessions.connect().close()
+    except UntrustedStoreError:
+        raise
     except (HoldallError, TypeError, ValueError):
-        return None  # whoever opens it for use will tell
+        pass  # whoever opens it for use will tell
     return found[-1]

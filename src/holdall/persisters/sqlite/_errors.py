@@ -39,8 +39,16 @@ def translate(error: sqlite3.Error, what: str, path: str, timeout: float) -> Hol
         )
     if kind == _TOO_BIG:
         return InvalidArgumentError(f"{what}: it is larger than a value in SQLite can be; use a FileDirStore")
-    if kind in {_CORRUPT, _NOT_A_DATABASE}:
+    if is_damage(error):
         return StoreUnavailableError(
-            errno.EIO, f"{what}: the file is damaged, or is no SQLite database ({error})", path
+            errno.EIO,
+            f"{what}: the file is damaged, or is no SQLite database ({error}); take a copy of it, "
+            "or what the command `sqlite3 FILE .recover` can read",
+            path,
         )
     return StoreUnavailableError(errno.EIO, f"{what}: {error}", path)
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error says that the file is not, or no longer, a database."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {_CORRUPT, _NOT_A_DATABASE}

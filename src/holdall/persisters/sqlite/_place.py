@@ -90,7 +90,8 @@ class SqlitePlace(Persister):
     def nbytes(self) -> int:
         """Bytes that the file and its write-ahead log take on the disk."""
         total = 0
-        for path in (self.path, f"{self.path}-wal"):
+        real = os.path.realpath(self.path)  # the log lies beside the file itself
+        for path in (real, f"{real}-wal"):
             try:
                 total += os.stat(path).st_size
             except FileNotFoundError:
@@ -118,11 +119,13 @@ class SqlitePlace(Persister):
 
     def _make_table(self, connection: sqlite3.Connection) -> None:
         taken = connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?)", (self.table,)
+            "SELECT name FROM sqlite_master WHERE lower(name) IN (lower(?), lower(?))",
+            (self.table, f"{self.table}:large"),
         ).fetchall()
         if taken:
             raise MismatchError(
-                f"{self.path} has a table {self.table!r} that holdall did not make: give another table",
+                f"{self.path} cannot have a table {self.table!r}: it has {taken[0][0]!r}, which was not made "
+                "for it, and upper and lower case are the same here; give another table",
             )
         connection.execute(self._sql.make_items)
         connection.execute(self._sql.make_large)
@@ -189,12 +192,16 @@ def _checked_path(path: Any, *, read_only: bool) -> str:
             raise InvalidArgumentError("read_only needs the path of a database that exists")
         return os.path.join(tempfile.mkdtemp(prefix="holdall-"), "store.db")
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(given, str) or not given or "\x00" in given:
+    if not isinstance(given, str) or not given or "\x00" in given or given.endswith(os.sep):
         raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
     if given == ":memory:" or given.startswith("file:"):
         raise InvalidArgumentError(
             f"path must be the name of a file, got {given!r}; for memory there is MemoryStore"
         )
+    try:
+        os.fsencode(given)
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"no file can be called {given!r}: {error.reason}") from error
     absolute = os.path.abspath(given)
     if not read_only:
         try:

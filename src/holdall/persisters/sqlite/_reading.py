@@ -4,15 +4,19 @@ import io
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
 from holdall.abc import Unary
 from holdall.conditional import Stat
+from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
+from holdall.persisters.sqlite._sessions import Session
 
-_EVERYTHING = 1 << 62  # bytes
+_EVERYTHING = 1 << 62  # bytes, or items
 _FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
+_PIECE = 1 << 20  # bytes of large data that are copied at a time
+_SELECTED = 1 << 18  # bytes of large data from which a copy costs more than another call
 _BATCH = 10_000  # ids that are looked up by one statement
 
 
@@ -43,6 +47,7 @@ class SqliteReading(SqlitePlace):
 
     def _get(self, id: Any, limit: int) -> Any:
         """Give the data of an id, those of over `limit` bytes as a file."""
+        gone = None
         while True:
             rows = self._rows(self._sql.get, as_id(id))
             if not rows:
@@ -50,21 +55,49 @@ class SqliteReading(SqlitePlace):
             [(data,)] = rows
             if type(data) is bytes:
                 return data
-            large = self._large(data, limit)
+            large = self._large(id, data, limit)
             if large is not None:
                 return large
-            # It was replaced after the first look: its number is never used again.
+            gone = self._replaced(id, data, gone)
 
-    def _large(self, number: int, limit: int) -> Any:
-        """Give large data by their number, None if they are gone."""
-        if limit < _EVERYTHING:
-            sizes = self._rows(self._sql.size_large, number)
-            if sizes and sizes[0][0] > limit:
-                return self._open_large(number)
-        rows = self._rows(self._sql.get_large, number)
-        return rows[0][0] if rows else None
+    def _replaced(self, id: Any, number: int, before: int | None) -> int:
+        """Give the number of large data that are gone, if that can be because they were replaced.
 
-    def _open_large(self, number: int) -> BinaryIO | None:
+        A number is never used again, so an item that is still at one that was gone has lost its data.
+        """
+        if number == before:
+            raise CorruptValueError(
+                f"the data of {id!r:.120} in {self.place} are lost, the file was damaged: "
+                "check() counts such items; write it anew, or delete it"
+            )
+        return number
+
+    def _large(self, id: Any, number: int, limit: int) -> Any:
+        """Give the large data of an id by their number, None if they are gone."""
+        rows = self._rows(self._sql.get_large, min(limit, _SELECTED), number)
+        if not rows:
+            return None
+        [(size, data)] = rows
+        if data is not None:
+            return data
+        what = f"the data of {id!r:.120} cannot be read"
+        if size > limit:
+            return self._open_large(number, what)
+
+        def read(session: Session) -> bytes | None:
+            # Straight into the bytes: a SELECT would make two copies.
+            try:
+                blob = session.connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
+            except sqlite3.OperationalError:
+                if session.execute(self._sql.size_large, (number,)).fetchall():
+                    raise
+                return None  # replaced or deleted after the look at its size
+            with blob:
+                return blob.read()
+
+        return self._run(read, what)
+
+    def _open_large(self, number: int, what: str) -> BinaryIO | None:
         """Open large data as a file, None if they are gone."""
         # An open blob pins the state of the database that its connection sees, so it has one of its own.
         connection = self._sessions.connect()
@@ -74,34 +107,41 @@ class SqliteReading(SqlitePlace):
                 connection.close()
                 return None
             blob = connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._sessions.translated(error, what) from error
             raise
-        return cast("BinaryIO", io.BufferedReader(_LargeFile(connection, blob), 1 << 18))
+        file = _LargeFile(connection, blob, lambda error: self._sessions.translated(error, what))
+        return cast("BinaryIO", io.BufferedReader(file, 1 << 18))
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
         data = self._get(id, 0)
         return io.BytesIO(data) if type(data) is bytes else cast("BinaryIO", data)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+        gone = None
         while True:
             rows = self._rows(self._sql.read, as_id(id))
             if not rows:
                 raise KeyError(id)
-            [(version, data)] = rows
-            if type(data) is not bytes:
-                data = self._large(data, _EVERYTHING)
+            [(version, kept)] = rows
+            data = kept if type(kept) is bytes else self._large(id, kept, _EVERYTHING)
             if data is not None:
                 return data, stat_of(version, len(data))
+            gone = self._replaced(id, kept, gone)
 
     def stat(self, id: str) -> Stat:  # docstring inherited
+        gone = None
         while True:
             rows = self._rows(self._sql.stat, as_id(id))
             if not rows:
                 raise KeyError(id)
-            stat = self._stat(*rows[0])
+            [(version, size)] = rows
+            stat = self._stat(version, size)
             if stat is not None:
                 return stat
+            gone = self._replaced(id, size, gone)
 
     def _stat(self, version: int, size: int) -> Stat | None:
         """Make a stat; None if it is of large data that are gone."""
@@ -181,7 +221,7 @@ class SqliteReading(SqlitePlace):
             rows = (
                 self._rows(self._sql.read_many, json.dumps(batch))
                 if plain
-                else zip(batch, batch, strict=True)
+                else zip(batch, itertools.repeat(None))
             )
             for id, data in rows:
                 if type(data) is bytes:
@@ -204,7 +244,7 @@ class SqliteReading(SqlitePlace):
         rows = self._rows(
             f"SELECT id FROM {self._sql.items} {where} ORDER BY {order} LIMIT ?",
             *(bound for pair in bounds for bound in pair),
-            -1 if limit is None else limit,
+            -1 if limit is None else min(max(limit, 0), _EVERYTHING),
         )
         return (as_text(id) for (id,) in rows)
 
@@ -228,9 +268,15 @@ class SqliteReading(SqlitePlace):
 class _LargeFile(io.RawIOBase):
     """Large data as a file, with the connection that belongs to it."""
 
-    def __init__(self, connection: sqlite3.Connection, blob: sqlite3.Blob) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        blob: sqlite3.Blob,
+        translated: Callable[[sqlite3.Error], Exception],
+    ) -> None:
         self._connection = connection
         self._blob = blob
+        self._translated = translated
 
     def readable(self) -> bool:
         return True
@@ -243,7 +289,11 @@ class _LargeFile(io.RawIOBase):
         return self._blob.tell()
 
     def readinto(self, buffer: Any) -> int:
-        data = self._blob.read(len(buffer))
+        try:
+            # By pieces, since each is made before it is put into the buffer.
+            data = self._blob.read(min(len(buffer), _PIECE))
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
         buffer[: len(data)] = data
         return len(data)
 

@@ -36,8 +36,8 @@ def check_table(name: object) -> str:
         if not (lower == TABLES or lower.startswith("sqlite_") or lower.endswith(_TAKEN)):
             return name
     raise InvalidArgumentError(
-        f"table is a printable text of up to 200 characters other than {TABLES!r} and 'sqlite_...', "
-        f"got {name!r:.80}",
+        f"table is a printable text of up to 200 characters other than {TABLES!r}, 'sqlite_...' and "
+        f"'...:large', got {name!r:.80}",
     )
 
 
@@ -80,10 +80,8 @@ class Statements:
         self.get = f"SELECT data FROM {items} WHERE id = ?"
         self.read = f"SELECT version, data FROM {items} WHERE id = ?"
         self.stat = f"SELECT version, {self.size} FROM {items} WHERE id = ?"
-        self.read_many = (
-            f"SELECT asked.value, {items}.data FROM json_each(?) AS asked"
-            f" CROSS JOIN {items} ON {items}.id = asked.value"
-        )
+        asked = f"json_each(?) AS asked CROSS JOIN {items} ON {items}.id = asked.value"
+        self.read_many = f"SELECT asked.value, {items}.data FROM {asked}"
         self.has = f"SELECT 1 FROM {items} WHERE id = ?"
         self.count = f"SELECT count(*) FROM {items}"
 
@@ -99,7 +97,9 @@ class Statements:
         self.remove_version = f"DELETE FROM {items} WHERE id = ? AND version = ?"
         self.clear = f"DELETE FROM {items}"
 
-        self.get_large = f"SELECT data FROM {large} WHERE number = ?"
+        self.get_large = (
+            f"SELECT length(data), iif(length(data) <= ?, data, NULL) FROM {large} WHERE number = ?"
+        )
         self.size_large = f"SELECT length(data) FROM {large} WHERE number = ?"
         self.add_large = f"INSERT INTO {large} (data) VALUES (?)"
         self.reserve_large = f"INSERT INTO {large} (data) VALUES (zeroblob(?))"

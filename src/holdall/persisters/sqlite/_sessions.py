@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from holdall._places import check_trust
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
@@ -66,9 +66,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute(end)
     except BaseException:
-        if connection.in_transaction:
-            for statement in undo:
-                connection.execute(statement)
+        with suppress(sqlite3.ProgrammingError):  # it was closed, which undoes all as well
+            if connection.in_transaction:
+                for statement in undo:
+                    connection.execute(statement)
         raise
 
 
@@ -126,7 +127,8 @@ class Sessions:
                 self.path,
             )
         session = Session(self.connect())
-        self._all.add(session)
+        with _opening:
+            self._all.add(session)
         self.local.session = session
         return session
 
@@ -159,7 +161,7 @@ class Sessions:
         path = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         try:
             return sqlite3.connect(
-                f"file:{path}?mode={mode}",
+                f"file://{path}?mode={mode}",
                 uri=True,
                 timeout=self.timeout,
                 isolation_level=None,
@@ -176,6 +178,8 @@ class Sessions:
 
     def _make_file(self) -> bool:
         """Make the file if it is not there, and tell whether that was done."""
+        if os.path.isdir(self.path):
+            raise StoreUnavailableError(errno.EISDIR, "it is a folder: give the name of a file", self.path)
         if self._read_only:
             if not os.path.exists(self.path):
                 raise StoreNotFoundError(errno.ENOENT, "there is no such database to read", self.path)
@@ -187,6 +191,12 @@ class Sessions:
         try:
             os.close(os.open(self.path, flags, 0o664 if self._guard else 0o666))
         except FileExistsError:
+            if not os.path.exists(self.path):
+                raise StoreUnavailableError(
+                    errno.ENOENT,
+                    "it is a link to a file that is not there: make the file, or remove the link",
+                    self.path,
+                ) from None
             return False
         except OSError as error:
             raise StoreUnavailableError(
@@ -196,7 +206,11 @@ class Sessions:
 
     def _inspect(self) -> None:
         """Refuse files that somebody else could have written, if that matters."""
-        for path in (self.path, f"{self.path}-wal") if self._guard else ():
+        if not self._guard:
+            return
+        # SQLite would bring what lies in log and journal into the file; they lie beside the file itself.
+        real = os.path.realpath(self.path)
+        for path in (real, f"{real}-wal", f"{real}-journal"):
             try:
                 stat = os.stat(path)
             except FileNotFoundError:
@@ -205,7 +219,8 @@ class Sessions:
 
     def _alone(self) -> bool:
         """Whether nobody can be writing: there is no log, and no way for us to make one."""
-        return not os.path.exists(f"{self.path}-wal") and not os.access(os.path.dirname(self.path), os.W_OK)
+        real = os.path.realpath(self.path)
+        return not os.path.exists(f"{real}-wal") and not os.access(os.path.dirname(real), os.W_OK)
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         self._check_format(connection)
@@ -264,9 +279,10 @@ class Sessions:
 
     def close(self) -> None:
         """Close the connections of all threads; each opens another one when it needs it."""
-        for session in list(self._all):
+        with _opening:  # what another thread opens from now on stays open, and known
+            sessions, self._all = list(self._all), weakref.WeakSet()
+        for session in sessions:
             session.close()
-        self._all.clear()
         vars(self.local).clear()
 
     def before_fork(self) -> list[tuple[Session, bool]]:

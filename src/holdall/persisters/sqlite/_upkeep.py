@@ -1,5 +1,7 @@
 """Looking after a database: whether it is whole, and giving room back."""
 
+from holdall.errors import StoreUnavailableError
+from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._sessions import Session
 from holdall.persisters.sqlite._writing import SqliteWriting
 
@@ -14,16 +16,30 @@ class SqliteUpkeep(SqliteWriting):
         -------
         list of str
             What is wrong, a sentence each; empty if nothing is.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the file cannot be read at all.
         """
-        problems = [text for (text,) in self._rows("PRAGMA integrity_check") if text != "ok"]
-        [(lost,)] = self._rows(self._sql.lost)
-        if lost:
-            problems.append(f"{lost} items of table {self.table!r} have lost their data")
-        [(orphans,)] = self._rows(self._sql.orphans)
-        if orphans:
-            problems.append(
-                f"{orphans} large data of table {self.table!r} belong to no item: vacuum() drops them"
-            )
+        problems: list[str] = []
+        try:
+            for (text,) in self._rows("PRAGMA integrity_check"):
+                problems += [
+                    line for line in text.splitlines() if line != "ok" and not line.startswith("*** ")
+                ]
+            [(lost,)] = self._rows(self._sql.lost)
+            if lost:
+                problems.append(f"{lost} items of table {self.table!r} have lost their data")
+            [(orphans,)] = self._rows(self._sql.orphans)
+            if orphans:
+                problems.append(
+                    f"{orphans} large data of table {self.table!r} belong to no item: vacuum() drops them"
+                )
+        except StoreUnavailableError as error:
+            if not is_damage(error.__cause__):
+                raise
+            problems.append(str(error.strerror))
         return problems
 
     def vacuum(self) -> int:
@@ -32,7 +48,8 @@ class SqliteUpkeep(SqliteWriting):
         Returns
         -------
         int
-            Bytes that were given back.
+            Bytes that were given back; less than none if somebody who reads kept the log from being emptied
+            for longer than the timeout.
 
         Raises
         ------

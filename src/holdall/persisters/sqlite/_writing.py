@@ -1,5 +1,6 @@
 """Writing items: each call one transaction, conditions checked by the statement that writes."""
 
+import errno
 import itertools
 import sqlite3
 import tempfile
@@ -9,13 +10,19 @@ from typing import Any, BinaryIO, cast
 
 from holdall.abc import conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
-from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.persisters.sqlite._place import as_id, stat_of
+from holdall.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+from holdall.persisters.sqlite._place import as_id, as_text, stat_of
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._schema import INLINE, ROWS
 from holdall.persisters.sqlite._sessions import Session, clock
 
 _BATCH = 10_000  # items that are sorted and sent in one go
+_STEP = 256  # ns between the items of a batch, so that their times differ as floats, too
 _PIECE = 1 << 20  # bytes up to which data are bound whole
 
 
@@ -29,8 +36,12 @@ class SqliteWriting(SqliteReading):
                 session = self._sessions.local.session
                 with session.lock:
                     session.execute(self._sql.put, (id, data))
-            except (AttributeError, sqlite3.Error, UnicodeEncodeError):
-                pass  # the long way tells what it was, or succeeds
+            except (AttributeError, UnicodeEncodeError):
+                pass  # the first use by this thread, or an id that is kept as bytes
+            except sqlite3.Error as error:
+                self._check_writable()
+                if not session.closed:  # what was waited for is not waited for twice
+                    raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
             else:
                 return
         self._check_writable()
@@ -101,9 +112,9 @@ class SqliteWriting(SqliteReading):
             return session.execute(self._sql.remove_version, (key, _version(expected))).rowcount
 
         if not self._run(delete, f"{id!r:.120} cannot be deleted"):
-            if id not in self:
+            if expected is ANY_ETAG:
                 raise KeyError(id)
-            raise self._conflict(id, expected)
+            raise conflict(self, id, expected, self.stat(id).etag)
 
     # ------------------------------------------------------------------ many
 
@@ -116,18 +127,28 @@ class SqliteWriting(SqliteReading):
 
         def store(session: Session) -> None:
             with session.transaction() as connection:
-                batch = first
-                while batch:
+                self._put_batch(connection, first)
+                while batch := list(itertools.islice(checked, _BATCH)):
+                    # What makes the items may have used this place, too.
+                    if session.closed or not connection.in_transaction:
+                        raise StoreUnavailableError(
+                            errno.ECANCELED,
+                            "the items cannot be written, none of them was: the place was closed, or a write "
+                            "to it failed, while they were made",
+                            self.path,
+                        )
                     self._put_batch(connection, batch)
-                    batch = list(itertools.islice(checked, _BATCH))
 
         if first:
             self._run(store, "the items cannot be written")
 
     def _put_batch(self, connection: sqlite3.Connection, batch: list[tuple[str | bytes, Any]]) -> None:
         rows = []
-        for version, (key, data) in enumerate(batch, clock()):
-            kept = data if _fits(key, data) else self._add_large(connection, data)
+        for version, (key, data) in zip(itertools.count(clock(), _STEP), batch, strict=False):
+            try:
+                kept = data if _fits(key, data) else self._add_large(connection, data)
+            except sqlite3.DataError as error:  # of many, this one is too large
+                raise self._sessions.translated(error, f"{as_text(key)!r:.120} cannot be written") from error
             rows.append((key, version, kept))
         # In the order of the ids neighbours share pages: twice as fast where keys come in any order.
         # Sorting is stable, so of several data for one id the last still wins.
@@ -170,11 +191,11 @@ class SqliteWriting(SqliteReading):
         Up to 1 MB is kept in memory, more in a temporary file.
         """
         self._check_writable()
+        key, _ = _checked(id, b"")
         with tempfile.SpooledTemporaryFile(max_size=_PIECE) as file:
             yield cast("BinaryIO", file)
             size = file.seek(0, 2)
             file.seek(0)
-            key, _ = _checked(id, b"")
             if size <= _PIECE:
                 self.put(id, file.read())
                 return
@@ -247,8 +268,8 @@ def _fits(key: Any, data: Any) -> bool:
 
 def _version(etag: Any) -> int:
     """Give the version of an etag, one that no item has if it is none of ours."""
-    try:
+    if isinstance(etag, str) and etag.isascii() and etag.isdigit() and len(etag) < 20:
         version = int(etag)
-    except ValueError:
-        return -1
-    return version if str(version) == etag and 0 <= version < 1 << 63 else -1
+        if str(version) == etag and version < 1 << 63:
+            return version
+    return -1

@@ -1,0 +1,85 @@
+"""Laws of what a place may do for many items at once: whole lists of items, and ids by age."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdall.abc import Capability
+
+
+class BulkLaws:
+    """Laws of `contents` and `by_age`; `PersisterContract` inherits them."""
+
+    filled: Callable[..., Any]
+
+    #: Prefixes of the ids of `fill`: of all, of some, of one, of none.
+    _prefixes = ("", "a", "folder/", "folder/d", "fol", "folder/deep/d", "none")
+
+    def test_lists_of_items_hold_what_single_reads_give(self, place: Path) -> None:
+        """contents() gives each item below a prefix once, in the order of ids(); files come alone."""
+        persister, items = self._that_lists(place)
+        for prefix in self._prefixes:
+            ids = list(persister.ids(prefix))
+            for limit in (None, 0, 1 << 40):
+                found: list[tuple[str, Any]] = []
+                for page in persister.contents(prefix, limit):
+                    assert page, "a list without items"
+                    found += [(id, self._whole(data, limit, len(page))) for id, data in page]
+                assert found == [(id, items[id]) for id in ids]
+
+    def test_lists_of_items_may_be_iterated_over_while_others_write(self, place: Path) -> None:
+        """What vanishes while contents() is iterated over is no error, what stays is given."""
+        persister, items = self._that_lists(place, Capability.WRITABLE)
+        last = list(persister.ids())[-1]
+        seen: dict[str, Any] = {}
+        pages = persister.contents("", 0)
+        for page in pages:
+            seen.update((id, self._whole(data, 0, len(page))) for id, data in page)
+            persister.remove_many([id for id in items if id != last])
+        assert seen[last] == items[last]
+        assert {id: items[id] for id in seen} == seen
+        assert [id for page in persister.contents() for id, _ in page] == [last]
+        persister.clear()
+        assert list(persister.contents()) == []
+
+    def test_ids_by_age_are_in_the_order_of_their_times(self, place: Path) -> None:
+        """by_age() gives the ids below a prefix by the times of their stats, from either end."""
+        persister, items = self.filled(place, Capability.MTIME)
+        if Capability.WRITABLE in persister.capabilities:
+            for id in sorted(items, key=lambda name: name[::-1]):
+                time.sleep(0.002)
+                persister.put(id, items[id])
+        for prefix in self._prefixes:
+            wanted = sorted(id for id in items if id.startswith(prefix))
+            for newest in (False, True):
+                ordered = list(persister.by_age(prefix, newest=newest))
+                assert sorted(ordered) == wanted
+                times = [persister.stat(id).mtime for id in ordered]
+                assert times == sorted(times, reverse=newest)
+                for limit in (-1, 0, 1, 2, len(items), 1 << 70):
+                    some = list(persister.by_age(prefix, newest=newest, limit=limit))
+                    assert len(some) == min(max(limit, 0), len(ordered))
+                    assert [persister.stat(id).mtime for id in some] == times[: len(some)]
+
+    # ------------------------------------------------------------------ pieces
+
+    def _that_lists(self, place: Path, *claims: Capability) -> tuple[Any, dict[str, Any]]:
+        persister, items = self.filled(place, *claims)
+        if persister.contents() is None:
+            pytest.skip("gives no lists of items")
+        return persister, items
+
+    @staticmethod
+    def _whole(data: Any, limit: int | None, together: int) -> Any:
+        """Give data that may be an open file, if they may be one here."""
+        if not hasattr(data, "readinto"):
+            return data
+        with data as file:
+            whole = file.read()
+        assert limit is not None, "a file where whole data were asked for"
+        assert len(whole) > limit, "a file of data within the limit"
+        assert together == 1, "a file in a list of several items"
+        return whole
