@@ -1,6 +1,6 @@
 """Looking after a database: whether it is whole, and giving room back."""
 
-from holdall.persisters.sqlite._sessions import Session
+from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._writing import SqliteWriting
 
 

@@ -13,7 +13,8 @@ from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedErr
 from holdall.persisters.sqlite._place import as_id, stat_of
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._schema import INLINE, ROWS
-from holdall.persisters.sqlite._sessions import Session, clock
+from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._sessions import clock
 
 _BATCH = 10_000  # items that are sorted and sent in one go
 _PIECE = 1 << 20  # bytes up to which data are bound whole
