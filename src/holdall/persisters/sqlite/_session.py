@@ -88,9 +88,12 @@ class Owner:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._process = os.getpid()
 
     def __del__(self) -> None:
-        self._session.close()
+        # In a child the threads of the parent end first of all; what becomes of their sessions is told below.
+        if os.getpid() == self._process:
+            self._session.close()
 
 
 class Transaction:

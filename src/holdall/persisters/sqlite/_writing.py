@@ -102,7 +102,7 @@ class SqliteWriting(SqliteReading):
             return session.execute(self._sql.remove_version, (key, _version(expected))).rowcount
 
         if not self._run(delete, f"{id!r:.120} cannot be deleted"):
-            if id not in self:
+            if expected is ANY_ETAG or id not in self:  # by now somebody may have stored it again
                 raise KeyError(id)
             raise self._conflict(id, expected)
 
