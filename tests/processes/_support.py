@@ -205,5 +205,20 @@ def unmount(at):
         run("umount", "-l", str(at))
 
 
+def fill(folder):
+    """Take all the room there is, and give the file that takes it."""
+    path = os.path.join(folder, "ballast")
+
+    def write(file, size):
+        while True:
+            file.write(bytes(size))
+
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12):
+            with pytest.raises(OSError, match="No space"):
+                write(file, size)
+    return path
+
+
 if __name__ == "__main__":
     _lead()
