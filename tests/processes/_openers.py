@@ -58,24 +58,27 @@ def private_folder():
     return folder
 
 
-def read_as_nobody(_number, path, read_only):
+def read_as_nobody(number, path, read_only):
     """Read everything as a user who can write nothing there; give it, and what a write says."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-    said = []
+    return read_here(number, path, read_only)
+
+
+def read_here(_number, path, read_only=True):
+    """Read everything; give it, and what two writes say, or what opening said."""
     try:
-        store = open_store(path, read_only=read_only)
-        said.append(dict(store.items()))
+        with open_store(path, read_only=read_only) as store:
+            said = [dict(store.items())]
+            for write in (lambda: store.update({"new": 1}), lambda: store.pop("a")):
+                try:
+                    write()
+                except (HoldallError, OSError) as error:
+                    said.append(type(error).__name__)
+                else:
+                    said.append("written")
     except HoldallError as error:
         return type(error).__name__, str(error)
-    for write in (lambda: store.update({"new": 1}), lambda: store.pop("a")):
-        try:
-            write()
-        except (HoldallError, OSError) as error:
-            said.append(type(error).__name__)
-        else:
-            said.append("written")
-    store.close()
     return tuple(said)

@@ -129,7 +129,7 @@ class Sessions:
 
     def translated(self, error: sqlite3.Error, what: str) -> Exception:
         """Make an error of ours of what SQLite said."""
-        return translate(error, what, self.path, self.timeout)
+        return translate(error, what, self.path, self.timeout, read_only=self._read_only)
 
     # ------------------------------------------------------------------ the file
 
