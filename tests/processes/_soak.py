@@ -31,7 +31,7 @@ def keys_of(slot):
 class Writer:
     """A process that writes until it is killed."""
 
-    def __init__(self, path, slot, counts, seed):
+    def __init__(self, path, slot, counts, seed, *, hasty):
         self.end, start = os.pipe()
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             fcntl.fcntl(start, fcntl.F_SETPIPE_SZ, 1 << 20)  # room for all that it tells in its life
@@ -41,15 +41,15 @@ class Writer:
             return
         try:
             os.close(self.end)
-            write_for_ever(path, slot, list(counts), random.Random(seed), start)
+            write_for_ever(path, slot, list(counts), random.Random(seed), start, hasty=hasty)
         except BaseException as error:
             os.write(start, _LINE.pack(_FAILED, 0, 0) + repr(error).encode()[:2000])
         finally:
             os._exit(1)
 
 
-def write_for_ever(path, slot, counts, chance, pipe):
-    """Do operations of all kinds, and tell of each before and after it."""
+def write_for_ever(path, slot, counts, chance, pipe, *, hasty):
+    """Do operations of all kinds, and tell of each before and after it; hasty: not after, but before."""
     store = open_store(path)
     keys = keys_of(slot)
 
@@ -83,6 +83,8 @@ def write_for_ever(path, slot, counts, chance, pipe):
         for one in numbers:
             counts[one] += 2 - (counts[one] + (kind != "delete")) % 2
         tell(_INTENT, numbers)
+        if hasty:
+            tell(_DONE, numbers)
         if kind == "delete":
             store.discard(key)
         elif kind == "update":
@@ -92,7 +94,8 @@ def write_for_ever(path, slot, counts, chance, pipe):
             store.transform_item(key, transformer=lambda _, value=value: value, n_retries=None)
         else:
             store[key] = stamped(key, counts[number])
-        tell(_DONE, numbers)
+        if not hasty:
+            tell(_DONE, numbers)
 
 
 def visit(store, chance):
@@ -179,11 +182,15 @@ class Books:
         return self.report
 
 
-def soak(_number, path, slots, seconds, seed):
+def soak(_number, path, slots, seconds, seed, *, hasty=False):
     """Let writers work, kill random ones and start others, for some seconds; give the books."""
     chance = random.Random(seed)
     books = Books(path, slots)
-    writers = [Writer(path, slot, books.counts[slot], chance.random()) for slot in range(slots)]
+
+    def start(slot):
+        return Writer(path, slot, books.counts[slot], chance.random(), hasty=hasty)
+
+    writers = [start(slot) for slot in range(slots)]
     deadline = time.monotonic() + seconds
 
     def end(slot):
@@ -199,7 +206,7 @@ def soak(_number, path, slots, seconds, seed):
             for slot in chance.sample(range(slots), chance.choice([1, 1, 2, slots])):
                 end(slot)
                 books.settle(slot, writers[slot])
-                writers[slot] = Writer(path, slot, books.counts[slot], chance.random())
+                writers[slot] = start(slot)
     finally:
         for slot in range(slots):
             end(slot)

@@ -31,3 +31,9 @@ def test_killed_writers_lose_nothing_for_long(tmp_path, name, record_property):
 @pytest.mark.parametrize("name", ["store", "store.db"])
 def test_killed_writers_lose_nothing(tmp_path, name):
     check(tmp_path / name, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["store", "store.db"])
+def test_the_soak_detects_writes_that_are_acknowledged_too_early(tmp_path, name):
+    [report] = crew("_soak.soak", str(tmp_path / name), 8, 20, 2, hasty=True)
+    assert any("which is none of" in message for message in report["wrong"])
