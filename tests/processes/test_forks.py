@@ -79,7 +79,8 @@ if pid:
 
 def test_a_child_that_was_forked_amid_a_write_ends_without_harm(path):
     """The connection that it must not use is not closed either when it ends, as every object is then."""
-    with child(PYTHON, "-c", ENDS_AMID_A_WRITE, path) as process:
+    quiet = ("-W", "ignore::DeprecationWarning")  # of 3.12, for every fork of a process with threads
+    with child(PYTHON, *quiet, "-c", ENDS_AMID_A_WRITE, path) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said.decode()
     assert said == b""
