@@ -59,10 +59,13 @@ WRITES = {
 @pytest.mark.parametrize("write", WRITES)
 def test_a_writer_waits_as_long_as_it_was_told(path, holder, write):
     store = SQLiteStore(path, timeout=0.3)
+    sent = []
+    store.persister._session().connection.set_trace_callback(sent.append)
     started = time.monotonic()
     with pytest.raises(StoreUnavailableError) as caught:
         WRITES[write](store)
     assert 0.2 < time.monotonic() - started < 3
+    assert len(set(sent)) == len(sent), "a statement waited more than once"
     assert "0.3 s" in str(caught.value)
     assert "raise timeout, or end the process" in str(caught.value)
     assert path in str(caught.value)

@@ -25,7 +25,7 @@ def test_killed_writers_lose_nothing_for_long(tmp_path, name, record_property):
     for what in ("kills", "acknowledged", "counted", "slowest"):
         record_property(what, report[what])
     assert report["counted"] > 0
-    assert report["slowest"] < 20
+    assert report["slowest"] < 60
 
 
 @pytest.mark.parametrize("name", ["store", "store.db"])

@@ -11,6 +11,11 @@ _READ_ONLY, _CANNOT_OPEN = 8, 14
 _NO_ROOM_TO_SHARE = 4874  # SQLITE_IOERR_SHMSIZE: the file that readers and writers share cannot grow
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether others kept the database locked for as long as one waits."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _BUSY
+
+
 def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, read_only: bool) -> HoldallError:
     """Make an error of ours of what SQLite said.
 

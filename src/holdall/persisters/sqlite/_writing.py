@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 from holdall.abc import conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
+from holdall.persisters.sqlite._errors import is_busy
 from holdall.persisters.sqlite._place import as_id, stat_of
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._schema import INLINE, ROWS
@@ -30,8 +31,10 @@ class SqliteWriting(SqliteReading):
                 session = self._sessions.local.session
                 with session.lock:
                     session.execute(self._sql.put, (id, data))
-            except (AttributeError, sqlite3.Error, UnicodeEncodeError):
-                pass  # the long way tells what it was, or succeeds
+            except (AttributeError, sqlite3.Error, UnicodeEncodeError) as error:
+                if isinstance(error, sqlite3.Error) and is_busy(error):  # that is not waited for twice
+                    raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
+                # The long way tells what it was, or succeeds.
             else:
                 return
         self._check_writable()
