@@ -3,15 +3,20 @@
 A history is a list of ``(kind, said, started, ended)``; the register holds a value, or None where the key
 is absent. Values written are unique, so that each value has one writer.
 
-=============== =========================== ======================================================
-kind            said                        meaning
-=============== =========================== ======================================================
-``set``         ``(value,)``                written whatever was there
-``read``        ``(seen,)``                 None: absent
-``cas``         ``(expected, value, done)`` written if the register held `expected`
-``pop``         ``(seen,)``                 deleted; None: it was absent
-``setdefault``  ``(value, seen)``           `seen` is what the register holds afterwards
-=============== =========================== ======================================================
+================ =================================== ==================================================
+kind             said                                meaning
+================ =================================== ==================================================
+``set``          ``(value,)``                        written whatever was there
+``read``         ``(seen,)``                         None: absent
+``cas``          ``(expected, value, done[, sees])`` written if the register held `expected`
+``swap changed`` ``(expected, value, done[, sees])`` written unless the register held `expected`
+``transform``    ``(seen, value)``                   the register held `seen` when `value` was written
+``pop``          ``(seen,)``                         deleted; None: it was absent
+``del``          ``()``                              deleted; it was not absent
+``setdefault``   ``(value, seen)``                   `seen` is what the register holds afterwards
+================ =================================== ==================================================
+
+In the swaps, `value` may be None, which deletes; `sees` is what the register holds afterwards.
 """
 
 _IMPOSSIBLE = object()
@@ -23,11 +28,16 @@ def apply(state, kind, said):
         return said[0]
     if kind == "read":
         return state if said[0] == state else _IMPOSSIBLE
-    if kind == "cas":
-        expected, value, done = said
-        if done != (state == expected):
+    if kind in {"cas", "swap changed"}:
+        expected, value, done, *sees = said
+        if done != ((state == expected) == (kind == "cas")):
             return _IMPOSSIBLE
-        return value if done else state
+        after = value if done else state
+        return after if sees in ([], [after]) else _IMPOSSIBLE
+    if kind == "transform":
+        return said[1] if said[0] == state else _IMPOSSIBLE
+    if kind == "del":
+        return _IMPOSSIBLE if state is None else None
     if kind == "pop":
         return None if said[0] == state else _IMPOSSIBLE
     if kind == "setdefault":

@@ -4,6 +4,7 @@ A crew is a fresh interpreter that imports the library once and forks its worker
 milliseconds, and the threads of the test runner are never forked.
 """
 
+import importlib
 import os
 import pickle
 import select
@@ -15,6 +16,8 @@ import traceback
 from contextlib import contextmanager
 
 import pytest
+
+from holdall import FileDirStore, SQLiteStore
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.realpath(sys.executable)
@@ -56,14 +59,14 @@ def child(*command, **options):
                 pass
 
 
-def crew(target, *args, n=1, timeout=60):
-    """Run a function of `processes._workers` in n processes at once and give what each returned.
+def crew(target, *args, n=1, timeout=60, **options):
+    """Run a function in n processes at once and give what each returned.
 
-    The function is called with the number of the worker and the arguments, all workers having waited
-    for each other.
+    The function, of `processes._workers` or, as ``"_module.name"``, of another module here, is called
+    with the number of the worker, the arguments and the options, all workers having waited for each other.
     """
     with child(PYTHON, "-m", "processes._support") as process:
-        order = pickle.dumps((target, n, args, timeout))
+        order = pickle.dumps((target, n, args, options, timeout))
         try:
             out, err = process.communicate(order, timeout=timeout + 5)
         except subprocess.TimeoutExpired:
@@ -124,21 +127,25 @@ def collect(workers, timeout):
 
 def _lead():
     """Be the interpreter of a crew: read the order, fork, send all results."""
-    from processes import _workers
-
-    target, n, args, timeout = pickle.load(sys.stdin.buffer)
-    function = getattr(_workers, target)
+    target, n, args, options, timeout = pickle.load(sys.stdin.buffer)
+    module, _, name = target.rpartition(".")
+    function = getattr(importlib.import_module(f"processes.{module or '_workers'}"), name)
     gate, opener = os.pipe()
 
     def work(number):
         os.close(opener)
         os.read(gate, 1)  # all start when the other end is closed
-        return function(number, *args)
+        return function(number, *args, **options)
 
     workers = [fork(work, number) for number in range(n)]
     os.close(opener)
     results = collect(workers, timeout)
     sys.stdout.buffer.write(pickle.dumps(results))
+
+
+def open_store(path, **options):
+    """Open a store of the kind that the path tells: a SQLite file ``*.db``, or a folder."""
+    return (SQLiteStore if str(path).endswith(".db") else FileDirStore)(path, **options)
 
 
 def tree(path):
@@ -196,6 +203,21 @@ def unmount(at):
     worked, _ = run("umount", str(at))
     if not worked:
         run("umount", "-l", str(at))
+
+
+def fill(folder):
+    """Take all the room there is, and give the file that takes it."""
+    path = os.path.join(folder, "ballast")
+
+    def write(file, size):
+        while True:
+            file.write(bytes(size))
+
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12):
+            with pytest.raises(OSError, match="No space"):
+                write(file, size)
+    return path
 
 
 if __name__ == "__main__":

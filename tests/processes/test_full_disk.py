@@ -6,47 +6,11 @@ import os
 import pytest
 
 from holdall import ETAG_IS_THE_SAME, FileDirStore, OutcomeUnknownError, StoreFullError, StoreUnavailableError
-from processes._support import control, files_below, leftovers, mount, run, unmount
+from processes._support import control, files_below, fill, leftovers, mount, run, unmount
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="mounts are for POSIX")
 
 LARGE = b"x" * 400_000
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Give a function that mounts a small file system in memory."""
-    mounted = []
-
-    def make(options):
-        at = tmp_path / f"disk{len(mounted)}"
-        mount("-t", "tmpfs", "-o", options, "holdall-test", at=at)
-        mounted.append(at)
-        return at
-
-    yield make
-    for at in mounted:
-        unmount(at)
-
-
-@pytest.fixture
-def small(disk):
-    return disk("size=1m")
-
-
-def fill(folder):
-    """Take all the room there is, and give the file that takes it."""
-    path = os.path.join(folder, "ballast")
-
-    def write(file, size):
-        while True:
-            file.write(bytes(size))
-
-    with open(path, "wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12):
-            with pytest.raises(OSError, match="No space"):
-                write(file, size)
-    return path
 
 
 def exhaust_inodes(folder):

@@ -1,4 +1,4 @@
-"""A writer that is killed leaves each item whole, old or new, and no litter after the next opening."""
+"""A writer that is killed or interrupted leaves each item whole, old or new, no lock and no litter."""
 
 from collections import Counter
 
@@ -6,28 +6,39 @@ import pytest
 
 from processes._support import crew
 
-KINDS = ["small", "large", "nested", "transform", "delete"]
+# Folders, 5 kinds x 4 seeds x 25 kills = 500; SQLite files, 5 x 2 x 15 = 150. update() is one transaction in
+# SQLite only.
+KINDS = [
+    *(("store", kind, 25) for kind in ("small", "large", "nested", "transform", "delete") for _ in range(4)),
+    *(
+        ("store.db", kind, 15)
+        for kind in ("small", "huge", "transform", "delete", "update")
+        for _ in range(2)
+    ),
+]
 
 
-# 5 kinds x 4 seeds x 25 kills = 500
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("kind", KINDS)
-def test_killed_writers_lose_and_tear_nothing(tmp_path, kind, seed):
-    [report] = crew("kill_writers", str(tmp_path / "store"), kind, 25, seed)
+@pytest.mark.parametrize(
+    ("seed", "name", "kind", "kills"), [(seed, *kind) for seed, kind in enumerate(KINDS)]
+)
+def test_killed_writers_lose_and_tear_nothing(tmp_path, seed, name, kind, kills):
+    [report] = crew("_killers.kill_writers", str(tmp_path / name), kind, kills, seed)
     assert report["wrong"] == []
-    assert report["kills"] == 25
+    assert report["kills"] == kills
     assert report["acknowledged"] > 10, "the writers were killed before they wrote"
     assert report["leftovers"] > 0, "no kill left anything to sweep"
     assert report["slowest"] < 5, "opening waited for the dead"
 
 
-def test_the_check_detects_torn_values(tmp_path):
-    [report] = crew("kill_writers", str(tmp_path / "store"), "torn", 25, 0)
-    assert any(message.startswith("torn") for message in report["wrong"])
+@pytest.mark.parametrize(("name", "kind", "found"), [("store", "torn", "torn"), ("store.db", "late", "lost")])
+def test_the_check_detects_writers_that_lose_or_tear(tmp_path, name, kind, found):
+    [report] = crew("_killers.kill_writers", str(tmp_path / name), kind, 25, 0)
+    assert any(message.startswith((found, "stale")) for message in report["wrong"])
 
 
+@pytest.mark.parametrize(("name", "times"), [("store", 500), ("store.db", 150)])
 @pytest.mark.parametrize("seed", range(4))
-def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, seed):
+def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, name, times, seed):
     """Ctrl-C ends a write, not the process: others must not wait for it afterwards."""
-    [wrong] = crew("interrupt_writes", str(tmp_path / "store"), 500, seed)
+    [wrong] = crew("_killers.interrupt_writes", str(tmp_path / name), times, seed)
     assert Counter(wrong) == Counter()

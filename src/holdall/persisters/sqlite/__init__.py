@@ -1,11 +1,11 @@
 """A table of a SQLite database as a place: many small data in one file, large ones piece by piece."""
 
 import os
-import sqlite3
 
 from holdall.abc import Capability
 from holdall.errors import HoldallError, UntrustedStoreError
 from holdall.persisters.sqlite._place import find_record
+from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import Sessions
 from holdall.persisters.sqlite._upkeep import SqliteUpkeep
 
@@ -100,8 +100,8 @@ def recorded(path: str | os.PathLike[str], table: str, option: str, *, guard: bo
     """
     found: list[str | None] = [None]
 
-    def look(connection: sqlite3.Connection) -> None:
-        record = find_record(connection, absolute, table)
+    def look(session: Session) -> None:
+        record = find_record(session.connection, absolute, table)
         found.append(None if record is None else record.get(option))
 
     try:

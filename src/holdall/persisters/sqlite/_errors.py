@@ -7,10 +7,11 @@ from holdall.errors import HoldallError, InvalidArgumentError, StoreFullError, S
 
 _BUSY, _LOCKED, _FULL, _TOO_BIG = 5, 6, 13, 18
 _CORRUPT, _NOT_A_DATABASE = 11, 26
+_READ_ONLY, _CANNOT_OPEN = 8, 14
 _NO_ROOM_TO_SHARE = 4874  # SQLITE_IOERR_SHMSIZE: the file that readers and writers share cannot grow
 
 
-def translate(error: sqlite3.Error, what: str, path: str, timeout: float) -> HoldallError:
+def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, read_only: bool) -> HoldallError:
     """Make an error of ours of what SQLite said.
 
     Parameters
@@ -23,6 +24,8 @@ def translate(error: sqlite3.Error, what: str, path: str, timeout: float) -> Hol
         The database.
     timeout
         How long a busy database was waited for, in seconds.
+    read_only
+        Whether it was opened for reading only.
     """
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
@@ -44,6 +47,17 @@ def translate(error: sqlite3.Error, what: str, path: str, timeout: float) -> Hol
             errno.EIO,
             f"{what}: the file is damaged, or is no SQLite database ({error}); take a copy of it, "
             "or what the command `sqlite3 FILE .recover` can read",
+            path,
+        )
+    if kind in {_READ_ONLY, _CANNOT_OPEN}:
+        remedy = (
+            "what was written last can be read when somebody who may write there has opened and closed it"
+            if read_only
+            else "to read what is there, open it with read_only=True"
+        )
+        return StoreUnavailableError(
+            errno.EACCES,
+            f"{what}: the file and its folder must be writable for that ({error}); {remedy}",
             path,
         )
     return StoreUnavailableError(errno.EIO, f"{what}: {error}", path)

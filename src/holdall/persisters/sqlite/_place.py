@@ -20,7 +20,8 @@ from holdall.errors import (
     UnsupportedError,
 )
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
-from holdall.persisters.sqlite._sessions import Session, Sessions, transaction
+from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._sessions import Sessions
 
 _OLDEST = (3, 35)  # the first with RETURNING
 
@@ -104,13 +105,14 @@ class SqlitePlace(Persister):
 
     # ------------------------------------------------------------------ the table
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, session: Session) -> None:
         """See that the table is there and is the one that was asked for."""
+        connection = session.connection
         record = find_record(connection, self.path, self.table)
         if record is None:
             if self.read_only:
                 raise StoreNotFoundError(errno.ENOENT, f"it has no table {self.table!r} to read", self.path)
-            with transaction(connection):
+            with session.transaction():
                 record = find_record(connection, self.path, self.table)
                 if record is None:
                     self._make_table(connection)
@@ -160,7 +162,13 @@ class SqlitePlace(Persister):
             session = self._session()
             try:
                 with session.lock:
-                    return action(session)
+                    inner = session.connection.in_transaction
+                    try:
+                        return action(session)
+                    except BaseException:  # an interrupt may come between any two steps
+                        if not inner:
+                            session.undo()
+                        raise
             except sqlite3.Error as error:
                 if session.closed:
                     continue

@@ -1,17 +1,19 @@
 """Reading items from a table: whole, in part, one by one and by pages."""
 
+import errno
 import io
 import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from holdall.abc import Unary
 from holdall.conditional import Stat
-from holdall.errors import CorruptValueError
+from holdall.errors import CorruptValueError, StoreUnavailableError
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
-from holdall.persisters.sqlite._sessions import Session
+from holdall.persisters.sqlite._session import Session
 
 _EVERYTHING = 1 << 62  # bytes, or items
 _FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
@@ -100,19 +102,20 @@ class SqliteReading(SqlitePlace):
     def _open_large(self, number: int, what: str) -> BinaryIO | None:
         """Open large data as a file, None if they are gone."""
         # An open blob pins the state of the database that its connection sees, so it has one of its own.
-        connection = self._sessions.connect()
+        session = self._sessions.connect(writes=False)
+        connection = session.connection
         try:
             connection.execute("BEGIN")
             if not connection.execute(self._sql.size_large, (number,)).fetchall():
-                connection.close()
+                session.close()
                 return None
             blob = connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
         except BaseException as error:
-            connection.close()
+            session.close()
             if isinstance(error, sqlite3.Error):
                 raise self._sessions.translated(error, what) from error
             raise
-        file = _LargeFile(connection, blob, lambda error: self._sessions.translated(error, what))
+        file = _LargeFile(session, blob, self.path, lambda error: self._sessions.translated(error, what))
         return cast("BinaryIO", io.BufferedReader(file, 1 << 18))
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
@@ -266,16 +269,18 @@ class SqliteReading(SqlitePlace):
 
 
 class _LargeFile(io.RawIOBase):
-    """Large data as a file, with the connection that belongs to it."""
+    """Large data as a file, with the session that belongs to it."""
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        session: Session,
         blob: sqlite3.Blob,
+        path: str,
         translated: Callable[[sqlite3.Error], Exception],
     ) -> None:
-        self._connection = connection
+        self._session = session
         self._blob = blob
+        self._path = path
         self._translated = translated
 
     def readable(self) -> bool:
@@ -285,20 +290,32 @@ class _LargeFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._blob.seek(offset, whence)
-        return self._blob.tell()
+        with self._using() as blob:
+            blob.seek(offset, whence)
+            return blob.tell()
 
     def readinto(self, buffer: Any) -> int:
-        try:
-            # By pieces, since each is made before it is put into the buffer.
-            data = self._blob.read(min(len(buffer), _PIECE))
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
+        # By pieces, since each is made before it is put into the buffer.
+        with self._using() as blob:
+            try:
+                data = blob.read(min(len(buffer), _PIECE))
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
         buffer[: len(data)] = data
         return len(data)
 
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Blob]:
+        with self._session.lock:
+            if self._session.closed:
+                raise StoreUnavailableError(
+                    errno.EBADF,
+                    "this file of a large value was opened before the process was forked: open it again",
+                    self._path,
+                )
+            yield self._blob
+
     def close(self) -> None:
         if not self.closed:
-            self._blob.close()
-            self._connection.close()
+            self._session.close()  # and the blob with it
         super().close()

@@ -2,7 +2,7 @@
 
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite._errors import is_damage
-from holdall.persisters.sqlite._sessions import Session
+from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._writing import SqliteWriting
 
 

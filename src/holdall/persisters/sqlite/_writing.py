@@ -19,7 +19,8 @@ from holdall.errors import (
 from holdall.persisters.sqlite._place import as_id, as_text, stat_of
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._schema import INLINE, ROWS
-from holdall.persisters.sqlite._sessions import Session, clock
+from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._sessions import clock
 
 _BATCH = 10_000  # items that are sorted and sent in one go
 _STEP = 256  # ns between the items of a batch, so that their times differ as floats, too

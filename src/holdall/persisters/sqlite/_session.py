@@ -1,0 +1,211 @@
+"""One connection to a database: whole transactions, and no share of it for a forked child.
+
+SQLite keeps books, for each process, of which locks it holds on which file. A forked child inherits the
+books and none of the locks (https://sqlite.org/howtocorrupt.html, section 2.6), and a connection that it
+opens while an inherited one is open believes in them: it writes to a log that its parent may delete. So
+before a fork every connection of the process is brought to rest, and the child closes them all before it
+opens its own. A file with a connection that could not be brought to rest is out of bounds for the child.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+
+_FORK_PATIENCE = 10.0  # seconds in which a running statement of another thread should end
+
+
+class Session:
+    """A connection that one thread works with; the lock is for those who close it, or fork.
+
+    Parameters
+    ----------
+    connection
+        The connection.
+    group
+        What all sessions have in common that are closed at once.
+    file
+        Device and number of the file.
+    writes
+        Whether its transactions write.
+
+    Notes
+    -----
+    Its lock is held while a statement runs, so that another thread that closes the place, or forks, waits.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, group: object, file: tuple[int, int], *, writes: bool
+    ) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self.lock = threading.RLock()
+        self.closed = False
+        self.group = group
+        self.file = file
+        self.writes = writes
+        everything.add(self)
+
+    def close(self) -> None:
+        """Close the connection when no statement runs."""
+        if not self.closed:
+            with self.lock:
+                self.closed = True
+                self.connection.close()
+        everything.discard(self)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def transaction(self) -> "Transaction":
+        """Make one of all writes within; the lock must be held."""
+        return Transaction(self)
+
+    def undo(self) -> None:
+        """End the transaction, if there is one, as if it had not been."""
+        while not self.closed and self.connection.in_transaction:
+            try:
+                self.connection.rollback()
+            except KeyboardInterrupt:  # an error is on its way already
+                continue
+
+    def abandon(self) -> None:
+        """Never touch the connection again, not even when the process ends: it is that of the parent."""
+        import ctypes  # noqa: PLC0415  (nearly never needed)
+
+        self.closed = True
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
+
+
+class Owner:
+    """What a thread holds of its session: the session is closed when the thread ends.
+
+    Parameters
+    ----------
+    session
+        The session of the thread.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        # In a child the threads of the parent end first of all; what becomes of their sessions is told below.
+        if os.getpid() == self._process:
+            self._session.close()
+
+
+class Transaction:
+    """Makes one of all writes within; a transaction within a transaction is a part of it.
+
+    Parameters
+    ----------
+    session
+        The session.
+    """
+
+    # Not a generator: one that an interrupt left suspended would undo, when it is collected, whatever is
+    # going on then.
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._inner = session.connection.in_transaction
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._execute("SAVEPOINT inner" if self._inner else "BEGIN IMMEDIATE")
+        return self._session.connection
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._execute("RELEASE inner" if self._inner else "COMMIT")
+        else:
+            self._undo()
+
+    def _execute(self, statement: str) -> None:
+        try:
+            self._session.execute(statement)
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        if not self._inner:
+            self._session.undo()
+        elif not self._session.closed:
+            self._session.execute("ROLLBACK TO inner")
+            self._session.execute("RELEASE inner")
+
+
+#: Every open session of this process. Its methods are used as they are atomic: no lock, as a session may
+#: be collected anywhere.
+everything: set[Session] = set()
+#: Held while a connection is made and not yet among `everything`.
+opening = threading.RLock()
+_ticking = threading.Lock()
+_last_tick = 0
+_held: list[Session] = []
+_lost: set[tuple[int, int]] = set()
+
+
+def identity(path: str) -> tuple[int, int]:
+    """Give device and number of a file."""
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino
+
+
+def is_lost(file: tuple[int, int]) -> bool:
+    """Tell whether this process must not open a file, as it was forked in the middle of a write to it."""
+    return file in _lost
+
+
+def tick() -> int:
+    """Give nanoseconds that are another number each time, where the clock ticks slowly."""
+    global _last_tick  # noqa: PLW0603
+    with _ticking:
+        _last_tick = max(time.time_ns(), _last_tick + 1)
+        return _last_tick
+
+
+def _before_fork() -> None:
+    """Wait until no statement runs."""
+    opening.acquire()
+    deadline = time.monotonic() + _FORK_PATIENCE
+    _held.extend(
+        session
+        for session in list(everything)
+        if session.lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+    )
+    _ticking.acquire()
+
+
+def _release() -> None:
+    for session in _held:
+        session.lock.release()
+    _held.clear()
+    _ticking.release()
+    opening.release()
+
+
+def _after_fork_in_child() -> None:
+    at_rest = set(_held)
+    for session in list(everything):
+        if session not in at_rest or _is_writing(session):
+            _lost.add(session.file)
+            session.abandon()
+            everything.discard(session)
+        else:
+            session.close()
+    _release()
+
+
+def _is_writing(session: Session) -> bool:
+    """Tell whether a session of ours is amid a write, and see that it gets no further in this process."""
+    if not session.connection.in_transaction or not session.writes:
+        return False
+    session.connection.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+    return True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_release, after_in_child=_after_fork_in_child)

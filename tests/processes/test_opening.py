@@ -1,0 +1,43 @@
+"""A place that is not there yet is made once, however many open it at once."""
+
+import os
+import sqlite3
+import time
+
+import pytest
+
+from holdall import SQLiteStore
+from processes._support import crew, open_store
+
+ROUNDS, MANY = 10, 32
+
+
+@pytest.mark.parametrize("name", ["store", "store.db"])
+def test_many_processes_make_one_place(tmp_path, name):
+    begin = time.monotonic() + 1.5
+    crew("_openers.open_and_write", str(tmp_path / name), ROUNDS, begin, n=MANY, timeout=120)
+    keys = {str(number) for number in range(MANY)}
+    keys |= {f"{number}/{n}" for number in range(MANY) for n in range(3)}
+    for turn in range(ROUNDS):
+        with open_store(tmp_path / f"{turn}-{name}") as store:
+            assert dict(store.items()) == dict.fromkeys(keys, turn)
+
+
+def test_many_threads_make_one_place(tmp_path):
+    assert crew("_openers.open_in_threads", str(tmp_path / "store"), MANY, ROUNDS, timeout=120) == [[]]
+    for turn in range(ROUNDS):
+        with SQLiteStore(tmp_path / f"store{turn}.db") as store:
+            assert len(store) == 4 * MANY
+            assert store.check() == []
+
+
+def test_there_is_one_schema(tmp_path):
+    begin = time.monotonic() + 0.5
+    crew("_openers.open_and_write", str(tmp_path / "store.db"), 1, begin, n=MANY)
+    assert os.listdir(tmp_path) == ["0-store.db"]
+    connection = sqlite3.connect(tmp_path / "0-store.db")
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    records = connection.execute("SELECT name FROM holdall").fetchall()
+    connection.close()
+    assert sorted(names) == ["holdall", "items", "items:large", "sqlite_sequence"]
+    assert records == [("items",)]
