@@ -21,7 +21,7 @@ import harness
 ROOT = os.path.dirname(harness.HERE)
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 ENVIRONMENT = os.path.join(ROOT, ".benchmarks", "venv")
-MODULES = ("files", "arrays", "wrappers", "imports")
+MODULES = ("files", "arrays", "sqlite", "conditional", "wrappers", "imports")
 ALIASES = {"import": "imports"}
 ARRAYS_NEED = 500e6  # bytes free on tmpfs
 
@@ -84,13 +84,13 @@ def environment() -> str:
 
 def versions(python: str, names: tuple[str, ...]) -> str:
     code = (
-        "import json, sys\n"
+        "import json, sqlite3, sys\n"
         "from importlib.metadata import version, PackageNotFoundError\n"
         "found = []\n"
         "for name in sys.argv[1:]:\n"
         "    try: found.append(f'{name} {version(name)}')\n"
         "    except PackageNotFoundError: found.append(f'{name} not installed')\n"
-        "print(json.dumps([sys.version.split()[0], found]))\n"
+        "print(json.dumps([sys.version.split()[0], [f'SQLite {sqlite3.sqlite_version}', *found]]))\n"
     )
     done = subprocess.run([python, "-c", code, *names], capture_output=True, text=True, check=True)
     interpreter, found = json.loads(done.stdout)
@@ -150,7 +150,7 @@ def main() -> None:
         "# Benchmarks\n",
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, {options.rounds} rounds{warning}.  ",
         f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; disk: {disk}.  ",
-        f"{versions(python, ('holdall', *peers.PEERS, 'numpy'))}.\n",
+        f"{versions(python, ('holdall', *dict.fromkeys((*peers.PEERS, *peers.DATABASE_PEERS)), 'numpy'))}.\n",
         (
             "Medians over the rounds. A ratio is taken round by round: its median, then its worst and best "
             "round. Above 1, holdall is faster.\n"
