@@ -165,7 +165,7 @@ def memory(_):
 def files(place):
     import holdall
 
-    return Store(holdall.FileDirStore(os.path.join(place, "store"), serializer="json"))
+    return Store(holdall.FileDirStore(os.path.join(place, "store"), serializer="pickle"))
 
 
 COUNTERS = {
