@@ -73,6 +73,54 @@ MAKERS = {
 PEERS = tuple(name for name in MAKERS if not name.startswith("holdall"))
 
 
+def sqlite(serializer, durability="process"):
+    def make(place):
+        from holdall import SQLiteStore
+
+        return SQLiteStore(os.path.join(place, "store.db"), serializer=serializer, durability=durability)
+
+    return make
+
+
+def sqlitedict(place, *, autocommit=True):
+    from sqlitedict import SqliteDict
+
+    return SqliteDict(os.path.join(place, "dict.db"), autocommit=autocommit, journal_mode="WAL")
+
+
+def diskcache_at_once(index, pairs):
+    with index.transact():
+        index.update(pairs)
+
+
+def sqlitedict_at_once(store, pairs):
+    place = os.path.dirname(store.filename)
+    store.close()
+    store = sqlitedict(place, autocommit=False)
+    store.update(pairs)
+    store.commit()
+    store.close()
+
+
+# One file for all values, or nearly so.
+DATABASES = {
+    "holdall": sqlite("pickle"),
+    "holdall (bytes)": sqlite("bytes"),
+    "holdall (power)": sqlite("bytes", "power"),
+    "diskcache": diskcache,
+    "sqlitedict": sqlitedict,
+}
+DATABASE_PEERS = tuple(name for name in DATABASES if not name.startswith("holdall"))
+
+# How those write many values in one transaction whose own `update` does not.
+BULK = {"diskcache": diskcache_at_once, "sqlitedict": sqlitedict_at_once}
+
+
+def close(store):
+    """Close a store that may be a diskcache.Index, whose cache is what can be closed."""
+    getattr(store, "cache", store).close()
+
+
 class Batch:
     """Dict verbs over many keys at a time, in plain loops, so that nothing but the store is timed."""
 

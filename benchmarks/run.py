@@ -21,7 +21,7 @@ import harness
 ROOT = os.path.dirname(harness.HERE)
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 ENVIRONMENT = os.path.join(ROOT, ".benchmarks", "venv")
-MODULES = ("files", "arrays", "wrappers", "imports")
+MODULES = ("files", "arrays", "sqlite", "conditional", "wrappers", "imports")
 ALIASES = {"import": "imports"}
 ARRAYS_NEED = 500e6  # bytes free on tmpfs
 
@@ -84,13 +84,13 @@ def environment() -> str:
 
 def versions(python: str, names: tuple[str, ...]) -> str:
     code = (
-        "import json, sys\n"
+        "import json, sqlite3, sys\n"
         "from importlib.metadata import version, PackageNotFoundError\n"
         "found = []\n"
         "for name in sys.argv[1:]:\n"
         "    try: found.append(f'{name} {version(name)}')\n"
         "    except PackageNotFoundError: found.append(f'{name} not installed')\n"
-        "print(json.dumps([sys.version.split()[0], found]))\n"
+        "print(json.dumps([sys.version.split()[0], [f'SQLite {sqlite3.sqlite_version}', *found]]))\n"
     )
     done = subprocess.run([python, "-c", code, *names], capture_output=True, text=True, check=True)
     interpreter, found = json.loads(done.stdout)
@@ -115,6 +115,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="a small run to see that all works; not for quoting"
     )
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="time by what the processor worked, for a machine with other work; waiting costs nothing then",
+    )
     parser.add_argument("--output", metavar="FILE", help="write the Markdown there as well")
     parser.add_argument("--disk", metavar="DIR", default=tempfile.gettempdir(), help="a folder on a disk")
     parser.add_argument(
@@ -138,6 +143,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
+    if options.cpu:
+        os.environ[harness.CPU] = "1"  # cells inherit it
     python = sys.executable if options.no_install else environment()
     places = find_places(os.path.abspath(options.disk))
     import peers
@@ -146,11 +153,12 @@ def main() -> None:
     if disk == "tmpfs":
         disk += " (no disk: what is said about power cuts means nothing)"
     warning = ", a quick run: not for quoting" if options.quick else ""
+    warning += ", processor time: what waits for a disk or a lock looks quick" if options.cpu else ""
     head = [
         "# Benchmarks\n",
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, {options.rounds} rounds{warning}.  ",
         f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; disk: {disk}.  ",
-        f"{versions(python, ('holdall', *peers.PEERS, 'numpy'))}.\n",
+        f"{versions(python, ('holdall', *dict.fromkeys((*peers.PEERS, *peers.DATABASE_PEERS)), 'numpy'))}.\n",
         (
             "Medians over the rounds. A ratio is taken round by round: its median, then its worst and best "
             "round. Above 1, holdall is faster.\n"

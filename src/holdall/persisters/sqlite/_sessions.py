@@ -90,7 +90,10 @@ class Sessions:
             if new and self._sync:
                 _sync_folder(os.path.dirname(self.path))
         except BaseException as error:
+            closed = session.closed
             session.close()
+            if closed and isinstance(error, sqlite3.ProgrammingError):
+                return self.connect(writes=writes)  # another thread closed the place, or a signal handler
             if isinstance(error, sqlite3.Error):
                 raise self.translated(error, "the database cannot be opened") from error
             raise
@@ -111,7 +114,9 @@ class Sessions:
                 "start it with the method 'spawn', or fork when nothing is being written",
                 self.path,
             )
-        return Session(self._connect(mode), self._group, file, writes=writes)
+        # What only reads large data is closed by who reads them.
+        group = self._group if writes else object()
+        return Session(self._connect(mode), group, file, writes=writes)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         # The three characters that mean something in the URI of a file (https://sqlite.org/uri.html).
