@@ -184,21 +184,6 @@ def pop_items(_number, path):
             return got
 
 
-def insert_or_delete(number, path, times):
-    """Insert in even workers, delete in odd ones; give how many deletes found nothing."""
-    store = open_store(path)
-    absent = 0
-    for turn in range(times):
-        if number % 2 == 0:
-            store["x"] = turn
-            continue
-        try:
-            del store["x"]
-        except KeyError:
-            absent += 1
-    return absent
-
-
 def open_write_close(number, path, times):
     """Open, write, and close, again and again."""
     for turn in range(times):

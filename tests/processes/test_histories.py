@@ -21,7 +21,7 @@ def check_histories(path, broken, n=4):
     keys = ["a", "b/c"]
     for attempt in range(10):  # on a busy machine one process may be done before the others begin
         place = os.path.join(folder, f"{attempt}-{name}")
-        begin = time.monotonic() + 0.5
+        begin = time.monotonic() + 0.4 * (attempt + 1)
         told = crew("_histories.make_history", place, keys, 120, n=n, broken=broken, begin=begin)
         history = [operation for mine in told for operation in mine]
         each = [[operation for name, operation in history if name == key] for key in keys]
