@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from os import close as os_close
 from os import open as os_open
 from os import rename, utime
+from os import stat as os_stat
 from os import write as os_write
 from time import time_ns
 from typing import Any, BinaryIO, cast
@@ -25,6 +26,7 @@ from holdall.persisters.files._system import (
     KIND,
     REGULAR,
     discard,
+    etag_of,
     stat_of,
     write_all,
 )
@@ -131,7 +133,7 @@ class FilesWriting(FilesReading):
             with folder.mutex:
                 try:
                     folder.lock()
-                    if expected is not ANY_ETAG:
+                    if expected is not ANY_ETAG and not self._is_at(id, expected):
                         self.require(id, expected)
                     if "/" in id or id in RESERVED or id[0] == ".":
                         where, last = self._locate_new(id)
@@ -149,6 +151,14 @@ class FilesWriting(FilesReading):
             if opened >= 0:
                 os_close(opened)
         return stat
+
+    def _is_at(self, id: str, expected: Expected) -> bool:
+        """Tell by one look whether an id has an etag; False may mean anything."""
+        try:
+            stat = os_stat(id, dir_fd=self._folder.fd, follow_symlinks=False)
+        except (OSError, ValueError):
+            return False
+        return stat.st_mode & KIND == REGULAR and "/" not in id and etag_of(stat) == expected
 
     def _sync_folder(self, fd: int, id: str) -> None:
         try:
