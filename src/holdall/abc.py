@@ -752,6 +752,9 @@ class KeyCodec(ABC, Generic[K]):
     def decode(self, id: str) -> K | Literal[NotMine.NOT_MINE]:
         """Give the key that `encode` names so, or `NOT_MINE`."""
 
+    #: With what all ids start that may not be ours; "" if any may.
+    doubtful: str = ""
+
     def decode_many(self, ids: list[str]) -> list[K]:
         """Give the keys of those of several ids that are ours, in their order."""
         return [key for key in map(self.decode, ids) if key is not NOT_MINE]

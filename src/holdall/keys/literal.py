@@ -72,6 +72,7 @@ class AnyKeys(Value[Any]):
 
     #: The opt-in types: tag to class and its two conversions.
     types: Mapping[str, _Conversion]
+    doubtful = "!"
     _tags: Mapping[type, str]
 
     def __init__(self, types: Mapping[str, type | _Conversion] | None = None) -> None:

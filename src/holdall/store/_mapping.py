@@ -78,6 +78,11 @@ class StoreMapping(StorePipeline[K, V]):
         if not self._codec.reversible and self._listed_by_codec:
             return sum(map(self._codec.owns, self._persister.ids(self._id_prefix)))
         if self._decode_many is not None:
+            doubtful = self._codec.doubtful
+            if doubtful and not self._id_prefix:  # all others are ours
+                pages = list(self._persister.pages(doubtful))
+                ours = sum(map(len, map(self._decode_many, pages)))
+                return len(self._persister) - sum(map(len, pages)) + ours
             return sum(map(len, map(self._decode_many, self._persister.pages(self._id_prefix))))
         return sum(1 for _ in self)
 
@@ -303,7 +308,7 @@ class StoreMapping(StorePipeline[K, V]):
             keys = decode_many(ids) if decode_many is not None else []
             if len(items) == 1 or len(keys) != len(ids) or keyed is not None:
                 yield from self._one_by_one(items)
-            elif load is not None:
+            elif load is not None and load is not bytes:
                 try:
                     values = [load(data) for _, data in items]
                 except Exception:
