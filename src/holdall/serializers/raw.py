@@ -37,7 +37,9 @@ class BytesSerializer(OptionSerializer[Any]):
         return memoryview(value).tobytes()
 
     def parts(self, value: Any) -> Data:  # docstring inherited
-        if type(value) is not bytes and isinstance(value, bytes | bytearray | memoryview):
+        if type(value) is bytes:
+            return value
+        if isinstance(value, bytes | bytearray | memoryview):
             view = memoryview(value)
             if view.nbytes >= _LARGE and view.c_contiguous:
                 return [view.cast("B")]

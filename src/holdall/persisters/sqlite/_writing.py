@@ -20,9 +20,10 @@ from holdall.persisters.sqlite._place import as_id, as_text, stat_of
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._schema import INLINE, ROWS
 from holdall.persisters.sqlite._session import Session
-from holdall.persisters.sqlite._sessions import clock
+from holdall.persisters.sqlite._sessions import CACHE, clock
 
-_BATCH = 10_000  # items that are sorted and sent in one go
+_BATCH, _BATCH_BYTES = 10_000, 32 << 20  # items, and bytes, that are sorted and sent in one go
+_BULK_CACHE = 32_000  # KiB
 _STEP = 256  # ns between the items of a batch, so that their times differ as floats, too
 _PIECE = 1 << 20  # bytes up to which data are bound whole
 
@@ -63,6 +64,24 @@ class SqliteWriting(SqliteReading):
         self.remove(id)
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        if type(expected) is type(id) is str and type(data) is bytes and len(id) + len(data) <= INLINE:
+            # In line what _run() and _swap() do, as in put().
+            old = _version(expected)
+            new = max(old + 1, clock())
+            try:
+                session = self._sessions.local.session
+                with session.lock:
+                    done = session.execute(self._sql.swap, (new, data, id, old)).rowcount
+            except (AttributeError, UnicodeEncodeError):
+                pass
+            except sqlite3.Error as error:
+                self._check_writable()
+                if not session.closed:
+                    raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
+            else:
+                if not done:
+                    raise self._conflict(id, expected)
+                return Stat(str(new), new / 1e9, len(data))
         self._check_writable()
         key, data = _checked(id, data)
         size = _size(data)
@@ -122,14 +141,15 @@ class SqliteWriting(SqliteReading):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items in one transaction: all of them, or after an error none."""
         self._check_writable()
-        checked = itertools.starmap(_checked, items)
+        batches = _batches(itertools.starmap(_checked, items))
         # What fits into one batch is made before the lock is taken: making values may take long.
-        first = list(itertools.islice(checked, _BATCH))
+        first = next(batches, None)
 
         def store(session: Session) -> None:
-            with session.transaction() as connection:
+            assert first is not None  # noqa: S101  (it would not be called)
+            with _large_cache(session), session.transaction() as connection:
                 self._put_batch(connection, first)
-                while batch := list(itertools.islice(checked, _BATCH)):
+                for batch in batches:
                     # What makes the items may have used this place, too.
                     if session.closed or not connection.in_transaction:
                         raise StoreUnavailableError(
@@ -140,7 +160,7 @@ class SqliteWriting(SqliteReading):
                         )
                     self._put_batch(connection, batch)
 
-        if first:
+        if first is not None:
             self._run(store, "the items cannot be written")
 
     def _put_batch(self, connection: sqlite3.Connection, batch: list[tuple[str | bytes, Any]]) -> None:
@@ -257,6 +277,31 @@ def _checked(id: Any, data: Any) -> tuple[str | bytes, Any]:
                 f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
             ) from error
     return key, data
+
+
+def _batches(items: Iterable[tuple[str | bytes, Any]]) -> Iterator[list[tuple[str | bytes, Any]]]:
+    """Cut items into lists that are bounded in number and in bytes."""
+    batch: list[tuple[str | bytes, Any]] = []
+    room = _BATCH_BYTES
+    for item in items:
+        batch.append(item)
+        room -= len(item[1]) if type(item[1]) is bytes else _size(item[1])
+        if room < 0 or len(batch) == _BATCH:
+            yield batch
+            batch, room = [], _BATCH_BYTES
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _large_cache(session: Session) -> Iterator[None]:
+    """Let a connection keep more pages: in bulk, the same ones are written again and again."""
+    session.execute(f"PRAGMA cache_size = -{_BULK_CACHE}")
+    try:
+        yield
+    finally:
+        if not session.closed:
+            session.execute(f"PRAGMA cache_size = -{CACHE}")
 
 
 def _size(data: Any) -> int:
