@@ -289,6 +289,9 @@ class Reader(Mapping[str, Any], ABC):
         """Open the data of an id as a binary file."""
         return io.BytesIO(self[id])
 
+    def refresh(self) -> None:
+        """Forget what the handle remembers of the place, so that the next look sees what others did."""
+
     def flush(self) -> None:
         """Bring to the place what is still on its way."""
 
@@ -426,6 +429,24 @@ class Persister(Reader, MutableMapping[str, Any]):
     def clear(self) -> None:
         """Delete every id."""
         self.remove_many(list(self))
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:
+        """Delete what has expired, where items do expire.
+
+        Parameters
+        ----------
+        owns
+            Tells of an id whether it may be deleted: others may keep things in the same place.
+        prefix
+            What ids must start with.
+
+        Returns
+        -------
+        int
+            How many items were deleted.
+        """
+        del owns, prefix
+        return 0
 
 
 def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
@@ -594,6 +615,12 @@ class PersisterWrapper(Persister):
             super().clear()
         else:
             self._writable().clear()
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        return self._writable().purge(owns, prefix)  # type: ignore[no-any-return]
+
+    def refresh(self) -> None:  # docstring inherited
+        self.inner.refresh()
 
     def flush(self) -> None:  # docstring inherited
         self.inner.flush()

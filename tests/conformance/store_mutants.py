@@ -229,6 +229,13 @@ class GrowsOnlyByItems(Sound):
         self._persister = guard
 
 
+@mutant("test_refreshing_and_purging_lose_nothing")
+class PurgesWhatIsYoung(Sound):
+    def purge(self):
+        self.clear()
+        return 0
+
+
 @mutant("test_each_hook_alone_takes_part")
 class ForgetsTheHookOfListing(Sound):
     def _hook(self, name, hooks):

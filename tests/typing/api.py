@@ -14,6 +14,7 @@ from holdall import (
     TransformResult,
 )
 from holdall.conditional import Sentinel
+from holdall.wrappers import cached_keys, cached_values, expiring, overlay, write_back
 
 
 class Model:
@@ -61,3 +62,11 @@ assert_type(Upper({})["x"], int)
 
 def takes_persister(place: Persister) -> None:
     place.put("x", b"1")
+
+
+assert_type(cached_keys(models), FileDirStore[str, Model])
+assert_type(cached_keys(models, keys_cache=sorted), FileDirStore[str, Model])
+assert_type(cached_values({"a": 1}, cache={}), Store[str, int])
+assert_type(write_back(FileDirStore, max_items=5), type[FileDirStore])  # type: ignore[type-arg]
+assert_type(expiring(ttl=5)(counts), MemoryStore[str, int])
+assert_type(expiring(models, ttl=5).purge(), int)

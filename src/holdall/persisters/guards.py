@@ -1,6 +1,6 @@
 """Persisters that refuse some writes to another, in the verb itself, so that nothing slips by."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from holdall.abc import Capability, PersisterWrapper
@@ -61,6 +61,10 @@ class ReadOnlyPersister(PersisterWrapper):
     def clear(self) -> None:  # docstring inherited
         self._refuse("it is not cleared")
 
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        del owns, prefix
+        self._refuse("what has expired stays")
+
 
 class AppendOnlyPersister(PersisterWrapper):
     """Lets items be added, and never changed or deleted.
@@ -119,3 +123,7 @@ class AppendOnlyPersister(PersisterWrapper):
 
     def clear(self) -> None:  # docstring inherited
         raise ReadOnlyError(f"{self.place} is append-only: it is not cleared")
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        del owns, prefix
+        raise ReadOnlyError(f"{self.place} is append-only: what has expired stays")

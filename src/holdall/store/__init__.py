@@ -115,6 +115,13 @@ class Store(
                 progress(count)
         return count
 
+    def refresh(self) -> None:
+        """Forget what is remembered of the place: the next look sees what others did.
+
+        Only caches remember anything; the stores without one always show the place as it is.
+        """
+        self._persister.refresh()
+
     def flush(self) -> None:
         """Bring to the place what is still on its way."""
         self._persister.flush()

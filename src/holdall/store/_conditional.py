@@ -27,6 +27,7 @@ from holdall.conditional import (
     condition_holds,
 )
 from holdall.errors import ConflictError, InvalidArgumentError
+from holdall.store._calls import missing
 from holdall.store._pipeline import StorePipeline
 
 K = TypeVar("K")
@@ -65,8 +66,8 @@ class StoreConditional(StorePipeline[K, V]):
         id = self._id(key)
         try:
             return str(self._persister.stat(id).etag)
-        except KeyError:
-            raise KeyError(key) from None
+        except KeyError as error:
+            raise missing(key, error) from None
 
     def get_item_if(
         self,

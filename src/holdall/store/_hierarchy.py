@@ -1,12 +1,13 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE, Capability, KeyCodec
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, Under
+from holdall.store._calls import missing
 from holdall.store._layers import Hooks, Layer
 from holdall.store._pipeline import StorePipeline
 
@@ -95,8 +96,8 @@ class StoreHierarchy(StorePipeline[K, V]):
         id = self._id(key)
         try:
             return float(self._persister.stat(id).mtime)
-        except KeyError:
-            raise KeyError(key) from None
+        except KeyError as error:
+            raise missing(key, error) from None
 
     def oldest_keys(self, max_n: int | None = None) -> list[K]:
         """Give the keys, those longest unmodified first.
@@ -126,6 +127,21 @@ class StoreHierarchy(StorePipeline[K, V]):
         """Give the values in the order of `newest_keys`; what vanishes meanwhile is left out."""
         return self._existing(self.newest_keys(max_n))
 
+    def purge(self) -> int:
+        """Delete the items that have expired, where items do expire.
+
+        Returns
+        -------
+        int
+            How many were deleted. An item that somebody renews meanwhile stays.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place can only be read.
+        """
+        return self._purge(lambda _: True)
+
     def random_key(self) -> K | None:
         """Give a key drawn uniformly in one pass, None if there is none."""
         chosen = None
@@ -145,6 +161,18 @@ class StoreHierarchy(StorePipeline[K, V]):
             elif (self._hooks_of(layer) if isinstance(layer, Hooks) else layer).id_of_key:
                 return ""
         return self._codec.id_prefix(prefix)
+
+    def _purge(self, wanted: Callable[[Any], bool]) -> int:
+        """Delete what has expired under those of our keys that are wanted."""
+        decode, codec = self._decode, self._codec
+
+        def owns(id: Any) -> bool:
+            if not codec.reversible:  # no key can be told, so none can be left out
+                return self._listed_by_codec and codec.owns(id)
+            key = id if decode is None else decode(id)
+            return key is not NOT_MINE and wanted(key)
+
+        return int(self._persister.purge(owns, self._id_prefix))
 
     def _existing(self, keys: list[Any]) -> list[Any]:
         values = []

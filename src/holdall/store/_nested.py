@@ -1,6 +1,6 @@
 """What a store can be made over: a persister, any mapping, or another store with all that it knows."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from holdall.abc import Capability, Persister, Reader
@@ -99,6 +99,14 @@ class StorePersister(Persister):
 
     def clear(self) -> None:  # docstring inherited
         self.mapping.clear(force=True)
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        return self.mapping._purge(  # type: ignore[no-any-return]  # noqa: SLF001
+            lambda key: owns(key) and (not prefix or key.startswith(prefix)),
+        )
+
+    def refresh(self) -> None:  # docstring inherited
+        self.mapping.refresh()
 
     def flush(self) -> None:  # docstring inherited
         self.mapping.flush()

@@ -175,6 +175,14 @@ class OptionLaws(StoreBase):
         store[self.absent] = model[self.absent] = self.values[0]
         assert same_items(self.open(place), model)
 
+    def test_refreshing_and_purging_lose_nothing(self, place: Path) -> None:
+        """refresh() and purge() change nothing where nothing is remembered and nothing has expired."""
+        store, model = self.partly(place)
+        store.refresh()
+        assert same_items(store, model)
+        assert store.purge() == 0
+        assert same_items(store, model)
+
     def test_two_stores_of_one_place_are_one(self, place: Path) -> None:
         """What is written or deleted through one store, the other one shows at once."""
         store, model = self.partly(place, Capability.PERSISTENT)

@@ -16,10 +16,15 @@ never changed. They compose in any order.
 """
 
 from holdall.wrappers._base import Decorator, Wrapper, wrapper
+from holdall.wrappers.buffer import write_back
+from holdall.wrappers.expiry import expiring
 from holdall.wrappers.guards import Checks, append_only, read_only, write_once, write_once_checks
+from holdall.wrappers.layers import overlay
+from holdall.wrappers.listing import cached_keys
 from holdall.wrappers.manners import Stack, add_ipython_key_completions, aliases, appendable, compose
 from holdall.wrappers.nesting import flatten
 from holdall.wrappers.transforms import filt_iter, wrap_keys, wrap_kvs
+from holdall.wrappers.values import cached_values
 
 __all__ = [
     "Checks",
@@ -30,13 +35,18 @@ __all__ = [
     "aliases",
     "append_only",
     "appendable",
+    "cached_keys",
+    "cached_values",
     "compose",
+    "expiring",
     "filt_iter",
     "flatten",
+    "overlay",
     "read_only",
     "wrap_keys",
     "wrap_kvs",
     "wrapper",
+    "write_back",
     "write_once",
     "write_once_checks",
 ]

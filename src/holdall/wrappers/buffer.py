@@ -1,0 +1,399 @@
+"""Writes that wait in memory."""
+
+import atexit
+import copy
+import io
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Final
+
+from holdall.abc import Capability, Persister, PersisterWrapper, Reader, join_parts
+from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
+from holdall.store._nested import StorePersister
+from holdall.wrappers._base import wrapper
+
+__all__ = ["WriteBackPersister", "write_back"]
+
+_DELETED: Final = object()
+_NOTHING: Final = object()
+_NO_ENTRY: Final = (0, _NOTHING)
+
+
+class _Buffer:
+    """What waits to be written to a place."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.forget()
+        _buffers.add(self)
+
+    def forget(self) -> None:
+        self.lock = threading.RLock()
+        # By id, when it was written last and what; readers look without the lock.
+        self.items: dict[Any, tuple[int, Any]] = {}
+        self.size = 0
+        self.turn = 0
+        self.pushing = False
+
+    def data(self, id: Any) -> Any:
+        return self.items.get(id, _NO_ENTRY)[1]
+
+    def hold(self, id: Any, data: Any) -> None:
+        self.size += _size(data) - _size(self.data(id))
+        self.turn += 1
+        self.items[id] = self.turn, data
+        _waiting.add(self)
+
+    def drop(self, ids: Iterable[Any]) -> None:
+        for id in ids:
+            self.size -= _size(self.items.pop(id)[1])
+        if not self.items:
+            _waiting.discard(self)
+
+    def push(self) -> None:
+        """Write all to the place; what was not written stays here."""
+        with self.lock:
+            if self.pushing or not self.items:
+                return
+            self.pushing = True
+            try:
+                self._push()
+            finally:
+                self.pushing = False
+
+    def _push(self) -> None:
+        # An entry is dropped when it is written, so readers find it here or there.
+        deleted = [id for id, (_, data) in self.items.items() if data is _DELETED]
+        entries = sorted(self.items.items(), key=_turn_of)
+        written = [(id, data) for id, (_, data) in entries if data is not _DELETED]
+        if deleted:
+            self.inner.remove_many(deleted)
+            self.drop(deleted)
+        if not written:
+            return
+        try:
+            self.inner.write_many(written)
+        except OSError:  # the place does not answer: nothing is known of any of them
+            raise
+        except Exception:
+            self._push_one_by_one(written)
+        else:
+            self.drop([id for id, _ in written])
+
+    def _push_one_by_one(self, items: list[tuple[Any, Any]]) -> None:
+        """Write all but what is refused, so that one bad item does not hold up the others."""
+        first: Exception | None = None
+        for id, data in items:
+            try:
+                self.inner.put(id, data)
+            except OSError:
+                raise
+            except Exception as error:
+                first = first or error
+            else:
+                self.drop([id])
+        if first is not None:
+            raise first
+
+
+# All there are, and those that are held until they are written, even if nobody holds their store.
+_buffers: weakref.WeakSet[_Buffer] = weakref.WeakSet()
+_waiting: set[_Buffer] = set()
+
+
+def _push_all() -> None:
+    """Write what still waits, before the interpreter ends or the process forks."""
+    for buffer in list(_waiting):
+        try:
+            buffer.push()
+        except Exception as error:
+            warnings.warn(
+                f"{len(buffer.items)} buffered writes did not reach {buffer.inner.place}: {error}",
+                RuntimeWarning,
+                stacklevel=1,
+            )
+
+
+def _forget_all() -> None:
+    """Leave what waits to the parent of a forked process, which has it too."""
+    for buffer in list(_buffers):
+        buffer.forget()
+    _waiting.clear()
+
+
+atexit.register(_push_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_push_all, after_in_child=_forget_all)
+
+
+def _turn_of(entry: tuple[Any, tuple[int, Any]]) -> int:
+    return entry[1][0]
+
+
+def _size(data: Any) -> int:
+    return len(data) if isinstance(data, bytes) else 0
+
+
+class WriteBackPersister(PersisterWrapper):
+    """Keeps writes and deletions in memory until they are flushed.
+
+    Parameters
+    ----------
+    inner
+        The persister to write to.
+    max_items, max_bytes
+        As in `write_back`.
+
+    Notes
+    -----
+    Threads: safe; writers wait while somebody flushes. Processes: others see a write when it is flushed, so
+    neither compare-and-swap among processes nor persistence of a write that returned is claimed. A forked
+    child starts with nothing waiting: the parent flushes before it forks. After a crash: what waited is
+    lost, and the rest is as the inner persister leaves it. Cost: a write is a dictionary entry; a flush is
+    one ``write_many``.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> inner = {}
+    >>> place = WriteBackPersister(MappingPersister.of(inner))
+    >>> place["a"] = 1
+    >>> place["a"], inner
+    (1, {})
+    >>> place.flush()
+    >>> inner
+    {'a': 1}
+    """
+
+    def __init__(self, inner: Any, max_items: int | None = 1000, max_bytes: int | None = None) -> None:
+        super().__init__(inner)
+        self.max_items = max_items
+        self.max_bytes = max_bytes
+        self._begin()
+
+    def _begin(self) -> None:
+        self._buffer = _Buffer(self.inner)
+        place = self.inner
+        while isinstance(place, PersisterWrapper):
+            place = place.inner
+        # Over another store, an id is a key, which may have no name there: that is to be told at once.
+        self._check = place._id if isinstance(place, StorePersister) else None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What the inner persister claims, but for what others see of a write at once."""
+        return super().capabilities - {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._buffer.push()
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name not in ("_buffer", "_check")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    # ------------------------------------------------------------------ looking
+
+    def _held(self, id: Any) -> Any:
+        """Give the data that wait under an id, or `_NOTHING`; KeyError if its deletion does."""
+        data = self._buffer.data(id)
+        if data is _DELETED:
+            raise KeyError(id)
+        return data
+
+    def __getitem__(self, id: Any) -> Any:
+        data = self._held(id)
+        return self.inner[id] if data is _NOTHING else data
+
+    def fetch(self, id: Any, limit: int) -> Any:  # docstring inherited
+        data = self._held(id)
+        return self.inner.fetch(id, limit) if data is _NOTHING else data
+
+    def reader(self, id: Any) -> BinaryIO:  # docstring inherited
+        data = self._held(id)
+        return self.inner.reader(id) if data is _NOTHING else io.BytesIO(data)
+
+    def __contains__(self, id: object) -> bool:
+        data = self._buffer.data(id)
+        return id in self.inner if data is _NOTHING else data is not _DELETED
+
+    def __len__(self) -> int:
+        with self._buffer.lock:
+            count = len(self.inner)
+            for id, (_, data) in self._buffer.items.items():
+                count += (data is not _DELETED) - (id in self.inner)
+            return count
+
+    def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
+        with self._buffer.lock:
+            held = dict(self._buffer.items)
+        for id in self.inner.ids(prefix):
+            if id not in held:
+                yield id
+        for id, (_, data) in held.items():
+            if data is not _DELETED and (not prefix or id.startswith(prefix)):
+                yield id
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.ids()
+
+    def pages(self, prefix: str = "") -> Iterator[list[Any]]:  # docstring inherited
+        return Reader.pages(self, prefix)
+
+    # ------------------------------------------------------------------ what only the place can tell
+
+    def _settle(self, id: Any) -> None:
+        if id in self._buffer.items:
+            self._buffer.push()  # all of it, so that writes reach the place in their order
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        self._settle(id)
+        return super().stat(id)
+
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        self._settle(id)
+        return self.inner.read(id)  # type: ignore[no-any-return]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
+        self._buffer.push()
+        return super().scan(prefix)
+
+    def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        with self._buffer.lock:
+            self._settle(id)
+            return super().write(id, data, expected)
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, id: Any, data: Any) -> None:  # docstring inherited
+        self._writable()
+        if self._check is not None:
+            self._check(id)
+        if Capability.BYTES in self.inner.capabilities:
+            data = join_parts(data)
+            if type(data) is not bytes:
+                data = bytes(memoryview(data))  # refused now if at all; and later changes do not matter
+        elif self.max_bytes is not None:
+            raise UnsupportedError(
+                f"{self.place} keeps objects, which have no length in bytes: bound the buffer by max_items",
+            )
+        with self._buffer.lock:
+            if self.max_bytes is not None and len(data) > self.max_bytes:
+                self._buffer.push()
+                self.inner.put(id, data)
+                return
+            self._make_room(id, _size(data))
+            self._buffer.hold(id, data)
+
+    def _make_room(self, id: Any, size: int) -> None:
+        """Flush before the bound is passed, so that what cannot be kept is not taken either."""
+        buffer = self._buffer
+        old = buffer.data(id)
+        full = self.max_items is not None and old is _NOTHING and len(buffer.items) >= self.max_items
+        if full or (self.max_bytes is not None and buffer.size - _size(old) + size > self.max_bytes):
+            buffer.push()
+
+    def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        inner = self._writable()
+        with self._buffer.lock:
+            if expected is not ANY_ETAG:
+                self._settle(id)
+                inner.remove(id, expected)
+                return
+            if id not in self:
+                raise KeyError(id)
+            self._make_room(id, 0)
+            self._buffer.hold(id, _DELETED)
+
+    def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
+        Persister.write_many(self, items)
+
+    def remove_many(self, ids: Iterable[Any]) -> None:  # docstring inherited
+        self._writable()
+        for id in ids:  # whether they are there is found out by the flush
+            with self._buffer.lock:
+                self._make_room(id, 0)
+                self._buffer.hold(id, _DELETED)
+
+    def clear(self) -> None:  # docstring inherited
+        with self._buffer.lock:
+            self._writable().clear()
+            self._buffer.drop(list(self._buffer.items))
+
+    def purge(self, owns: Any, prefix: str = "") -> int:  # docstring inherited
+        self._buffer.push()
+        return super().purge(owns, prefix)
+
+    def flush(self) -> None:  # docstring inherited
+        self._buffer.push()
+        self.inner.flush()
+
+    def close(self) -> None:  # docstring inherited
+        self._buffer.push()
+        self.inner.close()
+
+
+@wrapper
+def write_back(store: Any, *, max_items: int | None = 1000, max_bytes: int | None = None) -> None:
+    """Keep writes in memory until ``flush()``, ``close()``, or a bound; reading sees them at once.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+    max_items
+        How many writes and deletions may wait; the next one flushes them first. None: any number.
+    max_bytes
+        How many bytes of data may wait; what is larger is written at once. None: any number. Only for
+        places that keep bytes.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a bound is no positive whole number.
+
+    Notes
+    -----
+    Values are serialized when they are written, so what is refused is refused then, and later changes of an
+    object do not matter. Whatever only the place can tell flushes first, if it is about something that
+    waits: ``etag``, ``timestamp``, the conditional operations, ``pop``, a ``setdefault`` that inserts. So
+    these are as linearizable among threads as without the buffer. Items reach the place in the order of
+    their last writes, deletions before them, and with the time of the flush.
+
+    A flush that fails keeps what was not written, and raises; a write that finds the buffer full and cannot
+    flush it raises too, and changes nothing. Use the store in ``with``, or call ``close()``. What still waits
+    when the interpreter ends is written then, also if the store was dropped meanwhile; if that fails, there
+    is a `RuntimeWarning`. Not so in a process that is killed, calls ``os._exit``, or is a child made by
+    `multiprocessing`: those must ``flush()`` themselves. ``clear()`` of the whole store is done at once.
+
+    See `WriteBackPersister` for threads, processes and costs.
+
+    Examples
+    --------
+    >>> place = {}
+    >>> with write_back(place) as store:
+    ...     store["a"] = 1
+    ...     print(store["a"], place)
+    1 {}
+    >>> place
+    {'a': 1}
+    """
+    for name, bound in (("max_items", max_items), ("max_bytes", max_bytes)):
+        if bound is not None and (type(bound) is not int or bound < 1):
+            raise InvalidArgumentError(f"{name} is a whole number, 1 or more, or None, got {bound!r:.80}")
+    store._persister = _under_guards(store._persister, max_items, max_bytes)
+
+
+def _under_guards(place: Any, *bounds: int | None) -> Any:
+    """Put a buffer round a persister, below its guards, so that they refuse a write when it is made."""
+    if not isinstance(place, AppendOnlyPersister | ReadOnlyPersister):
+        return WriteBackPersister(place, *bounds)
+    guard = copy.copy(place)
+    guard.inner = _under_guards(guard.inner, *bounds)
+    return guard

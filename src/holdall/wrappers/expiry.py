@@ -1,0 +1,190 @@
+"""Items that are there for a time."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+from holdall.abc import Capability, Persister, PersisterWrapper, Reader, conflict
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
+from holdall.wrappers._base import wrapper
+
+__all__ = ["ExpiringPersister", "expiring"]
+
+
+class ExpiringPersister(PersisterWrapper):
+    """Hides what was written longer ago than a time to live.
+
+    Parameters
+    ----------
+    inner
+        A persister that claims MTIME.
+    ttl
+        The time to live in seconds.
+
+    Notes
+    -----
+    Threads and processes: as the inner persister; whoever renews an item wins against whoever purges it. All
+    handles of a place should have the same ttl, and their clocks should agree. After a crash: times are those
+    of the place. Cost: a look at the time of each item that is read or listed.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> place = ExpiringPersister(MappingPersister({}), ttl=3600)
+    >>> place["a"] = 1
+    >>> place["a"]
+    1
+    """
+
+    def __init__(self, inner: Any, ttl: float) -> None:
+        super().__init__(inner)
+        self.ttl = ttl
+
+    def _alive(self, stat: Stat) -> bool:
+        return time.time() < stat.mtime + self.ttl
+
+    # ------------------------------------------------------------------ looking
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        stat: Stat = self.inner.stat(id)
+        if self._alive(stat):
+            return stat
+        raise KeyError(id)
+
+    def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
+        data, stat = self.inner.read(id)
+        if self._alive(stat):
+            return data, stat
+        raise KeyError(id)
+
+    def __getitem__(self, id: str) -> Any:
+        return self.read(id)[0]
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            self.stat(id)  # type: ignore[arg-type]
+        except KeyError:
+            return False
+        return True
+
+    def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
+        self.stat(id)  # what replaces it meanwhile is younger
+        return self.inner.fetch(id, limit)
+
+    def reader(self, id: str) -> BinaryIO:  # docstring inherited
+        self.stat(id)
+        return self.inner.reader(id)  # type: ignore[no-any-return]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        return ((id, stat) for id, stat in self.inner.scan(prefix) if self._alive(stat))
+
+    def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
+        return (id for id, _ in self.scan(prefix))
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
+        return Reader.pages(self, prefix)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.ids()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self._writable().put(id, data)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
+        self._writable().write_many(items)
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        inner = self._writable()
+        if expected is not ITEM_NOT_AVAILABLE:
+            self.require(id, expected)
+            return inner.write(id, data, expected)  # type: ignore[no-any-return]
+        while True:
+            try:
+                there = inner.stat(id)
+            except KeyError:
+                state: Any = ITEM_NOT_AVAILABLE
+            else:
+                if self._alive(there):
+                    raise conflict(self, id, expected, there.etag)
+                state = there.etag
+            try:
+                return inner.write(id, data, state)  # type: ignore[no-any-return]
+            except ConflictError:  # somebody was faster: look again what there is
+                continue
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        inner = self._writable()
+        self.require(id, expected)
+        self.stat(id)
+        inner.remove(id, expected)
+
+    def clear(self) -> None:  # docstring inherited
+        self._writable().clear()
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        inner: Persister = self._writable()
+        count = inner.purge(owns, prefix)
+        for id, stat in inner.scan(prefix):
+            if self._alive(stat) or not owns(id):
+                continue
+            try:
+                inner.remove(id, stat.etag)
+            except (ConflictError, KeyError):  # renewed, or gone
+                continue
+            count += 1
+        return count
+
+
+@wrapper
+def expiring(store: Any, *, ttl: float) -> None:
+    """Let items be there for a time after they were last written, and be absent then.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+    ttl
+        The time to live in seconds, more than 0.
+
+    Raises
+    ------
+    UnsupportedError
+        If the place keeps no times of modification.
+    InvalidArgumentError
+        If `ttl` is no positive number.
+
+    Notes
+    -----
+    An expired item is absent for every verb, and a write over it is an insertion. It takes up room until
+    ``purge()`` deletes what has expired, and tells how many; ``clear()`` of the whole store deletes it too.
+    An item that is renewed while it is purged stays. Times are those of the place, as ``timestamp`` tells
+    them.
+
+    See `ExpiringPersister` for threads, processes and costs.
+
+    Examples
+    --------
+    >>> import time
+    >>> sessions = expiring({}, ttl=0.01)
+    >>> sessions["ann"] = "logged in"
+    >>> "ann" in sessions
+    True
+    >>> time.sleep(0.02)
+    >>> "ann" in sessions, sessions.setdefault("ann", "new")
+    (False, 'new')
+    >>> time.sleep(0.02)
+    >>> sessions.purge()
+    1
+    """
+    if type(ttl) not in (int, float) or not ttl > 0:
+        raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, got {ttl!r:.80}")
+    inner = store._persister
+    if Capability.MTIME not in inner.capabilities:
+        raise UnsupportedError(f"{inner.place} keeps no times of modification, so nothing there can expire")
+    store._persister = ExpiringPersister(inner, ttl)

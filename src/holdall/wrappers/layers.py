@@ -1,0 +1,340 @@
+"""Several stores as one."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+from holdall.abc import Capability, Persister, conflict
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    ReadOnlyError,
+    UnsupportedError,
+)
+from holdall.store import Store
+from holdall.store._nested import StorePersister
+
+__all__ = ["OverlayPersister", "overlay"]
+
+_CAS = frozenset({Capability.CAS_THREADS, Capability.CAS_HOST, Capability.CAS_WORLD})
+_CAS_BEYOND = _CAS - {Capability.CAS_THREADS}
+_NOTHING: Final = object()
+
+
+class OverlayPersister(Persister):
+    """Stores one over the other: the first that has a key gives its value.
+
+    Parameters
+    ----------
+    layers
+        The stores, the uppermost first.
+    write, promote
+        As in `overlay`.
+
+    Notes
+    -----
+    Threads: safe; compare-and-swap is linearizable among the threads that share the object, if nobody writes
+    to a lower layer meanwhile. Processes: it is linearizable as in the first layer where only that one can be
+    written. With ``promote=True`` it is not claimed, since reading changes etags. After a crash: each layer
+    as it leaves itself; with ``write="all"`` an item may be in some of them. Cost: a look-up in each layer
+    down to the one that has the key; listing needs memory for all keys.
+
+    Examples
+    --------
+    >>> from holdall import Store
+    >>> place = OverlayPersister([Store({"a": 1}), Store({"a": 2, "b": 3})])
+    >>> dict(place)
+    {'a': 1, 'b': 3}
+    """
+
+    def __init__(
+        self, layers: Iterable[Store[Any, Any]], write: str = "first", *, promote: bool = False
+    ) -> None:
+        self.layers = [StorePersister(store) for store in layers]
+        self.written = self.layers[:1] if write == "first" else self.layers
+        self.promote = promote
+        self._warned = False
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What all layers claim for reading, and those written to for writing."""
+        first, *lower = [layer.capabilities for layer in self.layers]
+        every = first.intersection(*lower) - _CAS - {Capability.WRITABLE}
+        if any(Capability.WRITABLE not in layer.capabilities for layer in self.written):
+            return every
+        every |= {Capability.WRITABLE}
+        if self.promote:
+            return every
+        every |= first & {Capability.CAS_THREADS}
+        if any(Capability.WRITABLE in claims for claims in lower):
+            return every
+        return every | (first & _CAS_BEYOND)
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return " over ".join(layer.place for layer in self.layers)
+
+    def __repr__(self) -> str:
+        return f"<{self.place}>"
+
+    @property
+    def owned(self) -> bool:  # docstring inherited
+        return all(layer.owned for layer in self.written)
+
+    # ------------------------------------------------------------------ looking
+
+    def _name(self, key: Any) -> Any:
+        """Name a key, so that keys that are equal but not the same stay apart where the layers tell them."""
+        for layer in self.layers:
+            try:
+                return layer._id(key)
+            except InvalidKeyError:
+                continue
+        return repr(key)
+
+    def _first(self, id: Any, look: Callable[[StorePersister], Any]) -> tuple[int, Any]:
+        """Give what the first layer that has an id tells, and its number."""
+        impossible = 0
+        for number, layer in enumerate(self.layers):
+            try:
+                return number, look(layer)
+            except InvalidKeyError as error:
+                impossible += 1
+                if impossible == len(self.layers):
+                    raise error from None
+            except KeyError:
+                continue
+        raise KeyError(id)
+
+    def __getitem__(self, id: Any) -> Any:
+        if self.promote:
+            return self._promoted(id)
+        return self._first(id, lambda layer: layer[id])[1]
+
+    def _promoted(self, id: Any) -> Any:
+        number, value = self._first(id, lambda layer: layer[id])
+        if number:
+            try:
+                self.layers[0].write(id, value, ITEM_NOT_AVAILABLE)
+            except ConflictError:  # somebody else put something there
+                pass
+            except Exception as error:
+                self._not_promoted(error)
+        return value
+
+    def _not_promoted(self, error: Exception) -> None:
+        """Go on without a copy; say so once."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"values found below are not copied to {self.layers[0].place}: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        number, (value, stat) = self._first(id, lambda layer: layer.read(id))
+        return value, _tagged(number, stat)
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        number, stat = self._first(id, lambda layer: layer.stat(id))
+        return _tagged(number, stat)
+
+    def __contains__(self, id: object) -> bool:
+        return any(id in layer for layer in self.layers)
+
+    def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
+        if len(self.layers) == 1:
+            yield from self.layers[0].ids(prefix)
+            return
+        met = set()
+        for layer in self.layers:
+            for id in layer.ids(prefix):
+                name = self._name(id)
+                if name not in met:
+                    met.add(name)
+                    yield id
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.ids()
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
+        met = set()
+        for number, layer in enumerate(self.layers):
+            for id, stat in layer.scan(prefix):
+                name = self._name(id)
+                if name not in met:
+                    met.add(name)
+                    yield id, _tagged(number, stat)
+
+    # ------------------------------------------------------------------ writing
+
+    def _check_writable(self) -> None:
+        for layer in self.written:
+            if Capability.WRITABLE not in layer.capabilities:
+                raise UnsupportedError(f"{layer.place} can only be read")
+
+    @contextmanager
+    def _swapping(self, id: Any, expected: Expected) -> Iterator[Expected]:
+        """Check that an id is in the expected state, and give the state to expect in the first layer."""
+        with self.lock:
+            self.require(id, expected)
+            inner = expected
+            if isinstance(expected, str):
+                number, _, etag = expected.partition("-")
+                inner = etag if number == "0" else ITEM_NOT_AVAILABLE
+            try:
+                yield inner
+            except ConflictError:
+                try:
+                    actual: Any = self.stat(id).etag
+                except KeyError:
+                    actual = ITEM_NOT_AVAILABLE
+                raise conflict(self, id, expected, actual) from None
+
+    def put(self, id: Any, data: Any) -> None:  # docstring inherited
+        self._check_writable()
+        with self.lock:
+            for layer in reversed(self.written):  # the one that is read comes last
+                layer.put(id, data)
+
+    __setitem__ = put
+
+    def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        self._check_writable()
+        with self._swapping(id, expected) as inner:
+            first, *others = self.written
+            for layer in reversed(others):
+                layer.put(id, data)
+            return _tagged(0, first.write(id, data, inner))
+
+    def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
+        self._check_writable()
+        if len(self.written) > 1:
+            super().write_many(items)
+        else:
+            self.written[0].write_many(items)
+
+    def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        self._check_writable()
+        with self._swapping(id, expected) as inner:
+            for layer in self.layers[len(self.written) :]:
+                if id in layer:
+                    self._refuse(f"{id!r:.120} is", layer)
+            self.stat(id)
+            first, *others = self.written
+            for layer in reversed(others):
+                try:
+                    layer.remove(id)
+                except KeyError:
+                    continue
+            try:
+                first.remove(id, inner)
+            except KeyError:
+                if not others:
+                    raise
+
+    def _refuse(self, what: str, layer: StorePersister) -> NoReturn:
+        raise ReadOnlyError(
+            f"{what} also in {layer.place}, which this overlay does not write to, and would show from there: "
+            "delete it there, or in the first store alone to uncover it",
+        )
+
+    def __delitem__(self, id: Any) -> None:
+        self.remove(id)
+
+    def clear(self) -> None:  # docstring inherited
+        self._check_writable()
+        with self.lock:
+            for layer in self.layers[len(self.written) :]:
+                if any(True for _ in layer):
+                    self._refuse("items are", layer)
+            for layer in reversed(self.written):
+                layer.clear()
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        self._check_writable()
+        return sum(layer.purge(owns, prefix) for layer in self.written)
+
+    def refresh(self) -> None:  # docstring inherited
+        for layer in self.layers:
+            layer.refresh()
+
+    def flush(self) -> None:  # docstring inherited
+        for layer in self.layers:
+            layer.flush()
+
+    def close(self) -> None:  # docstring inherited
+        for layer in self.layers:
+            layer.close()
+
+
+def _tagged(number: int, stat: Stat) -> Stat:
+    """Tell the etags of several layers apart."""
+    return stat._replace(etag=f"{number}-{stat.etag}")
+
+
+def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]:
+    """Show several stores as one: the first that has a key gives its value.
+
+    Parameters
+    ----------
+    *stores
+        Stores, or mappings, or classes of these, the uppermost first; all but those written to may be
+        read-only.
+    write
+        ``"first"`` writes to the first store, ``"all"`` to all of them.
+    promote
+        Whether a value that is found in a lower store is copied into the first one when it is read.
+
+    Returns
+    -------
+    Store
+        A store over them; they keep their names, serializers and guards.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no store, or `write` is not one of those words.
+    UnsupportedError
+        If a store that is to be written to, by `write` or `promote`, can only be read; with
+        ``write="first"`` and no promotion, only the writes themselves are refused.
+
+    Notes
+    -----
+    Deleting makes a key absent, or is refused. With ``write="all"`` it is deleted from all stores. With
+    ``write="first"`` the lower stores are never changed: a key that is also in one of them cannot be
+    deleted here (`ReadOnlyError`), since its old value would come back. To uncover that value is what
+    ``del first[key]`` does, on the first store itself. ``clear()`` follows the same rule.
+
+    With ``write="all"`` the lowest store is written first, so that readers see the new value when all have
+    it; an error half-way leaves it in the lower ones. What was promoted stays as it is when the lower store
+    changes; if it cannot be copied, there is one `RuntimeWarning`, and reading goes on. Etags are those of
+    the store that has the key.
+
+    See `OverlayPersister` for threads, processes and costs.
+
+    Examples
+    --------
+    >>> defaults = {"theme": "light", "size": 12}
+    >>> mine = {}
+    >>> settings = overlay(mine, defaults)
+    >>> settings["theme"] = "dark"
+    >>> dict(settings), mine
+    ({'theme': 'dark', 'size': 12}, {'theme': 'dark'})
+    >>> del mine["theme"]
+    >>> settings["theme"]
+    'light'
+    """
+    if not stores:
+        raise InvalidArgumentError("overlay needs one store or more")
+    if write not in ("first", "all"):
+        raise InvalidArgumentError(f'write is "first" or "all", got {write!r:.80}')
+    layers = [store if isinstance(store, Store) else Store(store) for store in stores]
+    place = OverlayPersister(layers, write, promote=promote)
+    if write == "all" or promote:
+        place._check_writable()
+    return Store(place)
