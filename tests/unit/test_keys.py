@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from holdall import FileDirStore
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.keys import AnyKeys, Digest, IdentityKeys, PathKeys, Prefix, Suffix, Under, as_key_codec
@@ -547,3 +548,14 @@ def test_messages_are_bounded():
         with pytest.raises(InvalidKeyError) as caught:
             codec.encode(list(range(10000)))
         assert len(str(caught.value)) < 400
+
+
+def test_clearing_a_part_of_a_store_of_one_way_keys_does_not_clear_the_rest(tmp_path):
+    store = FileDirStore(tmp_path / "store", keys=Digest() | PathKeys())
+    store["a/b"], store["c"] = 1, 2
+    part = store.get_subdict("a")
+    with pytest.raises(UnsupportedError, match="one-way"):
+        part.clear()
+    assert (store["a/b"], store["c"], part["b"]) == (1, 2, 1)
+    store.clear()
+    assert "c" not in store

@@ -248,7 +248,8 @@ class StoreMapping(StorePipeline[K, V]):
         Raises
         ------
         UnsupportedError
-            If the place may hold such items, and `force` was not given.
+            If the place may hold such items, and `force` was not given; or if this is a part of a
+            store whose keys are one-way, so that nothing tells what belongs to it.
         """
         if not force and not self._persister.owned:
             raise UnsupportedError(
@@ -259,6 +260,11 @@ class StoreMapping(StorePipeline[K, V]):
             self._persister.clear()
         elif self._codec.reversible:
             self._persister.remove_many([id for _, id in self._pairs()])
+        elif not self._listed_by_codec:
+            raise UnsupportedError(
+                f"{self!r:.120} has one-way keys, so which of them are below it cannot be told: "
+                "clear the whole store, or delete the keys that you know",
+            )
         else:
             self._persister.remove_many([id for id in self._persister.ids() if self._codec.owns(id)])
 
