@@ -254,11 +254,13 @@ def test_what_else_a_store_does_goes_on_with_keyed_formats(path):
 
 
 def test_a_table_can_hold_keyed_formats_too(tmp_path):
-    store = SQLiteStore(tmp_path / "a.db", serializer=by_suffix(), append_only=True)
-    store.update({"a.json": [1], "b.csv": [["x"]], "c.pkl": {1}})
-    assert dict(SQLiteStore(tmp_path / "a.db")) == {"a.json": [1], "b.csv": [["x"]], "c.pkl": {1}}
-    assert store.nbytes > 0
-    assert store.check() == []
+    items = {"a.json": [1], "b.csv": [["x"]], "c.pkl": {1}}
+    with SQLiteStore(tmp_path / "a.db", serializer=by_suffix(), append_only=True) as store:
+        store.update(items)
+        assert store.nbytes > 0
+        assert store.check() == []
+    with SQLiteStore(tmp_path / "a.db") as store:
+        assert dict(store) == items
 
 
 def test_large_values_are_streamed(path):

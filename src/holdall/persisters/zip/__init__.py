@@ -61,9 +61,9 @@ class ZipPersister(Persister):
     Names that could lead out of a folder (absolute, with ``..``, drives, backslashes) are never listed, and
     never written. Of several entries with one name the last one counts.
 
-    Threads: any number. Processes, with a path: writers take turns by a lock on the file; readers never
-    wait. After a crash: each write makes a new archive beside, and renames it over the old one, so that
-    there is always a whole one; what a killed writer left is removed by the next one. An open file is
+    Threads: any number, in turns. Processes, with a path: writers take turns by a lock on the file; readers
+    never wait. After a crash: each write makes a new archive beside, and renames it over the old one, so
+    that there is always a whole one; what a killed writer left is removed by the next one. An open file is
     rewritten in its place, without that promise. Cost: a read looks at the file, and reads the directory
     when it has changed; each write copies the archive (compressed, as it is), so write many at once.
 
@@ -176,11 +176,18 @@ class ZipPersister(Persister):
 
     def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
         if not self._whole.shared:
-            archive, info = self._entry(id)
+            _, info = self._entry(id)
             if info.file_size > limit:
-                self._check(id, archive)
-                return archive.open(info)
+                return self._stream(id)
         return self[id]
+
+    def _stream(self, id: str) -> BinaryIO:
+        """Open an entry in an archive of its own, since others read from the common one."""
+        archive = self._open()
+        if id not in archive.entries:
+            raise KeyError(id)
+        self._check(id, archive)
+        return archive.open(archive.entries[id])
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
         return super().reader(id) if self._whole.shared else cast("BinaryIO", self.fetch(id, -1))

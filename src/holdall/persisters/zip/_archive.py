@@ -4,6 +4,7 @@ import math
 import os
 import re
 import struct
+import threading
 import time
 import weakref
 import zipfile
@@ -126,6 +127,8 @@ class Archive:
         self.state = state
         self.place = place
         self.pid = os.getpid()  # a forked child would share the position in the file
+        # Some versions of zipfile lose their place when two threads open entries at once.
+        self._lock = threading.Lock()
         self.zip: zipfile.ZipFile | None = None
         self.entries: dict[str, zipfile.ZipInfo] = {}
         self.left_out: list[str] = []
@@ -153,7 +156,7 @@ class Archive:
         return StoreUnavailableError(error.errno or 0, f"it cannot be read: {error.strerror}", self.place)
 
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
-        """Open the data of an entry."""
+        """Open the data of an entry; nobody else may read from this archive meanwhile."""
         assert self.zip is not None  # noqa: S101  (it has entries)
         if info.flag_bits & _ENCRYPTED:
             raise UnsupportedError(
@@ -168,7 +171,7 @@ class Archive:
 
     def read(self, info: zipfile.ZipInfo) -> bytes:
         """Read the data of an entry."""
-        with self.open(info) as file:
+        with self._lock, self.open(info) as file:
             try:
                 data = file.read()
             except Exception as error:
