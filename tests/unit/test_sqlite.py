@@ -694,6 +694,14 @@ class TestIteration:
             assert len(os.listdir("/proc/self/fd")) < descriptors
         assert sum(1 for _ in iterators[0]) > 400
 
+    def test_a_file_that_is_deleted_meanwhile_goes_on_for_whoever_has_it_open(self, path, store):
+        store["a"] = 1
+        path.unlink()
+        store["b"] = "x" * LARGE
+        assert (store.copy(), store.check()) == ({"a": 1, "b": "x" * LARGE}, [])
+        with SQLiteStore(path) as new:
+            assert len(new) == 0
+
     def test_first_and_any_do_not_read_everything(self, store):
         store.update({number: number for number in range(200_000)})
         start = time.perf_counter()

@@ -269,11 +269,11 @@ class StoreMapping(StorePipeline[K, V]):
             self._persister.remove_many([id for id in self._persister.ids() if self._codec.owns(id)])
 
     def items(self) -> ItemsView[K, V]:
-        """Give a live view of the items; what vanishes while it is iterated over is left out."""
+        """Give a live view of the items; what vanishes while it is iterated over is no error."""
         return _Items(self)
 
     def values(self) -> ValuesView[V]:
-        """Give a live view of the values; what vanishes while it is iterated over is left out."""
+        """Give a live view of the values; what vanishes while it is iterated over is no error."""
         return _Values(self)
 
     def _iter_items(self) -> Iterator[tuple[K, V]]:

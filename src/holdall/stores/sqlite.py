@@ -64,11 +64,17 @@ class SQLiteStore(Store[K, V]):
     -----
     Threads and processes: any number may read and write; readers never wait, writers take turns, and
     conditional operations are linearizable on the machine, plain writes included. `update` is one
-    transaction: all of it or, after an error, nothing. After a crash: every returned write is there,
-    within its `durability`. Cost: one statement a read or write, about a tenth more than SQLite's own;
-    values of over about 1,000 bytes cost a second one.
+    transaction: all of it or, after an error, nothing. (Each `DELETE_CURRENT` in it begins another one, and
+    with `append_only` each item is one.) After a crash: every returned write is there, within its
+    `durability`. Cost: one statement a read or write, about a tenth more than SQLite's own; values of over
+    about 1,000 bytes cost a second one. Large values are written without a copy, and take their size once
+    when they are read with ``[]``, `get`, `items` and `values`; `pop` holds the data, too.
 
-    The file must lie on a disk of this machine: SQLite's log needs memory that all processes share.
+    Iteration goes in the order of the ids by pages of up to 1,000, and meets what is written ahead of it
+    meanwhile: to write new keys on the way, iterate over ``list(store)``.
+
+    The file must lie on a disk of this machine: SQLite's log needs memory that all processes share. Do not
+    delete or replace it while it is open: who has it open goes on with the file that was there.
 
     Examples
     --------

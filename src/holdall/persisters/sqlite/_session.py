@@ -11,8 +11,23 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 
 _FORK_PATIENCE = 10.0  # seconds in which a running statement of another thread should end
+
+
+class Connection(sqlite3.Connection):
+    """A connection that closes when its store was forgotten.
+
+    The garbage collector may come to it before it comes to what would close it, and from Python 3.13 on
+    `sqlite3.Connection` warns of whoever leaves it open.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it was never opened
+            self.close()
 
 
 class Session:

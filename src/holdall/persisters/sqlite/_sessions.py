@@ -11,7 +11,16 @@ from holdall._places import check_trust
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
-from holdall.persisters.sqlite._session import Owner, Session, everything, identity, is_lost, opening, tick
+from holdall.persisters.sqlite._session import (
+    Connection,
+    Owner,
+    Session,
+    everything,
+    identity,
+    is_lost,
+    opening,
+    tick,
+)
 
 _LOG_LEFT = 64 << 20  # bytes that the write-ahead log keeps when it was longer
 # Measured with 100,000 values of 100 B, to SQLite's default of 1,000: single writes on a disk take 0.74 of
@@ -130,6 +139,7 @@ class Sessions:
                 timeout=self.timeout,
                 isolation_level=None,
                 check_same_thread=False,
+                factory=Connection,
             )
         except sqlite3.Error as error:
             raise self.translated(error, "the database cannot be opened") from error
