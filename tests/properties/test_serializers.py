@@ -54,6 +54,9 @@ pickle_values = st.recursive(
     ),
     max_leaves=12,
 )
+# What lies in the gaps is any byte that was there: numpy does not copy it.
+GAPS = np.dtype({"names": ["a", "b"], "formats": ["i1", "<f8"], "offsets": [0, 8], "itemsize": 24})
+
 dtypes = (
     hnp.boolean_dtypes()
     | hnp.integer_dtypes(endianness="?")
@@ -65,7 +68,7 @@ dtypes = (
     | hnp.byte_string_dtypes(max_len=5)
     | hnp.unicode_string_dtypes(endianness="?", max_len=5)
     | st.just(np.dtype([("a", "<i2"), ("température", ">f8", (2,)), ("n", [("x", "S3"), ("y", "?")])]))
-    | st.just(np.dtype({"names": ["a", "b"], "formats": ["i1", "<f8"], "offsets": [0, 8], "itemsize": 24}))
+    | st.just(GAPS)
     | st.just(np.dtype([("温度", "f4")]))
     | st.just(np.dtype("V7"))
 )
@@ -96,8 +99,8 @@ def arrays(draw):
     return array
 
 
-def ways_back(serializer, value, folder):
-    """Write in each way, require the same data, and read in each way."""
+def ways_back(serializer, value, folder, *, stable=True):
+    """Write in each way, require the same data where they are stable, and read in each way."""
     data = serializer.dumps(value)
     assert type(data) is bytes
     parts = serializer.parts(value)
@@ -109,7 +112,8 @@ def ways_back(serializer, value, folder):
     with open(path, "wb", buffering=0) as file:
         serializer.dump(value, file)
     joined = bytes(join_parts(parts))
-    assert path.read_bytes() == joined
+    written = path.read_bytes()
+    assert (written == joined) if stable else (len(written) == len(joined))
     yield serializer.loads(data)
     yield serializer.loads(joined)
     yield serializer.loads(memoryview(data))
@@ -189,7 +193,7 @@ def test_pickle_of_arrays(folder, array, repeat):
         array = np.broadcast_to(array.flat[0], (repeat,)) if repeat > 1 else array
     serializer = PickleSerializer()
     for value in (array, np.array(array, order="K")):
-        for back in ways_back(serializer, [value, "end"], folder):
+        for back in ways_back(serializer, [value, "end"], folder, stable=value.dtype != GAPS):
             # pickles of numpy may turn the byte order into the native one, which is equal
             assert_same_array(back[0].astype(value.dtype), value)
             assert_same_array(back[0], pickle.loads(pickle.dumps(value, 5)))
