@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar, overload
 from holdall.abc import NOT_MINE, Capability
 from holdall.conditional import DELETE_CURRENT, ITEM_NOT_AVAILABLE, Joker, Sentinel
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.store._calls import COMMANDS, missing
+from holdall.store._calls import COMMANDS, UNNAMED, missing
 from holdall.store._layers import composed
 from holdall.store._pipeline import StorePipeline
 
@@ -228,14 +228,28 @@ class StoreMapping(StorePipeline[K, V]):
 
     def _encoded(self, pairs: Iterator[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
         """Give ids and data up to the first item that is to be deleted."""
+        encode, dump, wanted = self._encode, self._dump, self._value_type
+        simple = encode and dump and not self._proofs and not any(self._inward)
         for key, value in pairs:
-            if value is DELETE_CURRENT:
-                deleted.append(key)
-                return
             if type(value) in COMMANDS:
+                if value is DELETE_CURRENT:
+                    deleted.append(key)
+                    return
                 self._command(key, value)
-            else:
+            elif not simple:
                 yield self._id(key), self._data(key, value)
+            else:  # in line what _id() and _data() do: a third of the time of a small item
+                if wanted is not None and not isinstance(value, wanted):
+                    self._refuse_value(key, value)
+                try:
+                    id = encode(key)  # type: ignore[misc]
+                except UNNAMED as error:
+                    self._key_failed(error, key)
+                try:
+                    data = dump(value)  # type: ignore[misc]
+                except Exception as error:
+                    self._dump_failed(error, key)
+                yield id, data
 
     def clear(self, *, force: bool = False) -> None:
         """Delete all items of this store.
@@ -278,9 +292,11 @@ class StoreMapping(StorePipeline[K, V]):
 
     def _iter_items(self) -> Iterator[tuple[K, V]]:
         lists = None if self._decode is None else self._persister.contents(self._id_prefix, self._limit)
-        if lists is not None:
-            yield from self._in_bulk(lists)
-            return
+        # No generator of ours stands round the one that gives the items: that is a tenth of a small one.
+        return self._one_after_another() if lists is None else self._in_bulk(lists)
+
+    def _one_after_another(self) -> Iterator[tuple[Any, Any]]:
+        """Give keys and values by looking up each key."""
         if self._decode is None or Capability.STREAMING in self._persister.capabilities:
             for key in self:
                 try:

@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, BinaryIO, cast
 
 from holdall.abc import conflict, join_parts
@@ -22,7 +23,7 @@ from holdall.persisters.sqlite._schema import INLINE, ROWS
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import CACHE, clock
 
-_BATCH, _BATCH_BYTES = 10_000, 32 << 20  # items, and bytes, that are sorted and sent in one go
+_BATCH, _BATCH_BYTES = 50_000, 32 << 20  # items, and bytes of large ones, that are sorted and sent in one go
 _BULK_CACHE = 32_000  # KiB
 _STEP = 256  # ns between the items of a batch, so that their times differ as floats, too
 _PIECE = 1 << 20  # bytes up to which data are bound whole
@@ -141,7 +142,7 @@ class SqliteWriting(SqliteReading):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items in one transaction: all of them, or after an error none."""
         self._check_writable()
-        batches = _batches(itertools.starmap(_checked, items))
+        batches = _batches(items)
         # What fits into one batch is made before the lock is taken: making values may take long.
         first = next(batches, None)
 
@@ -163,23 +164,31 @@ class SqliteWriting(SqliteReading):
         if first is not None:
             self._run(store, "the items cannot be written")
 
-    def _put_batch(self, connection: sqlite3.Connection, batch: list[tuple[str | bytes, Any]]) -> None:
-        rows = []
-        for version, (key, data) in zip(itertools.count(clock(), _STEP), batch, strict=False):
-            try:
-                kept = data if _fits(key, data) else self._add_large(connection, data)
-            except sqlite3.DataError as error:  # of many, this one is too large
-                raise self._sessions.translated(error, f"{as_text(key)!r:.120} cannot be written") from error
-            rows.append((key, version, kept))
+    def _put_batch(self, connection: sqlite3.Connection, batch: "_Batch") -> None:
+        if batch.large:
+            batch.data = [self._kept(connection, key, data) for key, data in zip(*batch, strict=True)]
+        rows = list(zip(batch.keys, itertools.count(clock(), _STEP), batch.data, strict=False))
         # In the order of the ids neighbours share pages: twice as fast where keys come in any order.
         # Sorting is stable, so of several data for one id the last still wins.
-        rows.sort(key=_by_id)
+        try:
+            rows.sort(key=itemgetter(0))
+        except TypeError:  # text and bytes
+            rows.sort(key=_by_id)
         several, rest = divmod(len(rows), ROWS)
         for start in range(0, several * ROWS, ROWS):
             values = itertools.chain.from_iterable(rows[start : start + ROWS])
             connection.execute(self._sql.put_rows, list(values))
         if rest:
             connection.executemany(self._sql.put_dated, rows[-rest:])
+
+    def _kept(self, connection: sqlite3.Connection, key: str | bytes, data: Any) -> Any:
+        """Give what is kept beside an id: the data, or the number of large ones."""
+        if _fits(key, data):
+            return data
+        try:
+            return self._add_large(connection, data)
+        except sqlite3.DataError as error:  # of many, this one is too large
+            raise self._sessions.translated(error, f"{as_text(key)!r:.120} cannot be written") from error
 
     def remove_many(self, ids: Iterable[str]) -> None:
         """Delete those of the ids that exist, in one transaction."""
@@ -279,17 +288,38 @@ def _checked(id: Any, data: Any) -> tuple[str | bytes, Any]:
     return key, data
 
 
-def _batches(items: Iterable[tuple[str | bytes, Any]]) -> Iterator[list[tuple[str | bytes, Any]]]:
-    """Cut items into lists that are bounded in number and in bytes."""
-    batch: list[tuple[str | bytes, Any]] = []
-    room = _BATCH_BYTES
-    for item in items:
-        batch.append(item)
-        room -= len(item[1]) if type(item[1]) is bytes else _size(item[1])
-        if room < 0 or len(batch) == _BATCH:
+class _Batch:
+    """Ids and data that are written together."""
+
+    def __init__(self) -> None:
+        self.keys: list[str | bytes] = []
+        self.data: list[Any] = []
+        self.large = False  # whether some data do not fit beside their id
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return iter((self.keys, self.data))
+
+
+def _batches(items: Iterable[tuple[str, Any]]) -> Iterator[_Batch]:
+    """Cut items into batches that are bounded in number and in bytes."""
+    batch = _Batch()
+    size, count = 0, 0
+    for id, data in items:
+        if type(data) is bytes and type(id) is str and id.isascii() and len(id) + len(data) <= INLINE:
+            batch.keys.append(id)
+            batch.data.append(data)
+            count += 1
+        else:
+            key, parts = _checked(id, data)
+            batch.keys.append(key)
+            batch.data.append(parts)
+            batch.large = True
+            size += _size(parts)
+            count += 1
+        if count == _BATCH or size > _BATCH_BYTES:
             yield batch
-            batch, room = [], _BATCH_BYTES
-    if batch:
+            batch, size, count = _Batch(), 0, 0
+    if count:
         yield batch
 
 
