@@ -549,6 +549,11 @@ class TestVersions:
 class TestUpdate:
     COUNT = 25_000
 
+    @pytest.fixture(autouse=True)
+    def _batches(self, monkeypatch):
+        """Let an update take several batches."""
+        monkeypatch.setattr("holdall.persisters.sqlite._writing._BATCH", 10_000)
+
     def items(self, count=COUNT):
         chosen = random.Random(1)
         sizes = (*(1, 10, 100, INLINE - 1) * 10, INLINE + 1, 3000)
