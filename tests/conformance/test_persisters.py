@@ -1,6 +1,9 @@
 """Every persister passes the one suite."""
 
+import re
 import sqlite3
+import time
+import zlib
 from collections.abc import MutableMapping
 from contextlib import closing
 
@@ -12,6 +15,7 @@ from holdall.persisters.files import FilesPersister
 from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.null import NullPersister
+from holdall.persisters.script import ScriptPersister
 from holdall.persisters.sqlite import SqlitePersister
 from holdall.testing import PersisterContract
 
@@ -84,6 +88,49 @@ class TestSqliteReadOnly(PersisterContract):
 
     def fill(self, persister, place):
         return super().fill(SqlitePersister(place / "store.db"), place)
+
+
+class TestScript(PersisterContract):
+    """The block of a script; read and written round the persister as the page on formats tells."""
+
+    def open(self, place):
+        return ScriptPersister(place / "script.py", create=True)
+
+    def raw_read(self, place, id):
+        found = rb"^# \"?%b\"? = (.*) #: [0-9a-f]{16} [0-9a-f]{8}$" % id.encode()
+        return re.findall(found, (place / "script.py").read_bytes(), re.MULTILINE)[-1]
+
+    def raw_write(self, place, id, data):
+        body = b"%b = %b #: %016x" % (id.encode(), data, time.time_ns())
+        with open(place / "script.py", "ab") as file:
+            file.write(b"# %b %08x\n" % (body, zlib.crc32(body)))
+
+    def break_place(self, place):
+        (place / "script.py").rename(place / "moved.py")
+        (place / "script.py").mkdir()
+
+
+class TestScriptWithCode(PersisterContract):
+    """A script of a Windows editor, with a marker in its docstring, and text below its data."""
+
+    CODE = (
+        b"\xef\xbb\xbf#!/usr/bin/env python\r\n\'\'\'Shows\r\n"
+        b"# === holdall data 1: kept by this script, edit above this line ===\r\n# n = 1\r\n\'\'\'\r\n"
+        b"print()  # no newline at the end"
+    )
+
+    def open(self, place):
+        path = place / "script.py"
+        if not path.exists():
+            path.write_bytes(self.CODE)
+            first = ScriptPersister(path)
+            first["x"] = b"1"
+            del first["x"]
+            first.close()
+            with open(path, "ab") as file:
+                file.write(b"print('below')")
+        assert path.read_bytes().startswith(self.CODE)
+        return ScriptPersister(path, guard=True)
 
 
 class TestDict(PersisterContract):

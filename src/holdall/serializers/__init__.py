@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdall.serializers.csv_ import CsvSerializer
     from holdall.serializers.ini import IniSerializer
     from holdall.serializers.json_ import JsonSerializer
+    from holdall.serializers.line import LineSerializer
     from holdall.serializers.npy import NpySerializer, NpzSerializer
     from holdall.serializers.pickle_ import PickleSerializer
     from holdall.serializers.raw import BytesSerializer
@@ -31,6 +32,7 @@ __all__ = [
     "GzipSerializer",
     "IniSerializer",
     "JsonSerializer",
+    "LineSerializer",
     "NpySerializer",
     "NpzSerializer",
     "OptionSerializer",
@@ -96,6 +98,7 @@ _REGISTRY: dict[str, _Entry] = {
     "text": _Entry("holdall.serializers.text:TextSerializer", ".txt"),
     "bytes": _Entry("holdall.serializers.raw:BytesSerializer", ".bin"),
     "npy": _Entry("holdall.serializers.npy:NpySerializer", ".npy", "arrays"),
+    "line": _Entry("holdall.serializers.line:LineSerializer", ".line"),
     "npz": _Entry("holdall.serializers.npy:NpzSerializer", ".npz", "arrays"),
     "csv": _Entry("holdall.serializers.csv_:CsvSerializer", ".csv"),
     "toml": _Entry("holdall.serializers.toml_:TomlSerializer", ".toml", "toml"),
@@ -115,6 +118,7 @@ _LAZY = {
     "GzipSerializer": "suffix",
     "IniSerializer": "ini",
     "JsonSerializer": "json_",
+    "LineSerializer": "line",
     "NpySerializer": "npy",
     "NpzSerializer": "npy",
     "ParquetSerializer": "tables",

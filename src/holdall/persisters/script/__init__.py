@@ -1,0 +1,324 @@
+"""Comment lines at the end of a script as a place."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from time import time_ns
+from typing import Any
+
+from holdall._places import check_trust
+from holdall.abc import Capability, Persister, conflict, join_parts
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall.persisters.script._file import ScriptFile, script_file
+from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
+from holdall.persisters.script._records import strange_lines
+from holdall.persisters.script._writing import append, compact
+
+__all__ = ["ScriptPersister"]
+
+_BATCH = 1000  # records that are written in one go
+
+
+class ScriptPersister(Persister):
+    """The data block at the end of a script: one comment line a record, only ever appended.
+
+    Parameters
+    ----------
+    path
+        The script. It must exist, unless `create` is given.
+    create
+        Whether to make an empty file if there is none.
+    durability
+        ``"process"``: a returned write survives the death of the process. ``"power"``: also a power
+        cut (the file is synced).
+    guard
+        Whether to refuse a file that somebody else could have written (`UntrustedStoreError`).
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is no such file.
+    UnsupportedError
+        If the file is no text in which a line that begins with ``#`` is a comment of Python.
+    MismatchError
+        If the data in it have a format of a later version.
+
+    Notes
+    -----
+    Threads and processes: all writers of a script take turns, by a lock on the file; readers never wait.
+    What the program above the data says is never touched. After a crash: every returned write is there; a
+    line of which only a part was written does not count, and is a comment all the same. Cost: one
+    ``write`` and two ``stat`` a write, one ``stat`` a read. All data are kept in memory: values of more
+    than a megabyte belong elsewhere.
+
+    An editor that saves what it read some time ago undoes what was written since. As long as a process
+    that knows it runs, it notices at its next access, and writes it again below what the editor saved.
+
+    The block is rewritten without what holds no more when that is more than 64 kB (2 kB when the process
+    ends) and more than the rest: into another file, which then takes the place of the script, with its
+    owner, mode and extended attributes. It is not rewritten if it has several hard links, or if its folder
+    may not be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "script.py")
+    >>> place = ScriptPersister(path, create=True)
+    >>> place["count"] = b"3"
+    >>> with open(path) as file:
+    ...     print(file.read())
+    <BLANKLINE>
+    # === holdall data 1: kept by this script, edit above this line ===
+    # count = 3 #: ...
+    """
+
+    capabilities = frozenset(
+        {
+            Capability.BYTES,
+            Capability.WRITABLE,
+            Capability.PERSISTENT,
+            Capability.MTIME,
+            Capability.CHEAP_STAT,
+            Capability.CAS_THREADS,
+            Capability.CAS_HOST,
+        },
+    )
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = False,
+        durability: str = "process",
+        guard: bool = False,
+    ) -> None:
+        if durability not in {"process", "power"}:
+            raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
+        given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+        if not isinstance(given, str) or not given or "\0" in given:
+            raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
+        self.path = os.path.abspath(given)
+        self.durability = durability
+        self.guard = guard
+        self._sync = durability == "power"
+        if create and not os.path.lexists(self.path):
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        self._file: ScriptFile = script_file(self.path)
+        self._file.mend = append
+        self._file.look()
+        if guard:
+            check_trust(os.stat(self.path), os.geteuid(), "values from a script", self.path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (type(self), self.path, {"durability": self.durability, "guard": self.guard})
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return self.path
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """The lock of the script: whoever has it is the only writer, of all threads and processes.
+
+        It may be taken again by the thread that has it.
+        """
+        return self._file.lock()
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process may write the script."""
+        self._file.look()
+        return self._file.writable
+
+    # ------------------------------------------------------------------ reading
+
+    def __getitem__(self, id: str) -> bytes:
+        return data_of_text(self._find(id)[1])
+
+    def _find(self, id: Any) -> tuple[bytes, bytes]:
+        """Give version and text of an id."""
+        try:
+            return self._file.look().live[id]
+        except (KeyError, TypeError):
+            raise KeyError(id) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._file.look().live))
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            return id in self._file.look().live
+        except TypeError:
+            return False
+
+    def __len__(self) -> int:
+        return len(self._file.look().live)
+
+    def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+        version, text = self._find(id)
+        data = data_of_text(text)
+        return data, _stat(version, len(data))
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        version, text = self._find(id)
+        return _stat(version, size_of_text(text))
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self.write(id, data)
+
+    def __setitem__(self, id: str, data: Any) -> None:
+        self.write(id, data)
+
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        name = _name(id)
+        data = _bytes(id, data)
+        text = text_of_data(data)
+        file = self._file
+        with file.mutex:
+            try:
+                file.acquire()
+                if expected is not ANY_ETAG:
+                    self.require(id, expected)
+                version = self._next_version()
+                append(file, [Record(name, text, version)], sync=self._sync)
+            finally:
+                file.release()
+        return _stat(version, len(data))
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        with self._file.lock() as file:
+            self.require(id, expected)
+            if id not in file.records.live:
+                raise KeyError(id)
+            append(file, [Record(_name(id), None, self._next_version())], sync=self._sync)
+
+    def require(self, id: str, expected: Expected) -> None:  # docstring inherited
+        if expected is ANY_ETAG:
+            return
+        known = self._file.records.live.get(id)
+        actual: Etag = ITEM_NOT_AVAILABLE if known is None else known[0].decode()
+        if actual != expected:
+            raise conflict(self, id, expected, actual)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items, a thousand a write; what was stored before an error stays stored."""
+        batch: list[tuple[bytes, bytes | None]] = []
+        try:
+            for id, data in items:
+                batch.append((_name(id), text_of_data(_bytes(id, data))))
+                if len(batch) == _BATCH:
+                    whole, batch = batch, []
+                    self._append(whole)
+        finally:
+            self._append(batch)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        ids = list(ids)
+        with self._file.lock() as file:
+            live = file.records.live
+            self._append([(_name(id), None) for id in dict.fromkeys(ids) if id in live])
+
+    def clear(self) -> None:  # docstring inherited
+        with self._file.lock() as file:
+            self.remove_many(list(file.records.live))
+
+    def _append(self, items: list[tuple[bytes, bytes | None]]) -> None:
+        """Write several records in one go."""
+        if not items:
+            return
+        with self._file.lock() as file:
+            first = int(self._next_version(), 16)
+            records = [Record(*item, b"%016x" % (first + number)) for number, item in enumerate(items)]
+            append(file, records, sync=self._sync)
+
+    def _next_version(self) -> bytes:
+        """Give a version above all others: the clock in nanoseconds, or one more than the last one."""
+        version = b"%016x" % time_ns()
+        top = self._file.records.top
+        return version if version > top else b"%016x" % (int(top, 16) + 1)
+
+    # ------------------------------------------------------------------ upkeep
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the data block takes, with what holds no more."""
+        return self._file.look().nbytes
+
+    def check(self) -> list[str]:
+        """Look at every line of the block.
+
+        Returns
+        -------
+        list of str
+            Which lines are no records, a sentence each; empty if there are none.
+        """
+        with self._file.mutex:
+            self._file.look()
+            source, _ = self._file.source()
+            begin = self._file.block
+            if begin < 0:
+                return []
+            return strange_lines(source[begin:], source.count(b"\n", 0, begin) + 1)
+
+    def compact(self) -> int:
+        """Write the block anew without the records that hold no more; all other lines stay.
+
+        Returns
+        -------
+        int
+            Bytes by which the script is shorter.
+
+        Raises
+        ------
+        UnsupportedError
+            If the file has several hard links.
+        StoreUnavailableError
+            If the file or its folder may not be written.
+        """
+        with self._file.lock() as file:
+            return compact(file)
+
+    def close(self) -> None:  # docstring inherited
+        self._file.close()
+
+
+def _reopen(cls: type[ScriptPersister], path: str, options: dict[str, Any]) -> ScriptPersister:
+    return cls(path, **options)
+
+
+def _stat(version: bytes, size: int) -> Stat:
+    return Stat(version.decode(), int(version, 16) / 1e9, size)
+
+
+_names: dict[str, bytes] = {}
+
+
+def _name(id: Any) -> bytes:
+    """Give the name of an id; those of the last few hundred are remembered."""
+    try:
+        return _names[id]
+    except (KeyError, TypeError):
+        if not isinstance(id, str):
+            raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {id!r:.80}") from None
+        if len(_names) > 500:
+            _names.clear()
+        name = _names[id] = quote_name(id)
+        return name
+
+
+def _bytes(id: str, data: Any) -> bytes:
+    """Make one piece of data, which does not change afterwards."""
+    if type(data) is bytes:
+        return data
+    try:
+        return join_parts(data) if type(data) is list else bytes(memoryview(data))
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
+        ) from error

@@ -1,0 +1,321 @@
+"""The file under a script persister: its descriptor, its lock, and what was last read of it.
+
+All handles of one script in one process share one `ScriptFile`, so that they exclude each other by one
+mutex and never wait for a lock that they hold themselves.
+"""
+
+import errno
+import fcntl
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from time import sleep
+from typing import Any
+
+from holdall.errors import StoreFullError, StoreNotFoundError, StoreUnavailableError, UnsupportedError
+from holdall.persisters.script._format import parse
+from holdall.persisters.script._records import Records
+from holdall.persisters.script._source import check_text, find_block, newline_of
+
+_NO_FLOCK = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+# An editor that replaces a file may leave a moment without one.
+_PATIENCE = (0.001, 0.01, 0.05, 0.1)
+#: Bytes before the end that are read again, to see that the file has only grown since.
+OVERLAP = 80
+
+
+class ScriptFile:
+    """One script: descriptor, lock, and the records as they were last read.
+
+    Parameters
+    ----------
+    path
+        The file itself, links resolved.
+
+    Notes
+    -----
+    Threads: `mutex` excludes them; it may be taken again by who has it. Processes: ``flock`` on the file.
+    The file may be replaced at any moment, by an editor or by a compaction, so whoever gets the lock looks
+    whether it still is the lock of the file of that name. A forked child opens the file anew.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = -1
+        self.mutex = threading.RLock()
+        self.depth = 0  # how often the lock is held, by the thread that has the mutex
+        #: Called with the file and with what somebody has overwritten; the lock is held.
+        self.mend: Callable[[Any, list[Any]], None] = _nothing
+        self._forget()
+        _all.add(self)
+
+    def _forget(self) -> None:
+        self.writable = False
+        self.wrote = False  # whether this process has written
+        self.records = Records()
+        self.seen = (0, 0, 0)  # time, size and inode at the last look
+        self.end = -1  # bytes that were read as whole lines
+        self.block = -1  # where the block begins
+        self.newline = b"\n"
+        self.overlap = b""  # the last bytes before `end`
+        self._unlock: Callable[..., Any] = _nothing
+        self._warned: set[bytes] = set()
+
+    # ------------------------------------------------------------------ looking
+
+    def look(self) -> Records:
+        """Give what the file says now; one system call if nothing has changed."""
+        try:
+            stat = os.stat(self.path)
+        except OSError:
+            stat = None
+        if stat is None or (stat.st_mtime_ns, stat.st_size, stat.st_ino) != self.seen:
+            with self.mutex:
+                self.catch_up()
+        return self.records
+
+    def distrust(self) -> None:
+        """Let the next look read the whole file."""
+        self.seen, self.end = (0, 0, self.seen[2]), -1
+
+    def catch_up(self) -> None:
+        """Read what has changed since the last look; the mutex is held."""
+        try:
+            while True:
+                stat = self._stat()
+                now = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+                if now == self.seen:
+                    return
+                if self.fd < 0 or stat.st_ino != self.seen[2]:
+                    self._open()
+                    self._read_all()
+                elif self.end < 0 or stat.st_size < self.end or not self._read_on(now):
+                    self._read_all()
+                if not self.depth:
+                    return  # what is appended meanwhile, the next look finds
+        except OSError as error:
+            if isinstance(error, StoreUnavailableError):
+                raise
+            raise self.translated(error, "it cannot be read") from error
+
+    def _stat(self) -> os.stat_result:
+        for pause in _PATIENCE:
+            try:
+                return os.stat(self.path)
+            except FileNotFoundError:
+                sleep(pause)
+        try:
+            return os.stat(self.path)
+        except FileNotFoundError as error:
+            raise StoreNotFoundError(errno.ENOENT, "there is no such script", self.path) from error
+
+    def _open(self) -> None:
+        """Open the file, for writing if that is allowed; a lock that is held is taken on the new one."""
+        flags = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in the place of a file answers at once
+        try:
+            fd, writable = os.open(self.path, os.O_RDWR | os.O_APPEND | flags), True
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            fd, writable = os.open(self.path, os.O_RDONLY | flags), False
+        if os.fstat(fd).st_mode & 0o170000 != 0o100000:
+            os.close(fd)
+            raise UnsupportedError(f"{self.path} is no ordinary file")
+        old, self.fd, self.writable, self._unlock = self.fd, fd, writable, _nothing
+        if old >= 0:
+            os.close(old)  # which unlocks it
+        if self.depth:
+            self._flock()
+
+    def _read_all(self) -> None:
+        """Read the whole file, and put back what of ours somebody has overwritten."""
+        source, stat = self.source()
+        check_text(source, self.path)
+        begin = find_block(source, self.path)
+        block = source[begin:] if begin >= 0 else b""
+        whole = _whole(block)
+        records = Records.of(block[:whole])
+        lost = self.records.lost_in(records)
+        if lost and self.writable and not self.depth:
+            self.distrust()
+            with self.lock():  # which comes here again
+                return
+        for record in lost:
+            records.apply(record, 0)
+        self.block = begin
+        self.newline = newline_of(block or source)
+        self.records = records
+        self.end = len(source) - len(block) + whole
+        self.overlap = source[max(0, self.end - OVERLAP) : self.end]
+        self.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        self._warn()
+        if lost and self.writable:
+            self.mend(self, lost)
+
+    def source(self) -> tuple[bytes, os.stat_result]:
+        """Read the whole file, with the stat of what was read."""
+        while True:
+            before = os.fstat(self.fd)
+            source = self.pread(0)
+            after = os.fstat(self.fd)
+            if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+                return source, after
+
+    def _read_on(self, now: tuple[int, int, int]) -> bool:
+        """Read what was appended; False if the file has changed before that."""
+        start = self.end - len(self.overlap)
+        data = self.pread(start)
+        if self.block < 0 or not data.startswith(self.overlap):
+            return False
+        new = data[len(self.overlap) :]
+        size = self.end + len(new)
+        whole = _whole(new)
+        self.records.read(new[:whole])
+        self.end += whole
+        self.overlap = data[: len(self.overlap) + whole][-OVERLAP:]
+        if size == now[1]:
+            self.seen = now
+        self._warn()
+        return True
+
+    def pread(self, offset: int) -> bytes:
+        """Read from an offset to the end."""
+        pieces = []
+        while piece := os.pread(self.fd, 1 << 24, offset):
+            pieces.append(piece)
+            offset += len(piece)
+        return b"".join(pieces)
+
+    def _warn(self) -> None:
+        """Say once of each damaged record that it does not count."""
+        for line in self.records.damaged:
+            if line not in self._warned:
+                self._warned.add(line)
+                warnings.warn(
+                    f"{self.path} has a record that was changed or damaged and does not count: "
+                    f"{line[:100].decode('ascii', 'replace')!r}. It stays where it is; set the value anew with "
+                    "`holdall script FILE set NAME VALUE`, then delete the line",
+                    stacklevel=2,
+                )
+
+    # ------------------------------------------------------------------ locking
+
+    @contextmanager
+    def lock(self) -> Iterator["ScriptFile"]:
+        """Exclude all other writers, and see what they wrote."""
+        with self.mutex:
+            try:
+                self.acquire()
+                yield self
+            finally:
+                self.release()
+
+    def acquire(self) -> None:
+        """Take the lock, in ``with mutex: try:``, `release` in the finally."""
+        self.depth += 1
+        if self.depth > 1:
+            return
+        if self.fd < 0:
+            self.catch_up()  # which locks what it opens
+            return
+        try:
+            self._flock()
+        except OSError as error:
+            raise self.translated(error, "it cannot be locked") from error
+        self.look()  # if the file was replaced while we waited, this locks the new one
+
+    def release(self) -> None:
+        """Let others write; releasing what is not locked does no harm."""
+        if self.depth:
+            self.depth -= 1
+        if not self.depth:
+            self._unlock()
+
+    def _flock(self) -> None:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_FLOCK:
+                raise
+            from filelock import FileLock  # noqa: PLC0415  (slow to import, rarely needed)
+
+            lock = FileLock(f"{self.path}.lock")
+            lock.acquire()
+            self._unlock = lock.release
+        else:
+            self._unlock = partial(fcntl.flock, self.fd, fcntl.LOCK_UN)
+
+    # ------------------------------------------------------------------ handles
+
+    def translated(self, error: OSError, what: str) -> StoreUnavailableError:
+        """Make an error of ours of what the system said."""
+        number = error.errno or 0
+        if number in _FULL:
+            return StoreFullError(number, f"{what}: no room left; what was stored before is untouched", self.path)
+        return StoreUnavailableError(number, f"{what}: {os.strerror(number)}", self.path)
+
+    def close(self) -> None:
+        """Give the descriptor back, and forget what was read."""
+        with self.mutex:
+            if self.fd >= 0 and not self.depth:
+                fd, self.fd = self.fd, -1
+                os.close(fd)
+                self._forget()
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+    def after_fork(self) -> None:
+        """Forget the parent's descriptor: a lock taken through it would be the parent's."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd, self.depth = -1, 0
+        self.mutex = threading.RLock()
+        self._forget()
+
+
+def _whole(lines: bytes) -> int:
+    """Give the length of whole lines; what follows may be half of what somebody is writing."""
+    end = lines.rfind(b"\n") + 1
+    return len(lines) if parse(lines[end:]) is not None else end
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+_all: weakref.WeakSet[ScriptFile] = weakref.WeakSet()
+_shared: weakref.WeakValueDictionary[str, ScriptFile] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
+
+
+def script_file(path: str) -> ScriptFile:
+    """Give the one `ScriptFile` of a path, links resolved."""
+    path = os.path.realpath(path)
+    with _shared_lock:
+        found = _shared.get(path)
+        if found is None:
+            found = _shared[path] = ScriptFile(path)
+        return found
+
+
+def open_files() -> list[ScriptFile]:
+    """Give all that are in use in this process."""
+    return list(_all)
+
+
+def _after_fork() -> None:
+    global _shared_lock  # noqa: PLW0603  (a thread of the parent may have held it)
+    _shared_lock = threading.Lock()
+    for file in open_files():
+        file.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

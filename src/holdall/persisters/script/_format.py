@@ -1,0 +1,171 @@
+"""The lines of the data block: how records are written, told apart from other text, and checked.
+
+This module knows bytes and nothing of files. The format is told in full on the page on formats.
+"""
+
+import json
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from holdall.errors import CorruptValueError
+
+#: The number of the format, which stands in the marker.
+FORMAT = 1
+MARKER = b"# === holdall data %d: kept by this script, edit above this line ===" % FORMAT
+#: A line that begins a data block, of whatever format.
+MARKERS = re.compile(rb"^# === holdall data (\d+)\b[^\r\n]*===[ \t]*\r?$", re.MULTILINE)
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>/-]*")
+_QUOTED_NAME = re.compile(rb'("(?:[^"\\]|\\.)*")( = | deleted$)')
+_PLAIN_TEXT = re.compile(rb"[\x20-\x7e]*")
+_TAIL = re.compile(rb" #: [0-9a-f]{16} [0-9a-f]{8}$")
+_BASE64 = b"base64 "
+_COMPACTED = b"compacted"
+# How many lines a formatter may have made of one; a longer record is reported instead.
+_WRAPPED = 400
+#: The version before all others.
+NEVER = b"0" * 16
+
+
+class Record(NamedTuple):
+    """One line: an item, a deletion (no text), or the note of a compaction (no name)."""
+
+    name: bytes
+    text: bytes | None
+    version: bytes
+
+
+def quote_name(id: str) -> bytes:
+    """Write an id as the name of a record: as it is if it reads like a name, else as a JSON string."""
+    if _PLAIN_NAME.fullmatch(id) and id.encode() != _COMPACTED:
+        return id.encode()
+    # No three quotes in a row, so that whoever looks for strings in the script finds none here.
+    return json.dumps(id).replace("'''", "'\\u0027'").encode()
+
+
+def id_of_name(name: bytes) -> str:
+    """Give the id that a name stands for."""
+    if name[:1] == b'"':
+        return str(json.loads(name))
+    return name.decode("ascii")
+
+
+def text_of_data(data: bytes) -> bytes:
+    """Write data as the text of a record: as they are if they are one line of ASCII, else in base64."""
+    if (
+        _PLAIN_TEXT.fullmatch(data)
+        and not data.startswith(_BASE64)
+        and b"'''" not in data
+        and b'"""' not in data
+    ):
+        return data
+    return _BASE64 + b2a_base64(data, newline=False)
+
+
+def data_of_text(text: bytes) -> bytes:
+    """Give the data that a text stands for."""
+    if not text.startswith(_BASE64):
+        return text
+    try:
+        return a2b_base64(text[len(_BASE64) :], strict_mode=True)
+    except Base64Error as error:
+        raise CorruptValueError(f"a record with a right checksum holds no base64: {error}") from error
+
+
+def size_of_text(text: bytes) -> int:
+    """Give the length of the data that a text stands for."""
+    if not text.startswith(_BASE64):
+        return len(text)
+    return (len(text) - len(_BASE64)) // 4 * 3 - text[-2:].count(b"=")
+
+
+def sealed(body: bytes) -> bytes:
+    """Make the line of a record: a comment, with a checksum at its end."""
+    return b"# %b %08x" % (body, crc32(body))
+
+
+def line_of(name: bytes, text: bytes | None, version: bytes) -> bytes:
+    """Write a record."""
+    if text is None:
+        return sealed(b"%b deleted #: %b" % (name, version))
+    return sealed(b"%b = %b #: %b" % (name, text, version))
+
+
+def line_of_compaction(version: bytes) -> bytes:
+    """Write that the block was compacted when `version` was the last one."""
+    return sealed(b"%b #: %b" % (_COMPACTED, version))
+
+
+def parse(line: bytes) -> Record | None:
+    """Read a line without its end; None if it is no record, or not as it was written."""
+    # Trailing spaces, and a carriage return before the newline, are what editors add.
+    line = line.rstrip()
+    if b"%08x" % crc32(line[2:-9]) != line[-8:] or line[:2] != b"# ":
+        return None
+    head, mark, version = line[2:-9].rpartition(b" #: ")
+    if not mark or len(version) != 16:
+        return None
+    if head[:1] == b'"':
+        quoted = _QUOTED_NAME.match(head)
+        if quoted is None:
+            return None
+        text = head[quoted.end() :] if quoted[2] == b" = " else None
+        return Record(quoted[1], text, version)
+    name, equals, text = head.partition(b" = ")
+    if equals:
+        return Record(name, text, version)
+    if head == _COMPACTED:
+        return Record(b"", None, version)
+    if head.endswith(b" deleted"):
+        return Record(head[:-8], None, version)
+    return None
+
+
+def is_damaged(line: bytes) -> bool:
+    """Tell whether a line that is no record was one."""
+    return line.startswith(b"#") and _TAIL.search(line.rstrip()) is not None
+
+
+def rejoined(lines: list[bytes], last: int) -> tuple[int, Record] | None:
+    """Find the record that a formatter has wrapped into several lines.
+
+    Parameters
+    ----------
+    lines
+        The lines, without their ends.
+    last
+        The line in which the record ends.
+
+    Returns
+    -------
+    tuple
+        The line in which it begins, and the record; None if there is none.
+    """
+    pieces: list[bytes] = []
+    widest = 0
+    for first in range(last, max(-1, last - _WRAPPED), -1):
+        line = lines[first].rstrip()
+        if not line.startswith(b"# ") or (first < last and (_TAIL.search(line) or MARKERS.fullmatch(line))):
+            return None
+        pieces.insert(0, line[2:])
+        widest = max(widest, len(line))
+        if len(pieces) == 1:
+            continue
+        # Words are parted at a space, which is gone; what is longer than a line, anywhere.
+        by_width = pieces[0]
+        for before, after in zip(pieces, pieces[1:], strict=False):
+            full = len(before) + 2 == widest or before.endswith(b"-")
+            by_width += (b"" if full else b" ") + after
+        for body in (b" ".join(pieces), b"".join(pieces), by_width):
+            record = parse(b"# " + body)
+            if record is not None:
+                return first, record
+    return None
+
+
+def place_of(part: Any) -> str:
+    """Name a line in a message: its start, without what is not ASCII."""
+    return repr(part[:60].decode("ascii", "replace"))

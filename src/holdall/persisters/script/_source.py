@@ -1,0 +1,103 @@
+"""The source above the data block: where it ends, how its lines end, and whether data may stand below."""
+
+import io
+import re
+import tokenize
+
+from holdall.errors import MismatchError, UnsupportedError
+from holdall.persisters.script._format import FORMAT, MARKER, MARKERS
+
+_ASCII = bytes(range(32, 127)) + b"\n"
+_PYTHON = re.compile(rb"#![^\n]*python")
+#: Names of files that hold Python, and of our own beside them.
+_SUFFIXES = (".py", ".pyw", ".holdall")
+
+
+def find_block(source: bytes, path: str) -> int:
+    """Give the offset at which the data block begins; -1 if there is none.
+
+    A line that reads like the marker but stands in a string of the script begins nothing.
+
+    Raises
+    ------
+    MismatchError
+        If the block has a format that this version does not know.
+    """
+    if b"# === holdall data" not in source:
+        return -1
+    found = list(MARKERS.finditer(source))
+    if not found:
+        return -1
+    rest = source[found[0].end() :]
+    # A string that encloses the line must be closed behind it. Records have no three quotes in a row.
+    if b'"""' in rest or b"'''" in rest:
+        comments = _comment_lines(source)
+        found = [match for match in found if source.count(b"\n", 0, match.start()) + 1 in comments]
+        if not found:
+            return -1
+    for match in found:
+        if int(match[1]) != FORMAT:
+            raise MismatchError(
+                f"the data in {path} have format {int(match[1])}, this version of holdall knows {FORMAT}: "
+                "use a newer one",
+            )
+    return found[0].start()
+
+
+def _comment_lines(source: bytes) -> set[int]:
+    """Give the numbers of the lines that begin with a comment."""
+    numbers: set[int] = set()
+    try:
+        for token in tokenize.tokenize(io.BytesIO(source).readline):
+            if token.type == tokenize.COMMENT and token.start[1] == 0:
+                numbers.add(token.start[0])
+    except (tokenize.TokenError, SyntaxError):
+        pass  # no Python, or not at this moment: what was found so far has to do
+    return numbers
+
+
+def check_text(source: bytes, path: str) -> None:
+    """Raise `UnsupportedError` if the file cannot have comments of ASCII at its end."""
+    if b"\0" in source:
+        raise UnsupportedError(
+            f"{path} is no Python source in an encoding that contains ASCII: give the path of a script"
+        )
+    head = source[:400]
+    if b"coding" not in head:
+        return
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(head).readline)
+        fits = _ASCII.decode(encoding) == _ASCII.decode("ascii")
+    except (SyntaxError, UnicodeError, LookupError):
+        fits = False
+    if not fits:
+        raise UnsupportedError(f"{path} has an encoding that does not contain ASCII: save it as UTF-8")
+
+
+def check_script(source: bytes, path: str) -> None:
+    """Raise `UnsupportedError` unless comments at the end of the file are comments."""
+    if not (path.endswith(_SUFFIXES) or _PYTHON.match(source) or not source):
+        raise UnsupportedError(
+            f"{path} is no Python script: its name does not end in .py, and it does not begin with '#!...python'",
+        )
+    import ast  # noqa: PLC0415  (only when a script gets its block)
+
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise UnsupportedError(f"{path} is no valid Python, data below it might become code: {error}") from error
+    if source.rstrip(b"\r\n").endswith(b"\\"):
+        raise UnsupportedError(f"{path} ends in a backslash, which would continue on the first line of data")
+
+
+def newline_of(source: bytes) -> bytes:
+    """Give the end of the first line, which is taken for that of all."""
+    end = source.find(b"\n")
+    return b"\r\n" if end > 0 and source[end - 1 : end] == b"\r" else b"\n"
+
+
+def new_block(source: bytes, newline: bytes) -> bytes:
+    """Give what begins a data block at the end of a file that has none."""
+    before = newline if source and not source.endswith(b"\n") else b""
+    # Two lines before the first record: the first two of a file may tell its encoding.
+    return before + newline + MARKER + newline

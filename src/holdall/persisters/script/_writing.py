@@ -1,0 +1,211 @@
+"""Appending records, and rewriting the block when most of it holds no more. The lock is held throughout."""
+
+import atexit
+import errno
+import os
+import secrets
+
+from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
+from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
+from holdall.persisters.script._format import NEVER, Record, line_of, line_of_compaction
+from holdall.persisters.script._records import compacted
+from holdall.persisters.script._source import check_script, new_block
+
+# Garbage in bytes above which the block is rewritten, if it is also more than the rest.
+_WHILE_RUNNING, _AT_EXIT = 1 << 16, 1 << 11
+
+
+def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> None:
+    """Write records at the end of the file, in one go.
+
+    Parameters
+    ----------
+    file
+        The script, locked.
+    records
+        What to write.
+    sync
+        Whether the records are to survive a power cut.
+
+    Raises
+    ------
+    StoreFullError
+        If there is no room; nothing of them is left then.
+    StoreUnavailableError
+        If the script may not be written.
+    UnsupportedError
+        If there is no block yet, and none can be below this text.
+    """
+    newline = file.newline
+    lines = b"".join([line_of(*record) + newline for record in records])
+    _, size, inode = file.seen
+    _check_writable(file)
+    if file.block < 0 or file.end != size or not file.overlap.endswith(b"\n"):
+        lines = _before(file) + lines
+    _write(file, lines, size, sync=sync)
+    file.wrote = True
+    stat = os.stat(file.path)
+    for record in records:
+        file.records.apply(record, len(lines) // len(records))
+    if stat.st_size == size + len(lines) and stat.st_ino == inode:
+        file.overlap = (file.overlap + lines)[-OVERLAP:]
+        file.end = stat.st_size
+        file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    else:  # somebody who takes no locks was here: read all, and put back what is missing
+        if stat.st_ino == inode:
+            file.distrust()
+        file.catch_up()
+    if file.records.garbage > _WHILE_RUNNING:
+        tidy(file, _WHILE_RUNNING)
+
+
+def _check_writable(file: ScriptFile) -> None:
+    if not file.writable:
+        raise StoreUnavailableError(
+            errno.EACCES,
+            "the script may not be written: change its mode, or keep its values elsewhere with "
+            "fallback='sidecar' or fallback='memory'",
+            file.path,
+        )
+
+
+def _before(file: ScriptFile) -> bytes:
+    """Give what must stand between the end of the file and a record: a newline, or a new block."""
+    source = file.pread(0)
+    if file.block >= 0:
+        return b"" if source.endswith(b"\n") else file.newline
+    if file.records.top == NEVER:  # else there was a block, and the script is being edited
+        check_script(source, file.path)
+    begin = new_block(source, file.newline)
+    file.block = len(source) + begin.index(b"# ===")
+    return begin
+
+
+def _write(file: ScriptFile, lines: bytes, size: int, *, sync: bool) -> None:
+    try:
+        written = os.write(file.fd, lines)
+        while written < len(lines):
+            written += os.write(file.fd, memoryview(lines)[written:])
+    except OSError as error:
+        # A part of a record does no harm, but whoever looks at the file would wonder.
+        if size < os.fstat(file.fd).st_size < size + len(lines):
+            os.ftruncate(file.fd, size)
+        file.distrust()
+        raise file.translated(error, "it cannot be written") from error
+    if sync:
+        try:
+            os.fsync(file.fd)
+        except OSError as error:
+            file.distrust()
+            raise OutcomeUnknownError(
+                error.errno or 0, "it is written, but could not be synced: a power cut may undo it", file.path
+            ) from error
+
+
+# ---------------------------------------------------------------------- compaction
+
+
+def tidy(file: ScriptFile, limit: int) -> None:
+    """Compact the block if most of it holds no more, and nothing speaks against it."""
+    records = file.records
+    if records.garbage <= max(limit, records.live_nbytes):
+        return
+    try:
+        compact(file)
+    except (HoldallError, OSError):
+        records.nbytes = records.live_nbytes  # not again before there is as much garbage once more
+
+
+def compact(file: ScriptFile) -> int:
+    """Write the file anew without the records that hold no more, and put it in the place of the old one.
+
+    Parameters
+    ----------
+    file
+        The script, locked.
+
+    Returns
+    -------
+    int
+        Bytes by which the file is shorter.
+
+    Raises
+    ------
+    UnsupportedError
+        If the file has other names, which would keep the old one.
+    StoreUnavailableError
+        If the file or its folder may not be written, or the new file could not have the same owner.
+    """
+    _check_writable(file)
+    source, stat = file.source()
+    if file.block < 0:
+        return 0
+    if stat.st_nlink > 1:
+        raise UnsupportedError(f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all")
+    records = file.records
+    note = line_of_compaction(records.top)
+    content = source[: file.block] + compacted(source[file.block :], records, file.newline, note)
+    if len(content) >= len(source):
+        return 0
+    try:
+        _replace(file, content, stat)
+    except OSError as error:
+        raise file.translated(error, "it cannot be rewritten") from error
+    file.catch_up()
+    return len(source) - len(content)
+
+
+def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
+    folder, name = os.path.split(file.path)
+    prefix = f".{name}.holdall-"
+    for leftover in os.listdir(folder):  # of a writer that was killed: we have the lock
+        if leftover.startswith(prefix):
+            os.unlink(os.path.join(folder, leftover))
+    temp = os.path.join(folder, f"{prefix}{secrets.token_hex(4)}")
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            _copy_attributes(file.fd, fd, stat)
+            os.fsync(fd)  # it is somebody's source: a power cut must not leave an empty file
+        finally:
+            os.close(fd)
+        now = os.stat(file.path)
+        if (now.st_ino, now.st_size, now.st_mtime_ns) != (stat.st_ino, stat.st_size, stat.st_mtime_ns):
+            raise BlockingIOError(errno.EAGAIN, "somebody edits the script at this moment")
+        os.rename(temp, file.path)
+    except BaseException:
+        try:
+            os.unlink(temp)
+        except FileNotFoundError:
+            pass
+        raise
+
+
+def _copy_attributes(old: int, new: int, stat: os.stat_result) -> None:
+    """Give a new file the owner, the mode and the extended attributes of the old one."""
+    made = os.fstat(new)
+    if (made.st_uid, made.st_gid) != (stat.st_uid, stat.st_gid):
+        os.fchown(new, stat.st_uid, stat.st_gid)
+    os.fchmod(new, stat.st_mode & 0o7777)
+    if hasattr(os, "listxattr"):
+        try:
+            for name in os.listxattr(old):
+                os.setxattr(new, name, os.getxattr(old, name))
+        except OSError:
+            pass  # a file system without any, or one that is not ours to set
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Leave the scripts that this process has written in a shape that is fit to be read."""
+    for file in open_files():
+        if not file.wrote or file.records.garbage <= _AT_EXIT or not os.path.exists(file.path):
+            continue
+        try:
+            with file.lock():
+                tidy(file, _AT_EXIT)
+        except (HoldallError, OSError):
+            continue  # what is stored is stored
