@@ -58,8 +58,10 @@ if TYPE_CHECKING:
     from holdall.stores.memory import MemoryStore
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
+    from holdall.stores.script import ScriptStore
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
+    from holdall.value import Value
     from holdall.wrappers import filt_iter, wrap_kvs
 
 _errors = (
@@ -86,8 +88,10 @@ _home = {
         "stores.memory": "MemoryStore",
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
+        "stores.script": "ScriptStore",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
+        "value": "Value",
         "wrappers": "filt_iter wrap_kvs",
     }.items()
     for name in names.split()
@@ -128,6 +132,7 @@ __all__ = [
     "ReadOnlyError",
     "Reader",
     "SQLiteStore",
+    "ScriptStore",
     "SerializationError",
     "Serializer",
     "Stat",
@@ -140,6 +145,7 @@ __all__ = [
     "TransformResult",
     "UnsupportedError",
     "UntrustedStoreError",
+    "Value",
     "ZipStore",
     "__version__",
     "filt_iter",

@@ -1,11 +1,13 @@
 """Every serializer and key codec passes the one suite."""
 
+from enum import IntEnum
+
 import pytest
 from hypothesis import strategies as st
 
 from holdall import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
 from holdall.keys import Under
-from holdall.serializers import get_serializer
+from holdall.serializers import LineSerializer, get_serializer
 from holdall.testing import KeyCodecContract, SerializerContract
 
 scalars = (
@@ -30,6 +32,25 @@ class TestJson(SerializerContract):
 
     def serializer(self):
         return get_serializer("json")
+
+
+class TestLine(SerializerContract):
+    values = json_values | TestPickle.values
+    refused = (lambda: None,)
+
+    def serializer(self):
+        return get_serializer("line")
+
+    def equal(self, one, other):
+        return repr(one) == repr(other) or one == other
+
+
+class TestLineWithoutPickles(SerializerContract):
+    values = json_values
+    refused = (object(), (1, 2), {1: 2}, float("nan"), {"a": {1}}, b"x", IntEnum("E", "a").a)
+
+    def serializer(self):
+        return LineSerializer(pickles=False)
 
 
 class TestText(SerializerContract):

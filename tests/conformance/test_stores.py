@@ -9,6 +9,7 @@ from holdall import (
     MultiFormatStore,
     NullStore,
     PathKeys,
+    ScriptStore,
     SQLiteStore,
     Store,
 )
@@ -123,6 +124,30 @@ class TestFormatAmongOthers(StoreContract):
         (place / "store").mkdir()
         (place / "store" / "foreign.json").write_text('"of somebody else"')
         return "foreign"
+class TestScriptStore(StoreContract):
+    def open(self, place):
+        return ScriptStore(place / "script.py", create=True)
+
+    def open_with(self, place, **options):
+        return ScriptStore(place / "script.py", create=True, **options)
+
+
+class TestScriptStoreOfAnyKeys(StoreContract):
+    keys = (1, "1", "c/d", (True, 1.5))
+    values = (b"one", b"two", b"three")  # which JSON cannot keep
+
+    def open(self, place):
+        return ScriptStore(place / "script.py", create=True, durability="power")
+
+
+class TestScriptStoreInMemory(StoreContract):
+    def open(self, place):
+        return eval("ScriptStore(fallback='memory')", {"ScriptStore": ScriptStore})
+
+
+class TestPartOfAScriptStore(StoreContract):
+    def open(self, place):
+        return ScriptStore(place / "script.py", create=True, serializer="json").get_subdict("part")
 
 
 class TestPartOfAStore(StoreContract):

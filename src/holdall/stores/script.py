@@ -1,0 +1,224 @@
+"""A store in the script that uses it."""
+
+import os
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from holdall._scripts import Origin, caller, check_fallback, origin_of
+from holdall.abc import Persister, Serializer
+from holdall.keys import AnyKeys, as_key_codec
+from holdall.persisters.mapping import MappingPersister
+from holdall.persisters.script import ScriptPersister
+from holdall.serializers import get_serializer
+from holdall.store import Store
+
+__all__ = ["ScriptStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class ScriptStore(Store[K, V]):
+    """The data at the end of a script as a dict: they travel with it, in comment lines.
+
+    Parameters
+    ----------
+    path
+        The script. None for the file in which the call stands.
+    fallback
+        What to do where that file cannot keep values (typed in, ``-c``, a notebook, an archive, frozen,
+        installed, read-only): ``"error"``; ``"memory"``, to keep them until the process ends;
+        ``"sidecar"``, to keep them in a file of the user's own, in ``~/.local/share/holdall``. Not with
+        a path.
+    serializer
+        How values are written: None for ``"line"``, readable JSON where that is exact and a pickle in
+        base64 where it is not; or as for other stores.
+    keys
+        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart; a
+        `KeyCodec`; or a pair of functions.
+    create
+        Whether to make an empty file at the path if there is none.
+    durability
+        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
+        a power cut.
+    trust
+        Whether to load pickles from a script that other users could have written. The script in which
+        the call stands is trusted, since it runs.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    UnsupportedError
+        If the calling code has no file that can keep values, or the file is no Python script.
+    StoreNotFoundError
+        If there is no file at the path.
+    MismatchError
+        If the data have a format of a later version.
+    UntrustedStoreError
+        If other users could have written the script at the path.
+
+    Notes
+    -----
+    Threads and processes: any number may read and write; conditional operations are linearizable on the
+    machine, plain writes included. After a crash: the script starts, and every returned write is there.
+    Cost: an appended line a write, whatever else is there; one system call a read. All values are kept in
+    memory as they are written: for more than a megabyte, take another store.
+
+    The block is told on the page on formats. `Value` keeps a single value in the same place.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "script.py")
+    >>> store = ScriptStore(path, create=True)
+    >>> store["count"] = 3
+    >>> store["theme", 1] = {"accent": "#fa0"}
+    >>> with open(path) as script:
+    ...     print(script.read())
+    <BLANKLINE>
+    # === holdall data 1: kept by this script, edit above this line ===
+    # count = 3 #: ...
+    # "!('theme', 1)" = {"accent": "#fa0"} #: ...
+    >>> ScriptStore(path).copy()
+    {'count': 3, ('theme', 1): {'accent': '#fa0'}}
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        fallback: str = "error",
+        serializer: Any = None,
+        keys: Any = None,
+        create: bool = False,
+        durability: str = "process",
+        trust: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        check_fallback(fallback)
+        codec_of_values: Serializer[Any] = get_serializer("line" if serializer is None else serializer)
+        codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
+        place: Persister
+        if path is None:
+            place = place_of(origin_of(caller(self)), fallback, durability)
+        else:
+            guard = codec_of_values.executes_code and not trust
+            place = ScriptPersister(path, create=create, durability=durability, guard=guard)
+        self._params = {
+            "path": None if path is None else os.fspath(path),
+            "fallback": fallback,
+            "serializer": serializer,
+            "keys": keys,
+            "create": create,
+            "durability": durability,
+            "trust": trust,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+        self._assemble(
+            place,
+            codec_of_keys,
+            codec_of_values,
+            value_type=value_type,
+            append_only=append_only,
+        )
+
+    @property
+    def _script(self) -> ScriptPersister | None:
+        place = getattr(self._persister, "inner", self._persister)
+        return place if isinstance(place, ScriptPersister) else None
+
+    @property
+    def path(self) -> str | None:
+        """The file that keeps the values, absolute; None where they are kept in memory."""
+        return None if self._script is None else self._script.path
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the data take in the script, with what was replaced; 0 where they are in memory."""
+        return 0 if self._script is None else self._script.nbytes
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """Exclude all other writers of the script, threads and processes, for as long as the context lasts.
+
+        Reads go on. The thread that has the lock may take it again.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> store = ScriptStore(os.path.join(tempfile.mkdtemp(), "script.py"), create=True)
+        >>> with store.lock():
+        ...     store["n"] = store.get("n", 0) + 1
+        >>> store["n"]
+        1
+        """
+        return self._persister.lock  # type: ignore[no-any-return]
+
+    def check(self) -> list[str]:
+        """Look at every line of the data.
+
+        Returns
+        -------
+        list of str
+            Which lines are no records, or damaged ones, a sentence each; empty if there are none.
+        """
+        return [] if self._script is None else self._script.check()
+
+    def compact(self) -> int:
+        """Write the script anew without values that were replaced or deleted; all else stays.
+
+        This happens by itself when most of the data is of that kind.
+
+        Returns
+        -------
+        int
+            Bytes by which the script is shorter.
+
+        Raises
+        ------
+        UnsupportedError
+            If the file has several hard links.
+        StoreUnavailableError
+            If the file or its folder may not be written.
+        """
+        return 0 if self._script is None else self._script.compact()
+
+
+def place_of(origin: Origin, fallback: str, durability: str = "process") -> Persister:
+    """Give the place of the values of some code: its file, or what takes its place.
+
+    Parameters
+    ----------
+    origin
+        Where the code comes from.
+    fallback
+        As for `ScriptStore`.
+    durability
+        As for `ScriptStore`.
+
+    Raises
+    ------
+    UnsupportedError
+        If the file cannot keep values, and `fallback` is ``"error"``.
+    """
+    script: ScriptPersister | None = None
+    if origin.path is not None and not origin.why:
+        script = ScriptPersister(origin.path, durability=durability)
+        if script.writable or fallback == "error":
+            return script  # which can be read, and says what to do when it is written
+    if origin.testing or fallback == "memory":
+        return MappingPersister({} if script is None else dict(script))
+    if fallback == "error":
+        raise origin.refuse()
+    path = origin.sidecar
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    is_new = not os.path.exists(path)
+    sidecar = ScriptPersister(path, create=True, durability=durability, guard=True)
+    if is_new and script is not None:
+        with sidecar.lock:
+            sidecar.write_many((id, data) for id, data in script.items() if id not in sidecar)
+    return sidecar
