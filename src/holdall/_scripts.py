@@ -38,8 +38,8 @@ class Origin(NamedTuple):
     def refuse(self) -> UnsupportedError:
         """Make the error that says what to do."""
         return UnsupportedError(
-            f"values cannot be kept in the script here: {self.why}. Give fallback='memory' to keep them until "
-            "the process ends, fallback='sidecar' to keep them in a file of their own, or use a store "
+            f"values cannot be kept in the script here: {self.why}. Give fallback='memory' to keep them "
+            "until the process ends, fallback='sidecar' to keep them in a file of their own, or use a store "
             "with a path",
         )
 
@@ -104,7 +104,9 @@ def origin_of(frame: FrameType) -> Origin:
     if _is_installed(path):
         return Origin(path, f"{path} is installed, and what is installed may be replaced at any time", path)
     if _is_under_test(path):
-        return Origin(path, f"a test runner is at work, and {path} is not the file of a test", path, testing=True)
+        return Origin(
+            path, f"a test runner is at work, and {path} is not the file of a test", path, testing=True
+        )
     return Origin(path, "", path)
 
 

@@ -114,8 +114,8 @@ class TestScriptWithCode(PersisterContract):
     """A script of a Windows editor, with a marker in its docstring, and text below its data."""
 
     CODE = (
-        b"\xef\xbb\xbf#!/usr/bin/env python\r\n\'\'\'Shows\r\n"
-        b"# === holdall data 1: kept by this script, edit above this line ===\r\n# n = 1\r\n\'\'\'\r\n"
+        b"\xef\xbb\xbf#!/usr/bin/env python\r\n'''Shows\r\n"
+        b"# === holdall data 1: kept by this script, edit above this line ===\r\n# n = 1\r\n'''\r\n"
         b"print()  # no newline at the end"
     )
 

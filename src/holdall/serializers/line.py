@@ -38,8 +38,8 @@ class LineSerializer(OptionSerializer[Any]):
     Examples
     --------
     >>> serializer = LineSerializer()
-    >>> serializer.dumps({"name": "é", "n": [1, 2.5, None]})
-    b'{"name": "\\\\u00e9", "n": [1, 2.5, null]}'
+    >>> serializer.dumps({"name": "x", "n": [1, 2.5, None]})
+    b'{"name": "x", "n": [1, 2.5, null]}'
     >>> serializer.dumps((1, 2))[:10], serializer.loads(serializer.dumps((1, 2)))
     (b'pickle gAW', (1, 2))
     """
@@ -75,7 +75,9 @@ class LineSerializer(OptionSerializer[Any]):
         if not data.startswith(_PICKLE):
             return _json.loads(data)
         if not self.pickles:
-            raise SerializationError("the value is a pickle: use LineSerializer(pickles=True) if you trust it")
+            raise SerializationError(
+                "the value is a pickle: use LineSerializer(pickles=True) if you trust it"
+            )
         try:
             raw = a2b_base64(bytes(data[len(_PICKLE) :]), strict_mode=True)
         except ValueError as error:
@@ -95,7 +97,9 @@ def _is_exact(value: Any) -> bool:
     if kind is list:
         return all(map(_is_exact, value))
     if kind is dict:
-        return all(type(key) is str and _is_exact(key) for key in value) and all(map(_is_exact, value.values()))
+        return all(type(key) is str and _is_exact(key) for key in value) and all(
+            map(_is_exact, value.values())
+        )
     return False
 
 

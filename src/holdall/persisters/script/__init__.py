@@ -13,9 +13,10 @@ from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.persisters.script._file import ScriptFile, script_file
 from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
 from holdall.persisters.script._records import strange_lines
+from holdall.persisters.script._source import find_block
 from holdall.persisters.script._writing import append, compact
 
-__all__ = ["ScriptPersister"]
+__all__ = ["ScriptPersister", "code_of"]
 
 _BATCH = 1000  # records that are written in one go
 
@@ -95,10 +96,7 @@ class ScriptPersister(Persister):
     ) -> None:
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
-        given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-        if not isinstance(given, str) or not given or "\0" in given:
-            raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
-        self.path = os.path.abspath(given)
+        self.path = _checked_path(path)
         self.durability = durability
         self.guard = guard
         self._sync = durability == "power"
@@ -124,6 +122,11 @@ class ScriptPersister(Persister):
         It may be taken again by the thread that has it.
         """
         return self._file.lock()
+
+    @property
+    def mutex(self) -> AbstractContextManager[Any]:
+        """What excludes the other threads of this process, as a part of `lock`."""
+        return self._file.mutex
 
     @property
     def writable(self) -> bool:
@@ -286,6 +289,28 @@ class ScriptPersister(Persister):
 
     def close(self) -> None:  # docstring inherited
         self._file.close()
+
+
+def code_of(source: bytes, path: str) -> bytes:
+    """Give what stands above the data of a script.
+
+    Parameters
+    ----------
+    source
+        All of the script.
+    path
+        Its name, for messages.
+    """
+    begin = find_block(source, path)
+    return source if begin < 0 else source[:begin]
+
+
+def _checked_path(path: Any) -> str:
+    """Give the file, absolute."""
+    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(given, str) or not given or "\0" in given:
+        raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
+    return os.path.abspath(given)
 
 
 def _reopen(cls: type[ScriptPersister], path: str, options: dict[str, Any]) -> ScriptPersister:

@@ -199,8 +199,8 @@ class ScriptFile:
                 self._warned.add(line)
                 warnings.warn(
                     f"{self.path} has a record that was changed or damaged and does not count: "
-                    f"{line[:100].decode('ascii', 'replace')!r}. It stays where it is; set the value anew with "
-                    "`holdall script FILE set NAME VALUE`, then delete the line",
+                    f"{line[:100].decode('ascii', 'replace')!r}. It stays where it is; set the value anew "
+                    "with `holdall script FILE set NAME VALUE`, then delete the line",
                     stacklevel=2,
                 )
 
@@ -257,7 +257,9 @@ class ScriptFile:
         """Make an error of ours of what the system said."""
         number = error.errno or 0
         if number in _FULL:
-            return StoreFullError(number, f"{what}: no room left; what was stored before is untouched", self.path)
+            return StoreFullError(
+                number, f"{what}: no room left; what was stored before is untouched", self.path
+            )
         return StoreUnavailableError(number, f"{what}: {os.strerror(number)}", self.path)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from itertools import pairwise
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -156,7 +157,7 @@ def rejoined(lines: list[bytes], last: int) -> tuple[int, Record] | None:
             continue
         # Words are parted at a space, which is gone; what is longer than a line, anywhere.
         by_width = pieces[0]
-        for before, after in zip(pieces, pieces[1:], strict=False):
+        for before, after in pairwise(pieces):
             full = len(before) + 2 == widest or before.endswith(b"-")
             by_width += (b"" if full else b" ") + after
         for body in (b" ".join(pieces), b"".join(pieces), by_width):

@@ -53,8 +53,7 @@ class Records:
         """Take in a record, of so many bytes."""
         name, text, version = record
         self.nbytes += size
-        if version > self.top:
-            self.top = version
+        self.top = max(self.top, version)
         if not name:
             self.floor = max(self.floor, version)
             return

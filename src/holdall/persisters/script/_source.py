@@ -78,14 +78,16 @@ def check_script(source: bytes, path: str) -> None:
     """Raise `UnsupportedError` unless comments at the end of the file are comments."""
     if not (path.endswith(_SUFFIXES) or _PYTHON.match(source) or not source):
         raise UnsupportedError(
-            f"{path} is no Python script: its name does not end in .py, and it does not begin with '#!...python'",
+            f"{path} is no Python script: its name does not end in .py, nor does it begin with #!python",
         )
     import ast  # noqa: PLC0415  (only when a script gets its block)
 
     try:
         ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise UnsupportedError(f"{path} is no valid Python, data below it might become code: {error}") from error
+        raise UnsupportedError(
+            f"{path} is no valid Python, data below it might become code: {error}"
+        ) from error
     if source.rstrip(b"\r\n").endswith(b"\\"):
         raise UnsupportedError(f"{path} ends in a backslash, which would continue on the first line of data")
 

@@ -3,7 +3,6 @@
 import atexit
 import errno
 import os
-import secrets
 
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
@@ -141,7 +140,9 @@ def compact(file: ScriptFile) -> int:
     if file.block < 0:
         return 0
     if stat.st_nlink > 1:
-        raise UnsupportedError(f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all")
+        raise UnsupportedError(
+            f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all"
+        )
     records = file.records
     note = line_of_compaction(records.top)
     content = source[: file.block] + compacted(source[file.block :], records, file.newline, note)
@@ -149,6 +150,8 @@ def compact(file: ScriptFile) -> int:
         return 0
     try:
         _replace(file, content, stat)
+    except StoreUnavailableError:
+        raise
     except OSError as error:
         raise file.translated(error, "it cannot be rewritten") from error
     file.catch_up()
@@ -161,7 +164,7 @@ def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
     for leftover in os.listdir(folder):  # of a writer that was killed: we have the lock
         if leftover.startswith(prefix):
             os.unlink(os.path.join(folder, leftover))
-    temp = os.path.join(folder, f"{prefix}{secrets.token_hex(4)}")
+    temp = os.path.join(folder, f"{prefix}{os.urandom(4).hex()}")
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -172,9 +175,7 @@ def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
             os.fsync(fd)  # it is somebody's source: a power cut must not leave an empty file
         finally:
             os.close(fd)
-        now = os.stat(file.path)
-        if (now.st_ino, now.st_size, now.st_mtime_ns) != (stat.st_ino, stat.st_size, stat.st_mtime_ns):
-            raise BlockingIOError(errno.EAGAIN, "somebody edits the script at this moment")
+        _check_unchanged(file, stat)
         os.rename(temp, file.path)
     except BaseException:
         try:
@@ -182,6 +183,12 @@ def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
         except FileNotFoundError:
             pass
         raise
+
+
+def _check_unchanged(file: ScriptFile, stat: os.stat_result) -> None:
+    now = os.stat(file.path)
+    if (now.st_ino, now.st_size, now.st_mtime_ns) != (stat.st_ino, stat.st_size, stat.st_mtime_ns):
+        raise StoreUnavailableError(errno.EAGAIN, "somebody edits the script at this moment", file.path)
 
 
 def _copy_attributes(old: int, new: int, stat: os.stat_result) -> None:

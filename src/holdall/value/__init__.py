@@ -1,0 +1,212 @@
+"""A value that stays: it is stored in the script in which it is made."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar, cast, overload
+
+from holdall._scripts import Origin, caller, check_fallback, origin_of
+from holdall.abc import Persister
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.persisters.script import ScriptPersister
+from holdall.stores.script import place_of
+from holdall.value._identity import Site, name_of, span_of, still_calls
+from holdall.value._operators import Operators
+from holdall.value._slot import Slot, slot_of
+
+__all__ = ["Value"]
+
+V = TypeVar("V")
+
+_NOTHING: Any = object()
+
+
+class Value(Operators, Generic[V]):
+    """A value that is there again when the script is run again; it is kept at the end of the script.
+
+    Parameters
+    ----------
+    default
+        What it is until something is stored.
+    name
+        What it is called. None for the name that it is assigned to, after the function or class in
+        which that happens: ``count``, ``main.count``, ``Game.score``. Loops, comprehensions, attributes
+        of objects and unnamed places need one.
+    fallback
+        What to do where the script cannot keep values: ``"error"``, ``"memory"`` or ``"sidecar"``, as for
+        `ScriptStore`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it has no name, or another value of the script has the same.
+    UnsupportedError
+        If the code has no file that can keep values.
+
+    Notes
+    -----
+    Threads and processes: ``count += 1`` (the value itself, in place), `transform` and `edit` lose no
+    change of anybody. ``count.value += 1`` reads, then writes: what somebody stores in between is lost.
+    After a crash: what was stored is there, and the script starts. A list or dict that is changed in place
+    without `edit` is stored when the process ends, so not if it is killed. Cost: one system call a read;
+    an appended line a write.
+
+    The name is found in the source of the call, never by the number of its line: lines may be added above.
+    It is an item of `ScriptStore` like any other: ``ScriptStore()["count"]``.
+
+    Examples
+    --------
+    A script of two lines counts how often it was run::
+
+        runs = holdall.Value(0)
+        runs += 1
+
+    >>> runs = Value(0, name="runs", fallback="memory")
+    >>> runs += 1
+    >>> runs.value, runs + 1, runs == 1, f"{runs:03d}"
+    (1, 2, True, '001')
+    >>> runs(0), runs()
+    (0, 0)
+    """
+
+    def __init__(self, default: V, *, name: Any = None, fallback: str = "error") -> None:
+        check_fallback(fallback)
+        frame = caller(self)
+        origin = origin_of(frame)
+        if origin.path is None and fallback == "error":
+            raise origin.refuse()
+        site = Site(origin.path, span_of(frame))
+        key = name_of(frame, site) if name is None else name
+        known_as, place = _place(origin, fallback)
+        _check_site(known_as, key, site)
+        self._setup(known_as, place, key, default)
+
+    def _setup(self, known_as: str, place: Persister, key: Any, default: Any) -> None:
+        self._known_as = known_as
+        self._default = default
+        self._slot: Slot = slot_of(known_as, place, key, default)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        place = self._slot.place
+        if not isinstance(place, ScriptPersister):
+            raise UnsupportedError(f"{self!r} is kept in memory and cannot go to another process")
+        return _remade, (type(self), self._known_as, place, self.name, self._default)
+
+    @property
+    def name(self) -> Any:
+        """What it is called: its key in the store."""
+        return self._slot.key
+
+    @property
+    def path(self) -> str | None:
+        """The file that keeps it; None where it is kept in memory."""
+        place = self._slot.place
+        return place.path if isinstance(place, ScriptPersister) else None
+
+    @property
+    def value(self) -> V:
+        """The value as it is now; assigning stores it."""
+        return cast("V", self._slot.get())
+
+    @value.setter
+    def value(self, value: V) -> None:
+        self._slot.set(value)
+
+    @overload
+    def __call__(self) -> V: ...
+    @overload
+    def __call__(self, value: V) -> V: ...
+    def __call__(self, value: Any = _NOTHING) -> Any:
+        """Give the value; store it first if one is given, a false one too."""
+        if value is not _NOTHING:
+            self._slot.set(value)
+            return value
+        return self._slot.get()
+
+    def transform(self, function: Callable[[V], V]) -> V:
+        """Replace the value by a function of it, so that no concurrent change is lost.
+
+        Parameters
+        ----------
+        function
+            Gets the value and gives the new one, or ``KEEP_CURRENT`` or ``DELETE_CURRENT``. It is called
+            again when another process was faster, so it should have no other effect.
+
+        Returns
+        -------
+        value
+            What is stored now.
+
+        Examples
+        --------
+        >>> best = Value(0, name="best", fallback="memory")
+        >>> best.transform(lambda old: max(old, 7))
+        7
+        """
+        return cast("V", self._slot.transform(function))
+
+    def edit(self) -> AbstractContextManager[V]:
+        """Give the value to be changed in place, and store it at the end; others wait meanwhile.
+
+        After an error nothing is stored.
+
+        Examples
+        --------
+        >>> scores = Value({}, name="scores", fallback="memory")
+        >>> with scores.edit() as table:
+        ...     table["ann"] = table.get("ann", 0) + 1
+        >>> scores.value
+        {'ann': 1}
+        """
+        return self._slot.edit()
+
+    def save(self) -> bool:
+        """Store now what was changed in place, as it happens when the process ends.
+
+        Returns
+        -------
+        bool
+            Whether there was something.
+        """
+        return self._slot.save()
+
+    def reset(self) -> None:
+        """Delete what is stored; the value is the default again."""
+        self._slot.reset()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value!r}, name={self.name!r})"
+
+
+_places: dict[str, Persister] = {}
+_sites: dict[tuple[str, str], Site] = {}
+
+
+def _place(origin: Origin, fallback: str) -> tuple[str, Persister]:
+    """Give the place of a piece of code, one for all of its values."""
+    known_as = f"{fallback if origin.why else 'script'}:{origin.known_as}"
+    if not origin.why and fallback != "error":
+        known_as += f":{fallback}"  # which matters if the script may not be written
+    place = _places.get(known_as)
+    if place is None:
+        place = _places.setdefault(known_as, place_of(origin, fallback))
+    return known_as, place
+
+
+def _check_site(known_as: str, key: Any, site: Site) -> None:
+    """Raise if another call has made a value of this name."""
+    name = (known_as, repr(key))
+    first = _sites.setdefault(name, site)
+    if first == site or site.path is None:
+        return
+    if first.path == site.path and still_calls(first):
+        raise InvalidArgumentError(
+            f"two values are called {key!r}: one is made in {first}, the other in {site}; they would share "
+            "what is stored. Give one of them a name of its own: Value(default, name='...')",
+        )
+    _sites[name] = site
+
+
+def _remade(cls: type[Value[Any]], known_as: str, place: Persister, key: Any, default: Any) -> Value[Any]:
+    value = cls.__new__(cls)
+    value._setup(known_as, place, key, default)  # noqa: SLF001
+    return value

@@ -1,0 +1,229 @@
+"""The place of one value: what is stored, what the program holds of it, and whether that has changed."""
+
+import atexit
+import copy
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from holdall.abc import Persister
+from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
+from holdall.errors import ConflictError, HoldallError
+from holdall.keys import AnyKeys
+from holdall.serializers.line import LineSerializer
+from holdall.store import Store
+
+# What cannot change in place, so that nobody has to look whether it did.
+_FIRM = frozenset({int, float, complex, bool, str, bytes, type(None), range})
+# Those of which equal ones are the same.
+_PLAIN = frozenset({int, bool, str, type(None)})
+_codec = AnyKeys()
+_serializer = LineSerializer()
+
+
+class Slot:
+    """One value of one script, shared by all `Value` objects of that name in this process.
+
+    Parameters
+    ----------
+    place
+        Where it is stored.
+    key
+        Under which key.
+    default
+        What it is as long as nothing is stored.
+
+    Notes
+    -----
+    Threads: take turns by the mutex of the place, so that no order of locks can be wrong. What the program
+    holds is one object: it is given again and again until the stored value changes.
+    """
+
+    def __init__(self, place: Persister, key: Any, default: Any) -> None:
+        self.place = place
+        self.key = key
+        self.id = _codec.encode(key)
+        self.store: Store[Any, Any] = Store(place, keys=_codec, serializer=_serializer)
+        self._default = default
+        self._default_data: bytes | None = None if _is_firm(default) else self._dumped(default)
+        self._untouched = True  # nobody has had the default itself
+        self._etag: Any = None  # of what is held; None: nothing yet
+        self._held: Any = None
+        self._data: bytes | None = None  # what is held, as it was when it was read or written; None: firm
+
+    @property
+    def mutex(self) -> AbstractContextManager[Any]:
+        """What excludes the other threads."""
+        mutex: AbstractContextManager[Any] = getattr(self.place, "mutex", None) or self.place.lock
+        return mutex
+
+    def get(self) -> Any:
+        """Give the value as it is now."""
+        with self.mutex:
+            etag = self._stored_etag()
+            if etag == self._etag:
+                return self._held
+            if self._has_changed():
+                self._give_up()
+            return self._load()
+
+    def set(self, value: Any) -> None:
+        """Store a value, or carry out a joker."""
+        with self.mutex:
+            if type(value) in _PLAIN and type(value) is type(self._held) and self._holds(value):
+                return  # nothing to write, and the script stays as it is
+            if isinstance(value, Joker | Sentinel):
+                self.store[self.key] = value
+                self._etag = self._data = None
+                return
+            data = self.store._data(self.key, value)  # noqa: SLF001  (which says for which key it fails)
+            self._hold(self.place.write(self.id, data).etag, value)
+
+    def _holds(self, value: Any) -> bool:
+        """Tell whether just this is stored already."""
+        stored = self._etag is not None and self._etag is not ITEM_NOT_AVAILABLE
+        return stored and bool(value == self._held) and self._stored_etag() == self._etag
+
+    def transform(self, function: Callable[[Any], Any]) -> Any:
+        """Replace the value by a function of it; nobody's change is lost."""
+        with self.mutex:
+            self.save()
+            result = self.store.transform_item(
+                self.key,
+                transformer=lambda old: function(self._fresh() if old is ITEM_NOT_AVAILABLE else old),
+                n_retries=None,
+            )
+            if result.new_value is ITEM_NOT_AVAILABLE:
+                self._etag = None
+                return self.get()
+            self._hold(result.resulting_etag, result.new_value)
+            return result.new_value
+
+    @contextmanager
+    def edit(self) -> Iterator[Any]:
+        """Give the value to be changed in place, alone with it, and store it afterwards."""
+        with self.mutex, self.place.lock:
+            self.save()
+            value = self.get()
+            try:
+                yield value
+            except BaseException:
+                self._etag = self._data = None  # what was changed halfway is forgotten
+                raise
+            self.set(value)
+
+    def reset(self) -> None:
+        """Delete what is stored."""
+        with self.mutex:
+            self.store.discard(self.key)
+            self._etag = self._data = None
+
+    def save(self) -> bool:
+        """Store what was changed in place; tell whether there was something."""
+        with self.mutex:
+            if not self._has_changed():
+                return False
+            try:
+                stat = self.place.write(self.id, _serializer.dumps(self._held), self._etag)
+            except ConflictError:
+                self._give_up()
+                return False
+            self._hold(stat.etag, self._held)
+            return True
+
+    def settle(self) -> None:
+        """Take what is held as it is for unchanged: it is another process that will store it."""
+        if self._data is not None:
+            self._data = self._dumped(self._held)
+
+    # ------------------------------------------------------------------ what is held
+
+    def _stored_etag(self) -> Any:
+        try:
+            return self.place.stat(self.id).etag
+        except KeyError:
+            return ITEM_NOT_AVAILABLE
+
+    def _load(self) -> Any:
+        """Read the value and hold on to it."""
+        try:
+            value, stat = self.store._read(self.key, self.id)  # noqa: SLF001  (value and etag as one snapshot)
+        except KeyError:
+            value, self._untouched = (self._default if self._untouched else self._fresh()), False
+            self._hold(ITEM_NOT_AVAILABLE, value)
+        else:
+            self._hold(stat.etag, value)
+        return self._held
+
+    def _hold(self, etag: Any, value: Any) -> None:
+        self._etag, self._held = etag, value
+        self._data = None if _is_firm(value) else self._dumped(value)
+
+    def _has_changed(self) -> bool:
+        """Tell whether what is held was changed in place."""
+        return self._data is not None and self._dumped(self._held) != self._data
+
+    def _give_up(self) -> None:
+        """Say that a change in place is lost, because somebody else has stored another value meanwhile."""
+        self._etag = self._data = None
+        warnings.warn(
+            f"{self.key!r} in {self.place.place} was changed in place here, and stored by somebody else "
+            "meanwhile; what they stored stays. Change it inside `with value.edit():`, or by operators",
+            stacklevel=3,
+        )
+
+    def _fresh(self) -> Any:
+        """Give the default as it was at first."""
+        if self._default_data is None:
+            return copy.deepcopy(self._default)
+        return _serializer.loads(self._default_data)
+
+    def _dumped(self, value: Any) -> bytes | None:
+        try:
+            return _serializer.dumps(value)
+        except HoldallError:
+            return None  # whoever stores it is told
+
+
+def _is_firm(value: Any) -> bool:
+    kind = type(value)
+    return kind in _FIRM or (kind in {tuple, frozenset} and all(map(_is_firm, value)))
+
+
+# One slot a value and process, kept to the end: what is changed in place is noticed then.
+_slots: dict[tuple[str, Any], Slot] = {}
+
+
+def slot_of(known_as: str, place: Persister, key: Any, default: Any) -> Slot:
+    """Give the slot of a value.
+
+    Parameters
+    ----------
+    known_as
+        What tells the place from others.
+    place, key, default
+        As for `Slot`.
+    """
+    name = known_as, _codec.encode(key)
+    found = _slots.get(name)
+    return _slots.setdefault(name, Slot(place, key, default)) if found is None else found
+
+
+@atexit.register
+def save_all() -> None:
+    """Store what was changed in place, in all values of this process."""
+    for slot in list(_slots.values()):
+        try:
+            slot.save()
+        except (HoldallError, OSError) as error:
+            warnings.warn(f"the change of {slot.key!r} in place was not stored: {error}", stacklevel=1)
+
+
+def _after_fork() -> None:
+    for slot in list(_slots.values()):
+        slot.settle()
+
+
+os.register_at_fork(after_in_child=_after_fork)
