@@ -7,7 +7,9 @@ import json
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import product
+from operator import add
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -23,10 +25,14 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>/-]*")
 _QUOTED_NAME = re.compile(rb'("(?:[^"\\]|\\.)*")( = | deleted$)')
 _PLAIN_TEXT = re.compile(rb"[\x20-\x7e]*")
 _TAIL = re.compile(rb" #: [0-9a-f]{16} [0-9a-f]{8}$")
+_HEAD = re.compile(rb'# (?:[A-Za-z_][\w.<>/-]*|"(?:[^"\\]|\\.)*") (?:=|deleted)(?: |$)')
+_CHECKSUM = re.compile(rb"[0-9a-f]{8}$")
 _BASE64 = b"base64 "
 _COMPACTED = b"compacted"
 # How many lines a formatter may have made of one; a longer record is reported instead.
 _WRAPPED = 400
+# How many lines may be parted in one way or the other.
+_UNSURE = 8
 #: The version before all others.
 NEVER = b"0" * 16
 
@@ -130,41 +136,54 @@ def is_damaged(line: bytes) -> bool:
     return line.startswith(b"#") and _TAIL.search(line.rstrip()) is not None
 
 
-def rejoined(lines: list[bytes], last: int) -> tuple[int, Record] | None:
+def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
     """Find the record that a formatter has wrapped into several lines.
 
     Parameters
     ----------
     lines
         The lines, without their ends.
-    last
-        The line in which the record ends.
+    first
+        The line in which the record begins.
 
     Returns
     -------
     tuple
-        The line in which it begins, and the record; None if there is none.
+        The line in which it ends, and the record; None if there is none.
     """
+    if not _HEAD.match(lines[first]):
+        return None
     pieces: list[bytes] = []
-    widest = 0
-    for first in range(last, max(-1, last - _WRAPPED), -1):
-        line = lines[first].rstrip()
-        if not line.startswith(b"# ") or (first < last and (_TAIL.search(line) or MARKERS.fullmatch(line))):
+    for last in range(first, min(first + _WRAPPED, len(lines))):
+        line = lines[last].rstrip()
+        if not line.startswith(b"# ") or (pieces and _HEAD.match(line)):
             return None
-        pieces.insert(0, line[2:])
-        widest = max(widest, len(line))
-        if len(pieces) == 1:
-            continue
-        # Words are parted at a space, which is gone; what is longer than a line, anywhere.
-        by_width = pieces[0]
-        for before, after in pairwise(pieces):
-            full = len(before) + 2 == widest or before.endswith(b"-")
-            by_width += (b"" if full else b" ") + after
-        for body in (b" ".join(pieces), b"".join(pieces), by_width):
-            record = parse(b"# " + body)
-            if record is not None:
-                return first, record
+        pieces.append(line[2:])
+        if len(pieces) > 1 and _CHECKSUM.search(line):
+            for body in _joins(pieces):
+                record = parse(b"# " + body)
+                if record is not None:
+                    return last, record
     return None
+
+
+def _joins(pieces: list[bytes]) -> Iterator[bytes]:
+    """Give the lines of which these can be the pieces.
+
+    Words are parted at a space, which is gone then, or behind a hyphen; what is longer than a line is parted
+    where the line is full.
+    """
+    yield b" ".join(pieces)
+    widest = max(map(len, pieces))
+    full = [i for i, piece in enumerate(pieces[:-1]) if len(piece) == widest or piece.endswith(b"-")]
+    gaps = [b" "] * len(pieces)
+    gaps[-1] = b""
+    for choice in product((b"", b" "), repeat=min(len(full), _UNSURE)):
+        for i in full:
+            gaps[i] = b""
+        for i, gap in zip(full, choice, strict=False):
+            gaps[i] = gap
+        yield b"".join(map(add, pieces, gaps))
 
 
 def place_of(part: Any) -> str:

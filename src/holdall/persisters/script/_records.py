@@ -44,8 +44,8 @@ class Records:
             record = parse(line)
             if record is not None:
                 self.apply(record, len(line) + 1)
-            elif line:
-                odd = odd or is_damaged(line)
+            elif line[:2] == b"# ":
+                odd = odd or not MARKERS.fullmatch(line)
         if odd:
             self._look_closer(lines.split(b"\n"))
 
@@ -74,14 +74,16 @@ class Records:
                 self.dead.pop(id, None)
 
     def _look_closer(self, lines: list[bytes]) -> None:
-        """Find out what lines are that end as a record does, and are none."""
-        for number, line in enumerate(lines):
-            if parse(line) is None and is_damaged(line):
-                found = rejoined(lines, number)
-                if found is None:
-                    self.damaged.append(line.rstrip())
-                else:
-                    self.apply(found[1], 0)
+        """Find out what the lines are that are no records."""
+        wrapped = find_wrapped(lines)
+        for _, record in wrapped.values():
+            self.apply(record, 0)
+        ends = {last for last, _ in wrapped.values()}
+        self.damaged += [
+            line.rstrip()
+            for number, line in enumerate(lines)
+            if number not in ends and is_damaged(line) and parse(line) is None
+        ]
 
     def lost_in(self, newer: "Records") -> list[Record]:
         """Give the records that we know and that a later reading of the file does not account for.
@@ -109,7 +111,16 @@ class Records:
         return self.nbytes - self.live_nbytes
 
 
-def compacted(block: bytes, records: Records, newline: bytes, note: bytes) -> bytes:
+def find_wrapped(lines: list[bytes]) -> dict[int, tuple[int, Record]]:
+    """Find the records that a formatter has wrapped: first line to last line and record."""
+    found: dict[int, tuple[int, Record]] = {}
+    for number, line in enumerate(lines):
+        if line[:2] == b"# " and parse(line) is None and (whole := rejoined(lines, number)):
+            found[number] = whole
+    return found
+
+
+def compacted(block: bytes, records: Records, newline: bytes, note: bytes) -> bytes | None:
     """Give a block without the records that hold no more; all other lines stay, in their order.
 
     Parameters
@@ -122,28 +133,31 @@ def compacted(block: bytes, records: Records, newline: bytes, note: bytes) -> by
         The end of new lines.
     note
         The record of this compaction.
+
+    Returns
+    -------
+    bytes
+        The block; None if there is nothing to leave out.
     """
     lines = block.split(b"\n")
     out: list[bytes] = []
-    wrapped: dict[int, tuple[int, Record]] = {}
-    for number, line in enumerate(lines):
-        if parse(line) is None and is_damaged(line) and (found := rejoined(lines, number)):
-            wrapped[found[0]] = (number, found[1])
-    number, noted = 0, False
+    wrapped = find_wrapped(lines)
+    number, changed = 0, bool(wrapped)
     while number < len(lines):
         line = lines[number]
         last, record = wrapped.get(number, (number, parse(line)))
         if record is None:
             # The text behind the last newline is what a killed writer left, or what somebody wrote there.
             out.append(line)
-            if not noted and MARKERS.fullmatch(line):
+            if len(out) == 1:
                 out.append(note + newline[:-1])
-                noted = True
         elif record.name and _holds(record, records):
             # A wrapped record is written in one line again.
             out.append(line if last == number else line_of(*record) + newline[:-1])
+        else:
+            changed = changed or bool(record.name)
         number = last + 1
-    return b"\n".join(out)
+    return b"\n".join(out) if changed else None
 
 
 def strange_lines(block: bytes, first: int) -> list[str]:
@@ -158,18 +172,20 @@ def strange_lines(block: bytes, first: int) -> list[str]:
     """
     said = []
     lines = block.split(b"\n")
+    wrapped = find_wrapped(lines)
+    parts = {part for number, (last, _) in wrapped.items() for part in range(number + 1, last + 1)}
     for number, line in enumerate(lines):
-        if not line.strip() or MARKERS.fullmatch(line) or parse(line) is not None:
+        if number in parts or not line.strip() or MARKERS.fullmatch(line) or parse(line) is not None:
             continue
-        if is_damaged(line):
-            if rejoined(lines, number) is None:
-                said.append(f"line {first + number} was a record and is changed: {place_of(line)}")
-            else:
-                said.append(f"line {first + number} ends a record that was wrapped: compact() mends it")
+        where = f"line {first + number}"
+        if number in wrapped:
+            said.append(f"{where} begins a record that was wrapped: compact() makes one line of it")
+        elif is_damaged(line):
+            said.append(f"{where} was a record and is changed: {place_of(line)}")
         elif number == len(lines) - 1:
-            said.append(f"line {first + number} is not finished: {place_of(line)}")
+            said.append(f"{where} is not finished: {place_of(line)}")
         else:
-            said.append(f"line {first + number} is no record: {place_of(line)}")
+            said.append(f"{where} is no record: {place_of(line)}")
     return said
 
 

@@ -145,9 +145,10 @@ def compact(file: ScriptFile) -> int:
         )
     records = file.records
     note = line_of_compaction(records.top)
-    content = source[: file.block] + compacted(source[file.block :], records, file.newline, note)
-    if len(content) >= len(source):
+    block = compacted(source[file.block :], records, file.newline, note)
+    if block is None:
         return 0
+    content = source[: file.block] + block
     try:
         _replace(file, content, stat)
     except StoreUnavailableError:
@@ -155,7 +156,7 @@ def compact(file: ScriptFile) -> int:
     except OSError as error:
         raise file.translated(error, "it cannot be rewritten") from error
     file.catch_up()
-    return len(source) - len(content)
+    return max(0, len(source) - len(content))
 
 
 def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
