@@ -10,8 +10,10 @@ from holdall import (
     MemoryStore,
     PathKeys,
     Persister,
+    ScriptStore,
     Store,
     TransformResult,
+    Value,
 )
 from holdall.conditional import Sentinel
 from holdall.wrappers import cached_keys, cached_values, expiring, overlay, write_back
@@ -70,3 +72,21 @@ assert_type(cached_values({"a": 1}, cache={}), Store[str, int])
 assert_type(write_back(FileDirStore, max_items=5), type[FileDirStore])  # type: ignore[type-arg]
 assert_type(expiring(ttl=5)(counts), MemoryStore[str, int])
 assert_type(expiring(models, ttl=5).purge(), int)
+scores: ScriptStore[str, int] = ScriptStore()
+assert_type(scores["x"], int)
+
+runs = Value(0)
+assert_type(runs.value, int)
+assert_type(runs(), int)
+assert_type(runs(3), int)
+assert_type(runs.transform(lambda old: old + 1), int)
+runs.value += 1
+names: Value[list[str]] = Value([])
+with names.edit() as inner:
+    assert_type(inner, list[str])
+
+
+def count() -> int:
+    global runs
+    runs += 1
+    return int(runs) + len(names)

@@ -1,7 +1,7 @@
 """Comment lines at the end of a script as a place."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from time import time_ns
 from typing import Any
@@ -14,7 +14,7 @@ from holdall.persisters.script._file import ScriptFile, script_file
 from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
 from holdall.persisters.script._records import strange_lines
 from holdall.persisters.script._source import find_block
-from holdall.persisters.script._writing import append, compact
+from holdall.persisters.script._writing import append, compact, rewrite
 
 __all__ = ["ScriptPersister", "code_of"]
 
@@ -286,6 +286,31 @@ class ScriptPersister(Persister):
         """
         with self._file.lock() as file:
             return compact(file)
+
+    def program(self) -> bytes:
+        """Give what stands above the data."""
+        with self._file.mutex:
+            self._file.look()
+            source, _ = self._file.source()
+            return code_of(source, self.path)
+
+    def change_program(self, change: Callable[[bytes], bytes]) -> None:
+        """Replace what stands above the data, which nothing else in holdall does.
+
+        Parameters
+        ----------
+        change
+            Gets the program and gives the new one.
+
+        Raises
+        ------
+        UnsupportedError
+            If the file has several hard links.
+        StoreUnavailableError
+            If the file or its folder may not be written.
+        """
+        with self._file.lock() as file:
+            rewrite(file, change)
 
     def close(self) -> None:  # docstring inherited
         self._file.close()

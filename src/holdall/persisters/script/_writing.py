@@ -3,6 +3,7 @@
 import atexit
 import errno
 import os
+from collections.abc import Callable
 
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
@@ -139,27 +140,47 @@ def compact(file: ScriptFile) -> int:
     source, stat = file.source()
     if file.block < 0:
         return 0
+    note = line_of_compaction(file.records.top)
+    block = compacted(source[file.block :], file.records, file.newline, note)
+    if block is None:
+        return 0
+    content = source[: file.block] + block
+    _replace(file, content, stat)
+    return max(0, len(source) - len(content))
+
+
+def rewrite(file: ScriptFile, change: Callable[[bytes], bytes]) -> None:
+    """Replace what stands above the data.
+
+    Parameters
+    ----------
+    file
+        The script, locked.
+    change
+        Gets the program and gives the new one.
+    """
+    _check_writable(file)
+    source, stat = file.source()
+    begin = len(source) if file.block < 0 else file.block
+    _replace(file, change(source[:begin]) + source[begin:], stat)
+
+
+def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
+    """Put a new file in the place of the script, and see what it says."""
     if stat.st_nlink > 1:
         raise UnsupportedError(
             f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all"
         )
-    records = file.records
-    note = line_of_compaction(records.top)
-    block = compacted(source[file.block :], records, file.newline, note)
-    if block is None:
-        return 0
-    content = source[: file.block] + block
     try:
-        _replace(file, content, stat)
+        _replace_file(file, content, stat)
     except StoreUnavailableError:
         raise
     except OSError as error:
         raise file.translated(error, "it cannot be rewritten") from error
     file.catch_up()
-    return max(0, len(source) - len(content))
 
 
-def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
+def _replace_file(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
     folder, name = os.path.split(file.path)
     prefix = f".{name}.holdall-"
     for leftover in os.listdir(folder):  # of a writer that was killed: we have the lock

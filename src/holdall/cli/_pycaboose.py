@@ -1,0 +1,121 @@
+"""Reading what pycaboose has left in a script: a marker line, and a comment of base64 a value.
+
+Each comment holds the pickle of a key and a value. The key is one that the program gave, or the number of
+the line in which the value is made.
+"""
+
+import ast
+import io
+import pickle
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable
+from typing import Any
+
+from holdall.cli._harmless import Harmless
+from holdall.errors import CorruptValueError, StoreNotFoundError, UnsupportedError
+from holdall.keys import AnyKeys
+from holdall.persisters.script import ScriptPersister
+from holdall.serializers.line import LineSerializer
+
+_MARKER = re.compile(rb"^# pycaboose #[ \t]*\r?\n?", re.MULTILINE)
+_LINE = re.compile(rb"# ([A-Za-z0-9+/]+=*)[ \t]*\r?\n?")
+
+
+def migrate(place: ScriptPersister, *, trust: bool, keep: bool) -> dict[str, bytes]:
+    """Store the values that pycaboose has left in a script.
+
+    Parameters
+    ----------
+    place
+        The script.
+    trust
+        Whether to load all pickles; else only those that run nothing.
+    keep
+        Whether the lines of pycaboose stay where they are.
+
+    Returns
+    -------
+    dict
+        The ids and data that were stored.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there are none.
+    CorruptValueError
+        If a line cannot be read; nothing is stored then.
+    UnsupportedError
+        If a pickle would run code, and `trust` was not given.
+    """
+    with place.lock:
+        program = place.program()
+        marker = _MARKER.search(program)
+        if marker is None:
+            raise StoreNotFoundError(2, "pycaboose has left nothing in it", place.path)
+        begin = end = marker.end()
+        values: dict[Any, Any] = {}
+        while line := _LINE.match(program, end):
+            key, value = _loaded(line[1], trust=trust)
+            values[key] = value
+            end = line.end()
+        if end == begin:
+            raise StoreNotFoundError(2, "pycaboose has left no values in it", place.path)
+        named = _named(values, program)
+        serializer, keys = LineSerializer(), AnyKeys()
+        items = {keys.encode(name): serializer.dumps(value) for name, value in named.items()}
+        place.write_many(items.items())
+        if not keep:
+            place.change_program(lambda text: text[: marker.start()] + text[end:])
+    return items
+
+
+def _loaded(encoded: bytes, *, trust: bool) -> tuple[Any, Any]:
+    """Load key and value."""
+    load: Callable[[Any], Any] = pickle.load if trust else lambda file: Harmless(file).load()
+    try:
+        key, value = load(io.BytesIO(a2b_base64(encoded, strict_mode=True)))
+        hash(key)
+    except pickle.UnpicklingError as error:
+        raise UnsupportedError(
+            f"a value of pycaboose needs code: {error}. Give --trust if you trust it"
+        ) from error
+    except (Base64Error, ValueError, TypeError, EOFError, AttributeError, ImportError, IndexError) as error:
+        raise CorruptValueError(f"a line of pycaboose cannot be read: {encoded[:60]!r}: {error}") from error
+    return key, value
+
+
+def _named(values: dict[Any, Any], program: bytes) -> dict[Any, Any]:
+    """Give values the names that `Value` finds, instead of the numbers of their lines."""
+    try:
+        names = _assigned(ast.parse(program))
+    except (SyntaxError, ValueError):
+        names = {}
+    named = {key: value for key, value in values.items() if key not in names}
+    for line, name in names.items():
+        if line in values:  # unless a value has that name already
+            named[line if name in named else name] = values[line]
+    return named
+
+
+def _assigned(tree: ast.Module) -> dict[int, str]:
+    """Give the scope and name that a call in a line is assigned to, for lines with just one."""
+    found: dict[int, list[str]] = {}
+
+    def look(node: ast.AST, names: str, definitions: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                scope = f"{definitions}{child.name}."
+                look(child, scope, scope)
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                scope = f"{definitions}{child.name}."
+                look(child, scope, f"{scope}<locals>.")
+            elif isinstance(child, ast.Assign) and isinstance(child.value, ast.Call):
+                if isinstance(child.targets[0], ast.Name):
+                    found.setdefault(child.value.lineno, []).append(names + child.targets[0].id)
+            else:
+                look(child, names, definitions)
+
+    look(tree, "", "")
+    return {line: names[0] for line, names in found.items() if len(names) == 1}

@@ -1,0 +1,246 @@
+"""``holdall script FILE ...``: what is kept in a script, looked at and changed from outside."""
+
+import argparse
+import ast
+import csv
+import io
+import json
+import sys
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+from holdall.abc import NOT_MINE
+from holdall.cli._harmless import Harmless
+from holdall.cli._pycaboose import migrate
+from holdall.errors import CorruptValueError, HoldallError, InvalidArgumentError, InvalidKeyError
+from holdall.keys import AnyKeys
+from holdall.persisters.script import ScriptPersister
+from holdall.serializers.line import LineSerializer
+
+_keys = AnyKeys()
+_values = LineSerializer()
+_HEADER = ["name", "value"]
+_PICKLE = b"pickle "
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    script = commands.add_parser(
+        "script",
+        help="values that are kept at the end of a script",
+        description="Look at the values that are kept at the end of a script, and change them.",
+        epilog="NAME is as it is written in the script, without quotes: text, or '!' and a literal such as "
+        "'!(1, 2)'. VALUE is JSON, else a Python literal, else text. Pickles are never loaded, but for those "
+        "of numbers, text, and containers of such.",
+    )
+    script.add_argument("file", metavar="FILE", help="the script")
+    verbs = script.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+        parser.set_defaults(run=run)
+        return parser
+
+    verb("list", _list, "show all names and values")
+    one = verb("get", _get, "show a value, as JSON if it can be")
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("--text", action="store_true", help="show text as it is, without quotes")
+    one = verb("set", _set, "store a value")
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("value", metavar="VALUE")
+    one.add_argument(
+        "--as", dest="kind", choices=_KINDS, default="auto", help="what VALUE is (default: auto)"
+    )
+    one = verb("delete", _delete, "delete values")
+    one.add_argument("names", metavar="NAME", nargs="+")
+    one = verb("import", _import, "store the values of a CSV file with the columns name and value")
+    one.add_argument("csv", metavar="CSV", help="the file, or - for the standard input")
+    one.add_argument(
+        "--as", dest="kind", choices=_KINDS, default="auto", help="what values are (default: auto)"
+    )
+    one.add_argument("--pickles", action="store_true", help="take pickles too: only from whom you trust")
+    one = verb("export", _export, "write all values as CSV, as `import` reads it")
+    one.add_argument("csv", metavar="CSV", nargs="?", default="-", help="the file (default: standard output)")
+    verb("compact", _compact, "rewrite the data without what was replaced or deleted")
+    verb("check", _check, "say which lines of the data are no records, or damaged")
+    one = verb("migrate", _migrate, "take over the values that pycaboose has left in the script")
+    one.add_argument(
+        "--trust", action="store_true", help="load all pickles: that can run code of who wrote them"
+    )
+    one.add_argument("--keep", action="store_true", help="leave the lines of pycaboose where they are")
+
+
+# ---------------------------------------------------------------------- verbs
+
+
+def _list(options: argparse.Namespace) -> int:
+    for id, data in ScriptPersister(options.file).items():
+        _say(f"{id} = {_shown(data)}")
+    return 0
+
+
+def _get(options: argparse.Namespace) -> int:
+    data = ScriptPersister(options.file)[_id(options.name)]
+    value = _loaded(data)
+    _say(value if options.text and isinstance(value, str) else _shown(data))
+    return 0
+
+
+def _set(options: argparse.Namespace) -> int:
+    id, data = _id(options.name), _values.dumps(_parsed(options.value, options.kind))
+    ScriptPersister(options.file)[id] = data
+    _say(f"{id} = {_shown(data)}")
+    return 0
+
+
+def _delete(options: argparse.Namespace) -> int:
+    place = ScriptPersister(options.file)
+    ids = [_id(name) for name in options.names]
+    with place.lock:
+        for id in ids:
+            if id not in place:
+                raise KeyError(id)
+        place.remove_many(ids)
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    place = ScriptPersister(options.file)
+    with (
+        nullcontext(sys.stdin)
+        if options.csv == "-"
+        else open(options.csv, newline="", encoding="utf-8") as file
+    ):
+        items = dict(_rows(file, options))
+    place.write_many(items.items())
+    _say(f"{len(items)} values")
+    return 0
+
+
+def _rows(file: Any, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
+    """Read names and data; all of them before any is stored."""
+    for number, row in enumerate(csv.reader(file), 1):
+        if not row or (number == 1 and row == _HEADER):
+            continue
+        if len(row) != 2:
+            raise InvalidArgumentError(f"line {number} of {options.csv} has {len(row)} columns, not 2")
+        name, text = row
+        if text.startswith(_PICKLE.decode()) and options.kind == "auto":
+            if not options.pickles:
+                raise InvalidArgumentError(
+                    f"{name!r} in {options.csv} is a pickle, which can run code: give --pickles if you trust it"
+                )
+            a2b_base64(text[len(_PICKLE) :], strict_mode=True)
+            yield _id(name), text.encode()
+        else:
+            yield _id(name), _values.dumps(_parsed(text, options.kind))
+
+
+def _export(options: argparse.Namespace) -> int:
+    place = ScriptPersister(options.file)
+    with (
+        nullcontext(sys.stdout)
+        if options.csv == "-"
+        else open(options.csv, "w", newline="", encoding="utf-8") as file
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_HEADER)
+        for id, data in place.items():
+            try:
+                writer.writerow([id, data.decode("ascii")])
+            except UnicodeDecodeError:
+                raise CorruptValueError(f"{id!r} was not stored by Value or ScriptStore") from None
+    return 0
+
+
+def _compact(options: argparse.Namespace) -> int:
+    _say(f"{ScriptPersister(options.file).compact()} bytes less")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = ScriptPersister(options.file).check()
+    for line in found:
+        _say(line)
+    return 1 if found else 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    place = ScriptPersister(options.file)
+    for id, data in migrate(place, trust=options.trust, keep=options.keep).items():
+        _say(f"{id} = {_shown(data)}")
+    return 0
+
+
+# ---------------------------------------------------------------------- names and values
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _id(name: str) -> str:
+    """Check that a name is one that a key can have."""
+    if _keys.decode(name) is NOT_MINE:
+        raise InvalidKeyError(
+            f"{name!r} names no key: after '!' comes a literal, as in '!1' or \"!('x', 1)\"; "
+            f"text that begins with '!' is {_keys.encode(name)!r}"
+        )
+    return name
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise InvalidArgumentError(f"{text!r} is no Python literal") from error
+
+
+def _of_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{text!r} is no JSON: {error}") from error
+
+
+def _guessed(text: str) -> Any:
+    for parse in (_of_json, _literal):
+        try:
+            return parse(text)
+        except InvalidArgumentError:
+            continue
+    return text
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "auto": _guessed,
+    "json": _of_json,
+    "python": _literal,
+    "text": str,
+}
+
+
+def _parsed(text: str, kind: str) -> Any:
+    return _KINDS[kind](text)
+
+
+def _shown(data: bytes) -> str:
+    """Show a value: as it is written, if it is JSON; else as Python shows it, if it is harmless to load."""
+    if not data.startswith(_PICKLE):
+        return ascii(data)[2:-1] if not data.isascii() else data.decode()
+    try:
+        return repr(_loaded(data))
+    except HoldallError:
+        return f"<a pickle of {len(data) - len(_PICKLE)} characters>"
+
+
+def _loaded(data: bytes) -> Any:
+    """Load a value, without running anything."""
+    if not data.startswith(_PICKLE):
+        return _values.loads(data)
+    try:
+        return Harmless(io.BytesIO(a2b_base64(data[len(_PICKLE) :]))).load()
+    except Exception as error:
+        raise InvalidArgumentError(f"the value is a pickle that needs code: {error}") from error
