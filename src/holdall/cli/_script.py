@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -113,7 +114,10 @@ def _import(options: argparse.Namespace) -> int:
         if options.csv == "-"
         else open(options.csv, newline="", encoding="utf-8") as file
     ):
-        items = dict(_rows(file, options))
+        try:
+            items = dict(_rows(file, options))
+        except (UnicodeDecodeError, Base64Error, csv.Error) as error:
+            raise InvalidArgumentError(f"{options.csv} cannot be read: {error}") from error
     place.write_many(items.items())
     _say(f"{len(items)} values")
     return 0
@@ -130,7 +134,7 @@ def _rows(file: Any, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]
         if text.startswith(_PICKLE.decode()) and options.kind == "auto":
             if not options.pickles:
                 raise InvalidArgumentError(
-                    f"{name!r} in {options.csv} is a pickle, which can run code: give --pickles if you trust it"
+                    f"{name!r} in {options.csv} is a pickle, it can run code: give --pickles if you trust it"
                 )
             a2b_base64(text[len(_PICKLE) :], strict_mode=True)
             yield _id(name), text.encode()

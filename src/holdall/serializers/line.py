@@ -14,6 +14,7 @@ __all__ = ["LineSerializer"]
 
 _PICKLE = b"pickle "
 _encode = json.JSONEncoder(allow_nan=False).encode
+_encode_text = json.encoder.encode_basestring_ascii
 _json = JsonSerializer()
 _pickle = PickleSerializer()
 _ATOMS = frozenset({int, bool, type(None)})
@@ -55,8 +56,10 @@ class LineSerializer(OptionSerializer[Any]):
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         try:
+            if type(value) is int:  # so often a counter
+                return b"%d" % value
             if _is_exact(value):
-                text = _encode(value)
+                text = _encode_text(value) if type(value) is str else _encode(value)
                 # Three quotes in a row would end a string, where somebody looks for strings.
                 return (text.replace("'''", "'\\u0027'") if "'''" in text else text).encode()
         except (ValueError, RecursionError):
@@ -64,6 +67,8 @@ class LineSerializer(OptionSerializer[Any]):
         if not self.pickles:
             return self._refuse(value)
         return _PICKLE + b2a_base64(_pickle.dumps(value), newline=False)
+
+    parts = dumps
 
     def _refuse(self, value: Any) -> bytes:
         _json.dumps(value)  # which says what is wrong

@@ -14,7 +14,7 @@ from holdall.persisters.script._file import ScriptFile, script_file
 from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
 from holdall.persisters.script._records import strange_lines
 from holdall.persisters.script._source import find_block
-from holdall.persisters.script._writing import append, compact, rewrite
+from holdall.persisters.script._writing import append, append_item, compact, rewrite
 
 __all__ = ["ScriptPersister", "code_of"]
 
@@ -170,10 +170,21 @@ class ScriptPersister(Persister):
     # ------------------------------------------------------------------ writing
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited
-        self.write(id, data)
+        # In line what write() does, without a stat that nobody asked for.
+        name = _names.get(id) if type(id) is str else None
+        if name is None or type(data) is not bytes:
+            self.write(id, data)
+            return
+        text = text_of_data(data)
+        file = self._file
+        with file.mutex:
+            try:
+                file.acquire()
+                append_item(file, id, (name, text, self._next_version()), sync=self._sync)
+            finally:
+                file.release()
 
-    def __setitem__(self, id: str, data: Any) -> None:
-        self.write(id, data)
+    __setitem__ = put
 
     def __delitem__(self, id: str) -> None:
         self.remove(id)
@@ -189,7 +200,7 @@ class ScriptPersister(Persister):
                 if expected is not ANY_ETAG:
                     self.require(id, expected)
                 version = self._next_version()
-                append(file, [Record(name, text, version)], sync=self._sync)
+                append_item(file, id, (name, text, version), sync=self._sync)
             finally:
                 file.release()
         return _stat(version, len(data))

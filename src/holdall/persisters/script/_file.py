@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from os import stat as os_stat
 from time import sleep
 from typing import Any
 
@@ -64,6 +65,7 @@ class ScriptFile:
         self.block = -1  # where the block begins
         self.newline = b"\n"
         self.overlap = b""  # the last bytes before `end`
+        self._take: Callable[..., Any] = _nothing
         self._unlock: Callable[..., Any] = _nothing
         self._warned: set[bytes] = set()
 
@@ -72,12 +74,14 @@ class ScriptFile:
     def look(self) -> Records:
         """Give what the file says now; one system call if nothing has changed."""
         try:
-            stat = os.stat(self.path)
+            stat = os_stat(self.path)
         except OSError:
-            stat = None
-        if stat is None or (stat.st_mtime_ns, stat.st_size, stat.st_ino) != self.seen:
-            with self.mutex:
-                self.catch_up()
+            pass  # catch_up() tells
+        else:
+            if (stat.st_mtime_ns, stat.st_size, stat.st_ino) == self.seen:
+                return self.records
+        with self.mutex:
+            self.catch_up()
         return self.records
 
     def distrust(self) -> None:
@@ -127,7 +131,9 @@ class ScriptFile:
         if os.fstat(fd).st_mode & 0o170000 != 0o100000:
             os.close(fd)
             raise UnsupportedError(f"{self.path} is no ordinary file")
-        old, self.fd, self.writable, self._unlock = self.fd, fd, writable, _nothing
+        old, self.fd, self.writable = self.fd, fd, writable
+        self._take = partial(fcntl.flock, fd, fcntl.LOCK_EX)
+        self._unlock = partial(fcntl.flock, fd, fcntl.LOCK_UN)
         if old >= 0:
             os.close(old)  # which unlocks it
         if self.depth:
@@ -225,10 +231,20 @@ class ScriptFile:
             self.catch_up()  # which locks what it opens
             return
         try:
-            self._flock()
-        except OSError as error:
-            raise self.translated(error, "it cannot be locked") from error
-        self.look()  # if the file was replaced while we waited, this locks the new one
+            self._take()
+        except OSError:
+            try:
+                self._flock()
+            except OSError as error:
+                raise self.translated(error, "it cannot be locked") from error
+        try:
+            stat = os_stat(self.path)
+        except OSError:
+            pass  # catch_up() tells
+        else:
+            if (stat.st_mtime_ns, stat.st_size, stat.st_ino) == self.seen:
+                return
+        self.catch_up()  # if the file was replaced while we waited, this locks the new one
 
     def release(self) -> None:
         """Let others write; releasing what is not locked does no harm."""
@@ -239,17 +255,15 @@ class ScriptFile:
 
     def _flock(self) -> None:
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
+            self._take()
         except OSError as error:
             if error.errno not in _NO_FLOCK:
                 raise
             from filelock import FileLock  # noqa: PLC0415  (slow to import, rarely needed)
 
             lock = FileLock(f"{self.path}.lock")
-            lock.acquire()
-            self._unlock = lock.release
-        else:
-            self._unlock = partial(fcntl.flock, self.fd, fcntl.LOCK_UN)
+            self._take, self._unlock = lock.acquire, lock.release
+            self._take()
 
     # ------------------------------------------------------------------ handles
 

@@ -23,7 +23,7 @@ MARKERS = re.compile(rb"^# === holdall data (\d+)\b[^\r\n]*===[ \t]*\r?$", re.MU
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>/-]*")
 _QUOTED_NAME = re.compile(rb'("(?:[^"\\]|\\.)*")( = | deleted$)')
-_PLAIN_TEXT = re.compile(rb"[\x20-\x7e]*")
+_PLAIN_TEXT = re.compile(rb"(?!base64 )[\x20-\x7e]*").fullmatch
 _TAIL = re.compile(rb" #: [0-9a-f]{16} [0-9a-f]{8}$")
 _HEAD = re.compile(rb'# (?:[A-Za-z_][\w.<>/-]*|"(?:[^"\\]|\\.)*") (?:=|deleted)(?: |$)')
 _CHECKSUM = re.compile(rb"[0-9a-f]{8}$")
@@ -62,12 +62,7 @@ def id_of_name(name: bytes) -> str:
 
 def text_of_data(data: bytes) -> bytes:
     """Write data as the text of a record: as they are if they are one line of ASCII, else in base64."""
-    if (
-        _PLAIN_TEXT.fullmatch(data)
-        and not data.startswith(_BASE64)
-        and b"'''" not in data
-        and b'"""' not in data
-    ):
+    if _PLAIN_TEXT(data) and b"'''" not in data and b'"""' not in data:
         return data
     return _BASE64 + b2a_base64(data, newline=False)
 

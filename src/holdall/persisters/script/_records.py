@@ -1,5 +1,7 @@
 """What the records of a data block say together: the newest of each id holds."""
 
+from zlib import crc32
+
 from holdall.persisters.script._format import (
     MARKERS,
     NEVER,
@@ -40,10 +42,26 @@ class Records:
     def read(self, lines: bytes) -> None:
         """Read lines that stand at the end of the block."""
         odd = False
+        live, top = self.live, self.top
         for line in lines.split(b"\n"):
+            # In line what parse() and apply() do, for the usual record of a new item: opening a thousand of
+            # them takes half the time.
+            body = line[2:-9]
+            if line[2:3] != b'"' and b"%08x" % crc32(body) == line[-8:] and line[:2] == b"# ":
+                head, _, version = body.rpartition(b" #: ")
+                name, equals, text = head.partition(b" = ")
+                id = name.decode()
+                if equals and len(version) == 16 and id not in live and id not in self.dead:
+                    live[id] = version, text
+                    if version > top:
+                        self.top = top = version
+                    self.nbytes += len(line) + 1
+                    self.live_nbytes += len(line) + 1
+                    continue
             record = parse(line)
             if record is not None:
                 self.apply(record, len(line) + 1)
+                top = self.top
             elif line[:2] == b"# ":
                 odd = odd or not MARKERS.fullmatch(line)
         if odd:
@@ -72,6 +90,18 @@ class Records:
             self.live_nbytes += _size(name, text)
             if self.dead:
                 self.dead.pop(id, None)
+
+    def put(self, id: str, text: bytes, version: bytes, size: int) -> None:
+        """Take in a record of an item that was just written, and so is the newest of all."""
+        known = self.live.get(id)
+        self.live[id] = version, text
+        self.top = version
+        self.nbytes += size
+        if known is None:
+            self.live_nbytes += size
+            self.dead.pop(id, None)
+        else:
+            self.live_nbytes += len(text) - len(known[1])
 
     def _look_closer(self, lines: list[bytes]) -> None:
         """Find out what the lines are that are no records."""

@@ -4,6 +4,8 @@ import atexit
 import errno
 import os
 from collections.abc import Callable
+from os import stat as os_stat
+from os import write as os_write
 
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
@@ -38,24 +40,42 @@ def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> No
     """
     newline = file.newline
     lines = b"".join([line_of(*record) + newline for record in records])
-    _, size, inode = file.seen
-    _check_writable(file)
-    if file.block < 0 or file.end != size or not file.overlap.endswith(b"\n"):
-        lines = _before(file) + lines
-    _write(file, lines, size, sync=sync)
-    file.wrote = True
-    stat = os.stat(file.path)
+    lines, expected = _write(file, lines, sync=sync)
     for record in records:
         file.records.apply(record, len(lines) // len(records))
-    if stat.st_size == size + len(lines) and stat.st_ino == inode:
-        file.overlap = (file.overlap + lines)[-OVERLAP:]
-        file.end = stat.st_size
-        file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    _see(file, lines, expected)
+
+
+def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, sync: bool) -> None:
+    """Write the record of one item, which is what most writes are.
+
+    Parameters
+    ----------
+    file, sync
+        As for `append`.
+    id
+        The id.
+    item
+        Name, text and version.
+    """
+    line = line_of(*item) + file.newline
+    lines, expected = _write(file, line, sync=sync)
+    file.records.put(id, item[1], item[2], len(line))
+    _see(file, lines, expected)
+
+
+def _see(file: ScriptFile, lines: bytes, size: int) -> None:
+    """Look at what was written; if somebody else wrote at the same time, see what became of it."""
+    stat = os_stat(file.path)
+    if stat.st_size == size and stat.st_ino == file.seen[2]:
+        file.overlap = lines[-OVERLAP:] if len(lines) >= OVERLAP else (file.overlap + lines)[-OVERLAP:]
+        file.end = size
+        file.seen = (stat.st_mtime_ns, size, stat.st_ino)
     else:  # somebody who takes no locks was here: read all, and put back what is missing
-        if stat.st_ino == inode:
+        if stat.st_ino == file.seen[2]:
             file.distrust()
         file.catch_up()
-    if file.records.garbage > _WHILE_RUNNING:
+    if file.records.nbytes > _WHILE_RUNNING:
         tidy(file, _WHILE_RUNNING)
 
 
@@ -81,25 +101,37 @@ def _before(file: ScriptFile) -> bytes:
     return begin
 
 
-def _write(file: ScriptFile, lines: bytes, size: int, *, sync: bool) -> None:
+def _write(file: ScriptFile, lines: bytes, *, sync: bool) -> tuple[bytes, int]:
+    """Append lines; give what was appended, and the size that the file should have then."""
+    size = file.seen[1]
+    if not file.writable:
+        _check_writable(file)
+    if file.block < 0 or file.end != size or file.overlap[-1:] != b"\n":
+        lines = _before(file) + lines
     try:
-        written = os.write(file.fd, lines)
+        written = os_write(file.fd, lines)
         while written < len(lines):
-            written += os.write(file.fd, memoryview(lines)[written:])
+            written += os_write(file.fd, memoryview(lines)[written:])
     except OSError as error:
         # A part of a record does no harm, but whoever looks at the file would wonder.
         if size < os.fstat(file.fd).st_size < size + len(lines):
             os.ftruncate(file.fd, size)
         file.distrust()
         raise file.translated(error, "it cannot be written") from error
+    file.wrote = True
     if sync:
-        try:
-            os.fsync(file.fd)
-        except OSError as error:
-            file.distrust()
-            raise OutcomeUnknownError(
-                error.errno or 0, "it is written, but could not be synced: a power cut may undo it", file.path
-            ) from error
+        _sync(file)
+    return lines, size + len(lines)
+
+
+def _sync(file: ScriptFile) -> None:
+    try:
+        os.fsync(file.fd)
+    except OSError as error:
+        file.distrust()
+        raise OutcomeUnknownError(
+            error.errno or 0, "it is written, but could not be synced: a power cut may undo it", file.path
+        ) from error
 
 
 # ---------------------------------------------------------------------- compaction
