@@ -10,13 +10,15 @@ from typing import Any
 
 from holdall.abc import Persister
 from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
-from holdall.errors import ConflictError, HoldallError
+from holdall.errors import ConflictError, HoldallError, SerializationError
 from holdall.keys import AnyKeys
+from holdall.persisters.script import ScriptPersister
 from holdall.serializers.line import LineSerializer
 from holdall.store import Store
 
 # What cannot change in place, so that nobody has to look whether it did.
 _FIRM = frozenset({int, float, complex, bool, str, bytes, type(None), range})
+_COMMANDS = frozenset({Joker, Sentinel})
 # Those of which equal ones are the same.
 _PLAIN = frozenset({int, bool, str, type(None)})
 _codec = AnyKeys()
@@ -43,6 +45,8 @@ class Slot:
 
     def __init__(self, place: Persister, key: Any, default: Any) -> None:
         self.place = place
+        self._in_script = isinstance(place, ScriptPersister)
+        self._put: Callable[[str, bytes], str] = getattr(place, "put_etag", self._write)
         self.key = key
         self.id = _codec.encode(key)
         self.store: Store[Any, Any] = Store(place, keys=_codec, serializer=_serializer)
@@ -56,8 +60,7 @@ class Slot:
     @property
     def mutex(self) -> AbstractContextManager[Any]:
         """What excludes the other threads."""
-        mutex: AbstractContextManager[Any] = getattr(self.place, "mutex", None) or self.place.lock
-        return mutex
+        return self.place.mutex if self._in_script else self.place.lock  # type: ignore[attr-defined]
 
     def get(self) -> Any:
         """Give the value as it is now."""
@@ -71,20 +74,31 @@ class Slot:
 
     def set(self, value: Any) -> None:
         """Store a value, or carry out a joker."""
+        kind = type(value)
         with self.mutex:
-            if type(value) in _PLAIN and type(value) is type(self._held) and self._holds(value):
-                return  # nothing to write, and the script stays as it is
-            if isinstance(value, Joker | Sentinel):
+            if kind in _COMMANDS:
                 self.store[self.key] = value
                 self._etag = self._data = None
                 return
-            data = self.store._data(self.key, value)  # noqa: SLF001  (which says for which key it fails)
-            self._hold(self.place.write(self.id, data).etag, value)
+            if kind is type(self._held) and kind in _PLAIN and value == self._held and self._is_stored():
+                return  # nothing to write, and the script stays as it is
+            try:
+                data = _serializer.dumps(value)
+            except SerializationError:
+                data = self.store._data(self.key, value)  # noqa: SLF001  (which says for which key it fails)
+            etag = self._put(self.id, data)
+            if kind in _FIRM:
+                self._etag, self._held, self._data = etag, value, None
+            else:
+                self._hold(etag, value)
 
-    def _holds(self, value: Any) -> bool:
-        """Tell whether just this is stored already."""
-        stored = self._etag is not None and self._etag is not ITEM_NOT_AVAILABLE
-        return stored and bool(value == self._held) and self._stored_etag() == self._etag
+    def _write(self, id: str, data: bytes) -> str:
+        return self.place.write(id, data).etag
+
+    def _is_stored(self) -> bool:
+        """Tell whether what is held is stored just so."""
+        known = self._etag is not None and self._etag is not ITEM_NOT_AVAILABLE
+        return known and bool(self._stored_etag() == self._etag)
 
     def transform(self, function: Callable[[Any], Any]) -> Any:
         """Replace the value by a function of it; nobody's change is lost."""

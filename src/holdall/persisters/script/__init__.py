@@ -170,21 +170,34 @@ class ScriptPersister(Persister):
     # ------------------------------------------------------------------ writing
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited
-        # In line what write() does, without a stat that nobody asked for.
+        self.put_etag(id, data)
+
+    def __setitem__(self, id: str, data: Any) -> None:
+        self.put_etag(id, data)
+
+    def put_etag(self, id: str, data: Any) -> str:
+        """Store data, whatever was there, and give their etag, without a stat that nobody asked for.
+
+        Parameters
+        ----------
+        id
+            The id to write.
+        data
+            What to store.
+        """
         name = _names.get(id) if type(id) is str else None
         if name is None or type(data) is not bytes:
-            self.write(id, data)
-            return
+            return self.write(id, data).etag
         text = text_of_data(data)
         file = self._file
         with file.mutex:
             try:
                 file.acquire()
-                append_item(file, id, (name, text, self._next_version()), sync=self._sync)
+                version = self._next_version()
+                append_item(file, id, (name, text, version), sync=self._sync)
             finally:
                 file.release()
-
-    __setitem__ = put
+        return version.decode()
 
     def __delitem__(self, id: str) -> None:
         self.remove(id)
@@ -361,13 +374,13 @@ _names: dict[str, bytes] = {}
 
 
 def _name(id: Any) -> bytes:
-    """Give the name of an id; those of the last few hundred are remembered."""
+    """Give the name of an id; those of the last few thousand are remembered."""
     try:
         return _names[id]
     except (KeyError, TypeError):
         if not isinstance(id, str):
             raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {id!r:.80}") from None
-        if len(_names) > 500:
+        if len(_names) > 5000:
             _names.clear()
         name = _names[id] = quote_name(id)
         return name

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from os import stat as os_stat
 from os import write as os_write
+from zlib import crc32
 
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
@@ -58,10 +59,29 @@ def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, 
     item
         Name, text and version.
     """
-    line = line_of(*item) + file.newline
-    lines, expected = _write(file, line, sync=sync)
-    file.records.put(id, item[1], item[2], len(line))
-    _see(file, lines, expected)
+    body = b"%b = %b #: %b" % item
+    line = b"# %b %08x%b" % (body, crc32(body), file.newline)
+    size, added = file.end, len(line)
+    if size != file.seen[1] or sync or file.block < 0 or file.overlap[-1:] != b"\n" or not file.writable:
+        line, size = _write(file, line, sync=sync)
+        file.records.put(id, item[1], item[2], added)
+        _see(file, line, size)
+        return
+    # In line what is done there, for the usual case: a call less is a tenth of a write.
+    try:
+        written = os_write(file.fd, line)
+    except OSError as error:
+        raise _failed(file, error, size, added) from error
+    if written != added:
+        _write_rest(file, line, written)
+    file.wrote = True
+    file.records.put(id, item[1], item[2], added)
+    stat = os_stat(file.path)
+    if stat.st_size == size + added and stat.st_ino == file.seen[2] and file.records.nbytes <= _WHILE_RUNNING:
+        file.overlap, file.end = line[-OVERLAP:], size + added
+        file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    else:
+        _see(file, line, size + added)
 
 
 def _see(file: ScriptFile, lines: bytes, size: int) -> None:
@@ -110,18 +130,32 @@ def _write(file: ScriptFile, lines: bytes, *, sync: bool) -> tuple[bytes, int]:
         lines = _before(file) + lines
     try:
         written = os_write(file.fd, lines)
-        while written < len(lines):
-            written += os_write(file.fd, memoryview(lines)[written:])
     except OSError as error:
-        # A part of a record does no harm, but whoever looks at the file would wonder.
-        if size < os.fstat(file.fd).st_size < size + len(lines):
-            os.ftruncate(file.fd, size)
-        file.distrust()
-        raise file.translated(error, "it cannot be written") from error
+        raise _failed(file, error, size, len(lines)) from error
+    if written != len(lines):
+        _write_rest(file, lines, written)
     file.wrote = True
     if sync:
         _sync(file)
     return lines, size + len(lines)
+
+
+def _write_rest(file: ScriptFile, lines: bytes, written: int) -> None:
+    """Write on where the system has stopped."""
+    size = file.seen[1]
+    try:
+        while written < len(lines):
+            written += os_write(file.fd, memoryview(lines)[written:])
+    except OSError as error:
+        raise _failed(file, error, size, len(lines)) from error
+
+
+def _failed(file: ScriptFile, error: OSError, size: int, added: int) -> StoreUnavailableError:
+    """Take back a part of a record, which would do no harm, but make who looks at the file wonder."""
+    if size < os.fstat(file.fd).st_size < size + added:
+        os.ftruncate(file.fd, size)
+    file.distrust()
+    return file.translated(error, "it cannot be written")
 
 
 def _sync(file: ScriptFile) -> None:
