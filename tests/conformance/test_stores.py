@@ -124,6 +124,8 @@ class TestFormatAmongOthers(StoreContract):
         (place / "store").mkdir()
         (place / "store" / "foreign.json").write_text('"of somebody else"')
         return "foreign"
+
+
 class TestScriptStore(StoreContract):
     def open(self, place):
         return ScriptStore(place / "script.py", create=True)
