@@ -2,7 +2,7 @@
 
 import json
 
-from holdall import FileDirStore, MemoryStore, Prefix, Store
+from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, Store
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads
 from holdall.wrappers import (
@@ -162,6 +162,11 @@ class TestAllOfThem(StoreContract):
 class TestAllOfThemAroundAnInstance(StoreContract):
     def open(self, place):
         return tall(MemoryStore())
+
+
+class TestAllOfThemAroundAScript(StoreContract):
+    def open(self, place):
+        return tall(ScriptStore(place / "script.py", create=True))
 
 
 class TestAPartOfAWrappedStore(StoreContract):

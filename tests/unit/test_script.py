@@ -455,6 +455,25 @@ def test_a_lock_may_be_taken_twice_and_is_given_back(place, path):
     assert (store.path, store.check(), store.nbytes > 70) == (str(path), [], True)
 
 
+def test_wrappers_leave_the_script_what_it_is(path):
+    from holdall.wrappers import cached_values, read_only, wrap_kvs
+
+    store = ScriptStore(path)
+    for wrapped in (
+        read_only(store),
+        cached_values(store, cache={}),
+        wrap_kvs(store, id_of_key=str.upper),
+        store.get_subdict("x"),
+    ):
+        assert wrapped.path == str(path)
+        assert wrapped.check() == []
+        with wrapped.lock():
+            assert store._persister._file.depth == 1
+    mine = wrap_kvs(ScriptStore, data_of_obj=lambda n: n + 1)
+    mine(path)["n"] = 1
+    assert store["n"] == 2
+
+
 def test_handles_of_one_script_share_what_is_known(place, path):
     link = path.with_name("link.py")
     link.symlink_to(path)

@@ -11,6 +11,7 @@ from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._nested import ground
 
 __all__ = ["ScriptStore"]
 
@@ -129,7 +130,7 @@ class ScriptStore(Store[K, V]):
 
     @property
     def _script(self) -> ScriptPersister | None:
-        place = getattr(self._persister, "inner", self._persister)
+        place = ground(self)[0]
         return place if isinstance(place, ScriptPersister) else None
 
     @property
@@ -156,7 +157,7 @@ class ScriptStore(Store[K, V]):
         >>> store["n"]
         1
         """
-        return self._persister.lock  # type: ignore[no-any-return]
+        return ground(self)[0].lock  # type: ignore[no-any-return]
 
     def check(self) -> list[str]:
         """Look at every line of the data.
