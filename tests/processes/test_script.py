@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from holdall import ScriptStore
+from holdall import ScriptStore, StoreFullError
 from holdall.persisters.script import ScriptPersister
-from processes._support import PYTHON, child, child_environment
+from processes._support import PYTHON, child, child_environment, mount, unmount
 from scripts._support import Script, run
 
 COUNT = """
@@ -108,6 +108,31 @@ def test_the_file_cut_at_every_byte(tmp_path):
         if end % 60 == 0:
             assert run(cut).stdout.strip() == str(again)
     assert seen == states
+
+
+def test_a_full_disk(tmp_path):
+    """The value that does not fit is refused; the script starts with the one before, and goes on."""
+    place = tmp_path / "small"
+    mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", at=place)
+    try:
+        script = Script(place, "import holdall\nprint(len(holdall.ScriptStore()['x']))")
+        with ScriptStore(script.path) as store:
+
+            def grow():
+                for size in range(0, 60_000, 700):
+                    store["x"] = "x" * size
+                    written.append(size)
+
+            written = []
+            with pytest.raises(StoreFullError, match="untouched"):
+                grow()
+            assert script.run() == str(written[-1]) == str(len(store["x"]))
+            assert script.bytes.endswith(b"\n")
+            assert store.check() == []
+            store["x"] = ""
+            assert script.run() == "0"
+    finally:
+        unmount(place)
 
 
 def test_an_editor_saves_while_the_script_runs(tmp_path):

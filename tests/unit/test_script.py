@@ -239,6 +239,8 @@ def test_a_file_that_is_no_script_gets_no_block(tmp_path):
     with pytest.raises(FileNotFoundError):
         ScriptStore(tmp_path / "absent.py")
     assert not (tmp_path / "absent.py").exists()
+    with pytest.raises(StoreUnavailableError, match="cannot be made"):
+        ScriptStore(tmp_path / "no folder" / "x.py", create=True)
 
 
 # ---------------------------------------------------------------------- an editor at work

@@ -100,9 +100,12 @@ class ScriptPersister(Persister):
         self.durability = durability
         self.guard = guard
         self._sync = durability == "power"
-        if create and not os.path.lexists(self.path):
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
         self._file: ScriptFile = script_file(self.path)
+        if create and not os.path.lexists(self.path):
+            try:
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            except OSError as error:
+                raise self._file.translated(error, "it cannot be made") from error
         self._file.mend = append
         self._file.look()
         if guard:
