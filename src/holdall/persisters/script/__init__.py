@@ -13,7 +13,7 @@ from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.persisters.script._file import ScriptFile, script_file
 from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
 from holdall.persisters.script._records import strange_lines
-from holdall.persisters.script._source import find_block
+from holdall.persisters.script._source import code_of
 from holdall.persisters.script._writing import append, append_item, compact, rewrite
 
 __all__ = ["ScriptPersister", "code_of"]
@@ -341,20 +341,6 @@ class ScriptPersister(Persister):
 
     def close(self) -> None:  # docstring inherited
         self._file.close()
-
-
-def code_of(source: bytes, path: str) -> bytes:
-    """Give what stands above the data of a script.
-
-    Parameters
-    ----------
-    source
-        All of the script.
-    path
-        Its name, for messages.
-    """
-    begin = find_block(source, path)
-    return source if begin < 0 else source[:begin]
 
 
 def _checked_path(path: Any) -> str:

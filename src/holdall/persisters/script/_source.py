@@ -44,6 +44,20 @@ def find_block(source: bytes, path: str) -> int:
     return found[0].start()
 
 
+def code_of(source: bytes, path: str) -> bytes:
+    """Give what stands above the data of a script.
+
+    Parameters
+    ----------
+    source
+        All of the script.
+    path
+        Its name, for messages.
+    """
+    begin = find_block(source, path)
+    return source if begin < 0 else source[:begin]
+
+
 def _comment_lines(source: bytes) -> set[int]:
     """Give the numbers of the lines that begin with a comment."""
     numbers: set[int] = set()
