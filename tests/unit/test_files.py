@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import pickle
+import random
 import shutil
 import socket
 import stat
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager
 
 import pytest
@@ -1195,6 +1197,42 @@ def test_mapped_arrays_outlive_a_replacement(path):
         FileDirStore(path, serializer="npy", mmap_mode="r+")
     with pytest.raises(InvalidArgumentError):
         FileDirStore(path.parent / "other", serializer="json", mmap_mode="r")
+
+
+# ---------------------------------------------------------------------- ages
+
+
+def test_memory_for_the_newest_is_bounded_by_their_number(path):
+    store = FileDirStore(path, serializer="bytes")
+    store["x/0"] = b""
+    for number in range(1, 8000):  # half a megabyte of names and entries, if all were kept
+        os.close(os.open(path / f"x/{number}.bin", os.O_CREAT | os.O_WRONLY))
+    peaks = []
+    for look in (store.newest_keys, store.oldest_keys, store.newest_values):
+        tracemalloc.start()
+        found = look(5)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(found) == 5
+    assert max(peaks) < 100_000
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("prefix", ["", "a", "a/", "b/c/", ".h", "none/"])
+def test_the_first_by_age_are_those_of_all(path, prefix, hidden):
+    place = FilesPersister(path, hidden=True)
+    ids = ["1", "2", "a/1", "a/b/1", "a/b/2", "ab", "b/c/1", "b/c/2", "b/c/3", ".h/1", ".h1", "b/.h"]
+    for number, id in enumerate(random.Random(7).sample(ids, len(ids))):
+        place[id] = b""
+        os.utime(path / id, ns=(0, number // 2 * 10**9))  # of two each the times are equal
+    os.symlink("1", path / "link")
+    os.mkfifo(path / "pipe")
+    place = FilesPersister(path, hidden=hidden)
+    for newest in (False, True):
+        ordered = list(place.by_age(prefix, newest=newest))
+        assert sorted(ordered) == sorted(place.ids(prefix))
+        for limit in range(-1, len(ids) + 1):
+            assert list(place.by_age(prefix, newest=newest, limit=limit)) == ordered[: max(limit, 0)]
 
 
 # ---------------------------------------------------------------------- etags

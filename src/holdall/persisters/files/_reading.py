@@ -1,10 +1,12 @@
 """Reading and listing files."""
 
 import errno
+import heapq
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
+from operator import itemgetter
 from os import close as os_close
 from os import fstat as os_fstat
 from os import open as os_open
@@ -162,6 +164,48 @@ class FilesReading(FilesPlace):
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         return self._walk(prefix, _all)
+
+    def by_age(
+        self, prefix: str = "", *, newest: bool = False, limit: int | None = None
+    ) -> Iterator[str]:  # docstring inherited
+        if limit is None:
+            return super().by_age(prefix, newest=newest)
+        wanted = limit
+        pick = heapq.nlargest if newest else heapq.nsmallest
+
+        def some(listing: Iterable[os.DirEntry[str]], start: str) -> list[os.DirEntry[str]]:
+            # One folder may hold more names than fit into memory; nobody deletes files on the way here.
+            folders: list[os.DirEntry[str]] = []
+
+            def dated() -> Iterator[tuple[float, int, os.DirEntry[str]]]:
+                for number, entry in enumerate(listing):
+                    if not entry.name.startswith(start) or (entry.name[0] == "." and not self.hidden):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry)
+                    elif entry.is_file(follow_symlinks=False):
+                        try:
+                            yield entry.stat(follow_symlinks=False).st_mtime, -number, entry
+                        except OSError as error:
+                            if error.errno in ABSENT:
+                                continue
+                            raise translate(error, f"{entry.name!r} cannot be read", self.place) from error
+
+            found = pick(wanted, dated(), key=itemgetter(0, 1))
+            found.sort(key=itemgetter(1), reverse=True)  # in the order of the listing
+            return folders + [entry for _, _, entry in found]
+
+        def times() -> Iterator[tuple[float, int, str]]:
+            number = 0
+            for page in self._walk(prefix, some):
+                for id in page:
+                    number -= 1
+                    try:
+                        yield self.stat(id).mtime, number, id
+                    except KeyError:
+                        continue
+
+        return (id for _, _, id in pick(wanted, times(), key=itemgetter(0, 1)))
 
     def peek(
         self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
