@@ -794,6 +794,45 @@ def test_clearing_a_foreign_folder_needs_force(foreign):
     assert (foreign / "notes.txt").read_text() == "hello"
 
 
+def test_files_that_came_after_the_folder_was_opened_are_not_cleared_by_a_slip(path):
+    store = FileDirStore(path, serializer="json")  # there is no folder yet
+    store.clear()
+    path.mkdir()
+    (path / "theirs.json").write_text("1")
+    with pytest.raises(UnsupportedError):
+        store.clear()
+    assert store == {"theirs": 1}
+    store["x"] = 2
+    with pytest.raises(UnsupportedError):
+        store.clear()
+    assert store == {"theirs": 1, "x": 2}
+
+
+@pytest.mark.parametrize("made", ["", ".holdall"])
+def test_a_folder_that_another_handle_is_just_making_is_no_foreign_one(path, made):
+    (path / made).mkdir(parents=True)
+    store = FileDirStore(path, serializer="json")
+    assert store.persister.owned
+    FileDirStore(path, serializer="json")["x"] = 1
+    store.clear()
+    assert store == {}
+
+
+def test_a_record_that_is_written_at_the_last_moment_counts(path, monkeypatch):
+    (path / ".holdall").mkdir(parents=True)
+    store = FileDirStore(path, serializer="json")
+    other = FileDirStore(path, serializer="json")
+    list_folder = os.listdir
+
+    def listdir(where):
+        monkeypatch.undo()
+        other["x"] = 1
+        return list_folder(where)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert store.persister.owned
+
+
 def test_clearing_an_own_folder_needs_none(path):
     FileDirStore(path, serializer="json").update({"x": 1, "a/b/c": 2})
     store = FileDirStore(path)

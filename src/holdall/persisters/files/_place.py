@@ -45,7 +45,6 @@ class FilesPlace(Persister):
         self.record = dict(record or {})
         self._names = map(str, itertools.count())  # of unfinished files; next() is atomic
         self._uid = os.geteuid()
-        self._owned: bool | None = None
         self._set_options(durability, guard=guard, hidden=hidden, max_levels=max_levels, read_only=read_only)
         self._folder = Folder(absolute, sync=self._power)
         if absolute is not None:
@@ -142,29 +141,28 @@ class FilesPlace(Persister):
 
     @property
     def owned(self) -> bool:  # docstring inherited
-        if self._owned is None:
-            self._check_record()
-        return bool(self._owned)
-
-    def _check_record(self) -> None:
-        """Compare the record of the folder with what was asked for, if there is one."""
+        # Asked anew each time: since the folder was opened, others may have made it or put files there.
         if not self._folder.open():
-            self._owned = True
-            return
+            return True
+        record = self._check_record()
+        if record is None:
+            alone = set(os.listdir(self._folder.fd)) <= {CONTROL}
+            record = self._check_record()  # another handle may just have made it, and written
+        return alone if record is None else bool(record.get("owned"))
+
+    def _check_record(self) -> dict[str, Any] | None:
+        """Compare the record of the open folder with what was asked for, and give it if there is one."""
         try:
             control = self._control()
         except OSError:
-            self._owned = not os.listdir(self._folder.fd)
-            return
+            return None
         try:
             record = read_record(control, self.path)
         finally:
             os.close(control)
-        if record is None:
-            self._owned = False
-            return
-        check_formats(record, self.record, self.path)
-        self._owned = bool(record.get("owned"))
+        if record is not None:
+            check_formats(record, self.record, self.path)
+        return record
 
     def _control(self) -> int:
         return os.open(CONTROL, FOLDER | os.O_NOFOLLOW, dir_fd=self._folder.fd)
@@ -183,8 +181,8 @@ class FilesPlace(Persister):
                     try:
                         record = read_record(control, self.path)
                         if record is None:
-                            self._owned = os.listdir(folder.fd) == [CONTROL]
-                            write_record(control, folder.workspace, {**self.record, "owned": self._owned})
+                            owned = os.listdir(folder.fd) == [CONTROL]
+                            write_record(control, folder.workspace, {**self.record, "owned": owned})
                             if self._power:
                                 os.fsync(control)
                                 os.fsync(folder.fd)
