@@ -153,6 +153,19 @@ def test_what_is_put_by_hand_after_a_deletion_has_an_etag_of_its_own(mapping):
     assert place.stat("x").etag != etag
 
 
+@pytest.mark.parametrize("mapping", [dict, Plain])
+def test_a_deletion_by_hand_that_was_looked_at_ends_the_old_etag(mapping):
+    items = mapping()
+    place = MappingPersister.of(items)
+    place.put("x", SAME)
+    etag = place.stat("x").etag
+    del items["x"]
+    with pytest.raises(KeyError):
+        place.stat("x")
+    items["x"] = SAME
+    assert place.stat("x").etag != etag
+
+
 def test_files_have_times_of_their_own(tmp_path):
     """The clock of the kernel stands still for milliseconds; what tells files apart must not."""
     place = FilesPersister(tmp_path)

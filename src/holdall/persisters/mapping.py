@@ -35,10 +35,10 @@ class MappingPersister(Persister):
     Notes
     -----
     Threads: compare-and-swap is linearizable among all users of holdall in this process; who changes
-    a dict itself is noticed at the next stat, unless the same object is put back; changes of another
-    kind of mapping from outside are not noticed. Processes: as
-    the mapping. After a crash: as the mapping. Cost: an unconditional write adds a lock and a time
-    stamp; versions are made when somebody asks for them.
+    a dict itself is noticed at the next stat, unless the same object is put back; of changes of another
+    kind of mapping from outside only a deletion is noticed, by a look before the item comes back.
+    Processes: as the mapping. After a crash: as the mapping. Cost: an unconditional write adds a lock and a
+    time stamp; versions are made when somebody asks for them.
 
     Examples
     --------
@@ -119,7 +119,11 @@ class MappingPersister(Persister):
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         with self.lock:
-            data = self.mapping[id]
+            try:
+                data = self.mapping[id]
+            except KeyError:
+                self._seen.pop(id, None)  # deleted by hand: what comes next is another state
+                raise
             seen = self._seen.get(id)
             if type(seen) is tuple and (seen[0] is data or not self._keeps_objects):
                 return data, seen[1]
