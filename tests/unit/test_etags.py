@@ -10,6 +10,7 @@ import pytest
 from holdall import ANY_ETAG, ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, ConflictError, PersisterWrapper
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.mapping import MappingPersister
+from holdall.persisters.script import ScriptPersister
 from holdall.persisters.sqlite import SqlitePersister
 from holdall.persisters.zip import ZipPersister
 
@@ -43,6 +44,7 @@ PLACES = {
     "a folder, synced": lambda folder: FilesPersister(folder / "synced", durability="power"),
     "sqlite": lambda folder: SqlitePersister(folder / "store.db"),
     "sqlite, wrapped": lambda folder: PersisterWrapper(SqlitePersister(folder / "store.db")),
+    "a script": lambda folder: ScriptPersister(folder / "store.py", create=True),
     "a zip": lambda folder: ZipPersister(folder / "store.zip"),
     "a zip in memory": lambda folder: ZipPersister(None),
     "a zip in an open file": lambda folder: ZipPersister(io.BytesIO()),
@@ -97,7 +99,7 @@ def test_what_is_deleted_and_made_again_has_another_etag(place, id):
             place.write(id, b"new", etag)
 
 
-@pytest.mark.parametrize("kind", ["a folder", "sqlite", "a zip"])
+@pytest.mark.parametrize("kind", ["a folder", "sqlite", "a script", "a zip"])
 def test_handles_that_come_and_go_repeat_no_etag(kind, tmp_path):
     etags = []
     for number in range(60):
@@ -109,10 +111,10 @@ def test_handles_that_come_and_go_repeat_no_etag(kind, tmp_path):
     assert len(set(etags)) == len(etags)
 
 
-@pytest.mark.parametrize("kind", ["a folder", "sqlite", "a zip"])
+@pytest.mark.parametrize("kind", ["a folder", "sqlite", "a script", "a zip"])
 def test_a_state_with_an_old_time_has_another_etag(kind, tmp_path):
     """After each write the time of the file is set back to that of the first one, as by `cp -p`."""
-    files = {"a folder": "store/x", "sqlite": "store.db", "a zip": "store.zip"}
+    files = {"a folder": "store/x", "sqlite": "store.db", "a script": "store.py", "a zip": "store.zip"}
     where = tmp_path / files[kind]
     with PLACES[kind](tmp_path) as place:
         place.put("x", SAME)
@@ -192,7 +194,12 @@ def test_an_object_that_is_put_back_through_holdall_is_another_state():
 
 def test_etags_of_one_place_mean_nothing_in_another(tmp_path):
     """A place made anew under the old name does not take the old etags for its own."""
-    for kind, name in (("a folder", "store"), ("sqlite", "store.db"), ("a zip", "store.zip")):
+    for kind, name in (
+        ("a folder", "store"),
+        ("sqlite", "store.db"),
+        ("a script", "store.py"),
+        ("a zip", "store.zip"),
+    ):
         with PLACES[kind](tmp_path) as place:
             place.put("x", SAME)
             before = place.stat("x").etag
