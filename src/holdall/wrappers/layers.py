@@ -161,6 +161,16 @@ class OverlayPersister(Persister):
                     met.add(name)
                     yield id
 
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        share = seconds / len(self.layers)
+        found: dict[Any, Any] = {}
+        for layer in self.layers:
+            for id in layer.peek(prefix, limit=limit, seconds=share):
+                found.setdefault(self._name(id), id)
+        return list(found.values())[:limit]
+
     def __iter__(self) -> Iterator[Any]:
         return self.ids()
 
