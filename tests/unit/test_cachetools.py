@@ -12,6 +12,7 @@ from holdall import (
     MultiFormatStore,
     NullStore,
     PathKeys,
+    ScriptStore,
     SQLiteStore,
     Store,
     ZipStore,
@@ -37,6 +38,11 @@ def folder(place, **options):
     return FileDirStore(place, keys=AnyKeys() | PathKeys(suffix=".pkl"), **options)
 
 
+def script(path):
+    path.write_text("print('hello')\n")
+    return ScriptStore(path)
+
+
 STORES = {
     "memory": lambda place: MemoryStore(),
     "pickles in memory": lambda place: MemoryStore(serializer="pickle"),
@@ -54,6 +60,7 @@ STORES = {
     "sqlite in memory of its own": lambda place: SQLiteStore(),
     "a part of sqlite": lambda place: SQLiteStore(place / "cache.db").get_subdict(("part",)),
     "sqlite, wrapped": lambda place: expiring(cached_keys(SQLiteStore(place / "cache.db")), ttl=HOUR),
+    "script": lambda place: script(place / "program.py"),
     "zip": lambda place: ZipStore(place / "a.zip", serializer="json", keys=AnyKeys() | PathKeys()),
     "a format of several": lambda place: MultiFormatStore(place, "json", keys=AnyKeys() | PathKeys()).json,
     "a dict, wrapped": lambda place: compose(filt_iter(filt=lambda key: True), wrap_kvs(data_of_obj=str))({}),
