@@ -95,7 +95,13 @@ class TestNpz(TestNpy):
 
 any_text = st.text(st.characters(), max_size=40) | st.text("ab./%~ ", max_size=12)
 literals = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.binary() | any_text,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.binary()
+    | any_text
+    | st.sampled_from([int, str, bool, tuple, type(None)]),
     lambda inner: st.tuples(inner, inner) | st.frozensets(st.integers() | st.text(), max_size=3),
     max_leaves=5,
 )

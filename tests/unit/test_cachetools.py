@@ -2,8 +2,33 @@
 
 import pytest
 
-from holdall import AnyKeys, Digest, FileDirStore, MemoryStore, NullStore, PathKeys, Store
-from holdall.wrappers import cached_keys, cached_values, expiring, overlay, write_back
+from holdall import (
+    NOT_MINE,
+    AnyKeys,
+    Digest,
+    FileDirStore,
+    InvalidKeyError,
+    MemoryStore,
+    MultiFormatStore,
+    NullStore,
+    PathKeys,
+    ScriptStore,
+    SQLiteStore,
+    Store,
+    ZipStore,
+)
+from holdall.wrappers import (
+    append_only,
+    cached_keys,
+    cached_values,
+    compose,
+    expiring,
+    filt_iter,
+    overlay,
+    wrap_kvs,
+    write_back,
+    write_once,
+)
 
 cachetools = pytest.importorskip("cachetools")
 HOUR = 3600
@@ -11,6 +36,11 @@ HOUR = 3600
 
 def folder(place, **options):
     return FileDirStore(place, keys=AnyKeys() | PathKeys(suffix=".pkl"), **options)
+
+
+def script(path):
+    path.write_text("print('hello')\n")
+    return ScriptStore(path)
 
 
 STORES = {
@@ -25,7 +55,17 @@ STORES = {
     "write_back": lambda place: write_back(folder(place)),
     "expiring": lambda place: expiring(folder(place), ttl=HOUR),
     "overlay": lambda place: overlay(MemoryStore(), folder(place), write="all"),
+    "sqlite": lambda place: SQLiteStore(place / "cache.db"),
+    "sqlite of json": lambda place: SQLiteStore(place / "cache.db", serializer="json"),
+    "sqlite in memory of its own": lambda place: SQLiteStore(),
+    "a part of sqlite": lambda place: SQLiteStore(place / "cache.db").get_subdict(("part",)),
+    "sqlite, wrapped": lambda place: expiring(cached_keys(SQLiteStore(place / "cache.db")), ttl=HOUR),
+    "script": lambda place: script(place / "program.py"),
+    "zip": lambda place: ZipStore(place / "a.zip", serializer="json", keys=AnyKeys() | PathKeys()),
+    "a format of several": lambda place: MultiFormatStore(place, "json", keys=AnyKeys() | PathKeys()).json,
+    "a dict, wrapped": lambda place: compose(filt_iter(filt=lambda key: True), wrap_kvs(data_of_obj=str))({}),
 }
+PARTS = ("a part of a folder", "a part of sqlite")  # the empty tuple is below no prefix
 
 
 def calls_of(store, **options):
@@ -47,13 +87,118 @@ def test_a_store_is_a_cache(name, tmp_path):
         assert hello("QT") == "hello QT"
         assert hello("a", 1) == "hello a 1"
         assert hello("a/b", "..") == "hello a/b .."
-        if name != "a part of a folder":  # the empty tuple is below no prefix
+        if name not in PARTS:
             assert hello() == "hello"
-    assert len(calls) == len(store) == (3 if name == "a part of a folder" else 4)
+    assert len(calls) == len(store) == (3 if name in PARTS else 4)
     assert ("QT",) in store
     store.clear()
     assert hello("QT") == "hello QT"
     assert calls[-1] == ("QT",)
+    store.close()
+
+
+@pytest.mark.parametrize("name", [name for name in STORES if name not in PARTS])
+def test_a_store_is_a_cache_of_keyword_arguments_and_types(name, tmp_path):
+    store = STORES[name](tmp_path)
+    hello, calls = calls_of(store)
+    for _ in range(2):
+        assert [hello("a", sep="-"), hello("a", 1, sep="-"), hello("a")] == [
+            "hello-a",
+            "hello-a-1",
+            "hello a",
+        ]
+    assert len(calls) == len(store) == len(list(store)) == 3
+    store.clear()
+    typed, calls = calls_of(store, key=cachetools.keys.typedkey)
+    for _ in range(2):
+        assert [typed(1), typed(1.0), typed(True), typed("1", sep="-")] == [
+            *("hello 1", "hello 1.0", "hello True", "hello-1")
+        ]
+    assert len(calls) == len(store) == 4
+    store.close()
+
+
+def test_a_store_is_a_cache_for_guards_of_its_items(tmp_path):
+    for store in (append_only({}), write_once(SQLiteStore())):
+        hello, calls = calls_of(store)
+        assert [hello("a"), hello("a"), hello("a", sep="-")] == ["hello a", "hello a", "hello-a"]
+        assert len(calls) == 2
+        store.close()
+
+
+def test_the_other_options_of_cachetools(tmp_path):
+    import threading
+
+    with SQLiteStore(tmp_path / "cache.db") as store:
+        for options in (
+            {"info": True},
+            {"lock": threading.RLock()},
+            {"info": True, "lock": threading.RLock()},
+        ):
+            hello, calls = calls_of(store, **options)
+            assert [hello("a", sep="-"), hello("a", sep="-")] == ["hello-a", "hello-a"]
+            assert len(calls) == 1
+            if "info" in options:
+                assert hello.cache_info()[:2] == (1, 1)  # a hit, a miss
+            hello.cache_clear()
+            assert not store
+
+    class Greeter:
+        def __init__(self, store):
+            self.store = store
+            self.calls = 0
+
+        @cachetools.cachedmethod(lambda self: self.store)
+        def hello(self, name, sep=" "):
+            self.calls += 1
+            return f"hello{sep}{name}"
+
+    with SQLiteStore() as store:
+        greeter = Greeter(store)
+        assert [greeter.hello("a", sep="-") for _ in range(3)] == ["hello-a"] * 3
+        assert [greeter.hello("a") for _ in range(3)] == ["hello a"] * 3
+        assert greeter.calls == 2
+
+
+def test_keys_with_keyword_arguments_are_listed(tmp_path):
+    keys = [cachetools.keys.hashkey("a", sep="-"), cachetools.keys.typedkey(1, 1.5, x=b"y")]
+    with SQLiteStore(tmp_path / "cache.db", serializer="json") as store:
+        store.update(dict.fromkeys(keys, 1))
+        assert set(store) == set(keys)
+    with SQLiteStore(tmp_path / "cache.db") as store:
+        assert set(store) == set(keys)
+
+
+class HashedTuple(tuple):  # noqa: SLOT001  (it has attributes)
+    """A key that remembers its hash, as those of many caches."""
+
+    def __hash__(self):
+        if not hasattr(self, "_hash"):
+            self._hash = tuple.__hash__(self)
+        return self._hash
+
+
+def test_tuples_that_remember_their_hash_are_tuples(tmp_path):
+    key = HashedTuple(("a", 1, HashedTuple((2,))))
+    codec = AnyKeys()
+    assert codec.encode(key) == codec.encode(("a", 1, (2,)))
+    assert codec.decode(codec.encode(key)) == key
+    assert hash(codec.decode(codec.encode(key))) == hash(key)
+    with SQLiteStore(tmp_path / "cache.db", serializer="json") as store:
+        hello, calls = calls_of(store, key=lambda *args: HashedTuple(args))
+        assert [hello("a", 1), hello("a", 1), hello("a", True)] == ["hello a 1", "hello a 1", "hello a True"]
+        assert len(calls) == 2
+        assert list(store) == [("a", 1), ("a", True)]
+        assert type(next(iter(store))) is tuple
+
+
+def test_a_class_of_the_name_of_another_is_no_key():
+    fake = type("_HashedTuple", (tuple,), {"__module__": "cachetools.keys"})
+    for key in (fake, ("a", fake), object, ("a", list)):
+        with pytest.raises(InvalidKeyError, match="no name for type"):
+            AnyKeys().encode(key)
+    assert AnyKeys().decode("!type('cachetools.keys.hashkey')") is NOT_MINE
+    assert AnyKeys().decode("!type('os.system')") is NOT_MINE
 
 
 def test_results_are_kept_between_runs(tmp_path):

@@ -9,8 +9,17 @@ from importlib.util import find_spec
 
 import pytest
 
-from holdall import AnyKeys, Digest, FileDirStore, Persister, Store, Template
+from holdall import AnyKeys, Digest, FileDirStore, MemoryStore, Persister, Store, Template
 from holdall.errors import StoreUnavailableError
+from holdall.wrappers import (
+    cached_keys,
+    cached_values,
+    expiring,
+    filt_iter,
+    overlay,
+    wrap_kvs,
+    write_back,
+)
 
 SESSION = """
 import json, sys
@@ -135,8 +144,18 @@ class EndlessMapping(dict):
         Store(Store(Endless())),
         Store(Store(Endless()), keys="{}.txt").get_subdict("a"),
         Store(Endless()).get_subdict("key"),
+        cached_keys(Store(Endless())),
+        cached_keys(EndlessMapping(), keys_cache=sorted),
+        write_back(EndlessMapping()),
+        expiring(EndlessMapping(), ttl=60),
+        overlay({}, EndlessMapping()),
+        filt_iter(EndlessMapping(), filt=lambda key: False),
+        cached_values(wrap_kvs(EndlessMapping(), key_of_id=str)),
     ],
-    ids=["place", "foreign", "mapping", "nested", "view", "empty view"],
+    ids=[
+        *("place", "foreign", "mapping", "nested", "view", "empty view", "cached_keys", "sorted"),
+        *("write_back", "expiring", "overlay", "filt_iter", "cached_values"),
+    ],
 )
 def test_a_place_without_an_end_does_not_hang_the_prompt(store):
     keys, took = timed(store)
@@ -169,6 +188,29 @@ def test_there_is_nothing_to_complete_where_keys_cannot_be_listed():
     assert Store(Down())._ipython_key_completions_() == []
     assert Store({"x": 1}, keys=Digest())._ipython_key_completions_() == []
     assert Store({Digest().encode("x"): 1}, keys=Digest())._ipython_key_completions_() == []
+
+
+def test_wrappers_that_remember_give_what_they_list(monkeypatch):
+    place = {"b": 1, "a": 2}
+    listed = cached_keys(place, keys_cache=sorted)
+    assert listed._ipython_key_completions_() == list(listed) == ["a", "b"]
+    place["foreign"] = 3
+    listed["c"] = 4
+    assert sorted(listed._ipython_key_completions_()) == list(listed) == ["a", "b", "c"]
+    assert cached_keys(place, keys_cache=["b"])._ipython_key_completions_() == ["b"]
+    chosen = cached_keys(place, keys_cache=lambda keys: [key for key in keys if len(key) > 1])
+    assert chosen._ipython_key_completions_() == list(chosen) == ["foreign"]
+    buffered = write_back({"a": 1, "b": 2, 3: 4})
+    del buffered["a"]
+    buffered.update({"b": 5, "c/d": 6, 7: 8})
+    assert set(buffered._ipython_key_completions_()) == set(buffered) == {"b", "c/d", 3, 7}
+    assert buffered.get_subdict("c")._ipython_key_completions_() == ["d"]
+    assert overlay({"a": 1}, {"a": 1, "b": 2})._ipython_key_completions_() == ["a", "b"]
+    fresh = expiring(MemoryStore({"a": 1}), ttl=60)
+    assert fresh._ipython_key_completions_() == ["a"]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    assert fresh._ipython_key_completions_() == list(fresh) == []
 
 
 def test_all_kinds_of_keys_are_given():

@@ -278,7 +278,7 @@ def test_only_the_first_layer_need_be_writable():
         with pytest.raises(UnsupportedError, match="can only be read"):
             write()
     assert shown == {"a": 1}
-    for wrong in (overlay, lambda: overlay({}, write="last"), lambda: overlay(5)):
+    for wrong in (overlay, lambda: overlay({}, write="last"), lambda: overlay(5), lambda: overlay({}, None)):
         with pytest.raises(InvalidArgumentError):
             wrong()
 

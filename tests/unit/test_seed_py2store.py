@@ -1,17 +1,40 @@
 """The public examples of the field for stores: each must be possible here, in as few words."""
 
+import csv
+import io
 import json
 import os
 import pickle
+import threading
+import time
+import wave
+import zipfile
 from collections.abc import MutableMapping
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
-from holdall import FileDirStore, InvalidKeyError, Store, UnsupportedError
+from holdall import (
+    FileDirStore,
+    InvalidKeyError,
+    MemoryStore,
+    SQLiteStore,
+    Store,
+    Template,
+    UnsupportedError,
+    ZipStore,
+)
 from holdall.abc import Reader
+from holdall.serializers import TextSerializer, by_suffix
+from holdall.stores.document import DocumentStore
 from holdall.wrappers import (
     add_ipython_key_completions,
     aliases,
+    cached_keys,
+    cached_values,
     compose,
     filt_iter,
     wrap_kvs,
@@ -159,6 +182,9 @@ def test_converting_keys():
     s["another"] = "item"
     assert list(s) == ["foo", "another"]
     assert list(s.store.items()) == [("/ROOT/foo", "bar"), ("/ROOT/another", "item")]
+    s.store["elsewhere"] = 1
+    with pytest.raises(ValueError, match="wasn't prefixed with /ROOT/"):
+        list(s)
 
 
 def test_one_way_transformations():
@@ -287,19 +313,52 @@ def test_a_view_of_files(rootdir):
     assert type(s) is FileDirStore
 
 
+def test_caching_keys(rootdir):
+    s = filt_iter(FileDirStore(rootdir, serializer="text", suffix="", read_only=True), suffix=".py")
+    assert list(cached_keys(s)) == list(s)
+    ordered = cached_keys(s, keys_cache=sorted)
+    assert list(ordered) == ["filesys.py", "test/__init__.py", "test/util.py"]
+    (rootdir / "added.py").write_text("")
+    assert "added.py" not in ordered
+    ordered.refresh()
+    assert list(ordered)[0] == "added.py"  # noqa: RUF015
+    some = cached_keys(s, keys_cache=["test/util.py", "filesys.py"])
+    assert dict(some) == {"test/util.py": "# test/util.py\r\n", "filesys.py": "# filesys.py\r\n"}
+
+
+def test_caching_values_of_a_remote_place_in_files_and_these_in_memory(tmp_path):
+    fetched = []
+
+    class Remote(dict):
+        def __getitem__(self, key):
+            fetched.append(key)
+            return super().__getitem__(key)
+
+    files = FileDirStore(tmp_path / "kept", serializer="json")
+    near = cached_values(cached_values(Remote(a=[1], b=[2]), cache=files), cache=dict)
+    assert [near["a"], near["a"], near["b"]] == [[1], [1], [2]]
+    assert fetched == ["a", "b"]
+    assert files == {"a": [1], "b": [2]}
+    again = cached_values(cached_values(Remote(a=[1]), cache=files), cache=dict)
+    assert again["a"] == [1]
+    assert fetched == ["a", "b"]
+
+
 def test_aggregating_transformations(rootdir):
     key_filter_wrapper = filt_iter(filt=lambda key: key.endswith(".py"))
     key_and_value_wrapper = wrap_kvs(
         obj_of_data=lambda value: value.decode(), key_of_id=key_of_id, id_of_key=id_of_key
     )
-    my_cls_wrapper = compose(key_filter_wrapper, key_and_value_wrapper)
+    caching_wrapper = cached_keys(keys_cache=sorted)
+    my_cls_wrapper = compose(key_filter_wrapper, key_and_value_wrapper, caching_wrapper)
 
     @my_cls_wrapper
     class PyFilesReader(FileDirStore):
         """Access to local .py files"""
 
     s = PyFilesReader(rootdir, serializer="bytes", suffix="", read_only=True)
-    assert sorted(s) == [("filesys",), ("test", "__init__"), ("test", "util")]
+    assert list(s) == [("filesys",), ("test", "__init__"), ("test", "util")]
+    assert s["filesys"] == s["filesys",] == "# filesys.py\r\n"
     assert s["test", "util"] == "# test/util.py\r\n"
     assert PyFilesReader.__doc__ == "Access to local .py files"
     assert PyFilesReader.__name__ == "PyFilesReader"
@@ -362,23 +421,28 @@ def test_a_persister_with_some_methods_only():
 # ---------------------------------------------------------------------- tuples as keys, dicts as keys
 
 
-def test_files_as_the_cache_of_a_memoizer(tmp_path):
+def test_files_as_the_cache_of_cachetools(tmp_path):
+    cachetools = pytest.importorskip("cachetools")
+
     @wrap_kvs(id_of_key="/".join, key_of_id=lambda name: tuple(name.split("/")))
     class TupledPickleStore(FileDirStore):
-        """A local pickle store with tuple keys"""
+        """A local pickle store with tuple keys (to work well with cachetools)"""
 
-    cache = TupledPickleStore(tmp_path / "cache")
+    local_files_cache = TupledPickleStore(tmp_path / "cache")
+    calls = []
 
+    @cachetools.cached(cache=local_files_cache)
     def hello(x="world"):
-        try:
-            return cache[x,]
-        except KeyError:
-            return cache.setdefault((x,), f"hello {x}!")
+        calls.append(x)
+        return f"hello {x}!"
 
     assert hello("QT") == hello("QT") == "hello QT!"
-    assert list(cache) == [("QT",)]
-    with open(cache.file_of(("QT",)), "rb") as fp:
+    assert calls == ["QT"]
+    assert list(local_files_cache) == [("QT",)]
+    with open(local_files_cache.file_of(("QT",)), "rb") as fp:
         assert pickle.load(fp) == "hello QT!"
+    assert hello() == hello() == "hello world!"
+    assert calls == ["QT", "world"]
 
 
 def test_dicts_and_tuples_as_keys():
@@ -392,6 +456,10 @@ def test_dicts_and_tuples_as_keys():
     documents[{"_id": 1, "name": "a"}] = {"age": 1}
     assert list(documents) == [{"_id": 1, "name": "a"}]
     assert documents[{"name": "a", "_id": 1}] == {"age": 1}
+    named = Store({}, keys=Template("{_id:d}/{name}", keys="dict"))
+    basic_test(named, {"_id": 1234, "name": "bob"}, {"age": 42, "gender": "unspecified"})
+    tuples = Store({}, keys="{_id:d}/{name}")
+    basic_test(tuples, (1234, "bob"), {"age": 42, "gender": "unspecified"})
 
 
 def test_a_place_is_not_emptied_by_a_slip(rootdir):
@@ -405,8 +473,257 @@ def test_a_place_is_not_emptied_by_a_slip(rootdir):
 
 
 def test_keys_that_do_not_fit_are_not_written(tmp_path):
-    s = filt_iter(FileDirStore(tmp_path, serializer="bytes", suffix=""), regex=r"^[a-z]+_\d+\.wav$")
-    s["gun_1.wav"] = b"bang"
-    with pytest.raises(InvalidKeyError):
-        s["gun.txt"] = b"bang"
-    assert list(s) == ["gun_1.wav"]
+    for place in ("a_1.wav", "b.wav", "c.txt"):
+        (tmp_path / place).write_bytes(b"bang")
+    sounds = FileDirStore(tmp_path, serializer="bytes", keys="{}.wav")
+    assert sorted(sounds) == ["a_1", "b"]
+    sounds["gun"] = b"bang"
+    assert (tmp_path / "gun.wav").read_bytes() == b"bang"
+    basic_test(sounds, "foo", b"bar")
+    (tmp_path / "all").mkdir()
+    named = FileDirStore(tmp_path / "all", serializer="bytes", keys=Template("{}.wav", keys="str"))
+    named["gun.wav"] = b"bang"
+    for write in (named.__setitem__, named.setdefault):
+        with pytest.raises(InvalidKeyError):
+            write("gun.txt", b"bang")
+    (tmp_path / "all" / "c.txt").write_bytes(b"")
+    assert list(named) == ["gun.wav"]
+
+
+def test_paths_with_parameters(tmp_path):
+    for place in ("gun_1.wav", "gun_x.wav", "c.txt"):
+        (tmp_path / place).write_bytes(b"bang")
+    shots = FileDirStore(tmp_path, serializer="bytes", keys="{:s}_{:d}.wav")
+    assert list(shots) == [("gun", 1)]
+    shots["gun", 2] = b"bang"
+    assert (tmp_path / "gun_2.wav").exists()
+    for wrong in (("gun", "x"), ("gun", 1.5), "gun_3.wav", ("gun",)):
+        with pytest.raises(InvalidKeyError):
+            shots[wrong] = b"bang"
+    assert sorted(shots) == [("gun", 1), ("gun", 2)]
+    name = Template("{what}_{number:d}.wav")
+    assert name.to_dict("gun_7.wav") == {"what": "gun", "number": 7}
+    assert name.to_tuple({"what": "gun", "number": 7}) == ("gun", 7)
+    assert name.to_str(("gun", 7)) == "gun_7.wav"
+    assert name.to_namedtuple("gun_7.wav").number == 7
+
+
+def test_the_options_of_open(tmp_path):
+    texts = FileDirStore(
+        tmp_path, serializer=TextSerializer(encoding="latin-1", newline="\r\n"), suffix=".txt"
+    )
+    texts["a"] = "\u00e9\n"
+    assert (tmp_path / "a.txt").read_bytes() == b"\xe9\r\n"
+    assert texts["a"] == "\u00e9\n"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda place: Store(),
+        lambda place: Store({}),
+        lambda place: MemoryStore(serializer="json"),
+        FileDirStore,
+        lambda place: FileDirStore(place, serializer="text"),
+        lambda place: FileDirStore(place, serializer=by_suffix({".foo": "json"}), keys="{}.foo"),
+        lambda place: FileDirStore(place, keys="{}", serializer="text"),
+        lambda place: SQLiteStore(place / "table.db"),
+        lambda place: ZipStore(place / "a.zip", serializer="text"),
+        lambda place: DocumentStore(place / "settings.json"),
+    ],
+)
+def test_every_place_passes_the_basic_test(make, tmp_path):
+    with make(tmp_path) as store:
+        basic_test(store)
+
+
+# ---------------------------------------------------------------------- zips, formats, what is far away
+
+
+def zipped(items):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in items.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def test_files_of_a_zip_that_came_as_bytes(tmp_path):
+    b = zipped({"AK.TXT": "AK,F,1910,Mary,14\nAK,F,1910,Annie,12\n", "AL.TXT": "", "deep/er/AR.TXT": ""})
+    z = ZipStore(b)
+    assert list(z) == ["AK.TXT", "AL.TXT", "deep/er/AR.TXT"]
+    v = z["AK.TXT"]
+    assert type(v) is bytes
+    assert next(csv.reader(io.StringIO(v.decode()))) == ["AK", "F", "1910", "Mary", "14"]
+    tables = ZipStore(b, serializer=by_suffix({".txt": "csv"}))
+    assert tables["AK.TXT"][1] == ["AK", "F", "1910", "Annie", "12"]
+    assert list(z.get_subdict("deep")) == ["er/AR.TXT"]
+    (tmp_path / "names.zip").write_bytes(b)
+    zips = wrap_kvs(FileDirStore(tmp_path, serializer="bytes", keys="{}.zip"), obj_of_data=ZipStore)
+    assert zips["names"]["AL.TXT"] == b""
+
+
+def test_objects_by_the_format_of_their_names(tmp_path):
+    misc = FileDirStore(tmp_path, serializer=by_suffix())
+    misc.update(
+        {"a.json": {"x": [1]}, "b.csv": [["n"], ["1"]], "c.txt": "text", "d.pkl": {1: map}, "e.bin": b"x"}
+    )
+    misc["f.ini"] = {"section": {"key": "value"}}
+    assert json.loads((tmp_path / "a.json").read_text()) == misc["a.json"] == {"x": [1]}
+    assert misc["d.pkl"] == {1: map}
+    assert misc["f.ini"]["section"]["key"] == "value"
+    assert DocumentStore(tmp_path / "f.ini")["section/key"] == "value"
+
+    def preset(key, value):
+        return json.dumps(value) if key.endswith(".json") else value
+
+    def postget(key, data):
+        return json.loads(data) if key.endswith(".json") else data
+
+    own = wrap_kvs({}, preset=preset, postget=postget)
+    own.update({"a.json": [1], "b": "raw"})
+    assert own == {"a.json": [1], "b": "raw"}
+    assert own.store == {"a.json": "[1]", "b": "raw"}
+
+
+@pytest.fixture
+def site():
+    """Serve pages on this machine: gives the address, what can be asked for, and what was."""
+    pages, asked = {}, []
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200 if self.path in pages else 404)
+            self.end_headers()
+            self.wfile.write(pages.get(self.path, b""))
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", pages, asked
+        server.shutdown()
+
+
+class Internet(Reader):
+    """The content of urls."""
+
+    def __getitem__(self, k):
+        try:
+            with urlopen(k, timeout=10) as answer:
+                return answer.read()
+        except HTTPError as error:
+            error.close()
+            raise KeyError(k) from None
+
+    def __iter__(self):
+        raise UnsupportedError("nobody can list the internet")
+
+
+def grazed(folder, **options):
+    """Give the content of urls, kept in a folder, and that folder."""
+    kept = FileDirStore(folder, serializer="bytes", suffix="")
+    return cached_values(Internet(), cache=kept, **options), kept
+
+
+def test_caching_the_internet(site, tmp_path):
+    address, pages, asked = site
+    pages["/jokes.json"] = json.dumps([{"id": "1", "title": "want to hear me say something funny?"}]).encode()
+    url = f"{address}/jokes.json"
+    g, kept = grazed(tmp_path)
+    assert url not in kept
+    assert json.loads(g[url].decode())[0]["id"] == "1"
+    assert g[url] == pages["/jokes.json"]
+    assert asked == ["/jokes.json"]
+    assert list(kept) == sorted(kept)[:3] == [url]
+    assert len(kept) == 1
+    again, kept = grazed(tmp_path)
+    assert again[url] == pages["/jokes.json"]
+    assert asked == ["/jokes.json"]
+    del kept[url]
+    pages["/jokes.json"] = b"new"
+    assert again[url] == b"new"
+    with pytest.raises(KeyError):
+        g[f"{address}/none"]
+    assert f"{address}/none" not in kept
+    # "getting your content in a more ready-to-use object than bytes"
+    assert wrap_kvs(g, obj_of_data=bytes.decode)[url] == "new"
+    # "putting an expiry date on some cached items"
+    fresh, _ = grazed(tmp_path, max_age=0.2)
+    time.sleep(0.3)
+    pages["/jokes.json"] = b"newer"
+    assert fresh[url] == b"newer"
+
+
+def test_a_reader_of_what_was_fetched_once(site, tmp_path):
+    address, pages, asked = site
+    pages["/emojis"] = json.dumps({"cow": f"{address}/cow", "duck": f"{address}/duck"}).encode()
+    pages["/cow"] = b"image of a cow"
+    g, _ = grazed(tmp_path)
+
+    class Urls(Reader):
+        """A store of emoji urls; fetches and keeps the map of names to urls when first used."""
+
+        data_source_url = f"{address}/emojis"
+
+        @cached_property
+        def data(self):
+            return json.loads(g[self.data_source_url].decode())
+
+        def __iter__(self):
+            yield from self.data
+
+        def __getitem__(self, k):
+            return self.data[k]
+
+    @add_ipython_key_completions
+    @wrap_kvs(obj_of_data=lambda url: g[url].decode())
+    class Images(Urls):
+        """An emoji reader returning images."""
+
+    emojis = Urls()
+    assert asked == []
+    assert (len(emojis), emojis["cow"]) == (2, f"{address}/cow")
+    images = Images()
+    assert images["cow"] == images["cow"] == "image of a cow"
+    assert images._ipython_key_completions_() == ["cow", "duck"]
+    assert asked == ["/emojis", "/cow"]
+
+
+def test_what_a_search_engine_needs(rootdir):
+    def search(texts, words):
+        found = {key: sum(text.count(word) for word in words.split()) for key, text in texts.items()}
+        return [key for key, hits in sorted(found.items(), key=lambda item: -item[1]) if hits]
+
+    store_to_search = FileDirStore(rootdir, serializer="text", keys="{}.py", read_only=True)
+    assert search(store_to_search, "util") == ["test/util"]
+    assert search({"a": "something funny", "b": "nothing"}, "funny") == ["a"]
+
+
+def test_waveforms_of_tagged_short_sounds(tmp_path):
+    for name, seconds in (("gunshot_1", 1), ("gunshot_2", 20), ("bird_1", 1)):
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 1, 10, 0, "NONE", ""))
+            file.writeframes(bytes(range(10)) * seconds)
+
+    def waveform(data):
+        with wave.open(io.BytesIO(data)) as file:
+            return list(file.readframes(file.getnframes()))
+
+    def mk_file_filter(source, tag, max_size_s):
+        def keep(key):
+            if not key.startswith(tag):
+                return False
+            with wave.open(io.BytesIO(source[key])) as file:
+                return file.getnframes() / file.getframerate() <= max_size_s
+
+        return keep
+
+    audio_source = FileDirStore(tmp_path, serializer="bytes", keys="{}.wav", read_only=True)
+    filt = mk_file_filter(audio_source, tag="gunshot", max_size_s=10)
+    s = wrap_kvs(filt_iter(audio_source, filt=filt), obj_of_data=waveform)
+    assert list(s) == ["gunshot_1"]
+    assert s["gunshot_1"] == list(range(10))
+    assert list(s.values()) == [list(range(10))]

@@ -1,7 +1,9 @@
 """Names of hashables built of literals, types kept apart."""
 
 import re
+import sys
 from collections.abc import Callable, Hashable, Mapping
+from importlib import import_module
 from keyword import iskeyword
 from typing import Any
 
@@ -17,7 +19,9 @@ _SMALL_INT = re.compile(r"!(-?[1-9][0-9]{0,17}|0)")
 _STRING_ESCAPE = re.compile(r"[\\'\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LITERALS = frozenset({str, int, float, complex, bool, bytes, tuple, frozenset, type(None)})
 _TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORDS = ("True", "False", "None", "nan", "inf", "frozenset", "complex")
+_WORDS = ("True", "False", "None", "nan", "inf", "frozenset", "complex", "type")
+# The class that cachetools puts between the positional and the keyword arguments of a call.
+_MARK = "cachetools.keys._HashedTuple"
 
 _Conversion = tuple[type, Callable[[Any], Any], Callable[[str], Any]]
 
@@ -35,10 +39,11 @@ def _backslash(match: re.Match[str]) -> str:
 class AnyKeys(Value[Any]):
     """Hashables built of literals, types kept apart: the default of databases.
 
-    Keys are `str`, `int`, `float`, `complex`, `bool`, `bytes`, `None`, and tuples and frozensets of such.
-    Text is its own id unless it begins with "!"; all else is "!" and a literal. ``1``, ``True``, ``1.0``,
-    ``"1"`` and ``("1",)`` never share an id, and come back with their types. Instances of subclasses are
-    refused, since they would come back as something else.
+    Keys are `str`, `int`, `float`, `complex`, `bool`, `bytes`, `None`, tuples and frozensets of such, and
+    the classes of these. Text is its own id unless it begins with "!"; all else is "!" and a literal. ``1``,
+    ``True``, ``1.0``, ``"1"`` and ``("1",)`` never share an id, and come back with their types. Instances of
+    subclasses are refused, since they would come back as something else. Only a tuple of a class that adds
+    nothing to be seen, neither fields nor methods, and that equals the plain tuple, is that tuple.
 
     Parameters
     ----------
@@ -56,6 +61,10 @@ class AnyKeys(Value[Any]):
     Threads and processes: immutable, and the same for any hash seed. Cost: 0.1 µs for `str`, under 1 µs
     for small `int`, 10 to 50 µs to decode others. Nothing is ever evaluated. Nesting ends at 40 levels,
     integers at 4300 digits.
+
+    The keys of `cachetools` are tuples of arguments, in some versions of such a class, with a class of its
+    own before keyword arguments. They all have ids; one with that class is listed where `cachetools` is
+    installed.
 
     Examples
     --------
@@ -138,10 +147,23 @@ class AnyKeys(Value[Any]):
             return f"frozenset({{{', '.join(sorted(parts))}}})" if parts else "frozenset()"
         if kind in self._tags:
             return self._tagged(value, key)
+        if isinstance(value, tuple) and _adds_nothing(value):
+            return self._text(tuple(value), key, depth)
+        if kind is type and (text := self._class(value)):
+            return f"type({text})"
         raise InvalidKeyError(
             f"no name for {named(kind)} in key {shown(key)}: use str, numbers, bytes, None, tuples or "
             f"frozensets of exactly these types, or AnyKeys(types={{'tag': {kind.__name__}}})",
         )
+
+    def _class(self, value: type) -> str:
+        """Name a class that keys may have, or give "" for others."""
+        if value in _LITERALS:
+            return f"'{value.__name__}'"
+        if value in self._tags:
+            return self._tags[value]
+        module, _, name = _MARK.rpartition(".")
+        return f"'{_MARK}'" if value is getattr(sys.modules.get(module), name, None) else ""
 
     def _tagged(self, value: Any, key: Any) -> str:
         """Write a value of an opt-in type, if it comes back."""
@@ -203,8 +225,32 @@ class AnyKeys(Value[Any]):
                 return frozenset(self._value(part) for part in (args[0].elts if args else ()))
             if name == "complex":
                 return complex(*(self._value(part) for part in args))
+            if name == "type":
+                named_by_tag = type(args[0]).__name__ == "Name"
+                return self.types[args[0].id][0] if named_by_tag else _class_named(args[0].value)
             return self.types[name][2](args[0].value)
         raise ValueError(kind)
+
+
+def _adds_nothing(value: tuple[Any, ...]) -> bool:
+    """Tell whether a tuple of a subclass is nothing but a tuple, to a dict and to who reads it."""
+    kind, plain = type(value), tuple(value)
+    names = {name for cls in kind.__mro__ if cls not in tuple.__mro__ for name in vars(cls)}
+    names.update(getattr(value, "__dict__", ()))
+    if "_fields" in names or not all(name.startswith("_") for name in names):
+        return False
+    try:
+        return value == plain and plain == value and hash(value) == hash(plain)
+    except Exception:  # whatever comparison raises, this is no plain tuple
+        return False
+
+
+def _class_named(name: str) -> type:
+    """Give the class of that name, of the few that are known by name."""
+    if name == _MARK:
+        module, _, own = name.rpartition(".")
+        return vars(import_module(module))[own]  # type: ignore[no-any-return]
+    return next(cls for cls in _LITERALS if cls.__name__ == name)
 
 
 def _conversion(tag: str, given: Any) -> _Conversion:

@@ -246,6 +246,16 @@ class WriteBackPersister(PersisterWrapper):
     def pages(self, prefix: str = "") -> Iterator[list[Any]]:  # docstring inherited
         return Reader.pages(self, prefix)
 
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        with self._buffer.lock:
+            held = dict(self._buffer.items)
+        waiting = [id for id, (_, data) in held.items() if data is not _DELETED]
+        found = [id for id in waiting if not prefix or (isinstance(id, str) and id.startswith(prefix))]
+        found += [id for id in self.inner.peek(prefix, limit=limit, seconds=seconds) if id not in held]
+        return found[:limit]
+
     # ------------------------------------------------------------------ what only the place can tell
 
     def _settle(self, id: Any) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any, BinaryIO
 
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, conflict
@@ -84,6 +85,13 @@ class ExpiringPersister(PersisterWrapper):
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         return Reader.pages(self, prefix)
+
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[str]:  # docstring inherited
+        until = monotonic() + 2 * seconds
+        found = self.inner.peek(prefix, limit=limit, seconds=seconds)
+        return [id for id in found if monotonic() < until and id in self]
 
     def __iter__(self) -> Iterator[str]:
         return self.ids()

@@ -1,9 +1,9 @@
 """Several stores as one."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar, overload
 
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
@@ -22,6 +22,9 @@ __all__ = ["OverlayPersister", "overlay"]
 _CAS = frozenset({Capability.CAS_THREADS, Capability.CAS_HOST, Capability.CAS_WORLD})
 _CAS_BEYOND = _CAS - {Capability.CAS_THREADS}
 _NOTHING: Final = object()
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class OverlayPersister(Persister):
@@ -158,6 +161,16 @@ class OverlayPersister(Persister):
                     met.add(name)
                     yield id
 
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        share = seconds / len(self.layers)
+        found: dict[Any, Any] = {}
+        for layer in self.layers:
+            for id in layer.peek(prefix, limit=limit, seconds=share):
+                found.setdefault(self._name(id), id)
+        return list(found.values())[:limit]
+
     def __iter__(self) -> Iterator[Any]:
         return self.ids()
 
@@ -277,14 +290,18 @@ def _tagged(number: int, stat: Stat) -> Stat:
     return stat._replace(etag=f"{number}-{stat.etag}")
 
 
+@overload
+def overlay(*stores: Mapping[K, V], write: str = "first", promote: bool = False) -> Store[K, V]: ...
+@overload
+def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]: ...
 def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]:
     """Show several stores as one: the first that has a key gives its value.
 
     Parameters
     ----------
     *stores
-        Stores, or mappings, or classes of these, the uppermost first; all but those written to may be
-        read-only.
+        Stores or mappings, the uppermost first; all but those written to may be read-only. A class is
+        called, and makes a new one.
     write
         ``"first"`` writes to the first store, ``"all"`` to all of them.
     promote
@@ -298,7 +315,7 @@ def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[
     Raises
     ------
     InvalidArgumentError
-        If there is no store, or `write` is not one of those words.
+        If there is no store, something else is given, or `write` is not one of those words.
     UnsupportedError
         If a store that is to be written to, by `write` or `promote`, can only be read; with
         ``write="first"`` and no promotion, only the writes themselves are refused.
@@ -331,6 +348,8 @@ def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[
     """
     if not stores:
         raise InvalidArgumentError("overlay needs one store or more")
+    if any(store is None for store in stores):  # Store(None) would be a new dict, and hide a mistake
+        raise InvalidArgumentError("overlay takes stores, mappings or classes of these, got None")
     if write not in ("first", "all"):
         raise InvalidArgumentError(f'write is "first" or "all", got {write!r:.80}')
     layers = [store if isinstance(store, Store) else Store(store) for store in stores]

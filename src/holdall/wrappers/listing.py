@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from holdall.abc import Persister, PersisterWrapper, Unary
@@ -180,6 +181,20 @@ class CachedKeysPersister(PersisterWrapper):
 
     def pages(self, prefix: str = "") -> Iterator[list[Any]]:  # docstring inherited
         yield list(self.ids(prefix))
+
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        with self._lock:
+            if self._known is not None or self._pick is None:
+                found = (
+                    id
+                    for id in self._listed().values()
+                    if not prefix or (isinstance(id, str) and id.startswith(prefix))
+                )
+                return list(islice(found, limit))
+        # To list may take long, and who only has a glance does not wait for it.
+        return list(self._pick(self.inner.peek(prefix, limit=limit, seconds=seconds)))
 
     def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
         if self._pick is None:  # a few of many, or of a place that cannot be listed
