@@ -500,7 +500,7 @@ class PersisterWrapper(Persister):
         return self.inner.lock  # type: ignore[no-any-return]
 
     def _writable(self) -> Any:
-        if Capability.WRITABLE not in self.inner.capabilities:
+        if not hasattr(self.inner, "put"):  # a Reader; what refuses writes by itself also says why
             raise UnsupportedError(f"{self.place} can only be read")
         return self.inner
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from holdall import DELETE_CURRENT, KEEP_CURRENT, FileDirStore, MemoryStore, Store
+from holdall import DELETE_CURRENT, KEEP_CURRENT, FileDirStore, MemoryStore, NullStore, Store
 from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE
 from holdall.errors import HoldallError, InvalidArgumentError, MismatchError, ReadOnlyError
 from holdall.wrappers import append_only, read_only, write_once, write_once_checks
@@ -329,3 +329,11 @@ def test_cycles_and_arrays_are_compared():
     for _ in range(50_000):
         deep, other_deep = [deep], [other_deep]
     assert same_value(deep, other_deep)
+
+
+@pytest.mark.parametrize("wrapper", [append_only, write_once])
+def test_a_guarded_null_store_still_takes_everything(wrapper):
+    store = wrapper(NullStore())
+    store["x"] = 1
+    store.update(y=2)
+    assert dict(store) == {}
