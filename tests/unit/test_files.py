@@ -39,6 +39,7 @@ from holdall import (
     UnsupportedError,
     UntrustedStoreError,
 )
+from holdall.keys import Suffix
 from holdall.persisters.files import FilesPersister
 from processes._support import PYTHON, child_environment, control, files_below, leftovers, tree
 
@@ -1640,3 +1641,23 @@ def test_options_that_are_not_ours_are_refused(path):
         FileDirStore(os.fsencode(path))
     assert not path.exists()
     assert sys.getfilesystemencoding() == "utf-8"
+
+
+def test_what_is_hidden_is_neither_listed_nor_found(tmp_path):
+    (tmp_path / "deep" / ".git").mkdir(parents=True)
+    for name in (".hidden", "deep/.env", "deep/.git/config", "seen"):
+        (tmp_path / name).write_text("x")
+    store = FileDirStore(tmp_path, serializer="text", keys=Suffix(""))
+    shown = FileDirStore(tmp_path, serializer="text", keys=Suffix(""), hidden=True)
+    assert list(store) == ["seen"]
+    assert sorted(shown) == [".hidden", "deep/.env", "deep/.git/config", "seen"]
+    for name in (".hidden", "deep/.env", "deep/.git/config"):
+        assert shown[name] == "x"
+        assert name in shown
+        assert name not in store
+        for look in (store.__getitem__, store.etag, store.timestamp, store.__delitem__):
+            with pytest.raises(KeyError):
+                look(name)
+        assert store.get(name) is None
+        assert store.discard(name) is False
+    assert (tmp_path / ".hidden").exists()

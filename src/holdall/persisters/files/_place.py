@@ -226,6 +226,8 @@ class FilesPlace(Persister):
         KeyError
             If there is no such file, or it cannot have one.
         """
+        if not self.hidden and isinstance(id, str) and (id[:1] == "." or "/." in id):
+            raise KeyError(id)  # it is not listed either
         for again in (True, False):
             try:
                 if self._folder.fd < 0 and not self._folder.open():

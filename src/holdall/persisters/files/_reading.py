@@ -66,7 +66,7 @@ class FilesReading(FilesPlace):
     def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
         # _open() stands here again, in line: a call and a tuple less is a tenth of a small read.
         try:
-            nested = "/" in id
+            nested = "/" in id or id[:1] == "."
             fd = self._find(id, open_for_reading) if nested else os_open(id, READ, dir_fd=self._folder.fd)
         except (OSError, ValueError, TypeError) as error:
             fd = self._retry(id, error)
@@ -92,7 +92,7 @@ class FilesReading(FilesPlace):
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         # In line what _open() does, as in fetch().
         try:
-            nested = "/" in id
+            nested = "/" in id or id[:1] == "."
             fd = self._find(id, open_for_reading) if nested else os_open(id, READ, dir_fd=self._folder.fd)
         except (OSError, ValueError, TypeError) as error:
             fd = self._retry(id, error)
