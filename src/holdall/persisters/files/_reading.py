@@ -135,7 +135,7 @@ class FilesReading(FilesPlace):
 
     def __contains__(self, id: object) -> bool:
         try:
-            if "/" not in id:  # type: ignore[operator]
+            if "/" not in id and id[:1] != ".":  # type: ignore[operator,index]
                 stat = os_stat(id, dir_fd=self._folder.fd, follow_symlinks=False)  # type: ignore[arg-type]
                 return stat.st_mode & KIND == REGULAR
         except (OSError, ValueError, TypeError):
