@@ -21,6 +21,7 @@ from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries, open_store, warn
 from holdall.memo._flight import Flight, Flights
 from holdall.memo._hot import Entry, Hot
+from holdall.memo._locks import KeyLocks
 from holdall.memo._options import Options
 from holdall.memo._source import full_name, nonlocals, source_version
 
@@ -113,6 +114,8 @@ class Core:
         self._store: Any = _UNKNOWN
         self._entries: Any = _UNKNOWN
         self._locks: Any = _UNKNOWN
+        # A look before the lock is for nothing where results are mostly new; one miss foretells another.
+        self._lock_first = False
         self._offset = 0
 
     def _reset_counters(self) -> None:
@@ -140,13 +143,14 @@ class Core:
         """Give the result of a call: known, awaited, or computed by this caller."""
         call = self._call(values)
         call.quick, call.owner = quick, owner
-        value = self._in_memory(call)
-        if value is not MISSING:
-            return value
-        if not self._options.lock:
-            return (yield from self._lead(call, Flight(owner)))
+        if call.key in self._hot.entries:
+            value = self._in_memory(call)
+            if value is not MISSING:
+                return value
         while True:
-            flight, leads = self._flights.begin(call.key, owner)
+            flight, leads = (
+                self._flights.begin(call.key, owner) if self._options.lock else (Flight(owner), True)
+            )
             if leads:
                 break
             if not Flights.wait(owner, flight):  # we are called by what we would wait for
@@ -164,42 +168,60 @@ class Core:
                 self._hit()
                 return self._own(flight.value)
         try:
-            flight.value = yield from self._lead(call, flight)
-            return flight.value
-        finally:
-            self._flights.end(call.key, flight)
-
-    def _lead(self, call: Call, flight: Flight) -> Steps:
-        """Look in the store, and compute if no other process does."""
-        value = self._in_memory(call)
-        if value is not MISSING:
-            flight.succeeded = True
+            entries = None if call.local else self._opened()
+            lock_first = self._lock_first and entries is not None
+            value = MISSING if lock_first else self._look(call, entries)
+            if value is MISSING:
+                value = yield from self._lead(call, entries, flight)
+            else:
+                flight.succeeded = True
+            flight.value = value
             return value
-        entries = None if call.local else self._opened()
-        if entries is None:
-            return (yield from self._compute(call, None, flight))
+        finally:
+            if self._options.lock:
+                self._flights.end(call.key, flight)
+
+    def _lead(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:
+        """Compute a result, unless another process does."""
+        locks = None if entries is None else self._key_locks(entries)
+        if locks is None:
+            return (yield from self._compute(call, entries, flight))
         offset = int(call.digest[:15], 16) ^ self._offset
-        locks = self._locks
         pause = _FIRST_PAUSE
         while True:
-            free = locks is None or (locks is not _UNKNOWN and locks.acquire(offset, call.owner))
+            free = locks.acquire(offset, call.owner)
             try:
-                value, expires = (MISSING, inf) if self._fresh else entries.look(call.key)
+                value = self._look(call, entries)  # again: now nobody else can be about to write it
                 if value is not MISSING:
-                    self._hot.put(call.key, self._own(value), call.quick, expires)
-                    self._store_hit()
+                    self._lock_first = False
                     flight.succeeded = True
                     return value
+                self._lock_first = True
                 if free:
                     return (yield from self._compute(call, entries, flight))
             finally:
-                if free and locks is not None:
+                if free:
                     locks.release(offset)
-            if locks is _UNKNOWN:  # not asked for before there is something to compute
-                locks = self._locks = entries.locks if self._options.lock else None
-            else:
-                yield pause
-                pause = min(pause * 1.5, _LONGEST_PAUSE)
+            yield pause
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _look(self, call: Call, entries: Entries | None) -> Any:
+        """Give a known result, `MISSING` if there is none."""
+        if self._fresh:
+            return MISSING
+        value = self._in_memory(call) if call.key in self._hot.entries else MISSING
+        if value is MISSING and entries is not None:
+            value, expires = entries.look(call.key)
+            if value is not MISSING:
+                self._hot.put(call.key, self._own(value), call.quick, expires)
+                self._store_hit()
+        return value
+
+    def _key_locks(self, entries: Entries) -> KeyLocks | None:
+        """Give the locks among processes, which are opened when there is something to compute."""
+        if self._locks is _UNKNOWN:
+            self._locks = entries.locks if self._options.lock else None
+        return self._locks  # type: ignore[no-any-return]
 
     def _compute(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:
         """Let the function be called, and keep what it gives."""

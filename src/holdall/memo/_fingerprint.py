@@ -309,7 +309,7 @@ _found: WeakKeyDictionary[type, Encode] = WeakKeyDictionary()
 _registered: dict[type, Encode] = {}
 
 
-def register(cls: type, to_key: Callable[[Any], Any]) -> None:
+def register(cls: Any, to_key: Callable[[Any], Any]) -> None:
     """Tell what objects of a class are, for the keys of memoized functions.
 
     Parameters

@@ -72,12 +72,17 @@ class Hot:
         if self.maxsize == 0 or (self.max_bytes is not None and size > self.max_bytes):
             self.discard(key)
             return
+        entry = Entry(key, value, expires, size)
         with self._lock:
-            self.discard(key)
-            entry = self.entries[key] = Entry(key, value, expires, size)
+            if key in self.entries:
+                self.discard(key)
+            self.entries[key] = entry
             self._bytes += size
-            self.alias(quick, entry)
-            self._shrink()
+            if quick is not None:
+                entry.aliases = (quick,)
+                self.quick[quick] = entry
+            if self.maxsize is not None or self.max_bytes is not None:
+                self._shrink()
 
     def alias(self, quick: Any, entry: Entry) -> None:
         """Let an entry be found by a quick key too."""

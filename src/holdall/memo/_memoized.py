@@ -76,7 +76,7 @@ class Memoized(Core, Generic[P, R]):
         if entry is not None and (self._ttl is None or time.time() < entry.expires):
             self._hit()
             entry.used = True
-            return self._own(entry.value)  # type: ignore[no-any-return]
+            return entry.value if self._copied is None else self._copied(entry.value)  # type: ignore[no-any-return]
         # In line, so that a recursive function needs one frame a level more than without us.
         steps = self._steps(values, quick, get_ident())
         answer: Any = None
