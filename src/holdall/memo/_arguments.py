@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from holdall.errors import InvalidArgumentError
 from holdall.memo._fingerprint import Encoder, Unkeyable
+from holdall.memo._readable import readable
 
 __all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "quick_key"]
 
@@ -19,7 +20,6 @@ Keyed = tuple[str, bool]
 _EMPTY: Any = inspect.Parameter.empty
 _DIGEST_SIZE = 20  # bytes: 2**80 calls until two of them share a digest by chance
 _FORMAT = b"holdall memo 1\n"
-_READABLE = 120  # characters
 
 #: Equal objects of one of these classes are the same argument, and they are hashed quickly.
 ATOMS = frozenset({int, str, bool, bytes, type(None)})
@@ -216,12 +216,9 @@ class Arguments:
         encoder = Encoder(typed=self.typed, token=self._token if self._local else None)
         position = 0
         try:
-            for position, value in enumerate(values):
-                if self._by_identity and self.names[self._positions[position]] in self._by_identity:
-                    encoder.out.append(b"@%d;" % self._identity(value))
-                    encoder.local = True
-                else:
-                    self._add(encoder, value, position)
+            for value in values:
+                self._add(encoder, value, position)
+                position += 1
         except Unkeyable as error:
             raise self._refused(position, str(error)) from None
         except RecursionError:
@@ -230,7 +227,20 @@ class Arguments:
         digest.update(b"".join(encoder.out))
         return digest.hexdigest(), encoder.local
 
+    def readable(self, values: tuple[Any, ...]) -> str:
+        """Show arguments that have a key in one line; those with one key look alike."""
+        pairs = []
+        for position, value in enumerate(values):
+            encoder = Encoder(typed=self.typed, token=self._token if self._local else None)
+            self._add(encoder, value, position)
+            pairs.append((self._titles[position], b"".join(encoder.out)))
+        return readable(pairs)
+
     def _add(self, encoder: Encoder, value: Any, position: int) -> None:
+        if self._by_identity and self.names[self._positions[position]] in self._by_identity:
+            encoder.out.append(b"@%d;" % self._identity(value))
+            encoder.local = True
+            return
         try:
             encoder.add(value)
         except Unkeyable:
@@ -270,24 +280,5 @@ class Arguments:
             known = self._identities.setdefault(address, (keeper, number))
         return known[1]
 
-    # ------------------------------------------------------------------ for humans
-
-    def readable(self, values: tuple[Any, ...]) -> str:
-        """Show arguments in one line that may be a part of a name."""
-        if self._key is not None:
-            text = str(values[0])
-        else:
-            pairs = zip(self._titles, values, strict=True)
-            text = ", ".join(f"{name}={_shown(value)}" for name, value in pairs)
-        text = "".join(c if c.isprintable() and c != "/" else "_" for c in text)
-        return text if len(text) <= _READABLE else text[: _READABLE - 3] + "..."
-
 
 _numbers = itertools.count(1)
-
-
-def _shown(value: Any) -> str:
-    try:
-        return " ".join(repr(value).split())
-    except Exception:
-        return type(value).__name__

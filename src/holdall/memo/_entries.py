@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -47,7 +47,10 @@ def open_store(place: Any) -> Any:
 def is_place(thing: Any) -> bool:
     """Tell what may be the place of results from a function to be memoized."""
     return isinstance(thing, str | os.PathLike | Mapping) or (
-        hasattr(thing, "__getitem__") and hasattr(thing, "__iter__") and not callable(thing)
+        hasattr(thing, "__getitem__")
+        and hasattr(thing, "__iter__")
+        and not callable(thing)
+        and not isinstance(thing, Sequence)
     )
 
 
@@ -70,7 +73,8 @@ class Entries:
     """
 
     def __init__(self, store: Any, name: str, ttl: float | None) -> None:
-        self.view = store.get_subdict(name)
+        in_tuples = getattr(store.keys_codec, "tuples", False)
+        self.view = store.get_subdict(tuple(name.split("/")) if in_tuples else name)
         self.name = name
         self.ttl = ttl
         self._warned: set[str] = set()
