@@ -292,7 +292,8 @@ class Core:
             return f"{name}/@{source_version(self.__wrapped__)}"
         if version is not None:
             name += f"/@{version}"
-        others = nonlocals(self.__wrapped__)
+        # Who gives a name says what the function is.
+        others = "" if self._options.name else nonlocals(self.__wrapped__)
         return f"{name}/~{others}" if others else name
 
     @property

@@ -64,7 +64,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         source of the function, of its nonlocal constants, and of the constants and functions of its
         module that it uses.
     name
-        What the function is called in the store; None for its module and qualified name.
+        What the function is called in the store. None for its module and qualified name, and a digest of
+        the nonlocal constants that it uses, so that the functions of one factory keep apart.
     maxsize
         How many results memory holds at the most; None for any number. Unless told, 10,000 beside a store
         and any number without one.

@@ -6,7 +6,7 @@ number was when they were given.
 
 import struct
 
-from holdall.memo._fingerprint import INLINE
+from holdall.memo._fingerprint import INLINE, LARGE
 
 __all__ = ["readable"]
 
@@ -79,7 +79,8 @@ class _Text:
             return repr(self.text())
         if tag == b"b":
             size = int(self.until(b":"))
-            return repr(self.take(size)) if size < INLINE else f"<{size} bytes>"
+            data = self.take(size if size < INLINE else LARGE().digest_size)
+            return repr(data) if size < INLINE else f"<{size} bytes>"
         if two[1:] == b"<":
             raise LookupError
         return _WORDS[tag]
