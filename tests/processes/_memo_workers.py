@@ -1,6 +1,7 @@
 """What the workers of a crew do with memoized functions: each gets its number first."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -11,13 +12,17 @@ from holdall import memoize
 from processes._support import collect, fork
 
 
+def _note(log, x):
+    with open(log, "ab", buffering=0) as file:
+        file.write(b"%d\n" % x)
+
+
 def _logged(place, log, seconds):
     """Memoize a slow function that notes each of its calls in a file."""
 
     @memoize(place, name="slow")
     def slow(x):
-        with open(log, "ab", buffering=0) as file:
-            file.write(b"%d\n" % x)
+        _note(log, x)
         time.sleep(seconds)
         return {"x": x, "square": x * x}
 
@@ -44,8 +49,9 @@ def _threads(n, function):
     return wrong
 
 
-def stampede(number, place, log, n_keys, n_threads, seconds):
+def stampede(number, place, log, size, seconds):
     """Call a slow function with all keys, in any order, in several threads."""
+    n_keys, n_threads = size
     slow = _logged(place, log, seconds)
 
     def work(thread):
@@ -59,14 +65,14 @@ def stampede(number, place, log, n_keys, n_threads, seconds):
     return wrong, info.misses, info.hits
 
 
-def stampede_of_tasks(number, place, log, n_keys, n_tasks, seconds):
+def stampede_of_tasks(number, place, log, size, seconds):
     """The same with tasks, beside which the loop goes on."""
+    n_keys, n_tasks = size
     beats = []
 
     @memoize(place, name="slow")
     async def slow(x):
-        with open(log, "ab", buffering=0) as file:
-            file.write(b"%d\n" % x)
+        _note(log, x)
         await asyncio.sleep(seconds)
         return x * x
 
@@ -87,7 +93,7 @@ def stampede_of_tasks(number, place, log, n_keys, n_tasks, seconds):
         heart.cancel()
 
     asyncio.run(main())
-    return max((b - a for a, b in zip(beats, beats[1:], strict=False)), default=0)
+    return max((b - a for a, b in itertools.pairwise(beats)), default=0)
 
 
 def recursion(number, place):
@@ -148,7 +154,8 @@ def take_over(number, place, started, with_child):
     os.close(end)
     results = collect(waiters, 20)
     if with_child:
-        os.kill(int(open(started).read()), signal.SIGKILL)
+        with open(started) as file:
+            os.kill(int(file.read()), signal.SIGKILL)
     return [
         (worked, result[0], result[1] - killed) if worked else (worked, result, 0)
         for worked, result in results
@@ -173,8 +180,7 @@ def errors(number, place, log):
 
     @memoize(place, name="failing")
     def failing(x):
-        with open(log, "ab", buffering=0) as file:
-            file.write(b"%d\n" % x)
+        _note(log, x)
         time.sleep(0.1)
         raise LookupError(x)
 

@@ -18,7 +18,7 @@ def computed(log):
 @pytest.mark.parametrize("name", PLACES)
 def test_a_stampede_computes_each_key_once(name, tmp_path):
     log = tmp_path / "log"
-    results = crew("_memo_workers.stampede", str(tmp_path / name), str(log), 50, 8, 0.01, n=8)
+    results = crew("_memo_workers.stampede", str(tmp_path / name), str(log), (50, 8), 0.01, n=8)
     assert [wrong for wrong, _, _ in results] == [[]] * 8
     assert computed(log) == dict.fromkeys(range(50), 1)
     assert sum(misses for _, misses, _ in results) == 50
@@ -28,7 +28,7 @@ def test_a_stampede_computes_each_key_once(name, tmp_path):
 @pytest.mark.parametrize("name", PLACES)
 def test_a_stampede_of_tasks_computes_each_key_once_and_blocks_no_loop(name, tmp_path):
     log = tmp_path / "log"
-    pauses = crew("_memo_workers.stampede_of_tasks", str(tmp_path / name), str(log), 20, 20, 0.3, n=3)
+    pauses = crew("_memo_workers.stampede_of_tasks", str(tmp_path / name), str(log), (20, 20), 0.3, n=3)
     assert computed(log) == dict.fromkeys(range(20), 1)
     assert max(pauses) < 0.25, "the loop stood still while others computed"
 
@@ -38,7 +38,9 @@ def test_a_stampede_of_tasks_computes_each_key_once_and_blocks_no_loop(name, tmp
 @pytest.mark.parametrize("turn", range(20))
 def test_many_stampedes(name, turn, tmp_path):
     log = tmp_path / "log"
-    results = crew("_memo_workers.stampede", str(tmp_path / name), str(log), 200, 8, 0.001 * (turn % 3), n=8)
+    results = crew(
+        "_memo_workers.stampede", str(tmp_path / name), str(log), (200, 8), 0.001 * (turn % 3), n=8
+    )
     assert [wrong for wrong, _, _ in results] == [[]] * 8
     assert computed(log) == dict.fromkeys(range(200), 1)
 

@@ -573,7 +573,7 @@ def test_memory_is_bounded_in_number_and_drops_what_is_not_used():
 
 
 def test_memory_is_bounded_in_bytes():
-    f = memoize(max_bytes=10_000)(lambda n: bytes(n))
+    f = memoize(max_bytes=10_000, name="f")(bytes)
     for n in range(1000, 4000, 100):
         f(n)
         assert f.cache_info().bytes <= 10_000
