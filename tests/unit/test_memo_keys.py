@@ -1,11 +1,11 @@
 """Keys of memoized calls: signatures, options, and the types of other packages."""
 
-import collections
 import dataclasses
 import enum
 import functools
 import math
 import operator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -194,9 +194,9 @@ def test_what_cannot_be_keyed_is_a_type_error_that_names_the_argument(value):
     if value is open:
         assert f(1, value) == 0
         return
-    with pytest.raises(TypeError, match="argument 'second' of .*f cannot be keyed"):
+    with pytest.raises(TypeError, match=r"argument 'second' of .*f cannot be keyed"):
         f(1, value)
-    with pytest.raises(holdall.InvalidArgumentError, match="__memo_key__|cannot be hashed"):
+    with pytest.raises(holdall.InvalidArgumentError, match=r"__memo_key__|cannot be hashed"):
         f(second=value, first=1)
 
 
@@ -274,16 +274,19 @@ def test_enums_are_known_by_name():
 
 def test_subclasses_of_built_in_types_are_not_their_bases():
     class Text(str):
-        pass
+        __slots__ = ()
 
     class Numbers(list):
         def __init__(self, items, unit):
             super().__init__(items)
             self.unit = unit
 
-    named = collections.namedtuple("named", "a b")
+    class Named(NamedTuple):
+        a: int
+        b: int
+
     distinct(
-        "a", Text("a"), [1], Numbers([1], "m"), Numbers([1], "s"), Numbers([2], "m"), (1, 2), named(1, 2)
+        "a", Text("a"), [1], Numbers([1], "m"), Numbers([1], "s"), Numbers([2], "m"), (1, 2), Named(1, 2)
     )
 
 
