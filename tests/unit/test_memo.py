@@ -926,8 +926,12 @@ def test_one_who_wakes_after_an_interrupt_takes_over():
             raise SystemExit
         return x
 
+    def interrupted():
+        with pytest.raises(SystemExit):
+            f(1)
+
     outcomes = []
-    first = threading.Thread(target=f, args=(1,))  # a thread may end by SystemExit
+    first = threading.Thread(target=interrupted)
     first.start()
     started.wait(5)
     second = threading.Thread(target=lambda: outcomes.append(f(1)))

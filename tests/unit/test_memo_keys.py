@@ -207,6 +207,13 @@ def test_what_contains_itself_is_refused():
     with pytest.raises(TypeError, match="contains itself"):
         function(loop)
 
+    @memoize
+    def endless(n):
+        return endless(n + 1)
+
+    with pytest.raises(RecursionError):
+        endless(0)
+
 
 def test_a_class_can_tell_its_key():
     class User:

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import marshal
+import sys
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any
@@ -108,7 +109,7 @@ class Arguments:
         self.function = function
         self.typed = typed
         self._key = key
-        self._local = local
+        self._tokens_of = self._token if local else None
         self._tokens: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._identities: dict[int, tuple[Any, int]] = {}
         self._read_signature(function)
@@ -213,7 +214,23 @@ class Arguments:
         InvalidArgumentError
             If an argument cannot be told from others.
         """
-        encoder = Encoder(typed=self.typed, token=self._token if self._local else None)
+        encoder = self._encoded(values) if self._by_identity else self._plainly_encoded(values)
+        digest = self._digest.copy()
+        digest.update(b"".join(encoder.out))
+        return digest.hexdigest(), encoder.local
+
+    def _plainly_encoded(self, values: tuple[Any, ...]) -> Encoder:
+        encoder = Encoder(self.typed, self._tokens_of)
+        try:
+            for value in values:
+                encoder.add(value)
+        except (Unkeyable, RecursionError):
+            return self._encoded(values)
+        return encoder
+
+    def _encoded(self, values: tuple[Any, ...]) -> Encoder:
+        """Encode arguments of which some are known otherwise than by what they hold."""
+        encoder = Encoder(self.typed, self._tokens_of)
         position = 0
         try:
             for value in values:
@@ -222,16 +239,16 @@ class Arguments:
         except Unkeyable as error:
             raise self._refused(position, str(error)) from None
         except RecursionError:
+            if _stack_is_deep():
+                raise
             raise self._refused(position, "it contains itself, or is nested too deeply") from None
-        digest = self._digest.copy()
-        digest.update(b"".join(encoder.out))
-        return digest.hexdigest(), encoder.local
+        return encoder
 
     def readable(self, values: tuple[Any, ...]) -> str:
         """Show arguments that have a key in one line; those with one key look alike."""
         pairs = []
         for position, value in enumerate(values):
-            encoder = Encoder(typed=self.typed, token=self._token if self._local else None)
+            encoder = Encoder(self.typed, self._tokens_of)
             self._add(encoder, value, position)
             pairs.append((self._titles[position], b"".join(encoder.out)))
         return readable(pairs)
@@ -241,6 +258,7 @@ class Arguments:
             encoder.out.append(b"@%d;" % self._identity(value))
             encoder.local = True
             return
+        before = len(encoder.out)
         try:
             encoder.add(value)
         except Unkeyable:
@@ -248,7 +266,7 @@ class Arguments:
             i = self._positions[position]
             if self._key is not None or i >= len(self._defaults) or self._defaults[i] is not value:
                 raise
-            encoder.out.append(b"=")
+            encoder.out[before:] = [b"="]
 
     def _refused(self, position: int, why: str) -> InvalidArgumentError:
         name = getattr(self.function, "__qualname__", repr(self.function))
@@ -282,3 +300,11 @@ class Arguments:
 
 
 _numbers = itertools.count(1)
+
+
+def _stack_is_deep() -> bool:
+    """Tell whether it is the caller who came near the limit of recursion, and not a nested argument."""
+    frame, depth = sys._getframe(), 0  # noqa: SLF001
+    while frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth > sys.getrecursionlimit() // 4

@@ -48,7 +48,7 @@ class Encoder:
 
     __slots__ = ("local", "out", "token", "typed")
 
-    def __init__(self, *, typed: bool = False, token: Callable[[Any], int] | None = None) -> None:
+    def __init__(self, typed: bool = False, token: Callable[[Any], int] | None = None) -> None:
         self.out: list[bytes] = []
         self.typed = typed
         self.token = token

@@ -2,11 +2,13 @@
 
 import sys
 import threading
+from collections import deque
 from math import inf
 from typing import Any
 
 __all__ = ["Entry", "Hot", "size_of"]
 
+_SLACK = 100
 _ALIASES = 4  # quick keys of one entry: {1, 2} and {2, 1} are one argument in two forms
 
 
@@ -59,6 +61,9 @@ class Hot:
         self.max_bytes = max_bytes
         self.entries: dict[str, Entry] = {}
         self.quick: dict[Any, Entry] = {}
+        self._bounded = maxsize is not None or max_bytes is not None
+        # The oldest first; some are gone already. A dict is slow to give its first item after deletions.
+        self._order: deque[Entry] = deque()
         self._bytes = 0
         self.reset_lock()
 
@@ -81,7 +86,8 @@ class Hot:
             if quick is not None:
                 entry.aliases = (quick,)
                 self.quick[quick] = entry
-            if self.maxsize is not None or self.max_bytes is not None:
+            if self._bounded:
+                self._order.append(entry)
                 self._shrink()
 
     def alias(self, quick: Any, entry: Entry) -> None:
@@ -109,19 +115,24 @@ class Hot:
         with self._lock:
             self.entries.clear()
             self.quick.clear()
+            self._order.clear()
             self._bytes = 0
 
     def _shrink(self) -> None:
-        most, heaviest = self.maxsize, self.max_bytes
-        while (most is not None and len(self.entries) > most) or (
-            heaviest is not None and self._bytes > heaviest
-        ):
-            key, entry = next(iter(self.entries.items()))
+        most = inf if self.maxsize is None else self.maxsize
+        heaviest = inf if self.max_bytes is None else self.max_bytes
+        entries, order = self.entries, self._order
+        while len(entries) > most or self._bytes > heaviest:
+            entry = order.popleft()
+            if entries.get(entry.key) is not entry:
+                continue
             if entry.used:
                 entry.used = False
-                self.entries[key] = self.entries.pop(key)  # to the end
+                order.append(entry)
             else:
-                self.discard(key)
+                self.discard(entry.key)
+        if len(order) > 2 * len(entries) + _SLACK:  # replaced and forgotten ones
+            self._order = deque(entry for entry in order if entries.get(entry.key) is entry)
 
     @property
     def nbytes(self) -> int:
