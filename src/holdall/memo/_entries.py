@@ -2,11 +2,13 @@
 
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
+from weakref import WeakValueDictionary
 
 from holdall.abc import Capability
 from holdall.conditional import Joker, Sentinel
@@ -18,6 +20,10 @@ __all__ = ["MISSING", "Entries", "open_store"]
 
 #: What a look-up gives where there is nothing.
 MISSING: Any = object()
+
+# Functions with one place share its store, and so its connections.
+_stores: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_opening = threading.RLock()
 
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
@@ -33,15 +39,24 @@ def open_store(place: Any) -> Any:
     """
     if isinstance(place, Store):
         return place
-    if isinstance(place, str | os.PathLike):
-        if os.fspath(place).endswith(_DATABASES):
-            from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
+    if not isinstance(place, str | os.PathLike):
+        return Store(place)
+    path = os.path.abspath(place)
+    with _opening:
+        store = _stores.get(path)
+        if store is None:
+            store = _stores[path] = _open_path(path)
+        return store
 
-            return SQLiteStore(place)
-        from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
 
-        return FileDirStore(place)
-    return Store(place)
+def _open_path(path: str) -> Any:
+    if path.endswith(_DATABASES):
+        from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
+
+        return SQLiteStore(path)
+    from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
+
+    return FileDirStore(path)
 
 
 def is_place(thing: Any) -> bool:
