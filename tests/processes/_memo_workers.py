@@ -185,3 +185,36 @@ def errors(number, place, log):
         raise LookupError(x)
 
     return _threads(3, lambda _: failing(1))
+
+
+def interrupt_calls(number, place, n, seed):
+    """Interrupt calls at any moment; give what is still locked, or waited for, afterwards."""
+
+    class StrikeError(BaseException):
+        pass
+
+    def strike(*_):
+        raise StrikeError
+
+    random.seed(seed)
+
+    @memoize(place, name="interrupted")
+    def function(x):
+        return x
+
+    function(0)
+    signal.signal(signal.SIGALRM, strike)
+    struck, x = 0, 0
+    while struck < n:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(50e-6, 1e-3))
+            while True:
+                x += 1
+                function(x)
+        except StrikeError:
+            struck += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    in_the_air = [flight for flight in function._flights._all.values() if flight.in_the_air]
+    wrong = _threads(1, lambda _: [function(key) for key in range(x - 50, x + 50)])
+    return wrong, len(in_the_air), len(function._locks._held)

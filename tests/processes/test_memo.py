@@ -28,9 +28,9 @@ def test_a_stampede_computes_each_key_once(name, tmp_path):
 @pytest.mark.parametrize("name", PLACES)
 def test_a_stampede_of_tasks_computes_each_key_once_and_blocks_no_loop(name, tmp_path):
     log = tmp_path / "log"
-    pauses = crew("_memo_workers.stampede_of_tasks", str(tmp_path / name), str(log), (20, 20), 0.3, n=3)
+    pauses = crew("_memo_workers.stampede_of_tasks", str(tmp_path / name), str(log), (20, 20), 1, n=3)
     assert computed(log) == dict.fromkeys(range(20), 1)
-    assert max(pauses) < 0.25, "the loop stood still while others computed"
+    assert max(pauses) < 0.8, "the loop stood still while others computed"
 
 
 @pytest.mark.soak
@@ -76,12 +76,21 @@ def test_errors_are_not_shared_among_processes(tmp_path):
     assert 3 <= computed(log)[1] <= 9
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_an_interrupted_call_keeps_nobody_waiting(seed, tmp_path):
+    assert crew("_memo_workers.interrupt_calls", str(tmp_path / "kept"), 500, seed) == [([], 0, 0)]
+
+
 SCRIPT = """
-import multiprocessing, os, sys
+import dataclasses, multiprocessing, os, sys
 import holdall
 
+@dataclasses.dataclass
+class Own:
+    x: int
+
 @holdall.memoize("kept.db")
-def square(x):
+def square(x, own=Own(1), function=len):
     with open("log", "a") as file:
         file.write(f"{x}\\n")
     return x * x

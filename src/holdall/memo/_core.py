@@ -63,14 +63,13 @@ class Call:
         Whether the key means something in this process only.
     """
 
-    __slots__ = ("digest", "key", "local", "owner", "quick")
+    __slots__ = ("digest", "key", "local", "quick")
 
     def __init__(self, key: str, digest: str, local: bool) -> None:
         self.key = key
         self.digest = digest
         self.local = local
         self.quick: Any = None
-        self.owner: Any = None
 
 
 class Core:
@@ -142,32 +141,31 @@ class Core:
     def _steps(self, values: tuple[Any, ...], quick: Any, owner: Any) -> Steps:
         """Give the result of a call: known, awaited, or computed by this caller."""
         call = self._call(values)
-        call.quick, call.owner = quick, owner
+        call.quick = quick
         if call.key in self._hot.entries:
             value = self._in_memory(call)
             if value is not MISSING:
                 return value
-        while True:
-            flight, leads = (
-                self._flights.begin(call.key, owner) if self._options.lock else (Flight(owner), True)
-            )
-            if leads:
-                break
-            if not Flights.wait(owner, flight):  # we are called by what we would wait for
-                answer = yield COMPUTE
-                return answer[0]
-            try:
-                yield flight
-            finally:
-                Flights.waited(owner)
-            if self._fresh:
-                continue
-            if flight.error is not None:
-                yield flight.error
-            if flight.succeeded:
-                self._hit()
-                return self._own(flight.value)
-        try:
+        flight = Flight(owner)
+        try:  # from here on, so that no interrupt leaves others waiting
+            while self._options.lock:
+                other = self._flights.begin(call.key, flight)
+                if other is flight:
+                    break
+                if not Flights.wait(owner, other):  # we are called by what we would wait for
+                    answer = yield COMPUTE
+                    return answer[0]
+                try:
+                    yield other
+                finally:
+                    Flights.waited(owner)
+                if self._fresh:
+                    continue
+                if other.error is not None:
+                    yield other.error
+                if other.succeeded:
+                    self._hit()
+                    return self._own(other.value)
             entries = None if call.local else self._opened()
             lock_first = self._lock_first and entries is not None
             value = MISSING if lock_first else self._look(call, entries)
@@ -178,8 +176,8 @@ class Core:
             flight.value = value
             return value
         finally:
-            if self._options.lock:
-                self._flights.end(call.key, flight)
+            flight.land()
+            self._flights.end(call.key, flight)
 
     def _lead(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:
         """Compute a result, unless another process does."""
@@ -189,8 +187,8 @@ class Core:
         offset = int(call.digest[:15], 16) ^ self._offset
         pause = _FIRST_PAUSE
         while True:
-            free = locks.acquire(offset, call.owner)
             try:
+                free = locks.acquire(offset, flight)
                 value = self._look(call, entries)  # again: now nobody else can be about to write it
                 if value is not MISSING:
                     self._lock_first = False
@@ -200,8 +198,7 @@ class Core:
                 if free:
                     return (yield from self._compute(call, entries, flight))
             finally:
-                if free:
-                    locks.release(offset)
+                locks.release(offset, flight)
             yield pause
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 

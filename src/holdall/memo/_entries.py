@@ -101,8 +101,7 @@ class Entries:
         """The locks among processes, None where the store has none."""
         try:
             path = self.view._persister.lock_file  # noqa: SLF001
-        except Exception as error:
-            self.warn("lock", "cannot lock", error)
+        except Exception:  # a place that cannot be written, as writing the result will tell
             return None
         return None if path is None else KeyLocks.of(path)
 

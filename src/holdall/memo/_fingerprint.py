@@ -5,6 +5,8 @@ Where numbers are not kept apart by type, those that Python finds equal give the
 """
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import partial
@@ -114,7 +116,19 @@ Encode = Callable[[Any, Encoder], None]
 def name_of(thing: Any) -> str:
     """Name a class or function the same way in every process."""
     module = getattr(thing, "__module__", None) or "builtins"
+    if module in {"__main__", "__mp_main__"}:
+        module = _main_module(module)
     return f"{module}.{getattr(thing, '__qualname__', thing.__name__)}"
+
+
+def _main_module(name: str) -> str:
+    """Name a script by its file: it has one name whether run, imported, or loaded by `multiprocessing`."""
+    main = sys.modules.get(name) or sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    file = getattr(main, "__file__", None)
+    if spec is not None and spec.name not in {"__main__", "__mp_main__"}:
+        return str(spec.name)
+    return os.path.splitext(os.path.basename(file))[0] if file else "__main__"
 
 
 def _advice(cls: type) -> str:

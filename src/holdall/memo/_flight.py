@@ -20,37 +20,41 @@ class Flight:
     Notes
     -----
     Threads: `land` is called once, by the owner. A flight may land with a result, with an error, or with
-    neither, when the owner was interrupted: then one of those who wait takes over.
+    neither, when the owner was interrupted: then one of those who wait takes over. To land is one call of C,
+    before which no interrupt comes; all else about a flight that has landed can be made up for later.
     """
 
-    __slots__ = ("_callbacks", "_lock", "error", "landed", "owner", "succeeded", "value")
+    __slots__ = ("_callbacks", "_lock", "error", "land", "owner", "succeeded", "value")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
-        self.landed = False
         self.succeeded = False
         self.value: Any = None
         self.error: Exception | None = None
         self._callbacks: list[Callable[[], Any]] = []
         self._lock = allocate_lock()
         self._lock.acquire()
+        self.land = self._lock.release
 
-    def land(self) -> None:
-        """Let go all who wait."""
-        self.landed = True
-        self._lock.release()
-        while self._callbacks:
-            self._callbacks.pop()()
+    @property
+    def in_the_air(self) -> bool:
+        """Whether it has not landed; one who is just waking up may make it seem so for an instant."""
+        return self._lock.locked()
 
     def wait(self) -> None:
         """Wait in this thread."""
         with self._lock:
             pass
 
+    def tell(self) -> None:
+        """Call those who wait otherwise than in a thread."""
+        while self._callbacks:
+            self._callbacks.pop()()
+
     def when_landed(self, callback: Callable[[], Any]) -> None:
         """Call a function once, or perhaps twice, after the landing; from any thread."""
         self._callbacks.append(callback)
-        if self.landed:
+        if not self.in_the_air:
             callback()
 
     def would_wait_for(self, owner: Any) -> bool:
@@ -76,16 +80,22 @@ class Flights:
     def __init__(self) -> None:
         self._all: dict[str, Flight] = {}
 
-    def begin(self, key: str, owner: Any) -> tuple[Flight, bool]:
-        """Give the flight of a key, and whether it is a new one that the owner leads."""
-        mine = Flight(owner)
-        flight = self._all.setdefault(key, mine)
-        return flight, flight is mine
+    def begin(self, key: str, flight: Flight) -> Flight:
+        """Begin a flight, or give the one of that key that is in the air."""
+        while True:
+            other = self._all.setdefault(key, flight)
+            if other is flight or other.in_the_air:
+                return other
+            self._end(key, other)  # its owner was interrupted before doing so
 
     def end(self, key: str, flight: Flight) -> None:
-        """Let a flight land, and a new one begin."""
-        del self._all[key]
-        flight.land()
+        """Let another flight begin after one that has landed."""
+        self._end(key, flight)
+        flight.tell()
+
+    def _end(self, key: str, flight: Flight) -> None:
+        if self._all.get(key) is flight:
+            self._all.pop(key, None)
 
     def clear(self) -> None:
         """Forget the flights of a parent process: nobody here leads them."""

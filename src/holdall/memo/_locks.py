@@ -3,12 +3,14 @@
 A lock is one byte of a file, at an offset that the key names: any number of keys need one file, which stays
 empty. POSIX locks belong to a process, not to a descriptor that its children share; so who forks and dies
 releases its locks, and a child does not hold its parent's. The file is opened once a process, since closing
-any descriptor of it would release all of them.
+any descriptor of it releases all of them. (Should somebody else in the process read it, two processes may
+compute one result; no more than that.)
 """
 
 import os
 from _thread import allocate_lock
-from typing import Any
+
+from holdall.memo._flight import Flight
 
 try:
     import fcntl
@@ -44,6 +46,7 @@ class KeyLocks:
         if not _CAN_LOCK:
             return None
         with _opening:
+            path = os.path.realpath(path)
             locks = _files.get(path)
             if locks is None:
                 try:
@@ -59,17 +62,17 @@ class KeyLocks:
 
     def _reset(self) -> None:
         self._mutex = allocate_lock()
-        self._held: dict[int, list[Any]] = {}  # offset -> owner, how often
+        self._held: dict[int, Flight] = {}  # by offset
 
-    def acquire(self, offset: int, owner: Any) -> bool:
-        """Try to lock a key; an owner may lock it again.
+    def acquire(self, offset: int, flight: Flight) -> bool:
+        """Try to lock a key for a flight.
 
         Parameters
         ----------
         offset
             Any number of the key.
-        owner
-            Who locks: the number of a thread, or a task.
+        flight
+            What is computed. The owner of a flight that holds the lock may have it again.
 
         Returns
         -------
@@ -78,38 +81,41 @@ class KeyLocks:
         """
         offset &= _SPAN
         with self._mutex:
+            self._sweep()
             held = self._held.get(offset)
             if held is not None:
-                if held[0] == owner:
-                    held[1] += 1
-                return held[0] == owner  # type: ignore[no-any-return]
+                return bool(held.owner == flight.owner)
+            self._held[offset] = flight  # first, so that who is interrupted can release it
             try:
                 if not os.fstat(self._fd).st_nlink:  # deleted: others would lock another file
                     self._open_again()
                 fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-            except BlockingIOError:
-                return False
-            except PermissionError:  # what some systems say instead
+            except (BlockingIOError, PermissionError):  # systems differ in what they say
+                del self._held[offset]
                 return False
             except OSError:
                 pass  # a file system without locks, or no file any more: compute, rather than wait for ever
-            self._held[offset] = [owner, 1]
             return True
 
-    def release(self, offset: int) -> None:
-        """Unlock a key."""
+    def release(self, offset: int, flight: Flight) -> None:
+        """Unlock a key, if it is this flight that holds it."""
         offset &= _SPAN
         with self._mutex:
-            held = self._held.get(offset)
-            if held is None:
-                return  # of a parent process
-            held[1] -= 1
-            if not held[1]:
-                del self._held[offset]
-                try:
-                    fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
-                except OSError:
-                    pass
+            if self._held.get(offset) is flight:
+                self._unlock(offset)
+
+    def _unlock(self, offset: int) -> None:
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
+        except OSError:
+            pass
+        self._held.pop(offset, None)
+
+    def _sweep(self) -> None:
+        """Release what was held by flights whose owners were interrupted before they could."""
+        for offset, flight in list(self._held.items()):
+            if not flight.in_the_air:
+                self._unlock(offset)
 
     def _open_again(self) -> None:
         fd = _open(self.path)

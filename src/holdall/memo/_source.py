@@ -2,15 +2,13 @@
 
 import ast
 import inspect
-import os
-import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any
 
-from holdall.memo._fingerprint import Encoder, Unkeyable
+from holdall.memo._fingerprint import Encoder, Unkeyable, name_of
 from holdall.memo._foreign import code_of
 
 __all__ = ["full_name", "nonlocals", "source_version"]
@@ -20,30 +18,15 @@ _CONSTANTS = (int, float, complex, str, bytes, bool, type(None))
 
 
 def full_name(function: Any) -> str | None:
-    """Give module and qualified name; None if the function has none.
-
-    A script is known by the name of its file, and so by one name whether it is run, imported, or
-    imported by the processes that `multiprocessing` spawns.
-    """
-    name = getattr(function, "__qualname__", None)
-    if not isinstance(name, str):
+    """Give module and qualified name, of a nameless function its code as well; None without a name."""
+    if not isinstance(getattr(function, "__qualname__", None), str):
         return None
-    module = getattr(function, "__module__", None) or "builtins"
-    if module in {"__main__", "__mp_main__"}:
-        main = sys.modules.get(module) or sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        file = getattr(main, "__file__", None)
-        if spec is not None and spec.name not in {"__main__", "__mp_main__"}:
-            module = spec.name
-        elif file:
-            module = os.path.splitext(os.path.basename(file))[0]
-        else:
-            module = "__main__"
+    name = name_of(function)
     if name.endswith("<lambda>") and hasattr(function, "__code__"):
         encoder = Encoder(typed=True)
         code_of(function.__code__, encoder)
         name += _short(encoder.out)
-    return f"{module}.{name}"
+    return name
 
 
 def _short(parts: list[bytes]) -> str:
