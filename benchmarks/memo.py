@@ -212,7 +212,7 @@ def workloads(places, *, quick):
         (
             Op(HIT, "µs", CACHE, more_is_better=False, at_most=1),
             Op(LISTS, "µs", PICKLED, more_is_better=False, at_most=2.5),
-            Op(ARRAY, "µs", DIGEST, more_is_better=False, at_least=1 / 1.1),
+            Op(ARRAY, "µs", DIGEST, more_is_better=False, at_least=0.91),
             Op(FIRST, "µs", STATEMENT, more_is_better=False, at_most=8),
             Op(MISS, "µs", STATEMENT, more_is_better=False, at_most=30),
         ),

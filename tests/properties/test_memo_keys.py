@@ -250,7 +250,7 @@ def test_keys_stay_what_they_are():
 
 
 @pytest.mark.soak
-@settings(max_examples=20_000)
+@settings(max_examples=3_000)
 @given(values, values)
 def test_many_values_share_a_key_if_and_only_if_they_are_equal(a, b):
     if any(isinstance(x, complex) and is_nan(x) for x in (a, b)):
