@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         UntrustedStoreError,
     )
     from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
+    from holdall.memo import memoize
     from holdall.serializers import register
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
@@ -82,6 +83,7 @@ _home = {
         "conditional": _conditional,
         "errors": _errors,
         "keys": "AnyKeys Digest PathKeys Prefix Suffix Template",
+        "memo": "memoize",
         "serializers": "register",
         "store": "Store",
         "stores.files": "FileDirStore",
@@ -149,6 +151,7 @@ __all__ = [
     "ZipStore",
     "__version__",
     "filt_iter",
+    "memoize",
     "register",
     "wrap_kvs",
 ]

@@ -135,6 +135,11 @@ class Reader(Mapping[str, Any], ABC):
         return True
 
     @property
+    def lock_file(self) -> str | None:
+        """A file of which processes lock bytes while they compute an item; None where there is none."""
+        return None
+
+    @property
     def getter(self) -> "Unary":
         """A function that does what ``__getitem__`` does, as directly as the place allows."""
         return self.__getitem__
@@ -494,6 +499,10 @@ class PersisterWrapper(Persister):
     @property
     def owned(self) -> bool:  # docstring inherited
         return bool(self.inner.owned)
+
+    @property
+    def lock_file(self) -> str | None:  # docstring inherited
+        return self.inner.lock_file  # type: ignore[no-any-return]
 
     @property
     def lock(self) -> AbstractContextManager[Any]:  # docstring inherited

@@ -14,6 +14,7 @@ from holdall import (
     Store,
     TransformResult,
     Value,
+    memoize,
 )
 from holdall.conditional import Sentinel
 from holdall.wrappers import cached_keys, cached_values, expiring, overlay, write_back
@@ -90,3 +91,40 @@ def count() -> int:
     global runs
     runs += 1
     return int(runs) + len(names)
+
+
+@memoize
+def bare(x: int, *, y: str = "") -> float:
+    return float(x)
+
+
+@memoize(models, ttl=3)
+def kept(x: int) -> list[str]:
+    return [str(x)]
+
+
+@memoize()
+async def coroutine(x: int) -> str:
+    return str(x)
+
+
+class Client:
+    @memoize({}, ignore="self")
+    def get(self, url: str) -> bytes:
+        return url.encode()
+
+
+assert_type(bare(1, y="a"), float)
+assert_type(kept(1), list[str])
+assert_type(kept.refresh(1), list[str])
+assert_type(kept.cache_key(x=1), str)
+assert_type(kept.forget(1), bool)
+assert_type(kept.cache_info().hits, int)
+assert_type(Client().get("x"), bytes)
+assert_type(Client().get.refresh("x"), bytes)
+bare("1")  # type: ignore[arg-type]
+kept.peek(1, 2)  # type: ignore[call-arg]
+
+
+async def awaited() -> None:
+    assert_type(await coroutine(1), str)

@@ -35,6 +35,10 @@ class ReadOnlyPersister(PersisterWrapper):
         """What the inner persister claims, but for writing."""
         return super().capabilities - _WRITING
 
+    @property
+    def lock_file(self) -> None:  # docstring inherited
+        return None
+
     def _refuse(self, what: str) -> NoReturn:
         raise ReadOnlyError(f"{self.place} is opened read-only: {what}")
 

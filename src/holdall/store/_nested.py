@@ -40,6 +40,10 @@ class StorePersister(Persister):
     def owned(self) -> bool:  # docstring inherited
         return bool(self._inner.owned)
 
+    @property
+    def lock_file(self) -> str | None:  # docstring inherited
+        return self._inner.lock_file  # type: ignore[no-any-return]
+
     def _id(self, id: Any) -> Any:
         return self.mapping._id(id)  # noqa: SLF001
 

@@ -140,6 +140,14 @@ class FilesPlace(Persister):
         return self.path if self._folder.known else "a temporary folder"
 
     @property
+    def lock_file(self) -> str | None:
+        """A file in the control folder, of which processes lock bytes while they compute an item."""
+        if self.read_only:
+            return None
+        self._prepare()
+        return os.path.join(self.path, CONTROL, "computing.lock")
+
+    @property
     def owned(self) -> bool:  # docstring inherited
         # Asked anew each time: since the folder was opened, others may have made it or put files there.
         if not self._folder.open():

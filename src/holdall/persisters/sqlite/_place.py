@@ -99,6 +99,11 @@ class SqlitePlace(Persister):
                 continue
         return total
 
+    @property
+    def lock_file(self) -> str | None:
+        """A file beside the database, of which processes lock bytes while they compute an item."""
+        return None if self.read_only else f"{self.path}-lock"
+
     def close(self) -> None:
         """Close the connections of all threads; the next use opens new ones."""
         self._sessions.close()

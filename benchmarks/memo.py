@@ -1,0 +1,235 @@
+"""What a memoized call costs: found in memory, found in a store by a new process, or computed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+
+from harness import HERE, Op, Workload, check, seconds
+
+HIT, LISTS, ARRAY = "hit, int", "hit, dict and list", "hit, 1 MB array"
+FIRST, MISS = "first hit, new process", "miss"
+CACHE, PICKLED = "limit: functools.cache", "limit: dict of pickled arguments"
+DIGEST, STATEMENT = "limit: one pass of the digest", "limit: one SQLite statement"
+
+SETTINGS, NUMBERS = {"a": 1, "b": [1, 2], "c": "x"}, [1, 2, 3, 4]
+
+
+def number(x):
+    return x + 1
+
+
+def things(settings, numbers):
+    return len(settings) + len(numbers)
+
+
+def total(array):
+    return float(array[len(array) // 2])
+
+
+# Each maker gives functions for numbers, things and arrays; None where the package cannot.
+
+
+def holdall(place):
+    import holdall
+
+    store = holdall.SQLiteStore(os.path.join(place, "kept.db"))
+    decorate = holdall.memoize(store)
+    return [decorate(function) for function in (number, things, total)]
+
+
+def holdall_memory(place):
+    import holdall
+
+    return [holdall.memoize(function) for function in (number, things, total)]
+
+
+def functools_cache(place):
+    return [functools.cache(number), None, None]
+
+
+def pickled(place):
+    def decorate(function):
+        kept = {}
+
+        def memoized(*args):
+            key = pickle.dumps(args, 5)
+            try:
+                return kept[key]
+            except KeyError:
+                result = kept[key] = function(*args)
+                return result
+
+        return memoized
+
+    return [decorate(number), decorate(things), None]
+
+
+def diskcache(place):
+    from diskcache import Cache
+
+    cache = Cache(os.path.join(place, "diskcache"))
+    return [cache.memoize()(function) for function in (number, things, total)]
+
+
+def joblib(place):
+    from joblib import Memory
+
+    memory = Memory(os.path.join(place, "joblib"), verbose=0)
+    return [memory.cache(function) for function in (number, things, total)]
+
+
+def cachetools(place):
+    from cachetools import cached
+
+    return [cached({})(number), None, None]
+
+
+def klepto(place):
+    from klepto import inf_cache
+    from klepto.keymaps import picklemap
+
+    decorate = inf_cache(keymap=picklemap(serializer="pickle"))
+    return [decorate(number), decorate(things), decorate(total)]
+
+
+def digest(place):
+    return [None, None, lambda array: hashlib.sha256(memoryview(array).cast("B")).digest()]
+
+
+def statement(place):
+    """Look up and store by bare statements, as a function of one integer."""
+    import sqlite3
+
+    con = sqlite3.connect(os.path.join(place, "bare.db"), isolation_level=None)
+    con.execute("PRAGMA journal_mode=WAL")
+    con.execute("PRAGMA synchronous=NORMAL")
+    con.execute("CREATE TABLE IF NOT EXISTS kv (id INTEGER PRIMARY KEY, data BLOB)")
+
+    def memoized(x):
+        row = con.execute("SELECT data FROM kv WHERE id = ?", (x,)).fetchone()
+        if row is not None:
+            return pickle.loads(row[0])
+        result = number(x)
+        con.execute("INSERT INTO kv VALUES (?, ?)", (x, pickle.dumps(result)))
+        return result
+
+    return [memoized, None, None]
+
+
+MAKERS = {
+    "holdall": holdall,
+    "holdall (memory only)": holdall_memory,
+    "diskcache": diskcache,
+    "joblib": joblib,
+    "cachetools": cachetools,
+    "klepto": klepto,
+    CACHE: functools_cache,
+    PICKLED: pickled,
+    DIGEST: digest,
+    STATEMENT: statement,
+}
+ON_DISK = ("holdall", "diskcache", "joblib", STATEMENT)
+
+
+def repeat(function, times, *args):
+    for _ in range(times):
+        result = function(*args)
+    return result
+
+
+def each(function, numbers):
+    for x in numbers:
+        result = function(x)
+    return result
+
+
+def again(contestant, place, first, count):
+    """Time the first hits of a new process, in that process; opening is done by another call before."""
+    function = MAKERS[contestant](place)[0]
+    function(first - 1)
+    time, result = seconds(each, function, range(first, first + count))
+    check(result == first + count, f"read {result!r}")
+    return time / count
+
+
+def measure(contestant, place, *, calls, misses, passes):
+    """Give microseconds per call, the loop included, the best of `passes`."""
+    best = {}
+
+    def note(op, time):
+        best[op] = min(time * 1e6, best.get(op, 1e9))
+
+    by_number, by_things, by_array = MAKERS[contestant](place)
+    slow = contestant in {"diskcache", "joblib", "klepto", STATEMENT}
+    calls = calls // 20 if slow else calls
+    for _ in range(passes):
+        if by_number is not None:
+            by_number(7)
+            time, result = seconds(repeat, by_number, calls, 7)
+            check(result == 8, f"{result!r}")
+            note(HIT, time / calls)
+        if by_things is not None:
+            by_things(SETTINGS, NUMBERS)
+            time, result = seconds(repeat, by_things, calls // 2, SETTINGS, NUMBERS)
+            check(result == 7, f"{result!r}")
+            note(LISTS, time / (calls // 2))
+        if by_array is not None:
+            import numpy as np
+
+            array = np.arange(1 << 17, dtype="f8")
+            other = array.copy()
+            other[len(array) // 2] = 0.5
+            if contestant != DIGEST:
+                check(by_array(array) != by_array(other), "two arrays share a result")
+            time, _ = seconds(repeat, by_array, 100, array)
+            note(ARRAY, time / 100)
+    if contestant in ON_DISK:
+        count = misses // 10 if contestant == "joblib" else misses
+        for turn in range(passes):
+            first = 1000 + turn * count
+            by_number(first - 1)
+            time, result = seconds(each, by_number, range(first, first + count))
+            check(result == first + count, f"{result!r}")
+            note(MISS, time / count)
+            code = f"import memo; print(memo.again({contestant!r}, {place!r}, {first}, {count}))"
+            done = subprocess.run(
+                [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True
+            )
+            note(FIRST, float(done.stdout.split()[-1]))
+    return best
+
+
+def workloads(places, *, quick):
+    yield Workload(
+        "memo",
+        "Memoized functions on tmpfs",
+        tuple(MAKERS),
+        (
+            Op(HIT, "µs", CACHE, more_is_better=False, at_most=1),
+            Op(LISTS, "µs", PICKLED, more_is_better=False, at_most=2.5),
+            Op(ARRAY, "µs", DIGEST, more_is_better=False, at_least=0.91),
+            Op(FIRST, "µs", STATEMENT, more_is_better=False, at_most=8),
+            Op(MISS, "µs", STATEMENT, more_is_better=False, at_most=30),
+        ),
+        place=places.tmpfs,
+        skip=places.no_tmpfs,
+        options={
+            "calls": 20_000 if quick else 200_000,
+            "misses": 500 if quick else 3000,
+            "passes": 2 if quick else 5,
+        },
+        notes=(
+            (
+                "holdall keeps in a SQLite file and in memory; diskcache and joblib on disk, as their own "
+                "documentation shows; cachetools and klepto in memory."
+            ),
+            "The dict and list are a settings dict of three items, one of them a list, and four numbers.",
+            "First hits are timed in a process that has opened the place by one call before.",
+            "A miss computes `x + 1`: what is timed is looking, locking and storing.",
+        ),
+    )

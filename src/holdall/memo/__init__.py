@@ -1,0 +1,7 @@
+"""Functions whose results are kept: computed once, found again in memory, in a store, in another process."""
+
+from holdall.memo._decorator import memoize
+from holdall.memo._fingerprint import register
+from holdall.memo._memoized import CacheInfo, Memoized
+
+__all__ = ["CacheInfo", "Memoized", "memoize", "register"]

@@ -1,0 +1,310 @@
+"""Arguments of a call in one normal form, whatever the way they were given, and the key of that form."""
+
+import inspect
+import itertools
+import marshal
+import sys
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from holdall.errors import InvalidArgumentError
+from holdall.memo._fingerprint import Encoder, Unkeyable
+from holdall.memo._readable import readable
+
+__all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "quick_key"]
+
+#: A key, and whether it means anything outside of this process.
+Keyed = tuple[str, bool]
+
+_EMPTY: Any = inspect.Parameter.empty
+_DIGEST_SIZE = 20  # bytes: 2**80 calls until two of them share a digest by chance
+_FORMAT = b"holdall memo 1\n"
+
+#: Equal objects of one of these classes are the same argument, and they are hashed quickly.
+ATOMS = frozenset({int, str, bool, bytes, type(None)})
+# What marshal writes so that different content gives different bytes. Zeros of both signs are equal floats.
+_PLAIN = ATOMS | {float, complex}
+_QUICK_ITEMS, _QUICK_BYTES = 200, 2000  # larger containers are digested
+
+
+class BadCallError(TypeError):
+    """The function cannot be called like this; it says so better itself."""
+
+
+def quick_key(values: tuple[Any, ...]) -> Any:
+    """Give something hashable that only these arguments have, None where finding it would not be quick.
+
+    It means nothing beyond this process. Equal arguments may have several, different ones never the same:
+    classes come along, so ``1``, ``1.0`` and ``True`` differ.
+
+    Parameters
+    ----------
+    values
+        Arguments in normal form.
+    """
+    if ATOMS.issuperset(map(type, values)):
+        return (*map(type, values), *values)
+    try:
+        if _all_plain(values):
+            quick = marshal.dumps(values, 2)  # version 2 writes no identities
+            return quick if len(quick) <= _QUICK_BYTES else None
+    except (RecursionError, ValueError):  # it contains itself, or nearly
+        pass
+    return None
+
+
+def _all_plain(values: Iterable[Any]) -> bool:
+    """Tell whether all are built-in and of a moderate size, to the innermost one."""
+    for value in values:
+        cls = type(value)
+        if cls in _PLAIN:
+            continue
+        if cls is dict:
+            if len(value) > _QUICK_ITEMS or not (_all_plain(value) and _all_plain(value.values())):
+                return False
+        elif cls is list or cls is tuple:
+            if len(value) > _QUICK_ITEMS or not (_PLAIN.issuperset(map(type, value)) or _all_plain(value)):
+                return False
+        else:
+            return False
+    return True
+
+
+class Arguments:
+    """The parameters of a function, and the keys of its calls.
+
+    Parameters
+    ----------
+    function
+        The function.
+    ignore
+        Names, or positions, of parameters that are left out of the key.
+    key
+        Gives the key of a call instead, from the same arguments.
+    typed
+        Whether ``1`` and ``1.0`` are different arguments.
+    identity
+        Names of parameters that are known by what they are, and not by what they hold.
+    local
+        Whether objects that nothing is known of may be known by what they are.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a name is none of the function's parameters.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        ignore: Any = (),
+        key: Callable[..., Any] | None = None,
+        typed: bool = False,
+        identity: Any = (),
+        local: bool = False,
+    ) -> None:
+        self.function = function
+        self.typed = typed
+        self._key = key
+        self._tokens_of = self._token if local else None
+        self._tokens: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._identities: dict[int, tuple[Any, int]] = {}
+        self._read_signature(function)
+        ignored = self._chosen(ignore, "ignore")
+        self._by_identity = self._chosen(identity, "identity")
+        #: Whether `quick_key` speaks of the same arguments.
+        self.quick = not self._by_identity
+        self._unkeyed = [name for name in ignored if name not in self.names]  # of **kwargs
+        self._kept = [i for i, name in enumerate(self.names) if name not in ignored]
+        self._whole = len(self._kept) == len(self.names) and not self._unkeyed
+        kept = ["the key"] if key else [self._title(name) for name in self.names if name not in ignored]
+        #: The number of arguments with which a call is in normal form as it stands; -1: with none.
+        self.exact = len(self.names) if self._simple and self._whole and key is None else -1
+        self._titles = kept
+        self._positions = [0] if key else self._kept
+        head = f"{'typed' if typed else 'equal'} {', '.join(kept)}\n"
+        self._digest = blake2b(_FORMAT + head.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE)
+
+    def _read_signature(self, function: Callable[..., Any]) -> None:
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except (ValueError, TypeError):  # some functions in C tell nothing
+            kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+            parameters = [inspect.Parameter(n, k) for n, k in zip(("args", "kwargs"), kinds, strict=True)]
+        named = [p for p in parameters if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
+        self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+        self._extra = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+        self._defaults = [p.default for p in named]
+        self._n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in named)
+        self._index = {p.name: i for i, p in enumerate(named) if p.kind is not p.POSITIONAL_ONLY}
+        self._simple = self._n_positional == len(parameters)
+        self.names = [p.name for p in named] + [name for name in (self._rest, self._extra) if name]
+
+    def _title(self, name: str) -> str:
+        return {self._rest: "*", self._extra: "**"}.get(name, "") + name
+
+    def _chosen(self, names: Any, option: str) -> frozenset[str]:
+        """Check the names of parameters that an option gives."""
+        if isinstance(names, str | int):
+            names = (names,)
+        try:
+            chosen = frozenset(self.names[name] if type(name) is int else name for name in names)
+        except (IndexError, TypeError):
+            chosen = frozenset({repr(names)})
+        unknown = chosen.difference(self.names)
+        if unknown and (self._extra is None or not all(isinstance(name, str) for name in unknown)):
+            raise InvalidArgumentError(
+                f"{option}={names!r}: {self.function!r:.80} has no such parameter, but {self.names}"
+            )
+        return chosen
+
+    # ------------------------------------------------------------------ normal form
+
+    def values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Give the arguments of a call in normal form, less those ignored.
+
+        Raises
+        ------
+        BadCallError
+            If the function cannot be called like this.
+        """
+        if self._key is not None:
+            return (self._key(*args, **kwargs),)
+        values = self._bound(args, kwargs)
+        return tuple(values) if self._whole else tuple([values[i] for i in self._kept])
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        n, n_positional = len(args), self._n_positional
+        if n > n_positional and self._rest is None:
+            raise BadCallError
+        given = min(n, n_positional)
+        values = [*args[:given], *self._defaults[given:]]
+        extra = {}
+        for name, value in kwargs.items():
+            i = self._index.get(name)
+            if i is None:
+                if self._extra is None:
+                    raise BadCallError
+                extra[name] = value
+            elif i < given:
+                raise BadCallError
+            else:
+                values[i] = value
+        for value in values:
+            if value is _EMPTY:
+                raise BadCallError
+        if self._rest is not None:
+            values.append(args[n_positional:])
+        if self._extra is not None:
+            for name in self._unkeyed:
+                extra.pop(name, None)
+            values.append(extra)
+        return values
+
+    # ------------------------------------------------------------------ keys
+
+    def key(self, values: tuple[Any, ...]) -> Keyed:
+        """Give the key of arguments in normal form: 40 hexadecimal digits of a digest.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument cannot be told from others.
+        """
+        encoder = self._encoded(values) if self._by_identity else self._plainly_encoded(values)
+        digest = self._digest.copy()
+        digest.update(b"".join(encoder.out))
+        return digest.hexdigest(), encoder.local
+
+    def _plainly_encoded(self, values: tuple[Any, ...]) -> Encoder:
+        encoder = Encoder(self.typed, self._tokens_of)
+        try:
+            for value in values:
+                encoder.add(value)
+        except (Unkeyable, RecursionError):
+            return self._encoded(values)
+        return encoder
+
+    def _encoded(self, values: tuple[Any, ...]) -> Encoder:
+        """Encode arguments of which some are known otherwise than by what they hold."""
+        encoder = Encoder(self.typed, self._tokens_of)
+        position = 0
+        try:
+            for value in values:
+                self._add(encoder, value, position)
+                position += 1
+        except Unkeyable as error:
+            raise self._refused(position, str(error)) from None
+        except RecursionError:
+            if _stack_is_deep():
+                raise
+            raise self._refused(position, "it contains itself, or is nested too deeply") from None
+        return encoder
+
+    def readable(self, values: tuple[Any, ...]) -> str:
+        """Show arguments that have a key in one line; those with one key look alike."""
+        pairs = []
+        for position, value in enumerate(values):
+            encoder = Encoder(self.typed, self._tokens_of)
+            self._add(encoder, value, position)
+            pairs.append((self._titles[position], b"".join(encoder.out)))
+        return readable(pairs)
+
+    def _add(self, encoder: Encoder, value: Any, position: int) -> None:
+        if self._by_identity and self.names[self._positions[position]] in self._by_identity:
+            encoder.out.append(b"@%d;" % self._identity(value))
+            encoder.local = True
+            return
+        before = len(encoder.out)
+        try:
+            encoder.add(value)
+        except Unkeyable:
+            # An object() that stands for "nothing given" is known by its place.
+            i = self._positions[position]
+            if self._key is not None or i >= len(self._defaults) or self._defaults[i] is not value:
+                raise
+            encoder.out[before:] = [b"="]
+
+    def _refused(self, position: int, why: str) -> InvalidArgumentError:
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        what = "what key= gave" if self._key else f"argument {self._titles[position]!r}"
+        return InvalidArgumentError(f"{what} of {name} cannot be keyed: {why}")
+
+    def _token(self, value: Any) -> int:
+        """Give the number of an object that is known by being equal, as in a dict."""
+        try:
+            return self._tokens.setdefault(value, next(_numbers))
+        except TypeError:
+            raise Unkeyable(
+                f"{type(value).__qualname__} objects cannot be hashed and referred to weakly: give the class "
+                "a method __memo_key__, or leave the argument out by ignore="
+            ) from None
+
+    def _identity(self, value: Any) -> int:
+        """Give the number of one object; it is kept alive where it cannot be referred to weakly."""
+        import weakref  # noqa: PLC0415  (only where identity is asked for)
+
+        known = self._identities.get(id(value))
+        if known is None:
+            address = id(value)
+            number = next(_numbers)
+            try:
+                keeper: Any = weakref.ref(value, lambda _: self._identities.pop(address, None))
+            except TypeError:
+                keeper = value
+            known = self._identities.setdefault(address, (keeper, number))
+        return known[1]
+
+
+_numbers = itertools.count(1)
+
+
+def _stack_is_deep() -> bool:
+    """Tell whether it is the caller who came near the limit of recursion, and not a nested argument."""
+    frame, depth = sys._getframe(), 0  # noqa: SLF001
+    while frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth > sys.getrecursionlimit() // 4

@@ -1,0 +1,88 @@
+"""Memoized coroutine functions: the same algorithm, driven by tasks, so that who waits blocks nobody."""
+
+import asyncio
+import inspect
+from typing import Any, ParamSpec, TypeVar
+
+from holdall.memo._arguments import BadCallError
+from holdall.memo._core import COMPUTE, fail
+from holdall.memo._flight import Flight, owner_of_task
+from holdall.memo._memoized import Memoized
+
+__all__ = ["AsyncMemoized"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncMemoized(Memoized[P, R]):
+    """A coroutine function whose results are kept.
+
+    Notes
+    -----
+    Tasks: one computes, others with the same arguments wait for it, in any number of event loops and
+    threads. If it is cancelled, one of those who wait takes over. Looking into the store is done in the
+    event loop: it takes microseconds for a SQLite file or a folder.
+    """
+
+    def __init__(self, function: Any, options: Any) -> None:
+        super().__init__(function, options)
+        if hasattr(inspect, "markcoroutinefunction"):
+            inspect.markcoroutinefunction(self)
+        else:
+            self._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._answer(args, kwargs)  # type: ignore[return-value]
+
+    async def _answer(self, args: Any, kwargs: Any) -> Any:
+        try:
+            values = self._arguments.values(args, kwargs)
+        except BadCallError:
+            return await self.__wrapped__(*args, **kwargs)  # type: ignore[misc]  # which says what is wrong
+        quick = self._quick_key(values)
+        entry = self._found(quick)
+        if entry is not None:
+            return self._own(entry.value)
+        steps = self._steps(values, quick, owner_of_task())
+        answer = None
+        try:
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as stop:
+                    return stop.value
+                answer = None
+                if step is COMPUTE:
+                    try:
+                        answer = (await self.__wrapped__(*args, **kwargs), None)  # type: ignore[misc]
+                    except BaseException as error:
+                        fail(steps, error)
+                        raise
+                elif type(step) is float:
+                    await asyncio.sleep(step)
+                elif type(step) is Flight:
+                    await _landed(step)
+                else:
+                    raise step
+        finally:
+            steps.close()
+
+
+async def _landed(flight: Flight) -> None:
+    """Wait until a flight has landed, whichever thread or loop it is computed in."""
+    loop = asyncio.get_running_loop()
+    landed = loop.create_future()
+
+    def end() -> None:
+        if not landed.done():
+            landed.set_result(None)
+
+    def tell() -> None:
+        try:
+            loop.call_soon_threadsafe(end)
+        except RuntimeError:
+            pass  # that loop is closed: nobody waits there any more
+
+    flight.when_landed(tell)
+    await landed

@@ -1,0 +1,156 @@
+"""The decorator: which function, which place, which options."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+from holdall.errors import InvalidArgumentError
+from holdall.memo._bound import ClassBound
+from holdall.memo._entries import is_place
+from holdall.memo._memoized import Memoized
+from holdall.memo._options import AUTOMATIC, Options
+
+__all__ = ["memoize"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Decorator(Protocol):
+    """What `memoize` with options gives."""
+
+    def __call__(self, function: Callable[P, R], /) -> Memoized[P, R]: ...
+
+
+@overload
+def memoize(place: Callable[P, R], /) -> Memoized[P, R]: ...
+@overload
+def memoize(
+    place: Any = None,
+    /,
+    *,
+    key: Callable[..., Any] | None = None,
+    ignore: Any = (),
+    typed: bool = False,
+    ttl: float | None = None,
+    version: str | int | None = None,
+    name: str | None = None,
+    maxsize: int | None = AUTOMATIC,
+    max_bytes: int | None = None,
+    cache_if: Callable[[Any], Any] | None = None,
+    lock: bool = True,
+    copy: bool = False,
+    readable: bool = False,
+    identity: Any = (),
+) -> Decorator: ...
+def memoize(place: Any = None, /, **options: Any) -> Any:
+    """Keep the results of a function: in memory, and in a store, where they outlive the process.
+
+    Parameters
+    ----------
+    place
+        Where: a store, any mapping, or a path, of a SQLite file if it ends in ``.db``, ``.sqlite`` or
+        ``.sqlite3``, else of a folder. It is opened by the first call. Nothing: in memory only.
+    key
+        A function of the same arguments that gives what the result depends on.
+    ignore
+        Names of parameters, or their positions, that the result does not depend on.
+    typed
+        Whether equal arguments of different types, such as ``1``, ``1.0`` and ``True``, are different.
+    ttl
+        For how many seconds a result is valid; None for ever.
+    version
+        Text or a number: results of another version are not found. ``"source"`` takes a digest of the
+        source of the function, of its nonlocal constants, and of the constants and functions of its
+        module that it uses.
+    name
+        What the function is called in the store. None for its module and qualified name, and a digest of
+        the nonlocal constants that it uses, so that the functions of one factory keep apart.
+    maxsize
+        How many results memory holds at the most; None for any number. Unless told, 10,000 beside a store
+        and any number without one.
+    max_bytes
+        How many bytes the results in memory take at the most, by estimate; None for any.
+    cache_if
+        A function of the result that tells whether to keep it.
+    lock
+        Whether only one caller computes a result while others wait, among threads, tasks and processes.
+    copy
+        Whether each caller gets a deep copy. Without it, callers share the object in memory.
+    readable
+        Whether the keys in the store begin with the arguments, for humans.
+    identity
+        Names of parameters that are known by what object they are, as ``"self"``; their results are kept in
+        memory only.
+
+    Returns
+    -------
+    Memoized
+        A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
+        ``peek``, ``refresh``, ``store``, ``entries`` and ``__wrapped__``; or, where only options were
+        given, a decorator.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the function is a generator, or an option is not of its kind.
+
+    Notes
+    -----
+    Threads, tasks and processes: one computes, others wait for it. Errors reach all who wait, and are not
+    kept. After a crash: results in the store are there, and somebody who waited for the crashed process
+    computes. Cost: less than a microsecond for a result in memory and simple arguments. A store that fails
+    never fails a call: the function is called, and the trouble is warned about once.
+
+    Examples
+    --------
+    >>> import holdall
+    >>> cache = holdall.SQLiteStore()
+    >>> @holdall.memoize(cache)
+    ... def square(x, *, verbose=False):
+    ...     print("computing")
+    ...     return x * x
+    >>> square(3), square(x=3)
+    computing
+    (9, 9)
+    >>> square.cache_info().hits, len(square.entries)
+    (1, 1)
+    >>> cache.close()
+    """
+    if isinstance(place, staticmethod | classmethod) or (callable(place) and not is_place(place)):
+        return _decorated(place, Options(**options))
+    if place is not None and not is_place(place):
+        raise InvalidArgumentError(
+            f"memoize takes a function, a store, a mapping or a path, got {type(place).__name__}"
+        )
+    try:
+        chosen = Options(place=place, **options)
+    except TypeError as error:
+        if isinstance(error, InvalidArgumentError):
+            raise
+        raise InvalidArgumentError(f"memoize has no such option: {error}") from None
+
+    def decorate(function: Any, /) -> Any:
+        return _decorated(function, chosen)
+
+    return decorate
+
+
+def _decorated(function: Any, options: Options) -> Any:
+    if isinstance(function, staticmethod):
+        return staticmethod(_decorated(function.__func__, options))
+    if isinstance(function, classmethod):
+        return ClassBound(_decorated(function.__func__, options))
+    if not callable(function):
+        raise InvalidArgumentError(f"only functions can be memoized, got {function!r:.80}")
+    plain = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise InvalidArgumentError(
+            f"{plain.__qualname__} is a generator, and what it gives can be used only once: "
+            "return a list, or memoize the function that computes one item"
+        )
+    if inspect.iscoroutinefunction(function):
+        from holdall.memo._async import AsyncMemoized  # noqa: PLC0415  (asyncio is slow to import)
+
+        return AsyncMemoized(function, options)
+    return Memoized(function, options)

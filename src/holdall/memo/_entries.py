@@ -1,0 +1,154 @@
+"""Where the results of a function lie in a store: looking them up, keeping them, and saying what fails."""
+
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+from weakref import WeakValueDictionary
+
+from holdall.abc import Capability
+from holdall.conditional import Joker, Sentinel
+from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavailableError
+from holdall.memo._locks import KeyLocks
+from holdall.store import Store
+
+__all__ = ["MISSING", "Entries", "open_store"]
+
+#: What a look-up gives where there is nothing.
+MISSING: Any = object()
+
+# Functions with one place share its store, and so its connections.
+_stores: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_opening = threading.RLock()
+
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+
+
+def open_store(place: Any) -> Any:
+    """Give the store of a place.
+
+    Parameters
+    ----------
+    place
+        A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or
+        ``.sqlite3``, else of a folder.
+    """
+    if isinstance(place, Store):
+        return place
+    if not isinstance(place, str | os.PathLike):
+        return Store(place)
+    path = os.path.abspath(place)
+    with _opening:
+        store = _stores.get(path)
+        if store is None:
+            store = _stores[path] = _open_path(path)
+        return store
+
+
+def _open_path(path: str) -> Any:
+    if path.endswith(_DATABASES):
+        from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
+
+        return SQLiteStore(path)
+    from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
+
+    return FileDirStore(path)
+
+
+def is_place(thing: Any) -> bool:
+    """Tell what may be the place of results from a function to be memoized."""
+    return isinstance(thing, str | os.PathLike | Mapping) or (
+        hasattr(thing, "__getitem__")
+        and hasattr(thing, "__iter__")
+        and not callable(thing)
+        and not isinstance(thing, Sequence)
+    )
+
+
+class Entries:
+    """The results of one function in a store.
+
+    Parameters
+    ----------
+    store
+        The whole store.
+    name
+        Of the function; its results lie below it.
+    ttl
+        For how many seconds a result is valid; None for ever.
+
+    Notes
+    -----
+    Whatever a store says when it is asked, the function is called instead, and each kind of trouble is
+    warned about once.
+    """
+
+    def __init__(self, store: Any, name: str, ttl: float | None) -> None:
+        in_tuples = getattr(store.keys_codec, "tuples", False)
+        self.view = store.get_subdict(tuple(name.split("/")) if in_tuples else name)
+        self.name = name
+        self.ttl = ttl
+        self._warned: set[str] = set()
+        if ttl is not None and Capability.MTIME not in self.view._persister.capabilities:  # noqa: SLF001
+            raise InvalidArgumentError(f"ttl= needs times, and {self.view._place} keeps none")  # noqa: SLF001
+
+    @property
+    def locks(self) -> KeyLocks | None:
+        """The locks among processes, None where the store has none."""
+        try:
+            path = self.view._persister.lock_file  # noqa: SLF001
+        except Exception:  # a place that cannot be written, as writing the result will tell
+            return None
+        return None if path is None else KeyLocks.of(path)
+
+    def look(self, key: str) -> tuple[Any, float]:
+        """Give a result and when it expires; `MISSING` if there is none that is valid."""
+        view = self.view
+        try:
+            if self.ttl is None:
+                return view._get(key), inf  # noqa: SLF001
+            value, stat = view._read(key, view._id(key))  # noqa: SLF001
+        except KeyError as error:
+            if type(error) is not KeyError:
+                self.warn("look", "cannot look up", error)
+            return MISSING, inf
+        except Exception as error:
+            self.warn("look", "cannot look up", error)
+            return MISSING, inf
+        expires = stat.mtime + self.ttl
+        return (value, expires) if time.time() < expires else (MISSING, inf)
+
+    def keep(self, key: str, value: Any) -> None:
+        """Store a result, if that is possible."""
+        if isinstance(value, Joker | Sentinel):
+            self.warn("joker", f"cannot keep {value!r}, which is a command to stores, of", None)
+            return
+        try:
+            self.view[key] = value
+        except SerializationError as error:
+            self.warn("value", "cannot write", error)
+        except StoreUnavailableError as error:
+            self.warn("place", "cannot write", error)
+        except Exception as error:
+            self.warn("refused", "cannot write", error)
+
+    def warn(self, kind: str, what: str, error: Exception | None) -> None:
+        """Warn once of each kind of trouble."""
+        if kind in self._warned:
+            return
+        self._warned.add(kind)
+        warn(f"holdall {what} results of {self.name}, and goes on without", error)
+
+
+def warn(message: str, error: Exception | None) -> None:
+    """Warn the one who calls the memoized function."""
+    if error is not None:
+        message += f": {error}"
+    frame, level = sys._getframe(), 1  # noqa: SLF001  (warnings ask for a number of frames)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("holdall."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RuntimeWarning, stacklevel=level)

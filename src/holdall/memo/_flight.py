@@ -1,0 +1,128 @@
+"""One computation at a time per key: who leads it, who waits for it, and what comes of it."""
+
+from _thread import allocate_lock, get_ident
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Flight", "Flights", "owner_of_task"]
+
+_waiting: dict[Any, "Flight"] = {}  # who waits for what, to see when somebody would wait for himself
+
+
+class Flight:
+    """A computation that is going on.
+
+    Parameters
+    ----------
+    owner
+        Who computes: the number of a thread, or a task.
+
+    Notes
+    -----
+    Threads: `land` is called once, by the owner. A flight may land with a result, with an error, or with
+    neither, when the owner was interrupted: then one of those who wait takes over. To land is one call of C,
+    before which no interrupt comes; all else about a flight that has landed can be made up for later.
+    """
+
+    __slots__ = ("_callbacks", "_lock", "error", "land", "owner", "succeeded", "value")
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        self.succeeded = False
+        self.value: Any = None
+        self.error: Exception | None = None
+        self._callbacks: list[Callable[[], Any]] = []
+        self._lock = allocate_lock()
+        self._lock.acquire()
+        self.land = self._lock.release
+
+    @property
+    def in_the_air(self) -> bool:
+        """Whether it has not landed; one who is just waking up may make it seem so for an instant."""
+        return self._lock.locked()
+
+    def wait(self) -> None:
+        """Wait in this thread."""
+        with self._lock:
+            pass
+
+    def tell(self) -> None:
+        """Call those who wait otherwise than in a thread."""
+        while self._callbacks:
+            self._callbacks.pop()()
+
+    def when_landed(self, callback: Callable[[], Any]) -> None:
+        """Call a function once, or perhaps twice, after the landing; from any thread."""
+        self._callbacks.append(callback)
+        if not self.in_the_air:
+            callback()
+
+    def would_wait_for(self, owner: Any) -> bool:
+        """Tell whether this flight lands only after something that the owner computes."""
+        flight: Flight | None = self
+        seen = set()
+        while flight is not None and flight not in seen:
+            if flight.owner == owner:
+                return True
+            seen.add(flight)
+            flight = _waiting.get(flight.owner)
+        return False
+
+
+class Flights:
+    """The flights of one function, by key.
+
+    Notes
+    -----
+    Threads: safe, by the atomicity of single operations of a dict.
+    """
+
+    def __init__(self) -> None:
+        self._all: dict[str, Flight] = {}
+
+    def begin(self, key: str, flight: Flight) -> Flight:
+        """Begin a flight, or give the one of that key that is in the air."""
+        while True:
+            other = self._all.setdefault(key, flight)
+            if other is flight or other.in_the_air:
+                return other
+            self._end(key, other)  # its owner was interrupted before doing so
+
+    def end(self, key: str, flight: Flight) -> None:
+        """Let another flight begin after one that has landed."""
+        self._end(key, flight)
+        flight.tell()
+
+    def _end(self, key: str, flight: Flight) -> None:
+        if self._all.get(key) is flight:
+            self._all.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget the flights of a parent process: nobody here leads them."""
+        self._all = {}
+
+    @staticmethod
+    def wait(owner: Any, flight: Flight) -> bool:
+        """Note that an owner is about to wait; False if that would be for himself."""
+        _waiting[owner] = flight
+        if flight.would_wait_for(owner):  # after the note: of two who wait for each other, one sees it
+            del _waiting[owner]
+            return False
+        return True
+
+    @staticmethod
+    def waited(owner: Any) -> None:
+        """Note that an owner waits no more."""
+        _waiting.pop(owner, None)
+
+
+def owner_of_task() -> Any:
+    """Give the task that runs, or the thread where none does."""
+    import asyncio  # noqa: PLC0415  (slow to import; loaded already where there are tasks)
+
+    return asyncio.current_task() or get_ident()
+
+
+def forget_waiting() -> None:
+    """Forget who waited in the parent process."""
+    _waiting.clear()

@@ -1,0 +1,135 @@
+"""Locks of keys among processes, which the kernel releases when their holder dies.
+
+A lock is one byte of a file, at an offset that the key names: any number of keys need one file, which stays
+empty. POSIX locks belong to a process, not to a descriptor that its children share; so who forks and dies
+releases its locks, and a child does not hold its parent's. The file is opened once a process, since closing
+any descriptor of it releases all of them. (Should somebody else in the process read it, two processes may
+compute one result; no more than that.)
+"""
+
+import os
+from _thread import allocate_lock
+
+from holdall.memo._flight import Flight
+
+try:
+    import fcntl
+except ImportError:  # a system without such locks: processes then compute each for itself
+    _CAN_LOCK = False
+else:
+    _CAN_LOCK = True
+
+__all__ = ["KeyLocks"]
+
+_SPAN = (1 << 62) - 1  # offsets of keys lie below it
+_files: dict[str, "KeyLocks"] = {}
+_opening = allocate_lock()
+
+
+class KeyLocks:
+    """The locks of one file.
+
+    Parameters
+    ----------
+    path
+        The file, made if it is not there.
+
+    Notes
+    -----
+    Threads and processes: exclusive among all of them. After a crash: released. Cost: two system calls to
+    acquire, one to release.
+    """
+
+    @classmethod
+    def of(cls, path: str) -> "KeyLocks | None":
+        """Give the locks of a file, None where there can be none."""
+        if not _CAN_LOCK:
+            return None
+        with _opening:
+            path = os.path.realpath(path)
+            locks = _files.get(path)
+            if locks is None:
+                try:
+                    locks = _files[path] = cls(path)
+                except OSError:
+                    return None
+            return locks
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._reset()
+        self._fd = _open(path)
+
+    def _reset(self) -> None:
+        self._mutex = allocate_lock()
+        self._held: dict[int, Flight] = {}  # by offset
+
+    def acquire(self, offset: int, flight: Flight) -> bool:
+        """Try to lock a key for a flight.
+
+        Parameters
+        ----------
+        offset
+            Any number of the key.
+        flight
+            What is computed. The owner of a flight that holds the lock may have it again.
+
+        Returns
+        -------
+        bool
+            Whether it is locked now. Who waits tries again.
+        """
+        offset &= _SPAN
+        with self._mutex:
+            self._sweep()
+            held = self._held.get(offset)
+            if held is not None:
+                return bool(held.owner == flight.owner)
+            self._held[offset] = flight  # first, so that who is interrupted can release it
+            try:
+                if not os.fstat(self._fd).st_nlink:  # deleted: others would lock another file
+                    self._open_again()
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+            except (BlockingIOError, PermissionError):  # systems differ in what they say
+                del self._held[offset]
+                return False
+            except OSError:
+                pass  # a file system without locks, or no file any more: compute, rather than wait for ever
+            return True
+
+    def release(self, offset: int, flight: Flight) -> None:
+        """Unlock a key, if it is this flight that holds it."""
+        offset &= _SPAN
+        with self._mutex:
+            if self._held.get(offset) is flight:
+                self._unlock(offset)
+
+    def _unlock(self, offset: int) -> None:
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
+        except OSError:
+            pass
+        self._held.pop(offset, None)
+
+    def _sweep(self) -> None:
+        """Release what was held by flights whose owners were interrupted before they could."""
+        for offset, flight in list(self._held.items()):
+            if not flight.in_the_air:
+                self._unlock(offset)
+
+    def _open_again(self) -> None:
+        fd = _open(self.path)
+        os.close(self._fd)
+        self._fd = fd
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+
+
+def after_fork() -> None:
+    """Hold nothing that the parent holds; its locks are not ours."""
+    global _opening  # noqa: PLW0603
+    _opening = allocate_lock()
+    for locks in _files.values():
+        locks._reset()  # noqa: SLF001

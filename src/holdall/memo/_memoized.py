@@ -1,0 +1,234 @@
+"""A memoized function as its users see it."""
+
+import inspect
+import os
+import sys
+import time
+import weakref
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
+
+from holdall.memo import _flight, _locks
+from holdall.memo._arguments import ATOMS, BadCallError
+from holdall.memo._bound import Bound
+from holdall.memo._core import COMPUTE, Core, fail
+from holdall.memo._entries import MISSING
+from holdall.memo._flight import Flight
+from holdall.memo._options import Options
+
+__all__ = ["CacheInfo", "Memoized"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class CacheInfo(NamedTuple):
+    """What became of the calls of a memoized function in this process, and what is in memory."""
+
+    #: Calls answered without computing: from memory, from the store, or by waiting for another call.
+    hits: int
+    #: Calls that computed.
+    misses: int
+    #: How many results memory holds at the most; None for any number.
+    maxsize: int | None
+    #: How many it holds.
+    currsize: int
+    #: Calls answered from memory, or by waiting.
+    memory_hits: int
+    #: Calls answered from the store.
+    store_hits: int
+    #: What the results in memory take, in bytes: an estimate.
+    bytes: int
+
+
+class Memoized(Core, Generic[P, R]):
+    """A function whose results are kept; `memoize` makes it.
+
+    Notes
+    -----
+    Threads: safe. One call computes, others with the same arguments wait for it. Processes: the same, where
+    the store is a folder or a SQLite file. After a crash: results in the store are there, and who waited for
+    the crashed process computes. Cost: a microsecond for a result in memory.
+    """
+
+    __wrapped__: Callable[P, R]
+
+    def __init__(self, function: Callable[P, R], options: Options) -> None:
+        super().__init__(function, options)
+        _everything.add(self)
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if len(args) == self._exact and not kwargs:
+            values: tuple[Any, ...] = args
+        else:
+            try:
+                values = self._arguments.values(args, kwargs)
+            except BadCallError:
+                return self.__wrapped__(*args, **kwargs)  # which says what is wrong
+        if len(values) == 1 and type(values[0]) in ATOMS:
+            quick: Any = (type(values[0]), values[0])
+        else:
+            quick = self._quick_key(values)
+        entry = self._quick.get(quick)
+        if entry is not None and (self._ttl is None or time.time() < entry.expires):
+            self._hit()
+            entry.used = True
+            return entry.value if self._copied is None else self._copied(entry.value)  # type: ignore[no-any-return]
+        # In line, so that a recursive function needs one frame a level more than without us.
+        steps = self._steps(values, quick, get_ident())
+        answer: Any = None
+        try:
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as stop:
+                    return stop.value  # type: ignore[no-any-return]
+                answer = None
+                if step is COMPUTE:
+                    try:
+                        answer = (self.__wrapped__(*args, **kwargs), None)
+                    except BaseException as error:
+                        fail(steps, error)
+                        raise
+                elif type(step) is float:
+                    time.sleep(step)
+                elif type(step) is Flight:
+                    step.wait()
+                else:
+                    raise step
+        finally:
+            steps.close()
+
+    # ------------------------------------------------------------------ what users ask for
+
+    def _normal(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
+        try:
+            return self._arguments.values(args, kwargs)
+        except BadCallError:
+            inspect.signature(self.__wrapped__).bind(*args, **kwargs)  # says what is wrong
+            raise
+
+    def cache_info(self) -> CacheInfo:
+        """Tell what became of the calls in this process, and what is in memory.
+
+        Examples
+        --------
+        >>> from holdall import memoize
+        >>> @memoize
+        ... def square(x): return x * x
+        >>> square(2) + square(2)
+        8
+        >>> square.cache_info()[:4]
+        (1, 1, None, 1)
+        """
+        hot, memory, store = self._hot, self._hits.value(), self._store_hits.value()
+        return CacheInfo(
+            hits=memory + store,
+            misses=self._misses.value(),
+            maxsize=hot.maxsize,
+            currsize=len(hot.entries),
+            memory_hits=memory,
+            store_hits=store,
+            bytes=hot.nbytes,
+        )
+
+    def cache_clear(self) -> None:
+        """Forget all results of this function and version, in memory and in the store."""
+        self._hot.clear()
+        self._reset_counters()
+        entries = self.entries
+        if entries is not None:
+            entries.clear(force=True)
+
+    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Give the key of a call: that of its result in `entries`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument cannot be keyed.
+        """
+        return self._call(self._normal(args, kwargs)).key
+
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Forget the result of a call; tell whether there was one."""
+        call = self._call(self._normal(args, kwargs))
+        known = self._hot.discard(call.key)
+        entries = None if call.local else self.entries
+        return (entries is not None and bool(entries.discard(call.key))) or known
+
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Give the result of a call if it is known, and compute nothing.
+
+        Raises
+        ------
+        KeyError
+            If it is not known.
+        """
+        call = self._call(self._normal(args, kwargs))
+        entry = self._hot.entries.get(call.key)
+        if entry is not None and time.time() < entry.expires:
+            return self._own(entry.value)
+        entries = None if call.local else self._opened()
+        value = MISSING if entries is None else entries.look(call.key)[0]
+        if value is MISSING:
+            raise KeyError(call.key)
+        return value
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute the result of a call anew, and keep it in the place of the old one."""
+        self._opened()
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), _quick={}, _fresh=True)
+        return twin(*args, **kwargs)
+
+    # ------------------------------------------------------------------ as functions do
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> "Memoized[P, R]": ...
+    @overload
+    def __get__(self: "Memoized[Concatenate[S, Q], R]", instance: S, owner: Any = None) -> "Bound[Q, R]": ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else Bound(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<memoized {self._name or repr(self.__wrapped__)}>"
+
+    def __reduce__(self) -> Any:
+        return by_name(self) or (_rebuilt, (type(self), self.__wrapped__, self._options))
+
+    def __copy__(self) -> "Memoized[P, R]":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "Memoized[P, R]":
+        return self
+
+
+def _rebuilt(cls: type[Memoized[Any, Any]], function: Any, options: Options) -> Memoized[Any, Any]:
+    return cls(function, options)
+
+
+def by_name(thing: Any) -> str | None:
+    """Give the qualified name by which pickle finds an object in its module, None if it does not."""
+    name = str(getattr(thing, "__qualname__", ""))
+    found: Any = sys.modules.get(getattr(thing, "__module__", None) or "")
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return name if found is thing else None
+
+
+_everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    _locks.after_fork()
+    _flight.forget_waiting()
+    for memoized in list(_everything):
+        memoized._after_fork()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

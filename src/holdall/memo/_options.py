@@ -1,0 +1,84 @@
+"""The options of a memoized function, checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from holdall.errors import InvalidArgumentError
+
+__all__ = ["AUTOMATIC", "Options"]
+
+
+class _Automatic:
+    def __repr__(self) -> str:
+        return "AUTOMATIC"
+
+    def __reduce__(self) -> str:
+        return "AUTOMATIC"
+
+
+#: The bound of memory where none is given: none without a store, where memory is all there is, and
+#: 10,000 results beside one.
+AUTOMATIC: Any = _Automatic()
+_BESIDE_A_STORE = 10_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `memoize` was told; its documentation says what each means."""
+
+    place: Any = None
+    key: Callable[..., Any] | None = None
+    ignore: Any = ()
+    typed: bool = False
+    ttl: float | None = None
+    version: str | int | None = None
+    name: str | None = None
+    maxsize: Any = AUTOMATIC
+    max_bytes: int | None = None
+    cache_if: Callable[[Any], Any] | None = None
+    lock: bool = True
+    copy: bool = False
+    readable: bool = False
+    identity: Any = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            check = _CHECKS.get(field.name)
+            if check is not None and value is not None and not check[0](value):
+                raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
+
+    @property
+    def memory_limit(self) -> int | None:
+        """How many results memory may hold."""
+        if self.maxsize is AUTOMATIC:
+            return None if self.place is None else _BESIDE_A_STORE
+        return self.maxsize  # type: ignore[no-any-return]
+
+
+def _number(value: Any) -> bool:
+    return type(value) in {int, float} and value >= 0
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "key": (callable, "a function of the same arguments"),
+    "typed": (_flag, "True or False"),
+    "ttl": (_number, "a number of seconds, or None"),
+    "version": (lambda v: type(v) in {str, int} and v != "", 'text, a number, "source" or None'),
+    "name": (lambda v: isinstance(v, str) and v != "", "text"),
+    "maxsize": (lambda v: v is AUTOMATIC or _whole(v), "a number of results, or None"),
+    "max_bytes": (_whole, "a number of bytes, or None"),
+    "cache_if": (callable, "a function of the result"),
+    "lock": (_flag, "True or False"),
+    "copy": (_flag, "True or False"),
+    "readable": (_flag, "True or False"),
+}
