@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import math
 import operator
 import pickle
 import sys
@@ -118,6 +119,29 @@ def test_conversions():
             function(value_of(1.5))
     with pytest.raises(TypeError, match="unhashable"):
         hash(value)
+
+
+def test_rounding_is_that_of_what_is_held():
+    value = value_of(Fraction(10**400, 3))  # which no float can hold
+    for function in (math.trunc, math.floor, math.ceil, round):
+        assert function(value) == function(value.value)
+
+
+def test_arrays_meet_values():
+    numpy = pytest.importorskip("numpy")
+    array, two = numpy.arange(3, dtype="f4"), value_of(2)
+    for product in (array * two, two * array, numpy.multiply(array, two), array + value_of(array)):
+        assert product.dtype == "f4"
+    assert (array * two).tolist() == [0, 2, 4]
+    assert numpy.sqrt(value_of(4)) == 2
+    assert numpy.add.reduce(value_of([1, 2])) == 3
+    array += two
+    assert array.tolist() == [2, 3, 4]
+    kept = value_of(numpy.zeros(3))
+    kept += array
+    assert (kept == array).all()
+    with pytest.raises(TypeError, match="__array_ufunc__"):
+        numpy.add(array, 1, out=kept)
 
 
 def test_items():
