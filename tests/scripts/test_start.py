@@ -382,6 +382,25 @@ def test_a_change_in_place_does_not_undo_what_others_stored(tmp_path):
     assert script.data == {"items": '["other"]'}
 
 
+def test_a_warning_that_is_an_error_does_not_keep_others_from_being_stored(tmp_path):
+    script = Script(
+        tmp_path,
+        """
+        import subprocess, sys
+        from holdall import Value
+        items, more = Value([]), Value([])
+        if len(sys.argv) > 1:
+            items += ["other"]
+        else:
+            items.value.append("mine")
+            more.value.append("mine")
+            subprocess.run([sys.executable, __file__, "other"], check=True)
+        """,
+    )
+    assert "stored by somebody else" in run("-W", "error", script.path).stderr
+    assert script.data == {"items": '["other"]', "more": '["mine"]'}
+
+
 def test_a_write_appends_one_line(tmp_path):
     script = Script(
         tmp_path,

@@ -206,6 +206,39 @@ def test_edit_stores_at_the_end_and_nothing_after_an_error():
     assert value.value == {"n": [0, 1]}
 
 
+def test_what_is_assigned_inside_of_edit_stays(load):
+    module = load("from holdall import Value\ncount, items = Value(0), Value([])\n")
+    count, items = module.count, module.items
+    for value in (count, value_of(0)):
+        with value.edit() as number:
+            value.value = number + 1
+        assert value.value == 1
+    with items.edit() as inner:
+        inner.append(1)
+        items.value = inner
+        inner.append(2)
+    assert items.value == [1, 2]
+    with items.edit() as outer, items.edit() as inner:
+        outer.append(3)
+        inner.append(4)
+    assert items.value == [1, 2, 3, 4]
+    with items.edit():
+        items += [5]
+    assert ScriptStore(items.path)["items"] == [1, 2, 3, 4, 5]
+
+    def both():
+        with items.edit() as inner:
+            items.value = ["assigned"]
+            inner.append("changed")
+
+    with pytest.raises(InvalidArgumentError, match="Do one of both"):
+        both()
+    assert items.value == ["assigned"]
+    with items.edit():
+        items.reset()
+    assert items.value == []
+
+
 def test_what_cannot_be_stored_is_refused_and_changes_nothing():
     value = value_of(1)
     with pytest.raises(SerializationError, match="value"):
