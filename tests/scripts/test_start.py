@@ -203,6 +203,25 @@ def test_text_below_the_data(count):
     assert count.bytes.count(MARKER) == 1
 
 
+def test_values_in_code_below_the_data(count):
+    assert count.run() == "1"
+    count.edit(lambda text: text + b"def f():\n    more = Value(5)\n    more += 1\n    print(more)\nf()\n")
+    assert count.run() == "2\n6"
+    assert count.run() == "3\n7"
+    assert count.data == {"count": "3", "f.more": "7"}
+    count.edit(lambda text: text + b"count = Value(0)\n")
+    assert "two values are called 'count'" in run(count.path, check=False).stderr
+
+
+def test_data_that_were_moved_to_the_top(count):
+    assert count.run() == "1"
+    lines = count.bytes.split(b"\n")
+    at = lines.index(MARKER)
+    count.edit(lambda _: b"\n".join(lines[at:] + lines[:at]))
+    assert count.run() == "2"
+    assert count.run() == "3"
+
+
 def test_a_marker_in_a_string(tmp_path):
     below = b"# count = 100 #: 0123456789abcdef 01234567\n"
     code = b"from holdall import Value\ncount = Value(0)\ncount.value += 1\nprint(count)\n"
@@ -361,6 +380,25 @@ def test_a_change_in_place_does_not_undo_what_others_stored(tmp_path):
     done = run(script.path)
     assert "changed in place here, and stored by somebody else" in done.stderr
     assert script.data == {"items": '["other"]'}
+
+
+def test_a_warning_that_is_an_error_does_not_keep_others_from_being_stored(tmp_path):
+    script = Script(
+        tmp_path,
+        """
+        import subprocess, sys
+        from holdall import Value
+        items, more = Value([]), Value([])
+        if len(sys.argv) > 1:
+            items += ["other"]
+        else:
+            items.value.append("mine")
+            more.value.append("mine")
+            subprocess.run([sys.executable, __file__, "other"], check=True)
+        """,
+    )
+    assert "stored by somebody else" in run("-W", "error", script.path).stderr
+    assert script.data == {"items": '["other"]', "more": '["mine"]'}
 
 
 def test_a_write_appends_one_line(tmp_path):

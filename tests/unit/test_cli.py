@@ -116,6 +116,45 @@ def test_export_and_import(script, path, tmp_path, capsys, monkeypatch):
     assert "No such file" in script("import", file + "x", status=1)
 
 
+def test_export_and_import_of_odd_names_and_long_values(script, path, tmp_path):
+    store = ScriptStore(path)
+    items = {"a\rb": 1, "\r": 2, "c\r\nd": 3, "e\nf": 4, "": 5, "\udcff": 6, "é": 7, "long": "x" * 200_000}
+    store.update(items)
+    script("export", str(tmp_path / "values.csv"))
+    store.clear()
+    script("import", str(tmp_path / "values.csv"))
+    assert store.copy() == items
+    holdall = [sys.executable, "-m", "holdall", "script", path]
+    out = subprocess.run([*holdall, "export"], capture_output=True, check=True).stdout
+    assert out == (tmp_path / "values.csv").read_bytes()
+    store.clear()
+    subprocess.run([*holdall, "import", "-"], input=out, capture_output=True, check=True)
+    assert store.copy() == items
+
+
+def test_import_of_what_a_spreadsheet_writes(script, path, tmp_path):
+    (tmp_path / "values.csv").write_bytes(b"\xef\xbb\xbfname,value\r\ncount,3\r\n")
+    assert script("import", str(tmp_path / "values.csv")) == "1 values\n"
+    assert ScriptStore(path).copy() == {"count": 3}
+
+
+def test_a_list_is_one_line_a_value_whatever_they_are(script, path):
+    store = ScriptStore(path)
+    store.update({"a\nb": 1, "\x1b[2J": 2, "\udcff": 3, "é": 4, "huge": 10**5000})
+    assert script("list").splitlines()[:4] == [
+        r'"a\nb" = 1',
+        r'"\u001b[2J" = 2',
+        r'"\udcff" = 3',
+        "é = 4",
+    ]
+    assert script("list").splitlines()[4].startswith("huge = <a pickle of ")
+    command = [sys.executable, "-m", "holdall", "script", path, "list"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True
+    )
+    assert rb"\xe9 = 4" in done.stdout
+
+
 def test_pickles_that_need_code_are_shown_and_not_loaded(script, path, tmp_path):
     class Trap:
         def __reduce__(self):

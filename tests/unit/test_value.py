@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import math
 import operator
 import pickle
 import sys
@@ -120,6 +121,29 @@ def test_conversions():
         hash(value)
 
 
+def test_rounding_is_that_of_what_is_held():
+    value = value_of(Fraction(10**400, 3))  # which no float can hold
+    for function in (math.trunc, math.floor, math.ceil, round):
+        assert function(value) == function(value.value)
+
+
+def test_arrays_meet_values():
+    numpy = pytest.importorskip("numpy")
+    array, two = numpy.arange(3, dtype="f4"), value_of(2)
+    for product in (array * two, two * array, numpy.multiply(array, two), array + value_of(array)):
+        assert product.dtype == "f4"
+    assert (array * two).tolist() == [0, 2, 4]
+    assert numpy.sqrt(value_of(4)) == 2
+    assert numpy.add.reduce(value_of([1, 2])) == 3
+    array += two
+    assert array.tolist() == [2, 3, 4]
+    kept = value_of(numpy.zeros(3))
+    kept += array
+    assert (kept == array).all()
+    with pytest.raises(TypeError, match="__array_ufunc__"):
+        numpy.add(array, 1, out=kept)
+
+
 def test_items():
     table = value_of({"a": 1})
     table["b"] = 2
@@ -180,6 +204,39 @@ def test_edit_stores_at_the_end_and_nothing_after_an_error():
     with pytest.raises(ZeroDivisionError):
         fail()
     assert value.value == {"n": [0, 1]}
+
+
+def test_what_is_assigned_inside_of_edit_stays(load):
+    module = load("from holdall import Value\ncount, items = Value(0), Value([])\n")
+    count, items = module.count, module.items
+    for value in (count, value_of(0)):
+        with value.edit() as number:
+            value.value = number + 1
+        assert value.value == 1
+    with items.edit() as inner:
+        inner.append(1)
+        items.value = inner
+        inner.append(2)
+    assert items.value == [1, 2]
+    with items.edit() as outer, items.edit() as inner:
+        outer.append(3)
+        inner.append(4)
+    assert items.value == [1, 2, 3, 4]
+    with items.edit():
+        items += [5]
+    assert ScriptStore(items.path)["items"] == [1, 2, 3, 4, 5]
+
+    def both():
+        with items.edit() as inner:
+            items.value = ["assigned"]
+            inner.append("changed")
+
+    with pytest.raises(InvalidArgumentError, match="Do one of both"):
+        both()
+    assert items.value == ["assigned"]
+    with items.edit():
+        items.reset()
+    assert items.value == []
 
 
 def test_what_cannot_be_stored_is_refused_and_changes_nothing():
@@ -286,6 +343,9 @@ def test_a_function_that_is_called_again_has_the_same_value(load):
         ("x = (lambda: Value(0))()", "a lambda"),
         ("print(Value(0))", "not assigned to a name"),
         ("x = {'a': Value(0)}", "not assigned to a name"),
+        ("x = Value(0) if True else Value(1)", "not assigned to a name"),
+        ("@Value\ndef f(): pass", "no call stands there"),
+        ("x, y = map(Value, (1, 2))", "no call stands there"),
         ("x = [Value(0)]", "not assigned to a name"),
         ("x, *y = Value(0), Value(1)", "not assigned to a name"),
         ("x = Value(0) or 1", "not assigned to a name"),

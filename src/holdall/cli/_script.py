@@ -9,7 +9,7 @@ import sys
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from holdall.abc import NOT_MINE
@@ -78,7 +78,7 @@ def add_to(commands: Any) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     for id, data in ScriptPersister(options.file).items():
-        _say(f"{id} = {_shown(data)}")
+        _say_item(id, data)
     return 0
 
 
@@ -92,7 +92,7 @@ def _get(options: argparse.Namespace) -> int:
 def _set(options: argparse.Namespace) -> int:
     id, data = _id(options.name), _values.dumps(_parsed(options.value, options.kind))
     ScriptPersister(options.file)[id] = data
-    _say(f"{id} = {_shown(data)}")
+    _say_item(id, data)
     return 0
 
 
@@ -109,15 +109,15 @@ def _delete(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
-    with (
-        nullcontext(sys.stdin)
-        if options.csv == "-"
-        else open(options.csv, newline="", encoding="utf-8") as file
-    ):
+    # What spreadsheets write begins with a byte order mark.
+    with _table(options.csv, sys.stdin, "r", "utf-8-sig") as file:
+        limit = csv.field_size_limit(sys.maxsize)  # values are of any size
         try:
             items = dict(_rows(file, options))
         except (UnicodeDecodeError, Base64Error, csv.Error) as error:
             raise InvalidArgumentError(f"{options.csv} cannot be read: {error}") from error
+        finally:
+            csv.field_size_limit(limit)
     place.write_many(items.items())
     _say(f"{len(items)} values")
     return 0
@@ -144,19 +144,28 @@ def _rows(file: Any, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]
 
 def _export(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
-    with (
-        nullcontext(sys.stdout)
-        if options.csv == "-"
-        else open(options.csv, "w", newline="", encoding="utf-8") as file
-    ):
+    with _table(options.csv, sys.stdout, "w", "utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
+        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(_HEADER)
         for id, data in place.items():
+            # A carriage return alone is not always quoted, and ends a line for who reads.
+            row = quoting.writerow if "\r" in id else writer.writerow
             try:
-                writer.writerow([id, data.decode("ascii")])
+                row([id, data.decode("ascii")])
             except UnicodeDecodeError:
                 raise CorruptValueError(f"{id!r} was not stored by Value or ScriptStore") from None
     return 0
+
+
+def _table(name: str, standard: Any, mode: str, encoding: str) -> AbstractContextManager[Any]:
+    """Open a CSV file, or take a standard stream for one; names may be no Unicode, and hold line ends."""
+    options: dict[str, Any] = {"encoding": encoding, "errors": "surrogatepass", "newline": ""}
+    if name != "-":
+        return open(name, mode, **options)
+    if isinstance(standard, io.TextIOWrapper):
+        standard.reconfigure(**options)
+    return nullcontext(standard)
 
 
 def _compact(options: argparse.Namespace) -> int:
@@ -174,7 +183,7 @@ def _check(options: argparse.Namespace) -> int:
 def _migrate(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
     for id, data in migrate(place, trust=options.trust, keep=options.keep).items():
-        _say(f"{id} = {_shown(data)}")
+        _say_item(id, data)
     return 0
 
 
@@ -182,7 +191,13 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _say_item(id: str, data: bytes) -> None:
+    """Show a name and a value in one line, and nothing that a terminal would obey."""
+    _say(f"{id if id.isprintable() else json.dumps(id)} = {_shown(data)}")
 
 
 def _id(name: str) -> str:
@@ -236,7 +251,7 @@ def _shown(data: bytes) -> str:
         return ascii(data)[2:-1] if not data.isascii() else data.decode()
     try:
         return repr(_loaded(data))
-    except HoldallError:
+    except (HoldallError, ValueError, RecursionError):  # or it is too long, or too deep, to be shown
         return f"<a pickle of {len(data) - len(_PICKLE)} characters>"
 
 

@@ -5,6 +5,7 @@ number of a line: lines move when a script is edited.
 """
 
 import ast
+import re
 from itertools import islice
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -17,6 +18,8 @@ _LOOPS = (
     ast.Lambda,
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# A line that is neither empty nor a comment.
+_CODE = re.compile(rb"^[ \t\f]*[^#\s]", re.MULTILINE)
 
 Span = tuple[int, int, int, int]
 
@@ -84,7 +87,11 @@ def name_of(frame: FrameType, site: Site) -> str:
     code = frame.f_code
     above = _find(site.path, site.span, code)
     if above is None:
-        raise _nameless(site, "the file was edited since it was loaded, or the code is not from there")
+        raise _nameless(
+            site,
+            "no call stands there: something else calls Value, such as map() or a decorator, or the file was "
+            "edited since it was loaded",
+        )
     target = _target(above, code, site)
     scope = code.co_qualname
     return target if scope == "<module>" else f"{scope}.{target}"
@@ -141,12 +148,14 @@ def _parse(path: str, head: bytes | None) -> _Source | None:
 
 
 def _read(path: str) -> bytes | None:
-    """Read the program of a script, without its data."""
+    """Read the program of a script, without its data unless there is more of the program below them."""
     try:
         with open(path, "rb") as file:
-            return code_of(file.read(), path)
+            source = file.read()
     except OSError:
         return None
+    head = code_of(source, path)
+    return source if _CODE.search(source, len(head)) else head
 
 
 def _around(tree: ast.AST, span: Span) -> list[ast.AST] | None:

@@ -1,5 +1,6 @@
 """The operators of a value: those of what it holds, and those in place, which store the result."""
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,6 +56,9 @@ class Operators:
     __bytes__ = _unary(bytes)
     __len__ = _unary(len)
     __reversed__ = _unary(reversed)
+    __trunc__ = _unary(math.trunc)
+    __floor__ = _unary(math.floor)
+    __ceil__ = _unary(math.ceil)
 
     def __format__(self, spec: str) -> str:
         return format(self.value, spec)
@@ -139,6 +143,12 @@ class Operators:
     __rand__ = _reflected(operator.and_)
     __ror__ = _reflected(operator.or_)
     __rxor__ = _reflected(operator.xor)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Do what numpy does with the value, where a Value stands beside an array."""
+        if any(isinstance(out, Operators) for out in options.get("out", ())):
+            return NotImplemented
+        return getattr(ufunc, method)(*map(plain, inputs), **options)
 
     # In place: the same object, and the result stored so that no change of anybody is lost.
     __iadd__ = _in_place(operator.iadd)

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdall.abc import Persister
 from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
-from holdall.errors import ConflictError, HoldallError, SerializationError
+from holdall.errors import ConflictError, HoldallError, InvalidArgumentError, SerializationError
 from holdall.keys import AnyKeys
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers.line import LineSerializer
@@ -121,12 +121,19 @@ class Slot:
         with self.mutex, self.place.lock:
             self.save()
             value = self.get()
+            etag, data = self._etag, self._dumped(value)
             try:
                 yield value
             except BaseException:
                 self._etag = self._data = None  # what was changed halfway is forgotten
                 raise
-            self.set(value)
+            if self._etag == etag or (self._etag is not None and self._held is value):
+                self.set(value)
+            elif self._dumped(value) != data:
+                raise InvalidArgumentError(
+                    f"{self.key!r} was assigned inside of edit(), and what edit() gave was changed in place: "
+                    "what was assigned is stored. Do one of both",
+                )
 
     def reset(self) -> None:
         """Delete what is stored."""
@@ -228,11 +235,16 @@ def slot_of(known_as: str, place: Persister, key: Any, default: Any) -> Slot:
 @atexit.register
 def save_all() -> None:
     """Store what was changed in place, in all values of this process."""
+    said: list[Warning | str] = []
     for slot in list(_slots.values()):
         try:
             slot.save()
+        except Warning as warning:  # of `python -W error`: the others are stored before it ends this
+            said.append(warning)
         except (HoldallError, OSError) as error:
-            warnings.warn(f"the change of {slot.key!r} in place was not stored: {error}", stacklevel=1)
+            said.append(f"the change of {slot.key!r} in place was not stored: {error}")
+    for what in said:
+        warnings.warn(what, stacklevel=1)
 
 
 def _after_fork() -> None:
