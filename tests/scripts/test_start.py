@@ -222,6 +222,17 @@ def test_data_that_were_moved_to_the_top(count):
     assert count.run() == "3"
 
 
+@pytest.mark.parametrize("change", [lambda line: b"", lambda line: b"    " + line], ids=["gone", "indented"])
+def test_a_marker_that_is_none_any_more(count, change):
+    assert [count.run() for _ in range(3)] == ["1", "2", "3"]
+    count.edit(lambda text: text.replace(MARKER, change(MARKER)))
+    assert count.run() == "1"
+    assert count.bytes.count(b"# count = ") == 4
+    count.edit(lambda text: text.replace(MARKER, b"").replace(b"# count", MARKER + b"\n# count", 1))
+    assert count.data == {"count": "1"}, "the newest"
+    assert count.run() == "2"
+
+
 def test_a_marker_in_a_string(tmp_path):
     below = b"# count = 100 #: 0123456789abcdef 01234567\n"
     code = b"from holdall import Value\ncount = Value(0)\ncount.value += 1\nprint(count)\n"

@@ -210,6 +210,22 @@ def test_a_script_that_may_not_be_written(tmp_path, fallback):
         assert [one.stdout for one in done] == {"memory": ["2\n", "2\n"], "sidecar": ["2\n", "3\n"]}[fallback]
 
 
+@pytest.mark.parametrize("head", ["", "#!/usr/bin/env -S uv run --script\n"])
+def test_what_runs_is_a_script_whatever_it_is_called(tmp_path, head):
+    script = Script(tmp_path, head + "import holdall\nn = holdall.Value(0)\nn += 1\nprint(n)\n", "tool")
+    assert [script.run() for _ in range(2)] == ["1", "2"]
+    assert script.data == {"n": "2"}
+
+
+@pytest.mark.parametrize("fallback", ["memory", "sidecar"])
+def test_a_script_in_an_encoding_without_ascii(tmp_path, fallback):
+    code = f"import holdall\nn = holdall.Value(0, fallback={fallback!r})\nn.value = 1 - -n()\nprint(n)\n"
+    script = Script(tmp_path, f"# coding: utf-7\n{code}")
+    home = home_of(tmp_path / "home")
+    assert [script.run(env=home) for _ in range(2)] == (["1", "1"] if fallback == "memory" else ["1", "2"])
+    assert script.bytes == script.above
+
+
 def test_a_frozen_program(tmp_path):
     script = Script(tmp_path, "import sys\nsys.frozen = True\n" + NAMED.format(""))
     done = run(script.path, check=False)

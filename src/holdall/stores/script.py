@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from holdall._scripts import Origin, caller, check_fallback, origin_of
 from holdall.abc import Persister, Serializer
+from holdall.errors import UnsupportedError
 from holdall.keys import AnyKeys, as_key_codec
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import ScriptPersister
@@ -208,9 +209,14 @@ def place_of(origin: Origin, fallback: str, durability: str = "process") -> Pers
     """
     script: ScriptPersister | None = None
     if origin.path is not None and not origin.why:
-        script = ScriptPersister(origin.path, durability=durability)
-        if script.writable or fallback == "error":
-            return script  # which can be read, and says what to do when it is written
+        try:
+            script = ScriptPersister(origin.path, durability=durability, runs=True)
+        except UnsupportedError:  # its encoding
+            if fallback == "error":
+                raise
+        else:
+            if script.writable or fallback == "error":
+                return script  # which can be read, and says what to do when it is written
     if origin.testing or fallback == "memory":
         return MappingPersister({} if script is None else dict(script))
     if fallback == "error":

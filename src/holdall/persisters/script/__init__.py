@@ -35,6 +35,9 @@ class ScriptPersister(Persister):
         cut (the file is synced).
     guard
         Whether to refuse a file that somebody else could have written (`UntrustedStoreError`).
+    runs
+        Whether the file is known to be Python, since its code runs; else its name or first line must
+        say so before data are put below.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class ScriptPersister(Persister):
         create: bool = False,
         durability: str = "process",
         guard: bool = False,
+        runs: bool = False,
     ) -> None:
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
@@ -107,12 +111,18 @@ class ScriptPersister(Persister):
             except OSError as error:
                 raise self._file.translated(error, "it cannot be made") from error
         self._file.mend = append
+        self.runs = runs
+        self._file.runs = self._file.runs or runs
         self._file.look()
         if guard:
             check_trust(os.stat(self.path), os.geteuid(), "values from a script", self.path)
 
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"durability": self.durability, "guard": self.guard, "runs": self.runs}
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (type(self), self.path, {"durability": self.durability, "guard": self.guard})
+        return _reopen, (type(self), self.path, self._options)
 
     @property
     def place(self) -> str:  # docstring inherited

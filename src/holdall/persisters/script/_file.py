@@ -50,6 +50,7 @@ class ScriptFile:
         self.path = path
         self.fd = -1
         self.mutex = threading.RLock()
+        self.runs = False  # whether it is known to be Python, whatever it is called
         self.depth = 0  # how often the lock is held, by the thread that has the mutex
         #: Called with the file and with what somebody has overwritten; the lock is held.
         self.mend: Callable[[Any, list[Any]], None] = _nothing

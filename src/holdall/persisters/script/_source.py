@@ -88,9 +88,9 @@ def check_text(source: bytes, path: str) -> None:
         raise UnsupportedError(f"{path} has an encoding that does not contain ASCII: save it as UTF-8")
 
 
-def check_script(source: bytes, path: str) -> None:
+def check_script(source: bytes, path: str, *, runs: bool) -> None:
     """Raise `UnsupportedError` unless comments at the end of the file are comments."""
-    if not (path.endswith(_SUFFIXES) or _PYTHON.match(source) or not source):
+    if not (runs or path.endswith(_SUFFIXES) or _PYTHON.match(source) or not source):
         raise UnsupportedError(
             f"{path} is no Python script: its name does not end in .py, nor does it begin with #!python",
         )

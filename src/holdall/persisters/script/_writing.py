@@ -115,7 +115,7 @@ def _before(file: ScriptFile) -> bytes:
     if file.block >= 0:
         return b"" if source.endswith(b"\n") else file.newline
     if file.records.top == NEVER:  # else there was a block, and the script is being edited
-        check_script(source, file.path)
+        check_script(source, file.path, runs=file.runs)
     begin = new_block(source, file.newline)
     file.block = len(source) + begin.index(b"# ===")
     return begin
