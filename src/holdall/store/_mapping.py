@@ -1,15 +1,14 @@
 """The manners of a dict: every default of MutableMapping that reads too much or races, done right."""
 
-import itertools
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
-from holdall.abc import NOT_MINE, Capability
-from holdall.conditional import DELETE_CURRENT, ITEM_NOT_AVAILABLE, Joker, Sentinel
+from holdall.abc import NOT_MINE
+from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.store._calls import COMMANDS, UNNAMED, missing
-from holdall.store._layers import composed
-from holdall.store._pipeline import StorePipeline
+from holdall.store._calls import missing
+from holdall.store._many import StoreMany
+from holdall.store._views import Items, Values, same
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -18,7 +17,7 @@ D = TypeVar("D")
 _NO_DEFAULT: Any = object()
 
 
-class StoreMapping(StorePipeline[K, V]):
+class StoreMapping(StoreMany[K, V]):
     """The part of `Store` that behaves as a dict."""
 
     def __getitem__(self, key: K) -> V:
@@ -205,52 +204,6 @@ class StoreMapping(StorePipeline[K, V]):
                 continue
             return default
 
-    def update(self, other: Any = (), /, **named: Any) -> None:
-        """Store the items of a mapping, of pairs, or of keywords, in one go where the place can.
-
-        Each `DELETE_CURRENT` among the values is carried out in its turn, and begins another go.
-
-        Parameters
-        ----------
-        other
-            A mapping, an object with ``keys``, or an iterable of pairs.
-        **named
-            More items, with text keys.
-        """
-        pairs = itertools.chain(_pairs_of(other), named.items())
-        deleted: list[Any] = []
-        while True:
-            self._persister.write_many(self._encoded(pairs, deleted))
-            if not deleted:
-                return
-            # Not before: the place may write later what it was given first.
-            self._command(deleted.pop(), DELETE_CURRENT)
-
-    def _encoded(self, pairs: Iterator[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """Give ids and data up to the first item that is to be deleted."""
-        encode, dump, wanted = self._encode, self._dump, self._value_type
-        simple = encode and dump and not self._proofs and not any(self._inward)
-        for key, value in pairs:
-            if type(value) in COMMANDS:
-                if value is DELETE_CURRENT:
-                    deleted.append(key)
-                    return
-                self._command(key, value)
-            elif not simple:
-                yield self._id(key), self._data(key, value)
-            else:  # in line what _id() and _data() do: a third of the time of a small item
-                if wanted is not None and not isinstance(value, wanted):
-                    self._refuse_value(key, value)
-                try:
-                    id = encode(key)  # type: ignore[misc]
-                except UNNAMED as error:
-                    self._key_failed(error, key)
-                try:
-                    data = dump(value)  # type: ignore[misc]
-                except Exception as error:
-                    self._dump_failed(error, key)
-                yield id, data
-
     def clear(self, *, force: bool = False) -> None:
         """Delete all items of this store.
 
@@ -284,74 +237,11 @@ class StoreMapping(StorePipeline[K, V]):
 
     def items(self) -> ItemsView[K, V]:
         """Give a live view of the items; what vanishes while it is iterated over is no error."""
-        return _Items(self)
+        return Items(self)
 
     def values(self) -> ValuesView[V]:
         """Give a live view of the values; what vanishes while it is iterated over is no error."""
-        return _Values(self)
-
-    def _iter_items(self) -> Iterator[tuple[K, V]]:
-        lists = None if self._decode is None else self._persister.contents(self._id_prefix, self._limit)
-        # No generator of ours stands round the one that gives the items: that is a tenth of a small one.
-        return self._one_after_another() if lists is None else self._in_bulk(lists)
-
-    def _one_after_another(self) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values by looking up each key."""
-        if self._decode is None or Capability.STREAMING in self._persister.capabilities:
-            for key in self:
-                try:
-                    value = self._get(key)
-                except KeyError:
-                    continue
-                yield key, value
-            return
-        keys: dict[Any, Any] = {}  # the ids that read_many is working on
-
-        def ids() -> Iterator[Any]:
-            for key, id in self._pairs():
-                keys[id] = key
-                yield id
-
-        for id, data in self._persister.read_many(ids()):
-            key = keys.pop(id)
-            yield key, self._value(key, data)
-
-    def _in_bulk(self, lists: Iterator[list[tuple[str, Any]]]) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values of items that the place gives by lists.
-
-        There is no call an item but those of key codec and serializer: over 100,000 small values in SQLite
-        that takes 0.45 µs an item, with a generator an item it took 0.7 (``benchmarks/sqlite.py``).
-        """
-        decode, decode_many, (plain, keyed) = self._decode, self._decode_many, self._outward
-        load = composed([function for function in (self._load, plain) if function])
-        assert decode is not None  # noqa: S101  (_iter_items asked)
-        for items in lists:
-            ids = [id for id, _ in items]
-            keys = decode_many(ids) if decode_many is not None else []
-            if len(items) == 1 or len(keys) != len(ids) or keyed is not None:
-                yield from self._one_by_one(items)
-            elif load is not None and load is not bytes:
-                try:
-                    values = [load(data) for _, data in items]
-                except Exception:
-                    values = None
-                yield from self._one_by_one(items) if values is None else zip(keys, values, strict=True)
-            elif keys is ids:
-                yield from items
-            else:
-                yield from zip(keys, [data for _, data in items], strict=True)
-
-    def _one_by_one(self, items: list[tuple[str, Any]]) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values of items of which some are not ours, are open files, or cannot be loaded."""
-        decode = self._decode
-        assert decode is not None  # noqa: S101  (_iter_items asked)
-        for id, data in items:
-            key = decode(id)
-            if key is NOT_MINE:
-                if hasattr(data, "close"):
-                    data.close()
-            else:
-                yield key, self._value_of_file(key, data)
+        return Values(self)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -361,7 +251,7 @@ class StoreMapping(StorePipeline[K, V]):
         count = 0
         for key, value in self.items():
             try:
-                if key not in other or not _same(value, other[key]):
+                if key not in other or not same(value, other[key]):
                     return False
             except TypeError:  # a key that the other mapping cannot hash
                 return False
@@ -433,55 +323,3 @@ class StoreMapping(StorePipeline[K, V]):
         for item in self.items():
             return item
         raise KeyError(f"{self._place} is empty")
-
-
-class _Items(ItemsView[K, V]):
-    _mapping: Any
-
-    def __contains__(self, wanted: object) -> bool:
-        if not isinstance(wanted, tuple) or len(wanted) != 2:
-            return False
-        key, value = wanted
-        try:
-            return _same(self._mapping[key], value)
-        except KeyError:
-            return False
-
-    def __iter__(self) -> Iterator[tuple[K, V]]:
-        return self._mapping._iter_items()  # type: ignore[no-any-return]  # noqa: SLF001
-
-
-class _Values(ValuesView[V]):
-    _mapping: Any
-
-    def __iter__(self) -> Iterator[V]:
-        for _, value in self._mapping._iter_items():  # noqa: SLF001
-            yield value
-
-    def __contains__(self, wanted: object) -> bool:
-        return any(_same(value, wanted) for value in self)
-
-
-def _pairs_of(other: Any) -> Iterable[tuple[Any, Any]]:
-    """Give the items of whatever `dict.update` takes."""
-    if isinstance(other, Mapping):
-        return other.items()
-    if hasattr(other, "keys"):
-        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  (it has keys, maybe no iter)
-    return other  # type: ignore[no-any-return]
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare as a dict does; arrays, whose comparison is an array, by all of their elements."""
-    if one is other:
-        return True
-    same_shape = getattr(one, "shape", ()) == getattr(other, "shape", ())
-    try:
-        result = one == other
-    except ValueError:  # what arrays of different shapes say
-        if same_shape:
-            raise
-        return False
-    if isinstance(result, bool) or not hasattr(result, "all"):
-        return bool(result)
-    return same_shape and bool(result.all())

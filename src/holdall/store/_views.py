@@ -1,0 +1,54 @@
+"""Live views of the items and values of a store, and how values are compared in them."""
+
+from collections.abc import ItemsView, Iterator, ValuesView
+from typing import Any, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Items(ItemsView[K, V]):
+    """The items of a store."""
+
+    _mapping: Any
+
+    def __contains__(self, wanted: object) -> bool:
+        if not isinstance(wanted, tuple) or len(wanted) != 2:
+            return False
+        key, value = wanted
+        try:
+            return same(self._mapping[key], value)
+        except KeyError:
+            return False
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return self._mapping._iter_items()  # type: ignore[no-any-return]  # noqa: SLF001
+
+
+class Values(ValuesView[V]):
+    """The values of a store."""
+
+    _mapping: Any
+
+    def __iter__(self) -> Iterator[V]:
+        for _, value in self._mapping._iter_items():  # noqa: SLF001
+            yield value
+
+    def __contains__(self, wanted: object) -> bool:
+        return any(same(value, wanted) for value in self)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Compare as a dict does; arrays, whose comparison is an array, by all of their elements."""
+    if one is other:
+        return True
+    same_shape = getattr(one, "shape", ()) == getattr(other, "shape", ())
+    try:
+        result = one == other
+    except ValueError:  # what arrays of different shapes say
+        if same_shape:
+            raise
+        return False
+    if isinstance(result, bool) or not hasattr(result, "all"):
+        return bool(result)
+    return same_shape and bool(result.all())
