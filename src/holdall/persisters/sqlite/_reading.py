@@ -123,19 +123,6 @@ class SqliteReading(SqlitePlace):
         return io.BytesIO(data) if type(data) is bytes else cast("BinaryIO", data)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
-        if type(id) is str:  # in line what _rows() does, as in fetch()
-            try:
-                session = self._sessions.local.session
-                with session.lock:
-                    row = session.execute(self._sql.read, (id,)).fetchone()
-            except (AttributeError, sqlite3.Error, UnicodeEncodeError):
-                pass  # the long way tells what it was, or succeeds
-            else:
-                if row is None:
-                    raise KeyError(id)
-                version, data = row
-                if type(data) is bytes:
-                    return data, Stat(str(version), version / 1e9, len(data))
         gone = None
         while True:
             rows = self._rows(self._sql.read, as_id(id))
@@ -167,13 +154,6 @@ class SqliteReading(SqlitePlace):
         return stat_of(version, sizes[0][0]) if sizes else None
 
     def __contains__(self, id: object) -> bool:
-        if type(id) is str:  # in line what _rows() does, as in fetch()
-            try:
-                session = self._sessions.local.session
-                with session.lock:
-                    return session.execute(self._sql.has, (id,)).fetchone() is not None
-            except (AttributeError, sqlite3.Error, UnicodeEncodeError):
-                pass  # the long way tells what it was, or succeeds
         return bool(self._rows(self._sql.has, as_id(id)))
 
     def __len__(self) -> int:
