@@ -109,11 +109,20 @@ def test_neighbours_of_text_keep_their_separator_free():
             assert list(readings(template, name)) == [values]
 
 
+@st.composite
+def templates_and_keys(draw):
+    """Make a template, and a key that it often takes."""
+    template = draw(templates())
+    return template, draw(values_of(template))
+
+
 @many
-@given(st.data())
-def test_every_accepted_key_comes_back(data):
-    template = data.draw(templates())
-    key = data.draw(values_of(template))
+@given(templates_and_keys())
+@example((Template("_{f0}_", keys="tuple"), ("0_/0",)))
+@example((Template("_{f0}0{f1}a"), ("_", "7a/7")))
+@example((Template("{f0::.+}_/{f1::[a-z]}_"), ("p_/q", "y")))
+def test_every_accepted_key_comes_back(template_and_key):
+    template, key = template_and_key
     try:
         name = template.encode(key)
     except InvalidKeyError:

@@ -133,7 +133,10 @@ def test_what_does_not_fit_is_not_mine(text, name):
         ("{}.wav", "a.wav/b", r"field 1 .* lies in a folder that has the name of another key: 'a.wav'"),
         ("{}/x.wav", "a/x.wav/b", r"field 1 .* lies in a folder .* 'a/x.wav'"),
         ("{}.wav", 1, r"field 1 .* takes str, got int: 1"),
-        ("{}.", ".", r"leads out of its folder"),
+        ("{}.", ".", r"field 1 .* leads out of its folder"),
+        ("_{f0}_", "0_/0", r"field 'f0' .* makes the name '_0_/0_', which lies in a folder .* '_0_'"),
+        ("_{f0}0{f1}a", ("_", "7a/7"), r"field 'f1' .* lies in a folder .* '__07a'"),
+        ("{a::.+}_/{b::[a-z]}_", ("p_/q", "y"), r"key \('p_/q', 'y'\) of .* lies in a folder .* 'p_/q_'"),
         pytest.param("{:d}", 10**5000, r"field 1 .* cannot write", id="huge"),
         ("{:f}", 0.1234567, r"field 1 .* writes 0.1234567 as '0.123457', which does not come back"),
         ("{:f}", math.nan, r"does not come back"),
@@ -591,6 +594,12 @@ def test_hostile_names_take_linear_time(regex):
     for name in ("a" * 4000, "ab" * 2000, "x" * 4000, "aab" * 1300 + "c"):
         assert template.decode(name + "!.txt") is NOT_MINE
     assert time.process_time() - start < 5
+
+
+def test_names_in_many_folders_are_read_once_for_each_folder():
+    """What one folder costs must not grow with the folders above it: that made 2**n readings of n folders."""
+    template = Template("{x::b.*}a")
+    assert template.decode("ca/" * 300 + "ca") is NOT_MINE
 
 
 def test_the_cache_of_an_automaton_is_bounded():

@@ -10,7 +10,7 @@ from holdall.keys._fields import Field
 from holdall.keys._value import shown
 
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
-_DOTS = re.compile(r"(?:\A|/)\.\.?(?:/|\Z)")
+_DOTS = re.compile(r"(?:\A|(?<=/))\.\.?(?=/|\Z)")
 _UNNAMEABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
@@ -71,21 +71,30 @@ class Layout:
         id = self.start(values)
         fault = self._fault(id)
         if fault:
-            guilty = [f for f, v in zip(self.fields, values, strict=True) if f.kind is str and "." in v]
-            raise InvalidKeyError(f"{guilty[0].where} makes the name {shown(id)}, which {fault}")
+            span, why = fault
+            raise InvalidKeyError(f"{self._culprit(values, span)} makes the name {shown(id)}, which {why}")
         return id
 
-    def _fault(self, id: str) -> str:
-        """Tell what is wrong with a whole name whose fields are right."""
-        if _DOTS.search(id):
-            return "leads out of its folder: no part between slashes is '.' or '..'"
+    def _culprit(self, values: tuple[Any, ...], span: tuple[int, int]) -> str:
+        """Return which field wrote a span of the name; where none did, the whole key."""
+        for index, (field, value) in enumerate(zip(self.fields, values, strict=True)):
+            start = len(self.start(values[:index]))
+            if start < span[1] and span[0] < start + len(field.write(value)):
+                return field.where
+        return f"key {shown(values)} of template {shown(self.text)}"
+
+    def _fault(self, id: str) -> tuple[tuple[int, int], str] | None:
+        """Return the span and the kind of a fault in a name whose fields are right; None if there is none."""
+        dots = _DOTS.search(id)
+        if dots:
+            return dots.span(), "leads out of its folder: no part between slashes is '.' or '..'"
         # "a.wav/b.wav" lies in a folder that cannot be where the file "a.wav" is.
         if self._folder_mark in id:
             for slash in re.finditer("/", id):
                 above = id[: slash.start()]
-                if above.endswith(self.literals[-1]) and self.read(above) is not None:
-                    return f"lies in a folder that has the name of another key: {shown(above)}"
-        return ""
+                if above.endswith(self.literals[-1]) and self._fields_of(above) is not None:
+                    return slash.span(), f"lies in a folder that has the name of another key: {shown(above)}"
+        return None
 
     def start(self, values: tuple[Any, ...]) -> str:
         """Write the first fields, with the literals after them."""
@@ -126,8 +135,13 @@ class Layout:
             if self._only_text:
                 return texts  # type: ignore[no-any-return]
             return tuple(kind(text) for kind, text in zip(self._types, texts, strict=True))
+        values = self._fields_of(id)
+        return None if values is None or self._fault(id) else values
+
+    def _fields_of(self, id: str) -> tuple[Any, ...] | None:
+        """Return the values of a name whose fields fit, whatever is wrong with it as a whole."""
         texts = self._split(id)
-        if texts is None or self._fault(id):
+        if texts is None:
             return None
         values: list[Any] = []
         for text, field in zip(texts, self.fields, strict=True):
@@ -147,7 +161,7 @@ class Layout:
                 raise InvalidKeyError(f"{shown(id)} does not fit: {field.where} cannot be {shown(text)}")
         fault = self._fault(id)
         if fault:
-            raise InvalidKeyError(f"{shown(id)} {fault}")
+            raise InvalidKeyError(f"{shown(id)} {fault[1]}")
 
 
 def _ordinary(fields: list[Field], literals: list[str]) -> Callable[[str], Any]:
