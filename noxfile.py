@@ -1,5 +1,6 @@
 """Sessions for developers: `nox -l` lists them, `nox` runs the quick ones."""
 
+import random
 import shutil
 import tomllib
 from pathlib import Path
@@ -34,9 +35,30 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Run the tests that take minutes."""
+    """Run the tests that take minutes, and the combinations of stores, wrappers, codecs and formats."""
     install(session, "all")
     session.run("pytest", "-m", "soak", "-n0", "--timeout=3600", *session.posargs)
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Try all properties and machines with many new examples, in a new order.
+
+    What fails is printed so that it can be pasted: the arguments into an ``@example``, the steps of a machine
+    into a test. `nox -s explore -- --randomly-seed=N --hypothesis-seed=N` repeats a run.
+    """
+    install(session, "all")
+    seed = str(random.randrange(2**32))
+    session.run(
+        "pytest",
+        "--hypothesis-profile=explore",
+        "-m",
+        "hypothesis",
+        f"--randomly-seed={seed}",
+        f"--hypothesis-seed={seed}",
+        "--timeout=3600",
+        *session.posargs,
+    )
 
 
 @nox.session

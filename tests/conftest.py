@@ -1,7 +1,5 @@
 """Settings of all tests."""
 
-from hypothesis import settings
+from exploring import register_profiles
 
-# A busy machine is no error.
-settings.register_profile("holdall", deadline=None)
-settings.load_profile("holdall")
+register_profiles()

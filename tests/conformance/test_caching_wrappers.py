@@ -2,9 +2,10 @@
 
 import types
 
-from hypothesis import settings
+import pytest
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall import FileDirStore, MemoryStore, PersisterWrapper, Store
 from holdall.abc import Capability
 from holdall.persisters.files import FilesPersister
@@ -59,21 +60,25 @@ class TestCachedKeys(StoreContract):
         return cached_keys(MemoryStore(**options))
 
 
+@pytest.mark.soak
 class TestSortedKeys(StoreContract):
     def open(self, place):
         return cached_keys({}, keys_cache=sorted)
 
 
+@pytest.mark.soak
 class TestKeysByAFunction(StoreContract):
     def open(self, place):
         return cached_keys({}, keys_cache=reversed)
 
 
+@pytest.mark.soak
 class TestGivenKeys(StoreContract):
     def open(self, place):
         return cached_keys({}, keys_cache=())
 
 
+@pytest.mark.soak
 class TestCachedKeysOfAFolder(StoreContract):
     """Handles of one folder see each other's writes after refresh(), and this one refreshes all the time."""
 
@@ -89,6 +94,7 @@ class TestCachedKeysPersister(PersisterContract):
         return CachedKeysPersister(MappingPersister({}))
 
 
+@pytest.mark.soak
 class TestCachedKeysOfFiles(PersisterContract):
     def open(self, place):
         return Refreshing(CachedKeysPersister(FilesPersister(place / "files"), sorted))
@@ -105,6 +111,7 @@ class TestCachedValues(StoreContract):
         return cached_values(MemoryStore(**options))
 
 
+@pytest.mark.soak
 class TestCachedValuesOfAFolderInAFolder(StoreContract):
     def open(self, place):
         return cached_values(
@@ -117,6 +124,7 @@ class TestValidatedValues(StoreContract):
         return cached_values(FileDirStore(place / "store"), cache=dict, validate="etag")
 
 
+@pytest.mark.soak
 class TestValidatedValuesInAFolder(StoreContract):
     def open(self, place):
         return cached_values(
@@ -128,6 +136,7 @@ class TestValidatedValuesInAFolder(StoreContract):
         )
 
 
+@pytest.mark.soak
 class TestValuesOfAnAge(StoreContract):
     def open(self, place):
         return cached_values({}, cache=dict, max_age=3600)
@@ -149,6 +158,7 @@ class TestWriteBack(StoreContract):
         return write_back(MemoryStore(**options))
 
 
+@pytest.mark.soak
 class TestWriteBackToAFolder(StoreContract):
     def open(self, place):
         return write_back(FileDirStore(place / "store"), max_items=2, max_bytes=1000)
@@ -159,6 +169,7 @@ class TestWriteBackPersister(PersisterContract):
         return WriteBackPersister(FilesPersister(place / "files"), max_items=None, max_bytes=100)
 
 
+@pytest.mark.soak
 class TestWriteBackOfObjects(PersisterContract):
     def open(self, place):
         return WriteBackPersister(MappingPersister({}), max_items=3)
@@ -175,6 +186,7 @@ class TestExpiring(StoreContract):
         return expiring(FileDirStore(place / "store", **options), ttl=3600)
 
 
+@pytest.mark.soak
 class TestExpiringInMemory(StoreContract):
     def open(self, place):
         return expiring({}, ttl=3600)
@@ -193,6 +205,7 @@ class TestOverlay(StoreContract):
         return overlay(FileDirStore(place / "first"), types.MappingProxyType({}))
 
 
+@pytest.mark.soak
 class TestOverlayOfWritableStores(StoreContract):
     def open(self, place):
         return overlay(FileDirStore(place / "first"), FileDirStore(place / "second"), MemoryStore())
@@ -213,6 +226,7 @@ class TestOverlayPersister(PersisterContract):
         return OverlayPersister([Store(FilesPersister(place / "files")), Store({})])
 
 
+@pytest.mark.soak
 class TestOverlayPersisterThatWritesToAll(PersisterContract):
     def open(self, place):
         return OverlayPersister([Store({}), Store(FilesPersister(place / "files"))], "all")
@@ -227,12 +241,14 @@ class TestAllAtOnce(StoreContract):
         return write_back(cached_keys(cached_values(overlay(store, read_only({})))))
 
 
+@pytest.mark.soak
 class TestAllAtOnceTheOtherWayRound(StoreContract):
     def open(self, place):
         store = write_back(FileDirStore(place / "store"), max_items=3)
         return expiring(cached_values(cached_keys(store, keys_cache=sorted), validate="etag"), ttl=3600)
 
 
+@pytest.mark.soak
 class TestPartOfACachedStore(StoreContract):
     def open(self, place):
         store = cached_values(cached_keys(FileDirStore(place / "store").get_subdict("a")))
@@ -268,7 +284,7 @@ def test_wrappers_claim_what_is_true_of_them(tmp_path):
 
 keys = st.sampled_from(["", "a", "a/b", "a.json/b", "A", "é", "..", "con"])
 values = st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=3)
-few = settings(max_examples=20, stateful_step_count=25, deadline=None)
+few = examples(20, stateful_step_count=25)
 
 
 def machine(open):

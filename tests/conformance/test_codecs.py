@@ -120,11 +120,13 @@ class TestPathKeysWithSuffix(TestPathKeys):
         return PathKeys(suffix=".json")
 
 
+@pytest.mark.soak
 class TestPathKeysFolded(TestPathKeys):
     def codec(self):
         return PathKeys(suffix=".json", fold_case=True)
 
 
+@pytest.mark.soak
 class TestPathKeysHidden(TestPathKeys):
     def codec(self):
         return PathKeys(suffix=".txt", hidden=True)
@@ -146,6 +148,7 @@ class TestAnyKeys(KeyCodecContract):
         return AnyKeys()
 
 
+@pytest.mark.soak
 class TestAnyKeysInFiles(TestAnyKeys):
     def codec(self):
         return AnyKeys() | PathKeys(suffix=".pkl")
@@ -170,6 +173,7 @@ class TestTemplate(KeyCodecContract):
         return Template("data/{country}/{city}_{year:04d}-{::[abc]}.json")
 
 
+@pytest.mark.soak
 class TestTemplateOfNamedTuples(TestTemplate):
     text = "data/{country}/{city}_{year:04d}-{kind::[abc]}.json"
     keys = TestTemplate.keys.map(Template(text).to_namedtuple)
@@ -178,6 +182,7 @@ class TestTemplateOfNamedTuples(TestTemplate):
         return Template(self.text, keys="namedtuple")
 
 
+@pytest.mark.soak
 class TestTemplateOfDicts(TestTemplateOfNamedTuples):
     keys = TestTemplate.keys.map(Template(TestTemplateOfNamedTuples.text).to_dict)
 
@@ -185,6 +190,7 @@ class TestTemplateOfDicts(TestTemplateOfNamedTuples):
         return Template(self.text, keys="dict")
 
 
+@pytest.mark.soak
 class TestTemplateOfWholeNames(TestTemplateOfNamedTuples):
     keys = TestTemplate.keys.map(Template(TestTemplateOfNamedTuples.text).to_str)
 
@@ -192,6 +198,7 @@ class TestTemplateOfWholeNames(TestTemplateOfNamedTuples):
         return Template(self.text, keys="str")
 
 
+@pytest.mark.soak
 class TestTemplateInAChain(TestTemplate):
     def codec(self):
         return super().codec() | PathKeys()

@@ -35,11 +35,13 @@ class TestFiles(PersisterContract):
         (place / "files").write_text("no folder")
 
 
+@pytest.mark.soak
 class TestFilesThatSurviveAPowerCut(PersisterContract):
     def open(self, place):
         return FilesPersister(place / "files", durability="power", guard=True)
 
 
+@pytest.mark.soak
 class TestFilesWithAllChecks(PersisterContract):
     def open(self, place):
         return FilesPersister(place / "files", hidden=False, max_levels=3, record={"serializer": "x"})
@@ -71,6 +73,7 @@ class TestSqlite(PersisterContract):
         (place / "store.db").write_text("no database")
 
 
+@pytest.mark.soak
 class TestSqliteWithLargeData(PersisterContract):
     """Each datum lies in the table for large ones."""
 
@@ -110,6 +113,7 @@ class TestScript(PersisterContract):
         (place / "script.py").mkdir()
 
 
+@pytest.mark.soak
 class TestScriptWithCode(PersisterContract):
     """A script of a Windows editor, with a marker in its docstring, and text below its data."""
 
@@ -160,6 +164,7 @@ class Plain(MutableMapping):
         return len(self.inner)
 
 
+@pytest.mark.soak
 class TestForeignMapping(PersisterContract):
     def open(self, place):
         return MappingPersister(Plain())

@@ -2,6 +2,8 @@
 
 import shelve
 
+import pytest
+
 from holdall import (
     AnyKeys,
     FileDirStore,
@@ -37,6 +39,7 @@ class TestFileDirStore(StoreContract):
         return FileDirStore(place / "store")
 
 
+@pytest.mark.soak
 class TestFileDirStoreOfJson(StoreContract):
     def open(self, place):
         return FileDirStore(place / "store", serializer="json", durability="power")
@@ -66,6 +69,7 @@ class TestFileDirStoreWithTuples(StoreContract):
         assert {store.pop(key) for key in items} == set(self.values)
 
 
+@pytest.mark.soak
 class TestFileDirStoreOfAnyKeys(StoreContract):
     keys = (1, "1", "c/d", (True, 1.5))
 
@@ -78,6 +82,7 @@ class TestSQLiteStore(StoreContract):
         return SQLiteStore(place / "store.db")
 
 
+@pytest.mark.soak
 class TestSQLiteStoreOfJson(StoreContract):
     def open(self, place):
         return SQLiteStore(place / "store.db", serializer="json", table="of json", durability="power")
@@ -86,6 +91,7 @@ class TestSQLiteStoreOfJson(StoreContract):
         return SQLiteStore(place / "store.db", serializer="json", **options)
 
 
+@pytest.mark.soak
 class TestSQLiteStoreOfAnyKeys(StoreContract):
     keys = (1, "1", "c/d", (True, 1.5))
 
@@ -93,11 +99,13 @@ class TestSQLiteStoreOfAnyKeys(StoreContract):
         return SQLiteStore(place / "store.db")
 
 
+@pytest.mark.soak
 class TestPartOfASQLiteStore(StoreContract):
     def open(self, place):
         return SQLiteStore(place / "store.db").get_subdict("part")
 
 
+@pytest.mark.soak
 class TestFileDirStoreOfATemplate(StoreContract):
     def open(self, place):
         return FileDirStore(place / "store", keys="{}.pkl")
@@ -134,6 +142,7 @@ class TestScriptStore(StoreContract):
         return ScriptStore(place / "script.py", create=True, **options)
 
 
+@pytest.mark.soak
 class TestScriptStoreOfAnyKeys(StoreContract):
     keys = (1, "1", "c/d", (True, 1.5))
     values = (b"one", b"two", b"three")  # which JSON cannot keep
@@ -142,11 +151,13 @@ class TestScriptStoreOfAnyKeys(StoreContract):
         return ScriptStore(place / "script.py", create=True, durability="power")
 
 
+@pytest.mark.soak
 class TestScriptStoreInMemory(StoreContract):
     def open(self, place):
         return eval("ScriptStore(fallback='memory')", {"ScriptStore": ScriptStore})
 
 
+@pytest.mark.soak
 class TestPartOfAScriptStore(StoreContract):
     def open(self, place):
         return ScriptStore(place / "script.py", create=True, serializer="json").get_subdict("part")
@@ -162,6 +173,7 @@ class TestStoreOverAStore(StoreContract):
         return Store(FileDirStore(place / "store", serializer="text"))
 
 
+@pytest.mark.soak
 class TestStoreOverAShelf(StoreContract):
     def open(self, place):
         return Store(shelve.Shelf({}), keys=PathKeys())  # files of a shelf may belong to one thread

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, Store
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads
@@ -107,16 +109,19 @@ class TestFunctionsOverADict(StoreContract):
         return wrap_kvs(MemoryStore(**options), id_of_key=prefixed, key_of_id=unprefixed)
 
 
+@pytest.mark.soak
 class TestKeyedFunctionsOverAMemoryStore(StoreContract):
     def open(self, place):
         return keyed(functions(MemoryStore()))
 
 
+@pytest.mark.soak
 class TestJsonOverADict(StoreContract):
     def open(self, place):
         return wrap_kvs(Store({}), data_of_obj=json.dumps, obj_of_data=json.loads)
 
 
+@pytest.mark.soak
 class TestFunctionsOverFiles(StoreContract):
     def open(self, place):
         return functions(keyed(FileDirStore(place / "store", serializer="json")))
@@ -136,6 +141,7 @@ class TestAWrappedClass(StoreContract):
         assert store == {"a": "one"}
 
 
+@pytest.mark.soak
 class TestASubclassOfAWrappedClass(StoreContract):
     def open(self, place):
         return Sub(place / "store", serializer="json")
@@ -159,16 +165,19 @@ class TestAllOfThem(StoreContract):
         return Tall(place / "store", serializer="json")
 
 
+@pytest.mark.soak
 class TestAllOfThemAroundAnInstance(StoreContract):
     def open(self, place):
         return tall(MemoryStore())
 
 
+@pytest.mark.soak
 class TestAllOfThemAroundAScript(StoreContract):
     def open(self, place):
         return tall(ScriptStore(place / "script.py", create=True))
 
 
+@pytest.mark.soak
 class TestAPartOfAWrappedStore(StoreContract):
     def open(self, place):
         return functions(Wrapped(place / "store").get_subdict("p")).get_subdict("q")

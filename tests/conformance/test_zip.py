@@ -30,11 +30,13 @@ class TestZipPersister(PersisterContract):
         (place / "archive.zip").write_bytes(b"not an archive any more")
 
 
+@pytest.mark.soak
 class TestZipInMemory(PersisterContract):
     def open(self, place):
         return ZipPersister(None, compression="bzip2", level=1)
 
 
+@pytest.mark.soak
 class TestZipInAnOpenFile(PersisterContract):
     def open(self, place):
         return ZipPersister(io.BytesIO(), compression="store")
@@ -78,11 +80,13 @@ class TestZipStore(ZipStoreContract):
         return "foreign"
 
 
+@pytest.mark.soak
 class TestZipStoreOfPickles(ZipStoreContract):
     def open(self, place):
         return ZipStore(place / "store.zip", serializer="pickle")
 
 
+@pytest.mark.soak
 class TestZipStoreBySuffix(ZipStoreContract):
     keys = ("a.txt", "b.md", "c/d.json", "é ü.pkl.gz")
 

@@ -6,9 +6,10 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall.abc import NOT_MINE
 from holdall.keys import AnyKeys, Digest, IdentityKeys, PathKeys, Prefix, Suffix, Under
 
@@ -266,7 +267,7 @@ def test_path_ids_are_canonical(codec, id):
 
 
 @given(codec=paths, key=TEXT)
-@settings(max_examples=400)
+@examples(400)
 def test_fast_path_agrees_with_slow_path(codec, key):
     slow = codec._spell(codec._segments(key), is_file=True)
     assert codec.encode(key) == slow

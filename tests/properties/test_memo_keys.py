@@ -13,8 +13,7 @@ import sys
 import uuid
 from pathlib import PurePosixPath
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdall.memo._arguments import Arguments, quick_key
@@ -247,12 +246,3 @@ def test_keys_stay_what_they_are():
         "date": "921f87152710d6a83d78a03e6fc4034988f51551",
         "uuid": "cb9981d99c03821512d607839a4ed07584d184e3",
     }
-
-
-@pytest.mark.soak
-@settings(max_examples=3_000)
-@given(values, values)
-def test_many_values_share_a_key_if_and_only_if_they_are_equal(a, b):
-    if any(isinstance(x, complex) and is_nan(x) for x in (a, b)):
-        return
-    assert (key(a) == key(b)) == same(a, b)

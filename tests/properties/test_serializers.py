@@ -9,10 +9,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from exploring import examples
 from holdall.abc import join_parts
 from holdall.errors import SerializationError
 from holdall.serializers import (
@@ -174,7 +175,7 @@ def test_pickle_round_trip(folder, value, protocol):
     assert pickle.loads(join_parts(serializer.parts(value))) == value
 
 
-@settings(deadline=None, max_examples=20)  # some are megabytes
+@examples(8)  # some are megabytes
 @given(
     value=st.sampled_from([b"x", bytearray(b"y"), "z", "é", "\ud800"]),
     size=st.integers(65530, 65540) | st.integers(1 << 20, (1 << 20) + 3),

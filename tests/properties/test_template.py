@@ -3,9 +3,10 @@
 import itertools
 import re
 
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys import Template
@@ -92,7 +93,7 @@ def readings(template, name):
                 continue
 
 
-many = settings(max_examples=500)  # keys that several fields take at once are rare
+many = examples(300)  # keys that several fields take at once are rare
 
 
 def test_neighbours_of_text_keep_their_separator_free():
@@ -136,11 +137,17 @@ def test_every_accepted_key_comes_back(template_and_key):
     assert all(part not in {".", ".."} for part in name.split("/"))
 
 
+@st.composite
+def templates_and_texts(draw):
+    """Make a template, and a text for each of its fields."""
+    template = draw(templates())
+    return template, draw(st.tuples(*map(texts_of, template._layout.fields)))
+
+
 @many
-@given(st.data())
-def test_every_name_has_one_reading_at_the_most(data):
-    template = data.draw(templates())
-    texts = data.draw(st.tuples(*map(texts_of, template._layout.fields)))
+@given(templates_and_texts())
+def test_every_name_has_one_reading_at_the_most(template_and_texts):
+    template, texts = template_and_texts
     literals = template._layout.literals
     name = literals[0] + "".join(map("".join, zip(texts, literals[1:], strict=True)))
     found = [typed(key) for key in readings(template, name)]
@@ -155,10 +162,9 @@ def test_what_is_read_is_written_the_same(template, name):
     assert key is NOT_MINE or template.encode(key) == name
 
 
-@given(st.data())
-def test_all_forms_say_the_same(data):
-    template = data.draw(templates())
-    key = data.draw(values_of(template))
+@given(templates_and_keys())
+def test_all_forms_say_the_same(template_and_key):
+    template, key = template_and_key
     try:
         name = template.encode(key)
     except InvalidKeyError:

@@ -4,9 +4,10 @@ import copy
 import json
 import pickle
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall import MemoryStore, Prefix, Store, Suffix
 from holdall.wrappers import (
     add_ipython_key_completions,
@@ -135,7 +136,7 @@ def apply(operation, key, value, store, model):
     return store
 
 
-@settings(max_examples=300)
+@examples(200)
 @given(
     stack=stacks, form=st.sampled_from(["instance", "class", "store class", "foreign"]), operations=operations
 )

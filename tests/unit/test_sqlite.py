@@ -16,9 +16,10 @@ import time
 from contextlib import closing, contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall import (
     DELETE_CURRENT,
     ITEM_NOT_AVAILABLE,
@@ -138,7 +139,7 @@ class TestIds:
             place.remove(id)
         assert len(place) == 0
 
-    @settings(max_examples=50)
+    @examples(50)
     @given(ids=st.sets(TEXT, max_size=12), prefixes=st.lists(TEXT, max_size=5))
     def test_prefixes_are_those_of_text(self, ids, prefixes):
         with SqlitePersister(None) as place:
@@ -152,7 +153,7 @@ class TestIds:
                 listed = [item for page in place.contents(prefix) for item in page]
                 assert listed == [(id, id.encode("utf-8", "surrogatepass")) for id in place.ids(prefix)]
 
-    @settings(max_examples=50)
+    @examples(50)
     @given(parts=st.sets(TEXT, max_size=8), prefix=TEXT)
     def test_a_view_holds_the_keys_below_its_prefix(self, parts, prefix):
         with SQLiteStore() as store:

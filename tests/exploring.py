@@ -1,0 +1,32 @@
+"""How many examples a property is tried with: the same few each time, or many new ones (`nox -s explore`)."""
+
+from hypothesis import settings
+
+#: How many examples a property has that does not say.
+USUAL = 100
+
+
+def register_profiles() -> None:
+    """Register the two profiles, and choose the one of the ordinary run."""
+    # A busy machine is no error. What failed once is not tried again elsewhere: the same checkout gives the
+    # same result on any machine, so nothing is drawn by chance or taken from a database of earlier runs.
+    settings.register_profile(
+        "ordinary", max_examples=USUAL, deadline=None, derandomize=True, database=None, print_blob=True
+    )
+    settings.register_profile(
+        "explore",
+        max_examples=20 * USUAL,
+        stateful_step_count=200,
+        deadline=None,
+        database=None,
+        print_blob=True,
+    )
+    settings.load_profile("ordinary")
+
+
+def examples(count: int, **options: object) -> settings:
+    """Return settings of `count` examples in the ordinary run, twenty times as many to explore."""
+    times = settings.default.max_examples // USUAL
+    if times > 1:
+        options.pop("stateful_step_count", None)
+    return settings(max_examples=count * times, **options)
