@@ -95,6 +95,22 @@ class Sound(Persister):
         self.remove(id)
 
 
+class Meeting:
+    """Where the first thread that comes waits for the second: so a race is lost each time, not by chance."""
+
+    def __init__(self):
+        self._second = threading.Barrier(2)
+        self._places = itertools.count()
+
+    @classmethod
+    def at(cls, owner):
+        """Let two threads meet once in the life of a persister or store; all others pass."""
+        meeting = vars(owner).setdefault("meeting", cls())
+        if next(meeting._places) < 2:
+            meeting._second.wait(PATIENCE)
+
+
+PATIENCE = 20  # seconds, which only a law without a second thread uses up
 MUTANTS = []
 
 
@@ -109,10 +125,22 @@ def mutant(caught_by):
 
 @mutant("test_readers_see_whole_values")
 class WritesInTwoHalves(Sound):
+    def __init__(self, place):
+        super().__init__(place)
+        self.half, self.was_read = None, threading.Event()
+
+    def __getitem__(self, id):
+        data = super().__getitem__(id)
+        if data == self.half:
+            self.was_read.set()
+        return data
+
     def put(self, id, data):
         data = bytes(join_parts(data))
-        self.store(id, data[: len(data) // 2])
-        time.sleep(0.0002)
+        if id in self.items_here:
+            self.half = data[: len(data) // 2]
+            self.store(id, self.half)
+            self.was_read.wait(PATIENCE)
         self.store(id, data)
 
     __setitem__ = put
@@ -224,23 +252,34 @@ class PlainWritesKeepTheEtag(Sound):
 
 @mutant("test_a_plain_write_is_never_overwritten_by_a_stale_one")
 class PlainWritesPassTheLock(Sound):
+    def __init__(self, place):
+        super().__init__(place)
+        self.swapping, self.passed, self.swapped = (threading.Event() for _ in range(3))
+
     def put(self, id, data):
+        amid = self.swapping.is_set()
         self.store(id, data)
+        if amid:
+            self.passed.set()
+            self.swapped.wait(PATIENCE)
 
     __setitem__ = put
 
     def write(self, id, data, expected=ANY_ETAG):
         with self.lock:
             self.require(id, expected)
-            time.sleep(0.0005)  # where another thread will run
-            return self.store(id, data)
+            self.swapping.set()
+            self.passed.wait(PATIENCE)
+            stat = self.store(id, data)
+            self.swapped.set()
+            return stat
 
 
 @mutant("test_no_increment_of_threads_is_lost")
 class ComparesOutsideTheLock(Sound):
     def write(self, id, data, expected=ANY_ETAG):
         self.require(id, expected)
-        time.sleep(0.0002)
+        Meeting.at(self)
         return self.store(id, data)
 
 
@@ -248,7 +287,7 @@ class ComparesOutsideTheLock(Sound):
 class InsertsOutsideTheLock(Sound):
     def write(self, id, data, expected=ANY_ETAG):
         self.require(id, expected)
-        time.sleep(0.0002)
+        Meeting.at(self)
         return self.store(id, data)
 
 
@@ -292,7 +331,12 @@ class CachesItsListing(Sound):
 @mutant("test_iteration_is_safe_while_others_write")
 class IteratesOverTheLiveDict(Sound):
     def __iter__(self):
-        return iter(self.items_here)
+        size = len(self.items_here)
+        for id in self.items_here:
+            yield id
+            until = time.monotonic() + PATIENCE
+            while len(self.items_here) == size and time.monotonic() < until:
+                time.sleep(0)  # another thread writes soon
 
 
 @mutant("test_what_is_stored_is_a_snapshot")
@@ -387,8 +431,17 @@ class FilesWithoutALock(FilesPersister):
 
     def write(self, id, data, expected=ANY_ETAG):
         self.require(id, expected)
-        time.sleep(0.0002)
+        self._meet()
         return super().write(id, data)
+
+    def _meet(self):
+        """Wait for a second process to come here, as threads do at a `Meeting`."""
+        folder, until = f"{self.path}-meeting", time.monotonic() + PATIENCE
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, str(os.getpid())), "w"):
+            pass
+        while len(os.listdir(folder)) < 2 and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 @mutant("test_a_write_gives_the_stat_of_what_it_stored")
@@ -422,9 +475,17 @@ class EtagOfMicroseconds(Sound):
 
 @mutant("test_no_two_swaps_succeed_from_one_state")
 class SwapsTwiceFromOneState(Sound):
+    def __init__(self, place):
+        super().__init__(place)
+        self.both_compared = threading.Event()
+
     def write(self, id, data, expected=ANY_ETAG):
         self.require(id, expected)
-        time.sleep(0.0002)
+        if expected is ANY_ETAG:
+            self.both_compared.wait(PATIENCE)  # a plain write between the two would part them
+        else:
+            Meeting.at(self)
+            self.both_compared.set()
         return self.store(id, data)
 
 

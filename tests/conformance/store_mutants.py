@@ -3,8 +3,10 @@
 `Sound` keeps the contract; all stores of one place share a dict.
 """
 
-import time
+import itertools
+import threading
 
+from conformance.mutants import PATIENCE, Meeting
 from holdall import ANY_ETAG, DELETE_CURRENT, ITEM_NOT_AVAILABLE, FileDirStore, Store
 from holdall.errors import InvalidKeyError
 from holdall.persisters.guards import AppendOnlyPersister
@@ -56,7 +58,7 @@ class SetdefaultLooksFirst(Sound):
     def setdefault(self, key, default=None):
         if key in self:
             return self[key]
-        time.sleep(0)
+        Meeting.at(self)
         self[key] = default
         return default
 
@@ -65,7 +67,7 @@ class SetdefaultLooksFirst(Sound):
 class PopReadsThenDeletes(Sound):
     def pop(self, key, default=None):
         value = self.get(key, default)
-        time.sleep(0)
+        Meeting.at(self)
         self.discard(key)
         return value
 
@@ -168,10 +170,25 @@ class TriesOnceTooOften(Sound):
 
 @mutant("test_no_transformation_of_threads_is_lost")
 class TransformsWithoutComparing(Sound):
+    """Loses one step, no more: as many as there are values would be as good as none."""
+
+    def __init__(self, place, **options):
+        super().__init__(place, **options)
+        self.callers, self.lock = itertools.count(), threading.Lock()
+        self.read, self.written = threading.Barrier(2), threading.Barrier(2)
+        self.lost = threading.Event()
+
     def transform_item(self, key, *, transformer, n_retries=6):
-        new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
-        time.sleep(0)
-        self[key] = new
+        if next(self.callers) < 2:
+            new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
+            self.read.wait(PATIENCE)
+            self[key] = new
+            self.written.wait(PATIENCE)
+            self.lost.set()
+            return
+        self.lost.wait(PATIENCE)
+        with self.lock:
+            self[key] = transformer(self.get(key, ITEM_NOT_AVAILABLE))
 
 
 @mutant("test_clearing")

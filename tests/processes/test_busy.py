@@ -64,7 +64,7 @@ def test_a_writer_waits_as_long_as_it_was_told(path, holder, write):
     started = time.monotonic()
     with pytest.raises(StoreUnavailableError) as caught:
         WRITES[write](store)
-    assert 0.2 < time.monotonic() - started < 3
+    assert 0.2 < time.monotonic() - started < 60  # a hang, not a busy machine
     assert len(set(sent)) == len(sent), "a statement waited more than once"
     assert "0.3 s" in str(caught.value)
     assert "raise timeout, or end the process" in str(caught.value)
@@ -79,22 +79,30 @@ def test_a_writer_waits_as_long_as_it_was_told(path, holder, write):
 
 def test_a_writer_gets_its_turn_when_the_lock_is_released(path, holder):
     store = SQLiteStore(path, timeout=30)
-    threading.Timer(0.3, release, [holder]).start()
+    begins = threading.Event()
+    store.persister._session().connection.set_trace_callback(lambda _: begins.set())
+
+    def release_when_it_waits():
+        begins.wait()
+        release(holder)
+
+    thread = threading.Thread(target=release_when_it_waits)
+    thread.start()
     store["x"] = 1
+    thread.join()
     assert store["x"] == 1
     store.close()
 
 
 def test_readers_are_not_disturbed(path, holder):
-    started = time.monotonic()
-    with SQLiteStore(path, timeout=20) as store, SQLiteStore(path, read_only=True, timeout=20) as reader:
+    """Who may not wait at all is not refused: so nothing was waited for."""
+    with SQLiteStore(path, timeout=0) as store, SQLiteStore(path, read_only=True, timeout=0) as reader:
         for one in (store, reader):
             assert one[7] == 7
             assert len(one["large"]) == 2_000_000
             assert len(one) == 3001
             assert sum(key == value for key, value in one.items()) == 3000
             assert one.check() == []
-    assert time.monotonic() - started < 5
 
 
 def test_a_new_table_waits_as_writers_do(path, holder):

@@ -64,7 +64,15 @@ def mode_of(where):
     return stat.S_IMODE(os.stat(where).st_mode)
 
 
-def run_python(code, *arguments, timeout=20):
+@contextmanager
+def no_pauses():
+    """See that nothing is tried again after a pause."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", lambda seconds: pytest.fail(f"it slept for {seconds} s"))
+        yield
+
+
+def run_python(code, *arguments, timeout=100):
     """Run code in an interpreter of its own, and give what it printed."""
     done = subprocess.run(
         [PYTHON, "-c", code, *map(str, arguments)],
@@ -345,7 +353,7 @@ def messy(path, tmp_path):
 STRANGE = ["link", "linked/secret", "dangling", "loop", "pipe", "folder", "socket", ".hidden", ".git/x"]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 def test_foreign_files_never_break_iteration(messy):
     store = FileDirStore(messy)
     ours = {"ok": 1, "sub/ok": 2}
@@ -363,7 +371,7 @@ def test_foreign_files_never_break_iteration(messy):
     assert repr(store)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize("key", STRANGE)
 def test_what_is_no_plain_file_is_no_item(messy, key):
     store = FileDirStore(messy)
@@ -379,7 +387,7 @@ def test_what_is_no_plain_file_is_no_item(messy, key):
         del store[key]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 def test_the_persister_is_no_less_careful(messy):
     """Also with hidden files, and without a codec that sorts names out."""
     place = FilesPersister(messy)
@@ -398,7 +406,7 @@ def test_the_persister_is_no_less_careful(messy):
                 read(id)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 def test_writing_replaces_a_link_or_a_pipe_and_leaves_what_it_led_to(messy, tmp_path):
     store = FileDirStore(messy)
     for key in ["link", "dangling", "pipe", "socket", "loop"]:
@@ -408,7 +416,7 @@ def test_writing_replaces_a_link_or_a_pipe_and_leaves_what_it_led_to(messy, tmp_
     assert not (messy / "nowhere").exists()
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 def test_writing_where_a_folder_stands_is_refused(messy):
     store = FileDirStore(messy)
     with pytest.raises(StoreUnavailableError) as caught:
@@ -739,7 +747,7 @@ def test_a_record_of_a_newer_format_is_refused_by_name(path):
         assert str(path) in str(caught.value)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["fifo", "folder", "link", "dangling"])
 def test_a_record_that_is_no_file_is_an_error_of_ours(path, tmp_path, kind):
     with FileDirStore(path, serializer="json") as store:
@@ -767,7 +775,7 @@ for options in {}, {"serializer": "json"}:
     else:
         raise AssertionError("it was opened")
 """
-    run_python(code, path, timeout=10)
+    run_python(code, path)
 
 
 def test_a_record_is_kept_when_a_second_store_writes(path):
@@ -978,10 +986,8 @@ def test_a_damaged_pickle_is_corrupt_at_once(path, nested, damage, size):
         lambda: store.setdefault(nested, 1),
         lambda: store.pop(nested, 1),
     ]:
-        started = time.perf_counter()
-        with pytest.raises(expected) as caught:
+        with no_pauses(), pytest.raises(expected) as caught:
             action()
-        assert time.perf_counter() - started < 2
         assert not isinstance(caught.value, KeyError)
         assert repr(nested) in str(caught.value)
         assert str(path) in str(caught.value)
@@ -1014,10 +1020,8 @@ def test_a_value_that_cannot_be_written_leaves_the_old_one(path, serializer, old
         lambda: store.transform_item("a/x", transformer=lambda _: bad),
         lambda: store.set_item_if("a/x", value=bad, condition=ANY_ETAG, expected_etag=etag),
     ]:
-        started = time.perf_counter()
-        with pytest.raises(SerializationError):
+        with no_pauses(), pytest.raises(SerializationError):
             attempt()
-        assert time.perf_counter() - started < 2
     assert store["a/x"] == old
     assert store.etag("a/x") == etag
     assert files_below(path) == before

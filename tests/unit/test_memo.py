@@ -8,6 +8,7 @@ import os
 import pickle
 import threading
 import time
+import types
 import warnings
 import weakref
 
@@ -423,14 +424,31 @@ def test_a_store_that_keeps_nothing_leaves_memory():
 # ---------------------------------------------------------------------- time, versions
 
 
-def test_results_are_valid_for_a_while(tmp_path):
+HOUR = 3600
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that can be put forward for memoized functions; what is stored has the times of the system."""
+    state = types.SimpleNamespace(ahead=0)
+    fake = types.SimpleNamespace(time=lambda: time.time() + state.ahead, sleep=time.sleep)
+    for module in ("_core", "_entries", "_memoized"):
+        monkeypatch.setattr(f"holdall.memo.{module}.time", fake)
+    return state
+
+
+def test_results_are_valid_for_a_while(tmp_path, clock):
     for place in (None, {}, tmp_path / "x.db", tmp_path / "folder"):
-        f, calls = counted(place, ttl=0.3)
+        clock.ahead = 0
+        f, calls = counted(place, ttl=HOUR)
         assert [f(1), f(1)] == [1, 1]
-        again, more = counted(place, ttl=0.3)
+        again, more = counted(place, ttl=HOUR)
         again(1)
         assert (len(calls), len(more)) == (1, 1 if place is None else 0)
-        time.sleep(0.31)
+        clock.ahead = HOUR / 2
+        assert f(1) == 1
+        assert len(calls) == 1
+        clock.ahead = HOUR + 1
         assert f(1) == 1
         assert len(calls) == 2
         with pytest.raises(KeyError):
@@ -439,13 +457,14 @@ def test_results_are_valid_for_a_while(tmp_path):
             f.store.close()
 
 
-def test_a_result_from_a_store_is_as_old_as_it_was_there(tmp_path):
-    f, _ = counted(tmp_path / "folder", ttl=0.5)
+def test_a_result_from_a_store_is_as_old_as_it_was_there(tmp_path, clock):
+    f, _ = counted(tmp_path / "folder", ttl=HOUR)
     f(1)
-    time.sleep(0.3)
-    again, calls = counted(tmp_path / "folder", ttl=0.5)
+    clock.ahead = HOUR * 2 / 3
+    again, calls = counted(tmp_path / "folder", ttl=HOUR)
     again(1)
-    time.sleep(0.25)
+    assert calls == []
+    clock.ahead = HOUR + 1
     again(1)
     assert len(calls) == 1
 
