@@ -1,7 +1,6 @@
 """What the workers of a crew do with memoized functions: each gets its number first."""
 
 import asyncio
-import itertools
 import os
 import random
 import signal
@@ -66,9 +65,8 @@ def stampede(number, place, log, size, seconds):
 
 
 def stampede_of_tasks(number, place, log, size, seconds):
-    """The same with tasks, beside which the loop goes on."""
+    """The same with tasks."""
     n_keys, n_tasks = size
-    beats = []
 
     @memoize(place, name="slow")
     async def slow(x):
@@ -82,18 +80,39 @@ def stampede_of_tasks(number, place, log, size, seconds):
         for x in keys:
             assert await slow(x) == x * x
 
-    async def beat():
-        while True:
-            beats.append(time.monotonic())
-            await asyncio.sleep(0.01)
-
     async def main():
-        heart = asyncio.create_task(beat())
         await asyncio.gather(*(work(task) for task in range(n_tasks)))
-        heart.cancel()
 
     asyncio.run(main())
-    return max((b - a for a, b in itertools.pairwise(beats)), default=0)
+
+
+def compute_until_a_loop_turns(number, place):
+    """In one process, compute until the other, which waits for the result, says that its loop goes on."""
+    started, turned = f"{place}-started", f"{place}-turned"
+
+    @memoize(place, name="patient")
+    async def patient(x):
+        _note(started, x)
+        _wait_for(turned)
+        return x
+
+    async def main():
+        waiting = asyncio.create_task(patient(1))
+        if number == 1:
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            _note(turned, 1)
+        return await waiting
+
+    if number == 1:
+        _wait_for(started)
+    return asyncio.run(main())
+
+
+def _wait_for(path):
+    """Wait until somebody has written a file."""
+    while not os.path.exists(path) or not os.path.getsize(path):
+        time.sleep(0.005)
 
 
 def recursion(number, place):
@@ -136,8 +155,7 @@ def _compute_and_hang(place, started, with_child):
 def take_over(number, place, started, with_child):
     """See that a process that is killed while it computes does not keep those who wait."""
     pid, end = fork(_compute_and_hang, place, started, with_child)
-    while not os.path.exists(started) or not os.path.getsize(started):
-        time.sleep(0.005)
+    _wait_for(started)
 
     def wait_and_compute():
         @memoize(place, name="fragile")
@@ -152,7 +170,7 @@ def take_over(number, place, started, with_child):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(end)
-    results = collect(waiters, 20)
+    results = collect(waiters, 100)
     if with_child:
         with open(started) as file:
             os.kill(int(file.read()), signal.SIGKILL)
@@ -167,10 +185,9 @@ def fork_while_computing(number, place, log):
     slow = _logged(place, log, 0.6)
     thread = threading.Thread(target=slow, args=(1,), daemon=True)
     thread.start()
-    while not os.path.exists(log):
-        time.sleep(0.005)
+    _wait_for(log)
     waiters = [fork(lambda: (slow(1), slow(2), slow.cache_info().misses)) for _ in range(2)]
-    results = collect(waiters, 20)
+    results = collect(waiters, 100)
     thread.join(10)
     return results
 

@@ -59,7 +59,7 @@ def child(*command, **options):
                 pass
 
 
-def crew(target, *args, n=1, timeout=60, **options):
+def crew(target, *args, n=1, timeout=200, **options):
     """Run a function in n processes at once and give what each returned.
 
     The function, of `processes._workers` or, as ``"_module.name"``, of another module here, is called

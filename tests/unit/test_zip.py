@@ -61,13 +61,15 @@ def make(path, entries, mode="w", **options):
 
 def test_other_tools_read_what_was_written(path):
     store = ZipStore(path, serializer="json")
+    before = time.time()
     store.update({"a": [1], "deep/er/é": {"x": None}})
+    after = time.time()
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["a.json", "deep/er/é.json"]
         assert archive.read("deep/er/é.json") == b'{"x": null}'
         info = archive.getinfo("a.json")
-        assert abs(time.mktime((*info.date_time, 0, 0, -1)) - time.time()) < 10
+        assert before - 2 <= time.mktime((*info.date_time, 0, 0, -1)) <= after  # in steps of two seconds
         assert stat.S_IMODE(info.external_attr >> 16) == 0o644
 
 
@@ -526,8 +528,9 @@ while True:
 
 def test_killed_writers_leave_a_whole_archive_and_nothing_that_was_told_is_lost(path):
     rng = random.Random(7)
-    told, left = 0, 0
-    for _ in range(25):
+    kills, told, left = 0, 0, 0
+    while kills < 25 or not left:  # until one of them was in the middle of a write
+        kills += 1
         process = subprocess.Popen(
             [PYTHON, "-c", WRITER, str(path), str(told + 1)], env=child_environment(), stdout=subprocess.PIPE
         )
@@ -545,6 +548,5 @@ def test_killed_writers_leave_a_whole_archive_and_nothing_that_was_told_is_lost(
         assert now in {told, told + 1}
         assert store[f"k{now % 3}"] == b"%d " % now * 500_000
         told = now
-    assert left, "no kill left anything to sweep"
     store["x"] = 1
     assert os.listdir(path.parent) == ["a.zip"]
