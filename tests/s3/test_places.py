@@ -191,11 +191,11 @@ def test_the_fake_plays_its_script(fake, hasty):
     assert client.get_object(**where)["Body"].read() == b"GET"
 
 
-def test_requests_over_tls_are_seen_as_they_are(certificate, proxy, plain_bucket):
+def test_requests_over_tls_are_seen_as_they_are(certificate, faces, proxy, plain_bucket):
     """Here, and only here, boto3 frames a body in chunks unless it is told otherwise."""
     import boto3
 
-    between = proxy(certificate=certificate)
+    between = proxy(upstream=faces["locked"], certificate=certificate)
     assert between.url.startswith("https:")
     client = boto3.client("s3", endpoint_url=between.url, config=Config(s3={"addressing_style": "path"}))
     client.put_object(Bucket=plain_bucket.name, Key="x", Body=b"value")
