@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from holdall.abc import Capability, Reader
+from holdall.abc import Capability, Reader, VersionedPersister
 from holdall.conditional import ITEM_NOT_AVAILABLE
 from holdall.errors import ConflictError, ReadOnlyError, UnsupportedError
 from holdall.testing._bulk import BulkLaws
@@ -310,6 +310,14 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
             with pytest.raises(ConflictError):
                 persister.write("x", self.data(3), etag)
             assert persister["x"] == self.data(2)
+
+    def test_plain_verbs_of_a_versioned_place_are_its_conditional_ones(self, place: Path) -> None:
+        """A VersionedPersister leaves the plain verbs as they are, so nothing passes its four by."""
+        persister = self.fresh(place)
+        if not isinstance(persister, VersionedPersister):
+            pytest.skip("is not a VersionedPersister")
+        for verb in ("__getitem__", "__setitem__", "__delitem__", "__iter__", "put"):
+            assert getattr(type(persister), verb) is getattr(VersionedPersister, verb), verb
 
     # ------------------------------------------------------------------ handles
 
