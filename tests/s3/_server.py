@@ -17,6 +17,7 @@ Run as a program, it prints the ports as JSON, once they answer.
 
 import argparse
 import json
+import logging
 import sys
 import threading
 import time
@@ -126,9 +127,7 @@ def main():
     if options.switch_interval:
         sys.setswitchinterval(options.switch_interval)
 
-    class Quiet(MotoRequestHandler):
-        def log(self, *args):
-            pass
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # each request, and each error of moto's
 
     hold = Hold()
     put_object = S3Backend.put_object
@@ -143,7 +142,7 @@ def main():
     if not options.switch_interval:
         S3Backend.put_object = put_object_later
         faces["raw"] = hold.raw(app)
-    ports = {name: serve(face, Quiet) for name, face in faces.items()}
+    ports = {name: serve(face, MotoRequestHandler) for name, face in faces.items()}
     sys.stdout.write(json.dumps(ports) + "\n")
     sys.stdout.flush()
     sys.stdin.read()
