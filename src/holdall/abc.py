@@ -256,6 +256,20 @@ class Reader(Mapping[str, Any], ABC):
         del prefix, limit
         return None
 
+    def folders(self, prefix: str = "") -> Iterator[str] | None:
+        """Iterate over what ids that start with a prefix have up to the next "/", it included, each once.
+
+        None, if the place would have to list all ids for that. A folder may be told of in which only things
+        lie that are no ids.
+
+        Parameters
+        ----------
+        prefix
+            What ids start with: "", or what ends with "/".
+        """
+        del prefix
+        return None
+
     def by_age(self, prefix: str = "", *, newest: bool = False, limit: int | None = None) -> Iterator[str]:
         """Iterate over ids by the time of their last modification.
 
@@ -410,6 +424,20 @@ class Persister(Reader, MutableMapping[str, Any]):
             self.require(id, expected)
             del self[id]
 
+    def discard(self, id: str) -> bool:
+        """Delete an id if there is one.
+
+        Returns
+        -------
+        bool
+            Whether there was one. A place that does not tell in the same request says True.
+        """
+        try:
+            self.remove(id)
+        except KeyError:
+            return False
+        return True
+
     def require(self, id: str, expected: Expected) -> None:
         """Raise `ConflictError` unless the id is in the expected state."""
         if expected is ANY_ETAG:
@@ -429,10 +457,7 @@ class Persister(Reader, MutableMapping[str, Any]):
     def remove_many(self, ids: Iterable[str]) -> None:
         """Delete those of the ids that exist."""
         for id in ids:
-            try:
-                self.remove(id)
-            except KeyError:
-                continue
+            self.discard(id)
 
     def clear(self) -> None:
         """Delete every id."""
@@ -681,6 +706,11 @@ class PersisterWrapper(Persister):
             return None
         return self.inner.contents(prefix, limit)  # type: ignore[no-any-return]
 
+    def folders(self, prefix: str = "") -> Iterator[str] | None:  # docstring inherited
+        if self._changes("__iter__", "ids", "pages"):
+            return None
+        return self.inner.folders(prefix)  # type: ignore[no-any-return]
+
     def by_age(
         self, prefix: str = "", *, newest: bool = False, limit: int | None = None
     ) -> Iterator[str]:  # docstring inherited
@@ -707,6 +737,11 @@ class PersisterWrapper(Persister):
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._writable().remove(id, expected)
+
+    def discard(self, id: str) -> bool:  # docstring inherited
+        if self._changes("remove"):
+            return super().discard(id)
+        return self._writable().discard(id)  # type: ignore[no-any-return]
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         if self._changes("write", "put"):
@@ -781,6 +816,29 @@ class Serializer(ABC, Generic[V]):
         The pieces may be views of the value: they are to be written before it changes.
         """
         return self.dumps(value)
+
+    def filler(self, nonce: bytes) -> bytes | None:
+        """Return bytes that may follow the data of any value, and that loading passes over.
+
+        Places whose versions are digests of the data put some there, so that equal values written twice are
+        two versions. What other programs read must not be changed by them. None: there are no such bytes.
+
+        Parameters
+        ----------
+        nonce
+            Random bytes; others give another filler.
+
+        Examples
+        --------
+        >>> from holdall.serializers import get_serializer
+        >>> json = get_serializer("json")
+        >>> json.loads(json.dumps([1]) + json.filler(b"8 random"))
+        [1]
+        >>> get_serializer("text").filler(b"8 random") is None
+        True
+        """
+        del nonce
+        return None
 
     def dump(self, value: V, file: BinaryIO) -> None:
         """Write a value to a binary file."""

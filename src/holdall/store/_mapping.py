@@ -304,13 +304,13 @@ class StoreMapping(StoreMany[K, V]):
         Returns
         -------
         bool
-            Whether it was there.
+            Whether it was there. Some servers do not tell: True.
         """
         try:
-            self._persister.remove(self._id(key))
-        except KeyError:
+            id = self._id(key)
+        except KeyError:  # a key that can have no item
             return False
-        return True
+        return bool(self._persister.discard(id))
 
     def head(self) -> tuple[K, V]:
         """Give the first item that iteration meets.

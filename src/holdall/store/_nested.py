@@ -95,6 +95,9 @@ class StorePersister(Persister):
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._inner.remove(self._id(id), expected)
 
+    def discard(self, id: Any) -> bool:  # docstring inherited
+        return bool(self._inner.discard(self._id(id)))
+
     def __delitem__(self, id: Any) -> None:
         del self.mapping[id]
 
