@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from holdall._remote.data import buffers
 from holdall._remote.engine import Answer, Engine, Page, UnchangedError
 from holdall._remote.facts import Facts, facts_of
+from holdall._remote.listing import Listings
 from holdall._remote.names import checked_prefix, key_of
 from holdall._remote.pool import for_each, in_order
 from holdall._remote.reading import open_object, whole
@@ -56,20 +57,23 @@ class ObjectPersister(VersionedPersister):
         self.engine = engine
         self.prefix = checked_prefix(prefix)
         self.workers = workers
-        self._swaps = self._new_swaps()
+        self._remember()
 
-    def _new_swaps(self) -> Swaps:
-        return Swaps(self.engine, self._facts, self.prefix + _SCRATCH)
+    def _remember(self) -> None:
+        """Make what is remembered between requests, which no other process gets."""
+        self._swaps = Swaps(self.engine, self._facts, self.prefix + _SCRATCH)
+        self._listings = Listings()
 
     def _facts(self) -> Facts:
         return facts_of(self.engine.identity())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "_swaps"}
+        own = {"_swaps", "_listings"}
+        return {name: value for name, value in super().__getstate__().items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._swaps = self._new_swaps()
+        self._remember()
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
@@ -147,29 +151,28 @@ class ObjectPersister(VersionedPersister):
 
     # ------------------------------------------------------------------ listing
 
-    def _pages(self, prefix: str, delimiter: str = "") -> Iterator[Page]:
+    def _pages(self, prefix: str) -> Iterator[Page]:
+        return self._listings.begin(lambda: self._ask(prefix, ""), prefix)
+
+    def _ask(self, prefix: str, delimiter: str) -> Iterator[Page]:
         """List by pages, ids in the place of keys; folders that others made are no ids."""
         start = len(self.prefix)
         for page in self.engine.pages(self.prefix + prefix, delimiter):
             objects = [(key[start:], stat) for key, stat in page.objects if key[-1] != "/"]
             yield Page(objects, [folder[start:] for folder in page.folders])
 
+    # No generator functions: a listing is made when it is asked for, though begun later.
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
-        for page in self._pages(prefix):
-            for id, _ in page.objects:
-                yield id
+        return (id for page in self._pages(prefix) for id, _ in page.objects)
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
-        for page in self._pages(prefix):
-            if page.objects:
-                yield [id for id, _ in page.objects]
+        return ([id for id, _ in page.objects] for page in self._pages(prefix) if page.objects)
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
-        for page in self._pages(prefix):
-            yield from page.objects
+        return (listed for page in self._pages(prefix) for listed in page.objects)
 
     def folders(self, prefix: str = "") -> Iterator[str] | None:  # docstring inherited
-        return (folder for page in self._pages(prefix, "/") for folder in page.folders)
+        return (folder for page in self._ask(prefix, "/") for folder in page.folders)
 
     # ------------------------------------------------------------------ many at once
 
@@ -189,9 +192,11 @@ class ObjectPersister(VersionedPersister):
     def contents(
         self, prefix: str = "", limit: int | None = None
     ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
-        return self._contents(prefix, limit)
+        return self._contents(self.scan(prefix), limit)
 
-    def _contents(self, prefix: str, limit: int | None) -> Iterator[list[tuple[str, Any]]]:
+    def _contents(
+        self, listing: Iterator[tuple[str, Stat]], limit: int | None
+    ) -> Iterator[list[tuple[str, Any]]]:
         def fetched(listed: tuple[str, Stat]) -> Any:
             id, stat = listed
             if limit is not None and (stat.size or 0) > limit:
@@ -202,7 +207,7 @@ class ObjectPersister(VersionedPersister):
             size = listed[1].size or 0
             return 0 if limit is not None and size > limit else size
 
-        for (id, stat), data in in_order(fetched, self.scan(prefix), self.workers, weight):
+        for (id, stat), data in in_order(fetched, listing, self.workers, weight):
             if data is not None:
                 yield [(id, data)]
             elif limit is not None and (stat.size or 0) > limit:
