@@ -4,6 +4,7 @@ The variable HOLDALL_S3_ENDPOINT puts a real server in the place of the one that
 HOLDALL_S3_ACCESS_KEY and HOLDALL_S3_SECRET_KEY; tests of what only moto can play are skipped then.
 """
 
+import importlib.util
 import os
 from contextlib import ExitStack
 
@@ -11,6 +12,8 @@ import pytest
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("moto")
+
+collect_ignore = [] if importlib.util.find_spec("obstore") else ["test_obstore.py"]
 
 from s3._places import KEYS, kinds, moto, new_bucket, real  # noqa: E402
 from s3._wire import Fake, Proxy  # noqa: E402

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from holdall._remote.data import unique
+from holdall._remote.persister import ObjectPersister
+from holdall.errors import InvalidArgumentError
 from holdall.persisters.s3 import S3Persister
 from holdall.serializers import get_serializer
 from holdall.store import Store
@@ -57,6 +59,10 @@ class S3Store(Store[K, V]):
         How many requests bulk operations send at once.
     part_bytes
         Size in bytes from which values are written in parts, and size of the parts; 5 MiB at least.
+    engine
+        What sends the requests that read and write: ``"boto3"``, or ``"obstore"``, a client written in Rust,
+        which takes less of the processor. What obstore cannot do goes through boto3 all the same: to list,
+        to delete, to write large values or with `put_options`. `client` must be a session then, or None.
     value_type
         A class, or several, that all values must be instances of.
     append_only
@@ -106,6 +112,7 @@ class S3Store(Store[K, V]):
         anonymous: bool = False,
         workers: int = 16,
         part_bytes: int = 16 << 20,
+        engine: str = "boto3",
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
@@ -140,12 +147,13 @@ class S3Store(Store[K, V]):
             "anonymous": anonymous,
             "workers": workers,
             "part_bytes": part_bytes,
+            "engine": engine,
             "value_type": value_type,
             "append_only": append_only,
         }
         self._s3 = place
         self._assemble(
-            place,
+            _through(engine, place),
             path_codec(keys, suffix, how.suffix, encode=_ENCODED),
             unique(how),
             value_type=value_type,
@@ -186,3 +194,15 @@ class S3Store(Store[K, V]):
             If the key has no name here.
         """
         return self.prefix + str(self._id(key))
+
+
+def _through(engine: Any, place: S3Persister) -> ObjectPersister:
+    """Return a persister of the same place whose requests an engine sends."""
+    if engine == "boto3":
+        return place
+    if engine != "obstore":
+        raise InvalidArgumentError(f"engine is 'boto3' or 'obstore', got {engine!r:.80}")
+    from holdall.persisters.obstore import TranslatedS3Engine  # noqa: PLC0415  (an extra)
+
+    translated = TranslatedS3Engine.beside(place.engine, place.requests)
+    return ObjectPersister(translated, prefix=place.prefix, workers=place.workers)

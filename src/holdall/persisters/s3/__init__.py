@@ -113,7 +113,12 @@ class S3Persister(ObjectPersister):
     @property
     def bucket(self) -> str:
         """Name of the bucket."""
-        return self.engine.requests.bucket  # type: ignore[attr-defined,no-any-return]
+        return self.requests.bucket
+
+    @property
+    def requests(self) -> Requests:
+        """What sends the requests."""
+        return self.engine.requests  # type: ignore[attr-defined,no-any-return]
 
     def close(self) -> None:
         """Close idle connections; the next request opens new ones."""

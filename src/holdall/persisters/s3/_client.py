@@ -97,6 +97,25 @@ class ClientSource:
         """How many requests the client can have on their way at once."""
         return self._connections
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether requests have no signature."""
+        return self._anonymous
+
+    def session(self) -> Any:
+        """Return the session whose credentials sign requests, for who signs them in another way.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a client was given, which does not tell its session.
+        """
+        if self._given is not None:
+            raise InvalidArgumentError(
+                "a client does not tell its credentials: give the boto3.Session it was made by"
+            )
+        return self._session if self._session is not None else require_boto3().Session()
+
     def __call__(self) -> Any:
         """Return the client; what was made before a fork is not used after it."""
         if self._pid != os.getpid():

@@ -65,7 +65,7 @@ def told_by(error: Any) -> Told:
     reason = error.response.get("Error", {})
     answer = error.response.get("ResponseMetadata", {})
     status = int(answer.get("HTTPStatusCode", 0))
-    code = str(reason.get("Code", status))
+    code = str(reason.get("Code") or status)  # what is no word of S3 has none
     return Told(code, status, bool(answer.get("RetryAttempts")), str(reason.get("Message", "")))
 
 
