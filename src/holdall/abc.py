@@ -114,6 +114,8 @@ class Reader(Mapping[str, Any], ABC):
 
     #: What this place claims to do.
     capabilities: frozenset[Capability] = frozenset({Capability.BYTES})
+    #: Whether bulk verbs send many requests at once, so that many items are better given together.
+    bulk: bool = False
 
     @abstractmethod
     def __getitem__(self, id: str) -> Any:
@@ -167,6 +169,23 @@ class Reader(Mapping[str, Any], ABC):
         """
         data = self[id]
         return data, Stat(_digest(data), math.nan, len(data) if isinstance(data, bytes) else None)
+
+    def read_unless(self, id: str, etag: str) -> tuple[Any, Stat] | None:
+        """Return data and stat as `read` does, or None if the item still has an etag that the caller knows.
+
+        Parameters
+        ----------
+        id
+            The id to read.
+        etag
+            The etag of what the caller has already.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        return None if self.stat(id).etag == etag else self.read(id)
 
     def stat(self, id: str) -> Stat:
         """Give the stat of an id; override this method first.
@@ -627,6 +646,11 @@ class PersisterWrapper(Persister):
         return bool(self.inner.owned)
 
     @property
+    def bulk(self) -> bool:  # type: ignore[override]
+        """Whether the inner persister sends many requests at once."""
+        return bool(self.inner.bulk)
+
+    @property
     def lock_file(self) -> str | None:  # docstring inherited
         return self.inner.lock_file  # type: ignore[no-any-return]
 
@@ -668,6 +692,11 @@ class PersisterWrapper(Persister):
             if self.stat(id).etag == before.etag:
                 return data, before
         return self.inner.read(id)  # type: ignore[no-any-return]
+
+    def read_unless(self, id: str, etag: str) -> tuple[Any, Stat] | None:  # docstring inherited
+        if self._changes("__getitem__", "read", "stat"):
+            return super().read_unless(id, etag)
+        return self.inner.read_unless(id, etag)  # type: ignore[no-any-return]
 
     def stat(self, id: str) -> Stat:  # docstring inherited
         return self.inner.stat(id)  # type: ignore[no-any-return]

@@ -53,6 +53,8 @@ class ObjectPersister(VersionedPersister):
     crash: what was returned is stored. No request is sent before the first use.
     """
 
+    bulk = True
+
     def __init__(self, engine: Engine, *, prefix: str = "", workers: int = 16) -> None:
         self.engine = engine
         self.prefix = checked_prefix(prefix)
@@ -89,6 +91,10 @@ class ObjectPersister(VersionedPersister):
         """Whether there is a prefix: a whole bucket may hold what others put there."""
         return bool(self.prefix)
 
+    def namespace(self) -> str:
+        """Return what tells this place from all others: endpoint, bucket and prefix."""
+        return " ".join([*self.engine.identity(), self.prefix])
+
     def _key(self, id: Any) -> str:
         return key_of(self.prefix, id, self.engine.location)
 
@@ -107,21 +113,7 @@ class ObjectPersister(VersionedPersister):
         self._swaps.rings.remember(key, found.etag, found.tokens)
         return data, found.stat
 
-    def read_unless(self, id: str, etag: str) -> tuple[bytes, Stat] | None:
-        """Return data and stat as `read` does, or None if the etag is still the one given; one request.
-
-        Parameters
-        ----------
-        id
-            The id to read.
-        etag
-            The etag that the caller knows.
-
-        Raises
-        ------
-        KeyError
-            If there is no such id.
-        """
+    def read_unless(self, id: str, etag: str) -> tuple[bytes, Stat] | None:  # docstring inherited
         key = self._key(id)
         try:
             answer = self.engine.get_unless(key, etag)

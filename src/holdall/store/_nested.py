@@ -33,6 +33,11 @@ class StorePersister(Persister):
         return type(self), (self.mapping,)
 
     @property
+    def bulk(self) -> bool:  # type: ignore[override]
+        """Whether the place of the store sends many requests at once."""
+        return bool(self._inner.bulk)
+
+    @property
     def place(self) -> str:  # docstring inherited
         return str(self._inner.place)
 

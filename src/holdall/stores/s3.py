@@ -1,10 +1,12 @@
 """A store in a bucket of S3."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from holdall._remote.data import unique
 from holdall._remote.persister import ObjectPersister
+from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.s3 import S3Persister
 from holdall.serializers import get_serializer
@@ -55,6 +57,14 @@ class S3Store(Store[K, V]):
         does not tell one from the other.
     anonymous
         Whether to send requests without a signature, to a public bucket.
+    cache_dir
+        A folder of this machine that keeps values which were read or written, so that they need not be sent
+        again. Each read still asks whether the etag is the same, unless `append_only`. None: no cache.
+    cache_bytes
+        How much room in bytes the cache may take; None for any.
+    max_age
+        For how many seconds a cached value is given without a request: what others write in that time is not
+        seen.
     workers
         How many requests bulk operations send at once.
     part_bytes
@@ -110,6 +120,9 @@ class S3Store(Store[K, V]):
         request_options: Mapping[str, Any] | None = None,
         denied_is_absent: bool = False,
         anonymous: bool = False,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int | None = None,
+        max_age: float = 0.0,
         workers: int = 16,
         part_bytes: int = 16 << 20,
         engine: str = "boto3",
@@ -145,6 +158,9 @@ class S3Store(Store[K, V]):
             "request_options": request_options,
             "denied_is_absent": denied_is_absent,
             "anonymous": anonymous,
+            "cache_dir": None if cache_dir is None else os.fspath(cache_dir),
+            "cache_bytes": cache_bytes,
+            "max_age": max_age,
             "workers": workers,
             "part_bytes": part_bytes,
             "engine": engine,
@@ -153,12 +169,28 @@ class S3Store(Store[K, V]):
         }
         self._s3 = place
         self._assemble(
-            _through(engine, place),
+            self._cached(_through(engine, place)),
             path_codec(keys, suffix, how.suffix, encode=_ENCODED),
             unique(how),
             value_type=value_type,
             append_only=append_only,
         )
+
+    def _cached(self, place: ObjectPersister) -> Persister:
+        """Put the cache before a place, if there is to be one."""
+        options = self._params
+        if options["cache_dir"] is not None:
+            return LocalCachePersister(
+                place,
+                options["cache_dir"],
+                namespace=place.namespace,
+                max_bytes=options["cache_bytes"],
+                max_age=options["max_age"],
+                append_only=options["append_only"],
+            )
+        if options["cache_bytes"] is not None or options["max_age"]:
+            raise InvalidArgumentError("cache_bytes and max_age are options of a cache: give cache_dir")
+        return place
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
