@@ -41,7 +41,7 @@ class ClientSource:
     Parameters
     ----------
     client
-        A client for S3, a `boto3.Session`, or None for a client of the usual credentials.
+        A client for S3, a `boto3.Session`, or None for a client of boto3's usual session.
     region
         Name of the region; None for the usual one.
     endpoint_url
@@ -134,7 +134,7 @@ class ClientSource:
 
     def _make(self) -> Any:
         boto3 = require_boto3()
-        session = self._session if self._session is not None else boto3.Session()
+        session = self._session if self._session is not None else boto3  # which has a usual one
         client = self._made(session, aws=is_aws(self._endpoint_url))
         if self._endpoint_url is None and not is_aws(client.meta.endpoint_url):  # by a variable, or a file
             client = self._made(session, aws=False)

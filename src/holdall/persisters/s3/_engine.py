@@ -132,9 +132,9 @@ class S3Engine(Engine):
         try:
             return self._answer("get_object", Key=key, **wanted)
         except ServerError as error:
-            if error.told.status == 304:
+            if error.told.status == 304 and "IfNoneMatch" in wanted:
                 raise UnchangedError from None
-            if error.told.status == 412:
+            if error.told.status == 412 and "IfMatch" in wanted:
                 raise RefusedError from None
             raise self._absent_or(error, key) from error.__cause__
 
@@ -329,7 +329,9 @@ class S3Engine(Engine):
             try:
                 return self._answer("list_objects_v2", **parameters)
             except ServerError as error:
-                raise self._absent_or(error, prefix) from error.__cause__
+                if self._not_made_yet(error):
+                    raise KeyError(prefix) from None
+                raise error.for_users() from error.__cause__
 
         try:
             yield from list_pages(ask, self._facts, prefix, delimiter, self.location)
@@ -353,12 +355,16 @@ class S3Engine(Engine):
         if code == "NoSuchKey":
             self._seen = True
             return KeyError(key)
-        if code == "NoSuchBucket" and self.create_bucket and not self._seen:
-            return KeyError(key)  # the first write makes the bucket
+        if self._not_made_yet(error):
+            return KeyError(key)
         told = error.for_users()
         if self.denied_is_absent and getattr(told, "denied", False):
             return KeyError(key)
         return told
+
+    def _not_made_yet(self, error: ServerError) -> bool:
+        """Tell whether there is no bucket, but the first write makes it."""
+        return error.told.code == "NoSuchBucket" and self.create_bucket and not self._seen
 
     def _into_bucket(self, send: Any) -> dict[str, Any]:
         """Send a write; if there is no bucket, make it, once, and send the write again."""
