@@ -171,9 +171,15 @@ class Engine(ABC):
     def pages(self, prefix: str, delimiter: str = "") -> Iterator[Page]:
         """List the objects whose keys start with a prefix; incomplete listings are errors."""
 
-    @abstractmethod
-    def respell(self) -> bool:
-        """Send etags in the other spelling, quoted or not; False if both were tried."""
+    @property
+    def spelling(self) -> bool | None:
+        """How etags are sent: with quotes or without; None before it is known which of them is obeyed."""
+        return True
+
+    def respell(self, tried: bool | None) -> bool:
+        """Send etags in another spelling than the one that was tried in vain; False if there is none left."""
+        del tried
+        return False
 
     def close(self) -> None:  # noqa: B027  (most clients close themselves)
         """Give back connections; the next request opens them again."""

@@ -98,6 +98,7 @@ class Swaps:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311  (jitter, not a secret)
+            spelling = self.engine.spelling
             try:
                 etag = self.engine.put(key, data, spell_tokens(ring), expected)
             except RefusedError as refused:
@@ -106,7 +107,7 @@ class Swaps:
                 if done := _mine(token, found, size):
                     return done
                 if found is not None and (found.etag, found.tokens) == (expected, tokens):
-                    self._respell(key, refused)
+                    self._respell(key, spelling, refused)
                     continue
                 error = refused
             except UnsureError as unsure:
@@ -127,9 +128,9 @@ class Swaps:
             raise self._unknown(key, "replacing", error) from error
         raise self._unknown(key, "replacing", None)
 
-    def _respell(self, key: str, refused: Exception) -> None:
+    def _respell(self, key: str, tried: bool | None, refused: Exception) -> None:
         """Try the other spelling of etags; a place that knows neither ignores or breaks conditions."""
-        if not self.engine.respell():
+        if not self.engine.respell(tried):
             self.facts().replaces = False
             raise UnsupportedError(
                 f"{self.engine.location} refuses to replace {key!r:.120} though its etag is the expected "
@@ -274,12 +275,13 @@ class Swaps:
                 "other conditional deletions do not",
             )
         for _ in range(_ATTEMPTS):
+            spelling = self.engine.spelling
             try:
                 self.engine.delete(key, expected)
             except RefusedError as refused:
                 found = self._look_after(key, not refused.repeated, refused)
                 if found is not None and found.etag == expected:
-                    self._respell(key, refused)
+                    self._respell(key, spelling, refused)
                     continue
                 if refused.repeated:
                     raise self._unknown(key, "deleting", refused) from refused

@@ -220,7 +220,9 @@ class ObstoreEngine(Engine):
                 told = self._told(error, "writing", key)
                 if isinstance(told, StoreNotFoundError):
                     raise told from error
-                raise RefusedError(repeated=sent_twice(error)) from error
+                raise RefusedError(
+                    repeated=sent_twice(error), absent=code_of(error) == "NoSuchKey"
+                ) from error
             except FAILURES as error:
                 raise self._not_written(error, key) from error
             return str(result["e_tag"]).removeprefix("W/").strip('"')
@@ -346,9 +348,6 @@ class ObstoreEngine(Engine):
             return not self.head(name).size
         except KeyError:
             return False
-
-    def respell(self) -> bool:  # docstring inherited
-        return False
 
     # ------------------------------------------------------------------ its dialect
 

@@ -121,12 +121,17 @@ class TranslatedS3Engine(ObstoreEngine):
     ) -> str:  # docstring inherited
         if self.writes and self._speaks(key) and buffers(data)[1] <= PART:
             try:
-                return super().put(key, data, tokens, expected)
+                etag = super().put(key, data, tokens, expected)
             except StoreNotFoundError:  # the other engine may make the bucket
                 pass
             except ToldError as error:
                 if not error.refused:
                     raise
+            else:
+                facts = facts_of(self.identity())
+                if isinstance(expected, str) and facts.quoted is None:
+                    facts.quoted = True
+                return etag
         return self.other.put(key, data, tokens, expected)
 
     def delete(  # docstring inherited
@@ -143,14 +148,18 @@ class TranslatedS3Engine(ObstoreEngine):
     def pages(self, prefix: str, delimiter: str = "") -> Iterator[Page]:  # docstring inherited
         return self.other.pages(prefix, delimiter)
 
-    def respell(self) -> bool:  # docstring inherited
-        return self.other.respell()
+    @property
+    def spelling(self) -> bool | None:  # docstring inherited
+        return self.other.spelling
+
+    def respell(self, tried: bool | None) -> bool:  # docstring inherited
+        return self.other.respell(tried)
 
     def close(self) -> None:  # docstring inherited
         self.other.close()
 
     def _spell(self, etag: str) -> str:
-        return etag if facts_of(self.identity()).quoted is False else super()._spell(etag)
+        return etag if self.spelling is False else super()._spell(etag)
 
 
 def open_s3(bucket: str, source: Any) -> Any:

@@ -168,13 +168,16 @@ class S3Engine(Engine):
         elif expected is not ANY_ETAG:
             condition["IfMatch"] = self._quoted(expected)
         try:
-            return _etag(self._put_whole(upload, condition)["ETag"])
+            answer = self._put_whole(upload, condition)
         except ServerError as error:
             raise self._not_written(error, bool(condition)) from error.__cause__
         except UnansweredError as error:
             if condition or error.sent:
                 raise UnsureError(str(error.error)) from error.__cause__
             raise error.error from error.__cause__
+        if "IfMatch" in condition and self._facts.quoted is None:
+            self._facts.quoted = True
+        return _etag(answer["ETag"])
 
     def _put_whole(self, upload: Upload, condition: dict[str, str]) -> dict[str, Any]:
         """Send one PUT; again with a digest if the server asks for one."""
@@ -238,12 +241,19 @@ class S3Engine(Engine):
     def _quoted(self, etag: str) -> str:
         return etag if self._facts.quoted is False else f'"{etag}"'
 
-    def respell(self) -> bool:  # docstring inherited
+    @property
+    def spelling(self) -> bool | None:  # docstring inherited
+        return self._facts.quoted
+
+    def respell(self, tried: bool | None) -> bool:  # docstring inherited
         facts = self._facts
-        if facts.quoted is not None:
-            return False
-        facts.quoted = False
-        return True
+        with facts.lock:
+            if facts.quoted is not tried:  # another thread has found out meanwhile
+                return True
+            if tried is not None:
+                return False
+            facts.quoted = False
+            return True
 
     # ------------------------------------------------------------------ deleting
 
