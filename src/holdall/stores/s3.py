@@ -8,6 +8,7 @@ from holdall._remote.data import unique
 from holdall._remote.persister import ObjectPersister
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError
+from holdall.persisters.local_cache import LocalCachePersister
 from holdall.persisters.s3 import S3Persister
 from holdall.serializers import get_serializer
 from holdall.store import Store
