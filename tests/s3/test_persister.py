@@ -14,10 +14,9 @@ class TestS3(PersisterContract):
     def _bucket(self, bucket):
         self.bucket = bucket
 
-    # Processes take seconds to import boto3.
-    test_one_of_several_inserting_processes_wins = pytest.mark.soak(
-        PersisterContract.test_one_of_several_inserting_processes_wins
-    )
+    @pytest.mark.soak  # processes take seconds to import boto3
+    def test_one_of_several_inserting_processes_wins(self, place):
+        super().test_one_of_several_inserting_processes_wins(place)
 
     def open(self, place):
         return S3Persister(self.bucket.name, prefix="p", client=self.bucket.client)

@@ -77,6 +77,7 @@ class Pieces(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what comes next, and return how much of it."""
         wanted = memoryview(buffer).cast("B")
         done, skip = 0, self._at
         for view in self.views:

@@ -123,6 +123,7 @@ class ObjectFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what comes next, and return how much of it."""
         wanted = memoryview(buffer).cast("B")
         if not self._part:
             self._ask()
