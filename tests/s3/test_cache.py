@@ -224,8 +224,8 @@ def test_max_age_saves_requests(slow, cached):
     assert place["a"] == b"2"  # which is what was asked for
     place.refresh()
     assert place["a"] == b"3"
-    for name in os.listdir(place._files):  # as if a long time had gone by
-        os.utime(os.path.join(place._files, name), (0, 0))
+    for name in os.listdir(place._files.below):  # as if a long time had gone by
+        os.utime(os.path.join(place._files.below, name), (0, 0))
     slow["a"] = b"4"
     assert place["a"] == b"4"
 
@@ -262,7 +262,7 @@ def test_the_room_is_kept_to(slow, cached, tmp_path):
     place = cached(max_bytes=20_000)
 
     def used():
-        folder = place._files
+        folder = place._files.below
         return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
 
     for number in range(100):
@@ -283,8 +283,8 @@ def test_the_room_is_kept_to(slow, cached, tmp_path):
 def test_damaged_files_are_none(slow, cached):
     place = cached(append_only=True)
     place["a"] = b"1234567890" * 100
-    (name,) = os.listdir(place._files)
-    path = os.path.join(place._files, name)
+    (name,) = os.listdir(place._files.below)
+    path = os.path.join(place._files.below, name)
     whole = pathlib.Path(path).read_bytes()
     for damaged in (whole[:-1], whole[: len(whole) // 2], b"", whole[:-40] + b"x" + whole[-39:], b"\n" * 100):
         with open(path, "wb") as file:
@@ -371,4 +371,4 @@ def test_buckets_and_prefixes_are_kept_apart(endpoint, plain_bucket, tmp_path):
     for number, store in enumerate(stores):
         store["k"] = number
     assert [store["k"] for store in stores] == [0, 1, 2]
-    assert len({store._persister.inner._files for store in stores}) == 3
+    assert len({store._persister.inner._files.below for store in stores}) == 3

@@ -1,6 +1,5 @@
 """The engine of S3 over boto3: each outcome told by the code of the server."""
 
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,9 +17,9 @@ from holdall._remote.facts import Facts, facts_of
 from holdall._remote.swap import NO_ETAG
 from holdall._remote.tokens import FIELD, read_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
-from holdall.errors import HoldallError, StoreNotFoundError, StoreUnavailableError, UnsupportedError
+from holdall.errors import StoreNotFoundError, StoreUnavailableError, UnsupportedError
+from holdall.persisters.s3._bucket import Bucket
 from holdall.persisters.s3._bulk import delete_many
-from holdall.persisters.s3._client import is_aws
 from holdall.persisters.s3._errors import lost
 from holdall.persisters.s3._listing import list_pages
 from holdall.persisters.s3._requests import Requests, ServerError, UnansweredError
@@ -28,7 +27,6 @@ from holdall.persisters.s3._upload import Upload, body_of, upload_parts
 
 __all__ = ["S3Engine"]
 
-_creating = threading.Lock()
 _BUSY = {"SlowDown", "ServiceUnavailable", "503", "429"}
 _NOT_KNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"}
 # Words for "writes must come with a digest": of AWS, of others, of moto.
@@ -62,12 +60,10 @@ class S3Engine(Engine):
         workers: int,
     ) -> None:
         self.requests = requests
-        self.create_bucket = create_bucket
+        self.bucket = Bucket(requests, create=create_bucket)
         self.denied_is_absent = denied_is_absent
         self.part_bytes = part_bytes
         self.workers = workers
-        self._seen = False  # the bucket was there
-        self._created = False
 
     @property
     def location(self) -> str:  # docstring inherited
@@ -91,7 +87,7 @@ class S3Engine(Engine):
         except ServerError as error:
             # The answer to a HEAD has no body, so no word for the reason: a GET has one.
             status = error.told.status
-            if status == 404 and self._seen:
+            if status == 404 and self.bucket.seen:
                 raise KeyError(key) from None
             if status not in {301, 400, 403, 404}:
                 raise error.for_users() from error.__cause__
@@ -181,28 +177,26 @@ class S3Engine(Engine):
 
     def _put_whole(self, upload: Upload, condition: dict[str, str]) -> dict[str, Any]:
         """Send one PUT; again with a digest if the server asks for one."""
-        for _ in range(2):
-            digest = self._facts.checksum
-            try:
-                return self._into_bucket(
-                    lambda digest=digest: self.requests.send_in_turn(
-                        "put_object",
-                        Key=upload.key,
-                        Metadata=upload.metadata,
-                        **body_of(upload, 0, upload.size, md5=digest),
-                        **condition,
-                    ),
-                )
-            except ServerError as error:
-                wants = error.told.code in _WANTS_DIGEST or "Content-MD5" in error.told.message
-                if digest or not wants:
-                    raise
-                self._facts.checksum = True
-        raise AssertionError  # the second round returns or raises
+
+        def send() -> dict[str, Any]:
+            body = body_of(upload, 0, upload.size, md5=self._facts.checksum)
+            return self.requests.send_in_turn(
+                "put_object", Key=upload.key, Metadata=upload.metadata, **body, **condition
+            )
+
+        digest = self._facts.checksum
+        try:
+            return self.bucket.write(send)
+        except ServerError as error:
+            wants = error.told.code in _WANTS_DIGEST or "Content-MD5" in error.told.message
+            if digest or not wants:
+                raise
+        self._facts.checksum = True
+        return self.bucket.write(send)
 
     def _put_parts(self, upload: Upload) -> str:
         try:
-            answer = self._into_bucket(
+            answer = self.bucket.write(
                 lambda: upload_parts(self.requests, upload, self.part_bytes, self._holds_token),
             )
         except ServerError as error:
@@ -288,7 +282,7 @@ class S3Engine(Engine):
 
     def _delete(self, key: str, condition: dict[str, str]) -> dict[str, Any]:
         answer = self.requests.send_in_turn("delete_object", Key=key, **condition)
-        self._seen = True
+        self.bucket.seen = True
         return answer
 
     def obeys_deletions(self, key: str) -> bool:  # docstring inherited
@@ -319,7 +313,7 @@ class S3Engine(Engine):
         try:
             delete_many(self.requests, self._facts, keys, self.workers)
         except StoreNotFoundError:
-            if self._seen or not self.create_bucket:
+            if self.bucket.seen or not self.bucket.create:
                 raise
 
     # ------------------------------------------------------------------ listing
@@ -329,7 +323,7 @@ class S3Engine(Engine):
             try:
                 return self._answer("list_objects_v2", **parameters)
             except ServerError as error:
-                if self._not_made_yet(error):
+                if self.bucket.is_to_come(error):
                     raise KeyError(prefix) from None
                 raise error.for_users() from error.__cause__
 
@@ -346,74 +340,21 @@ class S3Engine(Engine):
             answer = self.requests.send(operation, **parameters)
         except UnansweredError as error:
             raise error.error from error.__cause__
-        self._seen = True
+        self.bucket.seen = True
         return answer
 
     def _absent_or(self, error: ServerError, key: str) -> Exception:
         """Return what an error of a read means: absence, or an error for users."""
         code = error.told.code
         if code == "NoSuchKey":
-            self._seen = True
+            self.bucket.seen = True
             return KeyError(key)
-        if self._not_made_yet(error):
+        if self.bucket.is_to_come(error):
             return KeyError(key)
         told = error.for_users()
         if self.denied_is_absent and getattr(told, "denied", False):
             return KeyError(key)
         return told
-
-    def _not_made_yet(self, error: ServerError) -> bool:
-        """Tell whether there is no bucket, but the first write makes it."""
-        return error.told.code == "NoSuchBucket" and self.create_bucket and not self._seen
-
-    def _into_bucket(self, send: Any) -> dict[str, Any]:
-        """Send a write; if there is no bucket, make it, once, and send the write again."""
-        try:
-            answer = send()
-        except ServerError as error:
-            if error.told.code != "NoSuchBucket":
-                raise
-            self._make_bucket(error)
-            answer = send()
-        self._seen = True
-        return answer  # type: ignore[no-any-return]
-
-    def _make_bucket(self, error: ServerError) -> None:
-        if self._seen or not self.create_bucket:
-            raise error
-        with _creating:
-            if self._created:  # by another thread
-                return
-            client = self.requests.source()
-            region = client.meta.region_name
-            location = region if is_aws(client.meta.endpoint_url) and region != "us-east-1" else None
-            try:
-                self._create(location)
-            except ServerError as refused:
-                wants = refused.told.code == "IllegalLocationConstraintException"
-                if not (wants and location is None and region):
-                    raise self._not_made(refused) from refused.__cause__
-                try:
-                    self._create(region)
-                except ServerError as again:
-                    raise self._not_made(again) from again.__cause__
-            self._created = True
-
-    def _create(self, location: str | None) -> None:
-        options = {"CreateBucketConfiguration": {"LocationConstraint": location}} if location else {}
-        try:
-            self.requests.send("create_bucket", **options)
-        except ServerError as error:
-            if error.told.code != "BucketAlreadyOwnedByYou":
-                raise
-        except UnansweredError as error:
-            raise error.error from error.__cause__
-
-    def _not_made(self, error: ServerError) -> HoldallError:
-        return StoreNotFoundError(
-            f"there is no bucket {self.requests.bucket!r}, and it cannot be made ({error.told.code}: "
-            f"{error.told.message}): correct its name, or have it made by somebody who may",
-        )
 
 
 class _Body:
