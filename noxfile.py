@@ -40,6 +40,15 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "-m", "soak", "-n0", "--timeout=3600", *session.posargs)
 
 
+@nox.session(name="s3-real")
+def s3_real(session: nox.Session) -> None:
+    """Run the tests of S3 on a real server: radosgw, from Debian's packages, unpacked in a folder of ours."""
+    install(session, "all")
+    folder = session.create_tmp()
+    tests = ["python", "-m", "pytest", "tests/s3", "-n0", *session.posargs]
+    session.run("python", "-m", "s3._radosgw", folder, *tests, env={"PYTHONPATH": "tests"})
+
+
 @nox.session
 def explore(session: nox.Session) -> None:
     """Try all properties and machines with many new examples, in a new order.

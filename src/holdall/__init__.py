@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from holdall.stores.memory import MemoryStore
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
+    from holdall.stores.s3 import S3Store
     from holdall.stores.script import ScriptStore
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
@@ -90,6 +91,7 @@ _home = {
         "stores.memory": "MemoryStore",
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
+        "stores.s3": "S3Store",
         "stores.script": "ScriptStore",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
@@ -133,6 +135,7 @@ __all__ = [
     "Prefix",
     "ReadOnlyError",
     "Reader",
+    "S3Store",
     "SQLiteStore",
     "ScriptStore",
     "SerializationError",

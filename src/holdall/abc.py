@@ -15,7 +15,8 @@ Everything else has a correct default built on those, and may be overridden wher
 better. An override may be faster, never different. `Reader.stat` is the one to override first: it buys
 ``in``, etags, times, sizes and cheap compare-and-swap. Whoever overrides `Persister.write` overrides
 `Persister.put` and makes ``__setitem__`` go the same way, so that unconditional writers take part in
-compare-and-swap.
+compare-and-swap. A place that compares and swaps by itself is a `VersionedPersister`, where that is so
+already.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
-from typing import Any, BinaryIO, Final, Generic, Literal, Self, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Final, Generic, Literal, Self, TypeAlias, TypeVar, final
 
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import ConflictError, UnsupportedError
@@ -45,6 +46,8 @@ __all__ = [
     "PersisterWrapper",
     "Reader",
     "Serializer",
+    "VersionedPersister",
+    "conflict",
     "join_parts",
 ]
 
@@ -111,6 +114,8 @@ class Reader(Mapping[str, Any], ABC):
 
     #: What this place claims to do.
     capabilities: frozenset[Capability] = frozenset({Capability.BYTES})
+    #: Whether bulk verbs send many requests at once, so that many items are better given together.
+    bulk: bool = False
 
     @abstractmethod
     def __getitem__(self, id: str) -> Any:
@@ -164,6 +169,23 @@ class Reader(Mapping[str, Any], ABC):
         """
         data = self[id]
         return data, Stat(_digest(data), math.nan, len(data) if isinstance(data, bytes) else None)
+
+    def read_unless(self, id: str, etag: str) -> tuple[Any, Stat] | None:
+        """Return data and stat as `read` does, or None if the item still has an etag that the caller knows.
+
+        Parameters
+        ----------
+        id
+            The id to read.
+        etag
+            The etag of what the caller has already.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        return None if self.stat(id).etag == etag else self.read(id)
 
     def stat(self, id: str) -> Stat:
         """Give the stat of an id; override this method first.
@@ -251,6 +273,20 @@ class Reader(Mapping[str, Any], ABC):
             as from `fetch`, in a list of one item. None: all data are wanted whole.
         """
         del prefix, limit
+        return None
+
+    def folders(self, prefix: str = "") -> Iterator[str] | None:
+        """Iterate over what ids that start with a prefix have up to the next "/", it included, each once.
+
+        None, if the place would have to list all ids for that. A folder may be told of in which only things
+        lie that are no ids.
+
+        Parameters
+        ----------
+        prefix
+            What ids start with: "", or what ends with "/".
+        """
+        del prefix
         return None
 
     def by_age(self, prefix: str = "", *, newest: bool = False, limit: int | None = None) -> Iterator[str]:
@@ -407,6 +443,20 @@ class Persister(Reader, MutableMapping[str, Any]):
             self.require(id, expected)
             del self[id]
 
+    def discard(self, id: str) -> bool:
+        """Delete an id if there is one.
+
+        Returns
+        -------
+        bool
+            Whether there was one. A place that does not tell in the same request says True.
+        """
+        try:
+            self.remove(id)
+        except KeyError:
+            return False
+        return True
+
     def require(self, id: str, expected: Expected) -> None:
         """Raise `ConflictError` unless the id is in the expected state."""
         if expected is ANY_ETAG:
@@ -426,10 +476,7 @@ class Persister(Reader, MutableMapping[str, Any]):
     def remove_many(self, ids: Iterable[str]) -> None:
         """Delete those of the ids that exist."""
         for id in ids:
-            try:
-                self.remove(id)
-            except KeyError:
-                continue
+            self.discard(id)
 
     def clear(self) -> None:
         """Delete every id."""
@@ -455,12 +502,110 @@ class Persister(Reader, MutableMapping[str, Any]):
 
 
 def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
-    """Build the error of a compare-and-swap that lost."""
+    """Build the error of a compare-and-swap that lost.
+
+    Parameters
+    ----------
+    persister
+        Where it was tried.
+    id
+        What was to be written or deleted.
+    expected
+        The state in which it was to be found.
+    actual
+        The state in which it is.
+
+    Returns
+    -------
+    ConflictError
+        For the caller to raise.
+
+    Examples
+    --------
+    >>> from holdall.persisters.null import NullPersister
+    >>> conflict(NullPersister(), "a", "7", "8").actual
+    '8'
+    """
     return ConflictError(
         f"{id!r:.120} in {persister.place} is at {actual!r}, not at {expected!r:.120}: "
         "read it again and retry",
         actual,
     )
+
+
+class VersionedPersister(Persister):
+    """A place that compares and swaps by itself, from `read`, `write`, `remove` and `ids`.
+
+    The plain verbs are made of these four here and are final, so that no unconditional writer can pass a
+    conditional one by. Databases, object stores and servers with a compare-and-set command are such places.
+    `stat` is made of `read`: override it where the place tells of data without sending them.
+
+    Notes
+    -----
+    Threads, processes, machines: as `write` and `remove`; the subclass claims in `capabilities` how far they
+    reach. No lock is taken. After a crash: whatever `write` leaves.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> class Forwarding(VersionedPersister):
+    ...     def __init__(self): self.server = MappingPersister({})
+    ...     def read(self, id): return self.server.read(id)
+    ...     def write(self, id, data, expected=ANY_ETAG):
+    ...         return self.server.write(id, join_parts(data), expected)
+    ...     def remove(self, id, expected=ANY_ETAG): self.server.remove(id, expected)
+    ...     def ids(self, prefix=""): return self.server.ids(prefix)
+    >>> place = Forwarding()
+    >>> place["a"] = b"1"
+    >>> before = place.stat("a").etag
+    >>> place["a"] = b"2"
+    >>> place.write("a", b"3", before)
+    Traceback (most recent call last):
+    ...
+    holdall.errors.ConflictError: 'a' in ... is at ...
+    """
+
+    @abstractmethod
+    def read(self, id: str) -> tuple[Any, Stat]:
+        """Give data and stat as one snapshot; ``KeyError(id)`` means absent and nothing else."""
+
+    @abstractmethod
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:
+        """Store data if the id is in the expected state, else raise `conflict`; data may come in pieces.
+
+        The time of the `Stat` may be ``math.nan`` where the answer of the place does not tell it.
+        """
+
+    @abstractmethod
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:
+        """Delete an id that is in the expected state; raise `conflict` if it is in another.
+
+        An absent id is ``KeyError(id)`` where any state, or absence, was expected.
+        """
+
+    @abstractmethod
+    def ids(self, prefix: str = "") -> Iterator[str]:
+        """Iterate over the ids that start with a prefix; safe while others write."""
+
+    @final
+    def __getitem__(self, id: str) -> Any:
+        return self.read(id)[0]
+
+    @final
+    def __setitem__(self, id: str, data: Any) -> None:
+        self.write(id, data)
+
+    @final
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+    @final
+    def __iter__(self) -> Iterator[str]:
+        return self.ids()
+
+    @final
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self.write(id, data)
 
 
 class PersisterWrapper(Persister):
@@ -499,6 +644,11 @@ class PersisterWrapper(Persister):
     @property
     def owned(self) -> bool:  # docstring inherited
         return bool(self.inner.owned)
+
+    @property
+    def bulk(self) -> bool:  # type: ignore[override]
+        """Whether the inner persister sends many requests at once."""
+        return bool(self.inner.bulk)
 
     @property
     def lock_file(self) -> str | None:  # docstring inherited
@@ -543,6 +693,11 @@ class PersisterWrapper(Persister):
                 return data, before
         return self.inner.read(id)  # type: ignore[no-any-return]
 
+    def read_unless(self, id: str, etag: str) -> tuple[Any, Stat] | None:  # docstring inherited
+        if self._changes("__getitem__", "read", "stat"):
+            return super().read_unless(id, etag)
+        return self.inner.read_unless(id, etag)  # type: ignore[no-any-return]
+
     def stat(self, id: str) -> Stat:  # docstring inherited
         return self.inner.stat(id)  # type: ignore[no-any-return]
 
@@ -580,6 +735,11 @@ class PersisterWrapper(Persister):
             return None
         return self.inner.contents(prefix, limit)  # type: ignore[no-any-return]
 
+    def folders(self, prefix: str = "") -> Iterator[str] | None:  # docstring inherited
+        if self._changes("__iter__", "ids", "pages"):
+            return None
+        return self.inner.folders(prefix)  # type: ignore[no-any-return]
+
     def by_age(
         self, prefix: str = "", *, newest: bool = False, limit: int | None = None
     ) -> Iterator[str]:  # docstring inherited
@@ -606,6 +766,11 @@ class PersisterWrapper(Persister):
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._writable().remove(id, expected)
+
+    def discard(self, id: str) -> bool:  # docstring inherited
+        if self._changes("remove"):
+            return super().discard(id)
+        return self._writable().discard(id)  # type: ignore[no-any-return]
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         if self._changes("write", "put"):
@@ -680,6 +845,29 @@ class Serializer(ABC, Generic[V]):
         The pieces may be views of the value: they are to be written before it changes.
         """
         return self.dumps(value)
+
+    def filler(self, nonce: bytes) -> bytes | None:
+        """Return bytes that may follow the data of any value, and that loading passes over.
+
+        Places whose versions are digests of the data put some there, so that equal values written twice are
+        two versions. What other programs read must not be changed by them. None: there are no such bytes.
+
+        Parameters
+        ----------
+        nonce
+            Random bytes; others give another filler.
+
+        Examples
+        --------
+        >>> from holdall.serializers import get_serializer
+        >>> json = get_serializer("json")
+        >>> json.loads(json.dumps([1]) + json.filler(b"8 random"))
+        [1]
+        >>> get_serializer("text").filler(b"8 random") is None
+        True
+        """
+        del nonce
+        return None
 
     def dump(self, value: V, file: BinaryIO) -> None:
         """Write a value to a binary file."""

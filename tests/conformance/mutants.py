@@ -10,7 +10,7 @@ import os
 import threading
 import time
 
-from holdall.abc import Capability, Persister, Reader, join_parts
+from holdall.abc import Capability, Persister, Reader, VersionedPersister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Stat
 from holdall.persisters.files import FilesPersister
 
@@ -658,3 +658,47 @@ class NoLimitBelowZero(Sound):
 class DeletesWhatMustNotBeThere(Sound):
     def remove(self, id, expected=ANY_ETAG):
         super().remove(id, ANY_ETAG if expected is ITEM_NOT_AVAILABLE else expected)
+
+
+class SoundVersioned(VersionedPersister):
+    """A versioned place in memory, which forwards its four methods."""
+
+    capabilities = Sound.capabilities
+
+    def __init__(self, place):
+        self.inner = Sound(place)
+
+    def read(self, id):
+        return self.inner.read(id)
+
+    def stat(self, id):
+        return self.inner.stat(id)
+
+    def write(self, id, data, expected=ANY_ETAG):
+        return self.inner.write(id, data, expected)
+
+    def remove(self, id, expected=ANY_ETAG):
+        self.inner.remove(id, expected)
+
+    def ids(self, prefix=""):
+        return self.inner.ids(prefix)
+
+
+@mutant("test_plain_verbs_of_a_versioned_place_are_its_conditional_ones")
+class PutsPastItsWrite(SoundVersioned):
+    def put(self, id, data):
+        self.inner.put(id, data)
+
+
+@mutant("test_telling_of_data_does_not_read_them")
+class TellsByReading(SoundVersioned):
+    stat = VersionedPersister.stat
+
+
+@mutant("test_a_write_goes_ahead_in_the_expected_state_only")
+class AnswersTheOldEtag(SoundVersioned):
+    def write(self, id, data, expected=ANY_ETAG):
+        try:
+            return self.inner.write(id, data, expected)
+        except Exception:
+            raise conflict(self, id, expected, expected) from None

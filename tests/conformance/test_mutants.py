@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from conformance.mutants import MUTANTS, Sound
+from conformance.mutants import MUTANTS, Sound, SoundVersioned
 from conformance.test_persisters import TestFiles as OfFiles
 from holdall.persisters.files import FilesPersister
 from holdall.testing import PersisterContract
@@ -13,6 +13,11 @@ from holdall.testing import PersisterContract
 class TestSound(PersisterContract):
     def open(self, place):
         return Sound(place)
+
+
+class TestSoundVersioned(PersisterContract):
+    def open(self, place):
+        return SoundVersioned(place)
 
 
 def run_law(cls, law, place):
@@ -29,7 +34,7 @@ def run_law(cls, law, place):
 
 @pytest.mark.parametrize("cls", MUTANTS, ids=lambda cls: cls.__name__)
 def test_the_law_catches_its_mutant(cls, tmp_path):
-    sound = FilesPersister if issubclass(cls, FilesPersister) else Sound
+    sound = next(kind for kind in (FilesPersister, SoundVersioned, Sound) if issubclass(cls, kind))
     place = tmp_path / "mutant"
     place.mkdir()
     caught = False

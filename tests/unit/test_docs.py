@@ -20,10 +20,26 @@ FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
+@pytest.fixture
+def s3_server(monkeypatch):
+    """Let boto3 find a server of S3 on loopback, as it finds AWS elsewhere."""
+    pytest.importorskip("boto3")
+    pytest.importorskip("moto")
+    from s3._places import KEYS, moto
+
+    with moto() as urls:
+        for name, value in {**KEYS, "AWS_ENDPOINT_URL_S3": urls["locked"]}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+        yield
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_of_code_runs(page, tmp_path, monkeypatch):
+def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
     """The Python blocks of a page run in order, in one namespace and an empty folder."""
     monkeypatch.chdir(tmp_path)
+    if page.name == "s3.md":
+        request.getfixturevalue("s3_server")
     text = page.read_text(encoding="utf-8")
     namespace = {"__name__": "page"}
     for match in FENCE.finditer(text):

@@ -18,6 +18,8 @@ _DEVICE = re.compile(rf"{_DEVICE_NAME} *(?:\.|\Z)", re.IGNORECASE)
 _ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
 # A first hex digit could be taken for the tail of an escape; a last dot or space is lost on Windows.
 _SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])")
+# What paths that are their own names may be made of, but for "/".
+_ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
 _PAGE = 256  # ids decoded in one go: one odd name makes only its page slow
 # The longest name of a file in bytes, everywhere.
 _NAME_MAX = 255
@@ -34,12 +36,19 @@ def _unescape(name: str) -> str:
     )
 
 
+def _with(unsafe: re.Pattern[str], more: str) -> re.Pattern[str]:
+    """Add characters to a pattern that ends with a class of them."""
+    return re.compile(f"{unsafe.pattern[:-1]}{re.escape(more)}]") if more else unsafe
+
+
 def _varies(char: str) -> bool:
     """Tell whether a file system that ignores case could take the character for another one."""
     return not char == char.lower() == char.casefold() == char.upper().casefold()
 
 
-def _ordinary(suffix: str, ending: str, *, fold_case: bool, lines: bool = False) -> Callable[[str], Any]:
+def _ordinary(
+    suffix: str, ending: str, *, fold_case: bool, encode: str = "", lines: bool = False
+) -> Callable[[str], Any]:
     """Make the test for paths that are their own names, with an ending: the fast path of `PathKeys`.
 
     With `lines`, it tests any number of paths at once, each with a line feed after it. It accepts less
@@ -48,8 +57,11 @@ def _ordinary(suffix: str, ending: str, *, fold_case: bool, lines: bool = False)
     """
     if suffix and not suffix.startswith("."):
         return re.compile(r"(?!)").fullmatch
+    if set(encode) & _ORDINARY - {"+"}:
+        return re.compile(r"(?!)").fullmatch  # nothing is known to be its own name
+    plus = "" if "+" in encode else "+"
     stop = r"\n" if lines else r"\Z"
-    char = "-a-z0-9_+=@,~" if fold_case else "-A-Za-z0-9_+=@,~"
+    char = f"-a-z0-9_{plus}=@,~" if fold_case else f"-A-Za-z0-9_{plus}=@,~"
     no_device = rf"(?!(?=[acnplACNPL])(?i:{_DEVICE_NAME}) *(?:[./]|{stop}))"
     segment = rf"{no_device}[{char} ]{{1,100}}+(?<! )"
     end = re.escape(ending)
@@ -75,11 +87,13 @@ class PathKeys(Value[Any]):
         Whether names may begin with a dot; those that begin with ".holdall" never do.
     fold_case
         Whether to encode upper case, so that names differ even where the file system ignores case.
+    encode
+        More characters to encode wherever they stand, such as ``"+"``, which some servers list as a space.
 
     Raises
     ------
     InvalidArgumentError
-        If file names cannot end with the suffix.
+        If file names cannot end with the suffix, or what is to be encoded is part of every name.
 
     Notes
     -----
@@ -102,6 +116,8 @@ class PathKeys(Value[Any]):
     tuples: bool
     hidden: bool
     fold_case: bool
+    _unsafe: re.Pattern[str]
+    _unsafe_or_not_ascii: re.Pattern[str]
     _ordinary_key: Callable[[str], Any]
     _ordinary_id: Callable[[str], Any]
     _ordinary_lines: Callable[[str], Any]
@@ -114,6 +130,7 @@ class PathKeys(Value[Any]):
         tuples: bool = False,
         hidden: bool = False,
         fold_case: bool = False,
+        encode: str = "",
     ) -> None:
         suffix = text_option(suffix, "the suffix of PathKeys")
         if suffix and not _SUFFIX.fullmatch(suffix):
@@ -121,14 +138,24 @@ class PathKeys(Value[Any]):
                 f"suffix {shown(suffix)} cannot end file names: give up to 64 ASCII characters that are "
                 "safe in names, starting with a dot, as '.json'",
             )
+        encode = text_option(encode, "what PathKeys is to encode")
+        if {*encode} & {*"%/0123456789ABCDEF", *suffix}:
+            raise InvalidArgumentError(
+                f"PathKeys cannot encode {shown(encode)}: names have '%', '/', hex digits and the suffix",
+            )
+        encode = "".join(sorted({*encode}))
         flags = {"tuples": bool(tuples), "hidden": bool(hidden), "fold_case": bool(fold_case)}
         self._freeze(
-            options={name: value for name, value in {"suffix": suffix, **flags}.items() if value},
+            options={
+                name: value for name, value in {"suffix": suffix, **flags, "encode": encode}.items() if value
+            },
             suffix=suffix,
             **flags,
-            _ordinary_key=_ordinary(suffix, "", fold_case=fold_case),
-            _ordinary_id=_ordinary(suffix, suffix, fold_case=fold_case),
-            _ordinary_lines=_ordinary(suffix, suffix, fold_case=fold_case, lines=True),
+            _unsafe=_with(_UNSAFE, encode),
+            _unsafe_or_not_ascii=_with(_UNSAFE_OR_NOT_ASCII, encode),
+            _ordinary_key=_ordinary(suffix, "", fold_case=fold_case, encode=encode),
+            _ordinary_id=_ordinary(suffix, suffix, fold_case=fold_case, encode=encode),
+            _ordinary_lines=_ordinary(suffix, suffix, fold_case=fold_case, encode=encode, lines=True),
             _end=-len(suffix) or None,
         )
 
@@ -177,6 +204,24 @@ class PathKeys(Value[Any]):
             return ""
         return self._spell(self._segments(prefix), is_file=False) + "/"
 
+    def folder_key(self, folder: str) -> Any:
+        """Give the last part of the keys below a folder of ids; None if the names of folders do not tell it.
+
+        Parameters
+        ----------
+        folder
+            With what ids start, up to a "/" and with it.
+        """
+        name = folder[:-1].rpartition("/")[2]
+        if name != "%" and name.endswith("%"):
+            return None  # the part goes on in the folders below
+        try:
+            part = "" if name == "%" else _unescape(name)
+            mine = self._spell([part], is_file=False) == name
+        except UnicodeError:
+            return NOT_MINE
+        return part if mine else NOT_MINE
+
     def _segments(self, key: Any) -> list[str]:
         """Split a key; `str.__str__` makes plain text of subclasses, whatever they redefine."""
         if isinstance(key, str):
@@ -206,11 +251,11 @@ class PathKeys(Value[Any]):
         """Name one segment, by several names if it is long."""
         if not segment:
             return ["%"]
-        names = self._names_without(_UNSAFE, segment, is_file=is_file)
+        names = self._names_without(self._unsafe, segment, is_file=is_file)
         # An escape can also compose with what follows: "<" and a cedilla would become "%3Ç".
         if is_normalized("NFC", segment) and all(is_normalized("NFC", name) for name in names):
             return names
-        return self._names_without(_UNSAFE_OR_NOT_ASCII, segment, is_file=is_file)
+        return self._names_without(self._unsafe_or_not_ascii, segment, is_file=is_file)
 
     def _names_without(self, unsafe: re.Pattern[str], segment: str, *, is_file: bool) -> list[str]:
         fold = self.fold_case

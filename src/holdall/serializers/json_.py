@@ -14,6 +14,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_WHITE = str.maketrans("01", " \t")
+
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
@@ -87,6 +89,10 @@ class JsonSerializer(OptionSerializer[Any]):
                 self._complaint(value, f"{type(value).__name__} would come back different"),
             )
         return data
+
+    def filler(self, nonce: bytes) -> bytes:  # docstring inherited
+        # White space is no part of the value: a blank or a tab for each bit.
+        return f"{int.from_bytes(nonce):0{8 * len(nonce)}b}".translate(_WHITE).encode()
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:

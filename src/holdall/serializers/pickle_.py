@@ -15,6 +15,10 @@ __all__ = ["PickleSerializer"]
 _LARGE = 1 << 16
 _LARGE_TYPES = frozenset({bytes, bytearray, str})
 
+# What follows a pickle to make it another one than the last: this, and random bytes.
+_FILLER = b"\n# holdall "
+_FILLER_SIZE = len(_FILLER) + 16  # with eight bytes in hex, as object stores get it
+
 # A pickle of protocol 4 or 5 starts with PROTO n FRAME and the length of the frame in 8 bytes.
 _FRAME_START = 11
 _frame_length = Struct("<Q").unpack_from
@@ -86,13 +90,18 @@ class PickleSerializer(OptionSerializer[Any]):
             _refuse(value, error)
         return pieces.parts
 
+    def filler(self, nonce: bytes) -> bytes:  # docstring inherited
+        # After the STOP of a pickle no unpickler reads on.
+        return _FILLER + nonce.hex().encode()
+
     def loads(self, data: bytes) -> Any:  # docstring inherited
         # Nearly every value fits into one frame, which tells its length, or is so small that it has no
         # frame but only one STOP, a full stop. Then nothing can follow it. For the others the unpickler
         # tells where it stopped, which takes three times as long.
         size = len(data)
         if size > _FRAME_START:
-            if _FRAME_START + _frame_length(data, 3)[0] == size:
+            end = _FRAME_START + _frame_length(data, 3)[0]
+            if end == size or (end + _FILLER_SIZE == size and data.startswith(_FILLER, end)):
                 return _loads(data)
         elif type(data) is bytes and data.find(b".") == size - 1:
             return _loads(data)
@@ -151,7 +160,8 @@ class _Raw(io.RawIOBase):
 
 def _load_to_end(file: Any) -> Any:
     value = pickle.Unpickler(file).load()
-    if file.read(1):
+    rest = file.read(1)
+    if rest and not (rest + file.read(len(_FILLER) - 1) == _FILLER and len(file.read(17)) == 16):
         raise CorruptValueError("the data go on after the end of the pickle")
     return value
 

@@ -1,6 +1,6 @@
 """The store: the whole interface that users hold, over the contract of persisters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
 from holdall.store._conditional import StoreConditional
@@ -94,7 +94,8 @@ class Store(
         other
             Any mutable mapping.
         progress
-            Called with the number of items copied so far, after each.
+            Called with the number of items copied so far, after each. A store that sends several at once may
+            still be at the last of them.
 
         Returns
         -------
@@ -108,11 +109,20 @@ class Store(
         (1, {'a': 1})
         """
         count = 0
-        for key, value in self.items():
-            other[key] = value
-            count += 1
-            if progress is not None:
-                progress(count)
+
+        def counted() -> Iterator[tuple[K, V]]:
+            nonlocal count
+            for item in self.items():
+                yield item
+                count += 1
+                if progress is not None:
+                    progress(count)
+
+        if getattr(getattr(other, "_persister", None), "bulk", False):
+            other.update(counted())
+        else:
+            for key, value in counted():
+                other[key] = value
         return count
 
     def refresh(self) -> None:

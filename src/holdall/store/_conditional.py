@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from holdall.conditional import (
     ALWAYS_RETRIEVE,
     DELETE_CURRENT,
+    ETAG_IS_THE_SAME,
     IF_ETAG_CHANGED,
     ITEM_NOT_AVAILABLE,
     KEEP_CURRENT,
@@ -143,11 +144,17 @@ class StoreConditional(StorePipeline[K, V]):
         id = self._id(key)
         data = None if isinstance(value, Joker) else self._data(key, value)
         turns = self._turns(key)
+        actual: Etag | None = None
+        if condition is ETAG_IS_THE_SAME and not (
+            value is DELETE_CURRENT and expected_etag is ITEM_NOT_AVAILABLE
+        ):
+            actual = expected_etag  # the swap itself compares: a look before it would be wasted
         while True:
             next(turns)
-            actual = self._actual(id)
+            if actual is None:
+                actual = self._actual(id)
             if not condition_holds(condition, expected_etag, actual):
-                actual, found = self._look(key, id, expected_etag, retrieve_value)
+                actual, found = self._look(key, id, expected_etag, retrieve_value, actual)
                 if condition_holds(condition, expected_etag, actual):
                     continue  # it changed between the two looks
                 return ConditionalResult(False, actual, actual, found)
@@ -161,7 +168,8 @@ class StoreConditional(StorePipeline[K, V]):
                     self._delete(id, actual)
                     return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
                 stat = self._persister.write(id, data, actual)
-            except ConflictError:
+            except ConflictError as lost:
+                actual = lost.actual if lost.actual != actual else None
                 continue
             return ConditionalResult(True, actual, stat.etag, value)
 
@@ -214,9 +222,13 @@ class StoreConditional(StorePipeline[K, V]):
         _check(condition, expected_etag, NEVER_RETRIEVE)
         id = self._id(key)
         turns = self._turns(key)
+        actual: Etag | None = None
+        if condition is ETAG_IS_THE_SAME and expected_etag is not ITEM_NOT_AVAILABLE:
+            actual = expected_etag
         while True:
             next(turns)
-            actual = self._actual(id)
+            if actual is None:
+                actual = self._actual(id)
             held = condition_holds(condition, expected_etag, actual)
             if actual is ITEM_NOT_AVAILABLE:
                 return ConditionalResult(held, actual, actual, ITEM_NOT_AVAILABLE)
@@ -224,7 +236,8 @@ class StoreConditional(StorePipeline[K, V]):
                 return ConditionalResult(False, actual, actual, VALUE_NOT_RETRIEVED)
             try:
                 self._delete(id, actual)
-            except ConflictError:
+            except ConflictError as lost:
+                actual = lost.actual if lost.actual != actual else None
                 continue
             return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
 
@@ -302,10 +315,12 @@ class StoreConditional(StorePipeline[K, V]):
         except KeyError:
             return ITEM_NOT_AVAILABLE
 
-    def _look(self, key: Any, id: Any, expected: Etag, retrieve: Retrieval) -> tuple[Etag, Any]:
+    def _look(
+        self, key: Any, id: Any, expected: Etag, retrieve: Retrieval, seen: Etag | None = None
+    ) -> tuple[Etag, Any]:
         """Give the actual etag, and the value where the retrieval flag wants it."""
         if retrieve is not ALWAYS_RETRIEVE:
-            actual = self._actual(id)
+            actual = self._actual(id) if seen is None else seen
             if actual is ITEM_NOT_AVAILABLE:
                 return actual, ITEM_NOT_AVAILABLE
             if retrieve is NEVER_RETRIEVE or actual == expected:

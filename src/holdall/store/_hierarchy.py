@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE, Capability, KeyCodec
 from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.keys import IdentityKeys, Under
+from holdall.keys import IdentityKeys, PathKeys, Under
 from holdall.store._calls import missing
 from holdall.store._layers import Hooks, Layer
 from holdall.store._pipeline import StorePipeline
@@ -59,17 +59,13 @@ class StoreHierarchy(StorePipeline[K, V]):
         return view
 
     def subdicts(self) -> dict[str, Self]:
-        """Give the views of all first parts of keys that have something below them."""
-        firsts: dict[Any, Any] = {}
-        for key in self:
-            if isinstance(key, str) and "/" in key:
-                first = key.split("/", 1)[0]
-                firsts[first] = first
-            elif isinstance(key, tuple) and len(key) > 1:
-                firsts[key[0]] = key[:1]
-            elif isinstance(key, dict) and len(key) > 1:
-                name, value = next(iter(key.items()))
-                firsts[value] = {name: value}
+        """Give the views of all first parts of keys that have something below them.
+
+        Where the place knows folders, as S3 does, one may be given in which there is nothing of this store.
+        """
+        firsts = self._firsts_by_folders()
+        if firsts is None:
+            firsts = self._firsts_by_keys()
         return {first: self.get_subdict(prefix) for first, prefix in firsts.items()}
 
     def timestamp(self, key: K) -> float:
@@ -151,6 +147,43 @@ class StoreHierarchy(StorePipeline[K, V]):
         return chosen
 
     # ------------------------------------------------------------------ pieces
+
+    def _firsts_by_keys(self) -> dict[Any, Any]:
+        """Give the first parts of all keys that have more, and the prefix that each stands for."""
+        firsts: dict[Any, Any] = {}
+        for key in self:
+            if isinstance(key, str) and "/" in key:
+                first = key.split("/", 1)[0]
+                firsts[first] = first
+            elif isinstance(key, tuple) and len(key) > 1:
+                firsts[key[0]] = key[:1]
+            elif isinstance(key, dict) and len(key) > 1:
+                name, value = next(iter(key.items()))
+                firsts[value] = {name: value}
+        return firsts
+
+    def _firsts_by_folders(self) -> dict[Any, Any] | None:
+        """Give the first parts of keys by the folders of the place; None if they are not told so."""
+        codec = self._codec
+        if not isinstance(codec, PathKeys):
+            return None
+        for layer in self._layers:
+            if isinstance(layer, Under):
+                continue
+            named = self._hooks_of(layer) if isinstance(layer, Hooks) else layer
+            if isinstance(named, KeyCodec) or named.id_of_key or named.key_of_id:
+                return None
+        folders = self._persister.folders(self._id_prefix)
+        if folders is None:
+            return None
+        firsts: dict[Any, Any] = {}
+        for folder in folders:
+            first = codec.folder_key(folder)
+            if first is None:
+                return None
+            if first is not NOT_MINE:
+                firsts[first] = (first,) if codec.tuples else first
+        return firsts
 
     def _ids_below(self, prefix: Any, layers: Sequence[Layer] | None = None) -> str:
         """Give a text with which the ids of all keys below a prefix start; "" promises nothing."""

@@ -1,6 +1,7 @@
 """The manners of a dict: every default of MutableMapping that reads too much or races, done right."""
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+import itertools
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
 from holdall.abc import NOT_MINE
@@ -8,7 +9,7 @@ from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.store._calls import missing
 from holdall.store._many import StoreMany
-from holdall.store._views import Items, Values, same
+from holdall.store._views import Items, Keys, Values, same
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -58,18 +59,15 @@ class StoreMapping(StoreMany[K, V]):
             raise KeyError(key) from None
 
     def __iter__(self) -> Iterator[K]:
+        # No generator function: the place is to know of the iterator before anybody takes from it.
         decode = self._decode
         if decode is None:
-            yield from self._persister
-            return
+            return iter(self._persister)
         if self._decode_many is not None:
-            for page in self._persister.pages(self._id_prefix):
-                yield from self._decode_many(page)
-            return
-        for id in self._persister.ids(self._id_prefix):
-            key = decode(id)
-            if key is not NOT_MINE:
-                yield key
+            pages = self._persister.pages(self._id_prefix)
+            return itertools.chain.from_iterable(map(self._decode_many, pages))
+        ids = self._persister.ids(self._id_prefix)
+        return (key for id in ids if (key := decode(id)) is not NOT_MINE)
 
     def __len__(self) -> int:
         if self._decode is None:
@@ -235,6 +233,10 @@ class StoreMapping(StoreMany[K, V]):
         else:
             self._persister.remove_many([id for id in self._persister.ids() if self._codec.owns(id)])
 
+    def keys(self) -> KeysView[K]:
+        """Give a live view of the keys."""
+        return Keys(self)
+
     def items(self) -> ItemsView[K, V]:
         """Give a live view of the items; what vanishes while it is iterated over is no error."""
         return Items(self)
@@ -304,13 +306,13 @@ class StoreMapping(StoreMany[K, V]):
         Returns
         -------
         bool
-            Whether it was there.
+            Whether it was there. Some servers do not tell: True.
         """
         try:
-            self._persister.remove(self._id(key))
-        except KeyError:
+            id = self._id(key)
+        except KeyError:  # a key that can have no item
             return False
-        return True
+        return bool(self._persister.discard(id))
 
     def head(self) -> tuple[K, V]:
         """Give the first item that iteration meets.

@@ -33,6 +33,11 @@ class StorePersister(Persister):
         return type(self), (self.mapping,)
 
     @property
+    def bulk(self) -> bool:  # type: ignore[override]
+        """Whether the place of the store sends many requests at once."""
+        return bool(self._inner.bulk)
+
+    @property
     def place(self) -> str:  # docstring inherited
         return str(self._inner.place)
 
@@ -94,6 +99,9 @@ class StorePersister(Persister):
 
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._inner.remove(self._id(id), expected)
+
+    def discard(self, id: Any) -> bool:  # docstring inherited
+        return bool(self._inner.discard(self._id(id)))
 
     def __delitem__(self, id: Any) -> None:
         del self.mapping[id]

@@ -282,10 +282,7 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
             )
         id = self._id(key)
         if value is DELETE_CURRENT:
-            try:
-                self._persister.remove(id)
-            except KeyError:
-                pass
+            self._persister.discard(id)
 
     # ------------------------------------------------------------------ pieces for the other parts
 

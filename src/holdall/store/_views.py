@@ -1,10 +1,19 @@
 """Live views of the items and values of a store, and how values are compared in them."""
 
-from collections.abc import ItemsView, Iterator, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import Any, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class Keys(KeysView[K]):
+    """The keys of a store."""
+
+    _mapping: Any
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._mapping)
 
 
 class Items(ItemsView[K, V]):
@@ -31,8 +40,7 @@ class Values(ValuesView[V]):
     _mapping: Any
 
     def __iter__(self) -> Iterator[V]:
-        for _, value in self._mapping._iter_items():  # noqa: SLF001
-            yield value
+        return (value for _, value in self._mapping._iter_items())  # noqa: SLF001
 
     def __contains__(self, wanted: object) -> bool:
         return any(same(value, wanted) for value in self)

@@ -1,5 +1,6 @@
 """Laws of persisters about handles and failures: closing, forking, refusing, and what lies on the disk."""
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from holdall.abc import Capability, Persister
+from holdall.abc import Capability, Persister, VersionedPersister
 from holdall.conditional import ANY_ETAG
 from holdall.errors import ConflictError, HoldallError
 from holdall.testing._races import add_one, as_bytes, in_processes, in_threads
@@ -23,6 +24,7 @@ class HandleLaws:
     fresh: Callable[..., Any]
     filled: Callable[..., Any]
     data: Callable[[int], Any]
+    times: Callable[[int], int]
 
     def raw_read(self, place: Path, id: str) -> bytes:  # noqa: ARG002  (for whoever overrides it)
         """Read the data of an id round the persister; without it the laws of the disk are skipped."""
@@ -45,7 +47,8 @@ class HandleLaws:
             given = persister.write("x", self.data(number))
             for stat in (persister.stat("x"), persister.read("x")[1], dict(persister.scan())["x"]):
                 assert (stat.etag, stat.size) == (given.etag, given.size)
-                assert stat.mtime == pytest.approx(given.mtime, abs=1e-3, nan_ok=True)
+                # The answer to a write does not tell the time everywhere.
+                assert math.isnan(given.mtime) or stat.mtime == pytest.approx(given.mtime, abs=1e-3)
 
     def test_a_failed_write_changes_nothing(self, place: Path) -> None:
         """Data of which one piece cannot be written leave the old ones, and no litter."""
@@ -66,10 +69,11 @@ class HandleLaws:
         """Data of one size, written as fast as it goes: no tick of a clock is fast enough."""
         persister = self.fresh(place, CAS_THREADS)
         etags = set()
-        for number in range(2000):
+        count = self.times(2000)
+        for number in range(count):
             persister["x"] = self.data(100_000 + number)
             etags.add(persister.stat("x").etag)
-        assert len(etags) == 2000
+        assert len(etags) == count
 
     def test_no_two_swaps_succeed_from_one_state(self, place: Path) -> None:
         """With plain and conditional writers mixed, each etag is swapped away once at the most."""
@@ -78,7 +82,7 @@ class HandleLaws:
 
         def work(me: int) -> list[tuple[Any, str]]:
             history: list[tuple[Any, str]] = []
-            for number in range(80):
+            for number in range(self.times(80)):
                 mine = self.data(1_000_000 * (me + 1) + number)
                 expected = ANY_ETAG if me == 0 and number % 4 == 0 else persister.stat("x").etag
                 try:
@@ -114,7 +118,10 @@ class HandleLaws:
         def read(*_: Any) -> Any:
             raise AssertionError("data were read")
 
-        blind = type(kind.__name__, (kind,), dict.fromkeys(("__getitem__", "fetch", "reader"), read))
+        verbs = ["__getitem__", "fetch", "reader"]
+        if isinstance(persister, VersionedPersister):  # others may make `read` of `stat`, and cheaply
+            verbs.append("read")
+        blind = type(kind.__name__, (kind,), dict.fromkeys(verbs, read))
         persister.__class__ = blind
         try:
             assert sorted(persister) == sorted(dict(persister.scan())) == sorted(items)

@@ -83,18 +83,20 @@ class RaceLaws:
     fresh: Callable[..., Any]
     data: Callable[[int], Any]
     value: Callable[[Any], int]
+    times: Callable[[int], int]
 
     def test_no_increment_of_threads_is_lost(self, place: Path) -> None:
         """Counting by compare-and-swap from several threads ends at the exact sum."""
         persister = self.fresh(place, Capability.CAS_THREADS)
         persister["counter"] = self.data(0)
+        times = self.times(50)
 
         def count(_: int) -> None:
-            for _ in range(50):
+            for _ in range(times):
                 add_one(persister, "counter", self.data, self.value)
 
         in_threads(4, count)
-        assert self.value(persister["counter"]) == 200
+        assert self.value(persister["counter"]) == 4 * times
 
     def test_one_of_several_inserting_threads_wins(self, place: Path) -> None:
         """Of several threads that insert an absent id, exactly one succeeds."""
@@ -117,7 +119,7 @@ class RaceLaws:
         """Unconditional writers take part in compare-and-swap: who wrote over them had seen them."""
         persister = self.fresh(place, Capability.CAS_THREADS)
         persister["x"] = self.data(0)
-        base, count = 1_000_000, 100
+        base, count = 1_000_000, self.times(100)
 
         def work(me: int) -> None:
             if me == 0:  # plain writes of values that nobody else writes
@@ -152,7 +154,7 @@ class RaceLaws:
             assert len(met) == len(steady), "an id was met twice, or not at all"
             assert set(met) == steady
 
-        _while_writing(write, look)
+        _while_writing(write, look, self.times(60))
 
     def test_readers_see_whole_values(self, place: Path) -> None:
         """While a value is replaced, a reader gets the whole old or the whole new one."""
@@ -168,14 +170,15 @@ class RaceLaws:
         def look() -> None:
             assert persister["x"] in values, "a torn value"
 
-        _while_writing(write, look)
+        _while_writing(write, look, self.times(60))
 
     def test_no_increment_of_processes_is_lost(self, place: Path) -> None:
         """Counting by compare-and-swap from several processes ends at the exact sum."""
         persister = self.fresh(place, Capability.CAS_HOST)
         persister["counter"] = as_bytes(0)
-        in_processes([(_count_in_process, (persister, 60))] * 3)
-        assert int(persister["counter"]) == 180
+        times = self.times(60)
+        in_processes([(_count_in_process, (persister, times))] * 3)
+        assert int(persister["counter"]) == 3 * times
 
     def test_one_of_several_inserting_processes_wins(self, place: Path) -> None:
         """Of several processes that insert an absent id, exactly one succeeds."""
@@ -186,7 +189,7 @@ class RaceLaws:
         assert winners == list(range(30))
 
 
-def _while_writing(write: Callable[[int], Any], look: Callable[[], Any], times: int = 60) -> None:
+def _while_writing(write: Callable[[int], Any], look: Callable[[], Any], times: int) -> None:
     """Let one thread write and another look, until both have done so often enough."""
     written = looked = 0
     stop = threading.Event()

@@ -35,6 +35,10 @@ class StoreContract(ConditionalLaws, MannersLaws, OptionLaws):
     ...         return MemoryStore()
     """
 
+    #: Seconds after which a write has a later time than the one before it.
+    tick: float = 0.005
+    #: What part of the usual repetitions to run: less for places that take milliseconds a request.
+    pace: float = 1.0
     #: Three or more different values that the store takes.
     values: tuple[Any, ...] = ("one", "two", "three")
     #: Four or more keys that the store takes, one of them below a prefix.
@@ -50,6 +54,10 @@ class StoreContract(ConditionalLaws, MannersLaws, OptionLaws):
     def place(self, tmp_path: Path) -> Path:
         """Give an empty folder."""
         return tmp_path
+
+    def times(self, usual: int) -> int:
+        """Give how often a law does something that it usually does so often."""
+        return max(3, round(usual * self.pace))
 
     def fresh(self, place: Path, *claims: Capability) -> Any:
         """Open an empty store, and skip the law if the place does not claim what the law is about."""
@@ -269,7 +277,7 @@ class StoreContract(ConditionalLaws, MannersLaws, OptionLaws):
         store = self.fresh(place, Capability.MTIME)
         for number, key in enumerate(self.keys[:3]):
             store[key] = self.values[number]
-            threading.Event().wait(0.005)
+            threading.Event().wait(self.tick)
         assert store.timestamp(self.keys[0]) < store.timestamp(self.keys[2])
         assert store.oldest_keys() == list(self.keys[:3])
         assert store.newest_keys() == list(self.keys[2::-1])

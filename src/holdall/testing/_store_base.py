@@ -17,6 +17,7 @@ class StoreBase:
     impossible: Any
     open: Callable[..., Any]
     fresh: Callable[..., Any]
+    times: Callable[[int], int]
 
     @property
     def absent(self) -> Any:

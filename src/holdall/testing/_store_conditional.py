@@ -208,7 +208,7 @@ class ConditionalLaws(StoreBase):
         store = self.fresh(place, CAS_THREADS)
         key = self.keys[0]
         met = set()
-        for number in range(60):
+        for number in range(self.times(60)):
             store[key] = self.values[number % len(self.values)]
             etag = store.etag(key)
             assert isinstance(etag, str)
@@ -308,8 +308,10 @@ class ConditionalLaws(StoreBase):
         def step(old: Any) -> Any:
             return ring[(ring.index(old) + 1) % len(ring)]
 
+        rounds = self.times(20)
+
         def work(_: int) -> None:
-            for _ in range(20 * len(ring) + 1):
+            for _ in range(rounds * len(ring) + 1):
                 store.transform_item(key, transformer=step, n_retries=None)
 
         in_threads(3, work)

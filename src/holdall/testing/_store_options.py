@@ -157,7 +157,7 @@ class OptionLaws(StoreBase):
         store["<script>"] = self.values[0]
         assert "<script>" in store
         assert "<script>" not in store._repr_html_()
-        store.update((f"{number:04}" + "x" * 60, self.values[0]) for number in range(1020))
+        store.update((f"{number:04}" + "x" * 60, self.values[0]) for number in range(self.times(1020)))
         assert len(store._repr_html_()) < 20_000
         assert len(store._ipython_key_completions_()) <= 1000
         assert len(repr(store)) < 2000

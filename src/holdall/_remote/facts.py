@@ -1,0 +1,33 @@
+"""What was learnt of a bucket at an endpoint, for as long as the process runs.
+
+Servers differ, and one server differs from bucket to bucket: some ignore conditions where versions are
+kept. So nothing is assumed, and what was tried once is not tried again.
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+__all__ = ["Facts", "facts_of"]
+
+
+@dataclass
+class Facts:
+    """What is known of one bucket; None means that it was not tried yet."""
+
+    replaces: bool | None = None  # a replacement may be bound to an etag
+    inserts: bool | None = None  # an insertion may be bound to absence
+    deletes: bool | None = None  # a deletion may be bound to an etag, or to presence
+    star: bool | None = None  # if "*" is refused there is no object: some take it for an etag
+    quoted: bool | None = None  # etags in conditions have quotes
+    bulk: bool = True  # many objects can be deleted by one request
+    checksum: bool = False  # writes must come with a digest
+    plus: bool | None = None  # "+" in listings stands for itself, not for a space
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+
+_known: dict[tuple[str, str], Facts] = {}
+
+
+def facts_of(identity: tuple[str, str]) -> Facts:
+    """Return what is known of an endpoint and bucket."""
+    return _known.setdefault(identity, Facts())

@@ -1,0 +1,69 @@
+"""Listings that are asked for once, where Python asks twice.
+
+``list(store)`` makes an iterator, asks for the length, and only then takes from the iterator. Over an object
+store both are a listing of everything. So a listing that is complete is given to the one that the same thread
+had begun before it, and not yet taken from: that one may show any state since it was made.
+"""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+
+from holdall._remote.engine import Page
+
+__all__ = ["Listings"]
+
+_KEPT = 100  # pages of up to 1,000 objects: longer listings are asked for again
+
+
+class _Listing:
+    """One listing of one prefix, begun when somebody takes its first page."""
+
+    def __init__(self, ask: Callable[[], Iterator[Page]], prefix: str, before: "_Listing | None") -> None:
+        self.prefix = prefix
+        self.begun = False
+        self.pages: list[Page] | None = None  # given by a later one
+        self._ask = ask
+        self._before = None if before is None else weakref.ref(before)
+
+    def waiting_before(self) -> "_Listing | None":
+        """Return the listing of the same prefix that was made before this one, if it is not begun."""
+        before = None if self._before is None else self._before()
+        return None if before is None or before.begun or before.prefix != self.prefix else before
+
+    def __iter__(self) -> Iterator[Page]:
+        self.begun = True
+        if self.pages is not None:
+            yield from self.pages
+            return
+        kept: list[Page] | None = None if self.waiting_before() is None else []
+        for page in self._ask():
+            if kept is not None:
+                kept.append(page)
+                if len(kept) > _KEPT:
+                    kept = None
+            yield page
+        before = self.waiting_before()
+        if kept is not None and before is not None:
+            before.pages = kept
+
+
+class Listings(threading.local):
+    """The listing that each thread made last."""
+
+    def __init__(self) -> None:
+        self._last: weakref.ref[_Listing] | None = None
+
+    def begin(self, ask: Callable[[], Iterator[Page]], prefix: str) -> Iterator[Page]:
+        """Make a listing; nothing is asked before its first page is taken.
+
+        Parameters
+        ----------
+        ask
+            Asks for the pages.
+        prefix
+            What is listed.
+        """
+        listing = _Listing(ask, prefix, None if self._last is None else self._last())
+        self._last = weakref.ref(listing)
+        return iter(listing)

@@ -1,0 +1,112 @@
+"""Many requests at once: bounded in number and bytes, results in the order of the items."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+__all__ = ["BUDGET", "for_each", "in_order"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: How many bytes may be on their way at once.
+BUDGET = 64 << 20
+
+
+def _weightless(_: Any) -> int:
+    return 0
+
+
+def in_order(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    workers: int,
+    weigh: Callable[[T], int] = _weightless,
+) -> Iterator[tuple[T, R]]:
+    """Yield items with their results, in order.
+
+    Begins with one item at a time and doubles, so that who wants one item makes one request. No more than
+    `BUDGET` bytes are on their way, and one item at least. When the caller stops, nothing more is begun.
+
+    Parameters
+    ----------
+    work
+        What to do with an item; runs in other threads.
+    items
+        The items; pulled in the caller's thread, and only as fast as results are taken.
+    workers
+        How many at once.
+    weigh
+        The bytes that an item takes.
+    """
+    waiting: deque[tuple[T, Future[R], int]] = deque()
+    window, weight = 1, 0
+    pool = ThreadPoolExecutor(workers, "holdall")
+    try:
+        for item in items:
+            heavy = weigh(item)
+            while waiting and (len(waiting) >= window or weight + heavy > BUDGET):
+                done, future, light = waiting.popleft()
+                yield done, future.result()
+                weight -= light
+                window = min(2 * window, 2 * workers)
+            waiting.append((item, pool.submit(work, item), heavy))
+            weight += heavy
+        while waiting:
+            done, future, _ = waiting.popleft()
+            yield done, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def for_each(
+    work: Callable[[T], Any],
+    items: Iterable[T],
+    workers: int,
+    weigh: Callable[[T], int] = _weightless,
+    name: Callable[[T], Any] = id,
+) -> None:
+    """Do something with each item; items of one name in turn, the last of them last.
+
+    After an error nothing more is begun; what was begun is finished. An error of `items` itself comes out
+    when all items before it are done.
+
+    Parameters
+    ----------
+    work, items, workers, weigh
+        As for `in_order`.
+    name
+        What tells items that must not overtake each other.
+    """
+    waiting: deque[tuple[Any, Future[Any], int]] = deque()
+    weight = 0
+    source = iter(items)
+    failed: Exception | None = None
+    pool = ThreadPoolExecutor(workers, "holdall")
+    try:
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # what was given before it is to be done
+                failed = error
+                break
+            heavy, called = weigh(item), name(item)
+            while waiting and (
+                len(waiting) >= 2 * workers
+                or weight + heavy > BUDGET
+                or any(called == other for other, _, _ in waiting)
+            ):
+                _, future, light = waiting.popleft()
+                future.result()
+                weight -= light
+            waiting.append((called, pool.submit(work, item), heavy))
+            weight += heavy
+        for _, future, _ in waiting:
+            future.result()
+        if failed is not None:
+            raise failed
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

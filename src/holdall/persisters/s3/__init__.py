@@ -1,0 +1,125 @@
+"""Objects of S3, and of servers that speak like it, below a prefix of a bucket."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from holdall._remote.persister import ObjectPersister
+from holdall.errors import InvalidArgumentError
+from holdall.persisters.s3._client import ClientSource
+from holdall.persisters.s3._engine import S3Engine
+from holdall.persisters.s3._requests import Requests
+
+__all__ = ["S3Persister"]
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{1,254}|arn:[^\s/]+[/:][^\s]+")
+_LEAST_PART = 5 << 20  # bytes; S3 takes no smaller parts
+
+
+class S3Persister(ObjectPersister):
+    """The objects of an S3 bucket below a prefix, as bytes by id.
+
+    Parameters
+    ----------
+    bucket
+        Name of the bucket, or ARN of an access point.
+    prefix
+        With what the keys of all objects start; a "/" is put at its end. "" is the whole bucket.
+    client
+        A client of boto3 for S3, or a `boto3.Session`; None for the usual credentials.
+    region
+        Name of the region; None for the usual one.
+    endpoint_url
+        URL of the server; None for the usual one, that of AWS.
+    create_bucket
+        Whether a bucket that is missing at the first write is made, once.
+    put_options
+        Parameters of boto3 for each request that writes an object, such as ``ServerSideEncryption``.
+    request_options
+        Parameters of boto3 for each request that knows them, such as ``ExpectedBucketOwner``.
+    denied_is_absent
+        Whether an object that may not be seen counts as absent. Without the right to list a bucket S3 does
+        not tell one from the other.
+    anonymous
+        Whether to send requests without a signature, to a public bucket.
+    workers
+        How many requests bulk operations send at once.
+    part_bytes
+        Size from which plain writes are uploaded in parts, and size of the parts.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If bucket, prefix or an option cannot be one.
+
+    Notes
+    -----
+    Threads, processes, machines: compare-and-swap is linearizable where the server obeys conditions, plain
+    writes included; whether it does is tried at the first conditional write in a bucket, and a server that
+    does not is refused with `UnsupportedError`. After a crash: what was returned is stored. Cost: one
+    request a read or write; nothing is sent before the first use.
+
+    Lost answers: each write leaves a random token in the metadata of its object, behind those of the 15
+    writes before. A conditional write whose answer is lost looks for its own there.
+
+    Examples
+    --------
+    >>> place = S3Persister("my-bucket", prefix="runs/7")
+    >>> place.place, place.prefix
+    ('s3://my-bucket', 'runs/7/')
+    """
+
+    def __init__(
+        self,
+        bucket: Any,
+        *,
+        prefix: str = "",
+        client: Any = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        create_bucket: bool = True,
+        put_options: Mapping[str, Any] | None = None,
+        request_options: Mapping[str, Any] | None = None,
+        denied_is_absent: bool = False,
+        anonymous: bool = False,
+        workers: int = 16,
+        part_bytes: int = 16 << 20,
+    ) -> None:
+        if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
+            raise InvalidArgumentError(
+                f"{bucket!r:.120} cannot name a bucket: give 3 to 63 lower-case letters, digits, '.' and '-'",
+            )
+        if type(workers) is not int or workers < 1:
+            raise InvalidArgumentError(f"workers is a number from 1 on, got {workers!r}")
+        if type(part_bytes) is not int or part_bytes < _LEAST_PART:
+            raise InvalidArgumentError(f"part_bytes is {_LEAST_PART} or more, got {part_bytes!r}")
+        source = ClientSource(
+            client,
+            region=region,
+            endpoint_url=endpoint_url,
+            anonymous=anonymous,
+            connections=max(10, workers + 8),  # those of a bulk operation, and parts of large values
+        )
+        workers = min(workers, source.connections)
+        engine = S3Engine(
+            Requests(bucket, source, request_options or {}, put_options or {}),
+            create_bucket=create_bucket,
+            denied_is_absent=denied_is_absent,
+            part_bytes=part_bytes,
+            workers=workers,
+        )
+        super().__init__(engine, prefix=prefix, workers=workers)
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket."""
+        return self.requests.bucket
+
+    @property
+    def requests(self) -> Requests:
+        """What sends the requests."""
+        return self.engine.requests  # type: ignore[attr-defined,no-any-return]
+
+    def close(self) -> None:
+        """Close idle connections; the next request opens new ones."""
+        self.engine.close()

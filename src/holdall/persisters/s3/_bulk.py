@@ -1,0 +1,132 @@
+"""Deleting many objects: a thousand by one request, and no word of the answer overlooked."""
+
+import itertools
+import random
+import time
+from collections.abc import Iterable, Iterator
+
+from holdall._remote.facts import Facts
+from holdall._remote.names import speakable
+from holdall._remote.pool import in_order
+from holdall.errors import HoldallError, StoreNotFoundError, StoreUnavailableError
+from holdall.persisters.s3._errors import Told, as_holdall
+from holdall.persisters.s3._requests import Requests, ServerError, UnansweredError
+
+__all__ = ["delete_many"]
+
+_BATCH = 1000  # what one request may have
+_AGAIN = {"InternalError", "SlowDown", "ServiceUnavailable", "OperationAborted"}
+# What servers say that cannot delete many objects, or want a digest that boto3 does not send.
+_NOT_KNOWN = {
+    "NotImplemented",
+    "MissingContentMD5",
+    "InvalidRequest",
+    "MalformedXML",
+    "MethodNotAllowed",
+    "InvalidDigest",
+}
+_ATTEMPTS, _PAUSE = 5, 0.1  # seconds, doubled with each attempt
+_SHOWN = 10
+
+
+def delete_many(requests: Requests, facts: Facts, keys: Iterable[str], workers: int) -> None:
+    """Delete objects; absent ones are passed over.
+
+    Parameters
+    ----------
+    requests
+        Sends the requests.
+    facts
+        What is known of the bucket.
+    keys
+        The keys; pulled as the requests go on.
+    workers
+        How many requests at once, where each key needs one.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If some could not be deleted; it tells which, after all others are.
+    """
+    failed: dict[str, Told] = {}
+    alone: list[str] = []  # keys that XML cannot carry
+    for batch in _batches(keys, alone):
+        together = len(batch) > 1 and facts.bulk
+        left = _delete_batch(requests, facts, batch, failed) if together else batch
+        _delete_singly(requests, left, workers, failed)
+    _delete_singly(requests, alone, workers, failed)
+    if failed:
+        raise _not_deleted(requests, failed)
+
+
+def _batches(keys: Iterable[str], alone: list[str]) -> Iterator[list[str]]:
+    def carried() -> Iterator[str]:
+        for key in keys:
+            if speakable(key):
+                yield key
+            else:
+                alone.append(key)
+
+    source = carried()
+    while batch := list(itertools.islice(source, _BATCH)):
+        yield batch
+
+
+def _delete_batch(requests: Requests, facts: Facts, batch: list[str], failed: dict[str, Told]) -> list[str]:
+    """Delete by one request, and return what is to be deleted one by one."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311  (jitter, not a secret)
+        wanted = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
+        try:
+            answer = requests.send("delete_objects", Delete=wanted)
+        except ServerError as error:
+            if error.told.status == 501 or error.told.code in _NOT_KNOWN:
+                facts.bulk = False
+                return batch
+            raise error.for_users() from error.__cause__
+        except UnansweredError as error:
+            raise error.error from error.__cause__
+        again = []
+        for reason in answer.get("Errors", ()):
+            told = Told(str(reason.get("Code", "?")), 0, False, str(reason.get("Message", "")))
+            key = reason.get("Key")
+            if told.code in _AGAIN and attempt < _ATTEMPTS - 1:
+                again.append(key)
+            elif told.code != "NoSuchKey":
+                failed[str(key)] = told
+        batch = again
+        if not batch:
+            break
+    return []
+
+
+def _delete_singly(requests: Requests, keys: list[str], workers: int, failed: dict[str, Told]) -> None:
+    def delete(key: str) -> Told | HoldallError | None:
+        try:
+            requests.send_in_turn("delete_object", Key=key)
+        except ServerError as error:
+            return None if error.told.code == "NoSuchKey" else error.told
+        except UnansweredError as error:
+            return error.error
+        return None
+
+    for key, told in in_order(delete, keys, workers):
+        if isinstance(told, HoldallError):
+            raise told
+        if told is not None:
+            failed[key] = told
+
+
+def _not_deleted(requests: Requests, failed: dict[str, Told]) -> HoldallError:
+    if all(told.code == "NoSuchBucket" for told in failed.values()):
+        return StoreNotFoundError(f"there is no bucket {requests.bucket!r}")
+    if len(failed) == 1:
+        ((key, told),) = failed.items()
+        return as_holdall(told, f"deleting {key!r:.200} in {requests.location()}", ServerError(told, key))
+    shown = ", ".join(f"{key!r:.120} ({told.code})" for key, told in itertools.islice(failed.items(), _SHOWN))
+    more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    return StoreUnavailableError(
+        f"{len(failed)} objects in {requests.location()} could not be deleted, all others were: "
+        f"{shown}{more}",
+    )

@@ -1,0 +1,189 @@
+"""The client of boto3: made at the first request, safe in threads and forks, pickled without secrets."""
+
+import os
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+from holdall.errors import InvalidArgumentError, StoreUnavailableError, UnsupportedError
+
+__all__ = ["ClientSource", "is_aws", "require_boto3"]
+
+# Seconds and counts, so that a dead endpoint is told of within 20 seconds, a stalled one within 65.
+_CONNECT, _READ, _SENDS = 5, 20, 3
+_making = threading.Lock()  # boto3 must not make clients at once
+
+
+def require_boto3() -> Any:
+    """Import boto3.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is not installed.
+    """
+    try:
+        import boto3  # noqa: PLC0415  (only for who talks to S3)
+    except ImportError as error:
+        raise UnsupportedError(f'S3 needs boto3 ({error}): pip install "holdall[s3]"') from error
+    return boto3
+
+
+def is_aws(endpoint_url: str | None) -> bool:
+    """Tell whether an endpoint is one of AWS; None is."""
+    host = urlsplit(endpoint_url).hostname if endpoint_url else "amazonaws.com"
+    return bool(host) and f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+class ClientSource:
+    """Gives the client of boto3 with which to send a request.
+
+    Parameters
+    ----------
+    client
+        A client for S3, a `boto3.Session`, or None for a client of boto3's usual session.
+    region
+        Name of the region; None for the usual one.
+    endpoint_url
+        URL of the server; None for the usual one.
+    anonymous
+        Whether to send requests without a signature.
+    connections
+        How many requests may be on their way at once.
+
+    Notes
+    -----
+    Credentials are never read: session and client keep them, and renew them. A pickle holds neither, so the
+    copy takes the usual credentials of where it is loaded.
+    """
+
+    def __init__(
+        self,
+        client: Any = None,
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        anonymous: bool = False,
+        connections: int = 32,
+    ) -> None:
+        self._given = self._session = None
+        self._region, self._endpoint_url, self._anonymous = region, endpoint_url, anonymous
+        self._connections = connections
+        self._style: str | None = None
+        self._client: Any = None
+        self._pid = 0
+        if client is None:
+            return
+        if hasattr(client, "get_object") and hasattr(client, "meta"):
+            if region is not None or endpoint_url is not None or anonymous:
+                raise InvalidArgumentError(
+                    "a client has its own region, endpoint_url and signature: give a client, or these options"
+                )
+            self._given = client
+            self._region, self._endpoint_url = client.meta.region_name, client.meta.endpoint_url
+            config = client.meta.config
+            self._style = (config.s3 or {}).get("addressing_style")
+            self._anonymous = _unsigned(config)
+            self._connections = config.max_pool_connections
+        elif callable(getattr(client, "client", None)):
+            self._session = client
+        else:
+            raise InvalidArgumentError(
+                f"client is a client of boto3 for S3, a boto3.Session or None, got {type(client).__name__}",
+            )
+
+    @property
+    def connections(self) -> int:
+        """How many requests the client can have on their way at once."""
+        return self._connections
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether requests have no signature."""
+        return self._anonymous
+
+    def session(self) -> Any:
+        """Return the session whose credentials sign requests, for who signs them in another way.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a client was given, which does not tell its session.
+        """
+        if self._given is not None:
+            raise InvalidArgumentError(
+                "a client does not tell its credentials: give the boto3.Session it was made by"
+            )
+        return self._session if self._session is not None else require_boto3().Session()
+
+    def __call__(self) -> Any:
+        """Return the client; what was made before a fork is not used after it."""
+        if self._pid != os.getpid():
+            with _making:
+                if self._pid != os.getpid():
+                    self._client = self._open()
+                    self._pid = os.getpid()
+        return self._client
+
+    def _open(self) -> Any:
+        if self._given is None:
+            return self._make()
+        if self._pid:  # a forked child must not use the connections of its parent
+            self._given.close()
+        return self._given
+
+    def _make(self) -> Any:
+        boto3 = require_boto3()
+        session = self._session if self._session is not None else boto3  # which has a usual one
+        client = self._made(session, aws=is_aws(self._endpoint_url))
+        if self._endpoint_url is None and not is_aws(client.meta.endpoint_url):  # by a variable, or a file
+            client = self._made(session, aws=False)
+        return client
+
+    def _made(self, session: Any, *, aws: bool) -> Any:
+        import botocore  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+        options: dict[str, Any] = {
+            "connect_timeout": _CONNECT,
+            "read_timeout": _READ,
+            "retries": {"total_max_attempts": _SENDS, "mode": "standard"},
+            "max_pool_connections": self._connections,
+        }
+        if self._anonymous:
+            options["signature_version"] = botocore.UNSIGNED
+        style = self._style
+        if not aws:
+            # Other servers know neither trailing checksums nor, often, buckets as names of hosts.
+            options["request_checksum_calculation"] = options["response_checksum_validation"] = (
+                "when_required"
+            )
+            style = style or "path"
+        if style:
+            options["s3"] = {"addressing_style": style}
+        try:
+            return session.client(
+                "s3",
+                region_name=self._region,
+                endpoint_url=self._endpoint_url,
+                config=Config(**options),
+            )
+        except ValueError as error:  # no URL, no region
+            raise InvalidArgumentError(f"no client for S3 can be made: {error}") from error
+        except BotoCoreError as error:
+            raise StoreUnavailableError(f"no client for S3 can be made: {error}") from error
+
+    def close(self) -> None:
+        """Close idle connections of a client made here; the next request opens new ones."""
+        if self._given is None and self._client is not None and self._pid == os.getpid():
+            self._client.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_given": None, "_session": None, "_client": None, "_pid": 0}
+
+
+def _unsigned(config: Any) -> bool:
+    import botocore  # noqa: PLC0415  (there is a client of it)
+
+    return config.signature_version is botocore.UNSIGNED

@@ -1,0 +1,241 @@
+"""A store in a bucket of S3."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from holdall._remote.data import unique
+from holdall._remote.persister import ObjectPersister
+from holdall.abc import Persister
+from holdall.errors import InvalidArgumentError
+from holdall.persisters.local_cache import LocalCachePersister
+from holdall.persisters.s3 import S3Persister
+from holdall.serializers import get_serializer
+from holdall.store import Store
+from holdall.stores._paths import path_codec
+
+__all__ = ["S3Store"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# What some servers list as something else, and what XML cannot carry.
+_ENCODED = "+\ufffe\uffff"
+
+
+class S3Store(Store[K, V]):
+    """A bucket of S3, or a part of one, as a dict: one object a value, shared by any number of machines.
+
+    Parameters
+    ----------
+    bucket
+        Name of the bucket. It is made by the first write that finds none, unless `create_bucket` is false.
+    prefix
+        With what the keys of all objects start; a "/" is put at its end. "" is the whole bucket.
+    client
+        A client of boto3 for S3, or a `boto3.Session`; None for the usual credentials.
+    region
+        Name of the region; None for the usual one.
+    endpoint_url
+        URL of a server that speaks like S3; None for AWS.
+    create_bucket
+        Whether a missing bucket is made: by the first write alone, once, and never after it was seen.
+    serializer
+        How values are written: a name (``"json"``, ``"pickle"``, ``"text"``, ``"bytes"``, ``"npy"``, …), a
+        `Serializer`, or anything with ``dumps`` and ``loads``. Loading a pickle runs what it says: with
+        ``"pickle"``, whoever may write to the bucket can run code here.
+    keys
+        How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of text;
+        the text of a `Template`; a `KeyCodec`; or a pair of functions.
+    suffix
+        What the keys of all objects end with; None for the serializer's own. Other objects are not seen.
+    put_options
+        Parameters of boto3 for each request that writes an object: ``{"ServerSideEncryption": "aws:kms"}``.
+    request_options
+        Parameters of boto3 for each request that knows them: ``{"ExpectedBucketOwner": "111122223333"}``.
+    denied_is_absent
+        Whether an object that may not be seen counts as absent: without the right to list the bucket, S3
+        does not tell one from the other.
+    anonymous
+        Whether to send requests without a signature, to a public bucket.
+    cache_dir
+        A folder of this machine that keeps values which were read or written, so that they need not be sent
+        again. Each read still asks whether the etag is the same, unless `append_only`. None: no cache.
+    cache_bytes
+        How much room in bytes the cache may take; None for any.
+    max_age
+        For how many seconds a cached value is given without a request: what others write in that time is not
+        seen.
+    workers
+        How many requests bulk operations send at once.
+    part_bytes
+        Size in bytes from which values are written in parts, and size of the parts; 5 MiB at least.
+    engine
+        What sends the requests that read and write: ``"boto3"``, or ``"obstore"``, a client written in Rust,
+        which takes less of the processor. What obstore cannot do goes through boto3 all the same: to list,
+        to delete, to write large values or with `put_options`. `client` must be a session then, or None.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Making a store sends no request; the client is made by the first one. Threads, processes, machines: any
+    number; conditional operations are linearizable where the server obeys conditions, plain writes
+    included. The first conditional operation in a bucket finds out whether it does; a server that does not
+    is refused with `UnsupportedError`. A write whose answer is lost is not counted twice, and raises
+    `OutcomeUnknownError` if it cannot be told whether it happened. After a crash: what was returned is there.
+
+    Cost: one request to read, write, insert, look for or discard an item, two to change one, one for each
+    1,000 keys to list. JSON and pickles get some bytes at their end that reading passes over, so that equal
+    values written twice are two versions.
+
+    A copy made by pickle holds no credentials: it takes the usual ones of where it is loaded.
+
+    Examples
+    --------
+    >>> store = S3Store("my-bucket", prefix="runs/7", region="eu-west-1")
+    >>> store.bucket, store.prefix, store.serializer
+    ('my-bucket', 'runs/7/', JsonSerializer())
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        client: Any = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        create_bucket: bool = True,
+        serializer: Any = "json",
+        keys: Any = None,
+        suffix: str | None = None,
+        put_options: Mapping[str, Any] | None = None,
+        request_options: Mapping[str, Any] | None = None,
+        denied_is_absent: bool = False,
+        anonymous: bool = False,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int | None = None,
+        max_age: float = 0.0,
+        workers: int = 16,
+        part_bytes: int = 16 << 20,
+        engine: str = "boto3",
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        how = get_serializer(serializer)
+        place = S3Persister(
+            bucket,
+            prefix=prefix,
+            client=client,
+            region=region,
+            endpoint_url=endpoint_url,
+            create_bucket=create_bucket,
+            put_options=put_options,
+            request_options=request_options,
+            denied_is_absent=denied_is_absent,
+            anonymous=anonymous,
+            workers=workers,
+            part_bytes=part_bytes,
+        )
+        self._params = {
+            "bucket": bucket,
+            "prefix": prefix,
+            "client": client,
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "create_bucket": create_bucket,
+            "serializer": serializer,
+            "keys": keys,
+            "suffix": suffix,
+            "put_options": put_options,
+            "request_options": request_options,
+            "denied_is_absent": denied_is_absent,
+            "anonymous": anonymous,
+            "cache_dir": None if cache_dir is None else os.fspath(cache_dir),
+            "cache_bytes": cache_bytes,
+            "max_age": max_age,
+            "workers": workers,
+            "part_bytes": part_bytes,
+            "engine": engine,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+        self._s3 = place
+        self._assemble(
+            self._cached(_through(engine, place)),
+            path_codec(keys, suffix, how.suffix, encode=_ENCODED),
+            unique(how),
+            value_type=value_type,
+            append_only=append_only,
+        )
+
+    def _cached(self, place: ObjectPersister) -> Persister:
+        """Put the cache before a place, if there is to be one."""
+        options = self._params
+        if options["cache_dir"] is not None:
+            return LocalCachePersister(
+                place,
+                options["cache_dir"],
+                namespace=place.namespace,
+                max_bytes=options["cache_bytes"],
+                max_age=options["max_age"],
+                append_only=options["append_only"],
+            )
+        if options["cache_bytes"] is not None or options["max_age"]:
+            raise InvalidArgumentError("cache_bytes and max_age are options of a cache: give cache_dir")
+        return place
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {**state, "_params": {**self._params, "client": None}}  # which holds credentials
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket."""
+        return self._s3.bucket
+
+    @property
+    def prefix(self) -> str:
+        """With what the keys of all objects start."""
+        return self._s3.prefix
+
+    @property
+    def serializer(self) -> Any:
+        """How values are written."""
+        how = super().serializer
+        return getattr(how, "inner", how)
+
+    def object_key(self, key: K) -> str:
+        """Give the key of the object in which the value of a key lies, or would lie.
+
+        Parameters
+        ----------
+        key
+            A key, present or not.
+
+        Raises
+        ------
+        InvalidKeyError
+            If the key has no name here.
+        """
+        return self.prefix + str(self._id(key))
+
+
+def _through(engine: Any, place: S3Persister) -> ObjectPersister:
+    """Return a persister of the same place whose requests an engine sends."""
+    if engine == "boto3":
+        return place
+    if engine != "obstore":
+        raise InvalidArgumentError(f"engine is 'boto3' or 'obstore', got {engine!r:.80}")
+    from holdall.persisters.obstore import TranslatedS3Engine  # noqa: PLC0415  (an extra)
+
+    translated = TranslatedS3Engine.beside(place.engine, place.requests)
+    return ObjectPersister(translated, prefix=place.prefix, workers=place.workers)

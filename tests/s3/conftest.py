@@ -1,0 +1,110 @@
+"""Servers of S3, one for each worker of the tests, and a fresh bucket for each test.
+
+The variable HOLDALL_S3_ENDPOINT puts a real server in the place of the one that is started here, with
+HOLDALL_S3_ACCESS_KEY and HOLDALL_S3_SECRET_KEY; tests of what only moto can play are skipped then.
+"""
+
+import importlib.util
+import os
+from contextlib import ExitStack
+
+import pytest
+
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("moto")
+
+collect_ignore = [] if importlib.util.find_spec("obstore") else ["test_obstore.py"]
+
+from holdall import UnsupportedError  # noqa: E402
+from s3._places import KEYS, kinds, moto, new_bucket, real  # noqa: E402
+from s3._wire import Fake, Proxy  # noqa: E402
+
+
+def pytest_generate_tests(metafunc):
+    """Run what takes a `bucket` on each kind of bucket that the server is tested with."""
+    if "bucket" in metafunc.fixturenames:
+        metafunc.parametrize("bucket", kinds(), indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Skip what a real server cannot do, where the store says so; `test_refusals` checks that it says so."""
+    try:
+        return (yield)
+    except UnsupportedError as error:
+        bucket = pyfuncitem.funcargs.get("bucket")
+        text = str(error)
+        obeys = bucket is None or bucket.obeys
+        if real() and "condition" in text and ("deletion" in text or not obeys):
+            pytest.skip(text)
+        raise
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch):
+    """Set the credentials of the servers here, and hide those of whoever runs the tests."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    if real():
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", os.environ["HOLDALL_S3_ACCESS_KEY"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", os.environ["HOLDALL_S3_SECRET_KEY"])
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """Give the URL of each face of moto; see `s3._server`."""
+    if real():
+        pytest.skip("a real server has no faces")
+    with moto() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def endpoint(request):
+    """Give the URL of the server: moto, or the real one."""
+    return real() or request.getfixturevalue("faces")["locked"]
+
+
+@pytest.fixture
+def bucket(request, endpoint):
+    """Give an empty bucket of its own to a test."""
+    return new_bucket(endpoint, request.param)
+
+
+@pytest.fixture
+def plain_bucket(endpoint):
+    """Give an empty bucket without versions, whatever the server is tested with."""
+    return new_bucket(endpoint)
+
+
+@pytest.fixture
+def fake():
+    """Give a function that starts a server which plays answers."""
+    with ExitStack() as stack:
+        yield lambda *script, **options: stack.enter_context(Fake(*script, **options))
+
+
+@pytest.fixture
+def proxy(endpoint):
+    """Give a function that starts a proxy before the server."""
+    with ExitStack() as stack:
+        yield lambda rule=None, upstream=endpoint, **options: stack.enter_context(
+            Proxy(upstream, rule, **options)
+        )
+
+
+@pytest.fixture(scope="session")
+def authority():
+    """Make an authority whose certificates the tests trust, for as long as they run."""
+    return pytest.importorskip("trustme").CA()
+
+
+@pytest.fixture
+def certificate(authority, tmp_path, monkeypatch):
+    """Give a certificate for loopback that boto3 trusts, as it would trust that of S3."""
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    return authority.issue_cert("127.0.0.1", "localhost")
