@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdall._eviction import POLICIES, Entry, make_policy
-from holdall._eviction.heap import GdsfPolicy, LfuPolicy, is_sampled
+from holdall._eviction.heap import GdsfPolicy, LfuPolicy, Way, is_sampled
 from holdall.errors import InvalidArgumentError
 
 
@@ -164,7 +164,7 @@ def test_lfu_counts_while_a_key_is_out_and_forgets_in_the_end():
 
 
 def test_gdsf_weighs_cost_size_and_uses():
-    policy = GdsfPolicy(100, admission=False)
+    policy = GdsfPolicy(100, way=Way.ALWAYS)
     place = Place(policy, 100)
     place.use("large and cheap", 40, 1.0)
     place.use("large and dear", 40, 9.0)
@@ -179,7 +179,7 @@ def test_gdsf_weighs_cost_size_and_uses():
 
 
 def test_gdsf_lets_the_clock_overtake_what_was_dear_once():
-    place = Place(GdsfPolicy(3, admission=False), 3)
+    place = Place(GdsfPolicy(3, way=Way.ALWAYS), 3)
     place.use("dear", 1, 20.0)
     for key in range(100):
         place.use(key)
@@ -187,7 +187,7 @@ def test_gdsf_lets_the_clock_overtake_what_was_dear_once():
 
 
 def test_equal_entries_go_in_the_order_of_their_last_use():
-    place = Place(GdsfPolicy(3, admission=False), 3)
+    place = Place(GdsfPolicy(3, way=Way.ALWAYS), 3)
     for key in "abc":
         place.use(key)
     place.use("d")
@@ -207,7 +207,7 @@ def test_hits_make_no_heap():
 
 
 def test_admission_keeps_who_is_worth_more():
-    place = Place(GdsfPolicy(2, admission=True), 2)
+    place = Place(GdsfPolicy(2, way=Way.WORTHY), 2)
     for key in "aabbc":
         place.use(key)
     assert set(place.entries) == {"a", "b"}
@@ -244,3 +244,42 @@ def test_simulations_hold_no_values_and_do_not_grow_with_hits():
         policy.hit(entry)
     assert len(policy._duel._queue) <= 10_000
     assert not any(isinstance(item, Entry) for item in policy._duel._queue)
+
+
+def test_where_only_the_recent_past_counts_gdsf_goes_by_it():
+    keys = [step // 20 + 399 - random.Random(step).randrange(400) for step in range(40_000)]
+    places = [Place(make_policy(name, 340), 340) for name in ("lru", "gdsf")]
+    for place in places:
+        for key in keys:
+            place.use(key)
+    lru, gdsf = (place.misses for place in places)
+    assert gdsf <= 1.05 * lru
+    plain = Place(GdsfPolicy(340, way=Way.ALWAYS), 340)
+    for key in keys:
+        plain.use(key)
+    assert plain.misses > 1.2 * lru, "which frequencies alone do not"
+
+
+def zipf_of_mixed_sizes(n=20_000):
+    rng = random.Random(11)
+    weights = [1 / (rank + 1) ** 0.9 for rank in range(2_000)]
+    sizes = [int(rng.lognormvariate(12.6, 1.9)) + 1_000 for _ in weights]
+    rates = [rng.choice((3e9, 0.4e9, 40e6)) for _ in weights]
+    costs = [50e-6 + size / rate for size, rate in zip(sizes, rates, strict=True)]
+    return rng.choices(range(2_000), weights, k=n), sizes, costs
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_gdsf_reloads_in_less_time_than_lru_even_by_a_noisy_clock(share, noise):
+    keys, sizes, costs = zipf_of_mixed_sizes()
+    capacity = share * sum(sizes[key] for key in set(keys))
+    lost = {}
+    for name in ("lru", "gdsf"):
+        place, rng = Place(make_policy(name, capacity), capacity), random.Random(5)
+        lost[name] = 0.0
+        for key in keys:
+            if key not in place.entries:
+                lost[name] += costs[key]
+            place.use(key, sizes[key], costs[key] * rng.lognormvariate(0, noise))
+    assert lost["gdsf"] <= 0.85 * lost["lru"]

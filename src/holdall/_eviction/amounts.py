@@ -26,7 +26,7 @@ _CGROUPS: Final = ("/sys/fs/cgroup", "/sys/fs/cgroup/memory")
 _LIMITS: Final = ("memory.max", "memory.limit_in_bytes")
 
 
-def parse_size(size: int | float | str, name: str = "size") -> int:
+def parse_size(size: float | str, name: str = "size") -> int:
     """Return a number of bytes for a size as users write it.
 
     Parameters

@@ -4,14 +4,15 @@ import itertools
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Any, Final
 from zlib import crc32
 
 from heapdict import heapdict
 
-from holdall._eviction.policy import Entry, Policy, Spare
+from holdall._eviction.policy import Entry, LruPolicy, Policy, Spare
 
-__all__ = ["GdsfPolicy", "LfuPolicy"]
+__all__ = ["GdsfPolicy", "LfuPolicy", "Way"]
 
 _AGE: Final = 20_000  # loads after which all counts of uses are halved
 _SAMPLE: Final = 4  # one key of so many takes part in the simulations
@@ -159,6 +160,14 @@ class LfuPolicy(HeapPolicy):
         return entry.uses
 
 
+class Way(Enum):
+    """How `GdsfPolicy` decides."""
+
+    ALWAYS = "newcomers are always taken in"
+    WORTHY = "newcomers must be worth more than those who would go"
+    RECENT = "the least recently used entry goes"
+
+
 class GdsfPolicy(HeapPolicy):
     """What costs least to get back, for the room that it takes and the use that it sees, goes first.
 
@@ -166,9 +175,8 @@ class GdsfPolicy(HeapPolicy):
     ----------
     capacity
         How much the place holds.
-    admission
-        Whether a newcomer must be worth more than those it drives out: True, False, or None to find out
-        which of the two loses less.
+    way
+        One `Way` to go by; None to find out which loses least.
 
     Notes
     -----
@@ -177,30 +185,35 @@ class GdsfPolicy(HeapPolicy):
     back and was used f times has the priority ``H = L + f * c / s``, where the clock L is the highest H of
     an evicted entry, as of the last use: what is no longer used is overtaken by the clock.
 
-    With admission, a newcomer is kept only if ``(f - 1) * c`` is more than the sum of ``f * c`` of those that
-    would have to go. It keeps a part of a loop over more than fits, and the popular among many that are
-    asked for once; it is wrong where the recent past matters most. So, unless told otherwise, two policies
-    without values stand for a quarter of the keys with a quarter of the capacity, one with admission and
-    one without, and the one that has lost less decides for all.
+    A worthy newcomer is one for which ``(f - 1) * c`` is more than the sum of ``f * c`` of those that would
+    have to go. To ask for that keeps a part of a loop over more than fits, and the popular among many that
+    are asked for once; it is wrong where the recent past is all that counts, and there frequencies are wrong
+    altogether. So three policies without values stand for a quarter of the keys with a quarter of the
+    capacity, one for each way, and the one that has lost the least seconds lately decides for all.
     """
 
-    def __init__(self, capacity: float, *, admission: bool | None = None) -> None:
+    def __init__(self, capacity: float, *, way: Way | None = None) -> None:
         super().__init__(capacity)
-        self._admission = bool(admission)
-        self._duel = _Duel(capacity) if admission is None else None
+        self._way = way or Way.ALWAYS
+        self._duel = _Duel(capacity) if way is None else None
+        self._uses = 0  # of all entries
 
     def priority(self, entry: Entry) -> float:  # docstring inherited
+        if self._way is Way.RECENT:
+            return entry.turn
         return entry.stamp + entry.uses * entry.cost / (entry.size or 1)
 
     def hit(self, entry: Entry) -> None:  # docstring inherited
         entry.uses += 1
         entry.stamp = self.clock
-        if self._duel is not None and entry.used:
+        self._uses = entry.turn = self._uses + 1
+        if entry.used and self._duel is not None:
             self._duel.note(entry)
 
     def insert(self, entry: Entry) -> None:  # docstring inherited
-        super().insert(entry)
+        self._uses = entry.turn = self._uses + 1
         entry.used = self._duel is not None and is_sampled(entry.key)
+        super().insert(entry)
 
     def admit(
         self, entry: Entry, need: float = 0, *, items: int = 0, spare: Spare | None = None
@@ -208,11 +221,24 @@ class GdsfPolicy(HeapPolicy):
         if self._duel is not None:
             if is_sampled(entry.key):
                 self._duel.note(entry)
-            self._admission = self._duel.decide(admitting=self._admission)
-        if not self._admission or (need <= 0 and items <= 0):
+            self._go(self._duel.decide(self._way))
+        if self._way is not Way.WORTHY or (need <= 0 and items <= 0):
             return super().admit(entry, need, items=items, spare=spare)
         self._arrived(entry)
         return self._worth_it(entry, need, items, spare)
+
+    def _go(self, way: Way) -> None:
+        """Decide by another way from now on."""
+        if way is self._way:
+            return
+        if self._heap is not None and Way.RECENT in (way, self._way):  # by other priorities
+            self._fresh, self._heap = dict.fromkeys(self._heap), None
+        self._way = way
+
+    def _left(self, entry: Entry) -> None:
+        if self._way is not Way.RECENT:
+            self.clock = max(self.clock, self.priority(entry))
+        self._gone[entry.key], entry.uses = entry.uses, 0
 
     def _worth_it(self, entry: Entry, need: float, items: int, spare: Spare | None) -> list[Any] | None:
         """Take out entries that are together worth less than the newcomer, or none."""
@@ -248,13 +274,14 @@ class GdsfPolicy(HeapPolicy):
 
 
 class _Duel:
-    """Two policies that see a sample of the uses: what would be lost with admission, and what without."""
+    """Policies that see a sample of the uses: what would be lost in each way."""
 
     def __init__(self, capacity: float) -> None:
-        self.ways = (
-            _Shadow(GdsfPolicy(capacity / _SAMPLE, admission=False)),
-            _Shadow(GdsfPolicy(capacity / _SAMPLE, admission=True)),
-        )
+        self._shadows = {
+            Way.ALWAYS: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.ALWAYS)),
+            Way.WORTHY: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.WORTHY)),
+            Way.RECENT: _Shadow(LruPolicy(capacity / _SAMPLE)),
+        }
         # Key, size and cost of sampled uses: a hit only appends. Entries may hold values, so they stay out.
         self._queue: deque[tuple[Any, float, float]] = deque(maxlen=_QUEUE)
 
@@ -262,26 +289,25 @@ class _Duel:
         """Note a use of a sampled key."""
         self._queue.append((entry.key, entry.size, entry.cost))
 
-    def decide(self, *, admitting: bool) -> bool:
-        """Return whether newcomers must be worth more than who goes, from what has happened until now."""
+    def decide(self, way: Way) -> Way:
+        """Return the way to go from what has happened until now."""
+        if not self._queue:
+            return way
         queue, self._queue = self._queue, deque(maxlen=_QUEUE)
-        always, checking = self.ways
+        shadows = self._shadows
         for key, size, cost in queue:
-            always.use(key, size, cost)
-            checking.use(key, size, cost)
-            always.lost *= _DECAY
-            checking.lost *= _DECAY
-            if admitting:
-                admitting = not always.lost < _MARGIN * checking.lost
-            else:
-                admitting = checking.lost < _MARGIN * always.lost
-        return admitting
+            for shadow in shadows.values():
+                shadow.use(key, size, cost)
+            best = min(shadows, key=lambda way: shadows[way].lost)
+            if shadows[best].lost < _MARGIN * shadows[way].lost:
+                way = best
+        return way
 
 
 class _Shadow:
     """A policy that stands for a place without values."""
 
-    def __init__(self, policy: GdsfPolicy) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.lost = 0.0  # seconds, decaying
         self._entries: dict[Any, Entry] = {}
@@ -289,6 +315,7 @@ class _Shadow:
 
     def use(self, key: Any, size: float, cost: float) -> None:
         """Use a key, as the place of the values does."""
+        self.lost *= _DECAY
         policy = self.policy
         entry = self._entries.get(key)
         if entry is not None:

@@ -28,7 +28,7 @@ class Entry:
     0
     """
 
-    __slots__ = ("cost", "key", "size", "stamp", "used", "uses")
+    __slots__ = ("cost", "key", "size", "stamp", "turn", "used", "uses")
 
     def __init__(self, key: Any, size: float = 1, cost: float = 1.0, uses: int = 0) -> None:
         self.key = key
@@ -36,6 +36,7 @@ class Entry:
         self.cost = cost
         self.uses = uses
         self.stamp = 0.0  # the clock of the policy at the last use
+        self.turn = 0  # which use of the whole place was its last one
         self.used = False  # since the policy looked last
 
     def __repr__(self) -> str:
