@@ -178,9 +178,9 @@ class SpillPersister(PersisterWrapper):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner store claims, but for what others see of a write at once."""
-        claimed = super().capabilities
-        return claimed if self.spill.through else claimed - {Capability.PERSISTENT, Capability.CAS_HOST}
+        """What the inner store claims, but for what handles with a memory of their own see of each other."""
+        unseen = {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
+        return super().capabilities - unseen
 
     # ------------------------------------------------------------------ reading
 
@@ -199,10 +199,10 @@ class SpillPersister(PersisterWrapper):
         """Return key by name of the items that the slow side does not have."""
         spill = self.spill
         found = {}
-        for item in list(spill.items.by_name.values()):
-            if item.dirty and item.stored is None:
+        for item in list(spill.items.dirty):
+            if item.stored is None:
                 item.stored = spill.slow.has(item.key)
-            if item.dirty and not item.stored:
+            if not item.stored:
                 found[item.name] = item.key
         return found
 
@@ -244,6 +244,7 @@ class SpillPersister(PersisterWrapper):
     def stat(self, id: Any) -> Stat:  # docstring inherited
         spill = self.spill
         name = spill.name(id)
+        spill.flush_until(name)
         with spill.items.turn(name):
             spill.settle(name)
             return self.inner.stat(id)  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from holdall.wrappers.spilling._slow import Loaded, SlowSide
 
 __all__ = ["Spill"]
 
+_ANYONE: Final = object()
 _BATCH: Final = 1_000  # items that are flushed in one go
 _BATCH_BYTES: Final = 16_000_000  # and bytes
 
@@ -196,14 +197,21 @@ class Spill:
                     items.loosen(old)  # it lost its room to one that did not come
             raise
 
-    def _let_in(self, item: Item, victims: list[Item]) -> bool:
-        """Take in an item when others have gone; tell whether there is room for it."""
+    def _let_in(self, item: Item, victims: list[Item], replaced: Any = _ANYONE) -> bool:
+        """Take in an item when others have gone; tell whether there is room for it.
+
+        If it is to replace a certain item, and somebody else has done so meanwhile, all is done.
+        """
         items = self.items
+
+        def late() -> bool:
+            return replaced is not _ANYONE and items.by_name.get(item.name) is not replaced
+
         try:
             fits = self._make_room(victims)
         except BaseException as error:
             with items.lock:
-                stays = items.used - item.size <= items.budget
+                stays = items.used - item.size <= items.budget and not late()
                 if stays:  # one value too many is better than one that is lost
                     items.insert(item)
                 else:
@@ -212,7 +220,7 @@ class Spill:
                 raise self._explained(error, item, stays=stays) from error
             raise
         with items.lock:
-            if fits:
+            if fits and not late():
                 items.insert(item)
             else:
                 items.used -= int(item.size)
@@ -251,7 +259,7 @@ class Spill:
 
     def _settle_in(self, item: Item, old: Item | None, victims: list[Item] | None) -> None:
         """Take in an item that is stored, or keep it for those who hold it."""
-        if victims is not None and self._let_in(item, victims):
+        if victims is not None and self._let_in(item, victims, old):
             return
         with self.items.lock:
             self._drop(item.name, old)
@@ -333,12 +341,10 @@ class Spill:
 
     def _written(self, item: Item, data: Any) -> None:
         item.mark = None if item.frozen or self.writeback == "never" else self.slow.mark(data)
-        item.dirty = False
-        item.stored = True
+        with self.items.lock:
+            self.items.stored(item)
         if is_held(item):
             item.out = True
-        with self.items.lock:
-            self.items.unstick(item)
 
     # ------------------------------------------------------------------ one item and the slow side
 
@@ -380,9 +386,25 @@ class Spill:
         SerializationError
             If some values cannot be stored; all others are.
         """
-        failed: list[Item] = []
         with self.items.lock:
-            waiting = [item for item in self.items.by_name.values() if self._may_differ(item)]
+            waiting = list(self.items.dirty)
+            if self.writeback != "never":
+                known = self.items.by_name.values()
+                waiting += [item for item in known if item.out and not (item.dirty or item.frozen)]
+        self._flush_all(waiting)
+        self.slow.persister.flush()
+
+    def flush_until(self, name: Any) -> None:
+        """Write what was stored before an item that waits to be written, so that it is the older there too."""
+        with self.items.lock:
+            last = self.items.by_name.get(name)
+            waiting = []
+            if last is not None and last.dirty:
+                waiting = list(itertools.takewhile(lambda item: item is not last, self.items.dirty))
+        self._flush_all([item for item in waiting if item.error is None])
+
+    def _flush_all(self, waiting: list[Item]) -> None:
+        failed: list[Item] = []
         busy: list[Item] = []
         for batch in batches(waiting):
             claimed: list[Item] = []
@@ -395,7 +417,6 @@ class Spill:
         for item in busy:
             with self.items.turn(item.name):
                 self._flush([item], failed)
-        self.slow.persister.flush()
         if failed:
             keys = ", ".join(f"{item.key!r:.40} ({type(item.value).__name__})" for item in failed[:5])
             more = "" if len(failed) <= 5 else f" and {len(failed) - 5} more"
@@ -403,9 +424,6 @@ class Spill:
                 f"{len(failed)} values cannot be stored and stay in memory only: {keys}{more}; "
                 f"the first says: {failed[0].error}"
             )
-
-    def _may_differ(self, item: Item) -> bool:
-        return item.dirty or (item.out and not item.frozen and self.writeback != "never")
 
     def _flush(self, batch: list[Item], failed: list[Item]) -> None:
         """Write those of some items that have changed, in one go; their turns are ours."""

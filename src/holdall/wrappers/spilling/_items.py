@@ -123,6 +123,7 @@ class Items:
     def forget(self) -> None:
         """Forget all items."""
         self.by_name: dict[Any, Item] = {}
+        self.dirty: dict[Item, None] = {}  # that are not stored as they are, in the order of writing
         self.loose: dict[Item, None] = {}
         self.stuck: dict[Item, None] = {}
         self.used = 0
@@ -223,7 +224,9 @@ class Items:
         """Take in an item for which room was reserved."""
         present = self.by_name.get(item.name)
         if present is not None and present is not item:  # by whoever was quicker
-            self._uncount(present)
+            self._lose(present)
+        if item.dirty:
+            self.dirty[item] = None
         self.by_name[item.name] = item
         self.policy.insert(item)
 
@@ -235,6 +238,11 @@ class Items:
             item.loose = True
         self.loose.pop(item, None)
         self.stuck.pop(item, None)
+
+    def _lose(self, item: Item) -> None:
+        """Forget an item that is replaced or gone."""
+        self._uncount(item)
+        self.dirty.pop(item, None)
 
     def readmit(self, victims: Iterable[Item]) -> None:
         """Let victims stay that could not go; they count again, and their turns are given back."""
@@ -258,9 +266,12 @@ class Items:
         self.policy.discard(item)
         self.stuck[item] = None
 
-    def unstick(self, item: Item) -> None:
-        """Let an item that is stored at last be like others."""
+    def stored(self, item: Item) -> None:
+        """Note that an item is stored as it is."""
+        item.dirty = False
+        item.stored = True
         item.error = None
+        self.dirty.pop(item, None)
         if item in self.stuck:
             del self.stuck[item]
             self.policy.insert(item)
@@ -275,7 +286,7 @@ class Items:
         """Take an item out."""
         if self.by_name.get(item.name) is item:
             del self.by_name[item.name]
-        self._uncount(item)
+        self._lose(item)
 
     def released(self) -> list[Item]:
         """Choose loose items that nobody holds any more, and claim their turns.
