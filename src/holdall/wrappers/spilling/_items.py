@@ -189,9 +189,15 @@ class Items:
         if old is not None and before:
             self.policy.discard(old)
             item.uses += old.uses
-        claimed: list[Item] = []
         need = self.used - before + size - self.budget
-        victims = self.policy.admit(item, need, spare=lambda other: not self.claim(other, claimed))
+        if need <= 0:
+            self.policy.admit(item)
+            if old is not None:
+                self._uncount(old)
+            self.used += size
+            return []
+        claimed: list[Item] = []
+        victims: list[Item] | None = self.policy.admit(item, need, spare=lambda other: not self.claim(other, claimed))
         freed = sum(int(victim.size) for victim in victims or ())
         if victims is None or freed < need:
             for victim in victims or ():
