@@ -139,6 +139,7 @@ __all__ = [
     "ScriptStore",
     "SerializationError",
     "Serializer",
+    "SpillStore",
     "Stat",
     "Store",
     "StoreFullError",

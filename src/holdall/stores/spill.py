@@ -102,6 +102,7 @@ class SpillStore(Store[K, V]):
     ) -> None:
         budget_of(memory)  # before a folder is made
         self._temporary: TemporaryFolder | None = None
+        self._folder: str | None = None
         if slow is not None:
             if path is not None or serializer is not None or keys is not None or dump or load:
                 raise InvalidArgumentError("slow is a store with a path, serializer and keys of its own")
@@ -142,10 +143,11 @@ class SpillStore(Store[K, V]):
     def _folder_store(self, path: Any, serializer: Any, keys: Any) -> Store[Any, Any]:
         if path is None:
             self._temporary = TemporaryFolder(spill=True)
-            path = self._temporary.path
+            self._folder = self._temporary.path
         else:
-            warn_of_memory(os.path.abspath(os.fspath(path)))
-        return SQLiteStore(os.path.join(path, "values.db"), serializer=serializer, keys=keys)
+            self._folder = os.path.abspath(os.fspath(path))
+            warn_of_memory(self._folder)
+        return SQLiteStore(os.path.join(self._folder, "values.db"), serializer=serializer, keys=keys)
 
     @property
     def _spill(self) -> SpillPersister:
@@ -153,6 +155,11 @@ class SpillStore(Store[K, V]):
         while not isinstance(place, SpillPersister):
             place = place.inner
         return place
+
+    @property
+    def path(self) -> str | None:
+        """The folder of the store, absolute; None with a slow store of one's own."""
+        return self._folder
 
     @property
     def slow(self) -> Store[Any, Any]:

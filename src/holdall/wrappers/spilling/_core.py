@@ -80,7 +80,9 @@ class Spill:
             raise InvalidArgumentError(
                 f"sizeof failed for the value of {key!r:.120}, of type {type(value).__name__}: {error}"
             ) from error
-        raise InvalidArgumentError(f"sizeof gave {size!r:.80} for the value of {key!r:.120}; 0 or more is a size")
+        raise InvalidArgumentError(
+            f"sizeof gave {size!r:.80} for the value of {key!r:.120}; 0 or more is a size"
+        )
 
     # ------------------------------------------------------------------ reading
 

@@ -197,7 +197,9 @@ class Items:
             self.used += size
             return []
         claimed: list[Item] = []
-        victims: list[Item] | None = self.policy.admit(item, need, spare=lambda other: not self.claim(other, claimed))
+        victims: list[Item] | None = self.policy.admit(
+            item, need, spare=lambda other: not self.claim(other, claimed)
+        )
         freed = sum(int(victim.size) for victim in victims or ())
         if victims is None or freed < need:
             for victim in victims or ():
@@ -216,7 +218,9 @@ class Items:
         """Choose items that must go because more is in memory than should be; as `admit` does."""
         claimed: list[Item] = []
         need = self.used - self.budget
-        victims = self.policy.pop(need, spare=lambda other: not self.claim(other, claimed)) if need > 0 else []
+        victims = (
+            self.policy.pop(need, spare=lambda other: not self.claim(other, claimed)) if need > 0 else []
+        )
         self._leave(victims)
         return victims
 
