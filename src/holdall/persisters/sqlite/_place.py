@@ -19,6 +19,7 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import Sessions
@@ -39,6 +40,8 @@ class SqlitePlace(Persister):
         read_only: bool = False,
         timeout: float = 60.0,
         record: Mapping[str, str] | None = None,
+        files: Persister | None = None,
+        files_from: int | None = None,
     ) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise UnsupportedError(
@@ -48,6 +51,7 @@ class SqlitePlace(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         if type(timeout) not in {int, float} or not 0 <= timeout < 1e6:
             raise InvalidArgumentError(f"timeout must be a number of seconds from 0, got {timeout!r}")
+        check_smallest(files, files_from)
         self.table = check_table(table)
         self.durability = durability
         self.guard = guard
@@ -70,7 +74,17 @@ class SqlitePlace(Persister):
                 Capability.CAS_THREADS,
                 Capability.CAS_HOST,
             }
-        self._sessions.open()
+        self.files = files
+        self.files_from = files_from
+        self._files = (
+            None if files is None else LargeFiles(files, files_from, self._sql, sync=durability == "power")
+        )
+        # Whether items may lose files: the same as _files.ready, but one look-up less in a small write.
+        self._watch = False
+        session = self._sessions.open()
+        if self._files is not None and not read_only and session.execute(self._sql.has_files).fetchall():
+            self._watch = self._files.ready = True
+            self._run(self._files.sweep, "what killed writers left cannot be deleted")
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {
@@ -80,6 +94,8 @@ class SqlitePlace(Persister):
             "read_only": self.read_only,
             "timeout": self.timeout,
             "record": self.record,
+            "files": self.files,
+            "files_from": self.files_from,
         }
         return _reopen, (type(self), self.path, options)
 
@@ -89,8 +105,8 @@ class SqlitePlace(Persister):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the file and its write-ahead log take on the disk."""
-        total = 0
+        """Bytes that the file, its write-ahead log and the files beside it take on the disk."""
+        total = int(self._rows(self._sql.size_of_files)[0][0])
         real = os.path.realpath(self.path)  # the log lies beside the file itself
         for path in (real, f"{real}-wal"):
             try:
@@ -107,6 +123,8 @@ class SqlitePlace(Persister):
     def close(self) -> None:
         """Close the connections of all threads; the next use opens new ones."""
         self._sessions.close()
+        if self.files is not None:
+            self.files.close()
 
     # ------------------------------------------------------------------ the table
 

@@ -59,6 +59,7 @@ class Session:
         self.group = group
         self.file = file
         self.writes = writes
+        self.changes = 0  # rows that its connection had changed when files were last looked for
         everything.add(self)
 
     def close(self) -> None:
