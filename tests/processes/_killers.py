@@ -21,6 +21,7 @@ KEYS = {
     "transform": ["a", "b", "big-1"],
     "delete": ["a", "x/b", "big-1"],
     "update": ["a", "b", "c", "big-1", "huge-1"],
+    "transaction": ["a", "b", "big-1"],
 }
 _SIZES = {"big": 300_000, "huge": 3_000_000}
 _ACK = struct.Struct("<IQ")
@@ -56,8 +57,8 @@ def _late_write(store, key, value):
 def _write_for_ever(path, kind, counts, pipe):
     store = open_store(path)
     while True:
-        if kind == "update":
-            _update(store, counts, pipe)
+        if kind in {"update", "transaction"}:
+            _update(store, counts, pipe, one_by_one=kind == "transaction")
             continue
         for number, key in enumerate(KEYS.get(kind, KEYS["large"])):
             counts[key] += 1
@@ -75,10 +76,16 @@ def _write_for_ever(path, kind, counts, pipe):
             os.write(pipe, _ACK.pack(number, counts[key]))
 
 
-def _update(store, counts, pipe):
+def _update(store, counts, pipe, *, one_by_one):
     for key in counts:
         counts[key] += 1
-    store.update({key: stamped(key, count) for key, count in counts.items()})
+    items = {key: stamped(key, count) for key, count in counts.items()}
+    if one_by_one:
+        with store.transaction():
+            for key, value in items.items():
+                store[key] = value
+    else:
+        store.update(items)
     os.write(pipe, b"".join(_ACK.pack(number, count) for number, count in enumerate(counts.values())))
 
 
@@ -186,7 +193,7 @@ def _inspect(path, kind, counts, litter, report):
             wrong += _judge(kind, key, count, value)
         found.add(value and value["count"])
         counts[key] = value["count"] if value else count + (count % 4 == 3)
-    if kind == "update" and len(found) != 1:
+    if kind in {"update", "transaction"} and len(found) != 1:
         wrong.append(f"half an update: {found}")
     if not set(store) <= {*counts, "bystander", "next"}:
         wrong.append(f"foreign keys: {set(store)}")

@@ -8,7 +8,7 @@ from processes._killers import STEPS
 from processes._support import crew
 
 # Folders, 5 kinds x 4 seeds x 25 kills = 500; SQLite files, 5 x 2 x 15 = 150. update() is one transaction in
-# SQLite only. Databases with files beside them, 4 x 20 = 80.
+# SQLite only. Databases with files beside them, 5 x 20 = 100.
 KINDS = [
     *(("store", kind, 25) for kind in ("small", "large", "nested", "transform", "delete") for _ in range(4)),
     *(
@@ -16,7 +16,7 @@ KINDS = [
         for kind in ("small", "huge", "transform", "delete", "update")
         for _ in range(2)
     ),
-    *(("store.files.db", kind, 20) for kind in ("huge", "transform", "delete", "update")),
+    *(("store.files.db", kind, 20) for kind in ("huge", "transform", "delete", "update", "transaction")),
 ]
 
 

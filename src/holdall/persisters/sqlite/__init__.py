@@ -84,6 +84,7 @@ class SqlitePersister(SqliteUpkeep):
             Capability.MTIME,
             Capability.CHEAP_STAT,
             Capability.STREAMING,
+            Capability.TRANSACTIONS,
             Capability.CAS_THREADS,
             Capability.CAS_HOST,
         },

@@ -66,9 +66,6 @@ class SqliteLarge(SqliteReading):
         # A transaction that is going on may yet be undone, and its files would have to be remembered.
         return self._files is not None and self._files.takes(size) and not self._in_transaction()
 
-    def _in_transaction(self) -> bool:
-        return bool(self._session().connection.in_transaction)
-
     def _write_file(self, id: str, key: Any, data: Any, expected: Expected) -> int | None:
         """Write data to a file of their own, and give the version of the item; None if that is refused."""
         assert self._files is not None  # noqa: S101  (it takes them)
@@ -128,7 +125,7 @@ class SqliteLarge(SqliteReading):
             return
         session = session or self._session()
         with session.lock:
-            if session.closed:
+            if session.closed or session.connection.in_transaction:
                 return
             changes = session.connection.total_changes
             # One row is what a small write changes.

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,9 +72,11 @@ class SqlitePlace(Persister):
         if read_only:
             self.capabilities = self.capabilities - {
                 Capability.WRITABLE,
+                Capability.TRANSACTIONS,
                 Capability.CAS_THREADS,
                 Capability.CAS_HOST,
             }
+        self._units = threading.local()  # the session whose transaction this thread has begun
         self.files = files
         self.files_from = files_from
         self._files = (
@@ -164,6 +167,13 @@ class SqlitePlace(Persister):
     def _session(self) -> Session:
         """Give the open connection of this thread."""
         session: Session | None = vars(self._sessions.local).get("session")
+        unit: Session | None = vars(self._units).get("session")
+        if unit is not None and unit.closed:
+            raise StoreUnavailableError(
+                errno.ECANCELED,
+                "the place was closed in a transaction, which is undone: begin anew",
+                self.path,
+            )
         return self._sessions.open() if session is None or session.closed else session
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
@@ -191,11 +201,21 @@ class SqlitePlace(Persister):
                     except BaseException:  # an interrupt may come between any two steps
                         if not inner:
                             session.undo()
+                        self._note_undone(session)
                         raise
             except sqlite3.Error as error:
                 if session.closed:
                     continue
                 raise self._sessions.translated(error, what) from error
+
+    def _in_transaction(self) -> bool:
+        return bool(self._session().connection.in_transaction)
+
+    def _note_undone(self, session: Session) -> None:
+        """After an error, see whether SQLite has undone the transaction that a user has begun."""
+        unit = vars(self._units).get("session")
+        if unit is session and not session.closed and not session.connection.in_transaction:
+            session.doom()
 
 
 def find_record(connection: sqlite3.Connection, path: str, table: str) -> dict[str, Any] | None:

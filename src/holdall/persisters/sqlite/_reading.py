@@ -86,7 +86,7 @@ class SqliteReading(SqlitePlace):
         if data is not None:
             return data
         what = f"the data of {id!r:.120} cannot be read"
-        if size > limit:
+        if size > limit and not self._in_transaction():  # which another connection does not see
             return self._open_large(number, what)
 
         def read(session: Session) -> bytes | None:

@@ -103,6 +103,9 @@ class Statements:
         self.write = f"{insert} {replace} RETURNING version"
         self.insert = f"{insert} ON CONFLICT DO NOTHING RETURNING version"
         self.swap = f"UPDATE {items} SET version = ?, data = ? WHERE id = ? AND version = ?"
+        self.modify = (
+            f"UPDATE {items} SET version = max(version + 1, ?), data = holdall_change(data) WHERE id = ?"
+        )
         self.remove = f"DELETE FROM {items} WHERE id = ?"
         self.remove_version = f"DELETE FROM {items} WHERE id = ? AND version = ?"
         self.clear = f"DELETE FROM {items}"

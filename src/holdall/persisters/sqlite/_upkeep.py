@@ -3,10 +3,10 @@
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._session import Session
-from holdall.persisters.sqlite._writing import SqliteWriting
+from holdall.persisters.sqlite._transaction import SqliteTransactions
 
 
-class SqliteUpkeep(SqliteWriting):
+class SqliteUpkeep(SqliteTransactions):
     """The part of `SqlitePersister` that looks after its file."""
 
     def check(self) -> list[str]:

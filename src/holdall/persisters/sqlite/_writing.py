@@ -4,7 +4,7 @@ import errno
 import itertools
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from operator import itemgetter
 from typing import Any, BinaryIO, cast
@@ -37,6 +37,7 @@ class SqliteWriting(SqliteLarge):
                 pass  # the first use by this thread, or an id that is kept as bytes
             except sqlite3.Error as error:
                 self._check_writable()
+                self._note_undone(session)
                 if not session.closed:  # what was waited for is not waited for twice
                     raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
             else:
@@ -77,6 +78,7 @@ class SqliteWriting(SqliteLarge):
                 pass
             except sqlite3.Error as error:
                 self._check_writable()
+                self._note_undone(session)
                 if not session.closed:
                     raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
             else:
@@ -109,6 +111,57 @@ class SqliteWriting(SqliteLarge):
         if version is None:
             raise self._conflict(id, expected)
         return stat_of(version, size)
+
+    def modify(self, id: str, change: Callable[[Any], bytes]) -> None:
+        """Replace the data of an item by a function of them, in one step that no other writer can divide.
+
+        Parameters
+        ----------
+        id
+            The id of the item.
+        change
+            Gets the data, bytes of the size that lies beside an id, or the number of larger data, and returns
+            new data of that size. It must not use this place.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        # In line what _run() does, as in put().
+        try:
+            session = self._sessions.local.session
+            with session.lock:
+                session.change.function = change
+                done = session.execute(self._sql.modify, (clock(), id)).rowcount
+                session.change.function = None
+        except (AttributeError, UnicodeEncodeError):
+            done = self._modify(id, change)
+        except sqlite3.Error as error:
+            self._check_writable()
+            self._note_undone(session)
+            session.change.raise_error()
+            if not session.closed:
+                raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
+            done = self._modify(id, change)
+        if not done:
+            raise KeyError(id)
+
+    def _modify(self, id: str, change: Callable[[Any], bytes]) -> int:
+        """Do what `modify` does by a thread that has no connection, or with an id that is kept as bytes."""
+        self._check_writable()
+
+        def run(session: Session) -> int:
+            session.change.function = change
+            try:
+                return session.execute(self._sql.modify, (clock(), as_id(id))).rowcount
+            except sqlite3.Error:
+                session.change.raise_error()
+                raise
+            finally:
+                session.change.function = None
+
+        return int(self._run(run, f"{id!r:.120} cannot be written"))
 
     def _conflict(self, id: str, expected: Expected) -> Exception:
         try:
