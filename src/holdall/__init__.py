@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
     from holdall.stores.script import ScriptStore
+    from holdall.stores.spill import SpillStore
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
     from holdall.value import Value
@@ -91,6 +92,7 @@ _home = {
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
         "stores.script": "ScriptStore",
+        "stores.spill": "SpillStore",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
         "value": "Value",

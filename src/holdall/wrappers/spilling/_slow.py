@@ -1,0 +1,128 @@
+"""The place behind the memory: a store, as a spilling persister uses it."""
+
+from collections.abc import Iterable, Iterator
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from holdall.conditional import Stat
+from holdall.store import Store
+from holdall.wrappers.spilling._changes import Mark, mark_of_data, mark_of_pieces
+
+__all__ = ["Loaded", "SlowSide"]
+
+_SMALL = 1 << 16  # data of which a check sum costs next to nothing
+
+
+class Loaded(NamedTuple):
+    """A value that was read, its mark (None if that would be dear), and how long it took."""
+
+    value: Any
+    mark: Mark | None
+    nbytes: int
+    seconds: float
+
+
+class SlowSide:
+    """Reads, writes and marks the values of a store.
+
+    Parameters
+    ----------
+    store
+        The store in which values lie that are not in memory.
+    """
+
+    def __init__(self, store: Store[Any, Any]) -> None:
+        self.store = store
+        self.persister: Any = store._persister
+        self.bytes_read = 0
+        self.bytes_written = 0
+
+    def dump(self, key: Any, value: Any) -> Any:
+        """Return the data of a value, or the value where the store takes values.
+
+        Raises
+        ------
+        SerializationError
+            If the value cannot be stored.
+        """
+        return self.store._data(key, value)
+
+    def has(self, key: Any) -> bool:
+        """Tell whether a value lies there."""
+        return self.store._id(key) in self.persister
+
+    def put(self, key: Any, data: Any) -> None:
+        """Store data."""
+        self.persister.put(self.store._id(key), data)
+        self.bytes_written += size_of_data(data)
+
+    def load(self, key: Any) -> Loaded:
+        """Read a value, large ones from the open file.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        store = self.store
+        start = perf_counter()
+        id = store._id(key)
+        limit = store._limit
+        try:
+            data = self.persister[id] if limit is None else self.persister.fetch(id, limit)
+        except KeyError:
+            raise KeyError(key) from None
+        whole = isinstance(data, bytes)
+        value = store._value_of_file(key, data)
+        seconds = perf_counter() - start
+        return self._loaded(key, value, data if whole else None, seconds)
+
+    def read(self, key: Any) -> tuple[Loaded, Stat]:
+        """Read a value and its stat, as one snapshot."""
+        start = perf_counter()
+        data, stat = self.persister.read(self.store._id(key))
+        value = self.store._value(key, data)
+        seconds = perf_counter() - start
+        return self._loaded(key, value, data if isinstance(data, bytes) else None, seconds), stat
+
+    def _loaded(self, key: Any, value: Any, data: bytes | None, seconds: float) -> Loaded:
+        if data is not None and len(data) <= _SMALL:
+            mark, nbytes = mark_of_data(data), len(data)
+        elif hasattr(value, "nbytes") or hasattr(value, "memory_usage"):  # buffers: quick to give data of
+            again = self.dump(key, value)
+            mark, nbytes = mark_of_pieces(again), size_of_data(again)
+        elif data is not None:
+            mark, nbytes = mark_of_data(data), len(data)
+        else:
+            mark, nbytes = None, 0
+        self.bytes_read += nbytes
+        return Loaded(value, mark, nbytes, seconds)
+
+    def same(self, key: Any, data: Any, mark: Mark | None) -> bool:
+        """Tell whether data are those that were stored, by their mark or else by reading them again."""
+        if mark is None:
+            stored = self.persister.get(self.store._id(key))
+            mark = mark_of_data(stored)
+            return mark is not None and mark == mark_of_data(data)
+        return mark == (mark_of_data(data) if mark[0] == "crc" else mark_of_pieces(data))
+
+    def mark(self, data: Any) -> Mark | None:
+        """Return the mark of data that are just being stored."""
+        return mark_of_pieces(data)
+
+    def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:
+        """Store data of many keys in one go where the place can."""
+
+        def counted() -> Iterator[tuple[Any, Any]]:
+            for key, data in items:
+                yield self.store._id(key), data
+                self.bytes_written += size_of_data(data)
+
+        self.persister.write_many(counted())
+
+
+def size_of_data(data: Any) -> int:
+    """Return the length of data in bytes; 0 for objects."""
+    if type(data) is list:
+        return sum(piece.nbytes if type(piece) is memoryview else len(piece) for piece in data)
+    return len(data) if isinstance(data, bytes | bytearray) else 0
