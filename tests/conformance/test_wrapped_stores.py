@@ -2,7 +2,7 @@
 
 import json
 
-from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, Store
+from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, SQLiteStore, Store
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads
 from holdall.wrappers import (
@@ -120,6 +120,11 @@ class TestJsonOverADict(StoreContract):
 class TestFunctionsOverFiles(StoreContract):
     def open(self, place):
         return functions(keyed(FileDirStore(place / "store", serializer="json")))
+
+
+class TestAllOfThemAroundADatabase(StoreContract):
+    def open(self, place):
+        return tall(SQLiteStore(place / "store.db"))
 
 
 class TestAWrappedClass(StoreContract):

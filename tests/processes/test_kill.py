@@ -4,10 +4,11 @@ from collections import Counter
 
 import pytest
 
+from processes._killers import STEPS
 from processes._support import crew
 
 # Folders, 5 kinds x 4 seeds x 25 kills = 500; SQLite files, 5 x 2 x 15 = 150. update() is one transaction in
-# SQLite only.
+# SQLite only. Databases with files beside them, 5 x 20 = 100.
 KINDS = [
     *(("store", kind, 25) for kind in ("small", "large", "nested", "transform", "delete") for _ in range(4)),
     *(
@@ -15,6 +16,7 @@ KINDS = [
         for kind in ("small", "huge", "transform", "delete", "update")
         for _ in range(2)
     ),
+    *(("store.files.db", kind, 20) for kind in ("huge", "transform", "delete", "update", "transaction")),
 ]
 
 
@@ -42,3 +44,12 @@ def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, name,
     """Ctrl-C ends a write, not the process: others must not wait for it afterwards."""
     [wrong] = crew("_killers.interrupt_writes", str(tmp_path / name), times, seed)
     assert Counter(wrong) == Counter()
+
+
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_writer_may_die_before_any_call(tmp_path, step, stride):
+    """A database with files beside it: each write is whole or was not, and leaves no file of no item."""
+    [(wrong, calls)] = crew("_killers.die_at_each_step", str(tmp_path / "store.files.db"), step, stride)
+    assert wrong == []
+    assert calls > 10

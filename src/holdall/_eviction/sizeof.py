@@ -37,9 +37,9 @@ def sizeof(value: Any) -> int:
 
     Notes
     -----
-    Large containers are not walked through: 100 elements of each, and 500 objects at each depth, stand for the
-    others. Elements that are one and the same object in the sample are taken for few objects in the whole.
-    Cost: at most some hundred microseconds a level, and much less than pickling the value.
+    Large containers are not walked through: 100 elements of each, and 500 objects at each depth, stand for
+    the others. Elements that are one and the same object in the sample are taken for few objects in the
+    whole. Cost: at most some hundred microseconds a level, and much less than pickling the value.
 
     Examples
     --------

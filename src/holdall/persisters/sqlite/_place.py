@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import Sessions
@@ -39,6 +41,8 @@ class SqlitePlace(Persister):
         read_only: bool = False,
         timeout: float = 60.0,
         record: Mapping[str, str] | None = None,
+        files: Persister | None = None,
+        files_from: int | None = None,
     ) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise UnsupportedError(
@@ -48,6 +52,7 @@ class SqlitePlace(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         if type(timeout) not in {int, float} or not 0 <= timeout < 1e6:
             raise InvalidArgumentError(f"timeout must be a number of seconds from 0, got {timeout!r}")
+        check_smallest(files, files_from)
         self.table = check_table(table)
         self.durability = durability
         self.guard = guard
@@ -73,10 +78,22 @@ class SqlitePlace(Persister):
         if read_only:
             self.capabilities = self.capabilities - {
                 Capability.WRITABLE,
+                Capability.TRANSACTIONS,
                 Capability.CAS_THREADS,
                 Capability.CAS_HOST,
             }
-        self._sessions.open()
+        self._units = threading.local()  # the session whose transaction this thread has begun
+        self.files = files
+        self.files_from = files_from
+        self._files = (
+            None if files is None else LargeFiles(files, files_from, self._sql, sync=durability == "power")
+        )
+        # Whether items may lose files: the same as _files.ready, but one look-up less in a small write.
+        self._watch = False
+        session = self._sessions.open()
+        if self._files is not None and not read_only and session.execute(self._sql.has_files).fetchall():
+            self._watch = self._files.ready = True
+            self._run(self._files.sweep, "what killed writers left cannot be deleted")
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {
@@ -86,6 +103,8 @@ class SqlitePlace(Persister):
             "read_only": self.read_only,
             "timeout": self.timeout,
             "record": self.record,
+            "files": self.files,
+            "files_from": self.files_from,
         }
         return _reopen, (type(self), self.path, options)
 
@@ -95,8 +114,8 @@ class SqlitePlace(Persister):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the file and its write-ahead log take on the disk."""
-        total = 0
+        """Bytes that the file, its write-ahead log and the files beside it take on the disk."""
+        total = int(self._rows(self._sql.size_of_files)[0][0])
         real = os.path.realpath(self.path)  # the log lies beside the file itself
         for path in (real, f"{real}-wal"):
             try:
@@ -113,6 +132,8 @@ class SqlitePlace(Persister):
     def close(self) -> None:
         """Close the connections of all threads; the next use opens new ones."""
         self._sessions.close()
+        if self.files is not None:
+            self.files.close()
 
     # ------------------------------------------------------------------ the table
 
@@ -152,6 +173,13 @@ class SqlitePlace(Persister):
     def _session(self) -> Session:
         """Give the open connection of this thread."""
         session: Session | None = vars(self._sessions.local).get("session")
+        unit: Session | None = vars(self._units).get("session")
+        if unit is not None and unit.closed:
+            raise StoreUnavailableError(
+                errno.ECANCELED,
+                "the place was closed in a transaction, which is undone: begin anew",
+                self.path,
+            )
         return self._sessions.open() if session is None or session.closed else session
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
@@ -179,11 +207,21 @@ class SqlitePlace(Persister):
                     except BaseException:  # an interrupt may come between any two steps
                         if not inner:
                             session.undo()
+                        self._note_undone(session)
                         raise
             except sqlite3.Error as error:
                 if session.closed:
                     continue
                 raise self._sessions.translated(error, what) from error
+
+    def _in_transaction(self) -> bool:
+        return bool(self._session().connection.in_transaction)
+
+    def _note_undone(self, session: Session) -> None:
+        """After an error, see whether SQLite has undone the transaction that a user has begun."""
+        unit = vars(self._units).get("session")
+        if unit is session and not session.closed and not session.connection.in_transaction:
+            session.doom()
 
 
 def find_record(connection: sqlite3.Connection, path: str, table: str) -> dict[str, Any] | None:

@@ -206,6 +206,8 @@ class Sessions:
         with session.lock:
             self._check_format(session)
             self._tune(session.connection)
+            if not self._read_only:
+                session.connection.create_function("holdall_change", 1, session.change)
             self._prepare(session)
 
     def _tune(self, connection: sqlite3.Connection) -> None:
