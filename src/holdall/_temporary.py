@@ -102,11 +102,8 @@ def _base(*, spill: bool) -> str:
     base = os.path.abspath(tempfile.gettempdir())
     if not spill or kind_of_filesystem(base) not in _IN_MEMORY:
         return base
-    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")) or base not in (
-        "/tmp",
-        "/usr/tmp",
-    )  # noqa: S108
-    other = "/var/tmp"  # noqa: S108
+    usual, other = "/tmp", "/var/tmp"  # noqa: S108  (looked at, not written to)
+    chosen = base != usual or any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     if not chosen and os.access(other, os.W_OK | os.X_OK) and kind_of_filesystem(other) not in _IN_MEMORY:
         return other
     warn_of_memory(base)

@@ -152,16 +152,17 @@ def test_folders_that_are_not_ours_are_left_alone(tmp_path, monkeypatch):
     monkeypatch.undo()
     sweep(str(tmp_path))
     assert not foreign.exists()
-    assert sorted(os.listdir(tmp_path)) == [
-        "holdall-file",
-        "holdall-link",
-        "holdall-unmarked",
-        "holdall-unreadable",
-    ]
+    assert {name[8:] for name in os.listdir(tmp_path)} == {"file", "link", "unmarked", "unreadable"}
 
 
 def test_processes_that_start_together_keep_their_folders(tmp_path):
-    code = "store = SpillStore(memory=1); store['a'] = [1]; print(store['a'], flush=True); sys.stdin.read(); print(store['a'])"
+    code = """
+        store = SpillStore(memory=1)
+        store["a"] = [1]
+        print(store["a"], flush=True)
+        sys.stdin.read()
+        print(store["a"])
+    """
     processes = [script(code, env=env_of(tmp_path)) for _ in range(4)]
     for process in processes:
         assert wait_for_line(process) == "[1]"

@@ -27,8 +27,9 @@ class SpillStore(Store[K, V]):
         The folder for what has no room in memory; the store is there again when it is opened again. None for
         a private temporary one that is gone when the store is closed or the process ends.
     memory
-        Bytes that values may take in memory, as a number or text: ``"1GB"``, ``"500MiB"``, or ``"25%"`` of the
-        memory that the process, or its container, may use. None for the smaller of 1 GB and a quarter of that.
+        Bytes that values may take in memory, as a number or text: ``"1GB"``, ``"500MiB"``, or ``"25%"`` of
+        the memory that the process, or its container, may use. None for the smaller of 1 GB and a quarter of
+        that.
     serializer
         How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for
         pickle, or what the folder was made with.

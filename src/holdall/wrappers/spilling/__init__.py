@@ -49,7 +49,7 @@ class SpillStats(NamedTuple):
         Keys of values that cannot be stored, with what their serializer said; they count in `memory`.
     unserializable_bytes
         Bytes that those take.
-    index
+    index_bytes
         Bytes that keys and accounts take beside the values; not part of the budget.
     """
 
@@ -64,7 +64,7 @@ class SpillStats(NamedTuple):
     held: int
     unserializable: dict[Any, str]
     unserializable_bytes: int
-    index: int
+    index_bytes: int
 
 
 class SpillPersister(PersisterWrapper):
@@ -83,11 +83,11 @@ class SpillPersister(PersisterWrapper):
         Returns the size of a value in bytes; None for an estimate of the memory that it keeps alive.
     writeback
         How values that were changed in memory are noticed when they leave it and at `flush`: ``"check"``
-        compares their data with those that were stored, ``"always"`` writes what somebody has got, ``"never"``
-        takes no notice.
+        compares their data with those that were stored, ``"always"`` writes what somebody has got,
+        ``"never"`` takes no notice.
     sync
-        ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end of
-        the process. ``"always"``: it is written before the call returns.
+        ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end
+        of the process. ``"always"``: it is written before the call returns.
     on_miss, on_overflow
         Called with a key before its value is read from, or written to, the slow side.
     discard
@@ -96,9 +96,10 @@ class SpillPersister(PersisterWrapper):
     Notes
     -----
     Threads: safe; a value that several ask for is loaded once, and who finds a value in memory waits for
-    nobody. Processes: each has its own memory. Others see a value when it is written; a value in memory is not
-    read again, until `refresh`. Conditional operations and stats are those of the inner store: they write the
-    item first if it has changed, and look at the place itself. After a crash: all is there that was written.
+    nobody. Processes: each has its own memory. Others see a value when it is written; a value in memory is
+    not read again, until `refresh`. Conditional operations and stats are those of the inner store: they write
+    the item first if it has changed, and look at the place itself. After a crash: all is there that was
+    written.
 
     The budget bounds what the place keeps in memory by itself. A value that somebody else still holds when
     it should go is kept as well, without counting, so that a change that is made to it later is not lost;
@@ -139,7 +140,7 @@ class SpillPersister(PersisterWrapper):
                 raise InvalidArgumentError(f"{name} is a function of one argument, got {function!r:.80}")
         store = inner if isinstance(inner, Store) else Store(inner)
         super().__init__(StorePersister(store))
-        self.options = {
+        self.options: dict[str, Any] = {
             "memory": budget_of(memory),
             "policy": policy,
             "sizeof": sizeof,
@@ -358,7 +359,7 @@ class SpillPersister(PersisterWrapper):
             held=spill.held_bytes,
             unserializable={item.key: str(item.error) for item in list(items.stuck)},
             unserializable_bytes=spill.stuck_bytes,
-            index=_INDEX * len(items.by_name),
+            index_bytes=_INDEX * len(items.by_name),
         )
 
 
