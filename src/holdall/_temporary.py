@@ -36,7 +36,7 @@ class TemporaryFolder:
     Notes
     -----
     The folder lies where `tempfile` puts its own, mode 0700. It is locked for as long as it is in use, which
-    tells systemd-tmpfiles to spare it, and tells other processes that its owner lives: the first folder that a
+    tells systemd-tmpfiles to spare it, and other processes that its owner lives: the first folder that a
     process makes sweeps those whose owners were killed. A forked child never deletes it.
     """
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from holdall._temporary import TemporaryFolder, warn_of_memory
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys
 from holdall.serializers.adapt import AdaptedSerializer
 from holdall.store import Store
@@ -191,6 +191,62 @@ class SpillStore(Store[K, V]):
         """
         return self._spill.stats()
 
+    def update(self, other: Any = (), /, *, overwrite: bool = True, **named: Any) -> None:
+        """Store the items of a mapping, of pairs, or of keywords.
+
+        Parameters
+        ----------
+        other
+            A mapping, an object with ``keys``, or an iterable of pairs. From another `SpillStore` with the
+            same serializer, on the same file system, values in files of their own are taken by hard links,
+            without being read; a later change in one of the stores does not show in the other.
+        overwrite
+            Whether items that are there are replaced.
+        **named
+            More items, with text keys.
+
+        Examples
+        --------
+        >>> store, other = SpillStore(), SpillStore()
+        >>> store["a"] = 1
+        >>> other.update({"a": 2, "b": 3})
+        >>> store.update(other, overwrite=False)
+        >>> sorted(store.items())
+        [('a', 1), ('b', 3)]
+        """
+        if isinstance(other, SpillStore):
+            ours, theirs = _place_of(self), _place_of(other)
+            if ours is not None and theirs is not None:
+                ours.take_over(theirs, overwrite=overwrite)
+                other = ()
+        if overwrite:
+            super().update(other, **named)
+            return
+        for key, value in {**dict(other), **named}.items():
+            self.setdefault(key, value)
+
+    def key_to_filename(self, key: K) -> str:
+        """Return the path of the file that holds the value of a key, as its serializer wrote it.
+
+        Parameters
+        ----------
+        key
+            The key; its value is written if it is not yet.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        UnsupportedError
+            If the value has no file of its own.
+        """
+        path = self._spill.file_of(key)
+        if path is None:
+            raise UnsupportedError(
+                f"the value of {key!r:.120} has no file of its own in {self._place}: it lies among others"
+            )
+        return path
+
     def prefetch(
         self, keys: Iterable[K], *, threads: int = 8, progress: Callable[[int], Any] | None = None
     ) -> int:
@@ -242,6 +298,13 @@ class SpillStore(Store[K, V]):
         else:
             self._spill.discard()
             self._temporary.close()
+
+
+def _place_of(store: Any) -> SpillPersister | None:
+    """Return the place of a store whose keys and values are those of the place, else None."""
+    place = store.persister
+    plain = isinstance(place, SpillPersister) and len(store._layers) == 1  # noqa: SLF001  (of our own kind)
+    return place if plain and store._value_type is None else None  # noqa: SLF001  (see above)
 
 
 class _Functions:

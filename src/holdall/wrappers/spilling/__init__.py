@@ -17,6 +17,7 @@ from holdall.store import Store
 from holdall.store._nested import StorePersister
 from holdall.wrappers.spilling._core import Spill
 from holdall.wrappers.spilling._items import Items
+from holdall.wrappers.spilling._links import take_over
 from holdall.wrappers.spilling._slow import SlowSide
 
 __all__ = ["SpillPersister", "SpillStats", "budget_of"]
@@ -37,6 +38,8 @@ class SpillStats(NamedTuple):
         Values that had to leave memory.
     bytes_read, bytes_written
         Data that went to and from the slow side.
+    links, copies
+        Items that `SpillStore.update` took from another store by a hard link, and by reading and writing.
     seconds_loading
         Time that loads took.
     budget
@@ -58,6 +61,8 @@ class SpillStats(NamedTuple):
     evictions: int
     bytes_read: int
     bytes_written: int
+    links: int
+    copies: int
     seconds_loading: float
     budget: int
     memory: int
@@ -332,6 +337,34 @@ class SpillPersister(PersisterWrapper):
                     progress(done)
         return count
 
+    def take_over(self, other: "SpillPersister", *, overwrite: bool) -> None:
+        """Store all items of another spilling place, by hard links where that can be done."""
+        other.flush()
+        take_over(self.spill, other.spill, overwrite=overwrite)
+
+    def drop(self) -> None:
+        """Delete all items, and close."""
+        self.clear()
+        self.inner.close()
+
+    def file_of(self, key: Any) -> str | None:
+        """Return the path of the file that holds the value of a key; None if it has no file of its own.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        """
+        spill = self.spill
+        name = spill.name(key)
+        with spill.items.turn(name):
+            spill.settle(name)
+            slow = spill.slow
+            if not slow.has(key):
+                raise KeyError(key)
+            find: Any = getattr(slow.persister, "file_of", None)
+            return None if find is None else find(slow.store._id(key))
+
     def shrink(self, to: float | str = 0) -> None:
         """Move values to the slow side until no more than some bytes are in memory."""
         self.spill.shrink(parse_size(to, "to"))
@@ -353,6 +386,8 @@ class SpillPersister(PersisterWrapper):
             evictions=items.evictions,
             bytes_read=spill.slow.bytes_read,
             bytes_written=spill.slow.bytes_written,
+            links=spill.slow.links,
+            copies=spill.slow.copies,
             seconds_loading=spill.seconds_loading,
             budget=items.budget,
             memory=items.used,

@@ -36,6 +36,7 @@ class SlowSide:
         self.persister: Any = store._persister
         self.bytes_read = 0
         self.bytes_written = 0
+        self.links = self.copies = 0
 
     def dump(self, key: Any, value: Any) -> Any:
         """Return the data of a value, or the value where the store takes values.

@@ -31,9 +31,10 @@ class Trimmer:
     Notes
     -----
     An allocator keeps what is freed between values that live. With arrays of mixed sizes that is up to a
-    third of the budget in the GNU C library, whose ``malloc_trim`` returns the whole pages of it. It takes some
-    milliseconds, so it is called only when a sixteenth of the budget has left memory and the process has grown
-    by as much beyond what is counted. Small objects of Python lie in an allocator that gives nothing back so.
+    third of the budget in the GNU C library, whose ``malloc_trim`` returns the whole pages of it. It takes
+    some milliseconds, so it is called only when a sixteenth of the budget has left memory and the process has
+    grown by as much beyond what is counted. Small objects of Python lie in an allocator of its own, which
+    that does not reach.
     """
 
     def __init__(self, budget: int) -> None:
