@@ -46,6 +46,8 @@ class SpillStore(Store[K, V]):
     sync
         ``"flush"`` to write values when they leave memory, at `flush`, `close` and the end of the process;
         ``"always"`` to write them at once.
+    disk
+        Bytes that values may take on disk, as a number or text; None for any number.
     on_miss, on_overflow
         Called with a key before its value is read from disk, or written to it.
     dump, load
@@ -94,6 +96,7 @@ class SpillStore(Store[K, V]):
         sizeof: Callable[[Any], int] | None = None,
         writeback: str = "check",
         sync: str = "flush",
+        disk: float | str | None = None,
         on_miss: Callable[[Any], Any] | None = None,
         on_overflow: Callable[[Any], Any] | None = None,
         dump: Callable[..., Any] | None = None,
@@ -117,6 +120,7 @@ class SpillStore(Store[K, V]):
             sizeof=sizeof,
             writeback=writeback,
             sync=sync,
+            disk=disk,
             on_miss=on_miss,
             on_overflow=on_overflow,
             discard=self._temporary is not None,
@@ -131,6 +135,7 @@ class SpillStore(Store[K, V]):
             "sizeof": sizeof,
             "writeback": writeback,
             "sync": sync,
+            "disk": disk,
             "on_miss": on_miss,
             "on_overflow": on_overflow,
             "dump": dump,

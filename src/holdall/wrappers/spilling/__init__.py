@@ -15,7 +15,9 @@ from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, SerializationError
 from holdall.store import Store
 from holdall.store._nested import StorePersister
+from holdall.wrappers._base import unbound_copy
 from holdall.wrappers.spilling._core import Spill
+from holdall.wrappers.spilling._forked import ForkedPersister
 from holdall.wrappers.spilling._items import Items
 from holdall.wrappers.spilling._links import take_over
 from holdall.wrappers.spilling._slow import SlowSide
@@ -48,6 +50,8 @@ class SpillStats(NamedTuple):
         Bytes that they take now, as counted.
     held
         Bytes of values that have left the budget but that somebody still holds.
+    disk
+        Bytes that the slow side takes.
     unserializable
         Keys of values that cannot be stored, with what their serializer said; they count in `memory`.
     unserializable_bytes
@@ -67,6 +71,7 @@ class SpillStats(NamedTuple):
     budget: int
     memory: int
     held: int
+    disk: int
     unserializable: dict[Any, str]
     unserializable_bytes: int
     index_bytes: int
@@ -93,6 +98,8 @@ class SpillPersister(PersisterWrapper):
     sync
         ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end
         of the process. ``"always"``: it is written before the call returns.
+    disk
+        Bytes that the slow side may hold, as a number or text; None for any number.
     on_miss, on_overflow
         Called with a key before its value is read from, or written to, the slow side.
     discard
@@ -132,6 +139,7 @@ class SpillPersister(PersisterWrapper):
         sizeof: Callable[[Any], int] | None = None,
         writeback: str = "check",
         sync: str = "flush",
+        disk: float | str | None = None,
         on_miss: Callable[[Any], Any] | None = None,
         on_overflow: Callable[[Any], Any] | None = None,
         discard: bool = False,
@@ -151,6 +159,7 @@ class SpillPersister(PersisterWrapper):
             "sizeof": sizeof,
             "writeback": writeback,
             "sync": sync,
+            "disk": None if disk is None else parse_size(disk, "disk"),
             "on_miss": on_miss,
             "on_overflow": on_overflow,
             "discard": discard,
@@ -162,7 +171,7 @@ class SpillPersister(PersisterWrapper):
         budget: int = options["memory"]
         items = Items(budget, make_policy(options["policy"], budget))
         self.spill = Spill(
-            SlowSide(self.inner.mapping),
+            SlowSide(self.inner.mapping, options["disk"]),
             items,
             sizeof=options["sizeof"] or usual_sizeof,
             writeback=options["writeback"],
@@ -170,7 +179,7 @@ class SpillPersister(PersisterWrapper):
             on_miss=options["on_miss"],
             on_overflow=options["on_overflow"],
         )
-        _all.add(self.spill)
+        _all.add(self)
         if not options["discard"]:
             weakref.finalize(self, _finish, self.spill, os.getpid())
 
@@ -187,6 +196,37 @@ class SpillPersister(PersisterWrapper):
         """What the inner store claims, but for what handles with a memory of their own see of each other."""
         unseen = {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
         return super().capabilities - unseen
+
+    # ------------------------------------------------------------------ forks
+
+    def before_fork(self) -> None:
+        """Get ready for a fork: what both processes have in memory is written, and nobody is at work."""
+        if not self.options["discard"]:  # else the child writes elsewhere
+            try:
+                self.spill.flush()
+            except (OSError, SerializationError) as error:
+                warnings.warn(
+                    f"values were not written before a fork, and may be written by two processes: {error}",
+                    RuntimeWarning,
+                    stacklevel=1,
+                )
+        self.spill.items.lock.acquire()
+        self._locked = True
+
+    def after_fork(self, *, child: bool = False) -> None:
+        """Go on after a fork; a child of a temporary place keeps what it writes to itself."""
+        if not vars(self).pop("_locked", False):
+            return  # it was made meanwhile
+        if not child:
+            self.spill.items.lock.release()
+            return
+        self.spill.items.reset_locks()
+        if self.options["discard"]:
+            below = unbound_copy(self.inner.mapping)
+            below._persister = ForkedPersister(below._persister)
+            below._bind()
+            self.inner = StorePersister(below)
+            self.spill.slow.use(below)
 
     # ------------------------------------------------------------------ reading
 
@@ -275,6 +315,8 @@ class SpillPersister(PersisterWrapper):
         name = spill.name(id)
         with spill.items.turn(name):
             old = spill.settle(name)
+            if spill.slow.limit is not None:
+                spill.slow.check_room(id, spill.slow.dump(id, data))
             stat = self._writable().write(id, data, expected)
             spill.wrote(name, id, data, old)
             return stat  # type: ignore[no-any-return]
@@ -392,6 +434,7 @@ class SpillPersister(PersisterWrapper):
             budget=items.budget,
             memory=items.used,
             held=spill.held_bytes,
+            disk=spill.slow.volume(),
             unserializable={item.key: str(item.error) for item in list(items.stuck)},
             unserializable_bytes=spill.stuck_bytes,
             index_bytes=_INDEX * len(items.by_name),
@@ -424,7 +467,7 @@ def budget_of(memory: float | str | None) -> int:
     return budget
 
 
-_all: weakref.WeakSet[Spill] = weakref.WeakSet()
+_all: weakref.WeakSet[SpillPersister] = weakref.WeakSet()
 
 
 def _finish(spill: Spill, pid: int) -> None:
@@ -437,10 +480,24 @@ def _finish(spill: Spill, pid: int) -> None:
         warnings.warn(f"values were lost at the end: {error}", RuntimeWarning, stacklevel=1)
 
 
-def _after_fork() -> None:
-    for spill in list(_all):
-        spill.items.reset_locks()
+def _before_fork() -> None:
+    for place in list(_all):
+        place.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for place in list(_all):
+        place.after_fork()
+
+
+def _after_fork_in_child() -> None:
+    for place in list(_all):
+        place.after_fork(child=True)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -1,10 +1,12 @@
 """The place behind the memory: a store, as a spilling persister uses it."""
 
+import errno
 from collections.abc import Iterable, Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from holdall.conditional import Stat
+from holdall.errors import StoreFullError
 from holdall.store import Store
 from holdall.wrappers.spilling._changes import Mark, mark_of_data, mark_of_pieces
 
@@ -29,14 +31,49 @@ class SlowSide:
     ----------
     store
         The store in which values lie that are not in memory.
+    limit
+        Bytes that their data may take; None for any.
     """
 
-    def __init__(self, store: Store[Any, Any]) -> None:
-        self.store = store
-        self.persister: Any = store._persister
+    def __init__(self, store: Store[Any, Any], limit: int | None = None) -> None:
+        self.limit = limit
+        self._volume: int | None = None  # of all data, if it was ever asked for
+        self.use(store)
         self.bytes_read = 0
         self.bytes_written = 0
         self.links = self.copies = 0
+
+    def use(self, store: Store[Any, Any]) -> None:
+        """Read from, and write to, a store from now on."""
+        self.store = store
+        self.persister: Any = store._persister
+
+    def volume(self) -> int:
+        """Return the bytes that the data take there."""
+        nbytes = getattr(self.persister, "nbytes", None)
+        if isinstance(nbytes, int):
+            return nbytes
+        return sum(stat.size or 0 for _, stat in self.persister.scan())
+
+    def check_room(self, key: Any, data: Any) -> None:
+        """Raise `StoreFullError` if data would not fit into the limit; count them if they do."""
+        if self.limit is None:
+            return
+        try:
+            more = -(self.persister.stat(self.store._id(key)).size or 0)
+        except KeyError:
+            more = 0
+        more += size_of_data(data)
+        if self._volume is None or self._volume + more > self.limit:
+            self._volume = sum(stat.size or 0 for _, stat in self.persister.scan())
+            if more > 0 and self._volume + more > self.limit:
+                raise StoreFullError(
+                    errno.ENOSPC,
+                    f"the value of {key!r:.80} takes {size_of_data(data):,} bytes on disk, where {self._volume:,} "
+                    f"of {self.limit:,} are taken; what was stored before is untouched",
+                    self.persister.place,
+                )
+        self._volume += more
 
     def dump(self, key: Any, value: Any) -> Any:
         """Return the data of a value, or the value where the store takes values.
@@ -54,6 +91,7 @@ class SlowSide:
 
     def put(self, key: Any, data: Any) -> None:
         """Store data."""
+        self.check_room(key, data)
         self.persister.put(self.store._id(key), data)
         self.bytes_written += size_of_data(data)
 
@@ -116,6 +154,7 @@ class SlowSide:
 
         def counted() -> Iterator[tuple[Any, Any]]:
             for key, data in items:
+                self.check_room(key, data)
                 yield self.store._id(key), data
                 self.bytes_written += size_of_data(data)
 
