@@ -26,7 +26,7 @@ __all__ = ["SpillPersister", "SpillStats", "budget_of"]
 
 _USUAL = 10**9  # bytes
 _SHARE = 0.25  # of the memory, where that is less
-_INDEX = 420  # bytes that an item in memory takes beside its value, measured
+_INDEX = 310  # bytes that an item in memory takes beside its value, measured
 
 
 class SpillStats(NamedTuple):

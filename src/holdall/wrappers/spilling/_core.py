@@ -350,8 +350,10 @@ class Spill:
 
     def _written(self, item: Item, data: Any) -> None:
         item.mark = None if item.frozen or self.writeback == "never" else self.slow.mark(data)
+        size = int(item.size) if item.frozen else self.size_of(item.key, item.value)  # it may have grown
         with self.items.lock:
             self.items.stored(item)
+            self.items.resize(item, size)
         if is_held(item):
             item.out = True
 
@@ -426,6 +428,9 @@ class Spill:
         for item in busy:
             with self.items.turn(item.name):
                 self._flush([item], failed)
+        with self.items.lock:
+            grown = self.items.overdue()
+        self._make_room(grown)
         if failed:
             keys = ", ".join(f"{item.key!r:.40} ({type(item.value).__name__})" for item in failed[:5])
             more = "" if len(failed) <= 5 else f" and {len(failed) - 5} more"

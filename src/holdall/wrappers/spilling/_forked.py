@@ -20,8 +20,9 @@ class ForkedPersister(Persister):
 
     Notes
     -----
-    Threads: safe. What the parent writes or deletes after the fork shows here, unless this process has written
-    or deleted the item itself; nothing written here shows there. Cost: a look at each of the two places.
+    Threads: safe. What the parent writes or deletes after the fork shows here, unless this process has
+    written or deleted the item itself; nothing written here shows there. Cost: a look at each of the two
+    places.
     """
 
     def __init__(self, parent: Reader) -> None:
@@ -51,14 +52,14 @@ class ForkedPersister(Persister):
         return self._home(id).stat(id)
 
     def __setitem__(self, id: str, data: Any) -> None:
-        if self._own is None:
-            self._make_own()
-        self._own[id] = data  # type: ignore[index]  (it is there now)
+        own = self._make_own() if self._own is None else self._own
+        own[id] = data
 
-    def _make_own(self) -> None:
+    def _make_own(self) -> SqlitePersister:
         with self.lock:
             if self._own is None:
                 self._own = SqlitePersister(None)
+            return self._own
 
     def __delitem__(self, id: str) -> None:
         if id not in self:

@@ -69,8 +69,8 @@ class SlowSide:
             if more > 0 and self._volume + more > self.limit:
                 raise StoreFullError(
                     errno.ENOSPC,
-                    f"the value of {key!r:.80} takes {size_of_data(data):,} bytes on disk, where {self._volume:,} "
-                    f"of {self.limit:,} are taken; what was stored before is untouched",
+                    f"the value of {key!r:.80} takes {size_of_data(data):,} bytes on disk, where "
+                    f"{self._volume:,} of {self.limit:,} are taken; what was stored before is untouched",
                     self.persister.place,
                 )
         self._volume += more
