@@ -10,7 +10,7 @@ from holdall.keys import IdentityKeys
 from holdall.serializers.adapt import AdaptedSerializer
 from holdall.store import Store
 from holdall.stores.sqlite import SQLiteStore
-from holdall.wrappers.spilling import SpillPersister, SpillStats, budget_of
+from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
 
 __all__ = ["SpillStore"]
 
@@ -104,17 +104,7 @@ class SpillStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
-        budget_of(memory)  # before a folder is made
-        self._temporary: TemporaryFolder | None = None
-        self._folder: str | None = None
-        if slow is not None:
-            if path is not None or serializer is not None or keys is not None or dump or load:
-                raise InvalidArgumentError("slow is a store with a path, serializer and keys of its own")
-            below = slow if isinstance(slow, Store) else Store(slow)
-        else:
-            below = self._folder_store(path, _pair(serializer, dump, load), keys)
-        place = SpillPersister(
-            below,
+        how = checked_options(  # before a folder is made
             memory=memory,
             policy=policy,
             sizeof=sizeof,
@@ -123,8 +113,16 @@ class SpillStore(Store[K, V]):
             disk=disk,
             on_miss=on_miss,
             on_overflow=on_overflow,
-            discard=self._temporary is not None,
         )
+        self._temporary: TemporaryFolder | None = None
+        self._folder: str | None = None
+        if slow is not None:
+            if path is not None or serializer is not None or keys is not None or dump or load:
+                raise InvalidArgumentError("slow is a store with a path, serializer and keys of its own")
+            below = slow if isinstance(slow, Store) else Store(slow)
+        else:
+            below = self._folder_store(path, _pair(serializer, dump, load), keys)
+        place = SpillPersister(below, **how, discard=self._temporary is not None)
         self._params = {
             "path": None if path is None else os.fspath(path),
             "memory": memory,

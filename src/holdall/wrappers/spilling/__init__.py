@@ -12,7 +12,7 @@ from holdall._eviction.amounts import memory_of_machine, parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall.abc import Capability, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import InvalidArgumentError, SerializationError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
 from holdall.store import Store
 from holdall.store._nested import StorePersister
 from holdall.wrappers._base import unbound_copy
@@ -144,26 +144,18 @@ class SpillPersister(PersisterWrapper):
         on_overflow: Callable[[Any], Any] | None = None,
         discard: bool = False,
     ) -> None:
-        if writeback not in {"check", "always", "never"}:
-            raise InvalidArgumentError(f"writeback is 'check', 'always' or 'never', got {writeback!r:.80}")
-        if sync not in {"flush", "always"}:
-            raise InvalidArgumentError(f"sync is 'flush' or 'always', got {sync!r:.80}")
-        for name, function in (("sizeof", sizeof), ("on_miss", on_miss), ("on_overflow", on_overflow)):
-            if function is not None and not callable(function):
-                raise InvalidArgumentError(f"{name} is a function of one argument, got {function!r:.80}")
-        store = inner if isinstance(inner, Store) else Store(inner)
-        super().__init__(StorePersister(store))
-        self.options: dict[str, Any] = {
-            "memory": budget_of(memory),
-            "policy": policy,
-            "sizeof": sizeof,
-            "writeback": writeback,
-            "sync": sync,
-            "disk": None if disk is None else parse_size(disk, "disk"),
-            "on_miss": on_miss,
-            "on_overflow": on_overflow,
-            "discard": discard,
-        }
+        self.options = checked_options(
+            memory=memory,
+            policy=policy,
+            sizeof=sizeof,
+            writeback=writeback,
+            sync=sync,
+            disk=disk,
+            on_miss=on_miss,
+            on_overflow=on_overflow,
+        )
+        self.options["discard"] = discard
+        super().__init__(StorePersister(inner if isinstance(inner, Store) else Store(inner)))
         self._begin()
 
     def _begin(self) -> None:
@@ -238,8 +230,11 @@ class SpillPersister(PersisterWrapper):
         return self.spill.get(id)
 
     def __contains__(self, id: object) -> bool:
-        spill = self.spill
-        return spill.name(id) in spill.items.by_name or id in self.inner
+        try:
+            known = self.spill.name(id) in self.spill.items.by_name
+        except InvalidKeyError:
+            return False
+        return known or id in self.inner
 
     def _only_in_memory(self) -> dict[Any, Any]:
         """Return key by name of the items that the slow side does not have."""
@@ -439,6 +434,31 @@ class SpillPersister(PersisterWrapper):
             unserializable_bytes=spill.stuck_bytes,
             index_bytes=_INDEX * len(items.by_name),
         )
+
+
+def checked_options(**options: Any) -> dict[str, Any]:
+    """Return the options of a spilling place with sizes in bytes, if all are valid.
+
+    Parameters
+    ----------
+    **options
+        As of `SpillPersister`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If one is not valid.
+    """
+    for name, choice in (("writeback", ("check", "always", "never")), ("sync", ("flush", "always"))):
+        if options[name] not in choice:
+            raise InvalidArgumentError(f"{name} is one of {choice}, got {options[name]!r:.80}")
+    for name in ("sizeof", "on_miss", "on_overflow"):
+        if options[name] is not None and not callable(options[name]):
+            raise InvalidArgumentError(f"{name} is a function of one argument, got {options[name]!r:.80}")
+    budget = budget_of(options["memory"])
+    make_policy(options["policy"], budget)
+    disk = options["disk"]
+    return {**options, "memory": budget, "disk": None if disk is None else parse_size(disk, "disk")}
 
 
 def budget_of(memory: float | str | None) -> int:
