@@ -50,7 +50,8 @@ def sizeof(value: Any) -> int:
     if kind in _PLAIN:
         return sys.getsizeof(value)
     if (kind is list or kind is tuple) and len(value) < _FEW and _PLAIN.issuperset(map(type, value)):
-        return sys.getsizeof(value) + sum(map(sys.getsizeof, value))
+        parts = {id(part): part for part in value}.values() if len(value) > 1 else value
+        return sys.getsizeof(value) + sum(map(sys.getsizeof, parts))
     seen: set[int] = set()
     level: list[tuple[Any, float]] = [(value, 1.0)]
     total = 0.0
