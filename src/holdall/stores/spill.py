@@ -1,5 +1,6 @@
 """A dict larger than memory."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from holdall.stores.sqlite import SQLiteStore
 from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
 
 __all__ = ["SpillStore"]
+
+_FILE = "values.db"
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -151,7 +154,7 @@ class SpillStore(Store[K, V]):
         else:
             self._folder = os.path.abspath(os.fspath(path))
             warn_of_memory(self._folder)
-        return SQLiteStore(os.path.join(self._folder, "values.db"), serializer=serializer, keys=keys)
+        return SQLiteStore(os.path.join(self._folder, _FILE), serializer=serializer, keys=keys)
 
     @property
     def _spill(self) -> SpillPersister:
@@ -287,6 +290,14 @@ class SpillStore(Store[K, V]):
         The store is empty then, and makes its folder anew when it is next written to.
         """
         self._spill.drop()
+        if self._temporary is not None:
+            self._temporary.close()
+        elif self._folder is not None:
+            for end in ("", "-wal", "-shm", "-lock"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._folder, _FILE + end))
+            with contextlib.suppress(OSError):  # others have put something there
+                os.rmdir(self._folder)
 
     def close(self) -> None:
         """Write what has changed and give back what the store holds; a temporary folder is deleted.
