@@ -140,6 +140,7 @@ __all__ = [
     "ScriptStore",
     "SerializationError",
     "Serializer",
+    "SpillStore",
     "Stat",
     "Store",
     "StoreFullError",

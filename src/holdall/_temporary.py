@@ -19,6 +19,7 @@ _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "rootfs"})
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _swept: set[str] = set()
+_open: "weakref.WeakValueDictionary[str, TemporaryFolder]" = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 _warned = False
 
@@ -35,7 +36,7 @@ class TemporaryFolder:
     Notes
     -----
     The folder lies where `tempfile` puts its own, mode 0700. It is locked for as long as it is in use, which
-    tells systemd-tmpfiles to spare it, and tells other processes that its owner lives: the first folder that a
+    tells systemd-tmpfiles to spare it, and other processes that its owner lives: the first folder that a
     process makes sweeps those whose owners were killed. A forked child never deletes it.
     """
 
@@ -46,12 +47,38 @@ class TemporaryFolder:
                 _swept.add(base)
                 sweep(base)
         self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+        self._own()
+        _open[self.path] = self
+
+    def _own(self) -> None:
         fd = os.open(self.path, _FOLDER)
         with contextlib.suppress(OSError):  # a file system without locks: nothing there is swept
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Only now: who sees the marker and gets the lock knows that the owner is dead.
             os.close(os.open(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd))
         self._finalizer = weakref.finalize(self, _delete, self.path, fd, os.getpid())
+
+    def restore(self) -> None:
+        """Make the folder anew, empty, if it was deleted by `close`."""
+        with _lock:
+            if self.closed:
+                os.mkdir(self.path, 0o700)
+                self._own()
+
+    @staticmethod
+    def owner_of(path: str) -> "TemporaryFolder | None":
+        """Return the temporary folder of this process that a path lies in, so that whoever uses it keeps it.
+
+        Parameters
+        ----------
+        path
+            An absolute path.
+        """
+        while path not in _open:
+            path, name = os.path.split(path)
+            if not name:
+                return None
+        return _open.get(path)
 
     def close(self) -> None:
         """Delete the folder; closing twice is allowed."""
@@ -75,8 +102,8 @@ def _base(*, spill: bool) -> str:
     base = os.path.abspath(tempfile.gettempdir())
     if not spill or kind_of_filesystem(base) not in _IN_MEMORY:
         return base
-    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")) or base not in ("/tmp", "/usr/tmp")  # noqa: S108
-    other = "/var/tmp"  # noqa: S108
+    usual, other = "/tmp", "/var/tmp"  # noqa: S108  (looked at, not written to)
+    chosen = base != usual or any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     if not chosen and os.access(other, os.W_OK | os.X_OK) and kind_of_filesystem(other) not in _IN_MEMORY:
         return other
     warn_of_memory(base)

@@ -599,7 +599,7 @@ def test_beside_a_store_what_memory_drops_is_not_lost(cache):
 def test_sizes_are_estimated():
     import numpy as np
 
-    from holdall.memo._hot import size_of
+    from holdall._eviction.sizeof import sizeof as size_of
 
     shared = bytes(100_000)
     assert 100_000 < size_of(shared) < size_of([shared, shared]) < 101_000

@@ -58,6 +58,8 @@ class ReloadCosts:
         size
             Its size in bytes.
         """
+        if not self._usual:
+            return _GUESS[0] + size * _GUESS[1]
         size = max(size, 1)
         bits = size.bit_length()
         for other in (bits, bits + 1, bits - 1, bits + 2, bits - 2):

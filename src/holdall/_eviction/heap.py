@@ -55,7 +55,8 @@ class HeapPolicy(Policy):
         entry.stamp = self.clock
 
     def insert(self, entry: Entry) -> None:  # docstring inherited
-        entry.uses += self._gone.pop(entry.key, 0)
+        if self._gone:
+            entry.uses += self._gone.pop(entry.key, 0)
         entry.stamp = self.clock
         if self._heap is None:
             self._fresh[entry] = None
@@ -133,7 +134,9 @@ class HeapPolicy(Policy):
 
     def _arrived(self, entry: Entry) -> None:
         """Count a newcomer, and let all counts age."""
-        entry.uses += self._gone.pop(entry.key, 0) + 1
+        entry.uses += 1
+        if self._gone:
+            entry.uses += self._gone.pop(entry.key, 0)
         self._loads += 1
         if self._loads >= _AGE:
             self._loads = 0
@@ -197,6 +200,7 @@ class GdsfPolicy(HeapPolicy):
         self._way = way or Way.ALWAYS
         self._duel = _Duel(capacity) if way is None else None
         self._uses = 0  # of all entries
+        self._full = False  # it was for once: before, nothing is simulated
 
     def priority(self, entry: Entry) -> float:  # docstring inherited
         if self._way is Way.RECENT:
@@ -212,17 +216,27 @@ class GdsfPolicy(HeapPolicy):
 
     def insert(self, entry: Entry) -> None:  # docstring inherited
         self._uses = entry.turn = self._uses + 1
-        entry.used = self._duel is not None and is_sampled(entry.key)
+        entry.used = self._full and self._duel is not None and is_sampled(entry.key)
         super().insert(entry)
+
+    def _build(self) -> None:
+        if self._duel is not None:
+            for entry in self._fresh:
+                entry.used = is_sampled(entry.key)
+                if entry.used and not self._full:  # what the simulations have not seen
+                    self._duel.note(entry)
+        self._full = True
+        super()._build()
 
     def admit(
         self, entry: Entry, need: float = 0, *, items: int = 0, spare: Spare | None = None
     ) -> list[Any] | None:  # docstring inherited
-        if self._duel is not None:
+        roomy = need <= 0 and items <= 0
+        if self._duel is not None and (self._full or not roomy):
             if is_sampled(entry.key):
                 self._duel.note(entry)
             self._go(self._duel.decide(self._way))
-        if self._way is not Way.WORTHY or (need <= 0 and items <= 0):
+        if roomy or self._way is not Way.WORTHY:
             return super().admit(entry, need, items=items, spare=spare)
         self._arrived(entry)
         return self._worth_it(entry, need, items, spare)
@@ -269,6 +283,7 @@ class GdsfPolicy(HeapPolicy):
 
     def clear(self) -> None:  # docstring inherited
         super().clear()
+        self._full = False
         if self._duel is not None:
             self._duel = _Duel(self.capacity)
 

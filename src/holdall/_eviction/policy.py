@@ -121,6 +121,8 @@ class Policy(ABC):
         need, items, spare
             As in `admit`.
         """
+        if need <= 0 and items <= 0:
+            return []
         victims: list[Entry] = []
         spared: list[Entry] = []
         freed: float = 0

@@ -37,9 +37,9 @@ def sizeof(value: Any) -> int:
 
     Notes
     -----
-    Large containers are not walked through: 100 elements of each, and 500 objects at each depth, stand for the
-    others. Elements that are one and the same object in the sample are taken for few objects in the whole.
-    Cost: at most some hundred microseconds a level, and much less than pickling the value.
+    Large containers are not walked through: 100 elements of each, and 500 objects at each depth, stand for
+    the others. Elements that are one and the same object in the sample are taken for few objects in the
+    whole. Cost: at most some hundred microseconds a level, and much less than pickling the value.
 
     Examples
     --------
@@ -50,7 +50,8 @@ def sizeof(value: Any) -> int:
     if kind in _PLAIN:
         return sys.getsizeof(value)
     if (kind is list or kind is tuple) and len(value) < _FEW and _PLAIN.issuperset(map(type, value)):
-        return sys.getsizeof(value) + sum(map(sys.getsizeof, value))
+        parts = {id(part): part for part in value}.values() if len(value) > 1 else value
+        return sys.getsizeof(value) + sum(map(sys.getsizeof, parts))
     seen: set[int] = set()
     level: list[tuple[Any, float]] = [(value, 1.0)]
     total = 0.0
@@ -107,14 +108,18 @@ def _other(thing: Any) -> tuple[int, _Parts]:
         )
     if isinstance(thing, list | tuple | set | frozenset):
         return _size(thing), _sampled(thing, len(thing)) + _attributes(thing)
-    if not kind.__module__.startswith("pandas"):  # whose nbytes are those of the view, or a guess
+    pandas = kind.__module__.startswith("pandas")
+    if not pandas:  # whose nbytes are those of the view, or a guess
         nbytes = getattr(thing, "nbytes", None)
         if type(nbytes) is int and nbytes > 0:
             return max(_size(thing), nbytes), []
     if not gc.is_tracked(thing):
         return _size(thing), []
     found = [part for part in gc.get_referents(thing) if part is not kind]
-    own = object.__sizeof__(thing) + _HEADER  # some classes count what they hold in their own size
+    if pandas:  # which counts what it holds in its own size
+        own = object.__sizeof__(thing) + _HEADER
+    else:
+        own = _size(thing)
     if kind.__dictoffset__:
         own += 8 * max(len(found), _SLOTS) + _HEADER  # values of attributes lie beside the object
     return own, _sampled(found, len(found))
@@ -140,6 +145,8 @@ def _array(array: Any) -> tuple[int, _Parts]:
     if array.dtype.hasobject:
         flat = array.reshape(-1)
         parts = _distinct(flat[:: max(1, len(flat) // _SAMPLE)].tolist(), len(flat))
+    if getattr(array, "_mmap", None) is not None:
+        return _size(array), []
     parts += _attributes(array)
     if array.base is None:
         return _size(array), parts

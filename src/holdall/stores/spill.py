@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from holdall._temporary import TemporaryFolder, warn_of_memory
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys
 from holdall.serializers.adapt import AdaptedSerializer
 from holdall.store import Store
 from holdall.stores.sqlite import SQLiteStore
-from holdall.wrappers.spilling import SpillPersister, SpillStats, budget_of
+from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
 
 __all__ = ["SpillStore"]
 
@@ -27,8 +27,9 @@ class SpillStore(Store[K, V]):
         The folder for what has no room in memory; the store is there again when it is opened again. None for
         a private temporary one that is gone when the store is closed or the process ends.
     memory
-        Bytes that values may take in memory, as a number or text: ``"1GB"``, ``"500MiB"``, or ``"25%"`` of the
-        memory that the process, or its container, may use. None for the smaller of 1 GB and a quarter of that.
+        Bytes that values may take in memory, as a number or text: ``"1GB"``, ``"500MiB"``, or ``"25%"`` of
+        the memory that the process, or its container, may use. None for the smaller of 1 GB and a quarter of
+        that.
     serializer
         How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for
         pickle, or what the folder was made with.
@@ -45,6 +46,8 @@ class SpillStore(Store[K, V]):
     sync
         ``"flush"`` to write values when they leave memory, at `flush`, `close` and the end of the process;
         ``"always"`` to write them at once.
+    disk
+        Bytes that values may take on disk, as a number or text; None for any number.
     on_miss, on_overflow
         Called with a key before its value is read from disk, or written to it.
     dump, load
@@ -93,6 +96,7 @@ class SpillStore(Store[K, V]):
         sizeof: Callable[[Any], int] | None = None,
         writeback: str = "check",
         sync: str = "flush",
+        disk: float | str | None = None,
         on_miss: Callable[[Any], Any] | None = None,
         on_overflow: Callable[[Any], Any] | None = None,
         dump: Callable[..., Any] | None = None,
@@ -100,25 +104,25 @@ class SpillStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
-        budget_of(memory)  # before a folder is made
+        how = checked_options(  # before a folder is made
+            memory=memory,
+            policy=policy,
+            sizeof=sizeof,
+            writeback=writeback,
+            sync=sync,
+            disk=disk,
+            on_miss=on_miss,
+            on_overflow=on_overflow,
+        )
         self._temporary: TemporaryFolder | None = None
+        self._folder: str | None = None
         if slow is not None:
             if path is not None or serializer is not None or keys is not None or dump or load:
                 raise InvalidArgumentError("slow is a store with a path, serializer and keys of its own")
             below = slow if isinstance(slow, Store) else Store(slow)
         else:
             below = self._folder_store(path, _pair(serializer, dump, load), keys)
-        place = SpillPersister(
-            below,
-            memory=memory,
-            policy=policy,
-            sizeof=sizeof,
-            writeback=writeback,
-            sync=sync,
-            on_miss=on_miss,
-            on_overflow=on_overflow,
-            discard=self._temporary is not None,
-        )
+        place = SpillPersister(below, **how, discard=self._temporary is not None)
         self._params = {
             "path": None if path is None else os.fspath(path),
             "memory": memory,
@@ -129,6 +133,7 @@ class SpillStore(Store[K, V]):
             "sizeof": sizeof,
             "writeback": writeback,
             "sync": sync,
+            "disk": disk,
             "on_miss": on_miss,
             "on_overflow": on_overflow,
             "dump": dump,
@@ -142,10 +147,11 @@ class SpillStore(Store[K, V]):
     def _folder_store(self, path: Any, serializer: Any, keys: Any) -> Store[Any, Any]:
         if path is None:
             self._temporary = TemporaryFolder(spill=True)
-            path = self._temporary.path
+            self._folder = self._temporary.path
         else:
-            warn_of_memory(os.path.abspath(os.fspath(path)))
-        return SQLiteStore(os.path.join(path, "values.db"), serializer=serializer, keys=keys)
+            self._folder = os.path.abspath(os.fspath(path))
+            warn_of_memory(self._folder)
+        return SQLiteStore(os.path.join(self._folder, "values.db"), serializer=serializer, keys=keys)
 
     @property
     def _spill(self) -> SpillPersister:
@@ -153,6 +159,11 @@ class SpillStore(Store[K, V]):
         while not isinstance(place, SpillPersister):
             place = place.inner
         return place
+
+    @property
+    def path(self) -> str | None:
+        """The folder of the store, absolute; None with a slow store of one's own."""
+        return self._folder
 
     @property
     def slow(self) -> Store[Any, Any]:
@@ -182,6 +193,62 @@ class SpillStore(Store[K, V]):
         (1, 1000)
         """
         return self._spill.stats()
+
+    def update(self, other: Any = (), /, *, overwrite: bool = True, **named: Any) -> None:
+        """Store the items of a mapping, of pairs, or of keywords.
+
+        Parameters
+        ----------
+        other
+            A mapping, an object with ``keys``, or an iterable of pairs. From another `SpillStore` with the
+            same serializer, on the same file system, values in files of their own are taken by hard links,
+            without being read; a later change in one of the stores does not show in the other.
+        overwrite
+            Whether items that are there are replaced.
+        **named
+            More items, with text keys.
+
+        Examples
+        --------
+        >>> store, other = SpillStore(), SpillStore()
+        >>> store["a"] = 1
+        >>> other.update({"a": 2, "b": 3})
+        >>> store.update(other, overwrite=False)
+        >>> sorted(store.items())
+        [('a', 1), ('b', 3)]
+        """
+        if isinstance(other, SpillStore):
+            ours, theirs = _place_of(self), _place_of(other)
+            if ours is not None and theirs is not None:
+                ours.take_over(theirs, overwrite=overwrite)
+                other = ()
+        if overwrite:
+            super().update(other, **named)
+            return
+        for key, value in {**dict(other), **named}.items():
+            self.setdefault(key, value)
+
+    def key_to_filename(self, key: K) -> str:
+        """Return the path of the file that holds the value of a key, as its serializer wrote it.
+
+        Parameters
+        ----------
+        key
+            The key; its value is written if it is not yet.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        UnsupportedError
+            If the value has no file of its own.
+        """
+        path = self._spill.file_of(key)
+        if path is None:
+            raise UnsupportedError(
+                f"the value of {key!r:.120} has no file of its own in {self._place}: it lies among others"
+            )
+        return path
 
     def prefetch(
         self, keys: Iterable[K], *, threads: int = 8, progress: Callable[[int], Any] | None = None
@@ -234,6 +301,13 @@ class SpillStore(Store[K, V]):
         else:
             self._spill.discard()
             self._temporary.close()
+
+
+def _place_of(store: Any) -> SpillPersister | None:
+    """Return the place of a store whose keys and values are those of the place, else None."""
+    place = store.persister
+    plain = isinstance(place, SpillPersister) and len(store._layers) == 1  # noqa: SLF001  (of our own kind)
+    return place if plain and store._value_type is None else None  # noqa: SLF001  (see above)
 
 
 class _Functions:

@@ -25,7 +25,8 @@ class SQLiteStore(Store[K, V]):
     ----------
     path
         The file; it and its folder are made if they are not there. None for a private temporary one;
-        its name is in `path`.
+        its name is in `path`, and it is deleted with the last handle of it, at the latest at the end of the
+        process.
     table
         The table in the file; one file may hold many stores.
     serializer

@@ -4,12 +4,12 @@ import errno
 import json
 import os
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdall._places import check_record
+from holdall._temporary import TemporaryFolder
 from holdall.abc import Capability, Persister
 from holdall.conditional import Stat
 from holdall.errors import (
@@ -59,7 +59,12 @@ class SqlitePlace(Persister):
         self.read_only = read_only
         self.timeout = timeout
         self.record = dict(record or {})
-        self.path = _checked_path(path, read_only=read_only)
+        if path is None and not read_only:
+            self._owner: TemporaryFolder | None = TemporaryFolder()
+            self.path = os.path.join(self._owner.path, "store.db")
+        else:
+            self.path = _checked_path(path, read_only=read_only)
+            self._owner = TemporaryFolder.owner_of(self.path)
         self._sql = Statements(self.table)
         self._sessions = Sessions(
             self.path,
@@ -68,6 +73,7 @@ class SqlitePlace(Persister):
             read_only=read_only,
             guard=guard,
             prepare=self._prepare,
+            owner=self._owner,
         )
         if read_only:
             self.capabilities = self.capabilities - {
@@ -285,11 +291,9 @@ def _reopen(cls: type[SqlitePlace], path: str, options: dict[str, Any]) -> Sqlit
 
 
 def _checked_path(path: Any, *, read_only: bool) -> str:
-    """Give the file, absolute, in a folder that is there; a private temporary one for None."""
+    """Give the file, absolute, in a folder that is there."""
     if path is None:
-        if read_only:
-            raise InvalidArgumentError("read_only needs the path of a database that exists")
-        return os.path.join(tempfile.mkdtemp(prefix="holdall-"), "store.db")
+        raise InvalidArgumentError("read_only needs the path of a database that exists")
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(given, str) or not given or "\x00" in given or given.endswith(os.sep):
         raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from holdall._places import check_trust
+from holdall._temporary import TemporaryFolder
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
@@ -60,6 +61,7 @@ class Sessions:
         read_only: bool,
         guard: bool,
         prepare: Callable[[Session], None],
+        owner: TemporaryFolder | None = None,
     ) -> None:
         self.path = path
         self.timeout = timeout
@@ -70,6 +72,7 @@ class Sessions:
         self._guard = guard
         self._prepare = prepare
         self._group = object()
+        self._owner = owner  # of the folder, if it is a temporary one
 
     def open(self) -> Session:
         """Open the session of this thread."""
@@ -156,6 +159,8 @@ class Sessions:
         """Make the file if it is not there, and tell whether that was done."""
         if os.path.isdir(self.path):
             raise StoreUnavailableError(errno.EISDIR, "it is a folder: give the name of a file", self.path)
+        if self._owner is not None:
+            self._owner.restore()
         if self._read_only:
             if not os.path.exists(self.path):
                 raise StoreNotFoundError(errno.ENOENT, "there is no such database to read", self.path)

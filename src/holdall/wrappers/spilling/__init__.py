@@ -12,18 +12,21 @@ from holdall._eviction.amounts import memory_of_machine, parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall.abc import Capability, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import InvalidArgumentError, SerializationError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
 from holdall.store import Store
 from holdall.store._nested import StorePersister
+from holdall.wrappers._base import unbound_copy
 from holdall.wrappers.spilling._core import Spill
+from holdall.wrappers.spilling._forked import ForkedPersister
 from holdall.wrappers.spilling._items import Items
+from holdall.wrappers.spilling._links import take_over
 from holdall.wrappers.spilling._slow import SlowSide
 
 __all__ = ["SpillPersister", "SpillStats", "budget_of"]
 
 _USUAL = 10**9  # bytes
 _SHARE = 0.25  # of the memory, where that is less
-_INDEX = 420  # bytes that an item in memory takes beside its value, measured
+_INDEX = 310  # bytes that an item in memory takes beside its value, measured
 
 
 class SpillStats(NamedTuple):
@@ -37,6 +40,8 @@ class SpillStats(NamedTuple):
         Values that had to leave memory.
     bytes_read, bytes_written
         Data that went to and from the slow side.
+    links, copies
+        Items that `SpillStore.update` took from another store by a hard link, and by reading and writing.
     seconds_loading
         Time that loads took.
     budget
@@ -45,11 +50,13 @@ class SpillStats(NamedTuple):
         Bytes that they take now, as counted.
     held
         Bytes of values that have left the budget but that somebody still holds.
+    disk
+        Bytes that the slow side takes.
     unserializable
         Keys of values that cannot be stored, with what their serializer said; they count in `memory`.
     unserializable_bytes
         Bytes that those take.
-    index
+    index_bytes
         Bytes that keys and accounts take beside the values; not part of the budget.
     """
 
@@ -58,13 +65,16 @@ class SpillStats(NamedTuple):
     evictions: int
     bytes_read: int
     bytes_written: int
+    links: int
+    copies: int
     seconds_loading: float
     budget: int
     memory: int
     held: int
+    disk: int
     unserializable: dict[Any, str]
     unserializable_bytes: int
-    index: int
+    index_bytes: int
 
 
 class SpillPersister(PersisterWrapper):
@@ -83,11 +93,13 @@ class SpillPersister(PersisterWrapper):
         Returns the size of a value in bytes; None for an estimate of the memory that it keeps alive.
     writeback
         How values that were changed in memory are noticed when they leave it and at `flush`: ``"check"``
-        compares their data with those that were stored, ``"always"`` writes what somebody has got, ``"never"``
-        takes no notice.
+        compares their data with those that were stored, ``"always"`` writes what somebody has got,
+        ``"never"`` takes no notice.
     sync
-        ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end of
-        the process. ``"always"``: it is written before the call returns.
+        ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end
+        of the process. ``"always"``: it is written before the call returns.
+    disk
+        Bytes that the slow side may hold, as a number or text; None for any number.
     on_miss, on_overflow
         Called with a key before its value is read from, or written to, the slow side.
     discard
@@ -96,9 +108,10 @@ class SpillPersister(PersisterWrapper):
     Notes
     -----
     Threads: safe; a value that several ask for is loaded once, and who finds a value in memory waits for
-    nobody. Processes: each has its own memory. Others see a value when it is written; a value in memory is not
-    read again, until `refresh`. Conditional operations and stats are those of the inner store: they write the
-    item first if it has changed, and look at the place itself. After a crash: all is there that was written.
+    nobody. Processes: each has its own memory. Others see a value when it is written; a value in memory is
+    not read again, until `refresh`. Conditional operations and stats are those of the inner store: they write
+    the item first if it has changed, and look at the place itself. After a crash: all is there that was
+    written.
 
     The budget bounds what the place keeps in memory by itself. A value that somebody else still holds when
     it should go is kept as well, without counting, so that a change that is made to it later is not lost;
@@ -126,29 +139,23 @@ class SpillPersister(PersisterWrapper):
         sizeof: Callable[[Any], int] | None = None,
         writeback: str = "check",
         sync: str = "flush",
+        disk: float | str | None = None,
         on_miss: Callable[[Any], Any] | None = None,
         on_overflow: Callable[[Any], Any] | None = None,
         discard: bool = False,
     ) -> None:
-        if writeback not in {"check", "always", "never"}:
-            raise InvalidArgumentError(f"writeback is 'check', 'always' or 'never', got {writeback!r:.80}")
-        if sync not in {"flush", "always"}:
-            raise InvalidArgumentError(f"sync is 'flush' or 'always', got {sync!r:.80}")
-        for name, function in (("sizeof", sizeof), ("on_miss", on_miss), ("on_overflow", on_overflow)):
-            if function is not None and not callable(function):
-                raise InvalidArgumentError(f"{name} is a function of one argument, got {function!r:.80}")
-        store = inner if isinstance(inner, Store) else Store(inner)
-        super().__init__(StorePersister(store))
-        self.options = {
-            "memory": budget_of(memory),
-            "policy": policy,
-            "sizeof": sizeof,
-            "writeback": writeback,
-            "sync": sync,
-            "on_miss": on_miss,
-            "on_overflow": on_overflow,
-            "discard": discard,
-        }
+        self.options = checked_options(
+            memory=memory,
+            policy=policy,
+            sizeof=sizeof,
+            writeback=writeback,
+            sync=sync,
+            disk=disk,
+            on_miss=on_miss,
+            on_overflow=on_overflow,
+        )
+        self.options["discard"] = discard
+        super().__init__(StorePersister(inner if isinstance(inner, Store) else Store(inner)))
         self._begin()
 
     def _begin(self) -> None:
@@ -156,7 +163,7 @@ class SpillPersister(PersisterWrapper):
         budget: int = options["memory"]
         items = Items(budget, make_policy(options["policy"], budget))
         self.spill = Spill(
-            SlowSide(self.inner.mapping),
+            SlowSide(self.inner.mapping, options["disk"]),
             items,
             sizeof=options["sizeof"] or usual_sizeof,
             writeback=options["writeback"],
@@ -164,7 +171,7 @@ class SpillPersister(PersisterWrapper):
             on_miss=options["on_miss"],
             on_overflow=options["on_overflow"],
         )
-        _all.add(self.spill)
+        _all.add(self)
         if not options["discard"]:
             weakref.finalize(self, _finish, self.spill, os.getpid())
 
@@ -182,6 +189,37 @@ class SpillPersister(PersisterWrapper):
         unseen = {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
         return super().capabilities - unseen
 
+    # ------------------------------------------------------------------ forks
+
+    def before_fork(self) -> None:
+        """Get ready for a fork: what both processes have in memory is written, and nobody is at work."""
+        if not self.options["discard"]:  # else the child writes elsewhere
+            try:
+                self.spill.flush()
+            except (OSError, SerializationError) as error:
+                warnings.warn(
+                    f"values were not written before a fork, and may be written by two processes: {error}",
+                    RuntimeWarning,
+                    stacklevel=1,
+                )
+        self.spill.items.lock.acquire()
+        self._locked = True
+
+    def after_fork(self, *, child: bool = False) -> None:
+        """Go on after a fork; a child of a temporary place keeps what it writes to itself."""
+        if not vars(self).pop("_locked", False):
+            return  # it was made meanwhile
+        if not child:
+            self.spill.items.lock.release()
+            return
+        self.spill.items.reset_locks()
+        if self.options["discard"]:
+            below = unbound_copy(self.inner.mapping)
+            below._persister = ForkedPersister(below._persister)
+            below._bind()
+            self.inner = StorePersister(below)
+            self.spill.slow.use(below)
+
     # ------------------------------------------------------------------ reading
 
     @property
@@ -192,8 +230,11 @@ class SpillPersister(PersisterWrapper):
         return self.spill.get(id)
 
     def __contains__(self, id: object) -> bool:
-        spill = self.spill
-        return spill.name(id) in spill.items.by_name or id in self.inner
+        try:
+            known = self.spill.name(id) in self.spill.items.by_name
+        except InvalidKeyError:
+            return False
+        return known or id in self.inner
 
     def _only_in_memory(self) -> dict[Any, Any]:
         """Return key by name of the items that the slow side does not have."""
@@ -269,6 +310,8 @@ class SpillPersister(PersisterWrapper):
         name = spill.name(id)
         with spill.items.turn(name):
             old = spill.settle(name)
+            if spill.slow.limit is not None:
+                spill.slow.check_room(id, spill.slow.dump(id, data))
             stat = self._writable().write(id, data, expected)
             spill.wrote(name, id, data, old)
             return stat  # type: ignore[no-any-return]
@@ -331,6 +374,34 @@ class SpillPersister(PersisterWrapper):
                     progress(done)
         return count
 
+    def take_over(self, other: "SpillPersister", *, overwrite: bool) -> None:
+        """Store all items of another spilling place, by hard links where that can be done."""
+        other.flush()
+        take_over(self.spill, other.spill, overwrite=overwrite)
+
+    def drop(self) -> None:
+        """Delete all items, and close."""
+        self.clear()
+        self.inner.close()
+
+    def file_of(self, key: Any) -> str | None:
+        """Return the path of the file that holds the value of a key; None if it has no file of its own.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        """
+        spill = self.spill
+        name = spill.name(key)
+        with spill.items.turn(name):
+            spill.settle(name)
+            slow = spill.slow
+            if not slow.has(key):
+                raise KeyError(key)
+            find: Any = getattr(slow.persister, "file_of", None)
+            return None if find is None else find(slow.store._id(key))
+
     def shrink(self, to: float | str = 0) -> None:
         """Move values to the slow side until no more than some bytes are in memory."""
         self.spill.shrink(parse_size(to, "to"))
@@ -352,14 +423,42 @@ class SpillPersister(PersisterWrapper):
             evictions=items.evictions,
             bytes_read=spill.slow.bytes_read,
             bytes_written=spill.slow.bytes_written,
+            links=spill.slow.links,
+            copies=spill.slow.copies,
             seconds_loading=spill.seconds_loading,
             budget=items.budget,
             memory=items.used,
             held=spill.held_bytes,
+            disk=spill.slow.volume(),
             unserializable={item.key: str(item.error) for item in list(items.stuck)},
             unserializable_bytes=spill.stuck_bytes,
-            index=_INDEX * len(items.by_name),
+            index_bytes=_INDEX * len(items.by_name),
         )
+
+
+def checked_options(**options: Any) -> dict[str, Any]:
+    """Return the options of a spilling place with sizes in bytes, if all are valid.
+
+    Parameters
+    ----------
+    **options
+        As of `SpillPersister`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If one is not valid.
+    """
+    for name, choice in (("writeback", ("check", "always", "never")), ("sync", ("flush", "always"))):
+        if options[name] not in choice:
+            raise InvalidArgumentError(f"{name} is one of {choice}, got {options[name]!r:.80}")
+    for name in ("sizeof", "on_miss", "on_overflow"):
+        if options[name] is not None and not callable(options[name]):
+            raise InvalidArgumentError(f"{name} is a function of one argument, got {options[name]!r:.80}")
+    budget = budget_of(options["memory"])
+    make_policy(options["policy"], budget)
+    disk = options["disk"]
+    return {**options, "memory": budget, "disk": None if disk is None else parse_size(disk, "disk")}
 
 
 def budget_of(memory: float | str | None) -> int:
@@ -388,7 +487,7 @@ def budget_of(memory: float | str | None) -> int:
     return budget
 
 
-_all: weakref.WeakSet[Spill] = weakref.WeakSet()
+_all: weakref.WeakSet[SpillPersister] = weakref.WeakSet()
 
 
 def _finish(spill: Spill, pid: int) -> None:
@@ -401,10 +500,24 @@ def _finish(spill: Spill, pid: int) -> None:
         warnings.warn(f"values were lost at the end: {error}", RuntimeWarning, stacklevel=1)
 
 
-def _after_fork() -> None:
-    for spill in list(_all):
-        spill.items.reset_locks()
+def _before_fork() -> None:
+    for place in list(_all):
+        place.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for place in list(_all):
+        place.after_fork()
+
+
+def _after_fork_in_child() -> None:
+    for place in list(_all):
+        place.after_fork(child=True)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

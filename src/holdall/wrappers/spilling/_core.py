@@ -9,6 +9,7 @@ from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavai
 from holdall.store._calls import UNNAMED
 from holdall.wrappers.spilling._items import GONE, Item, Items, is_held, taken
 from holdall.wrappers.spilling._slow import Loaded, SlowSide
+from holdall.wrappers.spilling._trim import Trimmer
 
 __all__ = ["Spill"]
 
@@ -56,6 +57,8 @@ class Spill:
         self.on_miss = on_miss
         self.on_overflow = on_overflow
         self.costs = ReloadCosts()
+        self._trimmer = Trimmer(items.budget)
+        self._gone = 0  # bytes that have left memory, of which the trimmer does not know yet
         self.reset_counts()
 
     def reset_counts(self) -> None:
@@ -80,7 +83,9 @@ class Spill:
             raise InvalidArgumentError(
                 f"sizeof failed for the value of {key!r:.120}, of type {type(value).__name__}: {error}"
             ) from error
-        raise InvalidArgumentError(f"sizeof gave {size!r:.80} for the value of {key!r:.120}; 0 or more is a size")
+        raise InvalidArgumentError(
+            f"sizeof gave {size!r:.80} for the value of {key!r:.120}, which is no size"
+        )
 
     # ------------------------------------------------------------------ reading
 
@@ -245,8 +250,8 @@ class Spill:
             if keep:
                 raise
             raise SerializationError(
-                f"{error}; and there is no room to keep it in memory: {items.used:,} of {items.budget:,} bytes "
-                f"are taken, {self.stuck_bytes:,} of them by values that cannot be stored either",
+                f"{error}; and there is no room to keep it in memory: {items.used:,} of {items.budget:,} "
+                f"bytes are taken, {self.stuck_bytes:,} of them by values that cannot be stored either",
             ) from error
         mark = self.slow.mark(data)
         self.slow.put(key, data)
@@ -285,6 +290,9 @@ class Spill:
                 raise
             with items.lock:
                 waiting = items.overdue()
+        if self._gone:
+            gone, self._gone = self._gone, 0
+            self._trimmer.gone(gone, items.used)
         return items.used <= items.budget
 
     def _let_go(self, item: Item) -> None:
@@ -306,6 +314,7 @@ class Spill:
             if items.by_name.get(item.name) is item:
                 if not item.dirty and taken(item):
                     items.remove(item)
+                    self._gone += int(item.size)
                 else:
                     items.loosen(item)
             items.release([item.name])
@@ -341,8 +350,10 @@ class Spill:
 
     def _written(self, item: Item, data: Any) -> None:
         item.mark = None if item.frozen or self.writeback == "never" else self.slow.mark(data)
+        size = int(item.size) if item.frozen else self.size_of(item.key, item.value)  # it may have grown
         with self.items.lock:
             self.items.stored(item)
+            self.items.resize(item, size)
         if is_held(item):
             item.out = True
 
@@ -395,7 +406,7 @@ class Spill:
         self.slow.persister.flush()
 
     def flush_until(self, name: Any) -> None:
-        """Write what was stored before an item that waits to be written, so that it is the older there too."""
+        """Write what was stored before an item that is not written yet, so that it is older there too."""
         with self.items.lock:
             last = self.items.by_name.get(name)
             waiting = []
@@ -417,6 +428,9 @@ class Spill:
         for item in busy:
             with self.items.turn(item.name):
                 self._flush([item], failed)
+        with self.items.lock:
+            grown = self.items.overdue()
+        self._make_room(grown)
         if failed:
             keys = ", ".join(f"{item.key!r:.40} ({type(item.value).__name__})" for item in failed[:5])
             more = "" if len(failed) <= 5 else f" and {len(failed) - 5} more"

@@ -1,7 +1,7 @@
 """The values in memory: who they are, what they take, and which of them somebody else holds."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from sys import getrefcount
 from typing import Any, Final
@@ -156,6 +156,10 @@ class Items:
         claimed.append(item)
         return True
 
+    def _claiming(self, claimed: list[Item]) -> Callable[[Item], bool]:
+        """Return what spares items that somebody reads or writes, and claims the others."""
+        return lambda item: not self.claim(item, claimed)
+
     @contextmanager
     def quiet(self) -> Iterator[None]:
         """Wait until nobody reads or writes any item on the slow side, and exclude all."""
@@ -189,9 +193,15 @@ class Items:
         if old is not None and before:
             self.policy.discard(old)
             item.uses += old.uses
-        claimed: list[Item] = []
         need = self.used - before + size - self.budget
-        victims = self.policy.admit(item, need, spare=lambda other: not self.claim(other, claimed))
+        if need <= 0:
+            self.policy.admit(item)
+            if old is not None:
+                self._uncount(old)
+            self.used += size
+            return []
+        claimed: list[Item] = []
+        victims: list[Item] | None = self.policy.admit(item, need, spare=self._claiming(claimed))
         freed = sum(int(victim.size) for victim in victims or ())
         if victims is None or freed < need:
             for victim in victims or ():
@@ -210,7 +220,9 @@ class Items:
         """Choose items that must go because more is in memory than should be; as `admit` does."""
         claimed: list[Item] = []
         need = self.used - self.budget
-        victims = self.policy.pop(need, spare=lambda other: not self.claim(other, claimed)) if need > 0 else []
+        victims = (
+            self.policy.pop(need, spare=lambda other: not self.claim(other, claimed)) if need > 0 else []
+        )
         self._leave(victims)
         return victims
 
