@@ -19,6 +19,7 @@ from holdall import (
     SQLiteStore,
     UnsupportedError,
     ValueTooLargeError,
+    memoize,
 )
 from holdall._eviction import POLICIES, Entry, make_policy
 from holdall.wrappers import bounded, expiring, read_only
@@ -553,3 +554,38 @@ def test_words_work_through_wrappers_and_parts(tmp_path, clock):
     assert dict(part) == {"a": 1}
     assert cache.stats().items == 2
     assert part.volume() == cache.volume() > 0
+
+
+# ---------------------------------------------------------------------- memoize
+
+
+@pytest.mark.parametrize("name", ["results.db", "results"])
+def test_memoize_bounds_the_place_of_a_path(tmp_path, name):
+    calls = []
+
+    def compute(number):
+        calls.append(number)
+        return bytes(9000)
+
+    first = memoize(tmp_path / name, max_bytes="100 kB", name="f")(compute)
+    for number in range(40):
+        assert first(number) == bytes(9000)
+    assert first.store.volume() <= 100_000
+    assert 5 < len(first.entries) < 12
+    again = memoize(tmp_path / name, max_bytes=100_000, name="f")(compute)
+    calls.clear()
+    assert [again(number) for number in (39, 38, 0)] == [bytes(9000)] * 3
+    assert calls == [0]
+    first.store.close()
+    again.store.close()
+
+
+def test_a_store_that_memoize_is_given_is_bounded_by_its_owner(tmp_path):
+    store = bounded(SQLiteStore(tmp_path / "results.db"), max_items=10)
+    square = memoize(store, name="square", maxsize=0)(lambda number: number * number)
+    assert [square(number) for number in range(30)] == [number * number for number in range(30)]
+    assert len(store) == len(square.entries) == 10
+    plain = SQLiteStore(tmp_path / "plain.db")
+    square = memoize(plain, name="square", max_bytes=100)(lambda number: number * number)
+    assert [square(number) for number in range(30)] == [number * number for number in range(30)]
+    assert len(plain) == 30
