@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         StoreUnavailableError,
         UnsupportedError,
         UntrustedStoreError,
+        ValueTooLargeError,
     )
     from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
     from holdall.memo import memoize
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
 _errors = (
     "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
     "OutcomeUnknownError ReadOnlyError SerializationError StoreFullError StoreNotFoundError "
-    "StoreUnavailableError UnsupportedError UntrustedStoreError"
+    "StoreUnavailableError UnsupportedError UntrustedStoreError ValueTooLargeError"
 )
 _conditional = (
     "ALWAYS_RETRIEVE ANY_ETAG DELETE_CURRENT ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED "
@@ -151,6 +152,7 @@ __all__ = [
     "UnsupportedError",
     "UntrustedStoreError",
     "Value",
+    "ValueTooLargeError",
     "ZipStore",
     "__version__",
     "filt_iter",

@@ -1005,7 +1005,7 @@ def test_what_functions_cannot_be_pickled_these_cannot_either():
 @pytest.mark.parametrize(
     "option",
     [
-        {"ttl": -1}, {"ttl": "1"}, {"maxsize": -1}, {"maxsize": 1.5}, {"max_bytes": "1"}, {"key": 3},
+        {"ttl": -1}, {"ttl": "1"}, {"maxsize": -1}, {"maxsize": 1.5}, {"max_bytes": "many"}, {"key": 3},
         {"cache_if": 3}, {"lock": 1}, {"version": 1.5}, {"version": ""}, {"name": ""}, {"typed": 1},
         {"nonsense": 1}, {"copy": "deep"}, {"readable": 2},
     ],

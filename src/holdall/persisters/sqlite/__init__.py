@@ -4,12 +4,12 @@ import os
 
 from holdall.abc import Capability
 from holdall.errors import HoldallError, UntrustedStoreError
-from holdall.persisters.sqlite._place import find_record
+from holdall.persisters.sqlite._place import as_id, as_text, find_record
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import Sessions
 from holdall.persisters.sqlite._upkeep import SqliteUpkeep
 
-__all__ = ["SqlitePersister", "recorded"]
+__all__ = ["SqlitePersister", "as_id", "as_text", "recorded"]
 
 
 class SqlitePersister(SqliteUpkeep):

@@ -10,6 +10,7 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import HoldallError, UnsupportedError
 from holdall.persisters.sqlite._batches import BATCH, Batch, size_of
 from holdall.persisters.sqlite._files import StagedFile, new_name
+from holdall.persisters.sqlite._place import as_id
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import clock
@@ -52,6 +53,19 @@ class SqliteLarge(SqliteReading):
             for part in parts:
                 blob.write(part)
         return self._droppable(connection, number)
+
+    def move_apart(self, id: str) -> None:
+        """Move data that lie in one row with their id to the table for large ones; the etag stays."""
+
+        def move(session: Session) -> None:
+            with session.transaction() as connection:
+                rows = connection.execute(self._sql.get, (as_id(id),)).fetchall()
+                if rows and type(rows[0][0]) is bytes:
+                    number = self._add_large(connection, rows[0][0])
+                    connection.execute(self._sql.replace_data, (number, as_id(id)))
+
+        self._check_writable()
+        self._run(move, f"{id!r:.120} cannot be moved")
 
     def _droppable(self, connection: sqlite3.Connection, number: int | None) -> int:
         """See that large data go when their item does."""

@@ -135,6 +135,54 @@ class SqlitePlace(Persister):
         if self.files is not None:
             self.files.close()
 
+    def execute(self, statement: str, *arguments: Any) -> list[Any]:
+        """Run a statement of SQL on the database, in the transaction of this thread if there is one.
+
+        For those who keep tables of their own beside the table of this place.
+
+        Parameters
+        ----------
+        statement
+            The statement.
+        arguments
+            What is bound to its question marks.
+
+        Returns
+        -------
+        list
+            The rows that it gives.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If SQLite refuses it.
+        """
+        what = "the database cannot be used"
+        try:
+            session = self._sessions.local.session
+            with session.lock:
+                return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
+        except AttributeError:
+            pass  # the first use by this thread
+        except sqlite3.Error as error:
+            self._note_undone(session)
+            if not session.closed:
+                raise self._sessions.translated(error, what) from error
+        return self._run(  # type: ignore[no-any-return]
+            lambda session: session.execute(statement, arguments).fetchall(), what
+        )
+
+    def limit_log(self, nbytes: int) -> None:
+        """Keep the write-ahead log of this handle's connections shorter than they would by themselves.
+
+        Parameters
+        ----------
+        nbytes
+            About how many bytes it may have; at least 900 pages are kept.
+        """
+        self._sessions.log_pages = min(self._sessions.log_pages, max(900, nbytes // 4096))
+        self.close()  # the next use opens connections that know it
+
     # ------------------------------------------------------------------ the table
 
     def _prepare(self, session: Session) -> None:

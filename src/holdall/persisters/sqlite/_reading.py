@@ -48,6 +48,17 @@ class SqliteReading(SqlitePlace):
                 return row[0]
         return self._get(id, limit)
 
+    def look(self, id: str) -> Any:
+        """Return data that lie in one row with their id, the number of others, or None if there are none."""
+        try:
+            session = self._sessions.local.session
+            with session.lock:
+                row = session.execute(self._sql.get, (id,)).fetchone()
+        except (AttributeError, sqlite3.Error, UnicodeEncodeError):
+            rows = self._rows(self._sql.get, as_id(id))
+            row = rows[0] if rows else None
+        return None if row is None else row[0]
+
     def _get(self, id: Any, limit: int) -> Any:
         """Give the data of an id, those of over `limit` bytes as a file."""
         gone = None

@@ -18,7 +18,7 @@ TABLES = "holdall"
 #: table in its page of 4096 bytes (https://sqlite.org/fileformat2.html#b_tree_pages); some go to its head.
 INLINE = 960
 
-_TAKEN = (":large", ":deleted", ":replaced", ":files", ":dropped")
+_TAKEN = (":large", ":deleted", ":replaced", ":files", ":dropped", ":bound", ":total")
 #: Rows that one statement of a bulk write stores.
 ROWS = 100
 
@@ -103,6 +103,7 @@ class Statements:
         self.write = f"{insert} {replace} RETURNING version"
         self.insert = f"{insert} ON CONFLICT DO NOTHING RETURNING version"
         self.swap = f"UPDATE {items} SET version = ?, data = ? WHERE id = ? AND version = ?"
+        self.replace_data = f"UPDATE {items} SET data = ? WHERE id = ?"
         self.modify = (
             f"UPDATE {items} SET version = max(version + 1, ?), data = holdall_change(data) WHERE id = ?"
         )

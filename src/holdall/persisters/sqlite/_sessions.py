@@ -23,6 +23,7 @@ from holdall.persisters.sqlite._session import (
     tick,
 )
 
+_PAGE = 4096  # bytes
 _LOG_LEFT = 64 << 20  # bytes that the write-ahead log keeps when it was longer
 # Measured with 100,000 values of 100 B, to SQLite's default of 1,000: single writes on a disk take 0.74 of
 # the time.
@@ -65,6 +66,7 @@ class Sessions:
         self.path = path
         self.timeout = timeout
         self.local = threading.local()
+        self.log_pages = _CHECKPOINT
         self._sync = sync
         self._read_only = read_only
         self._guard = guard
@@ -219,8 +221,9 @@ class Sessions:
             # (https://sqlite.org/pragma.html#pragma_synchronous); a file system without it gets FULL.
             full = self._sync or mode != "wal"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-            connection.execute(f"PRAGMA journal_size_limit = {_LOG_LEFT}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+            left = _LOG_LEFT if self.log_pages == _CHECKPOINT else self.log_pages * _PAGE
+            connection.execute(f"PRAGMA journal_size_limit = {left}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {self.log_pages}")
             connection.create_function("holdall_now", 0, clock)
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
 
