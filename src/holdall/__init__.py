@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         StoreUnavailableError,
         UnsupportedError,
         UntrustedStoreError,
+        ValueTooLargeError,
     )
     from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
     from holdall.memo import memoize
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from holdall.stores.null import NullStore
     from holdall.stores.s3 import S3Store
     from holdall.stores.script import ScriptStore
+    from holdall.stores.spill import SpillStore
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
     from holdall.value import Value
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
 _errors = (
     "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
     "OutcomeUnknownError ReadOnlyError SerializationError StoreFullError StoreNotFoundError "
-    "StoreUnavailableError UnsupportedError UntrustedStoreError"
+    "StoreUnavailableError UnsupportedError UntrustedStoreError ValueTooLargeError"
 )
 _conditional = (
     "ALWAYS_RETRIEVE ANY_ETAG DELETE_CURRENT ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED "
@@ -93,6 +95,7 @@ _home = {
         "stores.null": "NullStore",
         "stores.s3": "S3Store",
         "stores.script": "ScriptStore",
+        "stores.spill": "SpillStore",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
         "value": "Value",
@@ -140,6 +143,7 @@ __all__ = [
     "ScriptStore",
     "SerializationError",
     "Serializer",
+    "SpillStore",
     "Stat",
     "Store",
     "StoreFullError",
@@ -151,6 +155,7 @@ __all__ = [
     "UnsupportedError",
     "UntrustedStoreError",
     "Value",
+    "ValueTooLargeError",
     "ZipStore",
     "__version__",
     "filt_iter",

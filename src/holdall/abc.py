@@ -70,6 +70,7 @@ class Capability(Enum):
     MTIME = "stats carry the time of the last modification"
     CHEAP_STAT = "`in`, `len` and `stat` never read data"
     STREAMING = "`fetch` gives large data as a file, and writes take data in pieces"
+    TRANSACTIONS = "several writes are made as one, or none of them"
     CAS_THREADS = "compare-and-swap is linearizable among the threads of a process"
     CAS_HOST = "compare-and-swap is linearizable among the processes of a machine"
     CAS_WORLD = "compare-and-swap is linearizable among machines"
@@ -468,6 +469,18 @@ class Persister(Reader, MutableMapping[str, Any]):
         if actual != expected:
             raise conflict(self, id, expected, actual)
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one of all that this thread writes within the context: after an error, none of it happened.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place does not claim `Capability.TRANSACTIONS`.
+        """
+        raise UnsupportedError(
+            f"{self.place} has no transactions: each write stands for itself. A SQLiteStore has them",
+        )
+
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items; what was stored before an error stays stored."""
         for id, data in items:
@@ -771,6 +784,9 @@ class PersisterWrapper(Persister):
         if self._changes("remove"):
             return super().discard(id)
         return self._writable().discard(id)  # type: ignore[no-any-return]
+
+    def transaction(self) -> AbstractContextManager[None]:  # docstring inherited
+        return self._writable().transaction()  # type: ignore[no-any-return]
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         if self._changes("write", "put"):

@@ -15,7 +15,8 @@ Each leaf is also the built-in exception that a user would catch without knowing
      │   ├─ StoreNotFoundError FileNotFoundError      there is nothing at that place
      │   ├─ StoreFullError                            no room left; what was stored is untouched
      │   └─ OutcomeUnknownError                       the write may or may not have happened
-     └─ UntrustedStoreError    PermissionError        somebody else could have written what pickle would run
+     ├─ UntrustedStoreError    PermissionError        somebody else could have written what pickle would run
+     └─ ValueTooLargeError     ValueError             the value is larger than all that its place may hold
 
 An absent key is a plain ``KeyError`` with the user's key, as from a dict.
 """
@@ -37,6 +38,7 @@ __all__ = [
     "StoreUnavailableError",
     "UnsupportedError",
     "UntrustedStoreError",
+    "ValueTooLargeError",
 ]
 
 
@@ -79,6 +81,10 @@ class MismatchError(HoldallError, ValueError):
     A place was made with another serializer or key codec than it is opened with, or a value that is written
     once was written again and differs.
     """
+
+
+class ValueTooLargeError(HoldallError, ValueError):
+    """The value is larger than all that its place may hold. Nothing is changed."""
 
 
 class ConflictError(HoldallError, RuntimeError):

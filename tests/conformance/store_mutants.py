@@ -3,11 +3,11 @@
 `Sound` keeps the contract; all stores of one place share a dict.
 """
 
-import itertools
-import threading
+import copy
+from contextlib import contextmanager, nullcontext
 
-from conformance.mutants import PATIENCE, Meeting
-from holdall import ANY_ETAG, DELETE_CURRENT, ITEM_NOT_AVAILABLE, FileDirStore, Store
+from conformance.mutants import Meeting
+from holdall import ANY_ETAG, DELETE_CURRENT, ITEM_NOT_AVAILABLE, FileDirStore, SQLiteStore, Store
 from holdall.errors import InvalidKeyError
 from holdall.persisters.guards import AppendOnlyPersister
 
@@ -28,13 +28,20 @@ class SoundFiles(FileDirStore):
         super().__init__(place / "store", serializer="json", **options)
 
 
+class SoundTable(SQLiteStore):
+    """A store in a table."""
+
+    def __init__(self, place, **options):
+        super().__init__(place / "store.db", serializer="json", **options)
+
+
 MUTANTS = []
 
 
 def mutant(caught_by):
     def mark(cls):
-        cls.caught_by = caught_by
-        MUTANTS.append(cls)
+        marked = type(cls.__name__, (cls,), {"caught_by": caught_by})
+        MUTANTS.append(marked)
         return cls
 
     return mark
@@ -170,25 +177,10 @@ class TriesOnceTooOften(Sound):
 
 @mutant("test_no_transformation_of_threads_is_lost")
 class TransformsWithoutComparing(Sound):
-    """Loses one step, no more: as many as there are values would be as good as none."""
-
-    def __init__(self, place, **options):
-        super().__init__(place, **options)
-        self.callers, self.lock = itertools.count(), threading.Lock()
-        self.read, self.written = threading.Barrier(2), threading.Barrier(2)
-        self.lost = threading.Event()
-
     def transform_item(self, key, *, transformer, n_retries=6):
-        if next(self.callers) < 2:
-            new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
-            self.read.wait(PATIENCE)
-            self[key] = new
-            self.written.wait(PATIENCE)
-            self.lost.set()
-            return
-        self.lost.wait(PATIENCE)
-        with self.lock:
-            self[key] = transformer(self.get(key, ITEM_NOT_AVAILABLE))
+        new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
+        Meeting.at(self)
+        self[key] = new
 
 
 @mutant("test_clearing")
@@ -350,3 +342,114 @@ class UpdateDeletesFirst(Sound):
             if value is DELETE_CURRENT:
                 self[key] = value
         super().update([pair for pair in pairs if pair[1] is not DELETE_CURRENT], **named)
+
+
+@mutant("test_what_is_edited_is_stored_at_the_end")
+class EditsACopy(Sound):
+    @contextmanager
+    def edit(self, key, default=None):
+        with super().edit(key, default) as value:
+            yield copy.deepcopy(value)
+
+
+@mutant("test_an_edit_that_fails_stores_nothing")
+class StoresWhatWasEditedHalfway(Sound):
+    @contextmanager
+    def edit(self, key, default=None):
+        value = self.get(key, default)
+        try:
+            yield value
+        finally:
+            self[key] = value
+
+
+@mutant("test_an_edit_that_lost_its_race_is_refused")
+class EditsWithoutComparing(Sound):
+    @contextmanager
+    def edit(self, key, default=None):
+        value = self.get(key, default)
+        yield value
+        self[key] = value
+
+
+@mutant("test_an_edit_begins_with_its_default")
+class EditsTheDefaultItself(Sound):
+    def _copied(self, key, value):
+        return value
+
+
+@mutant("test_an_edit_begins_with_its_default")
+class EditsNothing(Sound):
+    def edit(self, key, default=None):
+        return super().edit(key, default)
+
+
+@mutant("test_what_cannot_change_in_place_is_not_edited")
+class EditsText(Sound):
+    @contextmanager
+    def edit(self, key, default=None):
+        yield self.get(key, default)
+
+
+@mutant("test_increment_adds_and_gives_the_sum")
+class IncrementGivesWhatWas(Sound):
+    def increment(self, key, by=1, default=0):
+        return super().increment(key, by, default) - by
+
+
+@mutant("test_what_is_no_number_is_not_incremented")
+class IncrementsText(Sound):
+    def increment(self, key, by=1, default=0):
+        new = self.get(key, default) + (str(by) if isinstance(self.get(key), str) else by)
+        self[key] = new
+        return new
+
+
+@mutant("test_no_increment_of_threads_is_lost")
+class IncrementsWithoutComparing(Sound):
+    def increment(self, key, by=1, default=0):
+        new = self.get(key, default) + by
+        Meeting.at(self)
+        self[key] = new
+        return new
+
+
+@mutant("test_a_place_without_transactions_says_so")
+class PretendsToHaveTransactions(Sound):
+    def transaction(self):
+        return nullcontext()
+
+
+@mutant("test_a_transaction_that_fails_was_not")
+@mutant("test_nobody_sees_half_a_transaction")
+@mutant("test_transactions_of_threads_follow_each_other")
+class WritesAtOnce(SoundTable):
+    def transaction(self):
+        return nullcontext()
+
+
+@mutant("test_a_transaction_is_made_whole")
+class UndoesAllTransactions(SoundTable):
+    @contextmanager
+    def transaction(self):
+        before = dict(self.items())
+        yield
+        self.clear()
+        self.update(before)
+
+
+@mutant("test_a_transaction_in_a_transaction_is_a_part_of_it")
+class UndoesOnlyAllOfIt(SoundTable):
+    inside = False
+
+    @contextmanager
+    def transaction(self):
+        if self.inside:
+            yield
+            return
+        with super().transaction():
+            self.inside = True
+            try:
+                yield
+            finally:
+                self.inside = False

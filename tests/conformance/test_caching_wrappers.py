@@ -1,12 +1,21 @@
 """Stores with caches, buffers, expiry and layers are stores: they pass the one suite."""
 
+import re
 import types
 
 import pytest
 from hypothesis import strategies as st
 
 from exploring import examples
-from holdall import FileDirStore, MemoryStore, PersisterWrapper, Store
+from holdall import (
+    FileDirStore,
+    MemoryStore,
+    PersisterWrapper,
+    ReadOnlyError,
+    SQLiteStore,
+    Store,
+    UnsupportedError,
+)
 from holdall.abc import Capability
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.mapping import MappingPersister
@@ -260,6 +269,22 @@ class TestPartOfACachedStore(StoreContract):
 
 def claims(store):
     return store._persister.capabilities
+
+
+def test_wrappers_that_remember_have_no_transactions(tmp_path):
+    table = SQLiteStore(tmp_path / "store.db")
+    assert Capability.TRANSACTIONS in claims(table)
+    for plain in (Store(table), table.get_subdict("a"), expiring(table, ttl=1)):
+        assert Capability.TRANSACTIONS in claims(plain)
+        with plain.transaction():
+            plain["x"] = 1
+        assert plain.pop("x") == 1
+    for remembers in (cached_keys(table), cached_values(table), write_back(table), overlay(table, table)):
+        assert Capability.TRANSACTIONS not in claims(remembers)
+        with pytest.raises(UnsupportedError, match=re.escape(table.path)), remembers.transaction():
+            pytest.fail("the block must not run")
+    with pytest.raises(ReadOnlyError), read_only(table).transaction():
+        pytest.fail("the block must not run")
 
 
 def test_wrappers_claim_what_is_true_of_them(tmp_path):

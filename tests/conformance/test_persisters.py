@@ -17,6 +17,7 @@ from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.null import NullPersister
 from holdall.persisters.script import ScriptPersister
 from holdall.persisters.sqlite import SqlitePersister
+from holdall.stores.sqlite import database
 from holdall.testing import PersisterContract
 
 
@@ -82,6 +83,34 @@ class TestSqliteWithLargeData(PersisterContract):
 
     def data(self, number):
         return b"%d" % number + b" " * 3000
+
+
+class TestSqliteWithFiles(PersisterContract):
+    """Each datum lies in a file of its own beside the database."""
+
+    def open(self, place):
+        return database(place / "store.db", files_from=1000)
+
+    def data(self, number):
+        return b"%d" % number + b" " * 3000
+
+    def raw_read(self, place, id):
+        with open(self.open(place).file_of(id), "rb") as file:
+            return file.read()
+
+    def break_place(self, place):
+        (place / "store.db").rename(place / "moved.db")
+        (place / "store.db").write_text("no database")
+
+
+class TestSqliteWithFilesForSome(PersisterContract):
+    """Every second datum lies in a file, of a table of its own."""
+
+    def open(self, place):
+        return database(place / "store.db", table="a table", durability="power", guard=True, files_from=2000)
+
+    def data(self, number):
+        return b"%d" % number + b" " * 3000 * (number % 2)
 
 
 class TestSqliteReadOnly(PersisterContract):

@@ -99,6 +99,16 @@ class TestSQLiteStoreOfAnyKeys(StoreContract):
         return SQLiteStore(place / "store.db")
 
 
+class TestSQLiteStoreWithFiles(StoreContract):
+    values = ("one" * 1000, "two", "three" * 1000)
+
+    def open(self, place):
+        return SQLiteStore(place / "store.db", files_from=1000)
+
+    def open_with(self, place, **options):
+        return SQLiteStore(place / "store.db", files_from=1000, **options)
+
+
 @pytest.mark.soak
 class TestPartOfASQLiteStore(StoreContract):
     def open(self, place):

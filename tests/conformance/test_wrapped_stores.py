@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, Store
+from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, SQLiteStore, Store
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads
 from holdall.wrappers import (
@@ -125,6 +125,11 @@ class TestJsonOverADict(StoreContract):
 class TestFunctionsOverFiles(StoreContract):
     def open(self, place):
         return functions(keyed(FileDirStore(place / "store", serializer="json")))
+
+
+class TestAllOfThemAroundADatabase(StoreContract):
+    def open(self, place):
+        return tall(SQLiteStore(place / "store.db"))
 
 
 class TestAWrappedClass(StoreContract):

@@ -6,6 +6,7 @@ import random
 import signal
 import sqlite3
 import struct
+import sys
 import threading
 import time
 
@@ -20,6 +21,7 @@ KEYS = {
     "transform": ["a", "b", "big-1"],
     "delete": ["a", "x/b", "big-1"],
     "update": ["a", "b", "c", "big-1", "huge-1"],
+    "transaction": ["a", "b", "big-1"],
 }
 _SIZES = {"big": 300_000, "huge": 3_000_000}
 _ACK = struct.Struct("<IQ")
@@ -55,8 +57,8 @@ def _late_write(store, key, value):
 def _write_for_ever(path, kind, counts, pipe):
     store = open_store(path)
     while True:
-        if kind == "update":
-            _update(store, counts, pipe)
+        if kind in {"update", "transaction"}:
+            _update(store, counts, pipe, one_by_one=kind == "transaction")
             continue
         for number, key in enumerate(KEYS.get(kind, KEYS["large"])):
             counts[key] += 1
@@ -74,10 +76,16 @@ def _write_for_ever(path, kind, counts, pipe):
             os.write(pipe, _ACK.pack(number, counts[key]))
 
 
-def _update(store, counts, pipe):
+def _update(store, counts, pipe, *, one_by_one):
     for key in counts:
         counts[key] += 1
-    store.update({key: stamped(key, count) for key, count in counts.items()})
+    items = {key: stamped(key, count) for key, count in counts.items()}
+    if one_by_one:
+        with store.transaction():
+            for key, value in items.items():
+                store[key] = value
+    else:
+        store.update(items)
     os.write(pipe, b"".join(_ACK.pack(number, count) for number, count in enumerate(counts.values())))
 
 
@@ -147,9 +155,14 @@ class Litter:
         """Close the store, which was opened after a kill, and give what is wrong with its place."""
         if self.bystander is None:
             wrong = store.check()
+            beside = f"{self.path}-files"
+            used = {os.path.relpath(file, beside) for file in map(store.file_of, store) if file}
             store.close()
+            wrong += [f"unused file: {file}" for file in files_below(beside) - used - {".holdall/store.json"}]
             names = set(os.listdir(os.path.dirname(self.path)))
-            return wrong + [f"foreign files: {names}" for _ in names - {os.path.basename(self.path)}]
+            expected = {os.path.basename(path) for path in (self.path, beside)}
+            names = {name for name in names if ".model." not in name}
+            return wrong + [f"foreign files: {names}" for _ in names - expected]
         files = {os.path.relpath(store.file_of(key), store.path) for key in (*counts, "bystander", "next")}
         store.close()
         foreign = files_below(self.path) - files - {".holdall/store.json"}
@@ -180,7 +193,7 @@ def _inspect(path, kind, counts, litter, report):
             wrong += _judge(kind, key, count, value)
         found.add(value and value["count"])
         counts[key] = value["count"] if value else count + (count % 4 == 3)
-    if kind == "update" and len(found) != 1:
+    if kind in {"update", "transaction"} and len(found) != 1:
         wrong.append(f"half an update: {found}")
     if not set(store) <= {*counts, "bystander", "next"}:
         wrong.append(f"foreign keys: {set(store)}")
@@ -271,3 +284,66 @@ def interrupt_writes(_number, path, times, seed):
     if isinstance(store, FileDirStore):
         return wrong + ["unfinished file kept" for _ in leftovers(path)]
     return wrong + store.check()
+
+
+# ---------------------------------------------------------------------- death at each step
+
+
+STEPS = {
+    "insert": lambda store: store.__setitem__("x", stamped("big", 2)),
+    "replace": lambda store: store.__setitem__("old", stamped("big", 2)),
+    "shrink": lambda store: store.__setitem__("old", stamped("a", 2)),
+    "delete": lambda store: store.__delitem__("old"),
+    "swap": lambda store: store.transform_item("old", transformer=lambda _: stamped("big", 2)),
+    "update": lambda store: store.update({"old": stamped("a", 2), "x": stamped("big", 2)}),
+    "clear": lambda store: store.clear(),
+}
+
+
+def die_at_each_step(_number, path, step, stride):
+    """Let a writer die before each so-manieth call into C of one write.
+
+    Gives what is wrong then, and how many calls there are.
+    """
+    write, wrong = STEPS[step], []
+    for count in range(0, 10_000, stride):
+        with open_store(path) as store:
+            store.clear()
+            store["old"] = stamped("big", 1)
+            before = dict(store.items())
+            with open_store(f"{path}.model.files.db") as model:
+                model.clear()
+                model.update(before)
+                write(model)
+                after = dict(model.items())
+        pid = os.fork()
+        if pid == 0:
+            _write_and_die(path, write, count)
+        _, status = os.waitpid(pid, 0)
+        with open_store(path) as store:
+            found = dict(store.items())
+            if found not in ([before, after] if status else [after]):
+                wrong.append(f"{step} {count}: {found!r:.80}")
+            wrong += [f"{step} {count}: {problem}" for problem in Litter(path).problems(store, {})]
+        if status == 0:
+            return wrong, count
+    return ["it never came to its end"], 0
+
+
+def _write_and_die(path, write, count):
+    store = open_store(path)
+    left = [count]
+
+    def look(_frame, event, _what):
+        if event == "c_call":
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        sys.setprofile(look)
+        write(store)
+        sys.setprofile(None)
+        os._exit(0)
+    finally:
+        os._exit(1)

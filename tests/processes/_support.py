@@ -144,7 +144,12 @@ def _lead():
 
 
 def open_store(path, **options):
-    """Open a store of the kind that the path tells: a SQLite file ``*.db``, or a folder."""
+    """Open a store of the kind that the path tells: a SQLite file ``*.db``, or a folder.
+
+    One called ``*.files.db`` keeps large values in files beside it.
+    """
+    if str(path).endswith(".files.db"):
+        options["files_from"] = 1000
     return (SQLiteStore if str(path).endswith(".db") else FileDirStore)(path, **options)
 
 

@@ -4,10 +4,12 @@ from collections import Counter
 
 import pytest
 
+from processes._killers import STEPS
 from processes._support import crew
 
 # update() is one transaction in SQLite only. The ordinary run takes one seed of each kind. With the others,
-# that is 5 kinds x 4 seeds x 25 kills = 500 in folders, and 5 x 2 x 15 = 150 in SQLite files.
+# that is 5 kinds x 4 seeds x 25 kills = 500 in folders, and 5 x 2 x 15 = 150 in SQLite files; databases with
+# files beside them have 5 x 20 = 100 in all.
 KINDS = [
     pytest.param(
         seed, name, kind, kills, marks=[pytest.mark.soak] if seed else [], id=f"{name}-{kind}-{seed}"
@@ -15,6 +17,7 @@ KINDS = [
     for name, kinds, seeds, kills in (
         ("store", ("small", "large", "nested", "transform", "delete"), 4, 25),
         ("store.db", ("small", "huge", "transform", "delete", "update"), 2, 15),
+        ("store.files.db", ("huge", "transform", "delete", "update", "transaction"), 1, 20),
     )
     for kind in kinds
     for seed in range(seeds)
@@ -43,3 +46,12 @@ def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, name,
     """Ctrl-C ends a write, not the process: others must not wait for it afterwards."""
     [wrong] = crew("_killers.interrupt_writes", str(tmp_path / name), times, seed)
     assert Counter(wrong) == Counter()
+
+
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_writer_may_die_before_any_call(tmp_path, step, stride):
+    """A database with files beside it: each write is whole or was not, and leaves no file of no item."""
+    [(wrong, calls)] = crew("_killers.die_at_each_step", str(tmp_path / "store.files.db"), step, stride)
+    assert wrong == []
+    assert calls > 10

@@ -53,11 +53,12 @@ WRITES = [write, write_if, transform, update, stream, many_small]
 # ---------------------------------------------------------------------- full
 
 
+@pytest.mark.parametrize("files_from", [None, 1000])
 @pytest.mark.parametrize("durability", ["process", "power"])
 @pytest.mark.parametrize("overwrite", WRITES)
-def test_a_full_disk_keeps_the_old_value(disk, overwrite, durability):
+def test_a_full_disk_keeps_the_old_value(disk, overwrite, durability, files_from):
     small = disk("size=3m")
-    store = SQLiteStore(small / "store.db", serializer="bytes", durability=durability)
+    store = SQLiteStore(small / "store.db", serializer="bytes", durability=durability, files_from=files_from)
     store["a/key"] = b"old" * 1000
     ballast = fill(small)
     with pytest.raises(StoreFullError) as caught:

@@ -29,6 +29,7 @@ BUILT_INS = {
     "StoreFullError": (OSError,),
     "OutcomeUnknownError": (OSError,),
     "UntrustedStoreError": (PermissionError,),
+    "ValueTooLargeError": (ValueError,),
 }
 
 

@@ -553,7 +553,7 @@ class TestUpdate:
     @pytest.fixture(autouse=True)
     def _batches(self, monkeypatch):
         """Let an update take several batches."""
-        monkeypatch.setattr("holdall.persisters.sqlite._writing._BATCH", 10_000)
+        monkeypatch.setattr("holdall.persisters.sqlite._batches.BATCH", 10_000)
 
     def items(self, count=COUNT):
         chosen = random.Random(1)

@@ -104,7 +104,8 @@ class Core:
         self._name = options.name or full_name(function)
         if self._name is None and options.place is not None:
             raise InvalidArgumentError(f"{function!r:.80} has no name to find its results by: give name=")
-        self._hot = Hot(options.memory_limit, options.max_bytes)
+        self._max_bytes = options.nbytes
+        self._hot = Hot(options.memory_limit, options.nbytes)
         self._quick = self._hot.quick
         self._flights = Flights()
         self._warned = False
@@ -300,7 +301,7 @@ class Core:
             with self._opening:
                 if self._store is _UNKNOWN:
                     place = self._options.place
-                    self._store = None if place is None else open_store(place)
+                    self._store = None if place is None else open_store(place, self._max_bytes)
         return self._store
 
     @property

@@ -36,7 +36,7 @@ def memoize(
     version: str | int | None = None,
     name: str | None = None,
     maxsize: int | None = AUTOMATIC,
-    max_bytes: int | None = None,
+    max_bytes: float | str | None = None,
     cache_if: Callable[[Any], Any] | None = None,
     lock: bool = True,
     copy: bool = False,
@@ -70,7 +70,10 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         How many results memory holds at the most; None for any number. Unless told, 10,000 beside a store
         and any number without one.
     max_bytes
-        How many bytes the results in memory take at the most, by estimate; None for any.
+        How many bytes the results take at the most, a number or text such as ``"500MB"``: in memory, by
+        estimate, and, where `place` is a path, in its file or folder, which all functions share that are
+        given the same path and bound. What was not used for longest goes. None for any number. A store that
+        you give is bounded by `holdall.wrappers.bounded`.
     cache_if
         A function of the result that tells whether to keep it.
     lock

@@ -22,13 +22,13 @@ __all__ = ["MISSING", "Entries", "open_store"]
 MISSING: Any = object()
 
 # Functions with one place share its store, and so its connections.
-_stores: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_stores: WeakValueDictionary[tuple[str, int | None], Any] = WeakValueDictionary()
 _opening = threading.RLock()
 
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
-def open_store(place: Any) -> Any:
+def open_store(place: Any, max_bytes: int | None = None) -> Any:
     """Give the store of a place.
 
     Parameters
@@ -36,6 +36,8 @@ def open_store(place: Any) -> Any:
     place
         A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or
         ``.sqlite3``, else of a folder.
+    max_bytes
+        How many bytes the place of a path may hold; None for any.
     """
     if isinstance(place, Store):
         return place
@@ -43,9 +45,14 @@ def open_store(place: Any) -> Any:
         return Store(place)
     path = os.path.abspath(place)
     with _opening:
-        store = _stores.get(path)
+        store = _stores.get((path, max_bytes))
         if store is None:
-            store = _stores[path] = _open_path(path)
+            store = _open_path(path)
+            if max_bytes:  # 0 keeps nothing in memory
+                from holdall.wrappers.bounding import bounded  # noqa: PLC0415  (only for who asks for a bound)
+
+                store = bounded(store, max_bytes=max_bytes)
+            _stores[path, max_bytes] = store
         return store
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from holdall._eviction.amounts import parse_size
 from holdall.errors import InvalidArgumentError
 
 __all__ = ["AUTOMATIC", "Options"]
@@ -35,7 +36,7 @@ class Options:
     version: str | int | None = None
     name: str | None = None
     maxsize: Any = AUTOMATIC
-    max_bytes: int | None = None
+    max_bytes: float | str | None = None
     cache_if: Callable[[Any], Any] | None = None
     lock: bool = True
     copy: bool = False
@@ -48,6 +49,11 @@ class Options:
             check = _CHECKS.get(field.name)
             if check is not None and value is not None and not check[0](value):
                 raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
+
+    @property
+    def nbytes(self) -> int | None:
+        """How many bytes memory, and the place of a path, may hold."""
+        return None if self.max_bytes is None else parse_size(self.max_bytes, "max_bytes=")
 
     @property
     def memory_limit(self) -> int | None:
@@ -65,6 +71,13 @@ def _whole(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _size(value: Any) -> bool:
+    try:
+        return parse_size(value) >= 0
+    except InvalidArgumentError:
+        return False
+
+
 def _flag(value: Any) -> bool:
     return type(value) is bool
 
@@ -76,7 +89,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "version": (lambda v: type(v) in {str, int} and v != "", 'text, a number, "source" or None'),
     "name": (lambda v: isinstance(v, str) and v != "", "text"),
     "maxsize": (lambda v: v is AUTOMATIC or _whole(v), "a number of results, or None"),
-    "max_bytes": (_whole, "a number of bytes, or None"),
+    "max_bytes": (_size, 'a number of bytes, text such as "500MB", or None'),
     "cache_if": (callable, "a function of the result"),
     "lock": (_flag, "True or False"),
     "copy": (_flag, "True or False"),

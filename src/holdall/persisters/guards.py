@@ -12,6 +12,7 @@ __all__ = ["AppendOnlyPersister", "ReadOnlyPersister"]
 
 _WRITING = {
     Capability.WRITABLE,
+    Capability.TRANSACTIONS,
     Capability.CAS_THREADS,
     Capability.CAS_HOST,
     Capability.CAS_WORLD,
@@ -53,6 +54,9 @@ class ReadOnlyPersister(PersisterWrapper):
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         del expected
         self._refuse(f"{id!r} stays as it is")
+
+    def transaction(self) -> NoReturn:  # docstring inherited
+        self._refuse("there is nothing to make one of")
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         for id, data in items:

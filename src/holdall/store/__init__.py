@@ -7,6 +7,7 @@ from holdall.store._conditional import StoreConditional
 from holdall.store._display import StoreDisplay
 from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
+from holdall.store._verbs import StoreVerbs
 
 __all__ = ["Store"]
 
@@ -17,6 +18,7 @@ V = TypeVar("V")
 class Store(
     StoreMapping[K, V],
     StoreConditional[K, V],
+    StoreVerbs[K, V],
     StoreHierarchy[K, V],
     StoreDisplay[K, V],
 ):

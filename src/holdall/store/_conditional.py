@@ -303,9 +303,7 @@ class StoreConditional(StorePipeline[K, V]):
                         lost.actual,
                         attempts,
                     ) from lost
-            if attempts > 1:  # the first race may be chance, the next ones are a crowd
-                pause = min(_FIRST_PAUSE * 2**attempts, _LONGEST_PAUSE)
-                time.sleep(random.uniform(0, pause))  # noqa: S311  (jitter, not a secret)
+            pause(attempts)
 
     # ------------------------------------------------------------------ pieces
 
@@ -341,6 +339,13 @@ class StoreConditional(StorePipeline[K, V]):
             self._persister.remove(id, actual)
         except KeyError:
             raise ConflictError(f"{id!r:.120} in {self._place} is gone", ITEM_NOT_AVAILABLE) from None
+
+
+def pause(attempts: int) -> None:
+    """Wait a little after a lost race, so that a crowd spreads out."""
+    if attempts > 1:  # the first race may be chance, the next ones are a crowd
+        longest = min(_FIRST_PAUSE * 2 ** min(attempts, 10), _LONGEST_PAUSE)
+        time.sleep(random.uniform(0, longest))  # noqa: S311  (jitter, not a secret)
 
 
 def _check(condition: Any, expected: Any, retrieve: Any) -> None:

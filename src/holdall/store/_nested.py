@@ -1,6 +1,7 @@
 """What a store can be made over: a persister, any mapping, or another store with all that it knows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from holdall.abc import Capability, Persister, Reader
@@ -105,6 +106,9 @@ class StorePersister(Persister):
 
     def __delitem__(self, id: Any) -> None:
         del self.mapping[id]
+
+    def transaction(self) -> AbstractContextManager[None]:  # docstring inherited
+        return self.mapping.transaction()  # type: ignore[no-any-return]
 
     def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
         self.mapping.update(items)

@@ -131,7 +131,7 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
 
     def _data_of_obj(self, obj: Any) -> Any:
         """Turn a value into what the persister keeps."""
-        return obj if self._serializer is None else self._serializer.parts(obj)
+        return obj if self._serializer is None else self._dumper(self._serializer)(obj)
 
     def _obj_of_data(self, data: Any) -> Any:
         """Turn what the persister keeps into a value."""
@@ -175,7 +175,7 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         self._decode_many = codec.decode_many if self._decode == codec.decode else None
         self._listed_by_codec = not outer.decoders and not decode_own
         self._inward, self._outward, self._proofs = outer.inward, outer.outward, outer.proofs
-        self._dump = dump_hook or (serializer.parts if serializer else None)
+        self._dump = dump_hook or (self._dumper(serializer) if serializer else None)
         self._load = load_hook or (serializer.loads if serializer else None)
         self._own_errors = (dump_hook is not None, load_hook is not None)
         limit = serializer.stream_from if serializer and not load_hook else None
@@ -188,6 +188,11 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         # CPython reads attributes some five times faster from a dict that no other instance shares keys with.
         methods = {name: MethodType(method, self) for name, method in self._methods.items()}
         object.__setattr__(self, "__dict__", {**vars(self), **methods})
+
+    def _dumper(self, serializer: Serializer[Any]) -> Unary:
+        """Give the function that makes data: in pieces, for a place that does not keep these as they are."""
+        in_pieces = Capability.STREAMING in self._persister.capabilities
+        return serializer.parts if in_pieces else serializer.dumps
 
     def _last_hooks(self) -> Hooks:
         return next(layer for layer in reversed(self._layers) if isinstance(layer, Hooks))

@@ -27,7 +27,7 @@ class FileDirStore(Store[K, V]):
     ----------
     path
         The folder; made by the first write. None for a private temporary one (mode 0700); its name is
-        in `path`.
+        in `path`, and it is deleted with the last handle of it, at the latest at the end of the process.
     serializer
         How values are written: a name (``"pickle"``, ``"json"``, ``"text"``, ``"bytes"``, ``"npy"``,
         ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None takes the one the

@@ -3,14 +3,16 @@
 import os
 from typing import Any, TypeVar
 
-from holdall.keys import AnyKeys, as_key_codec
+from holdall.keys import AnyKeys, PathKeys, as_key_codec
+from holdall.persisters.files import FilesPersister
 from holdall.persisters.sqlite import SqlitePersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._calls import missing
 from holdall.store._nested import ground
 from holdall.stores._recorded import check_recorded
 
-__all__ = ["SQLiteStore"]
+__all__ = ["SQLiteStore", "database"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,7 +25,8 @@ class SQLiteStore(Store[K, V]):
     ----------
     path
         The file; it and its folder are made if they are not there. None for a private temporary one;
-        its name is in `path`.
+        its name is in `path`, and it is deleted with the last handle of it, at the latest at the end of the
+        process.
     table
         The table in the file; one file may hold many stores.
     serializer
@@ -42,6 +45,10 @@ class SQLiteStore(Store[K, V]):
         Whether to load pickles from a file that other users could have written.
     timeout
         How long to wait for other writers, in seconds.
+    files_from
+        Size in bytes, over 960, from which a value is written to a file of its own, in a folder beside the
+        database: its name with ``-files`` after it. Large arrays are written and read as fast as files are,
+        and can be mapped into memory. None writes all to the database.
     value_type
         A class, or several, that all values must be instances of.
     append_only
@@ -69,6 +76,9 @@ class SQLiteStore(Store[K, V]):
     `durability`. Cost: one statement a read or write, about a tenth more than SQLite's own; values of over
     about 1,000 bytes cost a second one. Large values are written without a copy, and take their size once
     when they are read with ``[]``, `get`, `items` and `values`; `pop` holds the data, too.
+
+    With `files_from`, the database tells which file a value has, so that all of the above holds for large
+    values too. Move or copy the database together with its folder.
 
     Iteration goes in the order of the ids by pages of up to 1,000, and meets what is written ahead of it
     meanwhile: to write new keys on the way, iterate over ``list(store)``.
@@ -99,6 +109,7 @@ class SQLiteStore(Store[K, V]):
         read_only: bool = False,
         trust: bool = False,
         timeout: float = 60.0,
+        files_from: int | None = None,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
@@ -107,13 +118,14 @@ class SQLiteStore(Store[K, V]):
             serializer = check_recorded(name, f"table {table!r} in {path!s}")
         codec_of_values = get_serializer(serializer)
         codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
-        place = SqlitePersister(
+        place = database(
             path,
             table=table,
             durability=durability,
             guard=codec_of_values.executes_code and not trust,
             read_only=read_only,
             timeout=timeout,
+            files_from=files_from,
             record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
         )
         self._params = {
@@ -125,6 +137,7 @@ class SQLiteStore(Store[K, V]):
             "read_only": read_only,
             "trust": trust,
             "timeout": timeout,
+            "files_from": files_from,
             "value_type": value_type,
             "append_only": append_only,
         }
@@ -147,8 +160,37 @@ class SQLiteStore(Store[K, V]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the file and its write-ahead log take on the disk, all tables together."""
+        """Bytes that the database takes on the disk, all tables together, and the files of this one."""
         return self._database.nbytes
+
+    def file_of(self, key: K) -> str | None:
+        """Give the path of the file of its own in which a value lies; None if it lies in the database.
+
+        Such a file never changes; it is deleted when its item is deleted or gets another value. Map it, or
+        make a hard link to it, and the data stay.
+
+        Parameters
+        ----------
+        key
+            A key that is there.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+
+        Examples
+        --------
+        >>> store = SQLiteStore(serializer="bytes", files_from=1000)
+        >>> store.update(small=b"in the database", large=bytes(5000))
+        >>> store.file_of("small") is None, os.path.getsize(store.file_of("large"))
+        (True, 5000)
+        """
+        place, id = ground(self, self._id(key))
+        try:
+            return place.file_of(id)  # type: ignore[no-any-return]
+        except KeyError as error:
+            raise missing(key, error) from None
 
     def check(self) -> list[str]:
         """Look at every page of the file, and at what belongs together in the table.
@@ -180,3 +222,58 @@ class SQLiteStore(Store[K, V]):
             If others keep the database locked for longer than the timeout.
         """
         return self._database.vacuum()
+
+
+def database(
+    path: str | os.PathLike[str] | None,
+    *,
+    table: str = "items",
+    durability: str = "process",
+    guard: bool = False,
+    read_only: bool = False,
+    timeout: float = 60.0,
+    files_from: int | None = None,
+    record: dict[str, str] | None = None,
+) -> SqlitePersister:
+    """Make a persister of a database for small data and, beside it, a folder for large ones.
+
+    Parameters are those of `SqlitePersister`. The folder has the name of the database and ``-files`` after
+    it, and within it each table but ``"items"`` has a folder of its own. It is made by the first large data
+    of at least `files_from` bytes.
+
+    Examples
+    --------
+    >>> with database(None, files_from=1000) as place:
+    ...     place["small"], place["large"] = b"1", bytes(5000)
+    ...     place.file_of("small") is None, os.path.getsize(place.file_of("large"))
+    (True, 5000)
+    """
+    folder = _folder_beside(path, table)
+    there = folder is not None and os.path.isdir(folder)
+    if read_only:
+        files_from = None
+    files = None
+    if there or files_from is not None:
+        files = FilesPersister(folder, durability=durability, guard=guard, read_only=read_only)
+    return SqlitePersister(
+        path,
+        table=table,
+        durability=durability,
+        guard=guard,
+        read_only=read_only,
+        timeout=timeout,
+        record=record,
+        files=files,
+        files_from=files_from,
+    )
+
+
+def _folder_beside(path: Any, table: Any) -> str | None:
+    """Give the folder for the large data of a table; None for a temporary one."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(table, str):
+        return None  # the persister tells what is wrong
+    try:
+        folder = f"{os.path.realpath(os.fspath(path))}-files"
+    except (ValueError, TypeError):
+        return None
+    return folder if table == "items" else os.path.join(folder, PathKeys().encode(table))

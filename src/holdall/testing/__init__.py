@@ -24,6 +24,7 @@ for _module in (
     "_store_conditional",
     "_store_manners",
     "_store_options",
+    "_store_verbs",
 ):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 

@@ -36,7 +36,7 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
     finally:
         sys.setswitchinterval(interval)
     assert not any(thread.is_alive() for thread in threads), "a thread hangs"

@@ -22,9 +22,10 @@ from holdall.testing._races import in_threads
 from holdall.testing._store_conditional import ConditionalLaws
 from holdall.testing._store_manners import MannersLaws
 from holdall.testing._store_options import OptionLaws
+from holdall.testing._store_verbs import VerbLaws
 
 
-class StoreContract(ConditionalLaws, MannersLaws, OptionLaws):
+class StoreContract(ConditionalLaws, VerbLaws, MannersLaws, OptionLaws):
     """The laws of stores; subclass it and give `open`.
 
     Examples

@@ -5,6 +5,7 @@ not repeat a mistake of what it checks.
 """
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -300,19 +301,24 @@ class ConditionalLaws(StoreBase):
         assert same_items(store, model)
 
     def test_no_transformation_of_threads_is_lost(self, place: Path) -> None:
-        """Values only ever move on by one step at a time, so the steps add up."""
+        """Two threads that each move a value on by one step, again and again, move it on by two each time."""
         store = self.fresh(place, CAS_THREADS)
         key, ring = self.keys[0], list(self.values)
         store[key] = ring[0]
+        gate = threading.Barrier(2)
 
         def step(old: Any) -> Any:
             return ring[(ring.index(old) + 1) % len(ring)]
 
-        rounds = self.times(20)
-
         def work(_: int) -> None:
-            for _ in range(rounds * len(ring) + 1):
-                store.transform_item(key, transformer=step, n_retries=None)
+            try:
+                for number in range(1, self.times(60) + 1):
+                    gate.wait()
+                    store.transform_item(key, transformer=step, n_retries=None)
+                    gate.wait()
+                    assert store[key] == ring[2 * number % len(ring)], "a step was lost"
+            except BaseException:
+                gate.abort()
+                raise
 
-        in_threads(3, work)
-        assert store[key] == ring[3 % len(ring)]
+        in_threads(2, work)

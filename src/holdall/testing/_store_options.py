@@ -148,6 +148,15 @@ class OptionLaws(StoreBase):
             store.setdefault(self.absent, self.unstorable)
         assert same_items(store, model)
 
+    def test_a_large_value_comes_back_as_it_was(self, place: Path) -> None:
+        """What a serializer may hand over in pieces is stored whole, and is no view of the value."""
+        store = self.fresh(place, Capability.WRITABLE)
+        if not isinstance(self.values[0], str | bytes):
+            pytest.skip("values are neither text nor bytes")
+        large = self.values[0] * 70_000
+        store[self.absent] = large
+        assert store[self.absent] == large
+
     # ------------------------------------------------------------------ what is shown
 
     def test_what_is_shown_is_escaped_and_bounded(self, place: Path) -> None:

@@ -16,6 +16,7 @@ never changed. They compose in any order.
 """
 
 from holdall.wrappers._base import Decorator, Wrapper, wrapper
+from holdall.wrappers.bounding import BoundedStats, bounded
 from holdall.wrappers.buffer import write_back
 from holdall.wrappers.expiry import expiring
 from holdall.wrappers.guards import Checks, append_only, read_only, write_once, write_once_checks
@@ -27,6 +28,7 @@ from holdall.wrappers.transforms import filt_iter, wrap_keys, wrap_kvs
 from holdall.wrappers.values import cached_values
 
 __all__ = [
+    "BoundedStats",
     "Checks",
     "Decorator",
     "Stack",
@@ -35,6 +37,7 @@ __all__ = [
     "aliases",
     "append_only",
     "appendable",
+    "bounded",
     "cached_keys",
     "cached_values",
     "compose",

@@ -8,6 +8,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final
 
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, join_parts
@@ -187,7 +188,16 @@ class WriteBackPersister(PersisterWrapper):
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
         """What the inner persister claims, but for what others see of a write at once."""
-        return super().capabilities - {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
+        return super().capabilities - {
+            Capability.PERSISTENT,
+            Capability.TRANSACTIONS,
+            Capability.CAS_HOST,
+            Capability.CAS_WORLD,
+        }
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Refuse: what is remembered here would outlive a transaction that is undone."""
+        return Persister.transaction(self)
 
     def __getstate__(self) -> dict[str, Any]:
         self._buffer.push()

@@ -65,7 +65,7 @@ class OverlayPersister(Persister):
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
         """What all layers claim for reading, and those written to for writing."""
         first, *lower = [layer.capabilities for layer in self.layers]
-        every = first.intersection(*lower) - _CAS - {Capability.WRITABLE}
+        every = first.intersection(*lower) - _CAS - {Capability.WRITABLE, Capability.TRANSACTIONS}
         if any(Capability.WRITABLE not in layer.capabilities for layer in self.written):
             return every
         every |= {Capability.WRITABLE}

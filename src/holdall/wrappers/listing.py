@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
-from holdall.abc import Persister, PersisterWrapper, Unary
+from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.wrappers._base import over_itself, wrapper
@@ -59,6 +60,15 @@ class CachedKeysPersister(PersisterWrapper):
         self._picked: dict[Any, Any] | None = None
         self._busy: dict[Any, int] = {}  # writes under way, by name
         self._contested: set[Any] = set()  # names that several of them work on at once
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What the inner persister claims, but for transactions."""
+        return super().capabilities - {Capability.TRANSACTIONS}
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Refuse: what is remembered here would outlive a transaction that is undone."""
+        return Persister.transaction(self)
 
     def __getstate__(self) -> dict[str, Any]:
         unsaved = ("_lock", "_known", "_picked", "_busy", "_contested")

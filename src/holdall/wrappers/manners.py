@@ -82,14 +82,16 @@ def _verbs(*, value_first: bool = False, **words: Any) -> dict[str, Callable[...
     return {word: verbs[verb] for verb, word in given.items()}
 
 
-def _with(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], None]], Wrapper[P]]:
+def with_methods(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], None]], Wrapper[P]]:
+    """Make a wrapper of a function, as `wrapper` does, that also adds methods to the store."""
+
     def decorate(change: Callable[Concatenate[Any, P], None]) -> Wrapper[P]:
         return Wrapper(change, methods)
 
     return decorate
 
 
-@_with(_verbs)
+@with_methods(_verbs)
 def aliases(
     store: Any,
     *,
@@ -145,7 +147,7 @@ def _extend(self: Any, items: Iterable[Any]) -> None:
     self.update(map(self._item2kv, items))
 
 
-@_with(lambda **_: {"append": _append, "extend": _extend})
+@with_methods(lambda **_: {"append": _append, "extend": _extend})
 def appendable(store: Any, *, item2kv: Callable[[Any], tuple[Any, Any]]) -> None:
     """Let items be added as to a list, under keys that are made of them.
 

@@ -36,7 +36,12 @@ class FlatPersister(Persister):
     def __init__(self, inner: Any, levels: int | None) -> None:
         self.inner = inner
         self.levels = levels
-        without = {Capability.BYTES, Capability.STREAMING, Capability.CHEAP_STAT}
+        without = {
+            Capability.BYTES,
+            Capability.STREAMING,
+            Capability.CHEAP_STAT,
+            Capability.TRANSACTIONS,
+        }
         self.capabilities = inner.capabilities - without
 
     @property

@@ -5,9 +5,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
-from holdall.abc import Capability, PersisterWrapper
+from holdall.abc import Capability, Persister, PersisterWrapper
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import CorruptValueError, InvalidArgumentError
 from holdall.store import Store
@@ -101,6 +102,15 @@ class CachedValuesPersister(PersisterWrapper):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._reset()
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What the inner persister claims, but for transactions."""
+        return super().capabilities - {Capability.TRANSACTIONS}
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Refuse: what is remembered here would outlive a transaction that is undone."""
+        return Persister.transaction(self)
 
     # ------------------------------------------------------------------ the cache
 

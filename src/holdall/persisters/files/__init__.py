@@ -74,6 +74,16 @@ class FilesPersister(FilesWriting):
         },
     )
 
+    def file_of(self, id: str) -> str | None:
+        """Return the path of the file in which the data of an id lie, and nothing else; None if it is absent.
+
+        Parameters
+        ----------
+        id
+            The id to look for.
+        """
+        return os.path.join(self.path, id) if id in self else None
+
 
 def recorded(path: str | os.PathLike[str], option: str) -> Any:
     """Give an option with which a folder was made; None where there is no record of it.

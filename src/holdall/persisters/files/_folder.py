@@ -8,13 +8,13 @@ import errno
 import fcntl
 import itertools
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from holdall._temporary import TemporaryFolder
 from holdall.errors import InvalidKeyError, StoreFullError, StoreUnavailableError
 
 #: The one entry that holdall adds to a folder: record, lock, and workspaces of running writers.
@@ -59,6 +59,7 @@ class Folder:
     def __init__(self, path: str | None, *, sync: bool = False) -> None:
         self._path = path
         self._temporary = path is None
+        self._owner = None if path is None else TemporaryFolder.owner_of(path)
         self._sync = sync
         self.fd = -1
         self.workspace = -1
@@ -79,7 +80,8 @@ class Folder:
     def path(self) -> str:
         """The folder; a private temporary one is named, and made, when it is first asked for."""
         if self._path is None:
-            self._path = tempfile.mkdtemp(prefix="holdall-")
+            self._owner = TemporaryFolder()
+            self._path = os.path.join(self._owner.path, "store")
         return self._path
 
     @property
@@ -107,11 +109,10 @@ class Folder:
 
     def _make_root(self) -> None:
         path = self.path
+        if self._owner is not None:
+            self._owner.restore()
         if self._temporary:
-            try:
-                os.mkdir(path, 0o700)  # it was deleted
-            except FileExistsError:
-                pass
+            os.makedirs(path, 0o700, exist_ok=True)
             return
         made = []
         while not os.path.isdir(path):

@@ -31,6 +31,20 @@ from holdall.persisters.files._system import (
     write_all,
 )
 
+# What the system says where it does not make a hard link.
+_NO_LINK = frozenset(
+    {
+        errno.EXDEV,
+        errno.EPERM,
+        errno.EACCES,
+        errno.EMLINK,
+        errno.ENOTSUP,
+        errno.EOPNOTSUPP,
+        errno.ENOSYS,
+        errno.ENOENT,  # it was deleted meanwhile
+    },
+)
+
 
 class FilesWriting(FilesReading):
     """The part of `FilesPersister` that writes."""
@@ -98,6 +112,44 @@ class FilesWriting(FilesReading):
             raise self._write_error(error, id) from error
         except ValueError as error:  # NUL, or text that the file system cannot encode
             raise self._write_error(error, id) from error
+
+    def link(self, id: str, path: str) -> bool:
+        """Store, under an id, a file that is there already, by a hard link; tell whether that could be done.
+
+        Parameters
+        ----------
+        id
+            The id to write.
+        path
+            A file that nobody changes any more, as another `FilesPersister` has published it. It must be the
+            user's own.
+
+        Returns
+        -------
+        bool
+            False, and nothing is changed, where the system does not link: another file system, a file of
+            somebody else, too many links, or none at all.
+        """
+        folder = self._folder
+        name = next(self._names)
+        try:
+            try:
+                if os.stat(path, follow_symlinks=False).st_uid != self._uid:
+                    return False
+                if folder.workspace < 0:
+                    self._prepare(f"{id!r} cannot be written")
+                os.link(path, name, dst_dir_fd=folder.workspace, follow_symlinks=False)
+            except OSError as error:
+                if isinstance(error, HoldallError) or error.errno not in _NO_LINK:
+                    raise
+                return False
+            try:
+                self._publish(name, id, ANY_ETAG, wanted=False)
+            finally:
+                discard(name, folder.workspace)  # it stays when the id was this very file
+        except (OSError, ValueError) as error:
+            raise self._write_error(error, id) from error
+        return True
 
     def _finish(self, fd: int) -> None:
         """Give a written file its own nanosecond (see Notes of the class) and the durability asked for."""

@@ -4,12 +4,12 @@ import os
 
 from holdall.abc import Capability
 from holdall.errors import HoldallError, UntrustedStoreError
-from holdall.persisters.sqlite._place import find_record
+from holdall.persisters.sqlite._place import as_id, as_text, find_record
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import Sessions
 from holdall.persisters.sqlite._upkeep import SqliteUpkeep
 
-__all__ = ["SqlitePersister", "recorded"]
+__all__ = ["SqlitePersister", "as_id", "as_text", "recorded"]
 
 
 class SqlitePersister(SqliteUpkeep):
@@ -32,6 +32,12 @@ class SqlitePersister(SqliteUpkeep):
         How long to wait for other writers, in seconds.
     record
         Options that are recorded when the table is made, and compared when it is opened.
+    files
+        A persister that takes large data, such as a folder, which must have a `path` of its own and belongs
+        to this table. None keeps all in the database; data that lie in files already cannot be read then.
+    files_from
+        Size in bytes, over 960, from which data are written to `files`, each to a file of its own. None
+        writes no more files, and reads those that there are.
 
     Raises
     ------
@@ -51,6 +57,12 @@ class SqlitePersister(SqliteUpkeep):
     The etag is the version of the item: the time of the write in nanoseconds, asked for when the write
     has its turn, and at least one more than the version before it. A deleted item's version could come
     again only if the clock of the machine were set back and then struck the same nanosecond.
+
+    With `files`, the database alone tells which file an item has: the file gets its name in the transaction
+    that gives it to the item, and is deleted after the one that takes it away. So an item has its old or its
+    new data after a crash, wherever they lie, and conditional writes are as exact. What a killed writer left
+    over is deleted when the place is next opened. A file never changes: it may be mapped into memory, and
+    linked to (`file_of`). In a transaction that is going on, large data stay in the database.
 
     The file format of SQLite is described at https://sqlite.org/fileformat2.html; what holdall puts into
     it, on the page on formats.
@@ -72,6 +84,7 @@ class SqlitePersister(SqliteUpkeep):
             Capability.MTIME,
             Capability.CHEAP_STAT,
             Capability.STREAMING,
+            Capability.TRANSACTIONS,
             Capability.CAS_THREADS,
             Capability.CAS_HOST,
         },

@@ -4,11 +4,12 @@ import errno
 import json
 import os
 import sqlite3
-import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdall._places import check_record
+from holdall._temporary import TemporaryFolder
 from holdall.abc import Capability, Persister
 from holdall.conditional import Stat
 from holdall.errors import (
@@ -19,6 +20,7 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import Sessions
@@ -39,6 +41,8 @@ class SqlitePlace(Persister):
         read_only: bool = False,
         timeout: float = 60.0,
         record: Mapping[str, str] | None = None,
+        files: Persister | None = None,
+        files_from: int | None = None,
     ) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise UnsupportedError(
@@ -48,13 +52,19 @@ class SqlitePlace(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         if type(timeout) not in {int, float} or not 0 <= timeout < 1e6:
             raise InvalidArgumentError(f"timeout must be a number of seconds from 0, got {timeout!r}")
+        check_smallest(files, files_from)
         self.table = check_table(table)
         self.durability = durability
         self.guard = guard
         self.read_only = read_only
         self.timeout = timeout
         self.record = dict(record or {})
-        self.path = _checked_path(path, read_only=read_only)
+        if path is None and not read_only:
+            self._owner: TemporaryFolder | None = TemporaryFolder()
+            self.path = os.path.join(self._owner.path, "store.db")
+        else:
+            self.path = _checked_path(path, read_only=read_only)
+            self._owner = TemporaryFolder.owner_of(self.path)
         self._sql = Statements(self.table)
         self._sessions = Sessions(
             self.path,
@@ -63,14 +73,27 @@ class SqlitePlace(Persister):
             read_only=read_only,
             guard=guard,
             prepare=self._prepare,
+            owner=self._owner,
         )
         if read_only:
             self.capabilities = self.capabilities - {
                 Capability.WRITABLE,
+                Capability.TRANSACTIONS,
                 Capability.CAS_THREADS,
                 Capability.CAS_HOST,
             }
-        self._sessions.open()
+        self._units = threading.local()  # the session whose transaction this thread has begun
+        self.files = files
+        self.files_from = files_from
+        self._files = (
+            None if files is None else LargeFiles(files, files_from, self._sql, sync=durability == "power")
+        )
+        # Whether items may lose files: the same as _files.ready, but one look-up less in a small write.
+        self._watch = False
+        session = self._sessions.open()
+        if self._files is not None and not read_only and session.execute(self._sql.has_files).fetchall():
+            self._watch = self._files.ready = True
+            self._run(self._files.sweep, "what killed writers left cannot be deleted")
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {
@@ -80,6 +103,8 @@ class SqlitePlace(Persister):
             "read_only": self.read_only,
             "timeout": self.timeout,
             "record": self.record,
+            "files": self.files,
+            "files_from": self.files_from,
         }
         return _reopen, (type(self), self.path, options)
 
@@ -89,8 +114,8 @@ class SqlitePlace(Persister):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the file and its write-ahead log take on the disk."""
-        total = 0
+        """Bytes that the file, its write-ahead log and the files beside it take on the disk."""
+        total = int(self._rows(self._sql.size_of_files)[0][0])
         real = os.path.realpath(self.path)  # the log lies beside the file itself
         for path in (real, f"{real}-wal"):
             try:
@@ -107,6 +132,56 @@ class SqlitePlace(Persister):
     def close(self) -> None:
         """Close the connections of all threads; the next use opens new ones."""
         self._sessions.close()
+        if self.files is not None:
+            self.files.close()
+
+    def execute(self, statement: str, *arguments: Any) -> list[Any]:
+        """Run a statement of SQL on the database, in the transaction of this thread if there is one.
+
+        For those who keep tables of their own beside the table of this place.
+
+        Parameters
+        ----------
+        statement
+            The statement.
+        arguments
+            What is bound to its question marks.
+
+        Returns
+        -------
+        list
+            The rows that it gives.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If SQLite refuses it.
+        """
+        what = "the database cannot be used"
+        try:
+            session = self._sessions.local.session
+            with session.lock:
+                return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
+        except AttributeError:
+            pass  # the first use by this thread
+        except sqlite3.Error as error:
+            self._note_undone(session)
+            if not session.closed:
+                raise self._sessions.translated(error, what) from error
+        return self._run(  # type: ignore[no-any-return]
+            lambda session: session.execute(statement, arguments).fetchall(), what
+        )
+
+    def limit_log(self, nbytes: int) -> None:
+        """Keep the write-ahead log of this handle's connections shorter than they would by themselves.
+
+        Parameters
+        ----------
+        nbytes
+            About how many bytes it may have; at least 900 pages are kept.
+        """
+        self._sessions.log_pages = min(self._sessions.log_pages, max(900, nbytes // 4096))
+        self.close()  # the next use opens connections that know it
 
     # ------------------------------------------------------------------ the table
 
@@ -146,6 +221,13 @@ class SqlitePlace(Persister):
     def _session(self) -> Session:
         """Give the open connection of this thread."""
         session: Session | None = vars(self._sessions.local).get("session")
+        unit: Session | None = vars(self._units).get("session")
+        if unit is not None and unit.closed:
+            raise StoreUnavailableError(
+                errno.ECANCELED,
+                "the place was closed in a transaction, which is undone: begin anew",
+                self.path,
+            )
         return self._sessions.open() if session is None or session.closed else session
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
@@ -173,11 +255,21 @@ class SqlitePlace(Persister):
                     except BaseException:  # an interrupt may come between any two steps
                         if not inner:
                             session.undo()
+                        self._note_undone(session)
                         raise
             except sqlite3.Error as error:
                 if session.closed:
                     continue
                 raise self._sessions.translated(error, what) from error
+
+    def _in_transaction(self) -> bool:
+        return bool(self._session().connection.in_transaction)
+
+    def _note_undone(self, session: Session) -> None:
+        """After an error, see whether SQLite has undone the transaction that a user has begun."""
+        unit = vars(self._units).get("session")
+        if unit is session and not session.closed and not session.connection.in_transaction:
+            session.doom()
 
 
 def find_record(connection: sqlite3.Connection, path: str, table: str) -> dict[str, Any] | None:
@@ -199,11 +291,9 @@ def _reopen(cls: type[SqlitePlace], path: str, options: dict[str, Any]) -> Sqlit
 
 
 def _checked_path(path: Any, *, read_only: bool) -> str:
-    """Give the file, absolute, in a folder that is there; a private temporary one for None."""
+    """Give the file, absolute, in a folder that is there."""
     if path is None:
-        if read_only:
-            raise InvalidArgumentError("read_only needs the path of a database that exists")
-        return os.path.join(tempfile.mkdtemp(prefix="holdall-"), "store.db")
+        raise InvalidArgumentError("read_only needs the path of a database that exists")
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(given, str) or not given or "\x00" in given or given.endswith(os.sep):
         raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, cast
 
 from holdall.abc import Unary
 from holdall.conditional import Stat
-from holdall.errors import CorruptValueError, StoreUnavailableError
+from holdall.errors import CorruptValueError, StoreUnavailableError, UnsupportedError
+from holdall.persisters.sqlite._files import LargeFiles
 from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans, stat_of
 from holdall.persisters.sqlite._session import Session
 
@@ -47,6 +48,17 @@ class SqliteReading(SqlitePlace):
                 return row[0]
         return self._get(id, limit)
 
+    def look(self, id: str) -> Any:
+        """Return data that lie in one row with their id, the number of others, or None if there are none."""
+        try:
+            session = self._sessions.local.session
+            with session.lock:
+                row = session.execute(self._sql.get, (id,)).fetchone()
+        except (AttributeError, sqlite3.Error, UnicodeEncodeError):
+            rows = self._rows(self._sql.get, as_id(id))
+            row = rows[0] if rows else None
+        return None if row is None else row[0]
+
     def _get(self, id: Any, limit: int) -> Any:
         """Give the data of an id, those of over `limit` bytes as a file."""
         gone = None
@@ -80,10 +92,12 @@ class SqliteReading(SqlitePlace):
         if not rows:
             return None
         [(size, data)] = rows
+        if type(data) is str:
+            return self._need_files(id).fetch(data, limit)
         if data is not None:
             return data
         what = f"the data of {id!r:.120} cannot be read"
-        if size > limit:
+        if size > limit and not self._in_transaction():  # which another connection does not see
             return self._open_large(number, what)
 
         def read(session: Session) -> bytes | None:
@@ -98,6 +112,33 @@ class SqliteReading(SqlitePlace):
                 return blob.read()
 
         return self._run(read, what)
+
+    def _need_files(self, id: Any) -> LargeFiles:
+        if self._files is None:
+            raise UnsupportedError(
+                f"the data of {id!r:.120} lie in a file beside {self.place}: open it with files= "
+                "(SQLiteStore does), where the folder of them is",
+            )
+        return self._files
+
+    def file_of(self, id: str) -> str | None:
+        """Give the path of the file of its own in which the data of an id lie; None if in the database.
+
+        The file never changes, and is deleted when the item is deleted or gets other data: map it, or make a
+        hard link to it, and the data stay.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        rows = self._rows(self._sql.get, as_id(id))
+        if not rows:
+            raise KeyError(id)
+        [(number,)] = rows
+        rows = [] if type(number) is bytes else self._rows(self._sql.get_large, 0, number)
+        row = rows[0][1] if rows else None
+        return self._need_files(id).path_of(row) if type(row) is str else None
 
     def _open_large(self, number: int, what: str) -> BinaryIO | None:
         """Open large data as a file, None if they are gone."""

@@ -3,7 +3,8 @@
 A table of items is one B-tree from id to version and data, without a row number, so that a small value is
 found, written and listed with one descent. Data that would not fit into a page of it lie in a second table,
 where they can be read and written piece by piece; then ``data`` is the number of their row there. Such a
-row is written once and never changed, and its number is never used again.
+row is written once and never changed, and its number is never used again. Where large data go to files, such
+a row is a text, the size and the name of the file; a third table lists the files that no item has.
 """
 
 from holdall.errors import InvalidArgumentError
@@ -17,7 +18,7 @@ TABLES = "holdall"
 #: table in its page of 4096 bytes (https://sqlite.org/fileformat2.html#b_tree_pages); some go to its head.
 INLINE = 960
 
-_TAKEN = (":large", ":deleted", ":replaced")
+_TAKEN = (":large", ":deleted", ":replaced", ":files", ":dropped", ":bound", ":total")
 #: Rows that one statement of a bulk write stores.
 ROWS = 100
 
@@ -27,6 +28,11 @@ MAKE_TABLES = f'CREATE TABLE "{TABLES}" (name TEXT PRIMARY KEY, record TEXT NOT 
 def quoted(name: str) -> str:
     """Quote the name of a table."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def text(name: str) -> str:
+    """Quote a text."""
+    return "'" + name.replace("'", "''") + "'"
 
 
 def check_table(name: object) -> str:
@@ -61,7 +67,9 @@ class Statements:
         # The clock is asked when the statement holds the lock: a new version is above all before it.
         insert = f"INSERT INTO {items} VALUES (?, holdall_now(), ?)"
 
-        deleted = "'" + f"{table}:deleted".replace("'", "''") + "'"
+        deleted = text(f"{table}:deleted")
+        # The text of a row for a file begins with the size.
+        size = "iif(typeof(data) = 'text', CAST(data AS INTEGER), length(data))"
 
         self.items = items
         columns = "id TEXT PRIMARY KEY, version INTEGER NOT NULL, data NOT NULL"
@@ -74,6 +82,8 @@ class Statements:
             f"{trigger} {quoted(f'{table}:deleted')} AFTER DELETE ON {items} {drop}",
             f"{trigger} {quoted(f'{table}:replaced')} AFTER UPDATE OF data ON {items} {drop}",
         )
+
+        self._of_files(table, large, trigger)
 
         #: Bytes of the data; for data in the other table the number of their row, made negative.
         self.size = "iif(typeof(data) = 'blob', length(data), -data)"
@@ -93,14 +103,19 @@ class Statements:
         self.write = f"{insert} {replace} RETURNING version"
         self.insert = f"{insert} ON CONFLICT DO NOTHING RETURNING version"
         self.swap = f"UPDATE {items} SET version = ?, data = ? WHERE id = ? AND version = ?"
+        self.replace_data = f"UPDATE {items} SET data = ? WHERE id = ?"
+        self.modify = (
+            f"UPDATE {items} SET version = max(version + 1, ?), data = holdall_change(data) WHERE id = ?"
+        )
         self.remove = f"DELETE FROM {items} WHERE id = ?"
         self.remove_version = f"DELETE FROM {items} WHERE id = ? AND version = ?"
         self.clear = f"DELETE FROM {items}"
 
         self.get_large = (
-            f"SELECT length(data), iif(length(data) <= ?, data, NULL) FROM {large} WHERE number = ?"
+            f"SELECT {size}, iif(typeof(data) = 'text' OR length(data) <= ?, data, NULL) "
+            f"FROM {large} WHERE number = ?"
         )
-        self.size_large = f"SELECT length(data) FROM {large} WHERE number = ?"
+        self.size_large = f"SELECT {size} FROM {large} WHERE number = ?"
         self.add_large = f"INSERT INTO {large} (data) VALUES (?)"
         self.reserve_large = f"INSERT INTO {large} (data) VALUES (zeroblob(?))"
         self.drop_large = f"DELETE FROM {large} WHERE number = ?"
@@ -111,6 +126,26 @@ class Statements:
         self.lost = f"SELECT count(*) FROM ({numbers}) WHERE data NOT IN (SELECT number FROM {large})"
         self.orphans = f"SELECT count(*) FROM {large} WHERE number NOT IN ({numbers})"
         self.drop_orphans = f"DELETE FROM {large} WHERE number NOT IN ({numbers})"
+
+    def _of_files(self, table: str, large: str, trigger: str) -> None:
+        """Make the statements for large data in files."""
+        files, dropped = quoted(f"{table}:files"), quoted(f"{table}:dropped")
+        columns = "name TEXT PRIMARY KEY, planned INTEGER NOT NULL"
+        name = "substr(old.data, instr(old.data, ' ') + 1)"
+        drop = f"WHEN typeof(old.data) = 'text' BEGIN INSERT INTO {files} VALUES ({name}, 0); END"
+        found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name"
+        self.make_files = (
+            f"CREATE TABLE IF NOT EXISTS {files} ({columns}) WITHOUT ROWID",
+            f"{trigger} {dropped} AFTER DELETE ON {large} {drop}",
+        )
+        self.has_files = f"{found} = {text(f'{table}:files')}"
+        self.any_file = f"SELECT 1 FROM {files} LIMIT 1"
+        self.plan_file = f"INSERT INTO {files} VALUES (?, 1)"
+        self.planned_files = f"SELECT name FROM {files} WHERE planned = 1"
+        self.dropped_files = f"SELECT name FROM {files} WHERE planned = 0"
+        self.forget_file = f"DELETE FROM {files} WHERE name = ?"
+        self.rows_of_files = f"SELECT data FROM {large} WHERE typeof(data) = 'text'"
+        self.size_of_files = f"SELECT total(CAST(data AS INTEGER)) FROM {large} WHERE typeof(data) = 'text'"
 
     def page(self, columns: str, *, after: bool, before: bool) -> str:
         """Give the statement for one page of items in the order of their ids.

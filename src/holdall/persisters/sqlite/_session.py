@@ -7,11 +7,16 @@ before a fork every connection of the process is brought to rest, and the child 
 opens its own. A file with a connection that could not be brought to rest is out of bounds for the child.
 """
 
+import errno
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any, NoReturn
+
+from holdall.errors import StoreUnavailableError
 
 _FORK_PATIENCE = 10.0  # seconds in which a running statement of another thread should end
 
@@ -59,6 +64,8 @@ class Session:
         self.group = group
         self.file = file
         self.writes = writes
+        self.changes = 0  # rows that its connection had changed when files were last looked for
+        self.change = Change()
         everything.add(self)
 
     def close(self) -> None:
@@ -84,12 +91,44 @@ class Session:
             except KeyboardInterrupt:  # an error is on its way already
                 continue
 
+    def doom(self) -> None:
+        """Refuse everything: SQLite has undone the transaction, and what follows must not stand alone."""
+        self.execute = _refuse
+
     def abandon(self) -> None:
         """Never touch the connection again, not even when the process ends: it is that of the parent."""
         import ctypes  # noqa: PLC0415  (nearly never needed)
 
         self.closed = True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise StoreUnavailableError(
+        errno.ECANCELED, "an error in this transaction has undone all of it: leave it, and begin anew"
+    )
+
+
+class Change:
+    """What an UPDATE does with the data of an item; an error waits here, as SQLite passes none on."""
+
+    def __init__(self) -> None:
+        self.function: Callable[[Any], Any] | None = None
+        self.error: BaseException | None = None
+
+    def __call__(self, data: Any) -> Any:
+        try:
+            assert self.function is not None  # noqa: S101  (who runs the statement has set it)
+            return self.function(data)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def raise_error(self) -> None:
+        """Raise the error that waits, if there is one."""
+        error, self.error, self.function = self.error, None, None
+        if error is not None:
+            raise error
 
 
 class Owner:
@@ -147,7 +186,7 @@ class Transaction:
     def _undo(self) -> None:
         if not self._inner:
             self._session.undo()
-        elif not self._session.closed:
+        elif not self._session.closed and self._session.connection.in_transaction:
             self._session.execute("ROLLBACK TO inner")
             self._session.execute("RELEASE inner")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from holdall._places import check_trust
+from holdall._temporary import TemporaryFolder
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
@@ -22,6 +23,7 @@ from holdall.persisters.sqlite._session import (
     tick,
 )
 
+_PAGE = 4096  # bytes
 _LOG_LEFT = 64 << 20  # bytes that the write-ahead log keeps when it was longer
 # Measured with 100,000 values of 100 B, to SQLite's default of 1,000: single writes on a disk take 0.74 of
 # the time.
@@ -59,15 +61,18 @@ class Sessions:
         read_only: bool,
         guard: bool,
         prepare: Callable[[Session], None],
+        owner: TemporaryFolder | None = None,
     ) -> None:
         self.path = path
         self.timeout = timeout
         self.local = threading.local()
+        self.log_pages = _CHECKPOINT
         self._sync = sync
         self._read_only = read_only
         self._guard = guard
         self._prepare = prepare
         self._group = object()
+        self._owner = owner  # of the folder, if it is a temporary one
 
     def open(self) -> Session:
         """Open the session of this thread."""
@@ -154,6 +159,8 @@ class Sessions:
         """Make the file if it is not there, and tell whether that was done."""
         if os.path.isdir(self.path):
             raise StoreUnavailableError(errno.EISDIR, "it is a folder: give the name of a file", self.path)
+        if self._owner is not None:
+            self._owner.restore()
         if self._read_only:
             if not os.path.exists(self.path):
                 raise StoreNotFoundError(errno.ENOENT, "there is no such database to read", self.path)
@@ -163,6 +170,8 @@ class Sessions:
         # writable for others, whatever the umask says.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
+            if not os.path.isdir(os.path.dirname(self.path)):  # it was deleted since
+                os.makedirs(os.path.dirname(self.path))
             os.close(os.open(self.path, flags, 0o664 if self._guard else 0o666))
         except FileExistsError:
             if not os.path.exists(self.path):
@@ -201,6 +210,8 @@ class Sessions:
         with session.lock:
             self._check_format(session)
             self._tune(session.connection)
+            if not self._read_only:
+                session.connection.create_function("holdall_change", 1, session.change)
             self._prepare(session)
 
     def _tune(self, connection: sqlite3.Connection) -> None:
@@ -210,8 +221,9 @@ class Sessions:
             # (https://sqlite.org/pragma.html#pragma_synchronous); a file system without it gets FULL.
             full = self._sync or mode != "wal"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
-            connection.execute(f"PRAGMA journal_size_limit = {_LOG_LEFT}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+            left = _LOG_LEFT if self.log_pages == _CHECKPOINT else self.log_pages * _PAGE
+            connection.execute(f"PRAGMA journal_size_limit = {left}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {self.log_pages}")
             connection.create_function("holdall_now", 0, clock)
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
 

@@ -3,10 +3,10 @@
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._session import Session
-from holdall.persisters.sqlite._writing import SqliteWriting
+from holdall.persisters.sqlite._transaction import SqliteTransactions
 
 
-class SqliteUpkeep(SqliteWriting):
+class SqliteUpkeep(SqliteTransactions):
     """The part of `SqlitePersister` that looks after its file."""
 
     def check(self) -> list[str]:
@@ -31,6 +31,10 @@ class SqliteUpkeep(SqliteWriting):
             [(lost,)] = self._rows(self._sql.lost)
             if lost:
                 problems.append(f"{lost} items of table {self.table!r} have lost their data")
+            rows = [row for (row,) in self._rows(self._sql.rows_of_files)]
+            lost = 0 if self._files is None else self._files.problems(rows)
+            if lost:
+                problems.append(f"{lost} items of table {self.table!r} have lost their file")
             [(orphans,)] = self._rows(self._sql.orphans)
             if orphans:
                 problems.append(
@@ -62,6 +66,8 @@ class SqliteUpkeep(SqliteWriting):
         def shrink(session: Session) -> None:
             with session.transaction() as connection:
                 connection.execute(self._sql.drop_orphans)
+            if self._watch and self._files is not None:
+                self._files.sweep(session)
             session.execute("VACUUM")
             session.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

@@ -1,0 +1,65 @@
+"""What leaves a bounded place first, and how much a value takes: no store, no value, no lock.
+
+The owner of a bounded place keeps an `Entry` per item, tells a `Policy` which ones came, were used and
+went, and asks it who makes room::
+
+    policy = make_policy("gdsf", capacity)
+    entry = Entry(key, size, cost)
+    victims = policy.admit(entry, need=used + size - capacity)   # None: not worth their leaving
+    if victims is not None:
+        ...                                                      # write them down, let them go
+        policy.insert(entry)
+    policy.hit(entry)                                            # at each use; no heap, no lock
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from holdall._eviction.policy import Entry, LruPolicy, Policy, SievePolicy
+from holdall.errors import InvalidArgumentError
+
+__all__ = ["POLICIES", "Entry", "LruPolicy", "Policy", "SievePolicy", "make_policy"]
+
+#: The names of all policies, the default first.
+POLICIES: Final = ("gdsf", "lfu", "lru", "sieve")
+
+
+def make_policy(policy: str | Callable[[int], Policy], capacity: int) -> Policy:
+    """Return a new policy by its name.
+
+    Parameters
+    ----------
+    policy
+        One of `POLICIES`, or a function that makes a policy for a capacity.
+    capacity
+        How much the place holds, in the unit of the sizes of its entries (bytes or items).
+
+    Returns
+    -------
+    Policy
+        An empty policy that belongs to the caller.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such policy.
+
+    Examples
+    --------
+    >>> policy = make_policy("lru", 2)
+    >>> for name in "ab":
+    ...     policy.insert(Entry(name))
+    >>> [entry.key for entry in policy.admit(Entry("c"), need=1)]
+    ['a']
+    """
+    if callable(policy):
+        return policy(capacity)
+    if policy == "lru":
+        return LruPolicy(capacity)
+    if policy == "sieve":
+        return SievePolicy(capacity)
+    if policy in ("gdsf", "lfu"):
+        from holdall._eviction import heap  # noqa: PLC0415  (heapdict, for those who need it)
+
+        return heap.GdsfPolicy(capacity) if policy == "gdsf" else heap.LfuPolicy(capacity)
+    raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {policy!r:.80}")

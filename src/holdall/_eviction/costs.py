@@ -1,0 +1,73 @@
+"""What it costs to get a value back, from loads that were measured."""
+
+from math import exp, log
+from typing import Any, Final
+
+__all__ = ["ReloadCosts"]
+
+_WEIGHT: Final = 4  # of the usual cost, beside 1 of the one that was measured
+_MEMORY: Final = 16  # loads that the usual cost is a mean of
+_GUESS: Final = 50e-6, 1 / 500e6  # seconds a load and a byte, where nothing was measured
+
+
+class ReloadCosts:
+    """Seconds that loads take, by the type of the value and its size to a power of two.
+
+    Notes
+    -----
+    One measurement may be off by the page cache, the scheduler, or the garbage collector. So a cost is the
+    geometric mean of what was measured, once, and of what is usual for values of the kind, four times.
+    Threads: safe; two loads at the same time may count as one.
+
+    Examples
+    --------
+    >>> costs = ReloadCosts()
+    >>> first = costs.measured(list, 1000, 0.01)
+    >>> costs.expected(list, 1000) == first == 0.01
+    True
+    """
+
+    def __init__(self) -> None:
+        self._usual: dict[tuple[Any, int], tuple[int, float]] = {}  # loads, mean of log(seconds / size)
+
+    def measured(self, kind: Any, size: int, seconds: float) -> float:
+        """Return the cost of a load that has just taken some seconds.
+
+        Parameters
+        ----------
+        kind
+            Type of the value.
+        size
+            Its size in bytes.
+        seconds
+            What the load took.
+        """
+        size = max(size, 1)
+        rate = log(max(seconds, 1e-7) / size)
+        key = kind, size.bit_length()
+        known = self._usual[key] = _mixed(self._usual.get(key, (0, 0.0)), rate)
+        return size * exp((rate + _WEIGHT * known[1]) / (1 + _WEIGHT))
+
+    def expected(self, kind: Any, size: int) -> float:
+        """Return what a load should cost of a value that was never loaded.
+
+        Parameters
+        ----------
+        kind
+            Type of the value.
+        size
+            Its size in bytes.
+        """
+        if not self._usual:
+            return _GUESS[0] + size * _GUESS[1]
+        size = max(size, 1)
+        bits = size.bit_length()
+        for other in (bits, bits + 1, bits - 1, bits + 2, bits - 2):
+            if (kind, other) in self._usual:
+                return size * exp(self._usual[kind, other][1])
+        return _GUESS[0] + size * _GUESS[1]
+
+
+def _mixed(known: tuple[int, float], rate: float) -> tuple[int, float]:
+    count = min(known[0] + 1, _MEMORY)
+    return count, known[1] + (rate - known[1]) / count

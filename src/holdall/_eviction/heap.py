@@ -1,0 +1,357 @@
+"""Policies that evict by priority, over `heapdict`."""
+
+import itertools
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Any, Final
+from zlib import crc32
+
+from heapdict import heapdict
+
+from holdall._eviction.policy import Entry, LruPolicy, Policy, Spare
+
+__all__ = ["GdsfPolicy", "LfuPolicy", "Way"]
+
+_AGE: Final = 20_000  # loads after which all counts of uses are halved
+_SAMPLE: Final = 4  # one key of so many takes part in the simulations
+_DECAY: Final = 0.9995  # of what the simulations have lost, a sampled use
+_QUEUE: Final = 10_000  # sampled uses that wait to be simulated, at the most
+_MARGIN: Final = 0.98  # how much better the other way must be before it is taken
+
+
+class HeapPolicy(Policy):
+    """The entry with the lowest priority goes first; among equals, the least recent.
+
+    Parameters
+    ----------
+    capacity
+        How much the place holds.
+
+    Notes
+    -----
+    The heap is built when something must go for the first time. A hit counts and does not touch it: what is
+    on top with an outdated priority is put back with the present one. So priorities only may rise between
+    two looks. Uses of keys that have left are remembered; all counts are halved every 20,000 newcomers, and
+    a key that was used once is forgotten then.
+    """
+
+    def __init__(self, capacity: float) -> None:
+        super().__init__(capacity)
+        self.clock = 0.0  # the highest priority that an evicted entry has had
+        self._fresh: dict[Entry, None] = {}  # all entries, as long as there is no heap
+        self._heap: Any = None
+        self._gone: dict[Any, int] = {}  # uses of keys that are not inside
+        self._serial = itertools.count()
+        self._loads = 0
+
+    @abstractmethod
+    def priority(self, entry: Entry) -> float:
+        """Return what an entry is worth now."""
+
+    def hit(self, entry: Entry) -> None:  # docstring inherited
+        entry.uses += 1
+        entry.stamp = self.clock
+
+    def insert(self, entry: Entry) -> None:  # docstring inherited
+        if self._gone:
+            entry.uses += self._gone.pop(entry.key, 0)
+        entry.stamp = self.clock
+        if self._heap is None:
+            self._fresh[entry] = None
+        else:
+            self._push(entry)
+
+    def discard(self, entry: Entry) -> None:  # docstring inherited
+        if self._heap is None:
+            self._fresh.pop(entry, None)
+        elif entry in self._heap:
+            del self._heap[entry]
+
+    def forget(self, key: Any) -> None:  # docstring inherited
+        self._gone.pop(key, None)
+
+    def clear(self) -> None:  # docstring inherited
+        self._fresh, self._heap = {}, None
+        self._gone.clear()
+
+    def __iter__(self) -> Iterator[Any]:
+        entries = list(self._fresh if self._heap is None else self._heap)
+        return iter(sorted(entries, key=self.priority))
+
+    def __len__(self) -> int:
+        return len(self._fresh if self._heap is None else self._heap)
+
+    def restore(self, rows: Iterable[tuple[Any, float, float, int, float]]) -> list[Entry]:
+        # docstring inherited
+        entries = super().restore(rows)
+        if entries:
+            self.clock = max(self.clock, min(map(self.priority, entries)))
+        return entries
+
+    # ------------------------------------------------------------------ the heap
+
+    def _push(self, entry: Entry) -> None:
+        self._heap[entry] = self.priority(entry), next(self._serial)
+
+    def _build(self) -> None:
+        """Make the heap; entries in the order of their priorities never move in it."""
+        entries = sorted(self._fresh, key=self.priority)
+        self._fresh, self._heap = {}, heapdict()
+        for entry in entries:
+            self._push(entry)
+
+    def _top(self) -> Entry | None:
+        """Take out the entry with the lowest priority, and do not remember it."""
+        if self._heap is None:
+            self._build()
+        heap = self._heap
+        while heap:
+            entry, (noted, _) = heap.popitem()
+            if self.priority(entry) <= noted:
+                return entry  # type: ignore[no-any-return]
+            self._push(entry)
+        return None
+
+    def _left(self, entry: Entry) -> None:
+        """Note that an entry has been evicted."""
+        self.clock = max(self.clock, self.priority(entry))
+        self._gone[entry.key] = entry.uses
+        entry.uses = 0  # they come back with insert()
+
+    def _next(self) -> Entry | None:
+        entry = self._top()
+        if entry is not None:
+            self._left(entry)
+        return entry
+
+    def admit(
+        self, entry: Entry, need: float = 0, *, items: int = 0, spare: Spare | None = None
+    ) -> list[Any] | None:  # docstring inherited
+        self._arrived(entry)
+        return super().admit(entry, need, items=items, spare=spare)
+
+    def _arrived(self, entry: Entry) -> None:
+        """Count a newcomer, and let all counts age."""
+        entry.uses += 1
+        if self._gone:
+            entry.uses += self._gone.pop(entry.key, 0)
+        self._loads += 1
+        if self._loads >= _AGE:
+            self._loads = 0
+            self._age()
+
+    def _age(self) -> None:
+        if self._heap is not None:
+            self._fresh, self._heap = dict.fromkeys(self._heap), None
+        for entry in self._fresh:
+            entry.uses = (entry.uses + 1) >> 1
+        self._gone = {key: uses >> 1 for key, uses in self._gone.items() if uses > 1}
+
+
+class LfuPolicy(HeapPolicy):
+    """The least frequently used entry goes first, by counts that go on while a key is out and that age.
+
+    Parameters
+    ----------
+    capacity
+        How much the place holds.
+    """
+
+    def priority(self, entry: Entry) -> float:  # docstring inherited
+        return entry.uses
+
+
+class Way(Enum):
+    """How `GdsfPolicy` decides."""
+
+    ALWAYS = "newcomers are always taken in"
+    WORTHY = "newcomers must be worth more than those who would go"
+    RECENT = "the least recently used entry goes"
+
+
+class GdsfPolicy(HeapPolicy):
+    """What costs least to get back, for the room that it takes and the use that it sees, goes first.
+
+    Parameters
+    ----------
+    capacity
+        How much the place holds.
+    way
+        One `Way` to go by; None to find out which loses least.
+
+    Notes
+    -----
+    GreedyDual-Size-Frequency (Cherkasova, "Improving WWW proxies performance with
+    Greedy-Dual-Size-Frequency caching policy", HP Labs 1998). An entry of size s that costs c seconds to get
+    back and was used f times has the priority ``H = L + f * c / s``, where the clock L is the highest H of
+    an evicted entry, as of the last use: what is no longer used is overtaken by the clock.
+
+    A worthy newcomer is one for which ``(f - 1) * c`` is more than the sum of ``f * c`` of those that would
+    have to go. To ask for that keeps a part of a loop over more than fits, and the popular among many that
+    are asked for once; it is wrong where the recent past is all that counts, and there frequencies are wrong
+    altogether. So three policies without values stand for a quarter of the keys with a quarter of the
+    capacity, one for each way, and the one that has lost the least seconds lately decides for all.
+    """
+
+    def __init__(self, capacity: float, *, way: Way | None = None) -> None:
+        super().__init__(capacity)
+        self._way = way or Way.ALWAYS
+        self._duel = _Duel(capacity) if way is None else None
+        self._uses = 0  # of all entries
+        self._full = False  # it was for once: before, nothing is simulated
+
+    def priority(self, entry: Entry) -> float:  # docstring inherited
+        if self._way is Way.RECENT:
+            return entry.turn
+        return entry.stamp + entry.uses * entry.cost / (entry.size or 1)
+
+    def hit(self, entry: Entry) -> None:  # docstring inherited
+        entry.uses += 1
+        entry.stamp = self.clock
+        self._uses = entry.turn = self._uses + 1
+        if entry.used and self._duel is not None:
+            self._duel.note(entry)
+
+    def insert(self, entry: Entry) -> None:  # docstring inherited
+        self._uses = entry.turn = self._uses + 1
+        entry.used = self._full and self._duel is not None and is_sampled(entry.key)
+        super().insert(entry)
+
+    def _build(self) -> None:
+        if self._duel is not None:
+            for entry in self._fresh:
+                entry.used = is_sampled(entry.key)
+                if entry.used and not self._full:  # what the simulations have not seen
+                    self._duel.note(entry)
+        self._full = True
+        super()._build()
+
+    def admit(
+        self, entry: Entry, need: float = 0, *, items: int = 0, spare: Spare | None = None
+    ) -> list[Any] | None:  # docstring inherited
+        roomy = need <= 0 and items <= 0
+        if self._duel is not None and (self._full or not roomy):
+            if is_sampled(entry.key):
+                self._duel.note(entry)
+            self._go(self._duel.decide(self._way))
+        if roomy or self._way is not Way.WORTHY:
+            return super().admit(entry, need, items=items, spare=spare)
+        self._arrived(entry)
+        return self._worth_it(entry, need, items, spare)
+
+    def _go(self, way: Way) -> None:
+        """Decide by another way from now on."""
+        if way is self._way:
+            return
+        if self._heap is not None and Way.RECENT in (way, self._way):  # by other priorities
+            self._fresh, self._heap = dict.fromkeys(self._heap), None
+        self._way = way
+
+    def _left(self, entry: Entry) -> None:
+        if self._way is not Way.RECENT:
+            self.clock = max(self.clock, self.priority(entry))
+        self._gone[entry.key], entry.uses = entry.uses, 0
+
+    def _worth_it(self, entry: Entry, need: float, items: int, spare: Spare | None) -> list[Any] | None:
+        """Take out entries that are together worth less than the newcomer, or none."""
+        mine = (entry.uses - 1) * entry.cost
+        victims: list[Entry] = []
+        spared: list[Entry] = []
+        freed, worth, refused = 0.0, 0.0, False
+        while not refused and (freed < need or len(victims) < items):
+            found = self._top()
+            if found is None:
+                break
+            if spare is not None and spare(found):
+                spared.append(found)
+                continue
+            victims.append(found)
+            freed += found.size
+            worth += found.uses * found.cost
+            refused = worth >= mine
+        if refused:
+            for found in victims:
+                self._push(found)
+            self._gone[entry.key], entry.uses = entry.uses, 0
+        else:
+            for found in victims:
+                self._left(found)
+        self._spared(spared)
+        return None if refused else victims
+
+    def clear(self) -> None:  # docstring inherited
+        super().clear()
+        self._full = False
+        if self._duel is not None:
+            self._duel = _Duel(self.capacity)
+
+
+class _Duel:
+    """Policies that see a sample of the uses: what would be lost in each way."""
+
+    def __init__(self, capacity: float) -> None:
+        self._shadows = {
+            Way.ALWAYS: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.ALWAYS)),
+            Way.WORTHY: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.WORTHY)),
+            Way.RECENT: _Shadow(LruPolicy(capacity / _SAMPLE)),
+        }
+        # Key, size and cost of sampled uses: a hit only appends. Entries may hold values, so they stay out.
+        self._queue: deque[tuple[Any, float, float]] = deque(maxlen=_QUEUE)
+
+    def note(self, entry: Entry) -> None:
+        """Note a use of a sampled key."""
+        self._queue.append((entry.key, entry.size, entry.cost))
+
+    def decide(self, way: Way) -> Way:
+        """Return the way to go from what has happened until now."""
+        if not self._queue:
+            return way
+        queue, self._queue = self._queue, deque(maxlen=_QUEUE)
+        shadows = self._shadows
+        for key, size, cost in queue:
+            for shadow in shadows.values():
+                shadow.use(key, size, cost)
+            best = min(shadows, key=lambda way: shadows[way].lost)
+            if shadows[best].lost < _MARGIN * shadows[way].lost:
+                way = best
+        return way
+
+
+class _Shadow:
+    """A policy that stands for a place without values."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.lost = 0.0  # seconds, decaying
+        self._entries: dict[Any, Entry] = {}
+        self._used: float = 0
+
+    def use(self, key: Any, size: float, cost: float) -> None:
+        """Use a key, as the place of the values does."""
+        self.lost *= _DECAY
+        policy = self.policy
+        entry = self._entries.get(key)
+        if entry is not None:
+            policy.hit(entry)
+            return
+        self.lost += cost
+        if size > policy.capacity:
+            return
+        entry = Entry(key, size, cost)
+        victims = policy.admit(entry, self._used + entry.size - policy.capacity)
+        if victims is None:
+            return
+        for victim in victims:
+            del self._entries[victim.key]
+            self._used -= victim.size
+        policy.insert(entry)
+        self._entries[entry.key] = entry
+        self._used += entry.size
+
+
+def is_sampled(key: Any) -> bool:
+    """Tell whether a key takes part in the simulations; text and numbers do so in every process alike."""
+    number = crc32(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else hash(key)
+    return not ((number * 2_654_435_761) >> 7) % _SAMPLE

@@ -1,0 +1,182 @@
+"""Private temporary folders: on a disk, spared by cleaners, gone in the end, and swept after a kill."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import threading
+import warnings
+import weakref
+from typing import Any, Final
+
+__all__ = ["TemporaryFolder", "kind_of_filesystem"]
+
+_PREFIX: Final = "holdall-"
+_MARKER: Final = ".holdall-temporary"
+_IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "rootfs"})
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+_swept: set[str] = set()
+_open: "weakref.WeakValueDictionary[str, TemporaryFolder]" = weakref.WeakValueDictionary()
+_lock = threading.Lock()
+_warned = False
+
+
+class TemporaryFolder:
+    """A folder of this process that is deleted with this object, or at the end of the process.
+
+    Parameters
+    ----------
+    spill
+        Whether it is to hold what has no room in memory: then a folder in memory is avoided, and a warning
+        says so where it cannot be.
+
+    Notes
+    -----
+    The folder lies where `tempfile` puts its own, mode 0700. It is locked for as long as it is in use, which
+    tells systemd-tmpfiles to spare it, and other processes that its owner lives: the first folder that a
+    process makes sweeps those whose owners were killed. A forked child never deletes it.
+    """
+
+    def __init__(self, *, spill: bool = False) -> None:
+        base = _base(spill=spill)
+        with _lock:
+            if base not in _swept:
+                _swept.add(base)
+                sweep(base)
+        self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+        self._own()
+        _open[self.path] = self
+
+    def _own(self) -> None:
+        fd = os.open(self.path, _FOLDER)
+        with contextlib.suppress(OSError):  # a file system without locks: nothing there is swept
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Only now: who sees the marker and gets the lock knows that the owner is dead.
+            os.close(os.open(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd))
+        self._finalizer = weakref.finalize(self, _delete, self.path, fd, os.getpid())
+
+    def restore(self) -> None:
+        """Make the folder anew, empty, if it was deleted by `close`."""
+        with _lock:
+            if self.closed:
+                os.mkdir(self.path, 0o700)
+                self._own()
+
+    @staticmethod
+    def owner_of(path: str) -> "TemporaryFolder | None":
+        """Return the temporary folder of this process that a path lies in, so that whoever uses it keeps it.
+
+        Parameters
+        ----------
+        path
+            An absolute path.
+        """
+        while path not in _open:
+            path, name = os.path.split(path)
+            if not name:
+                return None
+        return _open.get(path)
+
+    def close(self) -> None:
+        """Delete the folder; closing twice is allowed."""
+        self._finalizer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was deleted."""
+        return not self._finalizer.alive
+
+
+def _delete(path: str, fd: int, pid: int) -> None:
+    if pid == os.getpid():
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.close(fd)  # which unlocks it only when no process has it any more
+
+
+def _base(*, spill: bool) -> str:
+    """Return the folder for temporary folders."""
+    base = os.path.abspath(tempfile.gettempdir())
+    if not spill or kind_of_filesystem(base) not in _IN_MEMORY:
+        return base
+    usual, other = "/tmp", "/var/tmp"  # noqa: S108  (looked at, not written to)
+    chosen = base != usual or any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    if not chosen and os.access(other, os.W_OK | os.X_OK) and kind_of_filesystem(other) not in _IN_MEMORY:
+        return other
+    warn_of_memory(base)
+    return base
+
+
+def warn_of_memory(path: str) -> None:
+    """Warn, once a process, that a folder for what has no room in memory lies in memory.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+    global _warned  # noqa: PLW0603  (once a process)
+    kind = kind_of_filesystem(path)
+    if kind in _IN_MEMORY and not _warned:
+        _warned = True
+        warnings.warn(
+            f"values are spilled to {path}, which is {kind} and itself lies in memory: "
+            "give a path on a disk, or set TMPDIR",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def kind_of_filesystem(path: str) -> str:
+    """Return the type of the file system that a path lies on; "" where the system does not tell.
+
+    Parameters
+    ----------
+    path
+        A folder; of one that does not exist, the nearest that does counts.
+    """
+    path = os.path.realpath(path)
+    best, kind = "", ""
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                _, point, found, *_ = line.split(" ")
+                point = point.replace("\\040", " ")
+                inside = path == point or path.startswith(point.rstrip("/") + "/")
+                if inside and len(point) >= len(best):
+                    best, kind = point, found
+    except (OSError, ValueError):
+        return ""
+    return kind
+
+
+def sweep(base: str) -> None:
+    """Delete the temporary folders of killed processes: ours, with the marker, and not locked.
+
+    Parameters
+    ----------
+    base
+        Where they lie.
+    """
+    try:
+        names = [name for name in os.listdir(base) if name.startswith(_PREFIX)]
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(base, name)
+        try:
+            fd = os.open(path, _FOLDER)
+        except OSError:
+            continue
+        try:
+            about: Any = os.fstat(fd)
+            if about.st_uid == os.geteuid() and stat.S_ISREG(os.stat(_MARKER, dir_fd=fd).st_mode):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            continue  # no marker, or its owner lives
+        finally:
+            os.close(fd)

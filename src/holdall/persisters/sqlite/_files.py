@@ -1,0 +1,189 @@
+"""Large data in files of their own, beside the database.
+
+The database alone tells which file an item has. A new file is finished out of sight, entered in the table of
+files that no item has, and gets its name in the very transaction that gives it to its item. So who holds the
+lock for writing and finds a planned file in that table knows that nobody will use it. A file that an item
+loses is entered there by a trigger, in the transaction that takes it away, and deleted after it. No file ever
+changes, and no name is used twice.
+"""
+
+import errno
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Self
+
+from holdall.abc import Persister
+from holdall.errors import InvalidArgumentError, StoreUnavailableError
+from holdall.persisters.sqlite._schema import INLINE, Statements
+from holdall.persisters.sqlite._session import Session
+
+_PIECE = 1 << 20  # bytes that are copied at a time
+
+
+def check_smallest(files: Any, smallest: Any) -> None:
+    """Raise `InvalidArgumentError` unless large data can go to files as asked."""
+    if smallest is None:
+        return
+    if type(smallest) is not int or smallest <= INLINE:
+        raise InvalidArgumentError(
+            f"files_from must be a number of bytes from {INLINE + 1}, or None, got {smallest!r}: "
+            "smaller values lie in a row with their key",
+        )
+    if files is None:
+        raise InvalidArgumentError("files_from needs files: the persister that takes the large data")
+
+
+class StagedFile:
+    """A finished file that has no name yet; leaving the context without `publish` discards it."""
+
+    def __init__(self, files: Persister, name: str, pieces: Iterable[Any], *, sync: bool) -> None:
+        self.name = name
+        self.published = False
+        self._writing = files.writer(name)
+        file = self._writing.__enter__()
+        try:
+            for piece in pieces:
+                file.write(piece)
+            if sync:  # so that the lock need not be held for it
+                file.flush()
+                os.fsync(file.fileno())
+            self.size = file.tell()
+        except BaseException as error:
+            if not self._writing.__exit__(type(error), error, error.__traceback__):
+                raise
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        if self.published:  # by an attempt that another thread cut short
+            raise StoreUnavailableError(errno.ECANCELED, "the place was closed amid the write: write again")
+        self.published = True
+        self._writing.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.published:
+            discarded = _DiscardedError()
+            self._writing.__exit__(_DiscardedError, discarded, None)
+
+
+class LargeFiles:
+    """The files of a table.
+
+    Parameters
+    ----------
+    place
+        Where they lie.
+    smallest
+        Bytes from which new data get a file; None for none.
+    sql
+        The statements of the table.
+    sync
+        Whether a returned write has survived a power cut.
+    """
+
+    def __init__(self, place: Persister, smallest: int | None, sql: Statements, *, sync: bool) -> None:
+        self.place = place
+        self.smallest = smallest
+        #: Whether the table of files of no item is there: then writes look whether one is to be deleted.
+        self.ready = False
+        self._sql = sql
+        self._sync = sync
+
+    # ------------------------------------------------------------------ files of items
+
+    def fetch(self, row: str, limit: int) -> Any:
+        """Give the data that a row tells of, over `limit` bytes as a file; None if they are gone."""
+        try:
+            return self.place.fetch(name_in(row), limit)
+        except KeyError:
+            return None
+
+    def path_of(self, row: str) -> str:
+        """Give the path of the file that a row tells of."""
+        return os.path.join(self.place.path, name_in(row))  # type: ignore[attr-defined]
+
+    def takes(self, size: int) -> bool:
+        """Tell whether data of so many bytes get a file."""
+        return self.smallest is not None and size >= self.smallest
+
+    def staged(self, id: str, pieces: Iterable[Any], name: str | None = None) -> StagedFile:
+        """Finish a file out of sight."""
+        name = name or new_name()
+        try:
+            return StagedFile(self.place, name, pieces, sync=self._sync)
+        except StoreUnavailableError as error:
+            told = str(error.strerror).replace(repr(name), f"{id!r:.120}")
+            raise type(error)(error.errno, told, error.filename) from error
+
+    # ------------------------------------------------------------------ files of no item
+
+    def plan(self, session: Session, name: str) -> None:
+        """Enter a file that will get its name soon; files below that name are entered with it."""
+        if self.ready:
+            session.execute(self._sql.plan_file, (name,))
+            return
+        with session.transaction() as connection:
+            for statement in (*self._sql.make_triggers, *self._sql.make_files):
+                connection.execute(statement)
+            connection.execute(self._sql.plan_file, (name,))
+        self.ready = True
+
+    def take(self, connection: sqlite3.Connection, name: str) -> bool:
+        """Take a planned file out of the table; False if somebody swept it meanwhile."""
+        return bool(connection.execute(self._sql.forget_file, (name,)).rowcount)
+
+    def delete_dropped(self, session: Session) -> None:
+        """Delete the files that items have lost; what cannot be deleted now stays in the table."""
+        if session.connection.in_transaction:
+            return  # which may yet be undone
+        try:
+            for (name,) in session.execute(self._sql.dropped_files).fetchall():
+                self._delete(name)
+                session.execute(self._sql.forget_file, (name,))
+        except (sqlite3.Error, StoreUnavailableError):
+            pass  # the next one does it; what was written is written
+
+    def sweep(self, session: Session) -> None:
+        """Delete all files of no item, also those that killed writers left."""
+        if not session.execute(self._sql.any_file).fetchall():
+            return
+        with session.transaction() as connection:
+            for (name,) in connection.execute(self._sql.planned_files).fetchall():
+                for id in (name, *list(self.place.ids(f"{name}/"))):
+                    self._delete(id)
+                connection.execute(self._sql.forget_file, (name,))
+        self.delete_dropped(session)
+
+    def _delete(self, name: str) -> None:
+        try:
+            self.place.remove(name)
+        except KeyError:
+            pass
+
+    def problems(self, rows: Iterable[str]) -> int:
+        """Count the items whose file is gone, or has another size."""
+        count = 0
+        for row in rows:
+            try:
+                count += self.place.stat(name_in(row)).size != int(row.partition(" ")[0])
+            except KeyError:
+                count += 1
+        return count
+
+
+def new_name() -> str:
+    """Give a name that no file ever had."""
+    return secrets.token_hex(12)
+
+
+def name_in(row: str) -> str:
+    """Give the name of the file that a row tells of: the text after its size."""
+    return row.partition(" ")[2]
+
+
+class _DiscardedError(Exception):
+    """Ends the writing of a file that is not wanted."""

@@ -1,0 +1,169 @@
+"""Writing large data: in pieces to a table of their own, or to files beside the database."""
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from holdall.abc import join_parts
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
+from holdall.errors import HoldallError, UnsupportedError
+from holdall.persisters.sqlite._batches import BATCH, Batch, size_of
+from holdall.persisters.sqlite._files import StagedFile, new_name
+from holdall.persisters.sqlite._place import as_id
+from holdall.persisters.sqlite._reading import SqliteReading
+from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._sessions import clock
+
+#: Bytes up to which data are bound whole.
+PIECE = 1 << 20
+
+
+class SqliteLarge(SqliteReading):
+    """The part of `SqlitePersister` that writes data, and their number, where they belong."""
+
+    def _swap(self, connection: sqlite3.Connection, key: Any, data: Any, expected: Expected) -> int | None:
+        """Write data, or their number, if the item is in the expected state; give the new version."""
+        if expected is ANY_ETAG:
+            rows = connection.execute(self._sql.write, (key, data)).fetchall()
+        elif expected is ITEM_NOT_AVAILABLE:
+            rows = connection.execute(self._sql.insert, (key, data)).fetchall()
+        else:
+            old = version_of(expected)
+            # The old one was above all before it, so this one is.
+            new = max(old + 1, clock())
+            done = connection.execute(self._sql.swap, (new, data, key, old)).rowcount
+            rows = [(new,)] if done else []
+        return rows[0][0] if rows else None
+
+    def _add_large(self, connection: sqlite3.Connection, data: Any) -> int:
+        """Store large data and give their number."""
+        size = size_of(data)
+        if size > PIECE:
+            parts = data if type(data) is list else [data]
+            return self._fill_large(connection, size, parts)
+        number = connection.execute(self._sql.add_large, (join_parts(data),)).lastrowid
+        return self._droppable(connection, number)
+
+    def _fill_large(self, connection: sqlite3.Connection, size: int, parts: Iterable[Any]) -> int:
+        """Reserve room for large data and write them piece by piece, so that no second copy is made."""
+        number = connection.execute(self._sql.reserve_large, (size,)).lastrowid
+        assert number is not None  # noqa: S101  (a row was inserted)
+        with connection.blobopen(f"{self.table}:large", "data", number) as blob:
+            for part in parts:
+                blob.write(part)
+        return self._droppable(connection, number)
+
+    def move_apart(self, id: str) -> None:
+        """Move data that lie in one row with their id to the table for large ones; the etag stays."""
+
+        def move(session: Session) -> None:
+            with session.transaction() as connection:
+                rows = connection.execute(self._sql.get, (as_id(id),)).fetchall()
+                if rows and type(rows[0][0]) is bytes:
+                    number = self._add_large(connection, rows[0][0])
+                    connection.execute(self._sql.replace_data, (number, as_id(id)))
+
+        self._check_writable()
+        self._run(move, f"{id!r:.120} cannot be moved")
+
+    def _droppable(self, connection: sqlite3.Connection, number: int | None) -> int:
+        """See that large data go when their item does."""
+        for statement in self._sql.make_triggers:
+            connection.execute(statement)
+        assert number is not None  # noqa: S101  (a row was inserted)
+        return number
+
+    # ------------------------------------------------------------------ large data in files
+
+    def _goes_to_file(self, size: int) -> bool:
+        # A transaction that is going on may yet be undone, and its files would have to be remembered.
+        return self._files is not None and self._files.takes(size) and not self._in_transaction()
+
+    def _write_file(self, id: str, key: Any, data: Any, expected: Expected) -> int | None:
+        """Write data to a file of their own, and give the version of the item; None if that is refused."""
+        assert self._files is not None  # noqa: S101  (it takes them)
+        pieces = [data] if type(data) is bytes else data
+        with self._files.staged(id, pieces) as staged:
+
+            def store(session: Session) -> int | None:
+                while True:
+                    self._plan(session, staged.name)
+                    with session.transaction() as connection:
+                        if not self._files.take(connection, staged.name):  # type: ignore[union-attr]
+                            continue  # somebody swept in between
+                        number = self._add_file(connection, staged)
+                        version = self._swap(connection, key, number, expected)
+                        if version is None:
+                            connection.execute(self._sql.drop_large, (number,))
+                        else:
+                            staged.publish()
+                        return version
+
+            try:
+                version = self._run(store, f"{id!r:.120} cannot be written")
+            except BaseException:
+                if staged.published:
+                    self._sweep()
+                raise
+            self._delete_dropped()
+            return version  # type: ignore[no-any-return]
+
+    def _add_file(self, connection: sqlite3.Connection, staged: StagedFile) -> Any:
+        """Enter a file as large data, and give their number."""
+        return connection.execute(self._sql.add_large, (f"{staged.size} {staged.name}",)).lastrowid
+
+    def _plan(self, session: Session, name: str) -> None:
+        """Enter a file that will get its name soon."""
+        self._files.plan(session, name)  # type: ignore[union-attr]
+        self._watch = True
+
+    def _planned_folder(self, first: Batch) -> str | None:
+        """Give the folder for the files of many items, if they may need one."""
+        files = self._files
+        if files is None or files.smallest is None or self._in_transaction():
+            return None
+        if len(first.keys) < BATCH and not (first.large and any(map(files.takes, map(size_of, first.data)))):
+            return None
+        return new_name()
+
+    def _bulk_files(self, session: Session, folder: str | None) -> Iterator[str] | None:
+        """Give names for files in a planned folder, which is no longer planned if all goes well."""
+        if folder is None or not self._files.take(session.connection, folder):  # type: ignore[union-attr]
+            return None
+        return (f"{folder}/{number}" for number in itertools.count())
+
+    def _delete_dropped(self, session: Session | None = None) -> None:
+        """Delete the files that items have lost by what was just done."""
+        if not self._watch or self._files is None:
+            return
+        session = session or self._session()
+        with session.lock:
+            if session.closed or session.connection.in_transaction:
+                return
+            changes = session.connection.total_changes
+            # One row is what a small write changes.
+            if changes - session.changes > 1:
+                self._files.delete_dropped(session)
+                changes = session.connection.total_changes
+            session.changes = changes
+
+    def _sweep(self) -> None:
+        """Delete what a write that failed may have left."""
+        try:
+            self._run(self._files.sweep, "unused files cannot be deleted")  # type: ignore[union-attr]
+        except HoldallError:
+            pass  # the next one who opens the place does it
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise UnsupportedError(f"{self.place} was opened with read_only=True")
+
+
+def version_of(etag: Any) -> int:
+    """Give the version of an etag, one that no item has if it is none of ours."""
+    if isinstance(etag, str) and etag.isascii() and etag.isdigit() and len(etag) < 20:
+        version = int(etag)
+        if str(version) == etag and version < 1 << 63:
+            return version
+    return -1

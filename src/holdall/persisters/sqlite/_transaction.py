@@ -1,0 +1,58 @@
+"""Transactions that users begin: several writes are made as one, or none of them."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._writing import SqliteWriting
+
+
+class SqliteTransactions(SqliteWriting):
+    """The part of `SqlitePersister` that makes one of several writes."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make one of all that this thread writes within the context: after an error, none of it happened.
+
+        What this thread reads within, it sees as it has written it; others see all of it when the context is
+        left, and wait with their writes until then. A transaction within a transaction is a part of it, which
+        can be undone by itself. Large data stay in the database, whatever `files_from` says.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If others keep the database locked for longer than the timeout, or an error has undone the
+            transaction and was not passed on.
+        """
+        self._check_writable()
+        session = self._session()
+        outer = vars(self._units).get("session")
+        # Held throughout, so that nobody closes the connection, or forks, in between.
+        with session.lock:
+            try:
+                self._units.session = session
+                with self._translated_unit(session):
+                    yield
+            finally:
+                if outer is None:
+                    self._units.session = None
+                    session.execute = session.connection.execute
+        self._delete_dropped()
+
+    @contextmanager
+    def _translated_unit(self, session: Session) -> Iterator[None]:
+        """Begin and end a transaction, and tell in our words what SQLite says to that."""
+        what = "the transaction cannot be begun"
+        inside = False
+        try:
+            with session.transaction():
+                inside = True
+                yield
+                inside = False
+                what = "the transaction cannot be ended"
+                self._session()  # tells if it was closed
+        except sqlite3.Error as error:
+            if inside:  # an error of the user's own
+                raise
+            raise self._sessions.translated(error, what) from error

@@ -1,0 +1,237 @@
+"""Everyday changes of one value, or of several as one, that lose nobody's change."""
+
+import copy
+import itertools
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from numbers import Number
+from typing import Any, Final, TypeVar
+
+from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
+from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
+from holdall.store._conditional import pause
+from holdall.store._pipeline import StorePipeline
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ABSENT: Final = object()
+# What cannot change in place.
+_FIRM: Final = frozenset({int, float, complex, bool, str, bytes, type(None), range})
+
+
+class StoreVerbs(StorePipeline[K, V]):
+    """The part of `Store` for everyday changes."""
+
+    @contextmanager
+    def edit(self, key: K, default: Any = _ABSENT) -> Iterator[Any]:
+        """Give a value to be changed in place, and store it when the context is left.
+
+        Parameters
+        ----------
+        key
+            The key of the item.
+        default
+            What to begin with where nothing is stored; a copy of it is given. Without one, an absent key is
+            a KeyError.
+
+        Yields
+        ------
+        object
+            The value, which nobody else holds.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent and there is no `default`.
+        ConflictError
+            When the context is left, if somebody wrote or deleted the item since it was entered, be it the
+            block itself. Nothing is stored then, and theirs stays. Python cannot run the block again: put a
+            loop around it, or give a function to `transform_item`, which tries again by itself.
+        InvalidArgumentError
+            If the value cannot change in place, as a number or text: then use `increment` or
+            `transform_item`.
+
+        Notes
+        -----
+        Nobody waits for a block: the value is stored by compare-and-swap at its end, in the scope that the
+        place claims. After an error in the block nothing is stored.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> store = MemoryStore()
+        >>> with store.edit("names", default=[]) as names:
+        ...     names.append("ann")
+        >>> store["names"]
+        ['ann']
+        """
+        id = self._id(key)
+        etag: Etag = ITEM_NOT_AVAILABLE
+        try:
+            value, stat = self._read(key, id)
+            etag = stat.etag
+        except KeyError:
+            if default is _ABSENT:
+                raise
+            value = self._copied(key, default)
+        else:
+            if self._load is None:  # what the place gives may be what it keeps, or a cache
+                value = self._copied(key, value)
+        if _is_firm(value):
+            raise InvalidArgumentError(
+                f"the value of {key!r:.120} is {type(value).__name__}, which cannot change in place: "
+                "use increment() for a number, transform_item() for any other value",
+            )
+        yield value
+        try:
+            self._persister.write(id, self._data(key, value), etag)
+        except ConflictError as lost:
+            raise ConflictError(
+                f"{key!r:.120} in {self._place} was changed since edit() gave its value: nothing was stored. "
+                "Edit it again, or use transform_item(), which tries again by itself",
+                lost.actual,
+            ) from lost
+
+    def _copied(self, key: Any, value: Any) -> Any:
+        try:
+            return copy.deepcopy(value)
+        except HoldallError:
+            raise
+        except Exception as error:
+            raise InvalidArgumentError(
+                f"the value of {key!r:.120} cannot be copied, so it would change before it is stored: "
+                f"{type(error).__name__}: {error}",
+            ) from error
+
+    def increment(self, key: K, by: Any = 1, default: Any = 0) -> Any:
+        """Add to a number, so that no concurrent change is lost.
+
+        Parameters
+        ----------
+        key
+            The key of the number.
+        by
+            What to add: any number, also one below 0.
+        default
+            What to add to where nothing is stored.
+
+        Returns
+        -------
+        number
+            What is stored now.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If what is stored, `by` or `default` is no number; nothing is changed.
+
+        Notes
+        -----
+        It tries again until nobody was faster, in the scope in which the place compares and swaps.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> store = MemoryStore()
+        >>> store.increment("visits"), store.increment("visits", by=10)
+        (1, 11)
+        """
+        if not (_is_number(by) and _is_number(default)):
+            raise InvalidArgumentError(
+                f"by and default are numbers, got by={by!r:.80} and default={default!r:.80}"
+            )
+        id = self._id(key)
+        modify = getattr(self._persister, "modify", None)
+        if modify is not None:
+            change = _Addition(self, key, by)
+            try:
+                modify(id, change)
+            except (KeyError, _LargeError):
+                pass  # absent, or not to be had in one step
+            else:
+                return change.result
+        for attempt in itertools.count(1):
+            try:
+                value, stat = self._read(key, id)
+                etag: Etag = stat.etag
+            except KeyError:
+                value, etag = default, ITEM_NOT_AVAILABLE
+            new = self._sum(key, value, by)
+            try:
+                self._persister.write(id, self._data(key, new), etag)
+            except ConflictError:
+                pause(attempt)
+            else:
+                return new
+        raise AssertionError  # itertools.count never ends
+
+    def _sum(self, key: Any, value: Any, by: Any) -> Any:
+        try:
+            return value + by
+        except TypeError as error:
+            raise InvalidArgumentError(
+                f"the value of {key!r:.120} is {type(value).__name__}: {by!r:.80} cannot be added to it",
+            ) from error
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one of all writes within the context: after an error, none of them happened.
+
+        What this thread reads within, it sees as it has written it; others see nothing of it before it ends.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place has no transactions: `SQLiteStore` has.
+
+        Examples
+        --------
+        >>> from holdall import SQLiteStore
+        >>> accounts = SQLiteStore()
+        >>> accounts.update(ann=10, bob=0)
+        >>> with accounts.transaction():
+        ...     accounts.increment("ann", -5), accounts.increment("bob", 5)
+        (5, 5)
+        >>> with accounts.transaction():
+        ...     del accounts["ann"]
+        ...     accounts["bob"] += accounts["ann"]
+        Traceback (most recent call last):
+        ...
+        KeyError: 'ann'
+        >>> accounts["ann"]
+        5
+        """
+        return self._persister.transaction()  # type: ignore[no-any-return]
+
+
+class _LargeError(Exception):
+    """Says that data do not lie beside their key, so that they are not changed in one step."""
+
+
+class _Addition:
+    """Adds to a number in the form in which it is stored, and keeps the sum."""
+
+    __slots__ = ("by", "key", "result", "store")
+
+    def __init__(self, store: Any, key: Any, by: Any) -> None:
+        self.store, self.key, self.by = store, key, by
+        self.result: Any = None
+
+    def __call__(self, data: Any) -> bytes:
+        store, key = self.store, self.key
+        if type(data) is not bytes:
+            raise _LargeError
+        self.result = store._sum(key, store._value(key, data), self.by)  # noqa: SLF001
+        changed = store._data(key, self.result)  # noqa: SLF001  (the other half of one class)
+        if type(changed) is not bytes:
+            raise _LargeError
+        return changed
+
+
+def _is_number(thing: Any) -> bool:
+    return type(thing) is int or isinstance(thing, Number)
+
+
+def _is_firm(value: Any) -> bool:
+    kind = type(value)
+    return kind in _FIRM or (kind in {tuple, frozenset} and all(map(_is_firm, value)))

@@ -1,0 +1,345 @@
+"""A dict larger than memory."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from holdall._temporary import TemporaryFolder, warn_of_memory
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.keys import IdentityKeys
+from holdall.serializers.adapt import AdaptedSerializer
+from holdall.store import Store
+from holdall.stores.sqlite import SQLiteStore
+from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
+
+__all__ = ["SpillStore"]
+
+_FILE = "values.db"
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class SpillStore(Store[K, V]):
+    """A dict that keeps in memory what fits into a budget, and the rest on disk.
+
+    Parameters
+    ----------
+    path
+        The folder for what has no room in memory; the store is there again when it is opened again. None for
+        a private temporary one that is gone when the store is closed or the process ends.
+    memory
+        Bytes that values may take in memory, as a number or text: ``"1GB"``, ``"500MiB"``, or ``"25%"`` of
+        the memory that the process, or its container, may use. None for the smaller of 1 GB and a quarter of
+        that.
+    serializer
+        How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for
+        pickle, or what the folder was made with.
+    keys
+        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart.
+    policy
+        Which values leave memory first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
+    slow
+        A store, or mapping, for what has no room in memory, in the place of a folder.
+    sizeof
+        Returns what a value takes in memory, in bytes; None for an estimate of all that it keeps alive.
+    writeback
+        How changes made to a value in memory are noticed: ``"check"``, ``"always"`` or ``"never"``.
+    sync
+        ``"flush"`` to write values when they leave memory, at `flush`, `close` and the end of the process;
+        ``"always"`` to write them at once.
+    disk
+        Bytes that values may take on disk, as a number or text; None for any number.
+    on_miss, on_overflow
+        Called with a key before its value is read from disk, or written to it.
+    dump, load
+        A pair of functions to write values with, as ``json.dump`` and ``json.load``, in the place of
+        `serializer`; the file that they get takes text and bytes.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `memory` is no size, or an option is not one of those above.
+    MismatchError
+        If the folder was made with another serializer or key codec.
+    StoreUnavailableError
+        If `path` is a file, or a folder that cannot be used.
+
+    Notes
+    -----
+    What is bounded are counted bytes: `stats` tells the budget, and what of it is taken. Values that the
+    program itself holds are its own: they are not counted twice. See `SpillPersister` for threads, processes,
+    crashes and costs.
+
+    Examples
+    --------
+    >>> store = SpillStore(memory="10 kB")
+    >>> for n in range(100):
+    ...     store[n] = [n] * 50
+    >>> store[0].append("changed in place")
+    >>> store.stats().memory <= 10_000, len(store), store[0][-1]
+    (True, 100, 'changed in place')
+    >>> store.close()
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        memory: float | str | None = None,
+        serializer: Any = None,
+        keys: Any = None,
+        policy: Any = "gdsf",
+        slow: Any = None,
+        sizeof: Callable[[Any], int] | None = None,
+        writeback: str = "check",
+        sync: str = "flush",
+        disk: float | str | None = None,
+        on_miss: Callable[[Any], Any] | None = None,
+        on_overflow: Callable[[Any], Any] | None = None,
+        dump: Callable[..., Any] | None = None,
+        load: Callable[..., Any] | None = None,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        how = checked_options(  # before a folder is made
+            memory=memory,
+            policy=policy,
+            sizeof=sizeof,
+            writeback=writeback,
+            sync=sync,
+            disk=disk,
+            on_miss=on_miss,
+            on_overflow=on_overflow,
+        )
+        self._temporary: TemporaryFolder | None = None
+        self._folder: str | None = None
+        if slow is not None:
+            if path is not None or serializer is not None or keys is not None or dump or load:
+                raise InvalidArgumentError("slow is a store with a path, serializer and keys of its own")
+            below = slow if isinstance(slow, Store) else Store(slow)
+        else:
+            below = self._folder_store(path, _pair(serializer, dump, load), keys)
+        place = SpillPersister(below, **how, discard=self._temporary is not None)
+        self._params = {
+            "path": None if path is None else os.fspath(path),
+            "memory": memory,
+            "serializer": serializer,
+            "keys": keys,
+            "policy": policy,
+            "slow": slow,
+            "sizeof": sizeof,
+            "writeback": writeback,
+            "sync": sync,
+            "disk": disk,
+            "on_miss": on_miss,
+            "on_overflow": on_overflow,
+            "dump": dump,
+            "load": load,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+        self._below = below
+        self._assemble(place, IdentityKeys(), None, value_type=value_type, append_only=append_only)
+
+    def _folder_store(self, path: Any, serializer: Any, keys: Any) -> Store[Any, Any]:
+        if path is None:
+            self._temporary = TemporaryFolder(spill=True)
+            self._folder = self._temporary.path
+        else:
+            self._folder = os.path.abspath(os.fspath(path))
+            warn_of_memory(self._folder)
+        return SQLiteStore(os.path.join(self._folder, _FILE), serializer=serializer, keys=keys)
+
+    @property
+    def _spill(self) -> SpillPersister:
+        place = self._persister
+        while not isinstance(place, SpillPersister):
+            place = place.inner
+        return place
+
+    @property
+    def path(self) -> str | None:
+        """The folder of the store, absolute; None with a slow store of one's own."""
+        return self._folder
+
+    @property
+    def slow(self) -> Store[Any, Any]:
+        """The store in which the values lie that are not in memory."""
+        return self._below
+
+    @property
+    def serializer(self) -> Any:
+        """How values are written."""
+        return self._below.serializer
+
+    @property
+    def keys_codec(self) -> Any:
+        """How keys are named."""
+        return self._below.keys_codec
+
+    def stats(self) -> SpillStats:
+        """Return counts and sizes: hits, misses, evictions, bytes, the budget and what of it is taken.
+
+        Examples
+        --------
+        >>> store = SpillStore(memory=1000)
+        >>> store["x"] = "value"
+        >>> store["x"]
+        'value'
+        >>> store.stats().hits, store.stats().budget
+        (1, 1000)
+        """
+        return self._spill.stats()
+
+    def update(self, other: Any = (), /, *, overwrite: bool = True, **named: Any) -> None:
+        """Store the items of a mapping, of pairs, or of keywords.
+
+        Parameters
+        ----------
+        other
+            A mapping, an object with ``keys``, or an iterable of pairs. From another `SpillStore` with the
+            same serializer, on the same file system, values in files of their own are taken by hard links,
+            without being read; a later change in one of the stores does not show in the other.
+        overwrite
+            Whether items that are there are replaced.
+        **named
+            More items, with text keys.
+
+        Examples
+        --------
+        >>> store, other = SpillStore(), SpillStore()
+        >>> store["a"] = 1
+        >>> other.update({"a": 2, "b": 3})
+        >>> store.update(other, overwrite=False)
+        >>> sorted(store.items())
+        [('a', 1), ('b', 3)]
+        """
+        if isinstance(other, SpillStore):
+            ours, theirs = _place_of(self), _place_of(other)
+            if ours is not None and theirs is not None:
+                ours.take_over(theirs, overwrite=overwrite)
+                other = ()
+        if overwrite:
+            super().update(other, **named)
+            return
+        for key, value in {**dict(other), **named}.items():
+            self.setdefault(key, value)
+
+    def key_to_filename(self, key: K) -> str:
+        """Return the path of the file that holds the value of a key, as its serializer wrote it.
+
+        Parameters
+        ----------
+        key
+            The key; its value is written if it is not yet.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        UnsupportedError
+            If the value has no file of its own.
+        """
+        path = self._spill.file_of(key)
+        if path is None:
+            raise UnsupportedError(
+                f"the value of {key!r:.120} has no file of its own in {self._place}: it lies among others"
+            )
+        return path
+
+    def prefetch(
+        self, keys: Iterable[K], *, threads: int = 8, progress: Callable[[int], Any] | None = None
+    ) -> int:
+        """Read values into memory, several at a time.
+
+        Parameters
+        ----------
+        keys
+            The keys; those that are absent, and those in memory, are passed over.
+        threads
+            How many to read at a time.
+        progress
+            Called with the number of keys dealt with so far, after each.
+
+        Returns
+        -------
+        int
+            How many values were read.
+        """
+        return self._spill.prefetch(keys, threads, progress)
+
+    def shrink(self, to: float | str = 0) -> None:
+        """Move values to the slow side until no more than some bytes are in memory.
+
+        Parameters
+        ----------
+        to
+            Bytes, as a number or text.
+        """
+        self._spill.shrink(to)
+
+    def drop(self) -> None:
+        """Delete all items, and the folder of the store.
+
+        The store is empty then, and makes its folder anew when it is next written to.
+        """
+        self._spill.drop()
+        if self._temporary is not None:
+            self._temporary.close()
+        elif self._folder is not None:
+            for end in ("", "-wal", "-shm", "-lock"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._folder, _FILE + end))
+            with contextlib.suppress(OSError):  # others have put something there
+                os.rmdir(self._folder)
+
+    def close(self) -> None:
+        """Write what has changed and give back what the store holds; a temporary folder is deleted.
+
+        Raises
+        ------
+        SerializationError
+            If some values cannot be stored, which are lost if they are not stored elsewhere.
+        """
+        if self._temporary is None:
+            super().close()
+        else:
+            self._spill.discard()
+            self._temporary.close()
+
+
+def _place_of(store: Any) -> SpillPersister | None:
+    """Return the place of a store whose keys and values are those of the place, else None."""
+    place = store.persister
+    plain = isinstance(place, SpillPersister) and len(store._layers) == 1  # noqa: SLF001  (of our own kind)
+    return place if plain and store._value_type is None else None  # noqa: SLF001  (see above)
+
+
+class _Functions:
+    """A pair of functions as a serializer module."""
+
+    def __init__(self, dump: Any, load: Any) -> None:
+        self.dump, self.load = dump, load
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Functions) and (self.dump, self.load) == (other.dump, other.load)
+
+    def __hash__(self) -> int:
+        return hash((self.dump, self.load))
+
+
+def _pair(serializer: Any, dump: Any, load: Any) -> Any:
+    """Return the serializer that was asked for: as such, or by two functions."""
+    if dump is None and load is None:
+        return serializer
+    if serializer is not None or not (callable(dump) and callable(load)):
+        raise InvalidArgumentError("give a serializer, or both of dump and load, not both and not one of two")
+    module = getattr(dump, "__module__", "") or type(dump).__module__
+    name = f"{module}:{getattr(dump, '__qualname__', type(dump).__qualname__)}"
+    return AdaptedSerializer(_Functions(dump, load), name=name)

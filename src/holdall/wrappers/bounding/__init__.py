@@ -1,0 +1,207 @@
+"""Any store as a cache that evicts: bounded in bytes or items, with an expiry per item."""
+
+import copy
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from holdall._eviction import POLICIES
+from holdall._eviction.amounts import parse_size
+from holdall.abc import Capability, PersisterWrapper
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.persisters.files import FilesPersister
+from holdall.persisters.guards import AppendOnlyPersister
+from holdall.persisters.keyed import KeyedPersister
+from holdall.persisters.sqlite import SqlitePersister
+from holdall.store._nested import StorePersister
+from holdall.wrappers._base import unbound_copy
+from holdall.wrappers.bounding._ledger import Ledger, MemoryLedger
+from holdall.wrappers.bounding._persister import BoundedPersister, BoundedStats
+from holdall.wrappers.bounding._table import FolderLedger, TableLedger
+from holdall.wrappers.expiry import ExpiringPersister
+from holdall.wrappers.manners import with_methods
+
+__all__ = ["BoundedPersister", "BoundedStats", "bounded"]
+
+#: Wrappers below which a place may be bounded, as they neither rename ids nor remember anything.
+_CLEAR = (KeyedPersister, AppendOnlyPersister, ExpiringPersister)
+
+# Handles of one place in memory share its records.
+_ledgers: WeakKeyDictionary[Any, dict[Any, MemoryLedger]] = WeakKeyDictionary()
+
+
+def _word(function: Any) -> Any:
+    function._added = True
+    return function
+
+
+def _place(store: Any) -> BoundedPersister:
+    """Return the bounded persister of a store."""
+    persister = store._persister
+    while not isinstance(persister, BoundedPersister):
+        persister = persister.mapping._persister if isinstance(persister, StorePersister) else persister.inner
+    return persister
+
+
+@_word
+def _set(self: Any, key: Any, value: Any, ttl: float | None = None) -> None:
+    """Store a value that is there for so many seconds; None for as long as there is room."""
+    with _place(self).living(ttl):
+        self[key] = value
+
+
+@_word
+def _touch(self: Any, key: Any, ttl: float | None = None) -> bool:
+    """Count a use of an item, and let it be there for so many seconds from now; tell whether it is there."""
+    place = _place(self)
+    with place.living(ttl):
+        return place.touch(_id_below(self, key))
+
+
+@_word
+def _stats(self: Any) -> BoundedStats:
+    """Return counts of hits, misses and evictions, and what the store holds."""
+    return _place(self).stats()
+
+
+@_word
+def _volume(self: Any) -> int:
+    """Return the bytes that the store takes, of those that `bounded` counts."""
+    return _place(self).ledger.totals()[0]
+
+
+def _id_below(store: Any, key: Any) -> Any:
+    """Return the id that a key has in the bounded persister."""
+    id, persister = store._id(key), store._persister
+    while not isinstance(persister, BoundedPersister):
+        if isinstance(persister, StorePersister):
+            id, persister = persister.mapping._id(id), persister.mapping._persister
+        else:
+            persister = persister.inner
+    return id
+
+
+def _methods(**_: Any) -> dict[str, Callable[..., Any]]:
+    return {"set": _set, "touch": _touch, "stats": _stats, "volume": _volume}
+
+
+@with_methods(_methods)
+def bounded(
+    store: Any,
+    *,
+    max_bytes: float | str | None = None,
+    max_items: int | None = None,
+    policy: str = "lru",
+) -> None:
+    """Keep a store within a bound: what is used least goes when there is no more room.
+
+    Parameters
+    ----------
+    store
+        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+    max_bytes
+        How much it may hold: a number of bytes or text such as ``"500MB"``. Files count as the blocks that
+        they take, rows of a SQLite file with what SQLite needs around them, values in memory by estimate.
+    max_items
+        How many items it may hold.
+    policy
+        Who goes first: ``"lru"``, who was not used for the longest time; ``"sieve"``, nearly so, and noted
+        more cheaply; ``"lfu"``, who is used least often, as of late; ``"gdsf"``, who takes the most room for
+        the use that it sees, so that as many as possible stay. Expired items go before all others.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If neither bound is given, or an option is not of its kind.
+    ValueTooLargeError
+        By a write of a value that is larger than the bound; nothing is evicted then.
+
+    Notes
+    -----
+    The store has four words more. ``set(key, value, ttl=seconds)`` stores a value that is absent for every
+    verb after that time; a write by any other verb stays until it is evicted. ``touch(key, ttl=None)`` counts
+    as a use and sets the time anew. ``volume()`` is what counts against `max_bytes`, and ``stats()`` tells
+    hits, misses and evictions. ``purge()`` deletes what has expired.
+
+    After each write the store is within its bound. Evictions make a little more room than is needed, up to
+    1 % of the bound and 64 items, so that most writes find room. `update` writes and evicts in portions.
+
+    The records of who was used lie in the database of a `SQLiteStore`, and in one beside the files of a
+    `FileDirStore`: they are exact among processes, and outlive them. A read only takes a note, which is
+    written down with the next hundreds; a killed process loses these. Who else writes to the table is
+    counted, who writes to the folder only when it is next opened. All other stores have their records in the
+    memory of this process, and count what is there when they are opened.
+
+    Examples
+    --------
+    >>> cache = bounded({}, max_items=2)
+    >>> cache["a"], cache["b"] = 1, 2
+    >>> cache["a"]
+    1
+    >>> cache["c"] = 3
+    >>> sorted(cache), cache.stats().evictions
+    (['a', 'c'], 1)
+    """
+    if max_bytes is None and max_items is None:
+        raise InvalidArgumentError("bounded needs a bound: max_bytes=, max_items= or both")
+    if max_items is not None and (type(max_items) is not int or max_items < 1):
+        raise InvalidArgumentError(f"max_items is a number of items from 1, or None, got {max_items!r:.80}")
+    nbytes = None if max_bytes is None else parse_size(max_bytes, "max_bytes")
+    if nbytes is not None and nbytes < 1:
+        raise InvalidArgumentError(f"max_bytes must be more than 0, got {max_bytes!r:.80}")
+    if policy not in POLICIES:
+        raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {policy!r:.80}")
+    if Capability.WRITABLE not in store._persister.capabilities:
+        raise UnsupportedError(f"{store._place} cannot be written, so there is nothing to bound")
+    make = partial(
+        BoundedPersister,
+        open_ledger=partial(_open_ledger, policy=policy, capacity=nbytes or max_items or 0, max_bytes=nbytes),
+        max_bytes=nbytes,
+        max_items=max_items,
+    )
+    store._persister = _over_ground(store._persister, make)
+
+
+def _over_ground(persister: Any, make: Callable[[Any], BoundedPersister]) -> Any:
+    """Bound a place below the wrappers that only look at its data, in copies of these."""
+    if isinstance(persister, StorePersister):
+        below = unbound_copy(persister.mapping)
+        below._persister = _over_ground(below._persister, make)
+        below._bind()
+        return StorePersister(below)
+    if type(persister) in _CLEAR:
+        made = copy.copy(persister)
+        made.inner = _over_ground(persister.inner, make)
+        return made
+    return make(persister)
+
+
+def _open_ledger(inner: Any, *, policy: str, capacity: int, max_bytes: int | None) -> Ledger:
+    """Open the records of a place, where they are exact among as many as possible."""
+    if isinstance(inner, SqlitePersister):
+        if max_bytes is not None:
+            inner.limit_log(max_bytes // 16)
+        return TableLedger(inner, policy)
+    if isinstance(inner, FilesPersister):
+        folder = os.path.dirname(str(inner.lock_file))
+        return FolderLedger(os.path.join(folder, "bounded.db"), policy, inner.scan())
+    return _memory_ledger(inner, policy, capacity)
+
+
+def _memory_ledger(inner: Any, policy: str, capacity: int) -> MemoryLedger:
+    ground = inner
+    while isinstance(ground, PersisterWrapper):
+        ground = ground.inner
+    shared = _ledgers.setdefault(ground, {})
+    ledger = shared.get((type(inner), policy))
+    if ledger is None:
+        ledger = shared[type(inner), policy] = MemoryLedger(policy, capacity)
+        with ledger.turn():
+            for id in inner.by_age() if Capability.MTIME in inner.capabilities else inner:
+                try:
+                    ledger.wrote(id, ledger.size(id, inner[id]))
+                except KeyError:
+                    continue
+    return ledger

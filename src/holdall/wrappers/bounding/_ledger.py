@@ -1,0 +1,207 @@
+"""What a bounded place knows of its items: sizes, uses, times; and the ledger for places in memory."""
+
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from holdall._eviction import Entry, make_policy
+from holdall._eviction.sizeof import sizeof
+
+__all__ = ["Ledger", "MemoryLedger"]
+
+
+class Ledger(ABC):
+    """The records of a bounded place: how much it holds, who goes first, what has expired.
+
+    Notes
+    -----
+    A write and its record belong together: both are made within `turn`, unless the ledger writes records by
+    itself (`automatic`).
+    """
+
+    #: Whether the place itself keeps the records of what is written and deleted.
+    automatic: bool = False
+
+    def fetch(self, inner: Any, id: Any, limit: int) -> Any:
+        """Return the data of an item that has not expired, over `limit` bytes perhaps as a file."""
+        if self.expires(id) <= time.time():
+            raise KeyError(id)
+        return inner.fetch(id, limit)
+
+    def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:
+        """Store data in the place, and return totals as high as they may be then."""
+        inner.put(id, data)
+        self.wrote(id, size)
+        return self.totals()
+
+    @abstractmethod
+    def turn(self) -> AbstractContextManager[Any]:
+        """Exclude all others who write records; a turn within a turn is a part of it."""
+
+    @abstractmethod
+    def size(self, id: Any, data: Any) -> int:
+        """Return how many bytes of the bound an item takes."""
+
+    @abstractmethod
+    def wrote(self, id: Any, size: int) -> None:
+        """Record a write; the item expires no more."""
+
+    @abstractmethod
+    def removed(self, ids: Iterable[Any]) -> None:
+        """Record deletions."""
+
+    @abstractmethod
+    def totals(self) -> tuple[int, int]:
+        """Return the bytes of the bound that are taken, and the number of items."""
+
+    @abstractmethod
+    def hit(self, id: Any) -> None:
+        """Note a use; it counts when uses are next written down."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Write down the uses that were noted."""
+
+    @abstractmethod
+    def expire(self, id: Any, at: float | None) -> bool:
+        """Set when an item expires, in POSIX seconds; tell whether it is there."""
+
+    @abstractmethod
+    def expires(self, id: Any) -> float:
+        """Return when an item expires; infinity for never."""
+
+    @abstractmethod
+    def expired(self, now: float, limit: int = -1) -> list[Any]:
+        """Return the ids of expired items."""
+
+    @abstractmethod
+    def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:
+        """Return the ids of those who go, to free so many bytes and items; what has expired goes first."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget all records."""
+
+
+class _Record(Entry):
+    """An item of a place in memory."""
+
+    __slots__ = ("expires",)
+
+    def __init__(self, key: Any, size: int) -> None:
+        super().__init__(key, size)
+        self.expires = math.inf
+
+
+def _always_admitting(capacity: float) -> Any:
+    from holdall._eviction.heap import GdsfPolicy, Way  # noqa: PLC0415  (heapdict, for those who need it)
+
+    return GdsfPolicy(capacity, way=Way.ALWAYS)
+
+
+class MemoryLedger(Ledger):
+    """Records in memory, for one process.
+
+    Parameters
+    ----------
+    policy
+        A policy by name, or a function that makes one for a capacity.
+    capacity
+        What the place may hold.
+    """
+
+    def __init__(self, policy: str | Callable[[int], Any], capacity: int) -> None:
+        # What is written is to be there, so nothing but the room that it takes may keep it out.
+        self._policy = make_policy(_always_admitting if policy == "gdsf" else policy, capacity)
+        self._lock = threading.RLock()
+        self._records: dict[Any, _Record] = {}
+        self._expiring: dict[Any, _Record] = {}
+        self._bytes = 0
+
+    def turn(self) -> AbstractContextManager[Any]:  # docstring inherited
+        return self._lock
+
+    def size(self, id: Any, data: Any) -> int:  # docstring inherited
+        if type(data) is list:
+            data = b"".join(data) if all(isinstance(part, bytes | memoryview) for part in data) else data
+        return sizeof(data) + sizeof(id)
+
+    def wrote(self, id: Any, size: int) -> None:  # docstring inherited
+        record = self._records.get(id)
+        if record is None:
+            record = self._records[id] = _Record(id, size)
+            self._policy.admit(record)
+        else:
+            self._policy.discard(record)
+            self._bytes -= int(record.size)
+            record.size = size
+            record.expires = math.inf
+            self._expiring.pop(id, None)
+        self._bytes += size
+        self._policy.insert(record)
+
+    def removed(self, ids: Iterable[Any]) -> None:  # docstring inherited
+        for id in ids:
+            record = self._records.pop(id, None)
+            if record is not None:
+                self._policy.discard(record)
+                self._bytes -= int(record.size)
+                self._expiring.pop(id, None)
+
+    def totals(self) -> tuple[int, int]:  # docstring inherited
+        return self._bytes, len(self._records)
+
+    def hit(self, id: Any) -> None:  # docstring inherited
+        record = self._records.get(id)
+        if record is not None:
+            self._policy.hit(record)
+
+    def flush(self) -> None:  # docstring inherited
+        return
+
+    def expire(self, id: Any, at: float | None) -> bool:  # docstring inherited
+        record = self._records.get(id)
+        if record is None:
+            return False
+        if at is None:
+            record.expires = math.inf
+            self._expiring.pop(id, None)
+        else:
+            record.expires = at
+            self._expiring[id] = record
+        return True
+
+    def expires(self, id: Any) -> float:  # docstring inherited
+        if not self._expiring:
+            return math.inf
+        record = self._expiring.get(id)
+        return math.inf if record is None else record.expires
+
+    def expired(self, now: float, limit: int = -1) -> list[Any]:  # docstring inherited
+        found = [id for id, record in list(self._expiring.items()) if record.expires <= now]
+        return found if limit < 0 else found[:limit]
+
+    def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:  # docstring inherited
+        gone = [self._records[id] for id in self.expired(now) if id != keep]
+        chosen: list[_Record] = []
+        for record in gone:
+            if nbytes <= 0 and items <= 0:
+                break
+            chosen.append(record)
+            nbytes -= record.size
+            items -= 1
+        if nbytes > 0 or items > 0:
+            for record in chosen:
+                self._policy.discard(record)
+            chosen += self._policy.pop(nbytes, items=items, spare=lambda record: record.key == keep)
+        return [record.key for record in chosen]
+
+    def clear(self) -> None:  # docstring inherited
+        self._policy.clear()
+        self._records.clear()
+        self._expiring.clear()
+        self._bytes = 0

@@ -1,0 +1,407 @@
+"""A persister that keeps a place within a bound."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
+from typing import Any, NamedTuple
+
+from holdall.abc import Persister, PersisterWrapper, Reader, Unary
+from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import InvalidArgumentError, ValueTooLargeError
+from holdall.wrappers.bounding._ledger import Ledger
+
+__all__ = ["BoundedPersister", "BoundedStats"]
+
+_SLACK = 64  # items that may go beyond what must, so that the next writes need not look
+_PAGE = 256  # items that are written in one go
+
+
+class BoundedStats(NamedTuple):
+    """What a bounded store holds, and what this handle has done."""
+
+    #: Reads that found their key, and that did not, since the handle was made.
+    hits: int
+    misses: int
+    #: Items that this handle has evicted.
+    evictions: int
+    #: Bytes and items in the store, of all processes.
+    volume: int
+    items: int
+    #: The bound; None for none.
+    max_bytes: int | None
+    max_items: int | None
+
+
+class BoundedPersister(PersisterWrapper):
+    """Evicts items of another persister so that it stays within a bound.
+
+    Parameters
+    ----------
+    inner
+        Where the items lie.
+    open_ledger
+        Makes the ledger of that place when it is first needed.
+    max_bytes, max_items
+        The bound; None for none.
+
+    Notes
+    -----
+    Threads and processes: as exact as the ledger. After a crash: as the inner place, and within the bound by
+    the next write at the latest. Cost: a look at the totals a write; a note in memory a read.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> from holdall.wrappers.bounding._ledger import MemoryLedger
+    >>> place = BoundedPersister(MappingPersister({}), lambda inner: MemoryLedger("lru", 2), max_items=2)
+    >>> place["a"], place["b"] = 1, 2
+    >>> place["a"]
+    1
+    >>> place["c"] = 3
+    >>> sorted(place)
+    ['a', 'c']
+    """
+
+    def __init__(
+        self,
+        inner: Any,
+        open_ledger: Callable[[Any], Ledger],
+        *,
+        max_bytes: int | None = None,
+        max_items: int | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self.max_bytes = max_bytes
+        self.max_items = max_items
+        self._open_ledger = open_ledger
+        self._reset()
+
+    def _reset(self) -> None:
+        self._opening = threading.Lock()
+        self._opened: Ledger | None = None
+        self._local = threading.local()  # the time to live of what this thread is about to write
+        self._mortal = 0  # threads within living(): others need not look whether they are
+        self._hits = self._misses = self._evictions = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = {"_opening", "_opened", "_local", "_mortal", "_hits", "_misses", "_evictions"}
+        return {name: value for name, value in super().__getstate__().items() if name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._reset()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The records of the place."""
+        if self._opened is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = self._open_ledger(self.inner)
+        return self._opened
+
+    # ------------------------------------------------------------------ reading
+
+    def _alive(self, id: Any) -> None:
+        """Raise KeyError for an item that has expired."""
+        if self.ledger.expires(id) <= time.time():
+            raise KeyError(id)
+
+    def fetch(self, id: str, limit: int = 1 << 62) -> Any:  # docstring inherited
+        ledger = self._opened or self.ledger
+        try:
+            data = ledger.fetch(self.inner, id, limit)
+        except KeyError:
+            self._misses += 1
+            raise
+        self._hits += 1
+        ledger.hit(id)
+        return data
+
+    @property
+    def getter(self) -> Unary:  # docstring inherited
+        return self.fetch
+
+    def __getitem__(self, id: str) -> Any:
+        return self.fetch(id)
+
+    def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
+        try:
+            self._alive(id)
+            found: tuple[Any, Stat] = self.inner.read(id)
+        except KeyError:
+            self._misses += 1
+            raise
+        self._hits += 1
+        self.ledger.hit(id)
+        return found
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        self._alive(id)
+        return self.inner.stat(id)  # type: ignore[no-any-return]
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.inner and self.ledger.expires(id) > time.time()
+
+    def reader(self, id: str) -> Any:  # docstring inherited
+        self._alive(id)
+        self.ledger.hit(id)
+        return self.inner.reader(id)
+
+    # ------------------------------------------------------------------ listing
+
+    def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
+        for page in self.pages(prefix):
+            yield from page
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
+        for page in self.inner.pages(prefix):
+            gone = set(self.ledger.expired(time.time()))
+            yield [id for id in page if id not in gone] if gone else page
+
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[str]:  # docstring inherited
+        found = self.inner.peek(prefix, limit=limit, seconds=seconds)
+        gone = set(self.ledger.expired(time.time()))
+        return [id for id in found if id not in gone]
+
+    def __iter__(self) -> Iterator[str]:
+        return self.ids()
+
+    def __len__(self) -> int:
+        count = len(self.inner)
+        gone = self.ledger.expired(time.time())
+        return count - sum(id in self.inner for id in gone) if gone else count
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        gone = set(self.ledger.expired(time.time()))
+        return ((id, stat) for id, stat in self.inner.scan(prefix) if id not in gone)
+
+    def by_age(
+        self, prefix: str = "", *, newest: bool = False, limit: int | None = None
+    ) -> Iterator[str]:  # docstring inherited
+        if self.ledger.expired(time.time(), 1):
+            return Reader.by_age(self, prefix, newest=newest, limit=limit)
+        return self.inner.by_age(prefix, newest=newest, limit=limit)  # type: ignore[no-any-return]
+
+    def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
+        asked = list(ids)
+        gone = set(self.ledger.expired(time.time()))
+        return iter(self.inner.read_many([id for id in asked if id not in gone] if gone else asked))
+
+    def contents(
+        self, prefix: str = "", limit: int | None = None
+    ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
+        pages = self.inner.contents(prefix, limit)
+        return None if pages is None else self._living(pages)
+
+    def _living(self, pages: Iterable[list[tuple[str, Any]]]) -> Iterator[list[tuple[str, Any]]]:
+        for page in pages:
+            gone = set(self.ledger.expired(time.time()))
+            yield [item for item in page if item[0] not in gone] if gone else page
+
+    # ------------------------------------------------------------------ writing
+
+    def _size(self, id: Any, data: Any) -> int:
+        """Return what an item takes; ValueTooLargeError if that is more than there is."""
+        try:
+            size = self.ledger.size(id, data)
+        except TypeError:
+            return 0  # not what this place takes, as it will say
+        if self.max_bytes is not None and size > self.max_bytes:
+            raise ValueTooLargeError(
+                f"the value for {id!r:.120} takes {size:,} bytes, and {self.place} is bounded to "
+                f"{self.max_bytes:,}: nothing was evicted or changed",
+            )
+        return size
+
+    def _turn(self, id: Any, expected: Any = ANY_ETAG, data: Any = None) -> AbstractContextManager[Any]:
+        """Exclude others where a write is more than one step."""
+        ledger = self.ledger
+        if not ledger.automatic:
+            return ledger.turn()
+        if self._ttl is None and (expected is ANY_ETAG or ledger.expires(id) > time.time()):
+            return nullcontext()
+        smallest = self.inner.files_from
+        nbytes = len(data) if isinstance(data, bytes) else sum(memoryview(part).nbytes for part in data or ())
+        # In a transaction large data would go to the database.
+        return nullcontext() if smallest is not None and nbytes >= smallest else ledger.turn()
+
+    def _bury(self, id: Any, expected: Any) -> None:
+        """Delete what has expired under an id, before a write asks in which state it is."""
+        if expected is not ANY_ETAG and self.ledger.expires(id) <= time.time():
+            try:
+                self.inner.remove(id)
+            except KeyError:
+                pass
+            self.ledger.removed([id])
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        inner = self._writable()
+        size = self._size(id, data)
+        ledger = self._opened or self.ledger
+        if ledger.automatic and not self._mortal:
+            totals = ledger.put(inner, id, data, size)
+            if self._excess(*totals):
+                self._settle(id)
+            return
+        with self._turn(id, data=data):
+            inner.put(id, data)
+            self._record(id, size)
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        inner = self._writable()
+        size = self._size(id, data)
+        with self._turn(id, expected, data):
+            self._bury(id, expected)
+            stat: Stat = inner.write(id, data, expected)
+            self._record(id, size)
+            return stat
+
+    def _record(self, id: Any, size: int) -> None:
+        """Record a write, and evict what is too much."""
+        ledger = self.ledger
+        ledger.wrote(id, size)
+        ttl = self._ttl
+        if ttl is not None:
+            ledger.expire(id, time.time() + ttl)
+        self._settle(id)
+
+    def _settle(self, keep: Any = None) -> None:
+        """Evict what is more than the bound, and a little more, but never the item just written."""
+        ledger = self.ledger
+        if not self._excess(*ledger.totals()):
+            return
+        with ledger.turn():
+            ledger.flush()
+            nbytes, items = ledger.totals()
+            if not self._excess(nbytes, items):
+                return  # somebody else has just made room
+            over_bytes: float = 0
+            over_items = 0
+            if self.max_bytes is not None and nbytes > self.max_bytes:
+                over_bytes = nbytes - self.max_bytes + min(self.max_bytes // 100, _SLACK * (nbytes // items))
+            if self.max_items is not None and items > self.max_items:
+                over_items = items - self.max_items + min(self.max_items // 100, _SLACK)
+            victims = ledger.victims(over_bytes, over_items, keep, time.time())
+            self.inner.remove_many(victims)
+            ledger.removed(victims)
+            self._evictions += len(victims)
+
+    def _excess(self, nbytes: int, items: int) -> bool:
+        return (self.max_bytes is not None and nbytes > self.max_bytes) or (
+            self.max_items is not None and items > self.max_items
+        )
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        inner = self._writable()
+        if self.ledger.automatic:
+            self._check_alive(id, expected)
+            inner.remove(id, expected)
+            return
+        with self.ledger.turn():
+            self._check_alive(id, expected)
+            inner.remove(id, expected)
+            self.ledger.removed([id])
+
+    def _check_alive(self, id: Any, expected: Any) -> None:
+        if self.ledger.expires(id) <= time.time():
+            self.require(id, expected)
+            raise KeyError(id)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items, in portions, each followed by the evictions that it makes necessary."""
+        inner = self._writable()
+        rest = iter(items)
+        while portion := list(islice(rest, self._portion())):
+            sizes = [(id, self._size(id, data)) for id, data in portion]
+            with nullcontext() if self.ledger.automatic else self.ledger.turn():
+                inner.write_many(portion)
+                for id, size in sizes:
+                    self.ledger.wrote(id, size)
+                self._settle()
+
+    def _portion(self) -> int:
+        """Return how many items may be written before it is looked how many are too many."""
+        nbytes, items = self.ledger.totals()
+        room: float = _PAGE
+        if self.max_bytes is not None and items:
+            room = self.max_bytes / 16 // max(1, nbytes // items)
+        if self.max_items is not None:
+            room = min(room, self.max_items / 16)
+        return int(max(1, min(room, _PAGE)))
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        gone = list(ids)
+        with nullcontext() if self.ledger.automatic else self.ledger.turn():
+            self._writable().remove_many(gone)
+            self.ledger.removed(gone)
+
+    def clear(self) -> None:  # docstring inherited
+        with self.ledger.turn():
+            self._writable().clear()
+            self.ledger.clear()
+
+    @contextmanager
+    def writer(self, id: str) -> Iterator[Any]:  # docstring inherited
+        with Persister.writer(self, id) as file:
+            yield file
+
+    # ------------------------------------------------------------------ expiry
+
+    @property
+    def _ttl(self) -> float | None:
+        return vars(self._local).get("ttl")
+
+    @contextmanager
+    def living(self, ttl: float | None) -> Iterator[None]:
+        """Let what this thread writes within the context be there for so many seconds."""
+        if ttl is not None and not (type(ttl) in {int, float} and ttl > 0):
+            raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {ttl!r:.80}")
+        before, self._local.ttl = self._ttl, ttl
+        with self._opening:
+            self._mortal += 1
+        try:
+            yield
+        finally:
+            self._local.ttl = before
+            with self._opening:
+                self._mortal -= 1
+
+    def touch(self, id: str) -> bool:
+        """Count a use of an item, and let it expire as `living` says; tell whether it is there."""
+        with self.ledger.turn():
+            if id not in self:
+                return False
+            self.ledger.hit(id)
+            ttl = self._ttl
+            return self.ledger.expire(id, None if ttl is None else time.time() + ttl)
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        count: int = self._writable().purge(owns, prefix)
+        with self.ledger.turn():
+            gone = [id for id in self.ledger.expired(time.time()) if owns(id) and id.startswith(prefix)]
+            self.inner.remove_many(gone)
+            self.ledger.removed(gone)
+        return count + len(gone)
+
+    # ------------------------------------------------------------------ handle
+
+    def stats(self) -> BoundedStats:
+        """Return counts and sizes."""
+        return BoundedStats(
+            self._hits, self._misses, self._evictions, *self.ledger.totals(), self.max_bytes, self.max_items
+        )
+
+    def flush(self) -> None:  # docstring inherited
+        if self._opened is not None:
+            self._opened.flush()
+        self.inner.flush()
+
+    def close(self) -> None:  # docstring inherited
+        if self._opened is not None:
+            self._opened.flush()
+        self.inner.close()

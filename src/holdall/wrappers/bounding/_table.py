@@ -1,0 +1,310 @@
+"""A ledger in a SQLite database: exact among processes, and after a restart."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from holdall.errors import StoreUnavailableError
+from holdall.persisters.sqlite import SqlitePersister, as_id, as_text
+from holdall.persisters.sqlite._ledger import LedgerStatements, row_size
+from holdall.persisters.sqlite._schema import INLINE
+from holdall.wrappers.bounding._ledger import Ledger
+
+__all__ = ["FolderLedger", "TableLedger"]
+
+_NOTED, _COUNTED = 512, 4096  # ids of which uses are noted before they are written down
+_FRESH = 5.0  # seconds for which a use is not written down again
+_MANY = 100_000  # ids that are remembered for that
+_UNUSED = (0, 0)
+_SOME = 50  # rows that are looked at a time
+
+
+class TableLedger(Ledger):
+    """The ledger of a table of a SQLite file, which triggers of the table keep.
+
+    Parameters
+    ----------
+    place
+        The table.
+    policy
+        One of `LEDGER_POLICIES`.
+
+    Notes
+    -----
+    Processes: all writers of the table are counted, also those that know nothing of the ledger.
+    """
+
+    automatic = True
+
+    def __init__(self, place: SqlitePersister, policy: str) -> None:
+        self.place = place
+        self._policy = policy
+        self._sql = LedgerStatements(place.table, policy)
+        self._run = place.execute
+        self._noted: dict[Any, tuple[int, int]] = {}  # how often an id was used, and when at last
+        # Where it only matters who was used last, a use soon after another one is not written down again.
+        self._counts = policy in {"lfu", "gdsf"}
+        self._enough = _COUNTED if self._counts else _NOTED
+        self._fresh: set[Any] = set()
+        self._passed = 0
+        self.refresh()
+        if self._known_policy() == policy:
+            return  # nothing to write, so that nobody is waited for
+        with place.transaction():
+            before = self._known_policy()
+            if before is None:
+                for statement in self._sql.tables:
+                    self._run(statement)
+            if before != policy:
+                self._use_policy(new=before is None)
+
+    def _known_policy(self) -> Any:
+        if not self._run(self._sql.found):
+            return None
+        [(policy,)] = self._run(self._sql.policy)
+        return policy
+
+    def _use_policy(self, *, new: bool) -> None:
+        first, rerank = self._sql.use_policy
+        self._run(first, self._policy)
+        for statement in (*self._sql.drop_triggers, *self._sql.triggers):
+            self._run(statement)
+        for statement in self._sql.fill if new else (rerank,):
+            self._run(statement)
+
+    def turn(self) -> AbstractContextManager[Any]:  # docstring inherited
+        return self.place.transaction()
+
+    def size(self, id: Any, data: Any) -> int:  # docstring inherited
+        nbytes = len(data) if type(data) is bytes else sum(memoryview(part).nbytes for part in _parts(data))
+        inline = type(data) is bytes and len(id) + nbytes <= INLINE
+        smallest = self.place.files_from
+        return row_size(len(id), nbytes, inline=inline, in_file=smallest is not None and nbytes >= smallest)
+
+    def wrote(self, id: Any, size: int) -> None:  # docstring inherited
+        del id, size  # a trigger has done it
+
+    def removed(self, ids: Iterable[Any]) -> None:  # docstring inherited
+        del ids
+
+    def clear(self) -> None:  # docstring inherited
+        return
+
+    def totals(self) -> tuple[int, int]:  # docstring inherited
+        [(nbytes, items)] = self._run(self._sql.totals)
+        return int(nbytes), items
+
+    def fetch(self, inner: Any, id: Any, limit: int) -> Any:  # docstring inherited
+        data = self.place.look(id)
+        if type(data) is bytes:
+            return data  # what lies in one row with its id never expires
+        if data is None or self.expires(id) <= time.time():
+            raise KeyError(id)
+        return inner.fetch(id, limit)
+
+    def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:  # docstring inherited
+        if type(data) is not bytes or len(id) + len(data) > INLINE or not id.isascii():
+            return super().put(inner, id, data, size)
+        [(nbytes, items)] = self._run(self._sql.put, id, data)
+        return nbytes + size, items + 1  # as the totals were before it
+
+    # ------------------------------------------------------------------ uses
+
+    def hit(self, id: Any) -> None:  # docstring inherited
+        if id in self._fresh:
+            self._passed += 1
+            if not self._passed & 255 and time.monotonic() > self._until:
+                self.refresh()
+            return
+        noted = self._noted
+        noted[id] = noted.get(id, _UNUSED)[0] + 1, time.time_ns()
+        if len(noted) >= self._enough and not len(noted) & 63:
+            self._flush_without_waiting()
+
+    def _flush_without_waiting(self) -> None:
+        """Write uses down unless somebody else writes: a read waits for nobody."""
+        self._run("PRAGMA busy_timeout = 0")
+        try:
+            self.flush()
+        except StoreUnavailableError:
+            if len(self._noted) > 2 * _COUNTED:  # the oldest notes are worth least
+                for id in list(self._noted)[:-_NOTED]:
+                    self._noted.pop(id, None)
+        finally:
+            self._run(f"PRAGMA busy_timeout = {int(self.place.timeout * 1000)}")
+
+    def refresh(self) -> None:
+        """Take notes of all uses again."""
+        self._fresh.clear()
+        self._until = time.monotonic() + _FRESH
+
+    def flush(self) -> None:  # docstring inherited
+        if not self._noted:
+            return
+        with self.turn():
+            noted, self._noted = self._noted, {}
+            for id, (count, when) in list(noted.items()):
+                self._run(self._sql.use, count, when, as_id(id))
+        if not self._counts:
+            self._fresh.update(noted)
+            if len(self._fresh) > _MANY:
+                self.refresh()
+
+    # ------------------------------------------------------------------ expiry
+
+    def expire(self, id: Any, at: float | None) -> bool:  # docstring inherited
+        if at is not None:
+            self.place.move_apart(id)  # so that reading what lies in one row need not ask
+        return bool(self._run(self._sql.set_expiry, at, as_id(id)))
+
+    def expires(self, id: Any) -> float:  # docstring inherited
+        rows = self._run(self._sql.expiry, as_id(id))
+        return math.inf if not rows or rows[0][0] is None else float(rows[0][0])
+
+    def expired(self, now: float, limit: int = -1) -> list[Any]:  # docstring inherited
+        return [as_text(id) for id, _, _ in self._run(self._sql.expired, now, limit)]
+
+    # ------------------------------------------------------------------ victims
+
+    def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:  # docstring inherited
+        self.refresh()  # the order will be another one
+        need = _Need(nbytes, items)
+        chosen = self._taken(need, {keep}, lambda limit: self._run(self._sql.expired, now, limit))
+        if need:
+            without = {keep, *chosen}
+            if self._policy == "sieve":
+                return chosen + self._sieved(need, without)
+            chosen += self._taken(need, without, lambda limit: self._run(self._sql.first, limit))
+            if self._policy in {"gdsf", "lfu"}:
+                self._run(self._sql.tick, need.rank)
+        return chosen
+
+    def _taken(self, need: "_Need", without: set[Any], rows_up_to: Callable[[int], list[Any]]) -> list[Any]:
+        """Choose as many as are needed from the first rows that a statement gives."""
+        limit = _SOME + len(without)
+        while True:
+            rows = rows_up_to(limit)
+            enough = need.after(size for id, size, _ in rows if as_text(id) not in without)
+            if enough or len(rows) < limit:
+                break
+            limit *= 4
+        return [id for id in (need.take(as_text(id), size, rank, without) for id, size, rank in rows) if id]
+
+    def _sieved(self, need: "_Need", without: set[Any]) -> list[Any]:
+        """Go on from where the hand stands: who was used since it came by is passed once."""
+        chosen: list[Any] = []
+        [(hand,)] = self._run(self._sql.hand)
+        rounds = 0
+        while need and rounds < 3:  # after two rounds nobody is marked
+            rows = self._run(self._sql.ahead, hand, _SOME)
+            if not rows:
+                hand, rounds = 0, rounds + 1
+            for raw, size, rank, uses in rows:
+                if not need:
+                    break
+                hand = rank
+                id = as_text(raw)
+                if uses > 1:
+                    self._run(self._sql.pass_by, raw)
+                elif need.take(id, size, rank, without):
+                    without.add(id)
+                    chosen.append(id)
+        self._run(self._sql.move_hand, hand)
+        return chosen
+
+
+class _Need:
+    """How much must still go."""
+
+    def __init__(self, nbytes: float, items: int) -> None:
+        self.nbytes, self.items = nbytes, items
+        self.rank: Any = 0  # of the last one that goes
+
+    def __bool__(self) -> bool:
+        return self.nbytes > 0 or self.items > 0
+
+    def after(self, sizes: Iterable[int]) -> bool:
+        """Tell whether items of such sizes are enough."""
+        all_sizes = list(sizes)
+        return sum(all_sizes) >= self.nbytes and len(all_sizes) >= self.items
+
+    def take(self, id: Any, size: int, rank: Any, without: set[Any]) -> Any:
+        """Return the id if it is to go, and count it; None else."""
+        if not self or id in without:
+            return None
+        self.nbytes -= size
+        self.items -= 1
+        self.rank = rank
+        return id
+
+
+def _parts(data: Any) -> list[Any]:
+    return data if type(data) is list else [data]
+
+
+class FolderLedger(TableLedger):
+    """The ledger of a folder, in a database of its own beside the files.
+
+    Parameters
+    ----------
+    path
+        The database.
+    policy
+        One of `LEDGER_POLICIES`.
+    stats
+        Id and stat of each file that is there: what the ledger does not know is entered, by age, and what is
+        no longer there is left out.
+
+    Notes
+    -----
+    Processes: writers through a ledger take turns, so that a file and its record are changed together. What
+    others write to the folder is found when the ledger is next opened.
+    """
+
+    automatic = False
+
+    def __init__(self, path: str, policy: str, stats: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(SqlitePersister(path), policy)
+        found = dict(stats)
+        with self.turn():
+            known = {as_text(id): size for id, size in self._run(self._sql.known)}
+            self.removed(known.keys() - found.keys())
+            for id, stat in sorted(found.items(), key=lambda item: item[1].mtime):
+                size = self._blocks(stat.size)
+                if known.get(id) != size:
+                    self._run(self._sql.enter, as_id(id), size, int(stat.mtime * 1e9))
+
+    def _use_policy(self, *, new: bool) -> None:
+        first, rerank = self._sql.use_policy
+        self._run(first, self._policy)
+        for statement in self._sql.counting if new else (rerank,):
+            self._run(statement)
+
+    @staticmethod
+    def _blocks(nbytes: int) -> int:
+        return (nbytes + 4095) // 4096 * 4096
+
+    def size(self, id: Any, data: Any) -> int:  # docstring inherited
+        del id
+        return self._blocks(sum(memoryview(part).nbytes for part in _parts(data)))
+
+    def wrote(self, id: Any, size: int) -> None:  # docstring inherited
+        self._run(self._sql.enter, as_id(id), size, time.time_ns())
+
+    def removed(self, ids: Iterable[Any]) -> None:  # docstring inherited
+        for id in ids:
+            self._run(self._sql.leave, as_id(id))
+
+    def fetch(self, inner: Any, id: Any, limit: int) -> Any:  # docstring inherited
+        return Ledger.fetch(self, inner, id, limit)
+
+    def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:  # docstring inherited
+        return Ledger.put(self, inner, id, data, size)
+
+    def expire(self, id: Any, at: float | None) -> bool:  # docstring inherited
+        return bool(self._run(self._sql.set_expiry, at, as_id(id)))
+
+    def clear(self) -> None:  # docstring inherited
+        self._run(self._sql.leave_all)

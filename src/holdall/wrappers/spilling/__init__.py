@@ -1,0 +1,523 @@
+"""A place larger than memory: values in memory up to a budget, the others on a slow side."""
+
+import os
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from holdall._eviction import Policy, make_policy
+from holdall._eviction.amounts import memory_of_machine, parse_size
+from holdall._eviction.sizeof import sizeof as usual_sizeof
+from holdall.abc import Capability, PersisterWrapper, Unary
+from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
+from holdall.store import Store
+from holdall.store._nested import StorePersister
+from holdall.wrappers._base import unbound_copy
+from holdall.wrappers.spilling._core import Spill
+from holdall.wrappers.spilling._forked import ForkedPersister
+from holdall.wrappers.spilling._items import Items
+from holdall.wrappers.spilling._links import take_over
+from holdall.wrappers.spilling._slow import SlowSide
+
+__all__ = ["SpillPersister", "SpillStats", "budget_of"]
+
+_USUAL = 10**9  # bytes
+_SHARE = 0.25  # of the memory, where that is less
+_INDEX = 310  # bytes that an item in memory takes beside its value, measured
+
+
+class SpillStats(NamedTuple):
+    """What a spilling place has done and what it holds.
+
+    Parameters
+    ----------
+    hits, misses
+        Reads that found the value in memory, and reads that had to load it.
+    evictions
+        Values that had to leave memory.
+    bytes_read, bytes_written
+        Data that went to and from the slow side.
+    links, copies
+        Items that `SpillStore.update` took from another store by a hard link, and by reading and writing.
+    seconds_loading
+        Time that loads took.
+    budget
+        Bytes that values may take in memory: what is bounded.
+    memory
+        Bytes that they take now, as counted.
+    held
+        Bytes of values that have left the budget but that somebody still holds.
+    disk
+        Bytes that the slow side takes.
+    unserializable
+        Keys of values that cannot be stored, with what their serializer said; they count in `memory`.
+    unserializable_bytes
+        Bytes that those take.
+    index_bytes
+        Bytes that keys and accounts take beside the values; not part of the budget.
+    """
+
+    hits: int
+    misses: int
+    evictions: int
+    bytes_read: int
+    bytes_written: int
+    links: int
+    copies: int
+    seconds_loading: float
+    budget: int
+    memory: int
+    held: int
+    disk: int
+    unserializable: dict[Any, str]
+    unserializable_bytes: int
+    index_bytes: int
+
+
+class SpillPersister(PersisterWrapper):
+    """Keeps values of another store in memory up to a budget, and writes changed ones before they leave.
+
+    Parameters
+    ----------
+    inner
+        The store, or a persister or mapping, in which the values lie that are not in memory.
+    memory
+        Bytes that values may take in memory, as a number or text (``"1GB"``, ``"25%"``); None for the smaller
+        of 1 GB and a quarter of the memory that the process may use.
+    policy
+        Which values go first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
+    sizeof
+        Returns the size of a value in bytes; None for an estimate of the memory that it keeps alive.
+    writeback
+        How values that were changed in memory are noticed when they leave it and at `flush`: ``"check"``
+        compares their data with those that were stored, ``"always"`` writes what somebody has got,
+        ``"never"`` takes no notice.
+    sync
+        ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end
+        of the process. ``"always"``: it is written before the call returns.
+    disk
+        Bytes that the slow side may hold, as a number or text; None for any number.
+    on_miss, on_overflow
+        Called with a key before its value is read from, or written to, the slow side.
+    discard
+        Whether all is deleted in the end anyway, so that nothing need be written then.
+
+    Notes
+    -----
+    Threads: safe; a value that several ask for is loaded once, and who finds a value in memory waits for
+    nobody. Processes: each has its own memory. Others see a value when it is written; a value in memory is
+    not read again, until `refresh`. Conditional operations and stats are those of the inner store: they write
+    the item first if it has changed, and look at the place itself. After a crash: all is there that was
+    written.
+
+    The budget bounds what the place keeps in memory by itself. A value that somebody else still holds when
+    it should go is kept as well, without counting, so that a change that is made to it later is not lost;
+    so is one that was read and is not worth its place. A value larger than the budget is written at once. One
+    that cannot be serialized stays in memory and counts.
+
+    Cost of a hit: the name of the key and a dictionary look-up; the policy only takes a note.
+
+    Examples
+    --------
+    >>> slow = Store(serializer="pickle")
+    >>> place = SpillPersister(slow, memory=100)
+    >>> place["a"] = "x" * 60
+    >>> place["b"] = "y" * 40
+    >>> sorted(place), list(slow), place["b"][:3]
+    (['a', 'b'], ['a'], 'yyy')
+    """
+
+    def __init__(
+        self,
+        inner: Any,
+        *,
+        memory: float | str | None = None,
+        policy: str | Callable[[int], Policy] = "gdsf",
+        sizeof: Callable[[Any], int] | None = None,
+        writeback: str = "check",
+        sync: str = "flush",
+        disk: float | str | None = None,
+        on_miss: Callable[[Any], Any] | None = None,
+        on_overflow: Callable[[Any], Any] | None = None,
+        discard: bool = False,
+    ) -> None:
+        self.options = checked_options(
+            memory=memory,
+            policy=policy,
+            sizeof=sizeof,
+            writeback=writeback,
+            sync=sync,
+            disk=disk,
+            on_miss=on_miss,
+            on_overflow=on_overflow,
+        )
+        self.options["discard"] = discard
+        super().__init__(StorePersister(inner if isinstance(inner, Store) else Store(inner)))
+        self._begin()
+
+    def _begin(self) -> None:
+        options = self.options
+        budget: int = options["memory"]
+        items = Items(budget, make_policy(options["policy"], budget))
+        self.spill = Spill(
+            SlowSide(self.inner.mapping, options["disk"]),
+            items,
+            sizeof=options["sizeof"] or usual_sizeof,
+            writeback=options["writeback"],
+            through=options["sync"] == "always",
+            on_miss=options["on_miss"],
+            on_overflow=options["on_overflow"],
+        )
+        _all.add(self)
+        if not options["discard"]:
+            weakref.finalize(self, _finish, self.spill, os.getpid())
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.spill.flush()
+        return {name: value for name, value in super().__getstate__().items() if name != "spill"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What the inner store claims, but for what handles with a memory of their own see of each other."""
+        unseen = {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
+        return super().capabilities - unseen
+
+    # ------------------------------------------------------------------ forks
+
+    def before_fork(self) -> None:
+        """Get ready for a fork: what both processes have in memory is written, and nobody is at work."""
+        if not self.options["discard"]:  # else the child writes elsewhere
+            try:
+                self.spill.flush()
+            except (OSError, SerializationError) as error:
+                warnings.warn(
+                    f"values were not written before a fork, and may be written by two processes: {error}",
+                    RuntimeWarning,
+                    stacklevel=1,
+                )
+        self.spill.items.lock.acquire()
+        self._locked = True
+
+    def after_fork(self, *, child: bool = False) -> None:
+        """Go on after a fork; a child of a temporary place keeps what it writes to itself."""
+        if not vars(self).pop("_locked", False):
+            return  # it was made meanwhile
+        if not child:
+            self.spill.items.lock.release()
+            return
+        self.spill.items.reset_locks()
+        if self.options["discard"]:
+            below = unbound_copy(self.inner.mapping)
+            below._persister = ForkedPersister(below._persister)
+            below._bind()
+            self.inner = StorePersister(below)
+            self.spill.slow.use(below)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def getter(self) -> Unary:  # docstring inherited
+        return self.spill.get
+
+    def __getitem__(self, id: Any) -> Any:
+        return self.spill.get(id)
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            known = self.spill.name(id) in self.spill.items.by_name
+        except InvalidKeyError:
+            return False
+        return known or id in self.inner
+
+    def _only_in_memory(self) -> dict[Any, Any]:
+        """Return key by name of the items that the slow side does not have."""
+        spill = self.spill
+        found = {}
+        for item in list(spill.items.dirty):
+            if item.stored is None:
+                item.stored = spill.slow.has(item.key)
+            if not item.stored:
+                found[item.name] = item.key
+        return found
+
+    def __len__(self) -> int:
+        return len(self.inner) + len(self._only_in_memory())
+
+    def __iter__(self) -> Iterator[Any]:
+        new = self._only_in_memory()
+        yield from new.values()
+        name = self.spill.name
+        for key in self.inner:
+            if name(key) not in new:  # else it was written meanwhile
+                yield key
+
+    def peek(
+        self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
+    ) -> list[Any]:  # docstring inherited
+        new = [key for key in self._only_in_memory().values() if not prefix or str(key).startswith(prefix)]
+        found = new[:limit]
+        if len(found) < limit:
+            found += self.inner.peek(prefix, limit=limit - len(found), seconds=seconds)
+        return found
+
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        spill = self.spill
+        name = spill.name(id)
+        with spill.items.turn(name):
+            item = spill.settle(name)
+            loaded, stat = spill.slow.read(id)
+            with spill.items.lock:
+                if item is not None and spill.items.by_name.get(name) is item:
+                    if loaded.mark is not None and loaded.mark == item.mark:
+                        item.out = True
+                        return item.value, stat
+                    spill.items.remove(item)
+            spill.keep(name, id, loaded)
+            return loaded.value, stat
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        spill = self.spill
+        name = spill.name(id)
+        spill.flush_until(name)
+        with spill.items.turn(name):
+            spill.settle(name)
+            return self.inner.stat(id)  # type: ignore[no-any-return]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
+        self.spill.flush()
+        return self.inner.scan(prefix)  # type: ignore[no-any-return]
+
+    def by_age(
+        self, prefix: str = "", *, newest: bool = False, limit: int | None = None
+    ) -> Iterator[Any]:  # docstring inherited
+        self.spill.flush()
+        return self.inner.by_age(prefix, newest=newest, limit=limit)  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, id: Any, data: Any) -> None:  # docstring inherited
+        self.spill.put(id, data)
+
+    def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        spill = self.spill
+        name = spill.name(id)
+        with spill.items.turn(name):
+            old = spill.settle(name)
+            if spill.slow.limit is not None:
+                spill.slow.check_room(id, spill.slow.dump(id, data))
+            stat = self._writable().write(id, data, expected)
+            spill.wrote(name, id, data, old)
+            return stat  # type: ignore[no-any-return]
+
+    def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        spill = self.spill
+        name = spill.name(id)
+        with spill.items.turn(name):
+            if expected is not ANY_ETAG:
+                spill.settle(name)
+            inner = self._writable()
+            item = spill.items.by_name.get(name)
+            try:
+                inner.remove(id, expected)
+            except KeyError:
+                if item is None or not item.dirty:
+                    spill.forget(name, item)
+                    raise
+            spill.forget(name, item)
+
+    def clear(self) -> None:  # docstring inherited
+        items = self.spill.items
+        with items.quiet():
+            self._writable().clear()
+            items.forget()
+
+    def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
+        self.refresh()
+        return super().purge(owns, prefix)
+
+    def refresh(self) -> None:  # docstring inherited
+        self.spill.flush()
+        self.inner.refresh()
+        self.spill.shrink()
+
+    def flush(self) -> None:  # docstring inherited
+        self.spill.flush()
+
+    def close(self) -> None:  # docstring inherited
+        try:
+            self.spill.flush()
+        finally:
+            self.inner.close()
+
+    def prefetch(self, keys: Iterable[Any], threads: int, progress: Callable[[int], Any] | None) -> int:
+        """Read values into memory; parameters as of `SpillStore.prefetch`."""
+        spill = self.spill
+
+        def load(key: Any) -> int:
+            try:
+                return int(spill.prefetch(key))
+            except KeyError:
+                return 0
+
+        count = 0
+        with ThreadPoolExecutor(threads) as pool:
+            for done, read in enumerate(pool.map(load, list(keys)), 1):
+                count += read
+                if progress is not None:
+                    progress(done)
+        return count
+
+    def take_over(self, other: "SpillPersister", *, overwrite: bool) -> None:
+        """Store all items of another spilling place, by hard links where that can be done."""
+        other.flush()
+        take_over(self.spill, other.spill, overwrite=overwrite)
+
+    def drop(self) -> None:
+        """Delete all items, and close."""
+        self.clear()
+        self.inner.close()
+
+    def file_of(self, key: Any) -> str | None:
+        """Return the path of the file that holds the value of a key; None if it has no file of its own.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        """
+        spill = self.spill
+        name = spill.name(key)
+        with spill.items.turn(name):
+            spill.settle(name)
+            slow = spill.slow
+            if not slow.has(key):
+                raise KeyError(key)
+            find: Any = getattr(slow.persister, "file_of", None)
+            return None if find is None else find(slow.store._id(key))
+
+    def shrink(self, to: float | str = 0) -> None:
+        """Move values to the slow side until no more than some bytes are in memory."""
+        self.spill.shrink(parse_size(to, "to"))
+
+    def discard(self) -> None:
+        """Forget all that is in memory, and close; what was not written is lost."""
+        with self.spill.items.quiet():
+            self.spill.items.forget()
+            self.inner.close()
+
+    # ------------------------------------------------------------------ what is known
+
+    def stats(self) -> SpillStats:
+        """Return counts and sizes."""
+        spill, items = self.spill, self.spill.items
+        return SpillStats(
+            hits=spill.hits,
+            misses=spill.misses,
+            evictions=items.evictions,
+            bytes_read=spill.slow.bytes_read,
+            bytes_written=spill.slow.bytes_written,
+            links=spill.slow.links,
+            copies=spill.slow.copies,
+            seconds_loading=spill.seconds_loading,
+            budget=items.budget,
+            memory=items.used,
+            held=spill.held_bytes,
+            disk=spill.slow.volume(),
+            unserializable={item.key: str(item.error) for item in list(items.stuck)},
+            unserializable_bytes=spill.stuck_bytes,
+            index_bytes=_INDEX * len(items.by_name),
+        )
+
+
+def checked_options(**options: Any) -> dict[str, Any]:
+    """Return the options of a spilling place with sizes in bytes, if all are valid.
+
+    Parameters
+    ----------
+    **options
+        As of `SpillPersister`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If one is not valid.
+    """
+    for name, choice in (("writeback", ("check", "always", "never")), ("sync", ("flush", "always"))):
+        if options[name] not in choice:
+            raise InvalidArgumentError(f"{name} is one of {choice}, got {options[name]!r:.80}")
+    for name in ("sizeof", "on_miss", "on_overflow"):
+        if options[name] is not None and not callable(options[name]):
+            raise InvalidArgumentError(f"{name} is a function of one argument, got {options[name]!r:.80}")
+    budget = budget_of(options["memory"])
+    make_policy(options["policy"], budget)
+    disk = options["disk"]
+    return {**options, "memory": budget, "disk": None if disk is None else parse_size(disk, "disk")}
+
+
+def budget_of(memory: float | str | None) -> int:
+    """Return a budget in bytes.
+
+    Parameters
+    ----------
+    memory
+        As in `SpillPersister`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no size, or 0.
+
+    Examples
+    --------
+    >>> budget_of("1.5 MB")
+    1500000
+    """
+    if memory is None:
+        return min(_USUAL, int(memory_of_machine() * _SHARE))
+    budget = parse_size(memory, "memory")
+    if not budget:
+        raise InvalidArgumentError("memory is the room for values, in bytes: it must be more than 0")
+    return budget
+
+
+_all: weakref.WeakSet[SpillPersister] = weakref.WeakSet()
+
+
+def _finish(spill: Spill, pid: int) -> None:
+    """Write what has changed when nobody has the place any more, or at the end of the process."""
+    if pid != os.getpid():
+        return  # a forked child: its parent has these values too
+    try:
+        spill.flush()
+    except (OSError, SerializationError) as error:
+        warnings.warn(f"values were lost at the end: {error}", RuntimeWarning, stacklevel=1)
+
+
+def _before_fork() -> None:
+    for place in list(_all):
+        place.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for place in list(_all):
+        place.after_fork()
+
+
+def _after_fork_in_child() -> None:
+    for place in list(_all):
+        place.after_fork(child=True)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

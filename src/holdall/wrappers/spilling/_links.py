@@ -1,0 +1,64 @@
+"""Items of another spilling place, taken over without being read where files can be linked."""
+
+from collections.abc import Callable
+from typing import Any
+
+from holdall.store import Store
+from holdall.wrappers.spilling._core import Spill
+
+__all__ = ["take_over"]
+
+
+def take_over(spill: Spill, source: Spill, *, overwrite: bool) -> None:
+    """Store all items of another place: by hard links between files, else by reading and writing.
+
+    Parameters
+    ----------
+    spill
+        The place to write to.
+    source
+        The place to take from; it was flushed.
+    overwrite
+        Whether items that are there are replaced.
+    """
+    linked = _linking(spill, source)
+    for key in source.slow.store:
+        name = spill.name(key)
+        if not overwrite and (name in spill.items.by_name or spill.slow.has(key)):
+            continue
+        if linked is not None and linked(key):
+            spill.slow.links += 1
+            continue
+        try:
+            value = source.get(key)
+        except KeyError:  # it was deleted meanwhile
+            continue
+        spill.put(key, value)
+        spill.slow.copies += 1
+
+
+def _linking(spill: Spill, source: Spill) -> Callable[[Any], bool] | None:
+    """Return what links an item, and tells whether it could; None where files are written in other ways."""
+    ours, theirs = spill.slow, source.slow
+    link: Any = getattr(ours.persister, "link", None)
+    file_of: Any = getattr(theirs.persister, "file_of", None)
+    if link is None or file_of is None or not (_is_plain(ours.store) and _is_plain(theirs.store)):
+        return None
+    if ours.store.serializer != theirs.store.serializer:
+        return None
+
+    def linked(key: Any) -> bool:
+        name = spill.name(key)
+        with spill.items.turn(name):
+            path = file_of(theirs.store._id(key))
+            if path is None or not link(ours.store._id(key), path):
+                return False
+            spill.forget(name, spill.items.by_name.get(name))
+            return True
+
+    return linked
+
+
+def _is_plain(store: Store[Any, Any]) -> bool:
+    """Tell whether files of the store hold what its serializer wrote, and nothing changes them on the way."""
+    return len(store._layers) == 1 and store._own_errors == (False, False) and store._keyed is None
