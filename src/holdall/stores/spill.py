@@ -310,7 +310,7 @@ class SpillStore(Store[K, V]):
         if self._temporary is None:
             super().close()
         else:
-            self._spill.discard()
+            self._spill.abandon()
             self._temporary.close()
 
 

@@ -215,7 +215,7 @@ def _fork_and_write(persister: Persister) -> None:
     assert persister["child"] == as_bytes(2)
     thread = threading.Thread(target=_count, args=(persister, 1))  # locks survive the fork
     thread.start()
-    thread.join(30)
+    thread.join(240)
     assert not thread.is_alive()
 
 

@@ -218,7 +218,7 @@ def in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Non
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(240)
         if process.is_alive():
             process.kill()
             pytest.fail("a process hangs")

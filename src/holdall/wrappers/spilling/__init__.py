@@ -406,7 +406,7 @@ class SpillPersister(PersisterWrapper):
         """Move values to the slow side until no more than some bytes are in memory."""
         self.spill.shrink(parse_size(to, "to"))
 
-    def discard(self) -> None:
+    def abandon(self) -> None:
         """Forget all that is in memory, and close; what was not written is lost."""
         with self.spill.items.quiet():
             self.spill.items.forget()
