@@ -1,0 +1,1 @@
+"""Objects as importable Python source that outlives the library."""
