@@ -7,12 +7,13 @@ and returns something to call with (``getattr``, ``operator.methodcaller`` appli
 import re
 import sys
 from collections.abc import Callable, Iterable
+from enum import EnumType
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from holdall.errors import InvalidArgumentError, SerializationError
 
-__all__ = ["Allowed", "Name"]
+__all__ = ["BUILTINS", "MAX_INLINE", "Allowed", "Name", "is_array_data", "is_dtype", "is_shape"]
 
 Check = Callable[[tuple[Any, ...], dict[str, Any]], bool]
 
@@ -145,6 +146,9 @@ _VALUES = frozenset(
     | {"numpy.ma.MaskedArray", "numpy.ma.masked"}
 )  # fmt: skip
 
+#: Names that stand for builtins where nothing else has them.
+BUILTINS = _EXCEPTIONS | {text.removeprefix("builtins.") for text in (*_CALLS, *_VALUES) if text.startswith("builtins.")}
+
 # Enumerations whose members may be named.
 _ENUMS = frozenset({"re.RegexFlag", "uuid.SafeUUID", "http.HTTPStatus", "http.HTTPMethod"})
 
@@ -182,6 +186,9 @@ class Allowed:
         text = str(name)
         if text in _CALLS or text in _VALUES or self._is_harmless_type(name):
             return _look_up(name)
+        owner, _, member = name.path.rpartition(".")
+        if owner and self._is_enumeration(Name(name.module, owner)):
+            return self.member(Name(name.module, owner), member)
         trusted = self._trusted(name)
         if trusted is not None:
             return trusted
@@ -211,14 +218,13 @@ class Allowed:
 
     def member(self, name: Name, member: str) -> Any:
         """Return the member of an enumeration."""
-        if str(name) in _ENUMS:
-            cls = _look_up(name)
-        else:
-            cls = self._trusted(name)
-        members = getattr(cls, "__members__", None)
-        if members is None or member not in members:
+        cls = _look_up(name) if str(name) in _ENUMS else self._trusted(name)
+        if not isinstance(cls, EnumType) or member not in cls.__members__:
             raise SerializationError(f"{name} is no enumeration that may be used, or has no {member!r}")
-        return members[member]
+        return cls.__members__[member]
+
+    def _is_enumeration(self, name: Name) -> bool:
+        return str(name) in _ENUMS or isinstance(self._trusted(name), EnumType)
 
     def is_trusted(self, value: Any) -> bool:
         """Tell whether an object is of a class that the caller allows."""
@@ -265,24 +271,25 @@ def _numpy_check(path: str) -> Check | None:
     if path in _NUMPY_SCALARS:
         return _takes((bool, int, float, complex, str, bytes), _STR, at_least=1)
     if path == "dtype":
-        return lambda arguments, keywords: len(arguments) == 1 and not keywords and _is_dtype_spec(arguments[0])
+        return lambda arguments, keywords: len(arguments) == 1 and not keywords and is_dtype(arguments[0])
     if path == "array":
         return lambda arguments, keywords: (
-            len(arguments) == 2 and not keywords and _is_dtype_spec(arguments[1]) and is_array_data(*arguments)
+            len(arguments) == 2 and not keywords and is_dtype(arguments[1]) and is_array_data(*arguments)
         )
     if path == "dtypes.StringDType":
         return _takes(coerce=(bool,))
     return None
 
 
-def _is_dtype_spec(spec: Any) -> bool:
+def is_dtype(spec: Any) -> bool:
+    """Tell whether this makes a dtype whose items are no Python objects."""
     if type(spec) is str:
         return bool(_NUMPY_TYPE.fullmatch(spec)) and "O" not in spec.strip("<>=|")[:1] and spec != "object"
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(spec, numpy.dtype):
         return not spec.hasobject
     if type(spec) is tuple:
-        return len(spec) == 2 and _is_base(spec[0]) and (_is_shape(spec[1]) or _is_dtype_spec(spec[1]))
+        return len(spec) == 2 and _is_base(spec[0]) and (is_shape(spec[1]) or is_dtype(spec[1]))
     if type(spec) is dict:
         known = {"names", "formats", "offsets", "titles", "itemsize", "aligned"}
         return spec.keys() <= known and all(map(_is_base, spec.get("formats", ())))
@@ -292,10 +299,11 @@ def _is_dtype_spec(spec: Any) -> bool:
 def _is_base(spec: Any) -> bool:
     if isinstance(spec, type):
         return spec.__module__ in ("numpy", "ml_dtypes") and spec.__name__ != "object_"
-    return _is_dtype_spec(spec)
+    return is_dtype(spec)
 
 
-def _is_shape(value: Any) -> bool:
+def is_shape(value: Any) -> bool:
+    """Tell whether this is the shape of an array."""
     return type(value) is tuple and all(type(length) is int and length >= 0 for length in value)
 
 

@@ -9,24 +9,20 @@ import base64
 import binascii
 import json
 import warnings
-from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from types import SimpleNamespace
+from enum import Flag
 from typing import Any, NoReturn
 
-from holdall.archive import _helpers
-from holdall.archive._allowed import Allowed, Name
+from holdall.archive._allowed import BUILTINS, Allowed, Name
+from holdall.archive._making import COPYREG, Arrays, Helper, Table, Values, fill_container
 from holdall.archive._lines import Line
 from holdall.errors import CorruptValueError, SerializationError
 
 __all__ = ["Evaluator"]
 
-_BUILTINS = frozenset(
-    ["complex", "float", "set", "frozenset", "bytearray", "range", "slice", "getattr", "list", "dict", "NotImplemented"]
-)  # fmt: skip
-
-_MAPPINGS = (dict, OrderedDict, Counter, defaultdict)
-_WITH_ATTRIBUTES = (SimpleNamespace, OrderedDict, Counter)
+_JSON = Name("json", "loads")
+_BASE64 = Name("base64", "b64decode")
+_BROKEN = ["\\\n", ""]
 _CONSTANTS = (type(None), bool, int, float, str, bytes, type(...))
 
 
@@ -39,15 +35,12 @@ class Evaluator:
         What it may name.
     max_items
         How many values, parts of others included, it may make.
-    open_arrays
-        Called with the arguments of ``_Arrays``: returns the arrays by name.
     """
 
-    def __init__(self, allowed: Allowed, max_items: int, open_arrays: Callable[..., dict[str, Any]]) -> None:
+    def __init__(self, allowed: Allowed, max_items: int) -> None:
         self.allowed = allowed
         self.names: dict[str, Any] = {}
         self._left = max_items
-        self._open_arrays = open_arrays
         self._line = 0
         self._blocks: dict[str, str] = {}
         self._nodes: dict[type, Callable[[Any], Any]] = {
@@ -125,33 +118,21 @@ class Evaluator:
         """Carry out ``name.extend([...])`` or ``name.update(...)``."""
         if len(call.args) != 1 or call.keywords:
             self._refuse(call)
-        content = self.value(call.args[0])
-        kinds = (type(target), how, type(content))
-        if kinds == (list, "extend", list):
-            target.extend(content)
-        elif kinds == (dict, "update", dict):
-            target.update(content)
-        elif kinds == (set, "update", list):
-            target.update(content)
-        elif kinds == (dict, "update", zip):
-            target.update(content)
-        else:
-            raise self.error(f"{how} of {type(target).__name__} with {type(content).__name__}: no archive does so")
+        try:
+            fill_container(target, how, self.value(call.args[0]))
+        except TypeError as error:
+            raise self.error(str(error)) from error
 
     # -- expressions
 
     def value(self, node: ast.expr, *, raw: bool = False) -> Any:
         """Return what an expression stands for; `raw` leaves names of modules, classes and functions as they are."""
-        self._left -= 1
-        if self._left < 0:
-            raise self.error("more values than are allowed: raise max_items if you trust who wrote it")
+        self.count(1)
         evaluate = self._nodes.get(type(node))
         if evaluate is None:
             self._refuse(node)
         found = evaluate(node)
-        if type(found) is Name and not raw:
-            return self.allowed.find(found)
-        return found
+        return found if raw else self.resolved(found)
 
     def _constant(self, node: ast.Constant) -> Any:
         if type(node.value) not in _CONSTANTS:
@@ -164,9 +145,7 @@ class Evaluator:
             return self.names[name]
         if name in self._blocks:
             self._refuse(node)  # a block stands only in the calls that read it
-        if name in _BUILTINS or str(name) in _helpers.EXCEPTIONS:
-            return Name("builtins", name)
-        if name in _helpers.TYPES:
+        if name in BUILTINS:
             return Name("builtins", name)
         raise self.error(f"nothing is called {name!r} so far")
 
@@ -209,10 +188,10 @@ class Evaluator:
         owner, key = self.value(node.value, raw=True), node.slice.value
         if type(owner) is Name and type(key) is str:
             return self.allowed.member(owner, key)
-        if type(owner) is _helpers.Table and type(key) is int and 0 <= key < len(owner):
+        if type(owner) is Values and type(key) is int and 0 <= key < len(owner):
             return owner[key]
-        if type(owner) is _helpers.Arrays and key in owner:
-            return owner[key]
+        if type(owner) is Arrays and type(key) is str:
+            return owner.load(key)
         raise self.error(f"nothing stands at {key!r} of {getattr(node.value, 'id', 'that')}")
 
     def _union(self, node: ast.BinOp) -> Any:
@@ -228,18 +207,22 @@ class Evaluator:
         if isinstance(node, ast.BinOp):
             return self._union(node)
         found = self.value(node)
-        if not _helpers.is_flag(found):
+        if not isinstance(found, Flag):
             self._refuse(node)
         return found
 
     # -- calls
 
     def _call(self, node: ast.Call) -> Any:
-        block = self._block(node)
-        if block is not _NO_BLOCK:
-            return block
         function = self.value(node.func, raw=True)
-        arguments = tuple([self.value(part, raw=type(function) is str) for part in node.args])
+        if function == _JSON:
+            return self._json(node)
+        if function == _BASE64:
+            return self._base64(node)
+        if type(function) is Helper and function.name == "_table":
+            functions, rows = self._of_table(node)
+            return Table(self, functions, rows).values
+        arguments = tuple([self.value(part) for part in node.args])
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             if keyword.arg is not None:
@@ -253,7 +236,75 @@ class Evaluator:
     def apply(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call what a name stands for, or a helper."""
         if type(function) is Name:
-            return self.allowed.call(function, arguments, keywords)
-        if type(function) is _helpers.Helper:
-            return function.call(self, arguments, keywords)
+            if function in COPYREG:
+                function = COPYREG[function]
+            else:
+                return self.allowed.call(function, arguments, keywords)
+        if type(function) is Helper:
+            if keywords:
+                raise self.error(f"{function.name} takes no keywords")
+            try:
+                return function.apply(self.allowed, *arguments)
+            except TypeError as error:
+                raise self.error(f"{function.name}: {error}") from error
         raise self.error("a value is called: archives call only what they have imported")
+
+    def _block(self, node: ast.Call) -> tuple[str, bool]:
+        """Return the block that is the only argument of a call, and whether its line breaks are escaped."""
+        broken = False
+        found: Any = node.args[0] if len(node.args) == 1 and not node.keywords else None
+        if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute):
+            if found.func.attr != "replace" or [getattr(part, "value", None) for part in found.args] != _BROKEN:
+                self._refuse(node)
+            found, broken = found.func.value, True
+        if not isinstance(found, ast.Name) or found.id not in self._blocks:
+            self._refuse(node)
+        return self._blocks[found.id], broken
+
+    def _json(self, node: ast.Call) -> Any:
+        text, broken = self._block(node)
+        if broken:
+            text = text.replace("\\\n", "")
+        self.count(text.count(",") + text.count("[") + text.count("{"))
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise CorruptValueError(f"line {self._line}: a block that is no JSON: {error}") from error
+
+    def _base64(self, node: ast.Call) -> bytes:
+        text, _ = self._block(node)
+        try:
+            return base64.b64decode("".join(text.split()), validate=True)
+        except (ValueError, binascii.Error) as error:
+            raise CorruptValueError(f"line {self._line}: a block that is no base64: {error}") from error
+
+    def _of_table(self, node: ast.Call) -> tuple[list[Any], Any]:
+        """Return the expressions and the rows of a table."""
+        if len(node.args) != 2 or node.keywords:
+            self._refuse(node)
+        functions, rows = node.args
+        if not isinstance(functions, ast.Tuple) or not isinstance(rows, ast.Call):
+            self._refuse(node)
+        if self.value(rows.func, raw=True) != _JSON:
+            self._refuse(node)
+        return [self.value(part, raw=True) for part in functions.elts], self._json(rows)
+
+    # -- limits and errors
+
+    def count(self, items: int) -> None:
+        """Take note of values that are made."""
+        self._left -= items
+        if self._left < 0:
+            raise self.error("more values than are allowed: raise max_items if you trust who wrote it")
+
+    def resolved(self, found: Any) -> Any:
+        """Return what a name stands for, as a value."""
+        return self.allowed.find(found) if type(found) is Name else found
+
+    def error(self, message: str) -> SerializationError:
+        """Return an error that says where in the text it is."""
+        return SerializationError(f"line {self._line}: {message}")
+
+    def _refuse(self, node: ast.AST) -> NoReturn:
+        text = ast.unparse(node)
+        raise self.error(f"{type(node).__name__} is not in the grammar of archives: {text[:80]!r}")

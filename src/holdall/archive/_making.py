@@ -1,0 +1,401 @@
+"""What the helpers of archives do, done on objects of exactly the types that a reader may fill.
+
+The functions themselves are those of `prelude.HELPERS`; here it is checked what they are given.
+"""
+
+import math
+import os
+from base64 import b64decode
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from holdall.archive import prelude
+from holdall.archive._allowed import MAX_INLINE, Allowed, Name, is_array_data, is_dtype, is_shape
+from holdall.errors import CorruptValueError, SerializationError
+
+if TYPE_CHECKING:
+    from holdall.archive._evaluate import Evaluator
+
+__all__ = ["COPYREG", "Arrays", "Helper", "Table", "Values", "fill_container"]
+
+_LISTS = (list, deque)
+_MAPPINGS = (dict, OrderedDict, Counter, defaultdict)
+_WITH_ATTRIBUTES = (SimpleNamespace, OrderedDict, Counter, partial)
+
+
+def _defined() -> dict[str, Any]:
+    scope: dict[str, Any] = {}
+    for text in prelude.HELPERS.values():
+        exec(text, scope)  # noqa: S102  (the fixed text of this library)
+    return scope
+
+
+_FUNCTIONS = _defined()
+
+
+def _require(fine: Any, message: str) -> None:
+    if not fine:
+        raise TypeError(message)
+
+
+def fill_container(target: Any, how: str, content: Any) -> None:
+    """Extend a list, or update a dict or set, of exactly these types.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    kinds = (type(target), how, type(content))
+    _require(
+        kinds in {(list, "extend", list), (dict, "update", dict), (set, "update", list)},
+        f"{how} of {type(target).__name__} with {type(content).__name__}: archives fill lists, dicts and sets",
+    )
+    getattr(target, how)(content)
+
+
+def _trusted(allowed: Allowed, obj: Any, types: tuple[type, ...], what: str) -> None:
+    _require(type(obj) in types or allowed.is_trusted(obj), f"{type(obj).__name__} is not to be {what}")
+
+
+def _class(allowed: Allowed, cls: Any) -> None:
+    _require(
+        allowed.is_trusted_class(cls),
+        f"{cls!r:.80} is not among the classes that may be made: allow=[...] adds those that you trust",
+    )
+
+
+def _is_attributes(values: Any) -> bool:
+    return type(values) is dict and all(type(name) is str for name in values)
+
+
+def _new(allowed: Allowed, cls: Any, *arguments: Any) -> Any:
+    _class(allowed, cls)
+    return cls.__new__(cls, *arguments)
+
+
+def _new_ex(allowed: Allowed, cls: Any, arguments: Any, keywords: Any) -> Any:
+    _class(allowed, cls)
+    return cls.__new__(cls, *arguments, **keywords)
+
+
+def _object(allowed: Allowed, cls: Any, values: Any) -> Any:
+    return _fill(allowed, _new(allowed, cls), values)
+
+
+def _fill(allowed: Allowed, obj: Any, values: Any) -> Any:
+    _trusted(allowed, obj, _WITH_ATTRIBUTES, "given attributes")
+    _require(_is_attributes(values), "attributes are a dict with names")
+    return _FUNCTIONS["_fill"](obj, values)
+
+
+def _slots(allowed: Allowed, obj: Any, values: Any) -> Any:
+    _trusted(allowed, obj, (), "given attributes")
+    _require(_is_attributes(values), "attributes are a dict with names")
+    return _FUNCTIONS["_slots"](obj, values)
+
+
+def _setstate(allowed: Allowed, obj: Any, state: Any) -> Any:
+    _trusted(allowed, obj, (), "given a state")
+    return _FUNCTIONS["_setstate"](obj, state)
+
+
+def _extend(allowed: Allowed, obj: Any, items: Any) -> Any:
+    _trusted(allowed, obj, _LISTS, "extended")
+    _require(type(items) is list, "what is extended gets a list")
+    return _FUNCTIONS["_extend"](obj, items)
+
+
+def _items(allowed: Allowed, obj: Any, pairs: Any) -> Any:
+    _trusted(allowed, obj, _MAPPINGS, "given items")
+    _require(type(pairs) is list and all(type(pair) is tuple for pair in pairs), "items are a list of pairs")
+    if type(obj) in _MAPPINGS:
+        for key, value in pairs:
+            dict.__setitem__(obj, key, value) if type(obj) is not OrderedDict else obj.__setitem__(key, value)
+        return obj
+    return _FUNCTIONS["_items"](obj, pairs)
+
+
+def _error(allowed: Allowed, cls: Any, arguments: Any) -> Any:
+    harmless = isinstance(cls, type) and issubclass(cls, BaseException) and cls.__module__ == "builtins"
+    if not harmless:
+        _class(allowed, cls)
+    _require(type(arguments) is tuple, "the arguments of an exception are a tuple")
+    return _FUNCTIONS["_error"](cls, arguments)
+
+
+def _chain(allowed: Allowed, error: Any, cause: Any, context: Any, suppress: Any) -> Any:
+    del allowed
+    fine = isinstance(error, BaseException) and type(suppress) is bool
+    fine = fine and all(link is None or isinstance(link, BaseException) for link in (cause, context))
+    _require(fine, "exceptions are chained to exceptions")
+    return _FUNCTIONS["_chain"](error, cause, context, suppress)
+
+
+# -- arrays
+
+
+def _is_array(value: Any) -> bool:
+    import numpy as np  # noqa: PLC0415
+
+    return isinstance(value, np.ndarray) and not value.dtype.hasobject
+
+
+def _dtype(spec: Any) -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    _require(is_dtype(spec), f"{spec!r:.80} is no dtype of plain data")
+    dtype = np.dtype(spec)
+    _require(not dtype.hasobject, "arrays of Python objects are not loaded")
+    return dtype
+
+
+def _ndarray(allowed: Allowed, data: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
+    del allowed
+    dtype = _dtype(dtype)
+    _require(is_shape(shape) and order in ("C", "F"), "an array has a shape and an order")
+    size = math.prod(shape) * dtype.itemsize
+    _require(size <= MAX_INLINE, f"an array of {size} bytes stands in no text")
+    if type(data) is bytes:
+        _require(len(data) == size, f"an array of {size} bytes is made of {len(data)}")
+    else:
+        _require(type(data) is list and is_array_data(data, dtype), "an array is made of bytes or numbers")
+    return _FUNCTIONS["_ndarray"](data, dtype, shape, order)
+
+
+def _cast(allowed: Allowed, array: Any, dtype: Any, cls: Any = None) -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    _require(_is_array(array), "only arrays are cast")
+    plain = cls in (None, np.matrix, np.recarray, np.ndarray) or allowed.is_trusted_class(cls)
+    _require(plain, f"{cls!r:.80} is no class of arrays that may be made")
+    return _FUNCTIONS["_cast"](array, None if dtype is None else _dtype(dtype), cls)
+
+
+def _view(allowed: Allowed, base: Any, dtype: Any, shape: Any, strides: Any, offset: Any) -> Any:
+    del allowed
+    _require(_is_array(base) and is_shape(shape), "views are of arrays, and have a shape")
+    _require(type(strides) is tuple and all(type(step) is int for step in strides), "strides are whole numbers")
+    _require(type(offset) is int and offset >= 0, "a view starts within its array")
+    return _FUNCTIONS["_view"](base, _dtype(dtype), shape, strides, offset)  # numpy checks that it stays within
+
+
+def _readonly(allowed: Allowed, array: Any) -> Any:
+    del allowed
+    _require(_is_array(array), "only arrays are made read-only")
+    return _FUNCTIONS["_readonly"](array)
+
+
+def _masked(allowed: Allowed, data: Any, mask: Any, fill: Any, hard: Any, cls: Any) -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    fine = _is_array(data) and (mask is False or _is_array(mask)) and (fill is None or _is_array(fill))
+    _require(fine and type(hard) is bool, "a masked array is made of arrays")
+    _require(cls is np.ma.MaskedArray or allowed.is_trusted_class(cls), f"{cls!r:.80} is no masked array")
+    return _FUNCTIONS["_masked"](data, mask, fill, hard, cls)
+
+
+def _restore(allowed: Allowed, array: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
+    del allowed
+    _require(_is_array(array) and is_shape(shape) and order in ("C", "F"), "an array has a shape and an order")
+    return _FUNCTIONS["_restore"](array, None if dtype is None else _dtype(dtype), shape, order)
+
+
+def _objects(allowed: Allowed, items: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
+    del allowed
+    _require(type(items) is list and is_shape(shape) and order in ("C", "F"), "an array has a shape and an order")
+    _require(dtype == "O" or type(dtype).__name__ in ("ObjectDType", "StringDType"), "these are no Python objects")
+    return _FUNCTIONS["_objects"](items, dtype, shape, order)
+
+
+def _scalar(allowed: Allowed, data: Any, dtype: Any) -> Any:
+    del allowed
+    _require(type(data) is bytes and len(data) == _dtype(dtype).itemsize, "a scalar is made of its bytes")
+    return _FUNCTIONS["_scalar"](data, _dtype(dtype))
+
+
+_APPLY: dict[str, Callable[..., Any]] = {
+    "_new": _new, "_new_ex": _new_ex, "_object": _object, "_fill": _fill, "_slots": _slots, "_setstate": _setstate,
+    "_extend": _extend, "_items": _items, "_error": _error, "_chain": _chain, "_ndarray": _ndarray, "_cast": _cast,
+    "_view": _view, "_readonly": _readonly, "_masked": _masked, "_restore": _restore, "_objects": _objects,
+    "_scalar": _scalar,
+}  # fmt: skip
+
+
+class Helper:
+    """A function of the prelude that the text has defined."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.apply = _APPLY.get(name, _unknown)
+
+
+def _unknown(*arguments: Any) -> Any:
+    raise TypeError(f"it is not called so, with {len(arguments) - 1} arguments")
+
+
+#: The helpers that the text takes from copyreg.
+COPYREG = {
+    Name("copyreg", "__newobj__"): Helper("_new"),
+    Name("copyreg", "__newobj_ex__"): Helper("_new_ex"),
+}
+
+
+# -- tables
+
+
+class Values(list[Any]):
+    """The values of a table, of which names are taken by their number."""
+
+
+class Table:
+    """The rows of a table, carried out one after the other.
+
+    Attributes
+    ----------
+    values
+        One value per row.
+    """
+
+    def __init__(self, evaluator: "Evaluator", functions: list[Any], rows: Any) -> None:
+        self.evaluator = evaluator
+        self.functions = functions
+        self.values = Values()
+        _require(type(rows) is list, "a table is a list of rows")
+        for row in rows:
+            make = _ROWS.get(row[0]) if type(row) is list and row and type(row[0]) is str else None
+            if make is None:
+                raise evaluator.error(f"a row of a table that is no row: {row!r:.80}")
+            try:
+                self.values.append(make(self, row))
+            except SerializationError:
+                raise
+            except Exception as error:
+                raise evaluator.error(f"row {len(self.values)} of a table: {error}") from error
+
+    def get(self, slot: Any) -> Any:
+        """Return the value of a slot."""
+        return self.evaluator.resolved(self.raw(slot))
+
+    def raw(self, slot: Any) -> Any:
+        """Return the value of a slot; names stay names."""
+        if type(slot) is not list:
+            return slot
+        if len(slot) == 1 and type(slot[0]) is int and 0 <= slot[0] < len(self.values):
+            return self.values[slot[0]]
+        if len(slot) == 2 and slot[0] == "f" and type(slot[1]) is int and 0 <= slot[1] < len(self.functions):
+            return self.functions[slot[1]]
+        raise CorruptValueError(f"{slot!r:.80} is no slot")
+
+    def all(self, row: list[Any], start: int) -> list[Any]:
+        """Return the values of the slots from one on."""
+        get = self.get
+        return [get(slot) if type(slot) is list else slot for slot in row[start:]]
+
+    def pairs(self, row: list[Any], start: int) -> list[tuple[Any, Any]]:
+        """Return the values of the slots from one on, two by two."""
+        found = self.all(row, start)
+        return list(zip(found[::2], found[1::2], strict=True))
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a helper."""
+        return _APPLY[name](self.evaluator.allowed, *arguments)
+
+
+def _filled(how: str, row: list[Any], table: Table, content: Any) -> None:
+    fill_container(table.get(row[1]), how, content)
+
+
+_ROWS: dict[str, Callable[[Table, list[Any]], Any]] = {
+    "json": lambda _, row: row[1],
+    "list": lambda table, row: table.all(row, 1),
+    "tuple": lambda table, row: tuple(table.all(row, 1)),
+    "set": lambda table, row: set(table.all(row, 1)),
+    "frozenset": lambda table, row: frozenset(table.all(row, 1)),
+    "dict": lambda table, row: dict(table.pairs(row, 1)),
+    "bytes": lambda _, row: row[1].encode("latin-1"),
+    "base64": lambda _, row: b64decode("".join(row[1:]), validate=True),
+    "int": lambda _, row: int(row[1], 16),
+    "complex": lambda _, row: complex(row[1], row[2]),
+    "call": lambda table, row: table.evaluator.apply(table.raw(row[1]), tuple(table.all(row, 2)), {}),
+    "apply": lambda table, row: table.evaluator.apply(table.raw(row[1]), table.get(row[2]), table.get(row[3])),
+    "object": lambda table, row: table.call("_object", table.get(row[1]), dict(table.pairs(row, 2))),
+    "extend": lambda table, row: _filled("extend", row, table, table.all(row, 2)),
+    "update": lambda table, row: _filled("update", row, table, dict(table.pairs(row, 2))),
+    "add": lambda table, row: _filled("update", row, table, table.all(row, 2)),
+    "fill": lambda table, row: table.call("_fill", table.get(row[1]), dict(table.pairs(row, 2))),
+    "slots": lambda table, row: table.call("_slots", table.get(row[1]), dict(table.pairs(row, 2))),
+    "setstate": lambda table, row: table.call("_setstate", table.get(row[1]), table.get(row[2])),
+    "append": lambda table, row: table.call("_extend", table.get(row[1]), table.all(row, 2)),
+    "items": lambda table, row: table.call("_items", table.get(row[1]), table.pairs(row, 2)),
+    "chain": lambda table, row: table.call("_chain", *table.all(row, 1)),
+    "set by": lambda table, row: table.evaluator.apply(table.raw(row[1]), (table.get(row[2]), table.get(row[3])), {}),
+}
+
+
+# -- arrays in files
+
+
+class Arrays:
+    """The arrays beside an archive, read when they are asked for; nothing in them runs.
+
+    Parameters
+    ----------
+    location
+        The folder of the archive.
+    data_format
+        ``npy``, ``npz`` or ``hdf5``.
+    folder
+        The folder of the files, below the location.
+    mmap
+        Whether to map files into memory.
+    files
+        Name -> file.
+    """
+
+    def __init__(self, location: str, data_format: str, folder: Any, mmap: bool, files: Any) -> None:
+        parts = folder.split("/") if type(folder) is str else [""]
+        fine = all(_is_file_name(part) for part in parts) or folder in ("", ".")
+        fine = fine and type(files) is dict and all(_is_file_name(file) for file in files.values())
+        _require(fine, "arrays lie in files of a folder below the archive")
+        self._folder = os.path.join(location, folder)
+        self._format = data_format
+        self._mmap = mmap
+        self._files = files
+        self._loaded: dict[str, Any] = {}
+
+    def load(self, name: str) -> Any:
+        """Return an array."""
+        if name in self._loaded:
+            return self._loaded[name]
+        if name not in self._files:
+            raise CorruptValueError(f"no file is named for array {name!r}")
+        path = os.path.join(self._folder, self._files[name])
+        root = os.path.realpath(self._folder)
+        if os.path.dirname(os.path.realpath(path)) != root or not os.path.isfile(path):
+            raise CorruptValueError(f"array {name!r} is missing, or no file of its own: {path}")
+        try:
+            array = self._loaded[name] = self._read(path, name)
+        except SerializationError as error:
+            raise type(error)(f"{path}: {error}") from error
+        return array
+
+    def _read(self, path: str, name: str) -> Any:
+        from holdall.serializers import get_serializer  # noqa: PLC0415
+
+        with open(path, "rb") as file:
+            if self._format == "npy":
+                from holdall.serializers.npy import NpySerializer  # noqa: PLC0415
+
+                return NpySerializer(mmap_mode="c" if self._mmap else None).load(file)
+            found = get_serializer(self._format).load(file)
+        if name not in found:
+            raise CorruptValueError(f"there is no array {name!r}")
+        return found[name]
+
+
+def _is_file_name(text: Any) -> bool:
+    return type(text) is str and text not in ("", ".", "..") and not set(text) & {"/", "\\", "\0", ":"}
