@@ -1,1 +1,5 @@
 """Objects as importable Python source that outlives the library."""
+
+from holdall.archive.archive import Archive
+
+__all__ = ["Archive"]

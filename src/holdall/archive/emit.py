@@ -23,7 +23,7 @@ Module
     module    := comment* preamble? body lazy* postamble
     preamble  := fixed blocks of `prelude.py`, in their order, each at most once (compared as text)
                | `__all__ = [` strings `]`
-               | arrays `= _Arrays(` folder, format, mmap, {name: file} `)`      (literals; `_arrays` by default)
+               | arrays `= _Arrays(` folder or file, mmap `)`           (literals; `_arrays` is the name by default)
     body      := statement* | `def _scope():` statement* `return` names  `,`  names `= _scope()`  `del _scope`
     lazy      := `def _lazy_N():` statement* `return {` 'name': name, ... `}`
     postamble := `del` names | `_lazy.update({'name': _lazy_N, ...})` | fixed blocks of `prelude.py`
@@ -138,8 +138,8 @@ __all__ = ["Unit", "emit"]
 class Unit:
     """A body, and the names that it makes."""
 
-    def __init__(self, names: Names, arrays: ArrayNames) -> None:
-        self.body = Body(names, arrays)
+    def __init__(self, names: Names, arrays: ArrayNames, free: frozenset[str]) -> None:
+        self.body = Body(names, arrays, free)
         self.values: list[str] = []
         self.late: list[Node] = []
 
@@ -178,13 +178,14 @@ def emit(
     """
     sort_sets(graph)
     names = Names(graph.roots, prefix)
-    eager = Unit(names, arrays)
+    free = FREE | {"external"} if lazy else FREE
+    eager = Unit(names, arrays, free)
     later: list[Unit] = []
-    for component in components(graph, FREE | {"external"} if lazy else FREE):
+    for component in components(graph, free):
         arrange(component)
         unit = eager
         if lazy and _needs_arrays(component):
-            unit = Unit(names, arrays)
+            unit = Unit(names, arrays, free)
             later.append(unit)
         unit.values += component.names
         unit.late += component.late
@@ -211,7 +212,7 @@ def _write(component: Component, body: Body) -> None:
         for what, node in component.steps:
             if what == "fill":
                 _fill(node, body)
-            elif node.own and not (node.kind in FREE and not node.names):
+            elif node.own and not (node.kind in body.free and not node.names):
                 _make(node, body)
     else:
         _table(component, body)
@@ -234,6 +235,7 @@ def _make(node: Node, body: Body) -> None:
     else:
         text = body.construct(node)
     node.name = node.names[0] if node.names else body.generated()
+    body.made[node.name] = node
     body.assign(node.name, text, raw=node.block)
     if by_setter and not node.shelled:
         _fill(node, body)

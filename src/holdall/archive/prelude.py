@@ -204,23 +204,23 @@ for _name in _globals().get('__all__', ()):
 
 _ARRAYS = """\
 class _Arrays(dict):
-    def __init__(self, folder, mmap, files):
-        self.folder, self.mmap, self.files = folder, mmap, files
+    def __init__(self, path, mmap):
+        self.path, self.mmap = path, mmap
 
     def __missing__(self, name):
         from os.path import abspath, dirname, join
-        path = join(dirname(abspath(__file__)), self.folder, self.files[name])
-        array = self[name] = self.load(path, name)
+        array = self[name] = self.load(join(dirname(abspath(__file__)), self.path), name)
         return array
+
 """
 
 #: Format -> the dict that loads arrays when they are asked for.
 ARRAYS = {
     "npy": _ARRAYS
-    + """
+    + """\
     def load(self, path, name):
         import numpy
-        options = {'allow_pickle': False, 'max_header_size': 10**7}
+        path, options = f'{path}/{name}.npy', {'allow_pickle': False, 'max_header_size': 10**7}
         if self.mmap:
             try:
                 return numpy.load(path, mmap_mode='c', **options).view(numpy.ndarray)
@@ -229,14 +229,14 @@ ARRAYS = {
         return numpy.load(path, **options)
 """,
     "npz": _ARRAYS
-    + """
+    + """\
     def load(self, path, name):
         import numpy
         with numpy.load(path, allow_pickle=False, max_header_size=10**7) as arrays:
             return arrays[name]
 """,
     "hdf5": _ARRAYS
-    + """
+    + """\
     def load(self, path, name):
         import h5py
         import numpy

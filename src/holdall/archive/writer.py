@@ -13,8 +13,6 @@ from holdall.archive.references import Reference
 
 __all__ = ["ArrayNames", "Body", "code_function", "is_keyword_name", "one_line"]
 
-_MAX_DECIMAL = 14_000  # bits; beyond, neither the compiler nor repr take decimal digits
-
 
 class ArrayNames:
     """Names of external arrays, given when they are first needed.
@@ -59,14 +57,16 @@ class Body:
         Names that are to be deleted when the values are made.
     """
 
-    def __init__(self, names: Names, arrays: ArrayNames) -> None:
+    def __init__(self, names: Names, arrays: ArrayNames, free: frozenset[str]) -> None:
         self.names = names
+        self.free = free  # kinds of nodes that are written out wherever they are needed
         self.arrays = arrays
         self.imports: list[str] = []
         self.lines: list[tuple[str, bool]] = []
         self.helpers: dict[str, None] = {}
         self.temporary: list[str] = []
         self.modules: dict[str, None] = {}
+        self.made: dict[str, Node] = {}
         self._local: dict[tuple[str, str], str] = {}
 
     # ------------------------------------------------------------------ names
@@ -131,8 +131,6 @@ class Body:
             return f"{self.builtin('complex')}({self.number(value.real)}, {self.number(value.imag)})"
         if value is ...:
             return "..."
-        if kind is int and value.bit_length() > _MAX_DECIMAL:
-            return hex(value)
         return repr(value) if value is not NotImplemented else self.builtin("NotImplemented")
 
     def number(self, value: float) -> str:
@@ -145,7 +143,7 @@ class Body:
         """Return the expression of a slot: its name, if it has a statement of its own."""
         if type(slot) is not Node:
             return self.plain(slot)
-        if slot.own and slot.name is not None:
+        if slot.own and slot.name is not None and slot.kind not in self.free:
             return slot.name
         return self.construct(slot)
 
@@ -247,7 +245,14 @@ class Body:
             return base64_block(node.obj, self.imported("base64", "b64decode"))
         if type(node.obj) is float:
             return self.number(node.obj)
-        return hex(node.obj) if type(node.obj) is int else quoted(node.obj)
+        return self._huge(node.obj) if type(node.obj) is int else quoted(node.obj)
+
+    def _huge(self, value: int) -> str | Group:
+        """Return an int of any length: decimal digits have a limit, for the compiler as for JSON."""
+        text = hex(value)
+        if len(text) <= 80:
+            return text
+        return Group(f"{self.builtin('int')}(", [("", quoted(text)), ("", "16")], ")")
 
     # ------------------------------------------------------------------ statements
 
