@@ -95,6 +95,7 @@ _SPAN = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", 
 _CALLS: dict[str, Check] = {
     "builtins.complex": _takes(_NUMBERS, _NUMBERS),
     "builtins.float": _takes(lambda value: value in ("nan", "inf", "-inf")),
+    "builtins.int": _takes(_STR, lambda base: base == 16),  # longer than what may stand in decimal digits
     "builtins.set": _takes((list, set), at_least=0),
     "builtins.frozenset": _takes((list, set), at_least=0),
     "builtins.list": _takes(),

@@ -1,5 +1,6 @@
 """Files of archives and data sets: replaced whole, and errors told in our own words."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
     data
         Its new content.
     time
-        The time of last change that it gets, in whole seconds since 1970; None for now.
+        The time of last change that it gets, in nanoseconds since 1970; None for now.
     """
     folder, name = os.path.split(path)
     unfinished = os.path.join(folder, f".holdall-{name[:80]}-{os.urandom(4).hex()}")
@@ -48,9 +49,12 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
         try:
             with open(fd, "wb") as file:
                 file.write(data)
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(unfinished, os.stat(path).st_mode & 0o7777)
             if time is not None:
-                os.utime(unfinished, (time, time))
+                os.utime(unfinished, ns=(time, time))
             os.replace(unfinished, path)
         except BaseException:
-            os.unlink(unfinished)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(unfinished)
             raise

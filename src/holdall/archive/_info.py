@@ -10,8 +10,9 @@ A line is an object with ``name`` and one of these:
 ``source``
     Otherwise, Python text that assigns them to ``info``.
 ``deleted``
-    The time of the module that was deleted, in whole seconds since 1970. Byte code that was compiled from it may
-    still lie somewhere: a new module of that name has a later time. The name may be "", after a compaction.
+    The time of the module that was deleted, in whole seconds since 1970, and how many sets of arrays it had. Byte
+    code that was compiled from it may still lie somewhere, and somebody may be reading it: a new module of that
+    name has a later time, and other arrays. The name may be "", after a compaction.
 """
 
 import json
@@ -56,8 +57,8 @@ class InfoLog:
         self._end = 0  # bytes that were read as whole lines
         self._n_lines = 0
         self._records: dict[str, dict[str, Any]] = {}
-        #: The latest time of a module that was deleted.
-        self.deleted = 0
+        #: The latest time of a module that was deleted, and the most sets of arrays that one had.
+        self.deleted = (0, 0)
 
     def refresh(self) -> None:
         """Read what was appended since the last look; one system call if nothing was."""
@@ -85,7 +86,8 @@ class InfoLog:
             record = json.loads(line)
             name = record["name"]
             if "deleted" in record:
-                self.deleted = max(self.deleted, int(record["deleted"]))
+                time, n_arrays = map(int, record["deleted"])
+                self.deleted = max(self.deleted[0], time), max(self.deleted[1], n_arrays)
                 self._records.pop(name, None)
             elif not isinstance(name, str) or not {"info", "source"} & record.keys():
                 raise ValueError("neither info nor source nor deleted")  # noqa: TRY301
@@ -112,13 +114,17 @@ class InfoLog:
 
     # -- writing; the caller holds the lock of the data set and has refreshed
 
-    def set(self, name: str, info: Any) -> None:
-        """Record the metadata of a name."""
-        self._append({"name": name, **self._encode(info)})
+    def encoded(self, info: Any) -> dict[str, Any]:
+        """Return what is recorded of metadata, or raise what keeps them from being recorded."""
+        return self._encode(info)
 
-    def delete(self, name: str, time: int) -> None:
-        """Record that a name is gone, and the time of its module."""
-        self._append({"name": name, "deleted": time})
+    def append(self, name: str, encoded: dict[str, Any]) -> None:
+        """Record the metadata of a name."""
+        self._append({"name": name, **encoded})
+
+    def delete(self, name: str, time: int, n_arrays: int) -> None:
+        """Record that a name is gone, with the time of its module and the number of its sets of arrays."""
+        self._append({"name": name, "deleted": [time, n_arrays]})
 
     def _append(self, record: dict[str, Any]) -> None:
         line = _line(record)

@@ -24,6 +24,7 @@ __all__ = ["COPYREG", "Arrays", "Helper", "Table", "Values", "fill_container"]
 _LISTS = (list, deque)
 _MAPPINGS = (dict, OrderedDict, Counter, defaultdict)
 _WITH_ATTRIBUTES = (SimpleNamespace, OrderedDict, Counter, partial)
+_ARRAY_CLASSES = ("numpy.matrix", "numpy.recarray", "numpy.rec.recarray", "numpy.ma.MaskedArray")
 
 
 def _defined() -> dict[str, Any]:
@@ -68,6 +69,10 @@ def _class(allowed: Allowed, cls: Any) -> None:
     )
 
 
+def _is_array_class(cls: type) -> bool:
+    return f"{cls.__module__}.{cls.__qualname__}" in {*_ARRAY_CLASSES, "numpy.matrixlib.defmatrix.matrix"}
+
+
 def _is_attributes(values: Any) -> bool:
     return type(values) is dict and all(type(name) is str for name in values)
 
@@ -87,7 +92,9 @@ def _object(allowed: Allowed, cls: Any, values: Any) -> Any:
 
 
 def _fill(allowed: Allowed, obj: Any, values: Any) -> Any:
-    _trusted(allowed, obj, _WITH_ATTRIBUTES, "given attributes")
+    harmless = isinstance(obj, BaseException) and type(obj).__module__ == "builtins"
+    if not harmless and not _is_array_class(type(obj)):
+        _trusted(allowed, obj, _WITH_ATTRIBUTES, "given attributes")
     _require(_is_attributes(values), "attributes are a dict with names")
     return _FUNCTIONS["_fill"](obj, values)
 
@@ -348,35 +355,31 @@ class Arrays:
         The folder of the archive.
     data_format
         ``npy``, ``npz`` or ``hdf5``.
-    folder
-        The folder of the files, below the location.
+    where
+        The file of the arrays, or their folder, in that of the archive.
     mmap
         Whether to map files into memory.
-    files
-        Name -> file.
     """
 
-    def __init__(self, location: str, data_format: str, folder: Any, mmap: bool, files: Any) -> None:
-        parts = folder.split("/") if type(folder) is str else [""]
-        fine = all(_is_file_name(part) for part in parts) or folder in ("", ".")
-        fine = fine and type(files) is dict and all(_is_file_name(file) for file in files.values())
-        _require(fine, "arrays lie in files of a folder below the archive")
-        self._folder = os.path.join(location, folder)
+    def __init__(self, location: str, data_format: str, where: Any, mmap: bool) -> None:
+        _require(_is_file_name(where), "arrays lie in a file or folder beside the archive")
+        self._location = location
+        self._where = where
         self._format = data_format
         self._mmap = mmap
-        self._files = files
         self._loaded: dict[str, Any] = {}
 
     def load(self, name: str) -> Any:
         """Return an array."""
         if name in self._loaded:
             return self._loaded[name]
-        if name not in self._files:
-            raise CorruptValueError(f"no file is named for array {name!r}")
-        path = os.path.join(self._folder, self._files[name])
-        root = os.path.realpath(self._folder)
-        if os.path.dirname(os.path.realpath(path)) != root or not os.path.isfile(path):
-            raise CorruptValueError(f"array {name!r} is missing, or no file of its own: {path}")
+        path = os.path.join(self._location, self._where)
+        if self._format == "npy":
+            _require(_is_file_name(name), "the name of an array is that of a file")
+            path = os.path.join(path, f"{name}.npy")
+        real, root = os.path.realpath(path), os.path.realpath(self._location)
+        if not real.startswith(os.path.join(root, "")) or not os.path.isfile(real):
+            raise CorruptValueError(f"array {name!r} is missing, or lies elsewhere: {path}")
         try:
             array = self._loaded[name] = self._read(path, name)
         except SerializationError as error:

@@ -6,7 +6,7 @@ import shutil
 from holdall.archive._files import telling
 from holdall.archive._info import LOG_NAME
 
-__all__ = ["INIT", "MARKER", "is_data_set", "make_package"]
+__all__ = ["AGAIN", "INIT", "MARKER", "is_data_set", "make_package"]
 
 #: The empty file that says what the folder is.
 MARKER = "_this_dir_is_a_DataSet"
@@ -57,6 +57,18 @@ def _load(namespace):
 _load(globals())
 del _load
 '''
+
+
+#: Reads a module anew whose arrays were replaced after its text was read. The rest of its text is in a ``try``.
+AGAIN = """\
+def _again(problem, path=__file__, values=globals(), open=open, compile=compile, exec=exec):
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    if text == values.get('_text'):
+        raise problem
+    values['_text'] = text
+    exec(compile(text, path, 'exec'), values)
+"""
 
 
 def is_data_set(folder: str) -> bool:

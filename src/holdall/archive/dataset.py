@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 from holdall.archive._info import LOG_NAME, InfoLog
@@ -63,6 +63,10 @@ class DataSet:
         Seconds to wait for another writer.
     scoped
         Whether items are made in functions, as by `Archive`.
+    mmap
+        Whether arrays of items that are written are mapped into memory when they are read, where their format can.
+    trust
+        Whether to run items, which are Python, that others than you and root could have written.
 
     Raises
     ------
@@ -121,6 +125,8 @@ class DataSet:
         name_prefix: str = "x_",
         timeout: float = 60,
         scoped: bool = True,
+        mmap: bool = False,
+        trust: bool = False,
     ) -> None:
         self._lock_context: Any = None  # first, since closing looks at it
         self._closed = True
@@ -144,8 +150,9 @@ class DataSet:
         self._open()
         self._log = InfoLog(os.path.join(self._folder, LOG_NAME), encode_info, decode_info)
         self._items = Items(
-            self._folder, array_threshold=array_threshold, data_format=data_format, scoped=scoped, backup=backup_data
-        )
+            self._folder, array_threshold=array_threshold, data_format=data_format, scoped=scoped, mmap=mmap,
+            backup=backup_data, trust=trust,
+        )  # fmt: skip
         self._next = 0
         self._closed = False
         if mode != "r" and not synchronize:
@@ -183,13 +190,14 @@ class DataSet:
         if name.startswith("_"):
             raise AttributeError(f"a DataSet has no attribute {name!r}")
         while True:
-            if name not in self._refreshed():
+            with self._mutex:
+                known = name in self._refreshed()
+            if not known:
                 raise AttributeError(f"{self._shown()} has no item {name!r}")
             try:
                 return self._items.load(name)
-            except FileNotFoundError:
-                log = self._refreshed()
-                if name in log and not self._items.changed(name):
+            except KeyError:  # it was deleted meanwhile, or there never was more than metadata
+                if name in self._refreshed() and not self._items.exists(name):
                     raise AttributeError(f"{name!r} of {self._shown()} has metadata and no data") from None
 
     def __getitem__(self, name: str) -> Any:
@@ -225,13 +233,16 @@ class DataSet:
         if name.startswith("_"):
             object.__setattr__(self, name, value)
             return
-        self._store({name: value})
+        self._check(name)
+        with self._writing() as log:
+            self._put(log, name, value)
 
     def __setitem__(self, name: str, info: Any) -> None:
         self._check(name)
         with self._writing() as log:
-            self._may_replace(name, log, log[name] if name in log else None)
-            log.set(name, info)
+            if self._mode == "a" and name in log and log[name] is not None:
+                raise ReadOnlyDataSetError(f"the metadata of {name!r} are there already: mode 'a' only adds")
+            log.append(name, log.encoded(info))
 
     def __delattr__(self, name: str) -> None:
         if name.startswith("_"):
@@ -272,8 +283,18 @@ class DataSet:
                 names.append(f"{self._name_prefix}{self._next}")
                 self._next += 1
             for name, value in zip(names, [*named.values(), *values], strict=True):
-                self._put(log, name, value, info=info)
+                self._put(log, name, value, info)
         return names
+
+    def _put(self, log: InfoLog, name: str, value: Any, info: Any = None) -> None:
+        """Write a value, and its metadata; those that it has stay if there are no others."""
+        if self._mode == "a" and self._items.exists(name):
+            raise ReadOnlyDataSetError(f"{name!r} is there already: mode 'a' only adds")
+        record = name not in log or info is not None
+        encoded = log.encoded(info) if record else {}
+        self._items.store(name, value, *log.deleted)
+        if record:
+            log.append(name, encoded)
 
     def _check(self, name: Any) -> None:
         if isinstance(name, str) and not name.startswith("_") and hasattr(type(self), name):
@@ -286,7 +307,7 @@ class DataSet:
                 return False
             if self._mode == "a":
                 raise ReadOnlyDataSetError(f"{name!r} cannot be deleted: the set was opened to add only, mode 'a'")
-            log.delete(name, self._items.time(name))
+            log.delete(name, self._items.time(name), self._items.n_arrays(name))
             self._items.delete(name)
             return True
 
@@ -298,11 +319,14 @@ class DataSet:
         with self._mutex, self._lock():
             yield self._refreshed()
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self) -> AbstractContextManager[None]:
         """Exclude other writers: threads, and processes by a lock that ends with them."""
         if self._closed:
             raise StoreUnavailableError(9, "the data set is closed: open it anew", self._folder)
+        return self._locked()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         if self._lock_context is not None:  # held for as long as the set is open
             yield
             return
@@ -343,6 +367,11 @@ class DataSet:
 
     def _shown(self) -> str:
         return f"DataSet {os.path.join(self._path, self._module_name)!r}"
+
+    def __repr__(self) -> str:
+        names = ("module_name", "path", "synchronize", "array_threshold", "backup_data", "name_prefix")
+        shown = [f"{name}={getattr(self, '_' + name)!r}" for name in names]
+        return f"DataSet({', '.join(shown)})"
 
     def __str__(self) -> str:
         return f"{self._shown()} containing {self._keys()}"

@@ -10,6 +10,7 @@ from holdall.archive._allowed import Allowed
 from holdall.archive._evaluate import Evaluator
 from holdall.archive._lines import Line, logical_lines
 from holdall.archive._making import Arrays, Helper
+from holdall.archive._package import AGAIN
 from holdall.archive._files import telling
 from holdall.errors import CorruptValueError, SerializationError
 
@@ -21,16 +22,16 @@ _SINGLE = re.compile(r"_name\.modules\[__name__\] = (\w+)")
 _EXPLAIN = re.compile(r"raise _explain\(_problem, \{.*\}\) from _problem", re.DOTALL)
 
 
-def _normal(text: str) -> str:
-    """Return a fixed block as it is compared: without blanks that tools strip."""
-    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+def _normal(text: str, indent: int = 0) -> str:
+    """Return a fixed block as it is compared: without indentation, and blanks that tools strip."""
+    return "\n".join(line[indent:].rstrip() for line in text.splitlines() if line.strip())
 
 
 # What each fixed block of the prelude defines; "" if it only does something.
 _FIXED = {_normal(text): name for name, text in prelude.HELPERS.items()}
 _FIXED |= {_normal(text): f"_Arrays {name}" for name, text in prelude.ARRAYS.items()}
 _FIXED[_normal(prelude.EXPLAIN)] = "_explain"
-for _block in (prelude.FORGET, *re.split(r"\n\n\n", prelude.LAZY), "try: del __builtins__, _arrays", "except NameError: pass"):
+for _block in (AGAIN, prelude.FORGET, *re.split(r"\n\n\n", prelude.LAZY), "try: del __builtins__, _arrays", "except NameError: pass"):
     _FIXED[_normal(_block)] = ""
 
 
@@ -127,8 +128,8 @@ class _Archive:
         probe = line._replace(text=f"{name} = ({call.removeprefix('_Arrays(').removesuffix(')')})")
         self.evaluator.run(probe)
         try:
-            folder, _, files = self.names[name]
-            self.names[name] = Arrays(self.location, self._arrays, folder, self.mmap, files)
+            where, _ = self.names[name]
+            self.names[name] = Arrays(self.location, self._arrays, where, self.mmap)
         except (TypeError, ValueError) as error:
             raise CorruptValueError(f"line {line.number}: {error}") from error
 
@@ -136,16 +137,17 @@ class _Archive:
         """Carry out a compound statement: one of the frame, or a fixed block."""
         if head.text == "try:":
             returned = self._run(self._inner(head))
-            self._expect("except Exception as _problem:", head.indent)
-            last = self.lines.take()
-            if not _EXPLAIN.fullmatch(last.text) or last.blocks:
-                raise CorruptValueError(f"line {last.number}: {last.text[:60]!r} is not how archives end a try")
+            end, last = self.lines.take(), self.lines.take()
+            explained = end.text == "except Exception as _problem:" and _EXPLAIN.fullmatch(last.text)
+            again = (end.text, last.text) == ("except (FileNotFoundError, ImportError) as _problem:", "_again(_problem)")
+            if not (explained or again) or last.blocks or end.indent != head.indent or last.indent <= end.indent:
+                raise CorruptValueError(f"line {end.number}: {end.text[:60]!r} is not how archives end a try")
             return returned
         lazy = _LAZY.fullmatch(head.text)
         if lazy or head.text == "def _scope():":
             self._function(head, lazy[1] if lazy else None)
             return None
-        name = _FIXED.get(_normal(self.lines.take_block(head)))
+        name = _FIXED.get(_normal(self.lines.take_block(head), head.indent))
         if name is None:
             raise SerializationError(f"line {head.number}: {head.text[:80]!r} is in no archive that holdall writes")
         if name.startswith("_Arrays"):
@@ -173,11 +175,6 @@ class _Archive:
         if self.lines.next is None or self.lines.next.indent <= head.indent:
             raise CorruptValueError(f"line {head.number}: nothing is in {head.text}")
         return self.lines.next.indent
-
-    def _expect(self, text: str, indent: int) -> None:
-        line = self.lines.take()
-        if (line.text, line.indent) != (text, indent):
-            raise CorruptValueError(f"line {line.number}: {text!r} stands there in archives, not {line.text[:60]!r}")
 
 
 _FIXED_IMPORTS = {
