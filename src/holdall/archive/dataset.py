@@ -1,5 +1,6 @@
 """`DataSet`: a folder of items that is a package to import, and a handle to read and write it."""
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -128,12 +129,14 @@ class DataSet:
         mmap: bool = False,
         trust: bool = False,
     ) -> None:
-        self._lock_context: Any = None  # first, since closing looks at it
+        self._held: Any = None  # first, since closing looks at it
         self._closed = True
         if mode not in ("r", "w", "a"):
             raise UnsupportedError(f"mode is 'r', 'w' or 'a', got {mode!r}")
         if data_format not in _FORMATS:
             raise InvalidArgumentError(f"data_format is one of {_FORMATS}, got {data_format!r}")
+        if mmap and data_format == "npz":
+            raise InvalidArgumentError("arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'")
         self._module_name = os.fspath(module_name)
         self._path = os.fspath(path)
         self._mode = mode
@@ -144,6 +147,8 @@ class DataSet:
         self._name_prefix = name_prefix
         self._timeout = timeout
         self._scoped = bool(scoped)
+        self._mmap = bool(mmap)
+        self._trust = bool(trust)
         self._folder = os.path.abspath(os.path.join(self._path, self._module_name))
         self._check_names()
         self._mutex = threading.RLock()
@@ -156,8 +161,7 @@ class DataSet:
         self._next = 0
         self._closed = False
         if mode != "r" and not synchronize:
-            self._lock_context = self._lock()
-            self._lock_context.__enter__()
+            self._held = self._acquired()
         self._log.refresh()
 
     def _check_names(self) -> None:
@@ -171,7 +175,7 @@ class DataSet:
         if os.path.isdir(self._folder) and os.listdir(self._folder):
             raise MismatchError(f"{self._folder!r} is a folder of something else, and no data set")
         if self._mode == "r":
-            raise NoDataSetError(2, "there is no data set: mode 'w' makes one", self._folder)
+            raise NoDataSetError(errno.ENOENT, "there is no data set: mode 'w' makes one", self._folder)
         if not make_package(self._folder) and not is_data_set(self._folder):
             raise MismatchError(f"{self._folder!r} became a folder of something else meanwhile")
 
@@ -181,7 +185,7 @@ class DataSet:
         """Return the names as they are now."""
         with self._mutex:
             if self._closed:
-                raise StoreUnavailableError(9, "the data set is closed: open it anew", self._folder)
+                raise StoreUnavailableError(errno.EBADF, "the data set is closed: open it anew", self._folder)
             if self._synchronize:
                 self._log.refresh()
             return self._log
@@ -322,36 +326,40 @@ class DataSet:
     def _lock(self) -> AbstractContextManager[None]:
         """Exclude other writers: threads, and processes by a lock that ends with them."""
         if self._closed:
-            raise StoreUnavailableError(9, "the data set is closed: open it anew", self._folder)
+            raise StoreUnavailableError(errno.EBADF, "the data set is closed: open it anew", self._folder)
         return self._locked()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if self._lock_context is not None:  # held for as long as the set is open
+        if self._held is not None:  # for as long as the set is open
             yield
             return
+        lock = self._acquired()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _acquired(self) -> Any:
+        """Return the lock of writers, which this handle then has."""
         from filelock import FileLock, Timeout  # noqa: PLC0415  (only writers need it)
 
         lock = FileLock(os.path.join(self._folder, self._lock_file_name), timeout=self._timeout)
         try:
             lock.acquire()
         except Timeout as error:
-            raise StoreUnavailableError(
-                11, f"another writer has had the data set for {self._timeout} seconds", self._folder
-            ) from error
+            message = f"another writer has had the data set for {self._timeout} seconds"
+            raise StoreUnavailableError(errno.EAGAIN, message, self._folder) from error
         except OSError as error:
             raise StoreUnavailableError(error.errno or 0, f"it cannot be locked: {error}", self._folder) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return lock
 
     def close(self) -> None:
         """Give back the lock, if it is held; nothing can be read or written after it."""
         self._closed = True
-        held, self._lock_context = self._lock_context, None
+        held, self._held = self._held, None
         if held is not None:
-            held.__exit__(None, None, None)
+            held.release()
 
     def __enter__(self) -> Self:
         return self
@@ -360,8 +368,11 @@ class DataSet:
         self.close()
 
     def __del__(self) -> None:
-        if vars(self).get("_lock_context") is not None:
+        if vars(self).get("_held") is not None:
             self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (type(self), {name: getattr(self, f"_{name}") for name in _OPTIONS})
 
     # -- showing
 
@@ -375,3 +386,14 @@ class DataSet:
 
     def __str__(self) -> str:
         return f"{self._shown()} containing {self._keys()}"
+
+
+_OPTIONS = (
+    "module_name", "mode", "path", "synchronize", "array_threshold", "data_format", "backup_data", "name_prefix",
+    "timeout", "scoped", "mmap", "trust",
+)  # fmt: skip
+
+
+def _reopened(cls: type[DataSet], options: dict[str, Any]) -> DataSet:
+    """Open a data set that travelled to another process."""
+    return cls(**options)
