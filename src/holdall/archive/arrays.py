@@ -106,7 +106,7 @@ def _shared(graph: Graph, nodes: list[Node], describer: Any) -> None:
         array = node.obj
         offset = array.__array_interface__["data"][0] - start
         base.uses += 1
-        _call(graph, node, "_view", base, _dtype_or_name(graph, array.dtype), array.shape, array.strides, offset)
+        _call(graph, node, "_view", base, _dtype_or_name(graph, node, array.dtype), array.shape, array.strides, offset)
         _dress(graph, node, array)
 
 
@@ -136,7 +136,7 @@ def _array(graph: Graph, node: Node, describer: Any) -> None:
     """Describe an array: beside the text, or in it."""
     array = node.obj
     plain = array.view(np.ndarray)
-    if type(plain.dtype) is not type(array.dtype) or plain.dtype.type is np.record:
+    if isinstance(array, np.recarray) and plain.dtype.type is np.record:
         plain = plain.view(np.dtype((np.void, plain.dtype)))
     target = node
     dressed = type(array) not in _PLAIN_CLASSES or not array.flags.writeable
@@ -171,7 +171,7 @@ def _wrap(graph: Graph, node: Node, inner: Node) -> None:
         node.kind, node.extra = "call", "_cast"
         node.slots = [inner, None, reference(graph, node, type(array))]
         attributes = getattr(array, "__dict__", None)
-        if attributes:
+        if attributes and type(array) is not np.matrix:
             node.fills = (Fill("fill", graph.pairs(attributes, node, "attribute"), pairs=True),)
         if array.flags.writeable:
             return
@@ -198,7 +198,7 @@ def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
     stored = Node(graph.keep(flat), node.parent, node.label)
     stored.kind, stored.extra, stored.uses = "external", flat, 1
     graph.nodes.append(stored)
-    dtype = None if native else _dtype_or_name(graph, array.dtype)
+    dtype = None if native else _dtype_or_name(graph, node, array.dtype)
     _call(graph, node, "_restore", stored, dtype, array.shape, order)
 
 
@@ -236,8 +236,23 @@ def _inline(graph: Graph, node: Node, array: Any) -> None:
             as_call(graph, node, np.array, data, _name(dtype))
             return
     else:
-        data = graph.keep(array.tobytes(order))
-    _call(graph, node, "_ndarray", data, _dtype_or_name(graph, dtype), array.shape, *(["F"] if order == "F" else []))
+        data = graph.keep(_clean(array).tobytes(order))
+    _call(graph, node, "_ndarray", data, _dtype_or_name(graph, node, dtype), array.shape, *(["F"] if order == "F" else []))
+
+
+def _clean(array: Any) -> Any:
+    """Return an array whose padding holds zeros, in place of what was in memory."""
+    dtype = array.dtype
+    if dtype.char in "gG" and np.finfo(dtype).nmant == 63 and array.size:  # 80 bits in 12 or 16 bytes
+        clean = array.copy(order="K")
+        clean.reshape(-1, order="A").view(np.uint8).reshape(-1, np.dtype("g").itemsize)[:, 10:] = 0
+        return clean
+    if dtype.names is not None:
+        clean = np.zeros_like(array, subok=False)
+        for name in dtype.names:
+            clean[name] = _clean(array[name])
+        return clean
+    return array
 
 
 def _objects(graph: Graph, node: Node) -> None:
@@ -249,7 +264,7 @@ def _objects(graph: Graph, node: Node) -> None:
     if type(array) not in _PLAIN_CLASSES:
         raise graph.refuse(node, "Python objects are archived in plain arrays only")
     items = graph.keep(array.reshape(-1).tolist())
-    _call(graph, node, "_objects", items, _dtype_or_name(graph, array.dtype), array.shape, order)
+    _call(graph, node, "_objects", items, _dtype_or_name(graph, node, array.dtype), array.shape, order)
     if not array.flags.writeable:
         _dress(graph, node, array)
 
@@ -270,10 +285,10 @@ def _name(dtype: Any) -> str:
     return str(text if np.dtype(text) == dtype else dtype.str)
 
 
-def _dtype_or_name(graph: Graph, dtype: Any) -> Any:
+def _dtype_or_name(graph: Graph, node: Node, dtype: Any) -> Any:
     """Return what to hand over where numpy takes a dtype."""
     simple = dtype.kind in "biufcSUmM" and dtype.type.__module__ == "numpy" and not dtype.metadata
-    return _name(dtype) if simple else graph.slot(dtype, None, ("", "dtype"))
+    return _name(dtype) if simple else graph.slot(dtype, node, ("attribute", "dtype"))
 
 
 def _dtype(graph: Graph, node: Node) -> None:
@@ -295,12 +310,12 @@ def _dtype(graph: Graph, node: Node) -> None:
         return as_call(graph, node, np.dtype, (np.record, np.dtype(spec)) if dtype.type is np.record else spec, **keywords)
     if dtype.subdtype is not None:
         return as_call(graph, node, np.dtype, (_spec(dtype.subdtype[0]), dtype.shape), **keywords)
-    return as_call(graph, node, np.dtype, _spec(dtype), **keywords)
+    return as_call(graph, node, np.dtype, _spec(dtype, bare=True), **keywords)
 
 
-def _spec(dtype: Any) -> Any:
-    """Return what a dtype without fields is made of: text, or the class of its scalars."""
-    if dtype.metadata or dtype.names or dtype.subdtype or dtype.kind == "T":
+def _spec(dtype: Any, *, bare: bool = False) -> Any:
+    """Return what a dtype without fields is made of: text, or the class of its scalars; `bare` of metadata."""
+    if (dtype.metadata and not bare) or dtype.names or dtype.subdtype or dtype.kind == "T":
         return dtype
     if dtype.type.__module__ != "numpy":
         return dtype.type
@@ -337,7 +352,7 @@ def _raw_scalar(graph: Graph, node: Node) -> None:
     array = np.array(node.obj)
     if array.dtype.hasobject:
         raise graph.refuse(node, "a structure with Python objects in it cannot be archived")
-    _call(graph, node, "_scalar", array.tobytes(), graph.slot(array.dtype, node, ("", "dtype")))
+    _call(graph, node, "_scalar", _clean(array).tobytes(), graph.slot(array.dtype, node, ("attribute", "dtype")))
 
 
 def _function(graph: Graph, node: Node) -> None:

@@ -125,7 +125,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from holdall.archive.graph import Fill, Graph, Node
-from holdall.archive.layout import Group, json_block, lay
+from holdall.archive.layout import Group, Part, json_block, lay
 from holdall.archive.naming import Names
 from holdall.archive.plan import FREE, Component, arrange, components, sort_sets
 from holdall.archive.sizes import choose
@@ -265,7 +265,7 @@ def _code(node: Node, body: Body) -> None:
     """Write the function that evaluates what `get_persistent_rep` gave."""
     function = code_function(node, body)
     node.name = node.names[0] if node.names else body.generated()
-    arguments: list[tuple[str, str | Group]] = [("", body.expression(slot)) for slot in node.slots]
+    arguments: list[Part] = [("", body.expression(slot)) for slot in node.slots]
     body.assign(node.name, Group(f"{function}(", arguments, ")"))
 
 

@@ -5,31 +5,46 @@ import json
 import re
 from typing import Any
 
-__all__ = ["WIDTH", "Group", "base64_block", "flat", "json_block", "lay", "quoted"]
+__all__ = ["WIDTH", "Group", "Part", "base64_block", "flat", "json_block", "lay", "quoted"]
 
-#: Columns of a line.
-WIDTH = 100
+#: Columns of a line of a statement; functions and ``try`` may indent it by 8 more.
+WIDTH = 92
 
 _INDENT = 4
-_DEEPEST = 40  # columns of indentation, beyond which deeper parts are indented no more
+_DEEPEST = 16  # columns of indentation, beyond which deeper parts are indented no more
 _PIECE = 72  # characters of a long text in one line
 
 # Characters that tools strip, change, hide or refuse; JSON escapes those below the blank by itself.
 _UNSAFE = re.compile("[\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f"
                      "\u3000\ud800-\uf8ff\ufeff\ufff0-\uffff\u1680\u2000-\u200a]")  # fmt: skip
-_LONG_LINE = re.compile(rf".{{{WIDTH + 1},}}")
+_BLOCK_WIDTH = 100  # columns of a line of a block, which is never indented
+_LONG_LINE = re.compile(rf".{{{_BLOCK_WIDTH + 1},}}")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\\]")
 
 
 class Group:
-    """Brackets with parts in them: each has a prefix, such as the key of a dict, and is text or a group."""
+    """Brackets with parts in them: each has a prefix, and is text or a group.
+
+    A prefix is text, such as ``name=``, or the key of a dict, as a group.
+    """
 
     __slots__ = ("close", "length", "open", "parts", "separator")
 
-    def __init__(self, opening: str, parts: "list[tuple[str, str | Group]]", closing: str, separator: str = ",") -> None:
+    def __init__(
+        self, opening: str, parts: "list[tuple[str | Group, str | Group]]", closing: str, separator: str = ","
+    ) -> None:
         self.open, self.parts, self.close, self.separator = opening, parts, closing, separator
-        inside = sum(len(prefix) + (len(part) if type(part) is str else part.length) for prefix, part in parts)  # type: ignore[union-attr]
-        self.length = inside + len(opening) + len(closing) + 2 * max(len(parts) - 1, 0)
+        inside = sum(_length(prefix) + _length(part) for prefix, part in parts)
+        separators = max(len(parts) - 1, 1 if opening == "(" else 0)
+        self.length = inside + len(opening) + len(closing) + 2 * separators
+
+
+#: A part of a group: its prefix, and what it is.
+Part = tuple[str | Group, str | Group]
+
+
+def _length(item: str | Group) -> int:
+    return len(item) if isinstance(item, str) else item.length + 2
 
 
 def lay(item: str | Group, column: int, indent: int = 0) -> str:
@@ -42,30 +57,30 @@ def lay(item: str | Group, column: int, indent: int = 0) -> str:
     indent
         Blanks before a closing bracket in a line of its own.
     """
-    if type(item) is str:
+    if isinstance(item, str):
         return item
-    assert isinstance(item, Group)  # noqa: S101  (for the type checker)
     if column + item.length <= WIDTH or not item.parts:
         return flat(item)
     inner = min(indent + _INDENT, _DEEPEST)
     blanks = " " * inner
-    if item.separator and all(type(part) is str and not prefix and _is_number(part) for prefix, part in item.parts):  # type: ignore[arg-type]
+    if item.separator and all(isinstance(part, str) and not prefix and _is_number(part) for prefix, part in item.parts):
         lines = _packed([str(part) for _, part in item.parts], WIDTH - inner)
         return f"{item.open}\n{blanks}" + f"\n{blanks}".join(lines) + f"\n{' ' * indent}{item.close}"
-    lines = [
-        f"{blanks}{prefix}{lay(part, inner + len(prefix) + 1, inner)}{item.separator}" for prefix, part in item.parts
-    ]
-    if item.separator and item.open.startswith("*"):
-        lines[-1] = lines[-1].removesuffix(",")
+    lines = []
+    for prefix, part in item.parts:
+        before = prefix if isinstance(prefix, str) else f"{lay(prefix, inner + 2, inner)}: "
+        column = inner + len(before) - before.rfind("\n") - 1 + 1
+        lines.append(f"{blanks}{before}{lay(part, column, inner)}{item.separator}")
     return f"{item.open}\n" + "\n".join(lines) + f"\n{' ' * indent}{item.close}"
 
 
-def flat(item: "str | Group") -> str:
+def flat(item: str | Group) -> str:
     """Return an expression in one line."""
-    if type(item) is str:
+    if isinstance(item, str):
         return item
-    assert isinstance(item, Group)  # noqa: S101
-    inside = f"{item.separator} ".join(prefix + flat(part) for prefix, part in item.parts)
+    inside = f"{item.separator} ".join(
+        (prefix if isinstance(prefix, str) else f"{flat(prefix)}: ") + flat(part) for prefix, part in item.parts
+    )
     if item.open == "(" and item.separator and len(item.parts) == 1:
         inside += ","  # a tuple of one
     return f"{item.open}{inside}{item.close}"
@@ -92,7 +107,7 @@ def quoted(value: str | bytes) -> str | Group:
     text = repr(value)
     if len(text) <= _PIECE + 2:
         return text
-    pieces: list[tuple[str, str | Group]] = []
+    pieces: list[tuple[str | Group, str | Group]] = []
     start = 0
     while start < len(value):
         stop = start + _PIECE
@@ -129,7 +144,7 @@ def _break(found: re.Match[str]) -> str:
     line = ""
     for token in _ESCAPE.findall(found[0]):
         line += token
-        if len(line) >= WIDTH - 8 or (token == "\\n" and len(line) > WIDTH // 2):  # noqa: S105
+        if len(line) >= _BLOCK_WIDTH - 8 or (token == "\\n" and len(line) > _BLOCK_WIDTH // 2):  # noqa: S105
             pieces.append(line)
             line = ""
     if not line:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from holdall.archive import prelude
 from holdall.archive.emit import Unit
-from holdall.archive.layout import Group, lay
+from holdall.archive.layout import Group, Part, lay
 from holdall.archive.writer import Body
 
 __all__ = ["flat_text", "module_text", "plain_text"]
@@ -152,7 +152,7 @@ def _body(unit: Unit, *, scoped: bool) -> list[_Line]:
         return _statements(unit.body)
     if not unit.values:
         return []
-    names: list[tuple[str, str | Group]] = [("", name) for name in unit.values]
+    names: list[Part] = [("", name) for name in unit.values]
     return [
         _Line(0, "def _scope():"),
         *_statements(unit.body, 4),
@@ -176,7 +176,7 @@ def _guarded(lines: list[_Line], saved: Mapping[str, str]) -> list[_Line]:
 
 def _lazy(unit: Unit, name: str, saved: Mapping[str, str]) -> str:
     """Return the function that makes values when they are asked for."""
-    pairs: list[tuple[str, str | Group]] = [(f"{value!r}: ", value) for value in unit.values]
+    pairs: list[Part] = [(f"{value!r}: ", value) for value in unit.values]
     made = _Line(0, f"return {lay(Group('{', pairs, '}'), 20)}")
     lines = _guarded([*_statements(unit.body), made], saved)
     inside = (_Line(indent + 4, text, raw) for indent, text, raw in lines)

@@ -5,7 +5,7 @@ import inspect
 import sys
 import warnings
 from enum import Enum, Flag
-from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
+from types import BuiltinMethodType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 from holdall.archive.graph import PLAIN, Fill, Graph, Node
@@ -39,7 +39,7 @@ class Describer:
         self._constants: dict[str, dict[int, str]] = {}
         self._routes = {
             list: _list, tuple: _tuple, set: _set, frozenset: _set, dict: _dict, str: _leaf, bytes: _leaf,
-            int: _leaf, float: _leaf, MethodType: _method, BuiltinMethodType: _builtin, ModuleType: _module,
+            int: _leaf, float: _leaf, MethodType: _method, BuiltinMethodType: _method, ModuleType: _module,
         }  # fmt: skip
 
     def __call__(self, graph: Graph, node: Node) -> None:
@@ -92,6 +92,10 @@ class Describer:
                 from holdall.archive import frames  # noqa: PLC0415
 
                 return frames.route(cls)
+            if root == "scipy":
+                from holdall.archive import frames  # noqa: PLC0415
+
+                return frames.sparse_route(cls)
         return None
 
     # ------------------------------------------------------------------ hooks
@@ -245,15 +249,30 @@ class Describer:
                 node.slots = [slot(value, node, ("attribute", f"args[{i}]")) for i, value in enumerate(reduced[1])]
             else:
                 node.extra = "_error"
-                node.slots = [slot(cls, node, ("", "")), slot(obj.args, node, ("attribute", "args"))]
-                graph.keep(obj.args)
-            if state:
-                node.fills = tuple(self._attributes(graph, node, state))
+                node.slots = [slot(cls, node, ("", "")), slot(reduced[1], node, ("attribute", "args"))]
+            node.fills = self._of_exception(graph, node, state)
         links = (obj.__cause__, obj.__context__, obj.__suppress_context__)
         if any(links):
             names = ("__cause__", "__context__", "__suppress_context__")
             slots = [graph.slot(value, node, ("attribute", name)) for name, value in zip(names, links, strict=True)]
             node.fills = (*node.fills, Fill("chain", slots))
+
+
+    def _of_exception(self, graph: Graph, node: Node, state: Any) -> tuple[Fill, ...]:
+        """Describe the attributes of an exception: those of the interpreter, and those in ``__dict__``."""
+        cls = type(node.obj)
+        values = dict(state or {})
+        for name in ("name", "obj"):  # not in the state before Python 3.12
+            if isinstance(node.obj, AttributeError | NameError) and getattr(node.obj, name, None) is not None:
+                values[name] = getattr(node.obj, name)
+        graph.keep(values)
+        members = {name for name in values if type(getattr(cls, name, None)) is MemberDescriptorType}
+        fills = []
+        for how, names in (("fill", values.keys() - members), ("slots", members)):
+            if names:
+                part = graph.keep({name: value for name, value in values.items() if name in names})
+                fills.append(Fill(how, graph.pairs(part, node, "attribute"), pairs=True))
+        return tuple(fills)
 
 
 def _short(message: str) -> str:
@@ -313,25 +332,22 @@ def _module(graph: Graph, node: Node) -> None:
 
 
 def _method(graph: Graph, node: Node) -> None:
-    """Describe a bound method: that of a class by its name, else by its instance."""
+    """Describe a bound method by its name, if it has one in a class or module, else by its instance."""
     obj = node.obj
-    if isinstance(obj.__self__, type):
-        try:
-            node.kind, node.extra = "ref", locate(obj)
-        except UnnamedError:
-            pass
+    name = obj.__name__ if isinstance(obj, BuiltinMethodType) else obj.__func__.__name__
+    owner = obj.__self__
+    if owner is None or isinstance(owner, ModuleType):
+        return _named(graph, node)
+    try:
+        if isinstance(owner, type):
+            where = locate(owner)
+            path = f"{where.path}.{name}"
+            node.kind, node.extra = "ref", public_name(obj, where.module, path)
         else:
-            return
-    as_call(graph, node, getattr, obj.__self__, obj.__func__.__name__)
-
-
-def _builtin(graph: Graph, node: Node) -> None:
-    """Describe a function of the interpreter, or a bound method of a builtin object."""
-    obj = node.obj
-    if obj.__self__ is None or isinstance(obj.__self__, ModuleType):
-        _named(graph, node)
-    else:
-        as_call(graph, node, getattr, obj.__self__, obj.__name__)
+            node.kind, node.extra = "ref", public_name(obj, type(owner).__module__, name)
+    except UnnamedError:
+        as_call(graph, node, getattr, owner, name)
+    return None
 
 
 def _member(graph: Graph, node: Node) -> None:

@@ -127,6 +127,8 @@ def _table(functions, rows, builtins=__import__('builtins')):
 HELPERS["_ndarray"] = """\
 def _ndarray(data, dtype, shape, order='C'):
     import numpy
+    if not data:
+        return numpy.empty(shape, dtype, order)
     if data.__class__ is b''.__class__:
         flat = numpy.frombuffer(data, dtype).copy()
     else:
@@ -186,6 +188,15 @@ HELPERS["_scalar"] = """\
 def _scalar(data, dtype):
     import numpy
     return numpy.frombuffer(data, dtype)[0]
+"""
+
+HELPERS["_frame"] = """\
+def _frame(columns, index, names, dict=dict, enumerate=enumerate):
+    import pandas
+    series = [pandas.Series(column, index=index, dtype=column.dtype) for column in columns]
+    frame = pandas.DataFrame(dict(enumerate(series)), index=index)
+    frame.columns = names
+    return frame
 """
 
 #: Names that values cannot have.

@@ -1,7 +1,9 @@
 """Classes, functions and sentinels by name: under which public name another process finds them."""
 
+import builtins
 import importlib
 import sys
+import types
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -50,6 +52,10 @@ def locate(obj: Any) -> Reference:
     module = getattr(obj, "__module__", None)
     if not isinstance(module, str):
         module = _search(obj, path)
+    elif module == "builtins" and isinstance(obj, type) and not hasattr(builtins, path):
+        for name, found in vars(types).items():  # those that the interpreter keeps to itself
+            if found is obj:
+                return Reference("types", name)
     return public_name(obj, module, path)
 
 

@@ -41,6 +41,8 @@ def _measure(component: Component, nodes: list[Node], limit: int) -> int:
     for node in nodes:
         node.block = False
         node.own = bool(node.names) or node.shelled or (node.uses > 1 and node.kind not in FREE)
+        if node.fills and any(fill.how == "set by" for fill in node.fills):
+            node.own = True  # a statement calls the setter
         kinds = set(map(type, node.slots))
         node.is_json = _holds_json(node, kinds)
         node.size = len(node.slots) + 1
@@ -50,7 +52,7 @@ def _measure(component: Component, nodes: list[Node], limit: int) -> int:
         if node.kind == "leaf":
             node.size = _leaf_size(node.obj)
             node.block = _is_long(node.obj)
-            node.own = node.own or node.block
+            node.own = node.own or node.block or type(node.obj) is int
         elif Node in kinds or node.fills or node.function is not None:
             _measure_parts(node, limit)
         if node.own:

@@ -7,7 +7,7 @@ from typing import Any
 
 from holdall.archive import prelude
 from holdall.archive.graph import Node
-from holdall.archive.layout import Group, base64_block, flat, json_block, lay, quoted
+from holdall.archive.layout import Group, Part, base64_block, flat, json_block, lay, quoted
 from holdall.archive.naming import Names
 from holdall.archive.references import Reference
 
@@ -186,9 +186,10 @@ class Body:
         return self._pairs(slots)
 
     def _pairs(self, slots: list[Any]) -> Group:
-        parts: list[tuple[str, str | Group]] = []
+        parts: list[Part] = []
         for key, value in zip(slots[::2], slots[1::2], strict=True):
-            parts.append((f"{one_line(self.expression(key))}: ", self.expression(value)))
+            written = self.expression(key)
+            parts.append((f"{written}: " if isinstance(written, str) else written, self.expression(value)))
         return Group("{", parts, "}")
 
     def creation(self, node: Node) -> str | Group:
@@ -214,7 +215,7 @@ class Body:
         kind, slots = node.kind, [] if node.shelled and node.kind in {"list", "set", "dict"} else node.slots
         if kind == "dict":
             return self._pairs(slots)
-        parts: list[tuple[str, str | Group]] = [("", self.expression(slot)) for slot in slots]
+        parts: list[Part] = [("", self.expression(slot)) for slot in slots]
         if kind == "list":
             return Group("[", parts, "]")
         if kind == "tuple":
@@ -227,15 +228,12 @@ class Body:
     def _call(self, node: Node) -> Group:
         name = self.helper(node.extra) if node.extra else one_line(self.expression(node.function))
         plain = len(node.slots) - len(node.keywords)
-        parts: list[tuple[str, str | Group]] = [("", self.expression(slot)) for slot in node.slots[:plain]]
-        odd: list[tuple[str, str | Group]] = []
+        parts: list[Part] = [("", self.expression(slot)) for slot in node.slots[:plain]]
         for key, slot in zip(node.keywords, node.slots[plain:], strict=True):
             if is_keyword_name(key):
                 parts.append((f"{key}=", self.expression(slot)))
             else:
-                odd.append((f"{key!r}: ", self.expression(slot)))
-        if odd:
-            parts.append(("**", Group("{", odd, "}")))
+                parts.append(("**", Group("{", [(f"{key!r}: ", self.expression(slot))], "}")))
         return Group(f"{name}(", parts, ")")
 
     def _leaf(self, node: Node) -> str | Group:
