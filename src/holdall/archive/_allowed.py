@@ -1,7 +1,7 @@
 """What an archive may name when it is read without running it: exact names, with what they may be given.
 
-A module that is harmless today may grow a function that is not, so whole modules are never allowed. What takes text
-and returns something to call with (``getattr``, ``operator.methodcaller`` applied, ``Enum(...)``) is not on the list.
+A module that is harmless today may grow a function that is not, so whole modules are never allowed. What
+takes text and returns something to call (``getattr``, ``Enum(...)``, ``type(...)``) is not on the list.
 """
 
 import re
@@ -13,7 +13,16 @@ from typing import Any, NamedTuple
 
 from holdall.errors import InvalidArgumentError, SerializationError
 
-__all__ = ["BUILTINS", "MAX_INLINE", "Allowed", "Name", "is_array_data", "is_dtype", "is_shape"]
+__all__ = [
+    "BUILTINS",
+    "MAX_INLINE",
+    "Allowed",
+    "Name",
+    "is_array_data",
+    "is_dtype",
+    "is_hashable",
+    "is_shape",
+]
 
 Check = Callable[[tuple[Any, ...], dict[str, Any]], bool]
 
@@ -21,6 +30,13 @@ _NUMBERS = (bool, int, float)
 _MAX_BITS = 1 << 20  # of ints that are divided
 _MAX_PATTERN = 10_000  # characters of a regular expression
 _MAX_DIGITS = 1_000_000
+_MAX_KEY_DEPTH = 100
+_MAX_KEY_PARTS = 1_000_000
+_MAX_NUMBERS = 1_000_000  # in the text of one array
+
+#: Bytes of an array that stands in the text.
+MAX_INLINE = 1 << 28
+
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 _NUMPY_TYPE = re.compile(r"[<>=|]?[a-zA-Z_]+[0-9]{0,9}(\[[0-9]*[a-zA-Z]+\])?")
 
@@ -69,6 +85,37 @@ def _one_of(module: str, *names: str) -> Callable[[Any], bool]:
     return lambda value: type(value).__module__ == module and type(value).__qualname__ in names
 
 
+def _quiet_flags(value: Any) -> bool:
+    return type(value) is re.RegexFlag and not value & re.DEBUG  # which prints
+
+
+def _members(value: Any) -> bool:
+    return type(value) in (list, set) and all(map(is_hashable, value))
+
+
+def is_hashable(key: Any) -> bool:
+    """Tell whether the hash of a key, or of a member of a set, is found in reasonable time.
+
+    A tuple is hashed with all that is in it, each time: that of a few lines can take for ever, or end the
+    process.
+    """
+    parts, level = 0, [key]
+    for _ in range(_MAX_KEY_DEPTH):
+        level = [part for item in level for part in _hashed_with(item)]
+        parts += len(level)
+        if not level:
+            return True
+        if parts > _MAX_KEY_PARTS:
+            break
+    return False
+
+
+def _hashed_with(value: Any) -> tuple[Any, ...]:
+    if type(value) is slice:
+        return value.start, value.stop, value.step
+    return value if type(value) is tuple else ()
+
+
 def _small_int(value: Any) -> bool:
     return type(value) is int and value.bit_length() <= _MAX_BITS
 
@@ -96,8 +143,8 @@ _CALLS: dict[str, Check] = {
     "builtins.complex": _takes(_NUMBERS, _NUMBERS),
     "builtins.float": _takes(lambda value: value in ("nan", "inf", "-inf")),
     "builtins.int": _takes(_STR, lambda base: base == 16),  # longer than what may stand in decimal digits
-    "builtins.set": _takes((list, set), at_least=0),
-    "builtins.frozenset": _takes((list, set), at_least=0),
+    "builtins.set": _takes(_members, at_least=0),
+    "builtins.frozenset": _takes(_members, at_least=0),
     "builtins.list": _takes(),
     "builtins.dict": _takes(),
     "builtins.bytearray": _takes(_BYTES, at_least=0),
@@ -119,7 +166,7 @@ _CALLS: dict[str, Check] = {
     "pathlib.PureWindowsPath": _takes(_STR),
     "ipaddress.IPv4Address": _takes((int, str)),
     "ipaddress.IPv6Address": _takes((int, str)),
-    "re.compile": _takes(_short(_MAX_PATTERN, str, bytes), _one_of("re", "RegexFlag"), at_least=1),
+    "re.compile": _takes(_short(_MAX_PATTERN, str, bytes), _quiet_flags, at_least=1),
     "array.array": _takes(lambda code: code in set("bBuwhHiIlLqQfd"), (list,)),
     "collections.OrderedDict": _takes(),
     "collections.Counter": _takes(),
@@ -129,7 +176,9 @@ _CALLS: dict[str, Check] = {
     "types.MappingProxyType": _takes((dict,)),
     # only made here, and never called
     "functools.partial": lambda arguments, _: bool(arguments) and callable(arguments[0]),
-    "operator.attrgetter": lambda arguments, keywords: bool(arguments) and not keywords and all(map(_attribute, arguments)),
+    "operator.attrgetter": lambda arguments, keywords: (
+        bool(arguments) and not keywords and all(map(_attribute, arguments))
+    ),
     "operator.itemgetter": lambda arguments, keywords: bool(arguments) and not keywords,
     "operator.methodcaller": lambda arguments, _: bool(arguments) and _attribute(arguments[0]),
 }
@@ -141,21 +190,23 @@ _EXCEPTIONS = frozenset(
 
 # What may stand as a value, beside what may be called: types, and constants.
 _VALUES = frozenset(
-    {f"builtins.{name}" for name in ("bool", "bytes", "int", "memoryview", "NotImplemented", "str", "tuple", "type")}
-    | {"datetime.timezone.utc", "datetime.UTC", "dataclasses.MISSING", "inspect.Parameter.empty", "types.NoneType"}
-    | {"operator.attrgetter", "operator.itemgetter", "numpy.ndarray", "numpy.matrix", "numpy.recarray", "numpy.record"}
+    {f"builtins.{name}" for name in ("bool", "bytes", "memoryview", "NotImplemented", "str", "tuple", "type")}
+    | {"datetime.timezone.utc", "datetime.UTC", "dataclasses.MISSING", "inspect.Parameter.empty"}
+    | {"types.NoneType", "numpy.ndarray", "numpy.matrix", "numpy.recarray", "numpy.record"}
     | {"numpy.ma.MaskedArray", "numpy.ma.masked"}
 )  # fmt: skip
 
 #: Names that stand for builtins where nothing else has them.
-BUILTINS = _EXCEPTIONS | {text.removeprefix("builtins.") for text in (*_CALLS, *_VALUES) if text.startswith("builtins.")}
+BUILTINS = _EXCEPTIONS | {
+    text.removeprefix("builtins.") for text in (*_CALLS, *_VALUES) if text.startswith("builtins.")
+}
 
 # Enumerations whose members may be named.
 _ENUMS = frozenset({"re.RegexFlag", "uuid.SafeUUID", "http.HTTPStatus", "http.HTTPMethod"})
 
-_NUMPY_SCALARS = frozenset(
-    """bool_ int8 int16 int32 int64 intc intp longlong uint8 uint16 uint32 uint64 uintc uintp ulonglong
-    float16 float32 float64 complex64 complex128 datetime64 timedelta64 str_ bytes_ void longdouble clongdouble""".split(),
+_NUMPY_EXACT = {"void": _BYTES, "bytes_": _BYTES, "str_": _STR}
+_NUMPY_SCALARS = re.compile(
+    "bool_|u?int(8|16|32|64|c|p)|u?longlong|float(16|32|64)|complex(64|128)|(datetime|timedelta)64|c?longdouble"
 )
 
 _ML_DTYPES = re.compile("bfloat16|float[468]_e[0-9]m[0-9](fn|fnuz|b11fnuz)?|u?int[124]")
@@ -194,8 +245,8 @@ class Allowed:
         if trusted is not None:
             return trusted
         raise SerializationError(
-            f"{text} is not among the names that are safe to use: if you trust it, load with allow=[{name.path}], "
-            "or import the archive if you trust all of it",
+            f"{text} is not among the names that are safe to use: if you trust it, load with "
+            f"allow=[{name.path}], or import the archive if you trust all of it",
         )
 
     def call(self, name: Name, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -236,10 +287,12 @@ class Allowed:
         return isinstance(cls, type) and cls in self.more
 
     def _is_harmless_type(self, name: Name) -> bool:
-        return str(name) in _ENUMS or self._check_of_type(name) is not None
+        return self._check_of_type(name) is not None
 
     def _check_of_type(self, name: Name) -> Check | None:
         """Return the check of one of the families of types: exceptions, scalars of numpy."""
+        if str(name) in _ENUMS:
+            return _takes(_INT)
         if name.module == "builtins" and name.path in _EXCEPTIONS:
             return lambda _, keywords: not keywords
         if name.module == "numpy":
@@ -250,7 +303,7 @@ class Allowed:
 
     def _trusted(self, name: Name) -> Any:
         """Return what the caller allows under a name; nothing is imported for it, and no hook runs."""
-        scope = vars(sys.modules[name.module]) if name.module in sys.modules else {}
+        scope: Any = vars(sys.modules[name.module]) if name.module in sys.modules else {}
         found: Any = None
         for part in name.path.split("."):
             found = scope.get(part)
@@ -269,10 +322,12 @@ def _look_up(name: Name) -> Any:
 
 
 def _numpy_check(path: str) -> Check | None:
-    if path in _NUMPY_SCALARS:
-        return _takes((bool, int, float, complex, str, bytes), _STR, at_least=1)
-    if path == "dtype":
-        return lambda arguments, keywords: len(arguments) == 1 and not keywords and is_dtype(arguments[0])
+    if path in _NUMPY_EXACT:  # given a number, some of them take memory of that size
+        return _takes(_NUMPY_EXACT[path])
+    if _NUMPY_SCALARS.fullmatch(path):
+        return _takes((bool, int, float, complex, str), _STR, at_least=1)
+    if path == "dtype":  # that of objects is only taken for arrays whose objects stand in the text
+        return _takes(lambda spec: is_dtype(spec) or (type(spec) is str and spec in ("O", "|O", "object")))
     if path == "array":
         return lambda arguments, keywords: (
             len(arguments) == 2 and not keywords and is_dtype(arguments[1]) and is_array_data(*arguments)
@@ -299,7 +354,7 @@ def is_dtype(spec: Any) -> bool:
 
 def _is_base(spec: Any) -> bool:
     if isinstance(spec, type):
-        return spec.__module__ in ("numpy", "ml_dtypes") and spec.__name__ != "object_"
+        return bool(spec.__module__ in ("numpy", "ml_dtypes") and spec.__name__ != "object_")
     return is_dtype(spec)
 
 
@@ -315,14 +370,11 @@ def is_array_data(data: Any, dtype: Any) -> bool:
     count, todo = 0, [data]
     while todo:
         items = todo.pop()
+        count += 1
         if type(items) is list:
             todo += items
-        elif type(items) in (bool, int, float, complex, str, bytes):
-            count += 1
-        else:
+        elif type(items) not in (bool, int, float, complex, str, bytes):
             return False
-    return count * np.dtype(dtype).itemsize <= MAX_INLINE
-
-
-#: Bytes of an array that stands in the text.
-MAX_INLINE = 1 << 28
+        if count + len(todo) > _MAX_NUMBERS:  # or without end: a list may contain itself
+            return False
+    return bool(count * np.dtype(dtype).itemsize <= MAX_INLINE)

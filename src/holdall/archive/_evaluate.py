@@ -1,21 +1,20 @@
 """Statements of archives, evaluated without running them.
 
-Nothing is looked up on a value that the archive made but by the functions of this module, and those are carried out
-on objects of exactly the types that it made itself.
+No attribute of a value is ever looked up for the text. What fills a value does so to objects of exactly the
+types that the reader has made itself.
 """
 
 import ast
 import base64
 import binascii
 import json
-import warnings
 from collections.abc import Callable
 from enum import Flag
 from typing import Any, NoReturn
 
 from holdall.archive._allowed import BUILTINS, Allowed, Name
-from holdall.archive._making import COPYREG, Arrays, Helper, Table, Values, fill_container
 from holdall.archive._lines import Line
+from holdall.archive._making import COPYREG, Arrays, Helper, Table, Values, fill_container, require_hashable
 from holdall.errors import CorruptValueError, SerializationError
 
 __all__ = ["Evaluator"]
@@ -73,13 +72,13 @@ class Evaluator:
 
     def _parse(self, text: str) -> list[ast.stmt]:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                body = ast.parse(text).body
-        except (SyntaxError, ValueError, Warning) as error:
+            body = ast.parse(text).body
+        except (SyntaxError, ValueError) as error:
             raise CorruptValueError(f"line {self._line}: {error}") from error
         if len(body) != 1:
-            raise CorruptValueError(f"line {self._line}: one statement stands in a line of archives, not {len(body)}")
+            raise CorruptValueError(
+                f"line {self._line}: one statement stands in a line of archives, not {len(body)}"
+            )
         return body
 
     def _assign(self, statement: ast.Assign) -> None:
@@ -126,7 +125,7 @@ class Evaluator:
     # -- expressions
 
     def value(self, node: ast.expr, *, raw: bool = False) -> Any:
-        """Return what an expression stands for; `raw` leaves names of modules, classes and functions as they are."""
+        """Return what an expression stands for; `raw` leaves names of classes and functions as they are."""
         self.count(1)
         evaluate = self._nodes.get(type(node))
         if evaluate is None:
@@ -150,29 +149,46 @@ class Evaluator:
         raise self.error(f"nothing is called {name!r} so far")
 
     def _list(self, node: ast.List) -> list[Any]:
-        return [self.value(part) for part in node.elts]
+        return self._parts(node.elts)
 
     def _tuple(self, node: ast.Tuple) -> tuple[Any, ...]:
-        return tuple([self.value(part) for part in node.elts])
+        return tuple(self._parts(node.elts))
+
+    def _parts(self, nodes: list[ast.expr]) -> list[Any]:
+        """Return what the parts of a list or tuple stand for; most are constants."""
+        self.count(len(nodes))
+        value = self.value
+        return [
+            node.value if type(node) is ast.Constant and type(node.value) in _CONSTANTS else value(node)
+            for node in nodes
+        ]
 
     def _set(self, node: ast.Set) -> set[Any]:
-        return {self.value(part) for part in node.elts}
+        return {self.key(part) for part in node.elts}
 
     def _dict(self, node: ast.Dict) -> dict[Any, Any]:
         made = {}
         for key, part in zip(node.keys, node.values, strict=True):
             if key is None:
                 self._refuse(node)
-            made[self.value(key)] = self.value(part)
+            made[self.key(key)] = self.value(part)
         return made
+
+    def key(self, node: ast.expr) -> Any:
+        """Return what an expression stands for, as a key or a member of a set."""
+        try:
+            return require_hashable(self.value(node))
+        except TypeError as error:
+            raise self.error(str(error)) from error
 
     def _negative(self, node: ast.UnaryOp) -> Any:
         operand = node.operand
         if not isinstance(node.op, ast.USub) or not isinstance(operand, ast.Constant):
             self._refuse(node)
-        if type(operand.value) not in (int, float):
+        number: Any = operand.value
+        if type(number) not in (int, float):
             self._refuse(node)
-        return -operand.value
+        return -number
 
     def _attribute(self, node: ast.Attribute) -> Any:
         """Return ``module.name``, or a member of an enumeration."""
@@ -254,7 +270,10 @@ class Evaluator:
         broken = False
         found: Any = node.args[0] if len(node.args) == 1 and not node.keywords else None
         if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute):
-            if found.func.attr != "replace" or [getattr(part, "value", None) for part in found.args] != _BROKEN:
+            if (
+                found.func.attr != "replace"
+                or [getattr(part, "value", None) for part in found.args] != _BROKEN
+            ):
                 self._refuse(node)
             found, broken = found.func.value, True
         if not isinstance(found, ast.Name) or found.id not in self._blocks:

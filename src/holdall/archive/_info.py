@@ -1,7 +1,7 @@
 """The names of a data set and their metadata: one line of JSON per change, appended.
 
-An insertion costs the same however many names there are, and whoever reads finds all changes up to some moment:
-what follows the last line end is still being written, or was when its writer died, and does not count.
+An insertion costs the same however many names there are, and whoever reads finds all changes up to some
+moment. What follows the last line end is still being written, or was when its writer died.
 
 A line is an object with ``name`` and one of these:
 
@@ -10,9 +10,9 @@ A line is an object with ``name`` and one of these:
 ``source``
     Otherwise, Python text that assigns them to ``info``.
 ``deleted``
-    The time of the module that was deleted, in whole seconds since 1970, and how many sets of arrays it had. Byte
-    code that was compiled from it may still lie somewhere, and somebody may be reading it: a new module of that
-    name has a later time, and other arrays. The name may be "", after a compaction.
+    The time of the module that was deleted, in whole seconds since 1970, and how many sets of arrays it had.
+    Byte code that was compiled from it may still lie somewhere, and somebody may be reading it: a new module
+    of that name has a later time, and other arrays. The name may be "", after a compaction.
 """
 
 import json
@@ -23,7 +23,7 @@ from typing import Any
 from holdall.archive._files import replace_file, telling
 from holdall.errors import CorruptValueError
 
-__all__ = ["InfoLog", "LOG_NAME"]
+__all__ = ["LOG_NAME", "InfoLog"]
 
 LOG_NAME = "_info.jsonl"
 
@@ -97,7 +97,8 @@ class InfoLog:
             number = self._n_lines
             self._forget()
             raise CorruptValueError(
-                f"{self.path}, line {number}: no record of a name ({type(error).__name__}: {error}): {line[:80]!r}",
+                f"{self.path}, line {number}: no record of a name ({type(error).__name__}: {error}): "
+                f"{line[:80]!r}",
             ) from error
 
     def __contains__(self, name: object) -> bool:

@@ -15,12 +15,12 @@ from typing import Any
 from holdall._places import check_trust
 from holdall.archive._files import replace_file, telling
 from holdall.archive._lines import logical_lines
+from holdall.archive._package import AGAIN
 from holdall.archive.check import check
 from holdall.archive.emit import Unit, emit
 from holdall.archive.graph import walk
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.objects import Describer
-from holdall.archive._package import AGAIN
 from holdall.archive.publish import EXTENSIONS, write_arrays
 from holdall.archive.writer import ArrayNames
 from holdall.errors import CorruptValueError, HoldallError, InvalidArgumentError, SerializationError
@@ -54,7 +54,15 @@ class Items:
     """
 
     def __init__(
-        self, folder: str, *, array_threshold: float, data_format: str, scoped: bool, mmap: bool, backup: bool, trust: bool
+        self,
+        folder: str,
+        *,
+        array_threshold: float,
+        data_format: str,
+        scoped: bool,
+        mmap: bool,
+        backup: bool,
+        trust: bool,
     ) -> None:
         self.folder = folder
         self.array_threshold = array_threshold
@@ -119,7 +127,11 @@ class Items:
     def _run(self, path: str, name: str, text: bytes) -> Any:
         """Run a module under a name that nothing else has, and return its value."""
         module = f"{os.path.basename(self.folder)}.{name} read by holdall ({next(_CALLS)})"
-        values: dict[str, Any] = {"__name__": module, "__file__": path, "_text": text.decode("utf-8", "replace")}
+        values: dict[str, Any] = {
+            "__name__": module,
+            "__file__": path,
+            "_text": text.decode("utf-8", "replace"),
+        }
         try:
             exec(compile(text, path, "exec", dont_inherit=True), values)  # noqa: S102  (as an import does)
             return sys.modules[module]
@@ -127,7 +139,9 @@ class Items:
             raise
         except KeyError as error:
             if error.args == (module,):
-                raise CorruptValueError(f"{path} puts no value in its place: it was not written by a data set") from error
+                raise CorruptValueError(
+                    f"{path} puts no value in its place: it was not written by a data set"
+                ) from error
             raise SerializationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
         except (SyntaxError, UnicodeError) as error:
             raise CorruptValueError(f"{path} is no Python: {error}") from error
@@ -154,8 +168,8 @@ class Items:
         """
         if value is None:
             raise InvalidArgumentError(
-                f"{name!r} cannot be None: Python takes None in the place of a module for one that must not be "
-                f"imported. Keep it as metadata: ds[{name!r}] = None",
+                f"{name!r} cannot be None: Python takes None in the place of a module for one that must not "
+                f"be imported. Keep it as metadata: ds[{name!r}] = None",
             )
         arrays, eager = _written(name, value, self.array_threshold, self.data_format)
         path = self.path(name)
@@ -287,7 +301,7 @@ def _is_json(value: Any, depth: int = 20) -> bool:
     if kind in (type(None), bool, str):
         return True
     if kind is int:
-        return value.bit_length() <= 14_000  # more digits are refused by json.loads
+        return bool(value.bit_length() <= 14_000)  # more digits are refused by json.loads
     if kind is float:
         return math.isfinite(value)
     if not depth:

@@ -1,7 +1,7 @@
 """The text of an archive, cut into logical lines without parsing it.
 
-The parser takes some hundred times the memory of what it reads, so it gets one statement at a time, and never the
-blocks of data: those are cut out here, and a name stands for each.
+The parser takes some hundred times the memory of what it reads, so it gets one statement at a time, and never
+the blocks of data: those are cut out here, and a name stands for each.
 """
 
 import re
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     r"""
     (?P<plain> [^'"\#()\[\]{}\n\\]+ )
     | (?P<triple> '''(?:[^'\\]++|\\.|'(?!''))*+''' | \"""(?:[^"\\]++|\\.|"(?!""))*+\""" )
-    | (?P<text> '(?:[^'\\\n]++|\\[^\n])*+' | "(?:[^"\\\n]++|\\[^\n])*+" )
+    | (?P<text> '(?:[^'\\\n]++|\\[\\'"abfnrtvxuU0-7])*+' | "(?:[^"\\\n]++|\\[\\'"abfnrtvxuU0-7])*+" )
     | (?P<comment> \#[^\n]* )
     | (?P<open> [(\[{] )
     | (?P<close> [)\]}] )
@@ -54,7 +54,7 @@ def logical_lines(text: str) -> Iterator[Line]:
     Parameters
     ----------
     text
-        The text, with ``\\n`` as line ends.
+        The text, with line feeds as line ends.
 
     Raises
     ------
@@ -83,7 +83,9 @@ def logical_lines(text: str) -> Iterator[Line]:
                 depth += 1
             elif kind == "close":
                 depth -= 1
-            elif kind == "triple" and (_is_raw(pieces) or "\\" not in found):
+            elif kind == "triple":
+                if "\\" in found and not _is_raw(pieces):
+                    raise CorruptValueError(f"line {number}: a block with escapes in it is in no archive")
                 found = _cut(found, pieces, blocks)
             length += len(found)
             if length > MAX_STATEMENT or depth > _MAX_DEPTH:

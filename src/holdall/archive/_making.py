@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from holdall.archive import prelude
-from holdall.archive._allowed import MAX_INLINE, Allowed, Name, is_array_data, is_dtype, is_shape
+from holdall.archive._allowed import MAX_INLINE, Allowed, Name, is_array_data, is_dtype, is_hashable, is_shape
 from holdall.errors import CorruptValueError, SerializationError
 
 if TYPE_CHECKING:
@@ -53,9 +53,24 @@ def fill_container(target: Any, how: str, content: Any) -> None:
     kinds = (type(target), how, type(content))
     _require(
         kinds in {(list, "extend", list), (dict, "update", dict), (set, "update", list)},
-        f"{how} of {type(target).__name__} with {type(content).__name__}: archives fill lists, dicts and sets",
+        f"{how} of {type(target).__name__} with {type(content).__name__}: no archive does so",
     )
+    if how == "update":
+        for key in content:
+            require_hashable(key)
     getattr(target, how)(content)
+
+
+def require_hashable(key: Any) -> Any:
+    """Return a key or a member of a set, if its hash is found in reasonable time.
+
+    Raises
+    ------
+    TypeError
+        If it is nested too deep, or has too many parts.
+    """
+    _require(is_hashable(key), "a key with more parts than are hashed here")
+    return key
 
 
 def _trusted(allowed: Allowed, obj: Any, types: tuple[type, ...], what: str) -> None:
@@ -120,9 +135,8 @@ def _items(allowed: Allowed, obj: Any, pairs: Any) -> Any:
     _trusted(allowed, obj, _MAPPINGS, "given items")
     _require(type(pairs) is list and all(type(pair) is tuple for pair in pairs), "items are a list of pairs")
     if type(obj) in _MAPPINGS:
-        for key, value in pairs:
-            dict.__setitem__(obj, key, value) if type(obj) is not OrderedDict else obj.__setitem__(key, value)
-        return obj
+        for pair in pairs:
+            require_hashable(pair[0])
     return _FUNCTIONS["_items"](obj, pairs)
 
 
@@ -149,6 +163,10 @@ def _is_array(value: Any) -> bool:
     import numpy as np  # noqa: PLC0415
 
     return isinstance(value, np.ndarray) and not value.dtype.hasobject
+
+
+def _is_layout(shape: Any, order: Any) -> bool:
+    return is_shape(shape) and order in ("C", "F")
 
 
 def _dtype(spec: Any) -> Any:
@@ -182,12 +200,17 @@ def _cast(allowed: Allowed, array: Any, dtype: Any, cls: Any = None) -> Any:
     return _FUNCTIONS["_cast"](array, None if dtype is None else _dtype(dtype), cls)
 
 
-def _view(allowed: Allowed, base: Any, dtype: Any, shape: Any, strides: Any, offset: Any) -> Any:
+def _view(allowed: Allowed, base: Any, dtype: Any, shape: Any, *where: Any) -> Any:
     del allowed
+    strides, offset = where
     _require(_is_array(base) and is_shape(shape), "views are of arrays, and have a shape")
-    _require(type(strides) is tuple and all(type(step) is int for step in strides), "strides are whole numbers")
+    _require(
+        type(strides) is tuple and all(type(step) is int for step in strides), "strides are whole numbers"
+    )
     _require(type(offset) is int and offset >= 0, "a view starts within its array")
-    return _FUNCTIONS["_view"](base, _dtype(dtype), shape, strides, offset)  # numpy checks that it stays within
+    return _FUNCTIONS["_view"](
+        base, _dtype(dtype), shape, strides, offset
+    )  # numpy checks that it stays within
 
 
 def _readonly(allowed: Allowed, array: Any) -> Any:
@@ -196,9 +219,10 @@ def _readonly(allowed: Allowed, array: Any) -> Any:
     return _FUNCTIONS["_readonly"](array)
 
 
-def _masked(allowed: Allowed, data: Any, mask: Any, fill: Any, hard: Any, cls: Any) -> Any:
+def _masked(allowed: Allowed, data: Any, mask: Any, *options: Any) -> Any:
     import numpy as np  # noqa: PLC0415
 
+    fill, hard, cls = options
     fine = _is_array(data) and (mask is False or _is_array(mask)) and (fill is None or _is_array(fill))
     _require(fine and type(hard) is bool, "a masked array is made of arrays")
     _require(cls is np.ma.MaskedArray or allowed.is_trusted_class(cls), f"{cls!r:.80} is no masked array")
@@ -207,14 +231,17 @@ def _masked(allowed: Allowed, data: Any, mask: Any, fill: Any, hard: Any, cls: A
 
 def _restore(allowed: Allowed, array: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
     del allowed
-    _require(_is_array(array) and is_shape(shape) and order in ("C", "F"), "an array has a shape and an order")
+    _require(
+        _is_array(array) and is_shape(shape) and order in ("C", "F"), "an array has a shape and an order"
+    )
     return _FUNCTIONS["_restore"](array, None if dtype is None else _dtype(dtype), shape, order)
 
 
 def _objects(allowed: Allowed, items: Any, dtype: Any, shape: Any, order: Any = "C") -> Any:
     del allowed
-    _require(type(items) is list and is_shape(shape) and order in ("C", "F"), "an array has a shape and an order")
-    _require(dtype == "O" or type(dtype).__name__ in ("ObjectDType", "StringDType"), "these are no Python objects")
+    _require(type(items) is list and _is_layout(shape, order), "an array has items, a shape and an order")
+    plain = dtype == "O" or type(dtype).__name__ in ("ObjectDType", "StringDType")
+    _require(plain, "these are no Python objects")
     return _FUNCTIONS["_objects"](items, dtype, shape, order)
 
 
@@ -225,11 +252,12 @@ def _scalar(allowed: Allowed, data: Any, dtype: Any) -> Any:
 
 
 _APPLY: dict[str, Callable[..., Any]] = {
-    "_new": _new, "_new_ex": _new_ex, "_object": _object, "_fill": _fill, "_slots": _slots, "_setstate": _setstate,
-    "_extend": _extend, "_items": _items, "_error": _error, "_chain": _chain, "_ndarray": _ndarray, "_cast": _cast,
-    "_view": _view, "_readonly": _readonly, "_masked": _masked, "_restore": _restore, "_objects": _objects,
-    "_scalar": _scalar,
-}  # fmt: skip
+    function.__name__: function
+    for function in (
+        *(_new, _new_ex, _object, _fill, _slots, _setstate, _extend, _items, _error, _chain),
+        *(_ndarray, _cast, _view, _readonly, _masked, _restore, _objects, _scalar),
+    )
+}
 
 
 class Helper:
@@ -237,7 +265,7 @@ class Helper:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.apply = _APPLY.get(name, _unknown)
+        self.apply: Callable[..., Any] = _APPLY.get(name, _unknown)
 
 
 def _unknown(*arguments: Any) -> Any:
@@ -307,6 +335,10 @@ class Table:
         found = self.all(row, start)
         return list(zip(found[::2], found[1::2], strict=True))
 
+    def dict(self, row: list[Any], start: int) -> dict[Any, Any]:
+        """Return the values of the slots from one on, as a dict."""
+        return {require_hashable(key): value for key, value in self.pairs(row, start)}
+
     def call(self, name: str, *arguments: Any) -> Any:
         """Call a helper."""
         return _APPLY[name](self.evaluator.allowed, *arguments)
@@ -320,26 +352,30 @@ _ROWS: dict[str, Callable[[Table, list[Any]], Any]] = {
     "json": lambda _, row: row[1],
     "list": lambda table, row: table.all(row, 1),
     "tuple": lambda table, row: tuple(table.all(row, 1)),
-    "set": lambda table, row: set(table.all(row, 1)),
-    "frozenset": lambda table, row: frozenset(table.all(row, 1)),
-    "dict": lambda table, row: dict(table.pairs(row, 1)),
+    "set": lambda table, row: set(map(require_hashable, table.all(row, 1))),
+    "frozenset": lambda table, row: frozenset(map(require_hashable, table.all(row, 1))),
+    "dict": lambda table, row: table.dict(row, 1),
     "bytes": lambda _, row: row[1].encode("latin-1"),
     "base64": lambda _, row: b64decode("".join(row[1:]), validate=True),
     "int": lambda _, row: int(row[1], 16),
     "complex": lambda _, row: complex(row[1], row[2]),
     "call": lambda table, row: table.evaluator.apply(table.raw(row[1]), tuple(table.all(row, 2)), {}),
-    "apply": lambda table, row: table.evaluator.apply(table.raw(row[1]), table.get(row[2]), table.get(row[3])),
-    "object": lambda table, row: table.call("_object", table.get(row[1]), dict(table.pairs(row, 2))),
+    "apply": lambda table, row: table.evaluator.apply(
+        table.raw(row[1]), table.get(row[2]), table.get(row[3])
+    ),
+    "object": lambda table, row: table.call("_object", table.get(row[1]), table.dict(row, 2)),
     "extend": lambda table, row: _filled("extend", row, table, table.all(row, 2)),
-    "update": lambda table, row: _filled("update", row, table, dict(table.pairs(row, 2))),
+    "update": lambda table, row: _filled("update", row, table, table.dict(row, 2)),
     "add": lambda table, row: _filled("update", row, table, table.all(row, 2)),
-    "fill": lambda table, row: table.call("_fill", table.get(row[1]), dict(table.pairs(row, 2))),
-    "slots": lambda table, row: table.call("_slots", table.get(row[1]), dict(table.pairs(row, 2))),
+    "fill": lambda table, row: table.call("_fill", table.get(row[1]), table.dict(row, 2)),
+    "slots": lambda table, row: table.call("_slots", table.get(row[1]), table.dict(row, 2)),
     "setstate": lambda table, row: table.call("_setstate", table.get(row[1]), table.get(row[2])),
     "append": lambda table, row: table.call("_extend", table.get(row[1]), table.all(row, 2)),
     "items": lambda table, row: table.call("_items", table.get(row[1]), table.pairs(row, 2)),
     "chain": lambda table, row: table.call("_chain", *table.all(row, 1)),
-    "set by": lambda table, row: table.evaluator.apply(table.raw(row[1]), (table.get(row[2]), table.get(row[3])), {}),
+    "set by": lambda table, row: table.evaluator.apply(
+        table.raw(row[1]), (table.get(row[2]), table.get(row[3])), {}
+    ),
 }
 
 
@@ -394,10 +430,10 @@ class Arrays:
                 from holdall.serializers.npy import NpySerializer  # noqa: PLC0415
 
                 return NpySerializer(mmap_mode="c" if self._mmap else None).load(file)
-            found = get_serializer(self._format).load(file)
-        if name not in found:
+            self._loaded |= get_serializer(self._format).load(file)
+        if name not in self._loaded:
             raise CorruptValueError(f"there is no array {name!r}")
-        return found[name]
+        return self._loaded[name]
 
 
 def _is_file_name(text: Any) -> bool:

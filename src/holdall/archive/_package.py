@@ -59,7 +59,7 @@ del _load
 '''
 
 
-#: Reads a module anew whose arrays were replaced after its text was read. The rest of its text is in a ``try``.
+#: Reads a module anew whose arrays were replaced after its text was read. Its text is in a ``try``.
 AGAIN = """\
 def _again(problem, path=__file__, values=globals(), open=open, compile=compile, exec=exec):
     with open(path, encoding='utf-8') as file:

@@ -37,21 +37,21 @@ class DataSet:
     """A set of named data, each with metadata: a package that Python imports, with holdall or without.
 
     ``ds.x = value`` writes a value, ``ds.x`` reads it; ``ds["x"] = info`` and ``ds["x"]`` write and read its
-    metadata, which should be small: all of them are read when the set is opened or imported. Values are read when
-    they are asked for, and each time anew, so a change of a value in place is not kept: assign it again.
+    metadata, which should be small: all of them are read when the set is opened or imported. Values are read
+    when they are asked for, and each time anew, so a change of a value in place is not kept: assign it again.
 
     Parameters
     ----------
     module_name
         Name of the package, and of its folder; parents may stand before it, as in ``"runs/first"``.
     mode
-        ``"r"`` reads a set that is there; ``"w"`` reads and writes one, which is made if there is none and never
-        emptied; ``"a"`` does so too, but only adds: what is there is neither replaced nor deleted.
+        ``"r"`` reads a set that is there; ``"w"`` reads and writes one, which is made if there is none and
+        never emptied; ``"a"`` does so too, but only adds: what is there is neither replaced nor deleted.
     path
         The folder in which the package lies.
     synchronize
-        Whether to look before each operation what others have written, and to exclude other writers only while
-        writing. Otherwise they are excluded as long as the set is open for writing.
+        Whether to look before each operation what others have written, and to exclude other writers only
+        while writing. Otherwise they are excluded as long as the set is open for writing.
     array_threshold
         Arrays of more items than this lie in files of their own.
     data_format
@@ -65,9 +65,9 @@ class DataSet:
     scoped
         Whether items are made in functions, as by `Archive`.
     mmap
-        Whether arrays of items that are written are mapped into memory when they are read, where their format can.
+        Whether arrays that are written are mapped into memory when they are read. Not for ``npz``.
     trust
-        Whether to run items, which are Python, that others than you and root could have written.
+        Whether to read items that others than you and root could have written. They are Python, and are run.
 
     Raises
     ------
@@ -82,9 +82,9 @@ class DataSet:
 
     Notes
     -----
-    Several processes may write a set and others read it or import it at the same time. Each item and the list of
-    names are replaced whole: whoever reads waits for nobody, and finds what was there before or what is there
-    after. The lock of writers, `_locked`, is one of the operating system and ends with their process.
+    Several processes may write a set and others read it or import it at the same time. Each item and the list
+    of names are replaced whole: whoever reads waits for nobody, and finds what was there before or what is
+    there after. The lock of writers, `_locked`, is one of the operating system and ends with their process.
 
     Names that begin with an underscore are those of the handle itself.
 
@@ -136,7 +136,9 @@ class DataSet:
         if data_format not in _FORMATS:
             raise InvalidArgumentError(f"data_format is one of {_FORMATS}, got {data_format!r}")
         if mmap and data_format == "npz":
-            raise InvalidArgumentError("arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'")
+            raise InvalidArgumentError(
+                "arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'"
+            )
         self._module_name = os.fspath(module_name)
         self._path = os.fspath(path)
         self._mode = mode
@@ -310,7 +312,9 @@ class DataSet:
             if name not in log:
                 return False
             if self._mode == "a":
-                raise ReadOnlyDataSetError(f"{name!r} cannot be deleted: the set was opened to add only, mode 'a'")
+                raise ReadOnlyDataSetError(
+                    f"{name!r} cannot be deleted: the set was opened to add only, mode 'a'"
+                )
             log.delete(name, self._items.time(name), self._items.n_arrays(name))
             self._items.delete(name)
             return True
@@ -346,12 +350,15 @@ class DataSet:
 
         lock = FileLock(os.path.join(self._folder, self._lock_file_name), timeout=self._timeout)
         try:
-            lock.acquire()
+            # a writer that writes all the time leaves short gaps: looking rarely would be waiting for ever
+            lock.acquire(poll_interval=0.001)
         except Timeout as error:
             message = f"another writer has had the data set for {self._timeout} seconds"
             raise StoreUnavailableError(errno.EAGAIN, message, self._folder) from error
         except OSError as error:
-            raise StoreUnavailableError(error.errno or 0, f"it cannot be locked: {error}", self._folder) from error
+            raise StoreUnavailableError(
+                error.errno or 0, f"it cannot be locked: {error}", self._folder
+            ) from error
         return lock
 
     def close(self) -> None:
@@ -389,8 +396,8 @@ class DataSet:
 
 
 _OPTIONS = (
-    "module_name", "mode", "path", "synchronize", "array_threshold", "data_format", "backup_data", "name_prefix",
-    "timeout", "scoped", "mmap", "trust",
+    "module_name", "mode", "path", "synchronize", "array_threshold", "data_format", "backup_data",
+    "name_prefix", "timeout", "scoped", "mmap", "trust",
 )  # fmt: skip
 
 

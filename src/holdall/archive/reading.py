@@ -8,10 +8,10 @@ from typing import Any
 from holdall.archive import prelude
 from holdall.archive._allowed import Allowed
 from holdall.archive._evaluate import Evaluator
+from holdall.archive._files import telling
 from holdall.archive._lines import Line, logical_lines
 from holdall.archive._making import Arrays, Helper
 from holdall.archive._package import AGAIN
-from holdall.archive._files import telling
 from holdall.errors import CorruptValueError, SerializationError
 
 __all__ = ["load", "loads"]
@@ -31,7 +31,13 @@ def _normal(text: str, indent: int = 0) -> str:
 _FIXED = {_normal(text): name for name, text in prelude.HELPERS.items()}
 _FIXED |= {_normal(text): f"_Arrays {name}" for name, text in prelude.ARRAYS.items()}
 _FIXED[_normal(prelude.EXPLAIN)] = "_explain"
-for _block in (AGAIN, prelude.FORGET, *re.split(r"\n\n\n", prelude.LAZY), "try: del __builtins__, _arrays", "except NameError: pass"):
+for _block in (
+    AGAIN,
+    prelude.FORGET,
+    *re.split(r"\n\n\n", prelude.LAZY),
+    "try: del __builtins__, _arrays",
+    "except NameError: pass",
+):
     _FIXED[_normal(_block)] = ""
 
 
@@ -83,10 +89,16 @@ class _Archive:
             values[name] = self._lazy[made][name]
         listed = values.pop("__all__", None)
         if listed is None:
-            return {name: self.evaluator.resolved(value) for name, value in values.items() if _is_value(value)}
+            return {
+                name: self.evaluator.resolved(value) for name, value in values.items() if _is_value(value)
+            }
         missing = [name for name in listed if name not in values]
         if missing:
-            raise CorruptValueError(f"the text makes no {missing[0]!r}, which it lists: was the file cut short?")
+            raise CorruptValueError(
+                f"the text makes no {missing[0]!r}, which it lists: was the file cut short?"
+            )
+        if not all(_is_value(values[name]) for name in listed):
+            raise CorruptValueError("the text lists what is no value")
         return {name: self.evaluator.resolved(values[name]) for name in listed}
 
     def _run(self, indent: int) -> Any:
@@ -139,8 +151,16 @@ class _Archive:
             returned = self._run(self._inner(head))
             end, last = self.lines.take(), self.lines.take()
             explained = end.text == "except Exception as _problem:" and _EXPLAIN.fullmatch(last.text)
-            again = (end.text, last.text) == ("except (FileNotFoundError, ImportError) as _problem:", "_again(_problem)")
-            if not (explained or again) or last.blocks or end.indent != head.indent or last.indent <= end.indent:
+            again = (end.text, last.text) == (
+                "except (FileNotFoundError, ImportError) as _problem:",
+                "_again(_problem)",
+            )
+            if (
+                not (explained or again)
+                or last.blocks
+                or end.indent != head.indent
+                or last.indent <= end.indent
+            ):
                 raise CorruptValueError(f"line {end.number}: {end.text[:60]!r} is not how archives end a try")
             return returned
         lazy = _LAZY.fullmatch(head.text)
@@ -149,7 +169,9 @@ class _Archive:
             return None
         name = _FIXED.get(_normal(self.lines.take_block(head), head.indent))
         if name is None:
-            raise SerializationError(f"line {head.number}: {head.text[:80]!r} is in no archive that holdall writes")
+            raise SerializationError(
+                f"line {head.number}: {head.text[:80]!r} is in no archive that holdall writes"
+            )
         if name.startswith("_Arrays"):
             self._arrays = name.partition(" ")[2]
         elif name:
@@ -161,7 +183,9 @@ class _Archive:
         before = dict(self.names)
         statement = self._run(self._inner(head))
         if statement is None or statement.value is None:
-            raise CorruptValueError(f"line {head.number}: {head.text} returns nothing: was the file cut short?")
+            raise CorruptValueError(
+                f"line {head.number}: {head.text} returns nothing: was the file cut short?"
+            )
         if lazy:
             self._lazy[lazy] = dict(self.evaluator.value(statement.value))
         else:
@@ -208,7 +232,8 @@ def load(
     allow
         Classes and functions of your own that the archive may use: loading can then do whatever they do.
     mmap
-        Whether to map arrays into memory instead of reading them, where their format can: changes stay in memory.
+        Whether to map arrays into memory instead of reading them, if they are in npy files: changes stay in
+        memory.
     max_size
         Bytes of text that are read.
     max_items
@@ -247,7 +272,9 @@ def load(
     with telling(path, "the archive cannot be read"), open(path, "rb") as file:
         data = file.read(max_size + 1)
     if len(data) > max_size:
-        raise SerializationError(f"{path} has more than {max_size} bytes: raise max_size if you trust who wrote it")
+        raise SerializationError(
+            f"{path} has more than {max_size} bytes: raise max_size if you trust who wrote it"
+        )
     try:
         return loads(data, location=os.path.dirname(path), allow=allow, mmap=mmap, max_items=max_items)
     except SerializationError as error:
@@ -283,11 +310,11 @@ def loads(
     >>> loads("x = {'a': (1, 2)}")
     {'x': {'a': (1, 2)}}
     """
+    evaluator = Evaluator(Allowed(allow), max_items)
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        evaluator = Evaluator(Allowed(allow), max_items)
         return _Archive(text, evaluator, location, mmap=mmap).read()
     except (SerializationError, MemoryError) as error:
         if isinstance(error, SerializationError):
