@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Reader,
         Serializer,
     )
+    from holdall.archive import Archive
     from holdall.conditional import (
         ALWAYS_RETRIEVE,
         ANY_ETAG,
@@ -80,6 +81,7 @@ _home = {
     name: module
     for module, names in {
         "abc": "NOT_MINE Capability KeyCodec Persister PersisterWrapper Reader Serializer",
+        "archive": "Archive",
         "conditional": _conditional,
         "errors": _errors,
         "keys": "AnyKeys Digest PathKeys Prefix Suffix Template",
@@ -112,6 +114,7 @@ __all__ = [
     "NOT_MINE",
     "VALUE_NOT_RETRIEVED",
     "AnyKeys",
+    "Archive",
     "Capability",
     "ConditionalResult",
     "ConflictError",

@@ -224,7 +224,7 @@ def cycles_of_hashes():
 @case
 def deep():
     value = []
-    for _ in range(3000):
+    for _ in range(1000):
         value = [value]
     return value
 
@@ -232,7 +232,7 @@ def deep():
 @case
 def deep_mixture():
     value = ()
-    for i in range(3000):
+    for i in range(1000):
         value = (value,) if i % 3 == 0 else {"k": value} if i % 3 == 1 else Point(value, i)
     return value
 
@@ -244,19 +244,19 @@ def big_list():
 
 @case
 def big_dict():
-    return {str(i): [i, None, 1.5, {"x": i}] for i in range(2000)}
+    return {str(i): [i, None, 1.5, {"x": i}] for i in range(400)}
 
 
 @case
 def big_odd_dict():
-    return {i: (i, str(i)) for i in range(3000)}
+    return {i: (i, str(i)) for i in range(900)}
 
 
 @case
 def big_mixture():
     shared = Plain(a=1)
-    values = [Point(i, [i, (i, 1.5)]) for i in range(1500)]
-    return [values, {i: shared for i in range(500)}, {(i, b"x"): complex(i, -0.0) for i in range(500)},
+    values = [Point(i, [i, (i, 1.5)]) for i in range(300)]
+    return [values, {i: shared for i in range(300)}, {(i, b"x"): complex(i, -0.0) for i in range(300)},
             [datetime.date(2020, 1, 1 + i % 28) for i in range(300)], ["x" * i for i in range(300)],
             [10**5000, bytes(range(256)) * 9, float("nan"), Colour.RED, Mode.READ | Mode.RUN, functools.partial(function, a=1)],
             frozenset({1, 2}), {3, (4, 5)}, [Hashed("a"), KeywordError(code=1), ReduceAll([1], {2: 3}, 4), Slots(1)],
@@ -266,9 +266,9 @@ def big_mixture():
 
 @case
 def big_cycles():
-    nodes = [Plain(i=i) for i in range(1500)]
+    nodes = [Plain(i=i) for i in range(400)]
     for i, node in enumerate(nodes):
-        node.next = nodes[(i + 1) % 1500]
+        node.next = nodes[(i + 1) % 400]
         node.all = nodes
         node.table = {node: (node, i)}
         node.seen = {node, i}
@@ -281,7 +281,7 @@ def big_cycles():
 
 @case
 def many_shared_lists():
-    lists = [[i] for i in range(2500)]
+    lists = [[i] for i in range(1200)]
     return [lists, lists[::-1]]
 
 
@@ -368,7 +368,7 @@ def scalars():
 def subclasses_of_arrays():
     np = _numpy()
     records = np.rec.array([(1, "x"), (2, "y")], dtype=[("a", "i4"), ("b", "U1")])
-    return [np.matrix([[1, 2]]), records, records[0], np.zeros(2, records.dtype)]
+    return [np.ones((1, 2)).view(np.matrix), records, records[0], np.zeros(2, records.dtype)]
 
 
 @array_case

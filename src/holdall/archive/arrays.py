@@ -135,7 +135,7 @@ def _bytes_of(owner: Any, low: int, high: int) -> Any:
 def _array(graph: Graph, node: Node, describer: Any) -> None:
     """Describe an array: beside the text, or in it."""
     array = node.obj
-    plain = array.view(np.ndarray)
+    plain = array if type(array) is np.ndarray else array.view(np.ndarray)
     if isinstance(array, np.recarray) and plain.dtype.type is np.record:
         plain = plain.view(np.dtype((np.void, plain.dtype)))
     target = node

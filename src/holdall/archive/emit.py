@@ -124,13 +124,13 @@ row                                    value
 from collections.abc import Iterable
 from typing import Any
 
-from holdall.archive.graph import Fill, Graph, Node
+from holdall.archive.graph import Graph, Node
 from holdall.archive.layout import Group, Part, json_block, lay
 from holdall.archive.naming import Names
 from holdall.archive.plan import FREE, Component, arrange, components, sort_sets
 from holdall.archive.sizes import choose
 from holdall.archive.tables import table_rows
-from holdall.archive.writer import ArrayNames, Body, code_function, one_line
+from holdall.archive.writer import ArrayNames, Body, one_line
 
 __all__ = ["Unit", "emit"]
 
@@ -226,8 +226,6 @@ def _write(component: Component, body: Body) -> None:
 def _make(node: Node, body: Body) -> None:
     """Write the statement that makes an object, complete or as a shell."""
     by_setter = any(fill.how == "set by" for fill in node.fills)
-    if node.kind == "code":
-        return _code(node, body)
     if node.block and node.kind != "leaf":
         text: str | Group = json_block(node.obj, f"{body.imported('json', '')}.loads")
     elif by_setter and not node.shelled:
@@ -239,7 +237,6 @@ def _make(node: Node, body: Body) -> None:
     body.assign(node.name, text, raw=node.block)
     if by_setter and not node.shelled:
         _fill(node, body)
-    return None
 
 
 def _fill(node: Node, body: Body) -> None:
@@ -261,14 +258,6 @@ def _fill(node: Node, body: Body) -> None:
             body.add(body.filled(fill, name))
 
 
-def _code(node: Node, body: Body) -> None:
-    """Write the function that evaluates what `get_persistent_rep` gave."""
-    function = code_function(node, body)
-    node.name = node.names[0] if node.names else body.generated()
-    arguments: list[Part] = [("", body.expression(slot)) for slot in node.slots]
-    body.assign(node.name, Group(f"{function}(", arguments, ")"))
-
-
 def _table(component: Component, body: Body) -> None:
     """Write all objects of a component as rows of one table."""
     functions, rows = table_rows(component, body)
@@ -282,5 +271,3 @@ def _table(component: Component, body: Body) -> None:
             slot.name = name
             body.assign(name, f"{table}[{slot.depth}]")
 
-
-_ = Fill

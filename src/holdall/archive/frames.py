@@ -224,9 +224,7 @@ def _frequency(dtype: Any) -> str:
 
 
 def _offset(graph: Graph, node: Node) -> None:
-    import pandas as pd  # noqa: PLC0415
-
-    as_call(graph, node, pd.tseries.frequencies.to_offset, node.obj.freqstr)
+    as_call(graph, node, Reference("pandas.tseries.frequencies", "to_offset"), node.obj.freqstr)
 
 
 def _categorical_dtype(graph: Graph, node: Node) -> None:

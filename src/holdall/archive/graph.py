@@ -1,6 +1,6 @@
 """The graph of everything that named values refer to: one node per object, found without recursion."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from operator import ne
 from typing import Any, Protocol
 
@@ -94,15 +94,16 @@ class Node:
             parts[20:-20] = ["..."]
         return "".join(reversed(parts))
 
-    def children(self) -> Iterable[Any]:
+    def children(self) -> list[Any]:
         """Return all slots, those of the fills included."""
-        yield from self.slots
+        found = self.slots
         if self.function is not None:
-            yield self.function
+            found = [*found, self.function]
         for fill in self.fills:
-            yield from fill.slots
+            found = [*found, *fill.slots]
             if fill.function is not None:
-                yield fill.function
+                found.append(fill.function)
+        return found
 
 
 def _written(label: Any) -> str:

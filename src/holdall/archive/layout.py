@@ -34,7 +34,8 @@ class Group:
         self, opening: str, parts: "list[tuple[str | Group, str | Group]]", closing: str, separator: str = ","
     ) -> None:
         self.open, self.parts, self.close, self.separator = opening, parts, closing, separator
-        inside = sum(_length(prefix) + _length(part) for prefix, part in parts)
+        inside = sum(_length(part) for _, part in parts)
+        inside += sum(len(prefix) if isinstance(prefix, str) else prefix.length + 2 for prefix, _ in parts)
         separators = max(len(parts) - 1, 1 if opening == "(" else 0)
         self.length = inside + len(opening) + len(closing) + 2 * separators
 
@@ -44,7 +45,7 @@ Part = tuple[str | Group, str | Group]
 
 
 def _length(item: str | Group) -> int:
-    return len(item) if isinstance(item, str) else item.length + 2
+    return len(item) if isinstance(item, str) else item.length
 
 
 def lay(item: str | Group, column: int, indent: int = 0) -> str:

@@ -83,15 +83,17 @@ def _chain(error, cause, context, suppress, base=BaseException):
 HELPERS["_table"] = """\
 def _table(functions, rows, builtins=__import__('builtins')):
     b = builtins
+    many = b.list
     values = []
     def get(slot):
-        if slot.__class__ is b.list:
+        if slot.__class__ is many:
             return functions[slot[1]] if slot[0] == 'f' else values[slot[0]]
         return slot
     def all(row, start):
-        return [get(slot) if slot.__class__ is b.list else slot for slot in row[start:]]
+        return [get(slot) if slot.__class__ is many else slot for slot in row[start:]]
     def pairs(row, start):
-        return b.zip(all(row, start)[::2], all(row, start)[1::2])
+        slots = all(row, start)
+        return b.zip(slots[::2], slots[1::2])
     def base64(row):
         return __import__('base64').b64decode(''.join(row[1:]))
     make = {

@@ -28,14 +28,14 @@ def choose(component: Component) -> bool:
     Otherwise a table is to be written, where each node has its own row, JSON aside.
     """
     nodes = list(component.nodes)
-    for limit in (LITERAL_LEAVES, _SMALL_BLOCK):
-        if _measure(component, nodes, limit) <= LITERAL_LEAVES:
-            return True
-    _measure(component, nodes, 0)
-    return False
+    if _measure(nodes, 0) > LITERAL_LEAVES:
+        return False
+    if _measure(nodes, LITERAL_LEAVES) > LITERAL_LEAVES:
+        return _measure(nodes, _SMALL_BLOCK) <= LITERAL_LEAVES or _measure(nodes, 0) <= LITERAL_LEAVES
+    return True
 
 
-def _measure(component: Component, nodes: list[Node], limit: int) -> int:
+def _measure(nodes: list[Node], limit: int) -> int:
     """Set sizes and flags, with JSON of more than `limit` leaves in blocks; return all other leaves."""
     weight = 0
     for node in nodes:
@@ -84,22 +84,26 @@ def _holds_json(node: Node, kinds: set[Any]) -> bool:
 
 def _measure_parts(node: Node, limit: int) -> None:
     """Add up the parts of a node that stand inside of it."""
+    size, height = node.size, 0
     for slot in node.children():
         if type(slot) is not Node:
             continue
         if node.is_json:  # its parts go where it goes
             slot.own = slot.block = False
-        else:
-            if slot.height >= _DEEPEST:
-                slot.own = slot.own or slot.kind not in FREE
-            _set_block(slot, limit)
+        elif not slot.own:
+            if slot.height >= _DEEPEST and slot.kind not in FREE:
+                slot.own = True
+            elif slot.is_json and slot.size > limit:
+                _set_block(slot, limit)
         if not slot.own:
-            node.size += slot.size
-            node.height = max(node.height, slot.height + 1)
+            size += slot.size
+            if slot.height > height:
+                height = slot.height
+    node.height = height + (3 if node.fills else 1)
     for fill in node.fills:
-        node.size += len(fill.slots)
-        node.height = max(node.height, 3 + max((s.height for s in fill.slots if type(s) is Node and not s.own), default=0))
-        node.size += sum(len(slot) for slot in fill.slots if type(slot) in {str, bytes}) // 40
+        size += len(fill.slots)
+        size += sum([len(slot) for slot in fill.slots if type(slot) is str or type(slot) is bytes]) // 40
+    node.size = size
 
 
 def _set_block(node: Node, limit: int) -> None:

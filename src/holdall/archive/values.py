@@ -6,7 +6,6 @@ import datetime
 import decimal
 import fractions
 import functools
-import operator
 import pathlib
 import re
 import types
@@ -16,12 +15,18 @@ from collections.abc import Callable
 from typing import Any
 
 from holdall.archive.graph import Fill, Graph, Node
+from holdall.archive.references import Reference
 
 __all__ = ["EXACT", "as_call", "reference"]
 
 
 def reference(graph: Graph, node: Node, obj: Any) -> Any:
-    """Return the slot of a class or function that a node names."""
+    """Return the slot of a class or function that a node names, given itself or by its `Reference`."""
+    if isinstance(obj, Reference):
+        named = Node(None, node, ("", ""))
+        named.kind, named.extra, named.uses = "ref", obj, 1
+        graph.nodes.append(named)
+        return named
     return graph.slot(obj, node, ("", ""))
 
 
@@ -194,5 +199,3 @@ EXACT: dict[type, Callable[[Graph, Node], None]] = {
     uuid.UUID: _uuid,
     zoneinfo.ZoneInfo: _zoneinfo,
 }
-
-_OPERATORS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)

@@ -208,7 +208,8 @@ class Body:
             return f"{owner}.{node.extra}" if node.extra.isidentifier() else f"{owner}[{node.extra!r}]"
         if kind == "flags":
             return " | ".join(str(self.expression(slot)) for slot in node.slots)
-        assert kind == "external", kind  # noqa: S101
+        if kind == "code":
+            return Group(f"{code_function(node, self)}(", [("", self.expression(slot)) for slot in node.slots], ")")
         return f"{self.arrays.dict_name}[{self.arrays.name_of(node)!r}]"
 
     def _container(self, node: Node) -> str | Group:
