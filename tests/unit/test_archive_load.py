@@ -301,7 +301,7 @@ HOSTILE = {
     "a list in an array in a list": HEADER + "a = []\na.extend([a, a])\nx = array(a, 'int64')",
     "a flag that prints": "import re\nx = re.compile('a', re.RegexFlag.DEBUG)",
     "class of ones own": "from tests_hostile import Thing\nx = Thing()",
-    "object of a class": "from copyreg import __newobj__ as n\nfrom os import _wrap_close\nx = n(_wrap_close)",
+    "object of a class": "from copyreg import __newobj__ as n\nfrom os import DirEntry\nx = n(DirEntry)",
     "state of a foreign object": "x = [1]\n_setstate(x, 1)",
     "attributes of a class": "import datetime\ndef _fill(obj, values, attribute=object.__getattribute__):\n"
     "    attribute(obj, '__dict__').update(values)\n    return obj\n_fill(datetime.date, {{'x': 1}})",

@@ -23,7 +23,7 @@ from holdall.archive.module import module_text, plain_text
 from holdall.archive.objects import Describer
 from holdall.archive.publish import EXTENSIONS, write_arrays
 from holdall.archive.writer import ArrayNames
-from holdall.errors import CorruptValueError, HoldallError, InvalidArgumentError, SerializationError
+from holdall.errors import CorruptValueError, HoldallError, SerializationError
 
 __all__ = ["Items", "decode_info", "encode_info"]
 
@@ -34,6 +34,9 @@ _COUNT = re.compile(r"^# arrays written so far: ([0-9]{1,18})$", re.MULTILINE)
 
 # The arrays that a module reads.
 _FILES = re.compile(r"= _Arrays\(\s*'([^'/\\\n]+)'")
+
+# Characters that a text may get to be longer than the one before.
+_MAX_PADDING = 10_000
 
 _CALLS = itertools.count()
 
@@ -99,56 +102,54 @@ class Items:
         CorruptValueError
             If the module cannot be run.
         """
+        return self.read(name)[0]
+
+    def read(self, name: str) -> tuple[Any, os.stat_result]:
+        """Return the value of an item and the stat of its module, as `load` does."""
         path = self.path(name)
-        text = self._text(path, name)
-        try:
-            return self._run(path, name, text)
-        except ImportError as error:
-            missing = error.__cause__ if isinstance(error.__cause__, FileNotFoundError) else None
-            raise self._broken(path, missing or error) from error
-        except FileNotFoundError as error:
-            raise self._broken(path, error) from error
+        while True:
+            text, stat = self._text(path, name)
+            scope: dict[str, Any] = {"__file__": path, "_text": text.decode("utf-8", "replace")}
+            before = scope["_text"]
+            try:
+                value = self._run(path, name, text, scope)
+            except (OSError, ImportError) as error:
+                raise _broken(path, error) from error
+            if scope.get("_text", before) == before:
+                return value, stat
 
-    def _broken(self, path: str, error: Exception) -> SerializationError:
-        if isinstance(error, FileNotFoundError):
-            return CorruptValueError(f"{path}: a file of its arrays is missing: {error.filename or error}")
-        return SerializationError(f"{path} cannot be loaded: {error}")
-
-    def _text(self, path: str, name: str) -> bytes:
+    def _text(self, path: str, name: str) -> tuple[bytes, os.stat_result]:
+        """Return the text of a module, and its stat."""
         with telling(path, f"{name!r} cannot be read"):
             try:
                 with open(path, "rb") as file:
+                    stat = os.fstat(file.fileno())
                     if not self.trust and hasattr(os, "geteuid"):
-                        check_trust(os.fstat(file.fileno()), os.geteuid(), repr(name), path)
-                    return file.read()
+                        check_trust(stat, os.geteuid(), repr(name), path)
+                    return file.read(), stat
             except FileNotFoundError:
                 raise KeyError(name) from None
 
-    def _run(self, path: str, name: str, text: bytes) -> Any:
+    def _run(self, path: str, name: str, text: bytes, scope: dict[str, Any]) -> Any:
         """Run a module under a name that nothing else has, and return its value."""
-        module = f"{os.path.basename(self.folder)}.{name} read by holdall ({next(_CALLS)})"
-        values: dict[str, Any] = {
-            "__name__": module,
-            "__file__": path,
-            "_text": text.decode("utf-8", "replace"),
-        }
+        module = scope["__name__"] = (
+            f"{os.path.basename(self.folder)}.{name} read by holdall ({next(_CALLS)})"
+        )
         try:
-            exec(compile(text, path, "exec", dont_inherit=True), values)  # noqa: S102  (as an import does)
-            return sys.modules[module]
-        except (HoldallError, FileNotFoundError, ImportError, MemoryError):
+            exec(compile(text, path, "exec", dont_inherit=True), scope)  # noqa: S102  (as an import does)
+            if module in sys.modules:
+                return sys.modules[module]
+        except (HoldallError, OSError, ImportError, MemoryError):
             raise
-        except KeyError as error:
-            if error.args == (module,):
-                raise CorruptValueError(
-                    f"{path} puts no value in its place: it was not written by a data set"
-                ) from error
-            raise SerializationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
         except (SyntaxError, UnicodeError) as error:
             raise CorruptValueError(f"{path} is no Python: {error}") from error
         except Exception as error:
             raise SerializationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
         finally:
             sys.modules.pop(module, None)
+        if scope.get("__all__") == [name] and scope.get(name, module) is None:
+            return None
+        raise CorruptValueError(f"{path} puts no value in its place: it was not written by a data set")
 
     # -- writing; the caller holds the lock
 
@@ -160,17 +161,12 @@ class Items:
         name
             The item.
         value
-            Its value.
+            Its value. None cannot take the place of a module: whoever imports the item gets the module.
         not_before
             The time of a module that was deleted: this one gets a later one.
         n_arrays
             How many sets of arrays an item that was deleted had: this one gets others.
         """
-        if value is None:
-            raise InvalidArgumentError(
-                f"{name!r} cannot be None: Python takes None in the place of a module for one that must not "
-                f"be imported. Keep it as metadata: ds[{name!r}] = None",
-            )
         arrays, eager = _written(name, value, self.array_threshold, self.data_format)
         path = self.path(name)
         old = self._old(name)
@@ -179,13 +175,14 @@ class Items:
         text = module_text(
             eager, [], names=[name], scoped=self.scoped, arrays_name=_ARRAYS,
             arrays=f"_Arrays({new!r}, {self.mmap})" if arrays.data else "",
-            data_format=self.data_format, single=name, forget=False,
+            data_format=self.data_format, single=None if value is None else name, forget=False,
         )  # fmt: skip
         if arrays.data:
             text = _guarded(text)
             number += 1
         if number:
             text += f"# arrays written so far: {number}\n"
+        text, stamp = self._dated(text, path, not_before)
         data = os.path.join(self.folder, new)
         with telling(path, "the item was not written, what was there stays"):
             if arrays.data:
@@ -193,13 +190,33 @@ class Items:
             try:
                 write_arrays(data, arrays.data, self.data_format)
                 self._keep(path)
-                stamp = max(time.time_ns(), (max(self.time(name), not_before) + 1) * 10**9)
                 replace_file(path, text.encode(), stamp)
             except BaseException:
                 _remove(data)
                 raise
         self._discard(old)
         importlib.invalidate_caches()
+
+    def _dated(self, text: str, path: str, not_before: int) -> tuple[str, int]:
+        """Return a text and its time, in nanoseconds, of which no module that was there had both.
+
+        Byte code is taken for that of a text of the same length in the same second. So a module that replaces
+        one of this second is longer, unless that were much; then it is dated a second later.
+        """
+        now = time.time_ns()
+        try:
+            old = os.stat(path)
+        except FileNotFoundError:
+            return text, max(now, (not_before + 1) * 10**9)
+        if now // 10**9 > old.st_mtime_ns // 10**9:
+            return text, now
+        longer = old.st_size + 1 - len(text.encode())
+        if longer > _MAX_PADDING:
+            return text, (old.st_mtime_ns // 10**9 + 1) * 10**9
+        while longer > 0:
+            text += f"#{'.' * min(longer - 2, 98)}\n"
+            longer -= 100
+        return text, max(now, old.st_mtime_ns + 1)
 
     def delete(self, name: str) -> None:
         """Delete the module of an item and its arrays, if they are there."""
@@ -242,6 +259,14 @@ class Items:
             _remove(os.path.join(self.folder, found[1]))
 
 
+def _broken(path: str, error: Exception) -> SerializationError:
+    """Return the error for a module that misses a file or a module."""
+    missing = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(missing, OSError):
+        return CorruptValueError(f"{path}: a file of its arrays cannot be read: {missing}")
+    return SerializationError(f"{path} cannot be loaded: {error}")
+
+
 def _count(text: str) -> int:
     """Return how many sets of arrays were written for an item; those of another library are one."""
     counts = _COUNT.findall(text)
@@ -254,7 +279,7 @@ def _guarded(text: str) -> str:
     pieces = [text[: lines[0].start], AGAIN, "try:\n"]
     for line in lines:
         pieces += ["    ", text[line.start : line.end]]
-    return "".join(pieces) + "except (FileNotFoundError, ImportError) as _problem:\n    _again(_problem)\n"
+    return "".join(pieces) + "except (OSError, ImportError) as _problem:\n    _again(_problem)\n"
 
 
 def _written(name: str, value: Any, threshold: float, data_format: str) -> tuple[ArrayNames, Unit]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, decode_info, encode_info
+from holdall.archive._lock import LOCK_NAME, acquired, locked
 from holdall.archive._package import is_data_set, make_package
 from holdall.archive.naming import check_name
 from holdall.errors import (
@@ -111,7 +112,7 @@ class DataSet:
     [1.5, 2.5]
     """
 
-    _lock_file_name = "_locked"
+    _lock_file_name = LOCK_NAME
 
     def __init__(
         self,
@@ -163,7 +164,7 @@ class DataSet:
         self._next = 0
         self._closed = False
         if mode != "r" and not synchronize:
-            self._held = self._acquired()
+            self._held = acquired(self._folder, self._timeout)
         self._log.refresh()
 
     def _check_names(self) -> None:
@@ -296,6 +297,11 @@ class DataSet:
         """Write a value, and its metadata; those that it has stay if there are no others."""
         if self._mode == "a" and self._items.exists(name):
             raise ReadOnlyDataSetError(f"{name!r} is there already: mode 'a' only adds")
+        if value is None:
+            raise InvalidArgumentError(
+                f"{name!r} cannot be None: Python takes None in the place of a module for one that must not "
+                f"be imported. Keep it as metadata: ds[{name!r}] = None",
+            )
         record = name not in log or info is not None
         encoded = log.encoded(info) if record else {}
         self._items.store(name, value, *log.deleted)
@@ -338,28 +344,8 @@ class DataSet:
         if self._held is not None:  # for as long as the set is open
             yield
             return
-        lock = self._acquired()
-        try:
+        with locked(self._folder, self._timeout):
             yield
-        finally:
-            lock.release()
-
-    def _acquired(self) -> Any:
-        """Return the lock of writers, which this handle then has."""
-        from filelock import FileLock, Timeout  # noqa: PLC0415  (only writers need it)
-
-        lock = FileLock(os.path.join(self._folder, self._lock_file_name), timeout=self._timeout)
-        try:
-            # a writer that writes all the time leaves short gaps: looking rarely would be waiting for ever
-            lock.acquire(poll_interval=0.001)
-        except Timeout as error:
-            message = f"another writer has had the data set for {self._timeout} seconds"
-            raise StoreUnavailableError(errno.EAGAIN, message, self._folder) from error
-        except OSError as error:
-            raise StoreUnavailableError(
-                error.errno or 0, f"it cannot be locked: {error}", self._folder
-            ) from error
-        return lock
 
     def close(self) -> None:
         """Give back the lock, if it is held; nothing can be read or written after it."""

@@ -152,7 +152,7 @@ class _Archive:
             end, last = self.lines.take(), self.lines.take()
             explained = end.text == "except Exception as _problem:" and _EXPLAIN.fullmatch(last.text)
             again = (end.text, last.text) == (
-                "except (FileNotFoundError, ImportError) as _problem:",
+                "except (OSError, ImportError) as _problem:",
                 "_again(_problem)",
             )
             if (
