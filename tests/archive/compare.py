@@ -1,7 +1,6 @@
 """Tells whether two graphs of objects are the same: values, types, attributes, and what is shared."""
 
 import functools
-import operator
 import types
 
 
@@ -34,18 +33,33 @@ def difference(a, b):
     return None
 
 
-CONSTANT = (int, float, complex, str, bytes, type(None), type(...), type, types.FunctionType, types.BuiltinFunctionType)
+CONSTANT = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type(...),
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+)
 
 
 def constant(value):
     """Immutable values may be one object or several."""
-    return type(value) in CONSTANT or (type(value) is tuple and all(map(constant, value))) or value in ((), frozenset())
+    return (
+        type(value) in CONSTANT
+        or (type(value) is tuple and all(map(constant, value)))
+        or value in ((), frozenset())
+    )
 
 
 def same_leaf(a, b):
     if type(a) in {float, complex}:
         return repr(a) == repr(b)
-    if isinstance(a, (types.FunctionType, types.ModuleType, type)) or type(a).__module__ in {"typing"}:
+    if isinstance(a, (types.FunctionType, types.ModuleType, type)) or type(a).__module__ == "typing":
         return a is b
     if isinstance(a, types.MethodWrapperType | types.BuiltinMethodType):
         return a.__name__ == b.__name__ and (a.__self__ is b.__self__ or a.__self__ == b.__self__)
@@ -61,7 +75,11 @@ def attributes(value):
         for name in (slots,) if isinstance(slots, str) else slots:
             if name in {"__dict__", "__weakref__"}:
                 continue
-            mangled = f"_{cls.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+            mangled = (
+                f"_{cls.__name__.lstrip('_')}{name}"
+                if name.startswith("__") and not name.endswith("__")
+                else name
+            )
             try:
                 found[mangled] = cls.__dict__[mangled].__get__(value)
             except (AttributeError, KeyError):
@@ -89,26 +107,48 @@ def split(value):
         parts += [(f"[{index}]", item) for index, item in enumerate(value)]
         parts += [("maxlen", value.maxlen)] if kind.__name__ == "deque" else []
     elif isinstance(value, set | frozenset):
-        parts += [("item", item) for item in sorted(value, key=lambda item: (type(item).__name__, order(item)))]
+        parts += [
+            ("item", item) for item in sorted(value, key=lambda item: (type(item).__name__, order(item)))
+        ]
     elif isinstance(value, functools.partial):
         parts += [("func", value.func), ("args", value.args), ("keywords", value.keywords)]
     elif isinstance(value, types.MethodType):
         parts += [("self", value.__self__), ("name", value.__func__.__name__)]
-    elif isinstance(value, operator.itemgetter | operator.attrgetter | operator.methodcaller):
-        return [("reduced", value.__reduce__())] if False else []
     elif isinstance(value, BaseException):
-        parts += [(name, getattr(value, name)) for name in ("args", "__cause__", "__context__", "__suppress_context__")]
-        parts += [(name, getattr(value, name)) for name in ("errno", "filename", "code", "value", "name", "path", "start", "lineno")
-                  if hasattr(value, name)]  # fmt: skip
-    if kind.__module__ not in {"collections", "builtins", "re", "operator", "fractions", "decimal", "uuid", "pathlib",
-                               "pathlib._local", "datetime", "enum", "types", "functools", "zoneinfo", "typing"}:  # fmt: skip
+        parts += [
+            (name, getattr(value, name))
+            for name in ("args", "__cause__", "__context__", "__suppress_context__")
+        ]
+        parts += [
+            (name, getattr(value, name))
+            for name in ("errno", "filename", "code", "value", "name", "path", "start", "lineno")
+            if hasattr(value, name)
+        ]
+    if kind.__module__ not in {
+        "collections",
+        "builtins",
+        "re",
+        "operator",
+        "fractions",
+        "decimal",
+        "uuid",
+        "pathlib",
+        "pathlib._local",
+        "datetime",
+        "enum",
+        "types",
+        "functools",
+        "zoneinfo",
+        "typing",
+    }:
         import enum
 
         if not isinstance(value, enum.Enum):
             parts += [(f".{name}", item) for name, item in sorted(attributes(value).items())]
-    elif hasattr(value, "__dict__") and not callable(value):
-        if kind.__name__ in {"ChainMap", "UserDict", "UserList", "SimpleNamespace"} or isinstance(value, BaseException):
-            parts += [(f".{name}", item) for name, item in sorted(vars(value).items())]
+    elif kind.__name__ in {"ChainMap", "UserDict", "UserList", "SimpleNamespace"} or (
+        isinstance(value, BaseException) and not callable(value)
+    ):
+        parts += [(f".{name}", item) for name, item in sorted(vars(value).items())]
     return parts
 
 

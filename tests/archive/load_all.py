@@ -25,7 +25,8 @@ def main():
             difference = traceback.format_exc()
         if difference:
             differences[module] = difference
-    print(json.dumps([len(names), differences]))
+    sys.stdout.write(json.dumps([len(names), differences]))
 
 
-main()
+if __name__ == "__main__":
+    main()

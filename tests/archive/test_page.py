@@ -17,14 +17,17 @@ def imported(tmp_path, monkeypatch):
     before = set(sys.modules)
     yield __import__
     for name in set(sys.modules) - before:
-        del sys.modules[name]
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", tmp_path)):
+            del sys.modules[name]
 
 
 def tree(folder):
     return sorted(
-        os.path.relpath(os.path.join(root, name), folder) for root, _, names in os.walk(folder) for name in names
+        os.path.relpath(os.path.join(root, name), folder)
+        for root, _, names in os.walk(folder)
+        for name in names
         if "__pycache__" not in root
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("scoped", [True, False])
@@ -86,9 +89,13 @@ def test_importable_archives(tmp_path, imported):
     archive.save(dirname=tmp_path, name="mod1", package=True)
     archive.save(dirname=tmp_path, name="mod2", package=False)
     assert tree(tmp_path) == [
-        "mod1/__init__.py", "mod1/_arrays/array_0.npy", "mod1/_arrays/array_1.npy",
-        "mod2.py", "mod2_arrays/array_0.npy", "mod2_arrays/array_1.npy",
-    ]  # fmt: skip
+        "mod1/__init__.py",
+        "mod1/_arrays/array_0.npy",
+        "mod1/_arrays/array_1.npy",
+        "mod2.py",
+        "mod2_arrays/array_0.npy",
+        "mod2_arrays/array_1.npy",
+    ]
     for module in (imported("mod1"), imported("mod2")):
         assert module.a == a
         assert np.allclose(module.x, x)
@@ -106,9 +113,13 @@ def test_single_item_archives(tmp_path, imported):
     archive.insert(b2=b)
     archive.save(dirname=tmp_path, package=False)
     assert tree(tmp_path) == [
-        "b1/__init__.py", "b1/_arrays/array_0.npy", "b1/_arrays/array_1.npy",
-        "b2.py", "b2_arrays/array_0.npy", "b2_arrays/array_1.npy",
-    ]  # fmt: skip
+        "b1/__init__.py",
+        "b1/_arrays/array_0.npy",
+        "b1/_arrays/array_1.npy",
+        "b2.py",
+        "b2_arrays/array_0.npy",
+        "b2_arrays/array_1.npy",
+    ]
     for found in (imported("b1"), imported("b2")):
         assert type(found) is list
         assert np.allclose(found[0], x)
@@ -140,7 +151,11 @@ def test_the_summary_of_the_pickle_page(old):
     """__init__ is never called: what an object holds comes by __dict__ or __setstate__."""
     from archive import things
 
-    value = {"new_args": things.NewargsEx(1, b=[2]), "state": things.Getstate(), "both": things.GetSetstate(1)}[old]
+    value = {
+        "new_args": things.NewargsEx(1, b=[2]),
+        "state": things.Getstate(),
+        "both": things.GetSetstate(1),
+    }[old]
     archive = Archive()
     archive.insert(value=value)
     d = {}

@@ -73,7 +73,7 @@ class Mangled:
 
 
 class MangledChild(Mangled):
-    __slots__ = ("__x", "y", "__dict__")
+    __slots__ = ("__dict__", "__x", "y")
 
     def __init__(self, x, y):
         super().__init__(x)
@@ -109,7 +109,7 @@ class Hidden:
 class Colour(enum.Enum):
     RED = 1
     GREEN = 2
-    CRIMSON = 1
+    CRIMSON = 1  # noqa: PIE796
 
 
 class Rank(enum.IntEnum):
@@ -136,10 +136,10 @@ class Pair(typing.NamedTuple):
     second: object = None
 
 
-OldPair = collections.namedtuple("OldPair", "first second")
+OldPair = collections.namedtuple("OldPair", "first second")  # noqa: PYI024
 
 
-class OwnPair(collections.namedtuple("OwnPairBase", "first second")):
+class OwnPair(collections.namedtuple("OwnPairBase", "first second")):  # noqa: PYI024
     __slots__ = ()
 
     def __new__(cls, first, second, *, extra=None):
@@ -150,11 +150,11 @@ class Int(int):
     pass
 
 
-class Str(str):
+class Str(str):  # noqa: SLOT000
     pass
 
 
-class Tuple(tuple):
+class Tuple(tuple):  # noqa: SLOT001
     pass
 
 

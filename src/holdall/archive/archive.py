@@ -1,19 +1,15 @@
 """The archive: named objects, their text, and the modules that hold them."""
 
-import gc
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from holdall.archive.check import check
-from holdall.archive.emit import Unit, emit
-from holdall.archive.graph import walk
+from holdall.archive.build import build
+from holdall.archive.emit import Unit
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.naming import check_name
-from holdall.archive.objects import Describer
 from holdall.archive.publish import EXTENSIONS, Place, backup, check_target, publish, translated, write_arrays
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
@@ -151,26 +147,33 @@ class Archive:
         ['x']
         """
         if objects:
-            raise InvalidArgumentError(f"Insert objects with a key: insert(x=3), not insert({objects[0]!r:.80})")
+            raise InvalidArgumentError(
+                f"Insert objects with a key: insert(x=3), not insert({objects[0]!r:.80})"
+            )
         if env is not None and not isinstance(env, Mapping):
-            raise InvalidArgumentError(f"env is a dict of names for hooks, got {type(env).__name__}; no value can have its name")
+            raise InvalidArgumentError(
+                f"env is a dict of names for hooks, got {type(env).__name__}: no value can have its name"
+            )
         for name, value in values.items():
             check_name(name, self.allowed_names)
             if name == self.data_name:
-                raise InvalidArgumentError(f"{name!r} is what the text calls its arrays: choose another data_name")
+                raise InvalidArgumentError(
+                    f"{name!r} is what the text calls its arrays: choose another data_name"
+                )
             if name in self._values and self._values[name] is not value:
                 raise InvalidArgumentError(f"there is another object by the name {name!r} in the archive")
         new = [name for name in values if name not in self._values]
         if self.single_item_mode and len(new) + len(self._values) > 1:
             if len(new) > 1:
                 raise InvalidArgumentError(f"Can't insert {len(new)} items when single_item_mode=True")
+            there = next(iter(self._values))
             raise InvalidArgumentError(
-                f"Can't insert {new[0]!r} into single_item_mode=True archive with {next(iter(self._values))!r}."
+                f"Can't insert {new[0]!r} into single_item_mode=True archive with {there!r}."
             )
         if env:
             self.env.update(env)
         if self.check_on_insert:
-            self._written(values, self._threshold(None), check_it=True)
+            self._build(values, self._threshold(None), dict_name=self.data_name, lazy=False)
         self._values.update(values)
 
     def names(self) -> list[str]:
@@ -197,7 +200,8 @@ class Archive:
         return self._text(scoped=self.scoped)
 
     def _text(self, *, scoped: bool) -> str:
-        arrays, eager, _ = self._written(self._values, self._threshold(None), check_it=True)
+        threshold = self._threshold(None)
+        arrays, eager, _ = self._build(self._values, threshold, dict_name=self.data_name, lazy=False)
         self.data.update(arrays.data)
         self._own = {name: id(array) for name, array in arrays.data.items()}
         return plain_text(eager, scoped=scoped, arrays_name=self.data_name)
@@ -207,32 +211,39 @@ class Archive:
             return self.array_threshold
         return float("inf") if default is None else default
 
-    def _written(
+    def _build(
         self,
         values: Mapping[str, Any],
         threshold: float,
-        *,
         data_format: str = "npy",
-        lazy: bool = False,
-        check_it: bool = True,
+        *,
+        dict_name: str,
+        lazy: bool,
     ) -> tuple[ArrayNames, Unit, list[Unit]]:
         """Write the statements of values, and try them."""
         for name, identity in self._own.items():
             if name in self.data and id(self.data[name]) == identity:
                 del self.data[name]
         self._own = {}
-        with _without_collection():
-            graph = walk(values, Describer(self.env, threshold, data_format))
-            arrays = ArrayNames(self.data_name, self.data)
-            eager, later = emit(graph, arrays, prefix=self.gname_prefix, lazy=lazy)
-            for unit in (eager, *later) if check_it else ():
-                check(unit, arrays.data, self.data_name)
+        arrays = ArrayNames(dict_name, () if lazy else self.data)
+        eager, later = build(
+            values,
+            arrays,
+            env=self.env,
+            threshold=threshold,
+            data_format=data_format,
+            prefix=self.gname_prefix,
+            lazy=lazy,
+        )
         return arrays, eager, later
 
     # ------------------------------------------------------------------ arrays by themselves
 
     def save_data(
-        self, datafile: str | os.PathLike[str] | None = None, data_format: str | None = None, filename: str | None = None
+        self,
+        datafile: str | os.PathLike[str] | None = None,
+        data_format: str | None = None,
+        filename: str | None = None,
     ) -> tuple[str | None, list[str]]:
         """Save the arrays that the text of `str` refers to.
 
@@ -364,20 +375,20 @@ class Archive:
         kind = self.data_format if data_format is None else _checked_format(data_format)
         mapped = self.mmap if mmap is None else mmap
         if mapped and kind == "npz":
-            raise InvalidArgumentError("arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'")
+            raise InvalidArgumentError(
+                "arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'"
+            )
         dict_name = self.data_name if arrays_name is None else _checked_prefix(arrays_name)
         name = self._module_name(name, force=force)
         place = Place.of(directory, name, dict_name, package=package)
         check_target(place, directory, package=package, force=force)
-        own_name, self.data_name = self.data_name, dict_name
-        try:
-            arrays, eager, later = self._written(
-                self._values, self._threshold(DEFAULT_THRESHOLD), data_format=kind, lazy=not self.single_item_mode
-            )
-        finally:
-            self.data_name = own_name
-            if own_name == type(self).data_name:
-                vars(self).pop("data_name", None)
+        arrays, eager, later = self._build(
+            self._values,
+            self._threshold(DEFAULT_THRESHOLD),
+            kind,
+            dict_name=dict_name,
+            lazy=not self.single_item_mode,
+        )
 
         def source(path: str) -> str:
             return module_text(
@@ -411,12 +422,14 @@ class Archive:
             if len(self._values) != 1:
                 raise InvalidArgumentError("a single_item_mode=True archive is saved with one item in it")
             if next(iter(self._values.values())) is None:
-                raise InvalidArgumentError("None cannot take the place of a module: Python takes it for a module that must not be imported")  # fmt: skip
+                raise InvalidArgumentError(
+                    "None cannot take the place of a module: it stands for a module that must not be imported"
+                )
         check_name(name, [name])
         if name in sys.stdlib_module_names and not force:
             raise InvalidArgumentError(
-                f"{name!r} is a module of the standard library, which the archive would hide: choose another name, "
-                "or pass force=True"
+                f"{name!r} is a module of the standard library, which the archive would hide: "
+                "choose another name, or pass force=True"
             )
         return name
 
@@ -428,7 +441,7 @@ def _checked_format(data_format: str) -> str:
 
 
 def _checked_prefix(name: str) -> str:
-    if not isinstance(name, str) or not name.isidentifier():
+    if not str(name).isidentifier():
         raise InvalidArgumentError(f"{name!r} is no identifier")
     return name
 
@@ -444,15 +457,3 @@ def _loader(dict_name: str, path: str, names: list[str], kind: str) -> str:
         f"from h5py import File as _File\nwith _File({path!r}, 'r', locking=False) as _file:\n"
         f"    {dict_name} = {{_name: _data[()] for _name, _data in _file.items()}}\ndel _File, _file\n"
     )
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Keep the garbage collector from walking over a growing graph again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

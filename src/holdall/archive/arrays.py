@@ -1,4 +1,4 @@
-"""Arrays, scalars and dtypes of numpy."""
+"""Arrays of numpy: in the text or beside it, and what memory they share."""
 
 import warnings
 from typing import Any
@@ -6,6 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
+from holdall.archive.dtypes import (
+    as_helper,
+    describe_dtype,
+    describe_raw_scalar,
+    describe_scalar,
+    dtype_name,
+    dtype_slot,
+    without_padding,
+)
 from holdall.archive.graph import Fill, Graph, Node
 from holdall.archive.references import Reference, public_name
 from holdall.archive.values import as_call, reference
@@ -40,13 +49,13 @@ def route(cls: type, found: list[Node]) -> Any:
 
         return find
     if issubclass(cls, np.dtype):
-        return _dtype
+        return describe_dtype
     if issubclass(cls, np.generic):
-        return _scalar
+        return describe_scalar
     if issubclass(cls, np.ufunc) or cls.__name__ == "_ArrayFunctionDispatcher":
         return _function
     if cls.__module__.partition(".")[0] == "ml_dtypes":
-        return _raw_scalar
+        return describe_raw_scalar
     if issubclass(cls, np.random.Generator):
         return _generator
     if issubclass(cls, np.random.BitGenerator | np.random.RandomState):
@@ -106,13 +115,27 @@ def _shared(graph: Graph, nodes: list[Node], describer: Any) -> None:
         array = node.obj
         offset = array.__array_interface__["data"][0] - start
         base.uses += 1
-        _call(graph, node, "_view", base, _dtype_or_name(graph, node, array.dtype), array.shape, array.strides, offset)
+        as_helper(
+            graph,
+            node,
+            "_view",
+            base,
+            dtype_slot(graph, node, array.dtype),
+            array.shape,
+            array.strides,
+            offset,
+        )
         _dress(graph, node, array)
 
 
 def _span(array: Any) -> tuple[int, int]:
     """Return the addresses of the first byte of an array, and of the first after it."""
-    return tuple(np.lib.array_utils.byte_bounds(array)) if hasattr(np.lib, "array_utils") else np.byte_bounds(array)
+    start: int = array.__array_interface__["data"][0]
+    if not array.size:
+        return start, start
+    ends = [stride * (length - 1) for stride, length in zip(array.strides, array.shape, strict=True)]
+    low, high = sum(end for end in ends if end < 0), sum(end for end in ends if end > 0)
+    return start + low, start + high + int(array.itemsize)
 
 
 def _bytes_of(owner: Any, low: int, high: int) -> Any:
@@ -194,12 +217,16 @@ def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
     order = "F" if f_order and not c_order else "C"
     flat = array.reshape(-1, order=order)
     if not native:
-        flat = np.ascontiguousarray(flat).view(np.uint8) if array.dtype.itemsize and array.size else np.empty(0, np.uint8)
+        flat = (
+            np.ascontiguousarray(flat).view(np.uint8)
+            if array.dtype.itemsize and array.size
+            else np.empty(0, np.uint8)
+        )
     stored = Node(graph.keep(flat), node.parent, node.label)
     stored.kind, stored.extra, stored.uses = "external", flat, 1
     graph.nodes.append(stored)
-    dtype = None if native else _dtype_or_name(graph, node, array.dtype)
-    _call(graph, node, "_restore", stored, dtype, array.shape, order)
+    dtype = None if native else dtype_slot(graph, node, array.dtype)
+    as_helper(graph, node, "_restore", stored, dtype, array.shape, order)
 
 
 def _is_kept(dtype: Any, data_format: str) -> bool:
@@ -214,45 +241,56 @@ def _is_kept(dtype: Any, data_format: str) -> bool:
             again = npy_format.descr_to_dtype(npy_format.dtype_to_descr(dtype))
     except Exception:  # whatever a foreign dtype raises: its bytes are stored
         return False
-    return _spelled(again) == _spelled(dtype)
+    return bool(_spelled(again) == _spelled(dtype))
 
 
 def _spelled(dtype: Any) -> Any:
     """Return all that tells a dtype from another."""
     fields = dtype.fields and [(name, _spelled(field[0]), *field[1:]) for name, field in dtype.fields.items()]
     sub = dtype.subdtype and (_spelled(dtype.subdtype[0]), dtype.subdtype[1])
-    return (dtype.type, dtype.str, dtype.names, fields, sub, dtype.itemsize, dtype.isalignedstruct, bool(dtype.metadata))
+    return (
+        dtype.type,
+        dtype.str,
+        dtype.names,
+        fields,
+        sub,
+        dtype.itemsize,
+        dtype.isalignedstruct,
+        bool(dtype.metadata),
+    )
 
 
 def _inline(graph: Graph, node: Node, array: Any) -> None:
     """Describe an array that stands in the text."""
     dtype = array.dtype
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    simple = dtype.kind in "biufcSU" and dtype.type.__module__ == "numpy" and dtype.itemsize <= 1024 and not dtype.metadata
+    simple = (
+        dtype.kind in "biufcSU"
+        and dtype.type.__module__ == "numpy"
+        and dtype.itemsize <= 1024
+        and not dtype.metadata
+    )
     simple = simple and dtype.char not in "gG" and not (dtype.kind in "SU" and not dtype.itemsize)
-    if simple and array.size <= _READABLE and (array.size <= _FEW or dtype.kind != "f" or not np.isnan(array).any()):
+    if (
+        simple
+        and array.size <= _READABLE
+        and (array.size <= _FEW or dtype.kind != "f" or not np.isnan(array).any())
+    ):
         data: Any = graph.keep(array.tolist())
         if order == "C" and array.size:
-            as_call(graph, node, np.array, data, _name(dtype))
+            as_call(graph, node, np.array, data, dtype_name(dtype))
             return
     else:
-        data = graph.keep(_clean(array).tobytes(order))
-    _call(graph, node, "_ndarray", data, _dtype_or_name(graph, node, dtype), array.shape, *(["F"] if order == "F" else []))
-
-
-def _clean(array: Any) -> Any:
-    """Return an array whose padding holds zeros, in place of what was in memory."""
-    dtype = array.dtype
-    if dtype.char in "gG" and np.finfo(dtype).nmant == 63 and array.size:  # 80 bits in 12 or 16 bytes
-        clean = array.copy(order="K")
-        clean.reshape(-1, order="A").view(np.uint8).reshape(-1, np.dtype("g").itemsize)[:, 10:] = 0
-        return clean
-    if dtype.names is not None:
-        clean = np.zeros_like(array, subok=False)
-        for name in dtype.names:
-            clean[name] = _clean(array[name])
-        return clean
-    return array
+        data = graph.keep(without_padding(array).tobytes(order))
+    as_helper(
+        graph,
+        node,
+        "_ndarray",
+        data,
+        dtype_slot(graph, node, dtype),
+        array.shape,
+        *(["F"] if order == "F" else []),
+    )
 
 
 def _objects(graph: Graph, node: Node) -> None:
@@ -264,95 +302,12 @@ def _objects(graph: Graph, node: Node) -> None:
     if type(array) not in _PLAIN_CLASSES:
         raise graph.refuse(node, "Python objects are archived in plain arrays only")
     items = graph.keep(array.reshape(-1).tolist())
-    _call(graph, node, "_objects", items, _dtype_or_name(graph, node, array.dtype), array.shape, order)
+    as_helper(graph, node, "_objects", items, dtype_slot(graph, node, array.dtype), array.shape, order)
     if not array.flags.writeable:
         _dress(graph, node, array)
 
 
-def _call(graph: Graph, node: Node, helper: str, *arguments: Any) -> None:
-    """Describe a node as the call of a helper; arguments may be nodes."""
-    graph.keep(arguments)
-    node.kind, node.extra = "call", helper
-    node.slots = [value if type(value) is Node else graph.slot(value, node, ("", "")) for value in arguments]
-
-
-# ------------------------------------------------------------------ dtypes and scalars
-
-
-def _name(dtype: Any) -> str:
-    """Return the text that makes a simple dtype; the same on all machines."""
-    text = dtype.name if dtype.isnative and dtype.kind in "biufc" else dtype.str
-    return str(text if np.dtype(text) == dtype else dtype.str)
-
-
-def _dtype_or_name(graph: Graph, node: Node, dtype: Any) -> Any:
-    """Return what to hand over where numpy takes a dtype."""
-    simple = dtype.kind in "biufcSUmM" and dtype.type.__module__ == "numpy" and not dtype.metadata
-    return _name(dtype) if simple else graph.slot(dtype, node, ("attribute", "dtype"))
-
-
-def _dtype(graph: Graph, node: Node) -> None:
-    """Describe a dtype."""
-    dtype = node.obj
-    keywords = {"metadata": dict(dtype.metadata)} if dtype.metadata else {}
-    if dtype.kind == "T":
-        return _string_dtype(graph, node)
-    if dtype.names is not None:
-        spec: dict[str, Any] = {"names": list(dtype.names)}
-        fields = [dtype.fields[name] for name in dtype.names]
-        spec["formats"] = [field[0] if field[0].names or field[0].subdtype else _spec(field[0]) for field in fields]
-        spec["offsets"] = [field[1] for field in fields]
-        if any(len(field) > 2 for field in fields):
-            spec["titles"] = [field[2] if len(field) > 2 else None for field in fields]
-        spec["itemsize"] = dtype.itemsize
-        if dtype.isalignedstruct:
-            spec["aligned"] = True
-        return as_call(graph, node, np.dtype, (np.record, np.dtype(spec)) if dtype.type is np.record else spec, **keywords)
-    if dtype.subdtype is not None:
-        return as_call(graph, node, np.dtype, (_spec(dtype.subdtype[0]), dtype.shape), **keywords)
-    return as_call(graph, node, np.dtype, _spec(dtype, bare=True), **keywords)
-
-
-def _spec(dtype: Any, *, bare: bool = False) -> Any:
-    """Return what a dtype without fields is made of: text, or the class of its scalars; `bare` of metadata."""
-    if (dtype.metadata and not bare) or dtype.names or dtype.subdtype or dtype.kind == "T":
-        return dtype
-    if dtype.type.__module__ != "numpy":
-        return dtype.type
-    return _name(dtype)
-
-
-def _string_dtype(graph: Graph, node: Node) -> None:
-    dtype = node.obj
-    keywords = {} if dtype.coerce else {"coerce": False}
-    if hasattr(dtype, "na_object"):
-        keywords["na_object"] = dtype.na_object
-    as_call(graph, node, type(dtype), **keywords)
-
-
-def _scalar(graph: Graph, node: Node) -> None:
-    """Describe a scalar of numpy."""
-    scalar, cls = node.obj, type(node.obj)
-    kind = scalar.dtype.kind
-    if kind in "biufc" and not isinstance(scalar, np.longdouble | np.clongdouble):
-        as_call(graph, node, cls, scalar.item())
-    elif kind in "mM":
-        unit, count = np.datetime_data(scalar.dtype)
-        text = unit if count == 1 else f"{count}{unit}"
-        value = str(scalar) if kind == "M" or np.isnat(scalar) else int(scalar.astype(np.int64))
-        as_call(graph, node, cls, value, *([] if unit == "generic" else [text]))
-    elif kind in "SU":
-        as_call(graph, node, cls, scalar.item())
-    else:
-        _raw_scalar(graph, node)
-
-
-def _raw_scalar(graph: Graph, node: Node) -> None:
-    """Describe a scalar by its bytes."""
-    array = np.array(node.obj)
-    if array.dtype.hasobject:
-        raise graph.refuse(node, "a structure with Python objects in it cannot be archived")
-    _call(graph, node, "_scalar", _clean(array).tobytes(), graph.slot(array.dtype, node, ("attribute", "dtype")))
+# ------------------------------------------------------------------ other things of numpy
 
 
 def _function(graph: Graph, node: Node) -> None:
@@ -373,15 +328,26 @@ def _masked(graph: Graph, node: Node) -> None:
     graph.keep((data, mask))
     filled = array._fill_value  # noqa: SLF001  (fill_value would make one up)
     fill = None if filled is None else graph.keep(np.array(filled))
-    _call(graph, node, "_masked", data, mask, fill, bool(array.hardmask), reference(graph, node, type(array)))
+    as_helper(
+        graph, node, "_masked", data, mask, fill, bool(array.hardmask), reference(graph, node, type(array))
+    )
     state = {key: value for key, value in vars(array).items() if key not in _OF_MASKED}
     if state:
         node.fills = (Fill("fill", graph.pairs(graph.keep(state), node, "attribute"), pairs=True),)
 
 
-_OF_MASKED = frozenset({
-    "_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_optinfo", "_basedict",
-})  # fmt: skip
+_OF_MASKED = frozenset(
+    {
+        "_mask",
+        "_fill_value",
+        "_hardmask",
+        "_sharedmask",
+        "_isfield",
+        "_baseclass",
+        "_optinfo",
+        "_basedict",
+    }
+)
 
 
 def _generator(graph: Graph, node: Node) -> None:

@@ -35,20 +35,26 @@ def check(unit: Unit, arrays: Any, arrays_name: str) -> None:
         exec(compile(text, _FILE, "exec", dont_inherit=True), namespace)  # noqa: S102  (what is written here)
     except Exception as error:
         line = next(
-            (frame.lineno for frame in reversed(traceback.extract_tb(error.__traceback__)) if frame.name == "<module>"
-             and frame.filename == _FILE),
+            (
+                frame.lineno
+                for frame in reversed(traceback.extract_tb(error.__traceback__))
+                if frame.name == "<module>" and frame.filename == _FILE
+            ),
             getattr(error, "lineno", None),
-        )  # fmt: skip
+        )
         where = _path_of(unit, text, line or 0)
-        raise SerializationError(f"cannot archive {where}: making it again fails with {type(error).__name__}: {error}") from error
+        raise SerializationError(
+            f"cannot archive {where}: making it again fails with {type(error).__name__}: {error}"
+        ) from error
     for node in unit.late:
         made = namespace.get(str(node.name))
         original = node.obj
         if not hasattr(original, "__contains__") or not hasattr(original, "__iter__") or made is None:
             continue
         if all(item in original for item in original) and not all(item in made for item in made):
+            kind = type(original).__name__
             raise SerializationError(
-                f"cannot archive {node.path}: the hash of an object in it depends on the {type(original).__name__} itself"
+                f"cannot archive {node.path}: the hash of an object in it depends on the {kind} itself"
             )
 
 

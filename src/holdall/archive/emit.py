@@ -1,55 +1,60 @@
-"""Python source that rebuilds a graph of named values: the grammar, and the functions that write it.
+r"""Python source that rebuilds a graph of named values: the grammar, and the functions that write it.
 
 The way of a value into a file::
 
-    graph.walk(values)        objects -> nodes; each object is reduced once, cycles are allowed
-    plan.plan(graph)          nodes -> components of names, each an ordered list of steps (make, shell, fill)
-    emit.emit(values, ...)    steps -> statements or rows of a table -> `Emitted`: text, arrays, names
-    module.module_source(...) `Emitted` -> text of a module: header, loader of arrays, lazy names, clean-up
-    publish.save_module(...)  text and arrays -> files, checked before and replaced atomically
+    graph.walk(values)     objects -> nodes; each object is reduced once, cycles are allowed
+    plan.arrange(...)      nodes -> components of names, each an ordered list of steps (make, shell, fill)
+    emit.emit(graph)       steps -> statements, or rows of a table: one `Unit` of what is made at once, and
+                           units of what is made when it is asked for
+    check.check(unit)      executes them
+    build.build(values)    all of the above
+    module.module_text     units -> the text of a module: header, loader of arrays, lazy names, clean-up
+    publish.publish(...)   text and arrays -> files, replaced at once
 
 The grammar is closed: a reader that runs no code can evaluate it statement by statement.
 
 Text
 ----
-Lines are separated by ``\\n`` and have at most 100 columns (identifiers and paths aside), none ends in a
-blank, and no character stands in it that a tool could change: everything that is not printable is escaped.
-The text means the same with ``\\r\\n``, without its last newline, and with blanks stripped from line ends.
+Lines are separated by ``\n`` and have at most 100 columns (identifiers aside), none ends in a blank, and no
+character stands in it that a tool could change: everything that is not printable is escaped. The text means
+the same with ``\r\n``, without its last newline, and with blanks stripped from the ends of lines.
 
 Module
 ------
 ::
 
-    module    := comment* preamble? body lazy* postamble
+    module    := comment* preamble body lazy* postamble
     preamble  := fixed blocks of `prelude.py`, in their order, each at most once (compared as text)
                | `__all__ = [` strings `]`
-               | arrays `= _Arrays(` folder or file, mmap `)`           (literals; `_arrays` is the name by default)
-    body      := statement* | `def _scope():` statement* `return` names  `,`  names `= _scope()`  `del _scope`
+               | arrays `= _Arrays(` folder or file, mmap `)`       two literals; by default to `_arrays`
+    body      := statement*
+               | `def _scope():` statement* `return (` names `)`  `(` names `) = _scope()`  `del _scope`
     lazy      := `def _lazy_N():` statement* `return {` 'name': name, ... `}`
-    postamble := `del` names | `_lazy.update({'name': _lazy_N, ...})` | fixed blocks of `prelude.py`
-               | `try: del __builtins__, _arrays` and `except NameError: pass`       (only in `str(archive)`)
+    postamble := `_lazy = {` 'name': _lazy_N, ... `}` | a fixed block of `prelude.py` | `del` names
+               | `import sys as _name`  `_name.modules[__name__] = ` name        a single item
+               | `try: del __builtins__, _arrays`  `except NameError: pass`      only in `str(archive)`
 
 The text of ``str(archive)`` has no comments and no lazy parts. A body that would need a clean-up
-(temporary names, imports) is put into ``_scope`` if the archive is scoped. With versions to remember, the body
-of a saved module is inside of the fixed ``try:`` ... ``except Exception as _error: raise _explain(...)``.
+(temporary names, imports) is put into ``_scope`` if the archive is scoped. In a saved module that names
+classes, the body and the statements of each lazy part are inside of ``try:`` with the fixed handler
+``except Exception as _problem:`` ``raise _explain(_problem, {name: version}) from _problem``.
 
 Statements
 ----------
 ::
 
-    statement := `import` a.b `as` n  |  `import json`  |  `from` a.b `import` X (`as` n)?
+    statement := `import` a.b (`as` n)?  |  `from` a.b `import` X (`as` n)?
                | name `=` expr
-               | name `= json.loads(r'''` newline JSON newline `''')`                       (a JSON block)
-               | name `= json.loads(r'''` ... `'''.replace('\\\\\\n', ''))`                     (a block with long texts)
+               | name `= json.loads(r'''` newline JSON newline `''')`               a JSON block
+               | name `= json.loads(r'''` ... `'''.replace('\\\n', ''))`            one with long texts
                | name `= b64decode('''` newline base64 lines newline `''')`
-               | name `= _table((` expr, ... `), json.loads(r'''` rows `'''))`              (see below)
+               | name `= _table((` expr, ... `),` JSON block of rows `)`
                | name`.extend([` expr, ... `])`           exact lists only
                | name`.update({` expr: expr, ... `})`     exact dicts only
                | name`.update([` expr, ... `])`           exact sets only
-               | helper `(` name, expr... `)`             `_fill`, `_slots`, `_setstate`, `_items`, `_extend`, `_chain`
-               | name `(` name, expr `)`                  a state setter of `__reduce_ex__`
-               | `def _gN(a, ...):` imports `return` expression
-                                                        (only what `get_persistent_rep` asks for and no call says)
+               | helper `(` name, expr... `)`             a helper that fills
+               | function `(` name, expr `)`              a state setter of `__reduce_ex__`
+               | `def _gN(a, ...):` imports `return` expression       any code, of `get_persistent_rep`
     expr      := literal of None, True, False, int, float (never nan or inf), str, bytes, `...`
                | `-` number | implicit concatenation of strings or of bytes in parentheses
                | [expr, ...] | (expr, ...) | {expr: expr, ...} | {expr, ...}
@@ -57,18 +62,20 @@ Statements
                | name.attribute(.attribute)*              of an imported name: nested classes, enum members
                | name['member']                           an enum member, or an array: `_arrays['array_0']`
                | name.A `|` name.B                        flags
-               | name `(` expr, ..., key=expr, ..., **{'key': expr} `)`     an imported class or function, a builtin
-                                                        (complex, float, set, frozenset, bytearray, range, slice,
-                                                        getattr), or a helper
+               | name[n]                                  a value of a table
+               | function `(` expr, ..., key=expr, ..., **{'key': expr} `)`
+                                                          a class, function, builtin or helper
 
-A builtin stands under its own name, unless a value has that name: then it is imported under another. Expressions
-nest at most 40 brackets, and all expressions of a body hold at most some 2,000 leaves together: whatever is more
-goes into JSON blocks and tables. A statement that is no block is thus shorter than 256 KB.
+Builtins are complex, float, int, set, frozenset, bytearray, range, slice, getattr, NotImplemented, and
+classes and functions that are values themselves. Each stands under its own name, unless a value has that
+name: then it is imported from ``builtins`` under another. Expressions nest at most 40 brackets, and those of a component of
+values that share objects hold at most some 2,000 leaves together: whatever is more goes into JSON blocks and
+tables. A statement that is no block is thus shorter than 256 KB.
 
-A JSON block holds exactly what JSON holds exactly: list, dict with keys of str, str, int of at most 4,300
-digits, float (NaN, Infinity and -Infinity included), bool, None; no value in it is shared. One item stands on
+A JSON block holds what JSON holds exactly: list, dict with keys of str, str, int of at most 4,200 digits,
+float (NaN, Infinity and -Infinity included), bool, None; no value in it is shared. One item stands on
 a line. In a block with long texts a backslash before a line break continues the text in the next line.
-``'''`` is written as ``''\\u0027``.
+Three single quotes in a row are written with the last of them as ``\u0027``.
 
 Helpers
 -------
@@ -94,15 +101,17 @@ Fixed functions of `prelude.py`, defined in the text when it uses them, and dele
     An array that shares the memory of another; strides and offset are in bytes.
 ``_cast(array, dtype, cls)``, ``_readonly(array)``, ``_masked(data, mask, fill, hard, cls)``
     An array of another dtype or class (None: as it is); not writeable; masked (mask False: none).
+``_frame([column, ...], index, columns)``
+    A frame of pandas.
 
 Table
 -----
 ``_table((f0, f1, ...), rows)`` returns a list with one value per row. The first item of a row is what to do,
-the others are *slots*: a JSON scalar is itself, ``[n]`` is the value of row n, ``["f", n]`` is the expression fn.
+the others are *slots*: a JSON scalar is itself, ``[n]`` the value of row n, ``["f", n]`` the expression fn.
 
-=====================================  =====================================================================
+=====================================  ======================================================================
 row                                    value
-=====================================  =====================================================================
+=====================================  ======================================================================
 ``["json", value]``                    any JSON, as it is
 ``["list", ...]``, ``["tuple", ...]``  such a container of the slots; also ``"set"`` and ``"frozenset"``
 ``["dict", k, v, ...]``                a dict
@@ -112,20 +121,21 @@ row                                    value
 ``["call", f, ...]``                   ``f(...)``
 ``["apply", f, args, kwargs]``         ``f(*args, **kwargs)``, given a tuple and a dict
 ``["object", f, k, v, ...]``           ``_object(f, {k: v, ...})``
-``["extend", x, ...]``                 fills list x; ``["update", x, k, v, ...]`` dict x, ``["add", x, ...]`` set x
+``["extend", x, ...]``                 fills a list; ``["update", x, k, v, ...]`` a dict
+``["add", x, ...]``                    fills a set
 ``["fill", x, k, v, ...]``             ``_fill(x, {...})``; likewise ``"slots"``
 ``["setstate", x, s]``                 ``_setstate(x, s)``
 ``["append", x, ...]``                 ``_extend(x, [...])``; ``["items", x, k, v, ...]`` is ``_items``
 ``["chain", x, cause, context, s]``    ``_chain(...)``
 ``["set by", f, x, s]``                ``f(x, s)``
-=====================================  =====================================================================
+=====================================  ======================================================================
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from holdall.archive.graph import Graph, Node
-from holdall.archive.layout import Group, Part, json_block, lay
+from holdall.archive.layout import Group, json_block, lay
 from holdall.archive.naming import Names
 from holdall.archive.plan import FREE, Component, arrange, components, sort_sets
 from holdall.archive.sizes import choose
@@ -212,13 +222,15 @@ def _write(component: Component, body: Body) -> None:
         for what, node in component.steps:
             if what == "fill":
                 _fill(node, body)
-            elif node.own and not (node.kind in body.free and not node.names):
+            elif node.own and node.kind not in body.free:
                 _make(node, body)
     else:
         _table(component, body)
     for name, slot in component.names.items():
         if type(slot) is not Node:
             body.assign(name, body.plain(slot))
+        elif slot.kind in body.free:
+            body.assign(name, body.construct(slot))
         elif slot.name != name:
             body.assign(name, slot.name if slot.name is not None else body.construct(slot))
 
@@ -244,12 +256,11 @@ def _fill(node: Node, body: Body) -> None:
     name = str(node.name)
     if node.kind == "dict":
         if node.slots:
-            body.add(Group(f"{name}.update(", [("", body._pairs(node.slots))], ")"))
-    elif node.kind in {"list", "set"}:
-        if node.slots:
-            how = "extend" if node.kind == "list" else "update"
-            items = Group("[", [("", body.expression(slot)) for slot in node.slots], "]")
-            body.add(Group(f"{name}.{how}(", [("", items)], ")"))
+            body.add(Group(f"{name}.update(", [("", body.pairs(node.slots))], ")"))
+    elif node.kind in {"list", "set"} and node.slots:
+        how = "extend" if node.kind == "list" else "update"
+        items = Group("[", [("", body.expression(slot)) for slot in node.slots], "]")
+        body.add(Group(f"{name}.{how}(", [("", items)], ")"))
     for fill in node.fills:
         if fill.how == "set by":
             setter = one_line(body.expression(fill.function))
@@ -270,4 +281,3 @@ def _table(component: Component, body: Body) -> None:
         if type(slot) is Node and slot.name is None:
             slot.name = name
             body.assign(name, f"{table}[{slot.depth}]")
-

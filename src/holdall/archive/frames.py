@@ -1,4 +1,4 @@
-"""Frames, series, indexes and scalars of pandas, and sparse matrices of scipy, by their public constructors."""
+"""Frames, indexes and scalars of pandas, and sparse matrices of scipy, by their public constructors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +54,9 @@ def route(cls: type) -> _Describe | None:
         return _strings
     if issubclass(cls, pd.offsets.BaseOffset):
         return _offset
-    if issubclass(cls, pd.api.extensions.ExtensionDtype) and not cls._metadata:  # Int64Dtype and such
+    if issubclass(cls, pd.api.extensions.ExtensionDtype) and not getattr(
+        cls, "_metadata", ()
+    ):  # Int64Dtype and such
         return lambda graph, node: as_call(graph, node, type(node.obj))
     return None
 
@@ -101,7 +103,9 @@ def _frame(graph: Graph, node: Node) -> None:
 def _series(graph: Graph, node: Node) -> None:
     series = node.obj
     values = _values(graph, series)
-    as_call(graph, node, type(series), values, index=series.index, dtype=series.dtype, **_name(graph, series.name))
+    as_call(
+        graph, node, type(series), values, index=series.index, dtype=series.dtype, **_name(graph, series.name)
+    )
     _with_attributes(graph, node)
 
 
@@ -124,8 +128,14 @@ def _times(graph: Graph, node: Node) -> None:
     index = node.obj
     freq = {} if index.freq is None else {"freq": index.freqstr}
     as_call(
-        graph, node, type(index), _as_times(graph, index), dtype=index.dtype, **freq, **_name(graph, index.name)
-    )  # fmt: skip
+        graph,
+        node,
+        type(index),
+        _as_times(graph, index),
+        dtype=index.dtype,
+        **freq,
+        **_name(graph, index.name),
+    )
 
 
 def _as_times(graph: Graph, data: Any) -> Any:
@@ -164,16 +174,25 @@ def _multi_index(graph: Graph, node: Node) -> None:
     index = node.obj
     codes = [np.asarray(codes) for codes in index.codes]
     as_call(
-        graph, node, type(index), graph.keep(list(index.levels)), graph.keep(codes), names=graph.keep(list(index.names))
-    )  # fmt: skip
+        graph,
+        node,
+        type(index),
+        graph.keep(list(index.levels)),
+        graph.keep(codes),
+        names=graph.keep(list(index.names)),
+    )
 
 
 def _categorical(graph: Graph, node: Node) -> None:
     data = node.obj
     as_call(
-        graph, node, type(data).from_codes, graph.keep(data.codes), categories=graph.keep(data.categories),
+        graph,
+        node,
+        type(data).from_codes,
+        graph.keep(data.codes),
+        categories=graph.keep(data.categories),
         ordered=bool(data.ordered),
-    )  # fmt: skip
+    )
 
 
 def _nullable(graph: Graph, node: Node) -> None:
@@ -189,7 +208,7 @@ def _intervals(graph: Graph, node: Node) -> None:
     data = node.obj
     as_call(
         graph, node, type(data).from_arrays, graph.keep(data.left), graph.keep(data.right), closed=data.closed
-    )  # fmt: skip
+    )
 
 
 def _strings(graph: Graph, node: Node) -> None:
@@ -256,16 +275,21 @@ def sparse_route(cls: type) -> _Describe | None:
     if not any(base.__name__ in {"_spbase", "spmatrix", "sparray", "_data_matrix"} for base in cls.__mro__):
         return None
     parts = {
-        "csr": ("data", "indices", "indptr"), "csc": ("data", "indices", "indptr"),
-        "bsr": ("data", "indices", "indptr"), "dia": ("data", "offsets"),
-    }.get(cls.__name__[:3])  # fmt: skip
+        "csr": ("data", "indices", "indptr"),
+        "csc": ("data", "indices", "indptr"),
+        "bsr": ("data", "indices", "indptr"),
+        "dia": ("data", "offsets"),
+    }.get(cls.__name__[:3])
     if parts is not None:
         return lambda graph, node: as_call(
-            graph, node, cls, graph.keep(tuple(getattr(node.obj, part) for part in parts)), shape=node.obj.shape
+            graph,
+            node,
+            cls,
+            graph.keep(tuple(getattr(node.obj, part) for part in parts)),
+            shape=node.obj.shape,
         )
     if cls.__name__[:3] == "coo" and hasattr(cls, "coords"):
         return lambda graph, node: as_call(
             graph, node, cls, graph.keep((node.obj.data, node.obj.coords)), shape=node.obj.shape
         )
     return None
-

@@ -53,10 +53,31 @@ class Node:
     """
 
     __slots__ = (
-        "anchor", "block", "depth", "digest", "extra", "fills", "function", "height", "is_json", "keywords", "kind",
-        "label", "late", "name", "names", "obj", "own", "parent", "pending", "shelled", "size", "slots", "state",
+        "anchor",
+        "block",
+        "depth",
+        "digest",
+        "extra",
+        "fills",
+        "function",
+        "height",
+        "is_json",
+        "keywords",
+        "kind",
+        "label",
+        "late",
+        "name",
+        "names",
+        "obj",
+        "own",
+        "parent",
+        "pending",
+        "shelled",
+        "size",
+        "slots",
+        "state",
         "uses",
-    )  # fmt: skip
+    )
 
     def __init__(self, obj: Any, parent: "Node | None", label: Any) -> None:
         self.obj = obj

@@ -22,12 +22,17 @@ def describe_rep(graph: Graph, node: Node, rep: Any) -> None:
         arguments = dict(arguments)
         imports = [(module, name, local) for module, name, local in imports]
     except (TypeError, ValueError) as error:
-        raise graph.refuse(node, "get_persistent_rep has to return (expression, {name: object}, "
-                                 f"[(module, name or None, local name)]), got {rep!r:.200}") from error  # fmt: skip
+        raise graph.refuse(
+            node,
+            "get_persistent_rep has to return (expression, {name: object}, "
+            f"[(module, name or None, local name)]), got {rep!r:.200}",
+        ) from error
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, AttributeError) as error:
-        raise graph.refuse(node, f"its get_persistent_rep gave {text!r:.200}, which is no expression: {error}") from error
+        raise graph.refuse(
+            node, f"its get_persistent_rep gave {text!r:.200}, which is no expression: {error}"
+        ) from error
     graph.keep(arguments)
     slots = {name: graph.slot(value, node, ("attribute", name)) for name, value in arguments.items()}
     if not _as_call(graph, node, tree, slots, imports):
@@ -60,7 +65,9 @@ def _argument(tree: ast.expr, slots: dict[str, Any]) -> tuple[Any] | None:
     """Return the slot of an argument, if it is a name or a constant."""
     if isinstance(tree, ast.Name) and tree.id in slots:
         return (slots[tree.id],)
-    if isinstance(tree, ast.Constant) and isinstance(tree.value, str | int | float | bytes | bool | type(None)):
+    if isinstance(tree, ast.Constant) and isinstance(
+        tree.value, str | int | float | bytes | bool | type(None)
+    ):
         return (tree.value,)
     return None
 

@@ -15,8 +15,10 @@ _DEEPEST = 16  # columns of indentation, beyond which deeper parts are indented 
 _PIECE = 72  # characters of a long text in one line
 
 # Characters that tools strip, change, hide or refuse; JSON escapes those below the blank by itself.
-_UNSAFE = re.compile("[\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f"
-                     "\u3000\ud800-\uf8ff\ufeff\ufff0-\uffff\u1680\u2000-\u200a]")  # fmt: skip
+_UNSAFE = re.compile(
+    "[\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u3000\ud800-\uf8ff\ufeff\ufff0-\uffff\u1680\u2000-\u200a]"
+)
 _BLOCK_WIDTH = 100  # columns of a line of a block, which is never indented
 _LONG_LINE = re.compile(rf".{{{_BLOCK_WIDTH + 1},}}")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\\]")
@@ -34,6 +36,7 @@ class Group:
         self, opening: str, parts: "list[tuple[str | Group, str | Group]]", closing: str, separator: str = ","
     ) -> None:
         self.open, self.parts, self.close, self.separator = opening, parts, closing, separator
+        self.length: int
         inside = sum(_length(part) for _, part in parts)
         inside += sum(len(prefix) if isinstance(prefix, str) else prefix.length + 2 for prefix, _ in parts)
         separators = max(len(parts) - 1, 1 if opening == "(" else 0)
@@ -64,7 +67,9 @@ def lay(item: str | Group, column: int, indent: int = 0) -> str:
         return flat(item)
     inner = min(indent + _INDENT, _DEEPEST)
     blanks = " " * inner
-    if item.separator and all(isinstance(part, str) and not prefix and _is_number(part) for prefix, part in item.parts):
+    if item.separator and all(
+        isinstance(part, str) and not prefix and _is_number(part) for prefix, part in item.parts
+    ):
         lines = _packed([str(part) for _, part in item.parts], WIDTH - inner)
         return f"{item.open}\n{blanks}" + f"\n{blanks}".join(lines) + f"\n{' ' * indent}{item.close}"
     lines = []
@@ -80,7 +85,8 @@ def flat(item: str | Group) -> str:
     if isinstance(item, str):
         return item
     inside = f"{item.separator} ".join(
-        (prefix if isinstance(prefix, str) else f"{flat(prefix)}: ") + flat(part) for prefix, part in item.parts
+        (prefix if isinstance(prefix, str) else f"{flat(prefix)}: ") + flat(part)
+        for prefix, part in item.parts
     )
     if item.open == "(" and item.separator and len(item.parts) == 1:
         inside += ","  # a tuple of one
@@ -114,7 +120,9 @@ def quoted(value: str | bytes) -> str | Group:
         stop = start + _PIECE
         while len(repr(value[start:stop])) > _PIECE + 16 and stop > start + 1:
             stop -= max((stop - start) // 4, 1)
-        line_end = value.rfind("\n", start, stop) if isinstance(value, str) else value.rfind(b"\n", start, stop)
+        line_end = (
+            value.rfind("\n", start, stop) if isinstance(value, str) else value.rfind(b"\n", start, stop)
+        )
         if line_end > start:
             stop = line_end + 1
         pieces.append(("", repr(value[start:stop])))

@@ -96,7 +96,13 @@ def module_text(
         parts.append(_lazy(unit, f"_lazy_{number}", saved))
     if later:
         table = Group(
-            "{", [(f"{name!r}: ", f"_lazy_{number}") for number, unit in enumerate(later, 1) for name in unit.values], "}"
+            "{",
+            [
+                (f"{name!r}: ", f"_lazy_{number}")
+                for number, unit in enumerate(later, 1)
+                for name in unit.values
+            ],
+            "}",
         )
         parts.append(f"_lazy = {lay(table, 8)}\n")
         parts.append(prelude.LAZY)

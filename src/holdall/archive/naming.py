@@ -25,10 +25,12 @@ def check_name(name: Any, allowed: Any = ()) -> None:
     if normal != name:
         raise InvalidArgumentError(f"Python reads the name {name!r} as {normal!r}: insert it as {normal!r}")
     if name in prelude.RESERVED or name in _SPECIAL or (name.startswith("__") and name.endswith("__")):
-        raise InvalidArgumentError(f"{name!r} has a meaning of its own in the text of archives, or for Python")
+        raise InvalidArgumentError(
+            f"{name!r} has a meaning of its own in the text of archives, or for Python"
+        )
     if name.startswith("_") and name not in allowed:
         raise InvalidArgumentError(
-            f"{name!r} starts with an underscore, as what the text needs for itself does: add it to allowed_names"
+            f"{name!r} starts with an underscore, as names that the text needs do: add it to allowed_names"
         )
 
 

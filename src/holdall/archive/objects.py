@@ -4,13 +4,24 @@ import copyreg
 import inspect
 import sys
 import warnings
-from enum import Enum, Flag
+from enum import Enum
 from types import BuiltinMethodType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
+from holdall.archive.basics import (
+    describe_dict,
+    describe_leaf,
+    describe_list,
+    describe_member,
+    describe_method,
+    describe_module,
+    describe_named,
+    describe_set,
+    describe_tuple,
+)
 from holdall.archive.graph import PLAIN, Fill, Graph, Node
-from holdall.archive.references import Reference, UnnamedError, locate, public_name
-from holdall.archive.values import EXACT, as_call, reference
+from holdall.archive.references import Reference, UnnamedError, public_name
+from holdall.archive.values import EXACT
 
 __all__ = ["Describer"]
 
@@ -31,16 +42,28 @@ class Describer:
         What external arrays are stored as: ``npy``, ``npz`` or ``hdf5``.
     """
 
-    def __init__(self, env: dict[str, Any], threshold: float = float("inf"), data_format: str = "npy") -> None:
+    def __init__(
+        self, env: dict[str, Any], threshold: float = float("inf"), data_format: str = "npy"
+    ) -> None:
         self.env = env
         self.threshold = threshold
         self.data_format = data_format
         self.arrays: list[Node] = []
         self._constants: dict[str, dict[int, str]] = {}
         self._routes = {
-            list: _list, tuple: _tuple, set: _set, frozenset: _set, dict: _dict, str: _leaf, bytes: _leaf,
-            int: _leaf, float: _leaf, MethodType: _method, BuiltinMethodType: _method, ModuleType: _module,
-        }  # fmt: skip
+            list: describe_list,
+            tuple: describe_tuple,
+            set: describe_set,
+            frozenset: describe_set,
+            dict: describe_dict,
+            str: describe_leaf,
+            bytes: describe_leaf,
+            int: describe_leaf,
+            float: describe_leaf,
+            MethodType: describe_method,
+            BuiltinMethodType: describe_method,
+            ModuleType: describe_module,
+        }
 
     def __call__(self, graph: Graph, node: Node) -> None:
         """Fill in how the object of a node is made."""
@@ -49,10 +72,11 @@ class Describer:
         route = self._routes.get(cls)
         if route is None:
             route = self._route(cls, obj)
-            if route is None:
-                return self._by_hook(graph, node)
         try:
-            return route(graph, node)
+            if route is None:
+                self._by_hook(graph, node)
+            else:
+                route(graph, node)
         except UnnamedError as error:
             raise graph.refuse(node, str(error)) from error
 
@@ -66,13 +90,13 @@ class Describer:
     def _route(self, cls: type, obj: Any) -> Any:
         """Return what describes objects of a class, or None if the object itself has to be asked."""
         if isinstance(obj, _BY_NAME):
-            return _named
+            return describe_named
         if hasattr(cls, "get_persistent_rep") or hasattr(cls, "archive_1"):
             return None
         route: Any = EXACT.get(cls)
         if route is None:
             if issubclass(cls, Enum):
-                route = _member
+                route = describe_member
             elif issubclass(cls, BaseException):
                 route = self._exception
             else:
@@ -110,7 +134,9 @@ class Describer:
             if method is None:
                 continue
             if hook == "archive_1":
-                warnings.warn("archive_1 is deprecated: use get_persistent_rep", DeprecationWarning, stacklevel=2)
+                warnings.warn(
+                    "archive_1 is deprecated: use get_persistent_rep", DeprecationWarning, stacklevel=2
+                )
             try:
                 inspect.signature(method).bind(self.env)
             except TypeError as error:
@@ -137,8 +163,11 @@ class Describer:
             node.kind, node.extra = "ref", public_name(obj, _module_of(obj, cls), reduced)
             return
         if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
-            raise graph.refuse(node, f"__reduce_ex__ returned {type(reduced).__name__}, not a tuple of 2 to 6")
-        function, arguments, state, items, pairs, setter = (*reduced, *(None,) * (6 - len(reduced)))
+            raise graph.refuse(
+                node, f"__reduce_ex__ returned {type(reduced).__name__}, not a tuple of 2 to 6"
+            )
+        parts: list[Any] = [*reduced, *[None] * (6 - len(reduced))]
+        function, arguments, state, items, pairs, setter = parts
         items, pairs = (None if got is None else list(got) for got in (items, pairs))
         constant = self._constant(obj, cls, arguments, state, items or pairs)
         if constant is not None:
@@ -157,7 +186,13 @@ class Describer:
             fills.append(Fill("items", flat, pairs=True))
         if state is not None:
             if setter is not None:
-                fills.append(Fill("set by", [self._state(graph, node, state)], function=graph.slot(setter, node, ("", ""))))
+                fills.append(
+                    Fill(
+                        "set by",
+                        [self._state(graph, node, state)],
+                        function=graph.slot(setter, node, ("", "")),
+                    )
+                )
             elif hasattr(cls, "__setstate__"):
                 fills.append(Fill("setstate", [self._state(graph, node, state)]))
             else:
@@ -173,13 +208,11 @@ class Describer:
         node.extra = {"__newobj__": "_new", "__newobj_ex__": "_new_ex"}.get(name)
         if node.extra is None:
             node.function = graph.slot(function, node, ("", ""))
-        if node.extra == "_new" and arguments[0] is not type(node.obj) and not isinstance(arguments[0], type):
-            raise graph.refuse(node, "__reduce_ex__ makes it of something that is no class")
         slot = graph.slot
-        node.slots = [slot(value, node, ("", "" if index else "")) for index, value in enumerate(arguments)]
+        node.slots = [slot(value, node, ("", "")) for value in arguments]
 
     def _state(self, graph: Graph, node: Node, state: Any) -> Any:
-        """Return the slot of a state that is handed over as a whole; its items are like attributes in paths."""
+        """Return the slot of a state that is handed over as a whole."""
         return graph.slot(state, node, ("", "__getstate__()"))
 
     def _attributes(self, graph: Graph, node: Node, state: Any) -> list[Fill]:
@@ -191,11 +224,15 @@ class Describer:
         for how, values in (("fill", state), ("slots", slots)):
             if values:
                 if not isinstance(values, dict):
-                    raise graph.refuse(node, f"its state is {type(values).__name__}, and it has no __setstate__")
+                    raise graph.refuse(
+                        node, f"its state is {type(values).__name__}, and it has no __setstate__"
+                    )
                 fills.append(Fill(how, graph.pairs(values, node, "attribute"), pairs=True))
         return fills
 
-    def _constant(self, obj: Any, cls: type, arguments: Any, state: Any, content: Any) -> tuple[str, str] | None:
+    def _constant(
+        self, obj: Any, cls: type, arguments: Any, state: Any, content: Any
+    ) -> tuple[str, str] | None:
         """Return where a sentinel is defined: a lasting attribute of the module of its class.
 
         Objects without any state count, and those that cannot be told apart but by identity, hold only
@@ -210,15 +247,8 @@ class Describer:
         key = names.get(id(obj))
         if key is None or content or not isinstance(arguments, tuple) or arguments[1:]:
             return None
-        if state:
-            values = state[0] or {} if isinstance(state, tuple) and len(state) == 2 else state
-            slots = (state[1] or {}) if isinstance(state, tuple) and len(state) == 2 else {}
-            if not (isinstance(values, dict) and isinstance(slots, dict)) or key.strip("_") != key.strip("_").upper():
-                return None
-            if cls.__eq__ is not object.__eq__ or not {
-                type(value) for value in (*values.values(), *slots.values())
-            } <= _MEMBER_KINDS:
-                return None
+        if state and not (_is_constant_name(key) and getattr(cls, "__eq__", None) is object.__eq__ and _holds_plain(state)):
+            return None
         try:
             return public_name(obj, name, key)
         except UnnamedError:
@@ -246,7 +276,9 @@ class Describer:
             node.kind = "call"
             if plain and not isinstance(cls.__new__, FunctionType):
                 node.function = slot(cls, node, ("", ""))
-                node.slots = [slot(value, node, ("attribute", f"args[{i}]")) for i, value in enumerate(reduced[1])]
+                node.slots = [
+                    slot(value, node, ("attribute", f"args[{i}]")) for i, value in enumerate(reduced[1])
+                ]
             else:
                 node.extra = "_error"
                 node.slots = [slot(cls, node, ("", "")), slot(reduced[1], node, ("attribute", "args"))]
@@ -254,9 +286,10 @@ class Describer:
         links = (obj.__cause__, obj.__context__, obj.__suppress_context__)
         if any(links):
             names = ("__cause__", "__context__", "__suppress_context__")
-            slots = [graph.slot(value, node, ("attribute", name)) for name, value in zip(names, links, strict=True)]
+            slots = [
+                graph.slot(value, node, ("attribute", name)) for name, value in zip(names, links, strict=True)
+            ]
             node.fills = (*node.fills, Fill("chain", slots))
-
 
     def _of_exception(self, graph: Graph, node: Node, state: Any) -> tuple[Fill, ...]:
         """Describe the attributes of an exception: those of the interpreter, and those in ``__dict__``."""
@@ -273,6 +306,19 @@ class Describer:
                 part = graph.keep({name: value for name, value in values.items() if name in names})
                 fills.append(Fill(how, graph.pairs(part, node, "attribute"), pairs=True))
         return tuple(fills)
+
+
+def _is_constant_name(name: str) -> bool:
+    return name == name.upper()
+
+
+def _holds_plain(state: Any) -> bool:
+    """Tell whether a state is that of attributes with plain values alone."""
+    parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
+    return all(
+        part is None or (isinstance(part, dict) and {type(value) for value in part.values()} <= _MEMBER_KINDS)
+        for part in parts
+    )
 
 
 def _short(message: str) -> str:
@@ -293,77 +339,3 @@ def _module_of(obj: Any, cls: type) -> str:
     """Return the module of an object that is reduced to a name."""
     module = getattr(obj, "__module__", None)
     return module if isinstance(module, str) else cls.__module__
-
-
-def _list(graph: Graph, node: Node) -> None:
-    node.kind, node.slots = "list", graph.items(node.obj, node)
-
-
-def _tuple(graph: Graph, node: Node) -> None:
-    node.kind, node.slots = "tuple", graph.items(node.obj, node)
-
-
-def _set(graph: Graph, node: Node) -> None:
-    node.kind = type(node.obj).__name__
-    node.slots = [graph.slot(value, node, ("member", None)) for value in node.obj]
-
-
-def _dict(graph: Graph, node: Node) -> None:
-    node.kind, node.slots = "dict", graph.pairs(node.obj, node)
-
-
-def _leaf(graph: Graph, node: Node) -> None:
-    del graph
-    node.kind = "leaf"
-
-
-def _named(graph: Graph, node: Node) -> None:
-    """Describe a class or function by its name."""
-    del graph
-    node.kind, node.extra = "ref", locate(node.obj)
-
-
-def _module(graph: Graph, node: Node) -> None:
-    """Describe a module by its name."""
-    name = node.obj.__name__
-    if sys.modules.get(name) is not node.obj or name == "__main__":
-        raise graph.refuse(node, f"no other process can import {name}")
-    node.kind, node.extra = "ref", Reference(name, "")
-
-
-def _method(graph: Graph, node: Node) -> None:
-    """Describe a bound method by its name, if it has one in a class or module, else by its instance."""
-    obj = node.obj
-    name = obj.__name__ if isinstance(obj, BuiltinMethodType) else obj.__func__.__name__
-    owner = obj.__self__
-    if owner is None or isinstance(owner, ModuleType):
-        return _named(graph, node)
-    try:
-        if isinstance(owner, type):
-            where = locate(owner)
-            path = f"{where.path}.{name}"
-            node.kind, node.extra = "ref", public_name(obj, where.module, path)
-        else:
-            node.kind, node.extra = "ref", public_name(obj, type(owner).__module__, name)
-    except UnnamedError:
-        as_call(graph, node, getattr, owner, name)
-    return None
-
-
-def _member(graph: Graph, node: Node) -> None:
-    """Describe a member of an enumeration by name, flags as members, unnamed bits by value."""
-    obj, cls = node.obj, type(node.obj)
-    if obj._name_ in cls.__members__ and cls.__members__[obj._name_] is obj:
-        node.kind, node.extra, node.function = "member", obj._name_, reference(graph, node, cls)
-        return
-    if not isinstance(obj, Flag):
-        raise graph.refuse(node, "it is no member of its enumeration")
-    value, slots = obj._value_, []
-    for member in cls:  # canonical members: single bits
-        if value & member._value_ == member._value_ and member._value_:
-            slots.append(graph.slot(member, node, ("", "")))
-            value &= ~member._value_
-    if not value and len(slots) > 1:
-        node.kind, node.slots = "flags", slots
-    else:
-        as_call(graph, node, cls, obj._value_)

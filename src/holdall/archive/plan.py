@@ -116,7 +116,9 @@ def _digest(root: Node) -> str:
         if not children_done:
             node.digest = "^"
             todo.append((node, True))
-            todo += ((child, False) for child in node.children() if type(child) is Node and child.digest is None)
+            todo += (
+                (child, False) for child in node.children() if type(child) is Node and child.digest is None
+            )
             continue
         node.digest = _shorten(_content(node))
     return str(root.digest)
@@ -131,7 +133,11 @@ def _content(node: Node) -> str:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= 100 else blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return (
+        text
+        if len(text) <= 100
+        else blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    )
 
 
 # ------------------------------------------------------------------ the order
@@ -240,7 +246,9 @@ class _Walk:
         """All children of a node have been looked at: make it, or go on with what fills it."""
         node, stack = frame.node, self.stack
         if node.state == _CREATING:
-            fills = [slot for fill in node.fills for slot in (*fill.slots, fill.function) if type(slot) is Node]
+            fills = [
+                slot for fill in node.fills for slot in (*fill.slots, fill.function) if type(slot) is Node
+            ]
             if node.fills:
                 node.state = _FILLING
                 frame.children, frame.index = fills, 0

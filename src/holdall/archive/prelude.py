@@ -9,7 +9,9 @@ __all__ = ["ARRAYS", "EXPLAIN", "FORGET", "GLOBALS", "HELPERS", "LAZY", "NEEDS",
 HELPERS: dict[str, str] = {}
 
 #: Name -> helpers that its text calls.
-NEEDS: dict[str, tuple[str, ...]] = {"_table": ("_extend", "_fill", "_items", "_setstate", "_slots", "_chain")}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "_table": ("_extend", "_fill", "_items", "_setstate", "_slots", "_chain")
+}
 
 HELPERS["_new"] = "from copyreg import __newobj__ as _new\n"
 
@@ -264,7 +266,9 @@ ARRAYS = {
 
 #: Loads what needs arrays when it is asked for. `_lazy` tells which function makes which name.
 LAZY = """\
-def __getattr__(name, lazy=_lazy, values=_globals(), lock=__import__('threading').RLock(), error=AttributeError):
+def __getattr__(
+    name, lazy=_lazy, values=_globals(), lock=__import__('threading').RLock(), error=AttributeError
+):
     if name not in lazy:
         if name in values:
             return values[name]

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 from holdall.errors import InvalidArgumentError, StoreFullError, StoreUnavailableError
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # a system without it has one writer at a time
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 __all__ = ["EXTENSIONS", "Place", "backup", "locked", "publish", "replace_text", "translated", "write_arrays"]
 
@@ -75,7 +76,9 @@ def translated(path: str) -> Iterator[None]:
     except OSError as error:
         cls = StoreFullError if error.errno in _FULL else StoreUnavailableError
         raise cls(
-            error.errno or 0, f"the archive cannot be written, what was there stays: {error.strerror or error}", path
+            error.errno or 0,
+            f"the archive cannot be written, what was there stays: {error.strerror or error}",
+            path,
         ) from error
 
 
@@ -94,7 +97,9 @@ def locked(folder: str) -> Iterator[None]:
         os.close(fd)
 
 
-def publish(place: Place, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool = False) -> None:
+def publish(
+    place: Place, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool = False
+) -> None:
     """Write an archive and put it in place at once.
 
     Parameters
@@ -128,7 +133,9 @@ def publish(place: Place, source: Any, arrays: Mapping[str, Any], data_format: s
 
 def _publish_new(place: Place, source: Any, arrays: Mapping[str, Any], data_format: str) -> None:
     """Make the folder of a package under another name, and rename it."""
-    unfinished = os.path.join(place.root, f".{os.path.basename(place.folder)}.{os.urandom(4).hex()}.unfinished")
+    unfinished = os.path.join(
+        place.root, f".{os.path.basename(place.folder)}.{os.urandom(4).hex()}.unfinished"
+    )
     os.mkdir(unfinished)
     try:
         name = place.arrays + EXTENSIONS[data_format]
@@ -254,7 +261,9 @@ def replace_text(path: str, text: str, after: str | None = None) -> None:
     after
         The path that it will have, if another.
     """
-    unfinished = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(4).hex()}.unfinished")
+    unfinished = os.path.join(
+        os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(4).hex()}.unfinished"
+    )
     try:
         with open(unfinished, "x", encoding="utf-8", newline="\n") as file:
             file.write(text)

@@ -143,7 +143,8 @@ def _search(obj: Any, path: str) -> str:
         return owner.__module__
     if type(obj).__module__ == "numpy" or type(obj).__name__ == "ufunc":
         return "numpy"
-    for name, module in sorted(sys.modules.items(), key=lambda item: item[0]):
-        if name != "__main__" and isinstance(module, ModuleType) and vars(module).get(path) is obj:
+    modules: list[tuple[str, Any]] = sorted(sys.modules.items(), key=lambda item: item[0])
+    for name, module in modules:
+        if name != "__main__" and getattr(module, "__dict__", {}).get(path) is obj:
             return name
     raise UnnamedError("no module says where it is from")

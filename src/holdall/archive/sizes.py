@@ -77,7 +77,13 @@ def _holds_json(node: Node, kinds: set[Any]) -> bool:
         return False
     return Node not in kinds or all(
         type(slot) is not Node
-        or (slot.is_json and slot.uses == 1 and not slot.names and not slot.shelled and slot.height < _DEEPEST_JSON)
+        or (
+            slot.is_json
+            and slot.uses == 1
+            and not slot.names
+            and not slot.shelled
+            and slot.height < _DEEPEST_JSON
+        )
         for slot in values
     )
 
@@ -97,8 +103,7 @@ def _measure_parts(node: Node, limit: int) -> None:
                 _set_block(slot, limit)
         if not slot.own:
             size += slot.size
-            if slot.height > height:
-                height = slot.height
+            height = max(height, slot.height)
     node.height = height + (3 if node.fills else 1)
     for fill in node.fills:
         size += len(fill.slots)

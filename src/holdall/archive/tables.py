@@ -106,7 +106,13 @@ def _make(rows: _Rows, node: Node) -> tuple[list[Any], bool]:
     if kind == "code":
         return rows.row("call", rows.function(code_function(node, rows.body)), *rows.slots(node.slots)), True
     slots = node.slots
-    if node.extra == "_new" and len(slots) == 1 and not node.shelled and node.fills and node.fills[0].how == "fill":
+    if (
+        node.extra == "_new"
+        and len(slots) == 1
+        and not node.shelled
+        and node.fills
+        and node.fills[0].how == "fill"
+    ):
         made = rows.row("object", rows.slot(slots[0]), *rows.slots(node.fills[0].slots))
         for fill in node.fills[1:]:
             _fill_by(rows, fill, made)

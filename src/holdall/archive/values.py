@@ -2,7 +2,7 @@
 
 import array
 import collections
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import functools
@@ -42,7 +42,7 @@ def as_call(graph: Graph, node: Node, function: Any, *arguments: Any, **keywords
 
 def _date(graph: Graph, node: Node) -> None:
     obj = node.obj
-    as_call(graph, node, datetime.date, obj.year, obj.month, obj.day)
+    as_call(graph, node, dt.date, obj.year, obj.month, obj.day)
 
 
 def _clock(obj: Any) -> list[int]:
@@ -60,25 +60,25 @@ def _zone(obj: Any) -> dict[str, Any]:
 
 def _datetime(graph: Graph, node: Node) -> None:
     obj = node.obj
-    as_call(graph, node, datetime.datetime, obj.year, obj.month, obj.day, *_clock(obj), **_zone(obj))
+    as_call(graph, node, dt.datetime, obj.year, obj.month, obj.day, *_clock(obj), **_zone(obj))
 
 
 def _time(graph: Graph, node: Node) -> None:
-    as_call(graph, node, datetime.time, *_clock(node.obj), **_zone(node.obj))
+    as_call(graph, node, dt.time, *_clock(node.obj), **_zone(node.obj))
 
 
 def _timedelta(graph: Graph, node: Node) -> None:
     obj = node.obj
     names = ("days", "seconds", "microseconds")
     parts = {name: getattr(obj, name) for name in names if getattr(obj, name)}
-    as_call(graph, node, datetime.timedelta, **parts)
+    as_call(graph, node, dt.timedelta, **parts)
 
 
 def _timezone(graph: Graph, node: Node) -> None:
-    if node.obj is datetime.UTC:
-        node.kind, node.extra, node.function = "member", "utc", reference(graph, node, datetime.timezone)
+    if node.obj is dt.UTC:
+        node.kind, node.extra, node.function = "member", "utc", reference(graph, node, dt.timezone)
     else:
-        as_call(graph, node, datetime.timezone, *node.obj.__getinitargs__())
+        as_call(graph, node, dt.timezone, *node.obj.__getinitargs__())
 
 
 def _zoneinfo(graph: Graph, node: Node) -> None:
@@ -180,11 +180,11 @@ EXACT: dict[type, Callable[[Graph, Node], None]] = {
     collections.Counter: _counter,
     collections.OrderedDict: _ordered,
     collections.deque: _deque,
-    datetime.date: _date,
-    datetime.datetime: _datetime,
-    datetime.time: _time,
-    datetime.timedelta: _timedelta,
-    datetime.timezone: _timezone,
+    dt.date: _date,
+    dt.datetime: _datetime,
+    dt.time: _time,
+    dt.timedelta: _timedelta,
+    dt.timezone: _timezone,
     decimal.Decimal: _decimal,
     fractions.Fraction: _fraction,
     functools.partial: _partial,

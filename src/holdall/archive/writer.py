@@ -152,9 +152,16 @@ class Body:
         text = self.creation(node)
         if node.shelled:
             return text
-        if len(node.fills) == 1 and node.fills[0].how == "fill" and node.extra == "_new" and len(node.slots) == 1:
+        if (
+            len(node.fills) == 1
+            and node.fills[0].how == "fill"
+            and node.extra == "_new"
+            and len(node.slots) == 1
+        ):
             filled = self._filling(node.fills[0])
-            return Group(f"{self.helper('_object')}(", [("", self.expression(node.slots[0])), ("", filled)], ")")
+            return Group(
+                f"{self.helper('_object')}(", [("", self.expression(node.slots[0])), ("", filled)], ")"
+            )
         for fill in node.fills:
             text = self.filled(fill, text)
         return text
@@ -165,7 +172,9 @@ class Body:
             raise AssertionError("has a statement of its own")
         name = self.helper(f"_{fill.how}")
         if fill.how == "chain":
-            return Group(f"{name}(", [("", target), *(("", self.expression(slot)) for slot in fill.slots)], ")")
+            return Group(
+                f"{name}(", [("", target), *(("", self.expression(slot)) for slot in fill.slots)], ")"
+            )
         return Group(f"{name}(", [("", target), ("", self._filling(fill))], ")")
 
     def _filling(self, fill: Any) -> str | Group:
@@ -179,13 +188,16 @@ class Body:
         if fill.how == "items":
             return Group(
                 "[",
-                [("", Group("(", [("", express(key)), ("", express(value))], ")"))
-                 for key, value in zip(slots[::2], slots[1::2], strict=True)],
+                [
+                    ("", Group("(", [("", express(key)), ("", express(value))], ")"))
+                    for key, value in zip(slots[::2], slots[1::2], strict=True)
+                ],
                 "]",
-            )  # fmt: skip
-        return self._pairs(slots)
+            )
+        return self.pairs(slots)
 
-    def _pairs(self, slots: list[Any]) -> Group:
+    def pairs(self, slots: list[Any]) -> Group:
+        """Return a dict of keys and values in turns."""
         parts: list[Part] = []
         for key, value in zip(slots[::2], slots[1::2], strict=True):
             written = self.expression(key)
@@ -193,7 +205,7 @@ class Body:
         return Group("{", parts, "}")
 
     def creation(self, node: Node) -> str | Group:
-        """Return the expression that makes an object, without its fills; containers that are shells are empty."""
+        """Return the expression that makes an object, without its fills; shells of containers are empty."""
         kind = node.kind
         if kind in {"list", "tuple", "set", "frozenset", "dict"}:
             return self._container(node)
@@ -209,13 +221,15 @@ class Body:
         if kind == "flags":
             return " | ".join(str(self.expression(slot)) for slot in node.slots)
         if kind == "code":
-            return Group(f"{code_function(node, self)}(", [("", self.expression(slot)) for slot in node.slots], ")")
+            return Group(
+                f"{code_function(node, self)}(", [("", self.expression(slot)) for slot in node.slots], ")"
+            )
         return f"{self.arrays.dict_name}[{self.arrays.name_of(node)!r}]"
 
     def _container(self, node: Node) -> str | Group:
         kind, slots = node.kind, [] if node.shelled and node.kind in {"list", "set", "dict"} else node.slots
         if kind == "dict":
-            return self._pairs(slots)
+            return self.pairs(slots)
         parts: list[Part] = [("", self.expression(slot)) for slot in slots]
         if kind == "list":
             return Group("[", parts, "]")
@@ -284,4 +298,3 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def is_keyword_name(name: str) -> bool:
     """Tell whether a name can stand before ``=`` in a call, and comes back as it was."""
     return bool(_IDENTIFIER.fullmatch(name)) and not keyword.iskeyword(name) and name != "__debug__"
-
