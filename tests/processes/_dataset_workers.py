@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from holdall.archive.dataset import DataSet
+from holdall.archive import DataSet
 
 NAME = "measured"
 BASE = 20

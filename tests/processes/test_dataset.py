@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from holdall.archive.dataset import DataSet
+from holdall.archive import DataSet
 from holdall.errors import StoreFullError, StoreUnavailableError
 from processes import _dataset_workers as workers
 from processes._support import crew, files_below, fill

@@ -26,9 +26,7 @@ import numpy as np
 import pytest
 
 import holdall
-from holdall.archive import Archive
-from holdall.archive.dataset import DataSet
-from holdall.archive.reading import load, loads
+from holdall.archive import Archive, DataSet, load, loads
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, StoreNotFoundError
 
 UTC = dt.UTC

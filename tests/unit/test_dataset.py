@@ -651,7 +651,7 @@ def test_the_log_is_written_anew_when_most_of_it_is_out_of_date(tmp_path, make, 
 
 def test_reading_needs_neither_filelock_nor_numpy(tmp_path, make):
     make().x = [1]
-    code = "from holdall.archive.dataset import DataSet\nimport sys\n"
+    code = "from holdall import DataSet\nimport sys\n"
     code += f"print(DataSet('data', path={str(tmp_path)!r}).x)"
     code += (
         "\nprint([name for name in ('numpy', 'h5py', 'filelock', 'holdall.store') if name in sys.modules])"

@@ -55,6 +55,14 @@ class Evaluator:
         self._line = line.number
         self._blocks = line.blocks
         (statement,) = self._parse(line.text)
+        try:
+            self._carry_out(statement)
+        except SerializationError as error:
+            where = f"line {line.number}: "
+            raise type(error)(where + str(error).removeprefix(where)) from error
+        return statement
+
+    def _carry_out(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Assign):
             self._assign(statement)
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
@@ -68,7 +76,6 @@ class Evaluator:
                 self.names.pop(target.id, None)
         elif not isinstance(statement, ast.Return | ast.Pass):
             self._refuse(statement)
-        return statement
 
     def _parse(self, text: str) -> list[ast.stmt]:
         try:

@@ -283,10 +283,10 @@ class ArchiveStore(Store[K, V]):
 
     Notes
     -----
-    Values are what `Archive` takes: they come back equal, each time as a new object. The module of a key that
-    is a name has that name; others are spelled out, as ``key_runs_2f_7`` for ``"runs/7"``. Names that differ in
-    upper and lower case alone need a file system that tells them apart. A value that is None cannot take the
-    place of its module.
+    Values are what `Archive` takes: they come back equal, each time as a new object. The module of a key
+    that is a name has that name; others are spelled out, as ``key_runs_2f_7`` for ``"runs/7"``. Keys that
+    differ in upper and lower case alone need a file system that tells them apart. A value that is None
+    cannot take the place of its module.
 
     Threads and processes: any number may read and write; conditional operations are linearizable on the
     machine. After a crash: each item whole, old or new. Cost: a read executes a module.
