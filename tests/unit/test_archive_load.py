@@ -185,6 +185,13 @@ def test_an_item_of_a_data_set(tmp_path):
     assert back[0].tolist() == list(range(10))
     assert back[1] == {"a": dt.date(2020, 1, 1)}
     assert load(tmp_path / "data" / "y.py") == {"y": "text"}
+    ds["only"] = "metadata"
+    assert list(load(tmp_path / "data")) == ["x", "y"]
+    assert load(tmp_path / "data")["y"] == "text"
+    (tmp_path / "data" / "_info.jsonl").write_text('{"name": "../secret", "info": null}\n')
+    (tmp_path / "secret.py").write_text("x = 1")
+    with pytest.raises(CorruptValueError, match="no record of a name"):
+        load(tmp_path / "data")
 
 
 # -- what the caller allows

@@ -471,6 +471,23 @@ def test_items_that_others_may_write_are_not_run(tmp_path, make):
     assert make("r", trust=True).x == 1
 
 
+class Tagged:
+    def __init__(self, tag):
+        self.tag = tag
+
+
+def test_metadata_that_have_to_be_run_are_not_if_others_may_write_them(tmp_path, make):
+    ds = make()
+    ds["own"] = Tagged(5)
+    ds["when"] = date(2020, 1, 1)
+    assert ds["own"].tag == 5
+    os.chmod(tmp_path / "data" / "_info.jsonl", 0o666)
+    assert ds["when"] == date(2020, 1, 1)
+    with pytest.raises(UntrustedStoreError, match="'own'"):
+        ds["own"]
+    assert make("r", trust=True)["own"].tag == 5
+
+
 def test_items_can_be_edited_by_hand(tmp_path, make):
     ds = make()
     ds.x = {"alpha": 0.5, "steps": list(range(5))}

@@ -39,17 +39,20 @@ class InfoLog:
     path
         The file.
     encode
-        Gives what is recorded of metadata: ``{"info": ...}`` or ``{"source": ...}``.
+        Returns what is recorded of metadata: ``{"info": ...}`` or ``{"source": ...}``. None to read names.
     decode
-        Gives the metadata for such a record.
+        Returns the metadata of such a record.
     """
 
     def __init__(
-        self, path: str, encode: Callable[[Any], dict[str, Any]], decode: Callable[[dict[str, Any]], Any]
+        self,
+        path: str,
+        encode: Callable[[Any], dict[str, Any]] | None = None,
+        decode: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
         self.path = path
-        self._encode = encode
-        self._decode = decode
+        self._encode: Any = encode
+        self._decode: Any = decode
         self._forget()
 
     def _forget(self) -> None:
@@ -89,8 +92,10 @@ class InfoLog:
                 time, n_arrays = map(int, record["deleted"])
                 self.deleted = max(self.deleted[0], time), max(self.deleted[1], n_arrays)
                 self._records.pop(name, None)
-            elif not isinstance(name, str) or not {"info", "source"} & record.keys():
-                raise ValueError("neither info nor source nor deleted")  # noqa: TRY301
+            elif (
+                not isinstance(name, str) or not name.isidentifier() or not {"info", "source"} & record.keys()
+            ):
+                raise ValueError("no name, or neither info nor source nor deleted")  # noqa: TRY301
             else:
                 self._records[name] = record
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -117,7 +122,8 @@ class InfoLog:
 
     def encoded(self, info: Any) -> dict[str, Any]:
         """Return what is recorded of metadata, or raise what keeps them from being recorded."""
-        return self._encode(info)
+        encoded: dict[str, Any] = self._encode(info)
+        return encoded
 
     def append(self, name: str, encoded: dict[str, Any]) -> None:
         """Record the metadata of a name."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from holdall._places import check_trust
 from holdall.archive._files import replace_file, telling
+from holdall.archive._info import LOG_NAME
 from holdall.archive._lines import logical_lines
 from holdall.archive._package import AGAIN
 from holdall.archive.check import check
@@ -22,10 +23,11 @@ from holdall.archive.graph import walk
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.objects import Describer
 from holdall.archive.publish import EXTENSIONS, write_arrays
+from holdall.archive.reading import loads
 from holdall.archive.writer import ArrayNames
 from holdall.errors import CorruptValueError, HoldallError, SerializationError
 
-__all__ = ["Items", "decode_info", "encode_info"]
+__all__ = ["Items", "encode_info"]
 
 _ARRAYS = "_arrays"
 
@@ -150,6 +152,24 @@ class Items:
         if scope.get("__all__") == [name] and scope.get(name, module) is None:
             return None
         raise CorruptValueError(f"{path} puts no value in its place: it was not written by a data set")
+
+    def decode_info(self, record: dict[str, Any]) -> Any:
+        """Return the metadata of a record; what cannot be read without being run is run if it is trusted."""
+        if "source" not in record:
+            return copy.deepcopy(record["info"])
+        try:
+            return loads(record["source"])["info"]
+        except SerializationError:
+            path = os.path.join(self.folder, LOG_NAME)
+            if not self.trust and hasattr(os, "geteuid"):
+                check_trust(os.stat(path), os.geteuid(), f"the metadata of {record['name']!r}", path)
+        scope: dict[str, Any] = {}
+        try:
+            exec(record["source"], scope)  # noqa: S102  (as an import does)
+            return scope["info"]
+        except Exception as error:
+            what = f"{path}: the metadata of {record['name']!r}"
+            raise SerializationError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
 
     # -- writing; the caller holds the lock
 
@@ -309,15 +329,6 @@ def encode_info(info: Any) -> dict[str, Any]:
         return {"info": info}
     _, eager = _written("info", info, float("inf"), "npy")
     return {"source": plain_text(eager, scoped=True, arrays_name=_ARRAYS)}
-
-
-def decode_info(record: dict[str, Any]) -> Any:
-    """Return the metadata of a record."""
-    if "source" not in record:
-        return copy.deepcopy(record["info"])
-    scope: dict[str, Any] = {}
-    exec(record["source"], scope)  # noqa: S102  (as an import does)
-    return scope["info"]
 
 
 def _is_json(value: Any, depth: int = 20) -> bool:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 from holdall.archive._info import LOG_NAME, InfoLog
-from holdall.archive._items import Items, decode_info, encode_info
+from holdall.archive._items import Items, encode_info
 from holdall.archive._lock import LOCK_NAME, acquired, locked
 from holdall.archive._package import is_data_set, make_package
 from holdall.archive.naming import check_name
@@ -156,11 +156,11 @@ class DataSet:
         self._check_names()
         self._mutex = threading.RLock()
         self._open()
-        self._log = InfoLog(os.path.join(self._folder, LOG_NAME), encode_info, decode_info)
         self._items = Items(
             self._folder, array_threshold=array_threshold, data_format=data_format, scoped=scoped, mmap=mmap,
             backup=backup_data, trust=trust,
         )  # fmt: skip
+        self._log = InfoLog(os.path.join(self._folder, LOG_NAME), encode_info, self._items.decode_info)
         self._next = 0
         self._closed = False
         if mode != "r" and not synchronize:

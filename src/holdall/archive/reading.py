@@ -9,9 +9,10 @@ from holdall.archive import prelude
 from holdall.archive._allowed import Allowed
 from holdall.archive._evaluate import Evaluator
 from holdall.archive._files import telling
+from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import Line, logical_lines
 from holdall.archive._making import Arrays, Helper
-from holdall.archive._package import AGAIN
+from holdall.archive._package import AGAIN, is_data_set
 from holdall.errors import CorruptValueError, SerializationError
 
 __all__ = ["load", "loads"]
@@ -228,7 +229,7 @@ def load(
     Parameters
     ----------
     path
-        A module that `Archive` wrote, or the folder of a package.
+        A module that `Archive` wrote, the folder of such a package, or a `DataSet`, for all its items.
     allow
         Classes and functions of your own that the archive may use: loading can then do whatever they do.
     mmap
@@ -267,8 +268,20 @@ def load(
     holdall.errors.CorruptValueError: ... one statement stands in a line of archives, not 2
     """
     path = os.fspath(path)
+    options = {"allow": tuple(allow), "mmap": mmap, "max_items": max_items}
+    if is_data_set(path):
+        names = InfoLog(os.path.join(path, LOG_NAME))
+        names.refresh()
+        found = {name: os.path.join(path, f"{name}.py") for name in names}
+        items = {name: file for name, file in found.items() if os.path.exists(file)}
+        return {name: _load(file, max_size, options)[name] for name, file in items.items()}
     if os.path.isdir(path):
         path = os.path.join(path, "__init__.py")
+    return _load(path, max_size, options)
+
+
+def _load(path: str, max_size: int, options: dict[str, Any]) -> dict[str, Any]:
+    """Read a module."""
     with telling(path, "the archive cannot be read"), open(path, "rb") as file:
         data = file.read(max_size + 1)
     if len(data) > max_size:
@@ -276,7 +289,7 @@ def load(
             f"{path} has more than {max_size} bytes: raise max_size if you trust who wrote it"
         )
     try:
-        return loads(data, location=os.path.dirname(path), allow=allow, mmap=mmap, max_items=max_items)
+        return loads(data, location=os.path.dirname(path), **options)
     except SerializationError as error:
         raise type(error)(f"{path}: {error}") from error
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from holdall.abc import Capability, Persister
 from holdall.archive._info import LOG_NAME, InfoLog
-from holdall.archive._items import Items, decode_info, encode_info
+from holdall.archive._items import Items, encode_info
 from holdall.archive._lock import locked
 from holdall.archive._package import is_data_set, make_package
 from holdall.archive.naming import check_name
@@ -126,11 +126,11 @@ class ArchivePersister(Persister):
         self.read_only = bool(read_only)
         self.timeout = timeout
         self._make()
-        self._log = InfoLog(os.path.join(self.path, LOG_NAME), encode_info, decode_info)
         self._items = Items(
             self.path, array_threshold=array_threshold, data_format=data_format, scoped=scoped, mmap=mmap,
             backup=False, trust=trust,
         )  # fmt: skip
+        self._log = InfoLog(os.path.join(self.path, LOG_NAME), encode_info, self._items.decode_info)
         reads = {Capability.PERSISTENT, Capability.MTIME, Capability.CHEAP_STAT}
         writes = {Capability.WRITABLE, Capability.CAS_THREADS, Capability.CAS_HOST}
         self.capabilities = frozenset(reads if read_only else reads | writes)
