@@ -55,7 +55,7 @@ def fresh(folder, code, *flags, **env):
     return run.stdout
 
 
-# ------------------------------------------------------------------ imports
+# ------------------------------------------------------------------ a saved module
 
 
 @pytest.mark.parametrize("scoped", [True, False])

@@ -296,6 +296,8 @@ class Describer:
         """Describe the attributes of an exception: those of the interpreter, and those in ``__dict__``."""
         cls = type(node.obj)
         values = dict(state or {})
+        if values.get("args") is node.obj.args:  # AttributeError adds them since Python 3.12
+            del values["args"]
         for name in ("name", "obj"):  # not in the state before Python 3.12
             if isinstance(node.obj, AttributeError | NameError) and getattr(node.obj, name, None) is not None:
                 values[name] = getattr(node.obj, name)
