@@ -164,7 +164,8 @@ def test_the_text_is_the_same_for_any_seed_of_hashes(scoped):
         f"archive = Archive(scoped={scoped})\n"
         "archive.insert(a={'x', 'y', 'z', b'x', ('p', 'q'), None, things.Colour.RED, things.Colour.GREEN},"
         " b=frozenset({frozenset({'x', 'y'}), frozenset({'z'})}),"
-        " c={things.Frozen('x', ('y',)), things.Frozen('z')}, d=cases.cycles_of_hashes(), e=cases.big_mixture(),"
+        " c={things.Frozen('x', ('y',)), things.Frozen('z')}, d=cases.cycles_of_hashes(),"
+        " e=cases.big_mixture(),"
         " f={things.Plain: {'x', 'y'}, 'k': {('a', 'b'): {'c', 'd'}}})\n"
         "print(str(archive))"
     )

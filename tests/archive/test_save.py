@@ -55,7 +55,7 @@ def fresh(folder, code, *flags, **env):
     return run.stdout
 
 
-# ------------------------------------------------------------------ what is imported
+# ------------------------------------------------------------------ a saved module
 
 
 @pytest.mark.parametrize("scoped", [True, False])
@@ -349,8 +349,13 @@ TEXTS = [
 
 
 def test_line_endings_blanks_and_the_last_newline_do_not_matter(tmp_path, load):
-    values = {"few": TEXTS, "many": [f"{text}{i}" for i in range(300) for text in TEXTS[:-1]], "long": "\r\n\\ '''x " * 900,
-              "data": bytes(range(256)) * 9, "table": [(i, text) for i in range(400) for text in TEXTS[:-1]]}  # fmt: skip
+    values = {
+        "few": TEXTS,
+        "many": [f"{text}{i}" for i in range(300) for text in TEXTS[:-1]],
+        "long": "\r\n\\ '''x " * 900,
+        "data": bytes(range(256)) * 9,
+        "table": [(i, text) for i in range(400) for text in TEXTS[:-1]],
+    }
     path = Path(save(tmp_path, package=False, **values))
     text = re.sub(rb"[ \t]+$", b"", path.read_bytes(), flags=re.MULTILINE).rstrip(b"\n")
     path.write_bytes(text.replace(b"\n", b"\r\n"))
@@ -404,8 +409,8 @@ def test_the_text_tells_what_it_was_saved_with(tmp_path, monkeypatch):
     (package / "gone.py").write_text("")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 2.0\n")
     for scoped in (True, False):
-        code = f"sys.path.append({str(package)!r})\ntry: import m{scoped}\nexcept ImportError as e: print(e, repr(e.__cause__))"
-        told = fresh(tmp_path, code)
+        code = f"try: import m{scoped}\nexcept ImportError as e: print(e, repr(e.__cause__))"
+        told = fresh(tmp_path, f"sys.path.append({str(package)!r})\n{code}")
         assert "saved with gone 1.5, running gone 2.0" in told
         assert "saved with Python 3." in told
         assert "cannot import name 'Thing'" in told

@@ -4,12 +4,14 @@ import copy
 import json
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import holdall
 from archive import cases, compare, things
 from holdall import Archive
 
@@ -184,3 +186,35 @@ def test_comparison_tells_differences():
     ]:
         assert compare.difference(a, b) is not None
         assert compare.difference(a, copy.deepcopy(a)) is None
+
+
+def other_python(version):
+    """Return another interpreter of a version, or skip."""
+    path = shutil.which(f"python{version}")
+    code = f"import sys; sys.exit(sys.version_info[:2] != tuple(map(int, {version!r}.split('.'))))"
+    if path is None or subprocess.run([path, "-c", code], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no Python {version}")
+    return path
+
+
+SAVE_ALL = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from archive import cases
+from holdall.archive import Archive
+for name, make in cases.CASES.items():
+    archive = Archive()
+    archive.insert(value=make())
+    archive.save(sys.argv[3], f"case_{name}", package=False)
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_what_one_version_of_python_wrote_another_reads(tmp_path, version):
+    python = other_python(version)
+    save_all(cases.CASES, tmp_path / "here")
+    assert load_all(tmp_path / "here", "CASES", python=python) == {}
+    source = str(Path(holdall.__file__).parents[1])
+    run = [python, "-c", SAVE_ALL, source, str(HERE.parent), str(tmp_path / "there")]
+    subprocess.run(run, check=True, capture_output=True, timeout=200)
+    assert load_all(tmp_path / "there", "CASES") == {}

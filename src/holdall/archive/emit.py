@@ -68,9 +68,9 @@ Statements
 
 Builtins are complex, float, int, set, frozenset, bytearray, range, slice, getattr, NotImplemented, and
 classes and functions that are values themselves. Each stands under its own name, unless a value has that
-name: then it is imported from ``builtins`` under another. Expressions nest at most 40 brackets, and those of a component of
-values that share objects hold at most some 2,000 leaves together: whatever is more goes into JSON blocks and
-tables. A statement that is no block is thus shorter than 256 KB.
+name: then it is imported from ``builtins`` under another. Expressions nest at most 40 brackets, and those of
+all values that share objects hold at most some 2,000 leaves together: whatever is more goes into JSON blocks
+and tables. A statement that is no block is thus shorter than 256 KB.
 
 A JSON block holds what JSON holds exactly: list, dict with keys of str, str, int of at most 4,200 digits,
 float (NaN, Infinity and -Infinity included), bool, None; no value in it is shared. One item stands on

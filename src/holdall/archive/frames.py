@@ -104,14 +104,22 @@ def _series(graph: Graph, node: Node) -> None:
     series = node.obj
     values = _values(graph, series)
     as_call(
-        graph, node, type(series), values, index=series.index, dtype=series.dtype, **_name(graph, series.name)
+        graph,
+        node,
+        type(series),
+        values,
+        index=series.index,
+        dtype=_dtype(series.dtype),
+        **_name(graph, series.name),
     )
     _with_attributes(graph, node)
 
 
 def _index(graph: Graph, node: Node) -> None:
     index = node.obj
-    as_call(graph, node, type(index), _values(graph, index), dtype=index.dtype, **_name(graph, index.name))
+    as_call(
+        graph, node, type(index), _values(graph, index), dtype=_dtype(index.dtype), **_name(graph, index.name)
+    )
 
 
 def _range_index(graph: Graph, node: Node) -> None:
@@ -216,7 +224,7 @@ def _strings(graph: Graph, node: Node) -> None:
 
     data = node.obj
     items = [None if missing else item for item, missing in zip(data.tolist(), data.isna(), strict=True)]
-    as_call(graph, node, pd.array, graph.keep(items), dtype=data.dtype)
+    as_call(graph, node, pd.array, graph.keep(items), dtype=_dtype(data.dtype))
 
 
 def _timestamp(graph: Graph, node: Node) -> None:
@@ -264,7 +272,26 @@ def _string_dtype(graph: Graph, node: Node) -> None:
 
     dtype = node.obj
     value = getattr(dtype, "na_value", pd.NA)
-    as_call(graph, node, type(dtype), dtype.storage, **({} if value is pd.NA else {"na_value": value}))
+    keywords = {} if value is pd.NA else {"na_value": value}
+    as_call(graph, node, type(dtype), *([] if _is_default(dtype) else [dtype.storage]), **keywords)
+
+
+def _is_default(dtype: Any) -> bool:
+    """Tell whether texts are stored as this pandas, with the libraries it has, does by itself."""
+    import pandas as pd  # noqa: PLC0415
+
+    value = getattr(dtype, "na_value", pd.NA)
+    default = pd.StringDtype() if value is pd.NA else pd.StringDtype(na_value=value)
+    return bool(default.storage == dtype.storage)
+
+
+def _dtype(dtype: Any) -> Any:
+    """Return a dtype for a constructor: that of texts by its name, which each pandas understands."""
+    import pandas as pd  # noqa: PLC0415
+
+    if isinstance(dtype, pd.StringDtype) and _is_default(dtype):
+        return "string" if getattr(dtype, "na_value", pd.NA) is pd.NA else "str"
+    return dtype
 
 
 # ------------------------------------------------------------------ scipy
@@ -288,8 +315,16 @@ def sparse_route(cls: type) -> _Describe | None:
             graph.keep(tuple(getattr(node.obj, part) for part in parts)),
             shape=node.obj.shape,
         )
-    if cls.__name__[:3] == "coo" and hasattr(cls, "coords"):
-        return lambda graph, node: as_call(
-            graph, node, cls, graph.keep((node.obj.data, node.obj.coords)), shape=node.obj.shape
-        )
+    if cls.__name__[:3] == "coo":
+        return _coordinates
+    if cls.__name__[:3] == "dok":
+        return lambda graph, node: as_call(graph, node, cls, graph.keep(node.obj.tocoo()))
+    if cls.__name__[:3] == "lil":
+        return lambda graph, node: as_call(graph, node, cls, graph.keep(node.obj.tocsr()))
     return None
+
+
+def _coordinates(graph: Graph, node: Node) -> None:
+    matrix = node.obj
+    coordinates = tuple(matrix.coords) if hasattr(matrix, "coords") else (matrix.row, matrix.col)
+    as_call(graph, node, type(matrix), graph.keep((matrix.data, coordinates)), shape=matrix.shape)

@@ -1,5 +1,6 @@
 """The text of an archive around its statements: header, helpers, lazy names, and what cleans up."""
 
+import functools
 import platform
 import sys
 from collections.abc import Iterable, Mapping
@@ -215,6 +216,7 @@ def _versions(bodies: list[Body]) -> dict[str, str]:
     return {"Python": platform.python_version(), **found}
 
 
+@functools.cache  # looking through all distributions takes a while; a loaded module does not change
 def _version(root: str) -> tuple[str, str] | None:
     """Return the distribution of a module, and its version."""
     from importlib import metadata  # noqa: PLC0415

@@ -247,7 +247,8 @@ class Describer:
         key = names.get(id(obj))
         if key is None or content or not isinstance(arguments, tuple) or arguments[1:]:
             return None
-        if state and not (_is_constant_name(key) and getattr(cls, "__eq__", None) is object.__eq__ and _holds_plain(state)):
+        told_by_identity = getattr(cls, "__eq__", None) is object.__eq__
+        if state and not (told_by_identity and key == key.upper() and _holds_plain(state)):
             return None
         try:
             return public_name(obj, name, key)
@@ -295,6 +296,8 @@ class Describer:
         """Describe the attributes of an exception: those of the interpreter, and those in ``__dict__``."""
         cls = type(node.obj)
         values = dict(state or {})
+        if values.get("args") is node.obj.args:  # AttributeError adds them since Python 3.12
+            del values["args"]
         for name in ("name", "obj"):  # not in the state before Python 3.12
             if isinstance(node.obj, AttributeError | NameError) and getattr(node.obj, name, None) is not None:
                 values[name] = getattr(node.obj, name)
@@ -306,10 +309,6 @@ class Describer:
                 part = graph.keep({name: value for name, value in values.items() if name in names})
                 fills.append(Fill(how, graph.pairs(part, node, "attribute"), pairs=True))
         return tuple(fills)
-
-
-def _is_constant_name(name: str) -> bool:
-    return name == name.upper()
 
 
 def _holds_plain(state: Any) -> bool:
