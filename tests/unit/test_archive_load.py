@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 
 import holdall
+from archive import cases, compare, things
 from holdall.archive import Archive, DataSet, load, loads
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, StoreNotFoundError
 
@@ -244,6 +245,33 @@ def test_classes_of_ones_own_are_refused_unless_allowed():
         loads(text, allow=[Point, Slotted, Color])
     with pytest.raises(InvalidArgumentError, match="classes and functions"):
         loads(text, allow=["Point"])
+
+
+def _classes(scope, found):
+    for thing in vars(scope).values():
+        if isinstance(thing, type) and thing not in found:
+            _classes(thing, [*found, thing])
+            found.append(thing)
+    return found
+
+
+# What names a module, a function or a class that is not on the list, or calls what a call has made.
+REFUSED = {
+    *("enums", "defaultdict_bound", "operators", "classes", "functions", "modules", "random_", "sentinels"),
+    *("bound_methods", "functions_of_numpy", "random_numbers", "frames", "series_and_scalars"),
+    *("sparse_matrices", "uncertain_numbers"),
+}
+
+
+def test_all_kinds_of_values_come_back_if_their_classes_are_allowed():
+    allowed = _classes(things, [])
+    allowed += [thing for thing in vars(things).values() if isinstance(thing, types.FunctionType)]
+    for name, make in {**cases.CASES, **cases.ARRAYS}.items():
+        if name not in REFUSED:
+            archive = Archive()
+            archive.insert(value=make())
+            back = loads(str(archive), allow=allowed)["value"]
+            assert not compare.difference(make(), back), name
 
 
 # -- hostile archives

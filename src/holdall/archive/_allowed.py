@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from holdall.errors import InvalidArgumentError, SerializationError
 
 __all__ = [
-    "BUILTINS",
     "MAX_INLINE",
     "Allowed",
     "Name",
@@ -166,6 +165,11 @@ _CALLS: dict[str, Check] = {
     "pathlib.PureWindowsPath": _takes(_STR),
     "ipaddress.IPv4Address": _takes((int, str)),
     "ipaddress.IPv6Address": _takes((int, str)),
+    **{
+        f"ipaddress.IPv{version}{kind}": _takes((str, tuple))
+        for version in (4, 6)
+        for kind in ("Network", "Interface")
+    },
     "re.compile": _takes(_short(_MAX_PATTERN, str, bytes), _quiet_flags, at_least=1),
     "array.array": _takes(lambda code: code in set("bBuwhHiIlLqQfd"), (list,)),
     "collections.OrderedDict": _takes(),
@@ -174,6 +178,7 @@ _CALLS: dict[str, Check] = {
     "collections.defaultdict": _takes(_factory, at_least=0),
     "types.SimpleNamespace": _takes(),
     "types.MappingProxyType": _takes((dict,)),
+    "types.GenericAlias": _takes((type,), (tuple,)),
     # only made here, and never called
     "functools.partial": lambda arguments, _: bool(arguments) and callable(arguments[0]),
     "operator.attrgetter": lambda arguments, keywords: (
@@ -192,14 +197,14 @@ _EXCEPTIONS = frozenset(
 _VALUES = frozenset(
     {f"builtins.{name}" for name in ("bool", "bytes", "memoryview", "NotImplemented", "str", "tuple", "type")}
     | {"datetime.timezone.utc", "datetime.UTC", "dataclasses.MISSING", "inspect.Parameter.empty"}
-    | {"types.NoneType", "numpy.ndarray", "numpy.matrix", "numpy.recarray", "numpy.record"}
+    | {"types.NoneType", "types.EllipsisType", "types.FunctionType", "numpy.ma.masked_singleton"}
+    | {"collections.ChainMap", "collections.UserDict", "collections.UserList", "numpy.ndarray"}
+    | {"numpy.matrix", "numpy.recarray", "numpy.record"}
     | {"numpy.ma.MaskedArray", "numpy.ma.masked"}
 )  # fmt: skip
 
-#: Names that stand for builtins where nothing else has them.
-BUILTINS = _EXCEPTIONS | {
-    text.removeprefix("builtins.") for text in (*_CALLS, *_VALUES) if text.startswith("builtins.")
-}
+# Classes of Python in collections, whose instances are their attributes.
+_CONTAINERS = frozenset({"ChainMap", "UserDict", "UserList", "UserString"})
 
 # Enumerations whose members may be named.
 _ENUMS = frozenset({"re.RegexFlag", "uuid.SafeUUID", "http.HTTPStatus", "http.HTTPMethod"})
@@ -218,7 +223,7 @@ class Allowed:
     Parameters
     ----------
     more
-        Classes and functions that archives may use in any way.
+        Classes and functions that archives may use in any way, instances of the classes by name included.
     """
 
     def __init__(self, more: Iterable[Any] = ()) -> None:
@@ -245,8 +250,8 @@ class Allowed:
         if trusted is not None:
             return trusted
         raise SerializationError(
-            f"{text} is not among the names that are safe to use: if you trust it, load with "
-            f"allow=[{name.path}], or import the archive if you trust all of it",
+            f"{text} is not among the names that are safe to use: allow=[...] adds classes and functions "
+            "that you trust; if you trust all of the archive, import it",
         )
 
     def call(self, name: Name, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -279,12 +284,14 @@ class Allowed:
         return str(name) in _ENUMS or isinstance(self._trusted(name), EnumType)
 
     def is_trusted(self, value: Any) -> bool:
-        """Tell whether an object is of a class that the caller allows."""
-        return type(value) in self.more
+        """Tell whether an object is of a class that the caller allows, or of a harmless one."""
+        return self.is_trusted_class(type(value))
 
     def is_trusted_class(self, cls: Any) -> bool:
-        """Tell whether the caller allows a class."""
-        return isinstance(cls, type) and cls in self.more
+        """Tell whether instances of a class may be made, and given attributes."""
+        if not isinstance(cls, type):
+            return False
+        return cls in self.more or (cls.__module__ == "collections" and cls.__name__ in _CONTAINERS)
 
     def _is_harmless_type(self, name: Name) -> bool:
         return self._check_of_type(name) is not None
@@ -297,6 +304,8 @@ class Allowed:
             return lambda _, keywords: not keywords
         if name.module == "numpy":
             return _numpy_check(name.path)
+        if str(name) == "numpy.dtypes.StringDType":
+            return _takes(coerce=(bool,), na_object=(type(None), float, str))
         if name.module == "ml_dtypes" and _ML_DTYPES.fullmatch(name.path):
             return _takes(_NUMBERS)
         return None
@@ -310,7 +319,9 @@ class Allowed:
             scope = vars(found) if isinstance(found, type) else {}
         if isinstance(found, classmethod | staticmethod):
             return None
-        return found if found is not None and any(found is thing for thing in self.more) else None
+        if found is None or not any(found is thing or type(found) is thing for thing in self.more):
+            return None
+        return found
 
 
 def _look_up(name: Name) -> Any:
@@ -327,13 +338,11 @@ def _numpy_check(path: str) -> Check | None:
     if _NUMPY_SCALARS.fullmatch(path):
         return _takes((bool, int, float, complex, str), _STR, at_least=1)
     if path == "dtype":  # that of objects is only taken for arrays whose objects stand in the text
-        return _takes(lambda spec: is_dtype(spec) or (type(spec) is str and spec in ("O", "|O", "object")))
+        return _takes(lambda spec: is_dtype(spec) or spec in ("O", "|O", "object"), metadata=(dict,))
     if path == "array":
         return lambda arguments, keywords: (
             len(arguments) == 2 and not keywords and is_dtype(arguments[1]) and is_array_data(*arguments)
         )
-    if path == "dtypes.StringDType":
-        return _takes(coerce=(bool,))
     return None
 
 

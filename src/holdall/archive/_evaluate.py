@@ -7,12 +7,13 @@ types that the reader has made itself.
 import ast
 import base64
 import binascii
+import builtins
 import json
 from collections.abc import Callable
 from enum import Flag
 from typing import Any, NoReturn
 
-from holdall.archive._allowed import BUILTINS, Allowed, Name
+from holdall.archive._allowed import Allowed, Name
 from holdall.archive._lines import Line
 from holdall.archive._making import COPYREG, Arrays, Helper, Table, Values, fill_container, require_hashable
 from holdall.errors import CorruptValueError, SerializationError
@@ -151,7 +152,7 @@ class Evaluator:
             return self.names[name]
         if name in self._blocks:
             self._refuse(node)  # a block stands only in the calls that read it
-        if name in BUILTINS:
+        if hasattr(builtins, name):  # whether it may be used is told when it is
             return Name("builtins", name)
         raise self.error(f"nothing is called {name!r} so far")
 

@@ -115,8 +115,11 @@ def _fill(allowed: Allowed, obj: Any, values: Any) -> Any:
 
 
 def _slots(allowed: Allowed, obj: Any, values: Any) -> Any:
-    _trusted(allowed, obj, (), "given attributes")
     _require(_is_attributes(values), "attributes are a dict with names")
+    if isinstance(obj, BaseException) and type(obj).__module__ == "builtins":
+        _require(not any(name.startswith("_") for name in values), "these are no attributes of an exception")
+    else:
+        _trusted(allowed, obj, (), "given attributes")
     return _FUNCTIONS["_slots"](obj, values)
 
 
