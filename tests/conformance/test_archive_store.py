@@ -1,7 +1,10 @@
 """A package of modules keeps the laws of persisters and stores."""
 
+from hypothesis import settings
+from hypothesis import strategies as st
+
 from holdall.archive.store import ArchivePersister, ArchiveStore
-from holdall.testing import PersisterContract, StoreContract
+from holdall.testing import PersisterContract, StoreContract, store_machine
 
 
 class TestArchivePersister(PersisterContract):
@@ -35,3 +38,9 @@ class TestArchiveStoreOfAnyKeys(StoreContract):
 
     def open(self, place):
         return ArchiveStore(place / "package")
+
+
+keys = st.sampled_from(["", "a", "a/b", "class", "A", "é", "..", "x" * 300, 5, (1, "a"), None])
+values = st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=3)
+TestArchiveStoreMachine = store_machine(lambda place: ArchiveStore(place / "s"), keys, values).TestCase
+TestArchiveStoreMachine.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)

@@ -166,6 +166,7 @@ def _damage(path, acknowledged, tried):
     """Tell what is not as it was acknowledged; the last write that was tried may have happened or not."""
     wrong = []
     ds = DataSet(NAME, "w", path=path, timeout=10)
+    wrong += [name for name in os.listdir(os.path.join(path, NAME)) if name.startswith(".")]
     reason = _import(path)
     if reason:
         wrong.append(reason)

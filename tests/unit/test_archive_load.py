@@ -24,6 +24,8 @@ import zoneinfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import holdall
 from archive import cases, compare, things
@@ -124,6 +126,42 @@ def test_values_come_back_as_by_executing(name, scoped, tmp_path):
         assert list(values) == [name, "other"]
         assert shown(values[name]) == shown(executed[name])
         assert values["other"][0] is values[name] or name == "text"
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=()) | st.sampled_from("'\\\r\n\0"))
+    | st.binary()
+    | st.decimals(allow_nan=False)
+    | st.fractions()
+    | st.datetimes(timezones=st.just(UTC))
+    | st.timedeltas()
+    | st.uuids()
+)
+values = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(leaves, inner, max_size=4)
+        | st.frozensets(leaves, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(value=values, scoped=st.booleans())
+@settings(max_examples=60)
+def test_any_value_comes_back_by_reading_and_by_executing(value, scoped):
+    archive = Archive(scoped=scoped)
+    archive.insert(value=value)
+    executed = {}
+    exec(str(archive), executed)
+    for back in (loads(str(archive))["value"], executed["value"]):
+        assert (type(back), back) == (type(value), value)
 
 
 def test_sharing_and_cycles_are_kept():

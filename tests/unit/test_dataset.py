@@ -388,6 +388,21 @@ class Broken:
         raise RuntimeError("no repr")
 
 
+def test_what_dead_writers_left_is_removed(tmp_path, make):
+    make().x = 1
+    unfinished = tmp_path / "data" / ".holdall-x.py-0123abcd"
+    unfinished.touch()
+    busy = make(synchronize=False)
+    assert not unfinished.exists()
+    unfinished.touch()
+    assert make("r").x == 1
+    make(timeout=0)
+    assert unfinished.exists(), "another writer is at work: it may be its file"
+    busy.close()
+    make()
+    assert not unfinished.exists()
+
+
 def test_what_cannot_be_archived_leaves_the_set_as_it_was(tmp_path, make):
     ds = make(array_threshold=5)
     ds.x = np.arange(10)

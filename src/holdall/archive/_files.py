@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
 
-__all__ = ["replace_file", "telling"]
+__all__ = ["UNFINISHED", "replace_file", "telling"]
+
+#: What the names of files start with that are still being written.
+UNFINISHED = ".holdall-"
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -43,7 +46,7 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
         The time of last change that it gets, in nanoseconds since 1970; None for now.
     """
     folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, f".holdall-{name[:80]}-{os.urandom(4).hex()}")
+    unfinished = os.path.join(folder, f"{UNFINISHED}{name[:80]}-{os.urandom(4).hex()}")
     with telling(path, "the file cannot be written"):
         fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:

@@ -1,14 +1,16 @@
 """The lock of those who write a data set."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from holdall.archive._files import UNFINISHED
 from holdall.errors import StoreUnavailableError
 
-__all__ = ["LOCK_NAME", "acquired", "locked"]
+__all__ = ["LOCK_NAME", "acquired", "locked", "sweep"]
 
 #: The file that is locked; that it is there means nothing.
 LOCK_NAME = "_locked"
@@ -46,3 +48,16 @@ def locked(folder: str, timeout: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def sweep(folder: str) -> None:
+    """Remove the files that writers left which died while writing; not if another writer is at work."""
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith(UNFINISHED)]
+        if names:
+            with locked(folder, 0):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(folder, name))
+    except OSError:  # the next one will
+        return

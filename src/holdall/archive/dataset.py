@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
-from holdall.archive._lock import LOCK_NAME, acquired, locked
+from holdall.archive._lock import LOCK_NAME, acquired, locked, sweep
 from holdall.archive._package import is_data_set, make_package
 from holdall.archive.naming import check_name
 from holdall.errors import (
@@ -163,6 +163,8 @@ class DataSet:
         self._log = InfoLog(os.path.join(self._folder, LOG_NAME), encode_info, self._items.decode_info)
         self._next = 0
         self._closed = False
+        if mode != "r":
+            sweep(self._folder)
         if mode != "r" and not synchronize:
             self._held = acquired(self._folder, self._timeout)
         self._log.refresh()

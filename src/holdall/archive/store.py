@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from holdall.abc import Capability, Persister
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
-from holdall.archive._lock import locked
+from holdall.archive._lock import locked, sweep
 from holdall.archive._package import is_data_set, make_package
 from holdall.archive.naming import check_name
 from holdall.conditional import ANY_ETAG, Expected, Stat
@@ -131,6 +131,8 @@ class ArchivePersister(Persister):
             backup=False, trust=trust,
         )  # fmt: skip
         self._log = InfoLog(os.path.join(self.path, LOG_NAME), encode_info, self._items.decode_info)
+        if not read_only:
+            sweep(self.path)
         reads = {Capability.PERSISTENT, Capability.MTIME, Capability.CHEAP_STAT}
         writes = {Capability.WRITABLE, Capability.CAS_THREADS, Capability.CAS_HOST}
         self.capabilities = frozenset(reads if read_only else reads | writes)
