@@ -127,10 +127,6 @@ def _factory(value: Any) -> bool:
     return value is None or value in _FACTORIES
 
 
-def _callable(value: Any) -> bool:
-    return callable(value)
-
-
 _FACTORIES: tuple[Any, ...] = (bool, bytes, complex, dict, float, frozenset, int, list, set, str, tuple)
 _INT, _STR, _BYTES = (int,), (str,), (bytes,)
 _KIND = (int, type(None))

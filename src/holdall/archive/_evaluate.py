@@ -14,8 +14,10 @@ from enum import Flag
 from typing import Any, NoReturn
 
 from holdall.archive._allowed import Allowed, Name
+from holdall.archive._arrays import Arrays
 from holdall.archive._lines import Line
-from holdall.archive._making import COPYREG, Arrays, Helper, Table, Values, fill_container, require_hashable
+from holdall.archive._making import COPYREG, Helper, fill_container, require_hashable
+from holdall.archive._tables import Table, Values
 from holdall.errors import CorruptValueError, SerializationError
 
 __all__ = ["Evaluator"]

@@ -4,22 +4,16 @@ The functions themselves are those of `prelude.HELPERS`; here it is checked what
 """
 
 import math
-import os
-from base64 import b64decode
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holdall.archive import prelude
 from holdall.archive._allowed import MAX_INLINE, Allowed, Name, is_array_data, is_dtype, is_hashable, is_shape
-from holdall.errors import CorruptValueError, SerializationError
 
-if TYPE_CHECKING:
-    from holdall.archive._evaluate import Evaluator
-
-__all__ = ["COPYREG", "Arrays", "Helper", "Table", "Values", "fill_container"]
+__all__ = ["COPYREG", "HELPERS", "Helper", "fill_container", "require_hashable"]
 
 _LISTS = (list, deque)
 _MAPPINGS = (dict, OrderedDict, Counter, defaultdict)
@@ -254,7 +248,8 @@ def _scalar(allowed: Allowed, data: Any, dtype: Any) -> Any:
     return _FUNCTIONS["_scalar"](data, _dtype(dtype))
 
 
-_APPLY: dict[str, Callable[..., Any]] = {
+#: What is done for each helper.
+HELPERS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         *(_new, _new_ex, _object, _fill, _slots, _setstate, _extend, _items, _error, _chain),
@@ -268,7 +263,7 @@ class Helper:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.apply: Callable[..., Any] = _APPLY.get(name, _unknown)
+        self.apply: Callable[..., Any] = HELPERS.get(name, _unknown)
 
 
 def _unknown(*arguments: Any) -> Any:
@@ -280,164 +275,3 @@ COPYREG = {
     Name("copyreg", "__newobj__"): Helper("_new"),
     Name("copyreg", "__newobj_ex__"): Helper("_new_ex"),
 }
-
-
-# -- tables
-
-
-class Values(list[Any]):
-    """The values of a table, of which names are taken by their number."""
-
-
-class Table:
-    """The rows of a table, carried out one after the other.
-
-    Attributes
-    ----------
-    values
-        One value per row.
-    """
-
-    def __init__(self, evaluator: "Evaluator", functions: list[Any], rows: Any) -> None:
-        self.evaluator = evaluator
-        self.functions = functions
-        self.values = Values()
-        _require(type(rows) is list, "a table is a list of rows")
-        for row in rows:
-            make = _ROWS.get(row[0]) if type(row) is list and row and type(row[0]) is str else None
-            if make is None:
-                raise evaluator.error(f"a row of a table that is no row: {row!r:.80}")
-            try:
-                self.values.append(make(self, row))
-            except SerializationError:
-                raise
-            except Exception as error:
-                raise evaluator.error(f"row {len(self.values)} of a table: {error}") from error
-
-    def get(self, slot: Any) -> Any:
-        """Return the value of a slot."""
-        return self.evaluator.resolved(self.raw(slot))
-
-    def raw(self, slot: Any) -> Any:
-        """Return the value of a slot; names stay names."""
-        if type(slot) is not list:
-            return slot
-        if len(slot) == 1 and type(slot[0]) is int and 0 <= slot[0] < len(self.values):
-            return self.values[slot[0]]
-        if len(slot) == 2 and slot[0] == "f" and type(slot[1]) is int and 0 <= slot[1] < len(self.functions):
-            return self.functions[slot[1]]
-        raise CorruptValueError(f"{slot!r:.80} is no slot")
-
-    def all(self, row: list[Any], start: int) -> list[Any]:
-        """Return the values of the slots from one on."""
-        get = self.get
-        return [get(slot) if type(slot) is list else slot for slot in row[start:]]
-
-    def pairs(self, row: list[Any], start: int) -> list[tuple[Any, Any]]:
-        """Return the values of the slots from one on, two by two."""
-        found = self.all(row, start)
-        return list(zip(found[::2], found[1::2], strict=True))
-
-    def dict(self, row: list[Any], start: int) -> dict[Any, Any]:
-        """Return the values of the slots from one on, as a dict."""
-        return {require_hashable(key): value for key, value in self.pairs(row, start)}
-
-    def call(self, name: str, *arguments: Any) -> Any:
-        """Call a helper."""
-        return _APPLY[name](self.evaluator.allowed, *arguments)
-
-
-def _filled(how: str, row: list[Any], table: Table, content: Any) -> None:
-    fill_container(table.get(row[1]), how, content)
-
-
-_ROWS: dict[str, Callable[[Table, list[Any]], Any]] = {
-    "json": lambda _, row: row[1],
-    "list": lambda table, row: table.all(row, 1),
-    "tuple": lambda table, row: tuple(table.all(row, 1)),
-    "set": lambda table, row: set(map(require_hashable, table.all(row, 1))),
-    "frozenset": lambda table, row: frozenset(map(require_hashable, table.all(row, 1))),
-    "dict": lambda table, row: table.dict(row, 1),
-    "bytes": lambda _, row: row[1].encode("latin-1"),
-    "base64": lambda _, row: b64decode("".join(row[1:]), validate=True),
-    "int": lambda _, row: int(row[1], 16),
-    "complex": lambda _, row: complex(row[1], row[2]),
-    "call": lambda table, row: table.evaluator.apply(table.raw(row[1]), tuple(table.all(row, 2)), {}),
-    "apply": lambda table, row: table.evaluator.apply(
-        table.raw(row[1]), table.get(row[2]), table.get(row[3])
-    ),
-    "object": lambda table, row: table.call("_object", table.get(row[1]), table.dict(row, 2)),
-    "extend": lambda table, row: _filled("extend", row, table, table.all(row, 2)),
-    "update": lambda table, row: _filled("update", row, table, table.dict(row, 2)),
-    "add": lambda table, row: _filled("update", row, table, table.all(row, 2)),
-    "fill": lambda table, row: table.call("_fill", table.get(row[1]), table.dict(row, 2)),
-    "slots": lambda table, row: table.call("_slots", table.get(row[1]), table.dict(row, 2)),
-    "setstate": lambda table, row: table.call("_setstate", table.get(row[1]), table.get(row[2])),
-    "append": lambda table, row: table.call("_extend", table.get(row[1]), table.all(row, 2)),
-    "items": lambda table, row: table.call("_items", table.get(row[1]), table.pairs(row, 2)),
-    "chain": lambda table, row: table.call("_chain", *table.all(row, 1)),
-    "set by": lambda table, row: table.evaluator.apply(
-        table.raw(row[1]), (table.get(row[2]), table.get(row[3])), {}
-    ),
-}
-
-
-# -- arrays in files
-
-
-class Arrays:
-    """The arrays beside an archive, read when they are asked for; nothing in them runs.
-
-    Parameters
-    ----------
-    location
-        The folder of the archive.
-    data_format
-        ``npy``, ``npz`` or ``hdf5``.
-    where
-        The file of the arrays, or their folder, in that of the archive.
-    mmap
-        Whether to map files into memory.
-    """
-
-    def __init__(self, location: str, data_format: str, where: Any, mmap: bool) -> None:
-        _require(_is_file_name(where), "arrays lie in a file or folder beside the archive")
-        self._location = location
-        self._where = where
-        self._format = data_format
-        self._mmap = mmap
-        self._loaded: dict[str, Any] = {}
-
-    def load(self, name: str) -> Any:
-        """Return an array."""
-        if name in self._loaded:
-            return self._loaded[name]
-        path = os.path.join(self._location, self._where)
-        if self._format == "npy":
-            _require(_is_file_name(name), "the name of an array is that of a file")
-            path = os.path.join(path, f"{name}.npy")
-        real, root = os.path.realpath(path), os.path.realpath(self._location)
-        if not real.startswith(os.path.join(root, "")) or not os.path.isfile(real):
-            raise CorruptValueError(f"array {name!r} is missing, or lies elsewhere: {path}")
-        try:
-            array = self._loaded[name] = self._read(path, name)
-        except SerializationError as error:
-            raise type(error)(f"{path}: {error}") from error
-        return array
-
-    def _read(self, path: str, name: str) -> Any:
-        from holdall.serializers import get_serializer  # noqa: PLC0415
-
-        with open(path, "rb") as file:
-            if self._format == "npy":
-                from holdall.serializers.npy import NpySerializer  # noqa: PLC0415
-
-                return NpySerializer(mmap_mode="c" if self._mmap else None).load(file)
-            self._loaded |= get_serializer(self._format).load(file)
-        if name not in self._loaded:
-            raise CorruptValueError(f"there is no array {name!r}")
-        return self._loaded[name]
-
-
-def _is_file_name(text: Any) -> bool:
-    return type(text) is str and text not in ("", ".", "..") and not set(text) & {"/", "\\", "\0", ":"}

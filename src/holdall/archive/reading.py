@@ -7,11 +7,12 @@ from typing import Any
 
 from holdall.archive import prelude
 from holdall.archive._allowed import Allowed
+from holdall.archive._arrays import Arrays
 from holdall.archive._evaluate import Evaluator
 from holdall.archive._files import telling
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import Line, logical_lines
-from holdall.archive._making import Arrays, Helper
+from holdall.archive._making import Helper
 from holdall.archive._package import AGAIN, is_data_set
 from holdall.errors import CorruptValueError, SerializationError
 
