@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Reader,
         Serializer,
     )
+    from holdall.archive import Archive, ArchiveStore, DataSet
     from holdall.conditional import (
         ALWAYS_RETRIEVE,
         ANY_ETAG,
@@ -83,6 +84,7 @@ _home = {
     name: module
     for module, names in {
         "abc": "NOT_MINE Capability KeyCodec Persister PersisterWrapper Reader Serializer",
+        "archive": "Archive ArchiveStore DataSet",
         "conditional": _conditional,
         "errors": _errors,
         "keys": "AnyKeys Digest PathKeys Prefix Suffix Template",
@@ -117,10 +119,13 @@ __all__ = [
     "NOT_MINE",
     "VALUE_NOT_RETRIEVED",
     "AnyKeys",
+    "Archive",
+    "ArchiveStore",
     "Capability",
     "ConditionalResult",
     "ConflictError",
     "CorruptValueError",
+    "DataSet",
     "Digest",
     "FileDirStore",
     "HoldallError",

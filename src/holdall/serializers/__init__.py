@@ -12,6 +12,7 @@ from holdall.errors import InvalidArgumentError, UnsupportedError
 if TYPE_CHECKING:
     from holdall.serializers.adapt import AdaptedSerializer
     from holdall.serializers.csv_ import CsvSerializer
+    from holdall.serializers.hdf5 import Hdf5Serializer, WithAttributes
     from holdall.serializers.ini import IniSerializer
     from holdall.serializers.json_ import JsonSerializer
     from holdall.serializers.line import LineSerializer
@@ -30,6 +31,7 @@ __all__ = [
     "BytesSerializer",
     "CsvSerializer",
     "GzipSerializer",
+    "Hdf5Serializer",
     "IniSerializer",
     "JsonSerializer",
     "LineSerializer",
@@ -40,6 +42,7 @@ __all__ = [
     "PickleSerializer",
     "TextSerializer",
     "TomlSerializer",
+    "WithAttributes",
     "XlsxSerializer",
     "YamlSerializer",
     "by_suffix",
@@ -100,6 +103,7 @@ _REGISTRY: dict[str, _Entry] = {
     "npy": _Entry("holdall.serializers.npy:NpySerializer", ".npy", "arrays"),
     "line": _Entry("holdall.serializers.line:LineSerializer", ".line"),
     "npz": _Entry("holdall.serializers.npy:NpzSerializer", ".npz", "arrays"),
+    "hdf5": _Entry("holdall.serializers.hdf5:Hdf5Serializer", ".h5", "arrays"),
     "csv": _Entry("holdall.serializers.csv_:CsvSerializer", ".csv"),
     "toml": _Entry("holdall.serializers.toml_:TomlSerializer", ".toml", "toml"),
     "ini": _Entry("holdall.serializers.ini:IniSerializer", ".ini"),
@@ -116,6 +120,7 @@ _LAZY = {
     "BytesSerializer": "raw",
     "CsvSerializer": "csv_",
     "GzipSerializer": "suffix",
+    "Hdf5Serializer": "hdf5",
     "IniSerializer": "ini",
     "JsonSerializer": "json_",
     "LineSerializer": "line",
@@ -125,6 +130,7 @@ _LAZY = {
     "PickleSerializer": "pickle_",
     "TextSerializer": "text",
     "TomlSerializer": "toml_",
+    "WithAttributes": "hdf5",
     "XlsxSerializer": "tables",
     "YamlSerializer": "yaml_",
     "by_suffix": "suffix",

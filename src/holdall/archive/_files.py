@@ -1,0 +1,63 @@
+"""Files of archives and data sets: replaced whole, and errors told in our own words."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
+
+__all__ = ["UNFINISHED", "replace_file", "telling"]
+
+#: What the names of files start with that are still being written.
+UNFINISHED = ".holdall-"
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def telling(path: str, what: str) -> Iterator[None]:
+    """Make errors of the system our own, saying what could not be done, with what."""
+    try:
+        yield
+    except HoldallError:
+        raise
+    except OSError as error:
+        kind = StoreUnavailableError
+        hint = ""
+        if error.errno in _FULL:
+            kind, hint = StoreFullError, "; what was stored before is untouched"
+        elif error.errno in (errno.ENOENT, errno.ENOTDIR):
+            kind = StoreNotFoundError
+        raise kind(error.errno or 0, f"{what}: {error.strerror or error}{hint}", path) from error
+
+
+def replace_file(path: str, data: bytes, time: int | None = None) -> None:
+    """Put a new file in the place of what is there, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file.
+    data
+        Its new content.
+    time
+        The time of last change that it gets, in nanoseconds since 1970; None for now.
+    """
+    folder, name = os.path.split(path)
+    unfinished = os.path.join(folder, f"{UNFINISHED}{name[:80]}-{os.urandom(4).hex()}")
+    with telling(path, "the file cannot be written"):
+        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            with open(fd, "wb") as file:
+                file.write(data)
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(unfinished, os.stat(path).st_mode & 0o7777)
+            if time is not None:
+                os.utime(unfinished, ns=(time, time))
+            os.replace(unfinished, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(unfinished)
+            raise

@@ -1,0 +1,347 @@
+"""The items of a data set: one module each, with its arrays beside it."""
+
+import contextlib
+import copy
+import importlib
+import itertools
+import math
+import os
+import re
+import shutil
+import sys
+import time
+from typing import Any
+
+from holdall._places import check_trust
+from holdall.archive._files import replace_file, telling
+from holdall.archive._info import LOG_NAME
+from holdall.archive._lines import logical_lines
+from holdall.archive._package import AGAIN
+from holdall.archive.check import check
+from holdall.archive.emit import Unit, emit
+from holdall.archive.graph import walk
+from holdall.archive.module import module_text, plain_text
+from holdall.archive.objects import Describer
+from holdall.archive.publish import EXTENSIONS, write_arrays
+from holdall.archive.reading import loads
+from holdall.archive.writer import ArrayNames
+from holdall.errors import CorruptValueError, HoldallError, SerializationError
+
+__all__ = ["Items", "encode_info"]
+
+_ARRAYS = "_arrays"
+
+# The last line of a module whose item has had arrays: how many sets of them have been written.
+_COUNT = re.compile(r"^# arrays written so far: ([0-9]{1,18})$", re.MULTILINE)
+
+# The arrays that a module reads.
+_FILES = re.compile(r"= _Arrays\(\s*'([^'/\\\n]+)'")
+
+# Characters that a text may get to be longer than the one before.
+_MAX_PADDING = 10_000
+
+_CALLS = itertools.count()
+
+
+class Items:
+    """The modules in the folder of a data set.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    array_threshold, data_format, scoped, mmap
+        As for `Archive`.
+    backup
+        Whether to keep what is replaced.
+    trust
+        Whether to run modules that others could have written.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        array_threshold: float,
+        data_format: str,
+        scoped: bool,
+        mmap: bool,
+        backup: bool,
+        trust: bool,
+    ) -> None:
+        self.folder = folder
+        self.array_threshold = array_threshold
+        self.data_format = data_format
+        self.scoped = scoped
+        self.mmap = mmap
+        self.backup = backup
+        self.trust = trust
+
+    def path(self, name: str) -> str:
+        """Return the file of the module of an item."""
+        return os.path.join(self.folder, f"{name}.py")
+
+    def exists(self, name: str) -> bool:
+        """Tell whether an item has data."""
+        return os.path.exists(self.path(name))
+
+    def time(self, name: str) -> int:
+        """Return the time of the module of an item, in whole seconds since 1970; 0 if there is none."""
+        try:
+            return int(os.stat(self.path(name)).st_mtime)
+        except FileNotFoundError:
+            return 0
+
+    # -- reading
+
+    def load(self, name: str) -> Any:
+        """Return the value of an item.
+
+        Raises
+        ------
+        KeyError
+            If there is no such module.
+        CorruptValueError
+            If the module cannot be run.
+        """
+        return self.read(name)[0]
+
+    def read(self, name: str) -> tuple[Any, os.stat_result]:
+        """Return the value of an item and the stat of its module, as `load` does."""
+        path = self.path(name)
+        while True:
+            text, stat = self._text(path, name)
+            scope: dict[str, Any] = {"__file__": path, "_text": text.decode("utf-8", "replace")}
+            before = scope["_text"]
+            try:
+                value = self._run(path, name, text, scope)
+            except (OSError, ImportError) as error:
+                raise _broken(path, error) from error
+            if scope.get("_text", before) == before:
+                return value, stat
+
+    def _text(self, path: str, name: str) -> tuple[bytes, os.stat_result]:
+        """Return the text of a module, and its stat."""
+        with telling(path, f"{name!r} cannot be read"):
+            try:
+                with open(path, "rb") as file:
+                    stat = os.fstat(file.fileno())
+                    if not self.trust and hasattr(os, "geteuid"):
+                        check_trust(stat, os.geteuid(), repr(name), path)
+                    return file.read(), stat
+            except FileNotFoundError:
+                raise KeyError(name) from None
+
+    def _run(self, path: str, name: str, text: bytes, scope: dict[str, Any]) -> Any:
+        """Run a module under a name that nothing else has, and return its value."""
+        module = scope["__name__"] = (
+            f"{os.path.basename(self.folder)}.{name} read by holdall ({next(_CALLS)})"
+        )
+        try:
+            exec(compile(text, path, "exec", dont_inherit=True), scope)  # noqa: S102  (as an import does)
+            if module in sys.modules:
+                return sys.modules[module]
+        except (HoldallError, OSError, ImportError, MemoryError):
+            raise
+        except (SyntaxError, UnicodeError) as error:
+            raise CorruptValueError(f"{path} is no Python: {error}") from error
+        except Exception as error:
+            raise SerializationError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+        finally:
+            sys.modules.pop(module, None)
+        if scope.get("__all__") == [name] and scope.get(name, module) is None:
+            return None
+        raise CorruptValueError(f"{path} puts no value in its place: it was not written by a data set")
+
+    def decode_info(self, record: dict[str, Any]) -> Any:
+        """Return the metadata of a record; what cannot be read without being run is run if it is trusted."""
+        if "source" not in record:
+            return copy.deepcopy(record["info"])
+        try:
+            return loads(record["source"])["info"]
+        except SerializationError:
+            path = os.path.join(self.folder, LOG_NAME)
+            if not self.trust and hasattr(os, "geteuid"):
+                check_trust(os.stat(path), os.geteuid(), f"the metadata of {record['name']!r}", path)
+        scope: dict[str, Any] = {}
+        try:
+            exec(record["source"], scope)  # noqa: S102  (as an import does)
+            return scope["info"]
+        except Exception as error:
+            what = f"{path}: the metadata of {record['name']!r}"
+            raise SerializationError(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
+
+    # -- writing; the caller holds the lock
+
+    def store(self, name: str, value: Any, not_before: int, n_arrays: int) -> None:
+        """Put the value of an item in the place of what is there, whole or not at all.
+
+        Parameters
+        ----------
+        name
+            The item.
+        value
+            Its value. None cannot take the place of a module: whoever imports the item gets the module.
+        not_before
+            The time of a module that was deleted: this one gets a later one.
+        n_arrays
+            How many sets of arrays an item that was deleted had: this one gets others.
+        """
+        arrays, eager = _written(name, value, self.array_threshold, self.data_format)
+        path = self.path(name)
+        old = self._old(name)
+        number = n_arrays if old is None else _count(old)
+        new = f"{name}_data{f'_{number}' if number else ''}{EXTENSIONS[self.data_format]}"
+        text = module_text(
+            eager, [], names=[name], scoped=self.scoped, arrays_name=_ARRAYS,
+            arrays=f"_Arrays({new!r}, {self.mmap})" if arrays.data else "",
+            data_format=self.data_format, single=None if value is None else name, forget=False,
+        )  # fmt: skip
+        if arrays.data:
+            text = _guarded(text)
+            number += 1
+        if number:
+            text += f"# arrays written so far: {number}\n"
+        text, stamp = self._dated(text, path, not_before)
+        data = os.path.join(self.folder, new)
+        with telling(path, "the item was not written, what was there stays"):
+            if arrays.data:
+                _remove(data)  # what a writer left that died
+            try:
+                write_arrays(data, arrays.data, self.data_format)
+                self._keep(path)
+                replace_file(path, text.encode(), stamp)
+            except BaseException:
+                _remove(data)
+                raise
+        self._discard(old)
+        importlib.invalidate_caches()
+
+    def _dated(self, text: str, path: str, not_before: int) -> tuple[str, int]:
+        """Return a text and its time, in nanoseconds, of which no module that was there had both.
+
+        Byte code is taken for that of a text of the same length in the same second. So a module that replaces
+        one of this second is longer, unless that were much; then it is dated a second later.
+        """
+        now = time.time_ns()
+        try:
+            old = os.stat(path)
+        except FileNotFoundError:
+            return text, max(now, (not_before + 1) * 10**9)
+        if now // 10**9 > old.st_mtime_ns // 10**9:
+            return text, now
+        longer = old.st_size + 1 - len(text.encode())
+        if longer > _MAX_PADDING:
+            return text, (old.st_mtime_ns // 10**9 + 1) * 10**9
+        while longer > 0:
+            text += f"#{'.' * min(longer - 2, 98)}\n"
+            longer -= 100
+        return text, max(now, old.st_mtime_ns + 1)
+
+    def delete(self, name: str) -> None:
+        """Delete the module of an item and its arrays, if they are there."""
+        path = self.path(name)
+        old = self._old(name)
+        with telling(path, "the item cannot be deleted"):
+            if old is not None:
+                self._keep(path)
+                os.unlink(path)
+        self._discard(old)
+        importlib.invalidate_caches()
+
+    def n_arrays(self, name: str) -> int:
+        """Return how many sets of arrays were written for an item."""
+        old = self._old(name)
+        return 0 if old is None else _count(old)
+
+    def _old(self, name: str) -> str | None:
+        """Return the text of a module, or None."""
+        with telling(self.path(name), "the item cannot be read"):
+            try:
+                with open(self.path(name), encoding="utf-8", errors="replace") as file:
+                    return file.read()
+            except FileNotFoundError:
+                return None
+
+    def _keep(self, path: str) -> None:
+        """Keep what is about to be replaced, if that is wanted."""
+        if self.backup and os.path.exists(path):
+            number, name = 0, f"{path}.bak"
+            while os.path.lexists(name):
+                number += 1
+                name = f"{path}_{number}.bak"
+            shutil.copy2(path, name)
+
+    def _discard(self, text: str | None) -> None:
+        """Delete the arrays of a module that was replaced; who has read its text reads the new one, too."""
+        found = None if text is None or self.backup else _FILES.search(text)
+        if found:
+            _remove(os.path.join(self.folder, found[1]))
+
+
+def _broken(path: str, error: Exception) -> SerializationError:
+    """Return the error for a module that misses a file or a module."""
+    missing = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(missing, OSError):
+        return CorruptValueError(f"{path}: a file of its arrays cannot be read: {missing}")
+    return SerializationError(f"{path} cannot be loaded: {error}")
+
+
+def _count(text: str) -> int:
+    """Return how many sets of arrays were written for an item; those of another library are one."""
+    counts = _COUNT.findall(text)
+    return int(counts[-1]) if counts else int("_data" in text)
+
+
+def _guarded(text: str) -> str:
+    """Return a module that is read anew if its arrays were replaced after its text was read."""
+    lines = list(logical_lines(text))
+    pieces = [text[: lines[0].start], AGAIN, "try:\n"]
+    for line in lines:
+        pieces += ["    ", text[line.start : line.end]]
+    return "".join(pieces) + "except (OSError, ImportError) as _problem:\n    _again(_problem)\n"
+
+
+def _written(name: str, value: Any, threshold: float, data_format: str) -> tuple[ArrayNames, Unit]:
+    """Write the statements that make a value, and try them."""
+    arrays = ArrayNames(_ARRAYS)
+    graph = walk({name: value}, Describer({}, threshold, data_format))
+    eager, _ = emit(graph, arrays)
+    check(eager, arrays.data, _ARRAYS)
+    return arrays, eager
+
+
+def _remove(path: str) -> None:
+    """Remove a file or folder, if it is there."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+# -- metadata
+
+
+def encode_info(info: Any) -> dict[str, Any]:
+    """Return how metadata are recorded: as JSON if that is exact, else as text that makes them."""
+    if _is_json(info):
+        return {"info": info}
+    _, eager = _written("info", info, float("inf"), "npy")
+    return {"source": plain_text(eager, scoped=True, arrays_name=_ARRAYS)}
+
+
+def _is_json(value: Any, depth: int = 20) -> bool:
+    """Tell whether JSON gives a value back exactly."""
+    kind = type(value)
+    if kind in (type(None), bool, str):
+        return True
+    if kind is int:
+        return bool(value.bit_length() <= 14_000)  # more digits are refused by json.loads
+    if kind is float:
+        return math.isfinite(value)
+    if not depth:
+        return False
+    if kind is list:
+        return all(_is_json(item, depth - 1) for item in value)
+    return kind is dict and all(type(key) is str and _is_json(item, depth - 1) for key, item in value.items())

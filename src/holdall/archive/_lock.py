@@ -1,0 +1,63 @@
+"""The lock of those who write a data set."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from holdall.archive._files import UNFINISHED
+from holdall.errors import StoreUnavailableError
+
+__all__ = ["LOCK_NAME", "acquired", "locked", "sweep"]
+
+#: The file that is locked; that it is there means nothing.
+LOCK_NAME = "_locked"
+
+
+def acquired(folder: str, timeout: float) -> Any:
+    """Return the lock of the writers of a folder, which the caller then has to release.
+
+    It excludes threads and processes, and ends with its process.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If another writer has it all the time.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  (only writers need it)
+
+    lock = FileLock(os.path.join(folder, LOCK_NAME), timeout=timeout)
+    try:
+        # a writer that writes all the time leaves short gaps: looking rarely would be waiting for ever
+        lock.acquire(poll_interval=0.001)
+    except Timeout as error:
+        message = f"another writer has had the data set for {timeout} seconds"
+        raise StoreUnavailableError(errno.EAGAIN, message, folder) from error
+    except OSError as error:
+        raise StoreUnavailableError(error.errno or 0, f"it cannot be locked: {error}", folder) from error
+    return lock
+
+
+@contextmanager
+def locked(folder: str, timeout: float) -> Iterator[None]:
+    """Exclude the other writers of a folder."""
+    lock = acquired(folder, timeout)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sweep(folder: str) -> None:
+    """Remove the files that writers left which died while writing; not if another writer is at work."""
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith(UNFINISHED)]
+        if names:
+            with locked(folder, 0):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(folder, name))
+    except OSError:  # the next one will
+        return

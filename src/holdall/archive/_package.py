@@ -1,0 +1,101 @@
+"""The package of a data set: a folder that Python imports, on machines without holdall too."""
+
+import os
+import shutil
+
+from holdall.archive._files import telling
+from holdall.archive._info import LOG_NAME
+
+__all__ = ["AGAIN", "INIT", "MARKER", "is_data_set", "make_package"]
+
+#: The empty file that says what the folder is.
+MARKER = "_this_dir_is_a_DataSet"
+
+#: The text of ``__init__.py``. It never changes, so its byte code is never out of date.
+INIT = '''\
+# fmt: off
+# ruff: noqa
+"""A data set: each item is a module of this package, and is loaded when it is imported.
+
+`_info_dict` has the metadata of all items, as _info.jsonl beside this file records them.
+importlib.reload() of this package forgets the items that were imported, so that they can be
+imported anew; it imports them anew itself if `_reload_items` of the package is set to True.
+"""
+
+
+def _load(namespace):
+    import json, os, sys
+    from importlib import import_module, invalidate_caches
+
+    path = os.path.join(os.path.dirname(namespace['__file__']), '_info.jsonl')
+    lines = namespace['__spec__'].loader.get_data(path).split(b'\\n')
+    info = {}
+    for line in lines[:-1]:  # what follows the last line end is still being written
+        record = json.loads(line) if line.strip() else {'name': '', 'deleted': 0}
+        name = record['name']
+        if 'deleted' in record:
+            info.pop(name, None)
+        elif 'info' in record:
+            info[name] = record['info']
+        else:
+            scope = {}
+            exec(record['source'], scope)
+            info[name] = scope['info']
+    prefix = namespace['__name__'] + '.'
+    imported = [module for module in sys.modules if module.startswith(prefix)]
+    for module in imported:
+        del sys.modules[module]
+        namespace.pop(module[len(prefix):], None)
+    namespace['_info_dict'] = info
+    if namespace.get('_reload_items'):
+        invalidate_caches()
+        for module in imported:
+            if module[len(prefix):] in info:
+                import_module(module)
+
+
+_load(globals())
+del _load
+'''
+
+
+#: Reads a module anew whose arrays were replaced after its text was read. Its text is in a ``try``.
+AGAIN = """\
+def _again(problem, path=__file__, values=globals(), open=open, compile=compile, exec=exec):
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    if text == values.get('_text'):
+        raise problem
+    values['_text'] = text
+    exec(compile(text, path, 'exec'), values)
+"""
+
+
+def is_data_set(folder: str) -> bool:
+    """Tell whether a folder is a data set."""
+    return os.path.exists(os.path.join(folder, MARKER))
+
+
+def make_package(folder: str) -> bool:
+    """Make an empty data set, whole or not at all; return False if something is there already.
+
+    An empty folder is taken for nothing.
+    """
+    with telling(folder, "the data set cannot be made"):
+        parent, name = os.path.split(folder)
+        os.makedirs(parent, exist_ok=True)
+        unfinished = os.path.join(parent, f".holdall-{name[:80]}-{os.urandom(4).hex()}")
+        os.mkdir(unfinished)
+        try:
+            for file, text in ((LOG_NAME, ""), ("__init__.py", INIT), (MARKER, "")):
+                with open(os.path.join(unfinished, file), "x", encoding="ascii", newline="\n") as opened:
+                    opened.write(text)
+            try:
+                os.rename(unfinished, folder)
+            except OSError:
+                if os.path.isdir(folder) and os.listdir(folder):
+                    return False
+                raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return True

@@ -1,0 +1,459 @@
+"""The archive: named objects, their text, and the modules that hold them."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from holdall.archive.build import build
+from holdall.archive.emit import Unit
+from holdall.archive.module import module_text, plain_text
+from holdall.archive.naming import check_name
+from holdall.archive.publish import EXTENSIONS, Place, backup, check_target, publish, translated, write_arrays
+from holdall.archive.writer import ArrayNames
+from holdall.errors import InvalidArgumentError
+
+__all__ = ["Archive"]
+
+#: Elements of an array from which `Archive.save` puts it into a file, if no threshold was given.
+DEFAULT_THRESHOLD = 1_000
+
+
+class Archive:
+    """Named Python objects, as source that is executed or imported to have them back, without holdall.
+
+    Objects that are referred to several times are stored once, and cycles are kept: the copy has the shape
+    of the original. The text is made for people, too: it can be read, compared and edited.
+
+    Parameters
+    ----------
+    scoped
+        Whether the names that the text needs for itself are local to a function. If not, the statements stand
+        at the top level and delete these names in the end.
+    array_threshold
+        Arrays of more elements are not part of the text: `str` puts them into `data`, `save` into files
+        beside the source. None stands for no limit in `str`, and for 1000 elements in `save`.
+    single_item_mode
+        Whether the archive holds one value, which takes the place of the module that is imported.
+    data_format
+        What arrays are saved as: ``"npy"`` (a file each), ``"npz"``, or ``"hdf5"`` (by h5py).
+    mmap
+        Whether saved arrays are mapped into memory when they are loaded, in place of being read. Writing to
+        them changes the copy in memory, never the file. Not for ``npz``.
+    check_on_insert
+        Whether `insert` tries at once whether the values can be archived.
+    allowed_names
+        Names that may start with an underscore.
+    gname_prefix
+        What the text calls objects that have no name: ``_g0``, ``_g1`` and so on.
+    backup_data
+        Whether `save` with ``force=True`` keeps what it replaces, in files whose names end in ``.bak``.
+    data_name
+        The dict from which the text takes the arrays that are not part of it.
+    robust_replace, flat, tostring
+        Accepted for compatibility with ``persist``, without effect: the text is written with the right
+        names from the start.
+
+    Attributes
+    ----------
+    data : dict
+        Name -> array, for the arrays that the text of `str` refers to.
+
+    Examples
+    --------
+    >>> from holdall import Archive
+    >>> y = range(3)
+    >>> archive = Archive(scoped=False)
+    >>> archive.insert(a=1, b=[y, y])
+    >>> print(archive)
+    a = 1
+    _g0 = range(0, 3)
+    b = [_g0, _g0]
+    del _g0
+    try: del __builtins__, _arrays
+    except NameError: pass
+    >>> values = {}
+    >>> exec(str(archive), values)
+    >>> values
+    {'a': 1, 'b': [range(0, 3), range(0, 3)]}
+    """
+
+    data_name = "_arrays"
+
+    def __init__(
+        self,
+        *,
+        scoped: bool = True,
+        array_threshold: float | None = None,
+        single_item_mode: bool = False,
+        data_format: str = "npy",
+        mmap: bool = False,
+        check_on_insert: bool = False,
+        allowed_names: Iterable[str] | None = None,
+        gname_prefix: str = "_g",
+        backup_data: bool = False,
+        data_name: str | None = None,
+        robust_replace: bool = True,
+        flat: bool = True,
+        tostring: bool = True,
+    ) -> None:
+        del robust_replace, flat, tostring
+        self.scoped = scoped
+        self.array_threshold = array_threshold
+        self.single_item_mode = single_item_mode
+        self.data_format = _checked_format(data_format)
+        self.mmap = mmap
+        self.check_on_insert = check_on_insert
+        self.allowed_names = list(allowed_names or ())
+        self.gname_prefix = _checked_prefix(gname_prefix)
+        self.backup_data = backup_data
+        if data_name is not None:
+            self.data_name = _checked_prefix(data_name)
+        self.env: dict[str, Any] = {}
+        self.data: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
+        self._own: dict[str, int] = {}
+
+    # ------------------------------------------------------------------ what is in it
+
+    def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **values: Any) -> None:
+        """Put objects into the archive, each by a name.
+
+        They are kept by reference: a change of an object before the archive is saved is saved.
+
+        Parameters
+        ----------
+        *objects
+            Refused, to say that a name is needed.
+        env
+            Names that `get_persistent_rep` hooks may use.
+        **values
+            The objects by name.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a name cannot be used or is taken by another object, or for a second one in `single_item_mode`.
+        SerializationError
+            With `check_on_insert`, if an object cannot be archived.
+
+        Examples
+        --------
+        >>> from holdall import Archive
+        >>> archive = Archive()
+        >>> archive.insert(x=[1, 2])
+        >>> archive.names()
+        ['x']
+        """
+        if objects:
+            raise InvalidArgumentError(
+                f"Insert objects with a key: insert(x=3), not insert({objects[0]!r:.80})"
+            )
+        if env is not None and not isinstance(env, Mapping):
+            raise InvalidArgumentError(
+                f"env is a dict of names for hooks, got {type(env).__name__}: no value can have its name"
+            )
+        for name, value in values.items():
+            check_name(name, self.allowed_names)
+            if name == self.data_name:
+                raise InvalidArgumentError(
+                    f"{name!r} is what the text calls its arrays: choose another data_name"
+                )
+            if name in self._values and self._values[name] is not value:
+                raise InvalidArgumentError(f"there is another object by the name {name!r} in the archive")
+        new = [name for name in values if name not in self._values]
+        if self.single_item_mode and len(new) + len(self._values) > 1:
+            if len(new) > 1:
+                raise InvalidArgumentError(f"Can't insert {len(new)} items when single_item_mode=True")
+            there = next(iter(self._values))
+            raise InvalidArgumentError(
+                f"Can't insert {new[0]!r} into single_item_mode=True archive with {there!r}."
+            )
+        if env:
+            self.env.update(env)
+        if self.check_on_insert:
+            self._build(values, self._threshold(None), dict_name=self.data_name, lazy=False)
+        self._values.update(values)
+
+    def names(self) -> list[str]:
+        """Return the names of the objects, in the order in which they were put in."""
+        return list(self._values)
+
+    @property
+    def arch(self) -> list[tuple[str, Any, dict[str, Any]]]:
+        """Name, object and names for hooks of each object."""
+        return [(name, value, self.env) for name, value in self._values.items()]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    # ------------------------------------------------------------------ its text
+
+    def __str__(self) -> str:
+        return self._text(scoped=self.scoped)
+
+    def __repr__(self) -> str:
+        return self._text(scoped=self.scoped)
+
+    def _text(self, *, scoped: bool) -> str:
+        threshold = self._threshold(None)
+        arrays, eager, _ = self._build(self._values, threshold, dict_name=self.data_name, lazy=False)
+        self.data.update(arrays.data)
+        self._own = {name: id(array) for name, array in arrays.data.items()}
+        return plain_text(eager, scoped=scoped, arrays_name=self.data_name)
+
+    def _threshold(self, default: float | None) -> float:
+        if self.array_threshold is not None:
+            return self.array_threshold
+        return float("inf") if default is None else default
+
+    def _build(
+        self,
+        values: Mapping[str, Any],
+        threshold: float,
+        data_format: str = "npy",
+        *,
+        dict_name: str,
+        lazy: bool,
+    ) -> tuple[ArrayNames, Unit, list[Unit]]:
+        """Write the statements of values, and try them."""
+        for name, identity in self._own.items():
+            if name in self.data and id(self.data[name]) == identity:
+                del self.data[name]
+        self._own = {}
+        arrays = ArrayNames(dict_name, () if lazy else self.data)
+        eager, later = build(
+            values,
+            arrays,
+            env=self.env,
+            threshold=threshold,
+            data_format=data_format,
+            prefix=self.gname_prefix,
+            lazy=lazy,
+        )
+        return arrays, eager, later
+
+    # ------------------------------------------------------------------ arrays by themselves
+
+    def save_data(
+        self,
+        datafile: str | os.PathLike[str] | None = None,
+        data_format: str | None = None,
+        filename: str | None = None,
+    ) -> tuple[str | None, list[str]]:
+        """Save the arrays that the text of `str` refers to.
+
+        Parameters
+        ----------
+        datafile
+            The folder (``npy``) or file. Its extension is added if it has none.
+        data_format
+            As `Archive` takes it; None for that of the archive.
+        filename
+            Another name of `datafile`.
+
+        Returns
+        -------
+        tuple
+            Source that loads the arrays into the dict of `data_name` (None without a file), and the paths of
+            the files written.
+
+        Raises
+        ------
+        StoreUnavailableError, StoreFullError
+            If they cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from holdall import Archive
+        >>> archive = Archive(array_threshold=5)
+        >>> archive.insert(x=np.arange(10))
+        >>> text = str(archive)
+        >>> loader, files = archive.save_data(datafile=tempfile.mkdtemp() + "/arrays")
+        >>> files
+        ['.../arrays/array_0.npy']
+        >>> values = {}
+        >>> exec(loader + text, values)
+        >>> values
+        {'x': array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])}
+        """
+        target = filename if datafile is None else datafile
+        kind = self.data_format if data_format is None else _checked_format(data_format)
+        if not self.data:
+            self._text(scoped=False)
+        if not self.data:
+            return None, []
+        if target is None:
+            warnings.warn(
+                f"Data arrays {sorted(self.data)} exist but no datafile specified. "
+                f"Save data manually and populate in {self.data_name} dict.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None, []
+        path = os.path.abspath(target)
+        if kind != "npy" and not path.endswith((".npz", ".hd5", ".hf5", ".hdf5")):
+            path += EXTENSIONS[kind]
+        with translated(path), backup(path, keep=self.backup_data):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            files = write_arrays(path, self.data, kind)
+        return _loader(self.data_name, path, list(self.data), kind), files
+
+    # ------------------------------------------------------------------ modules
+
+    def save(
+        self,
+        dirname: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        package: bool = True,
+        arrays_name: str | None = None,
+        data_format: str | None = None,
+        force: bool = False,
+        clear_on_reload: bool = True,
+        mmap: bool | None = None,
+    ) -> str:
+        """Save the archive as a package or module that can be imported without holdall.
+
+        Large arrays lie beside the source and are loaded when their names are first asked for. All that is
+        written is tried before, and put in place at once: who imports sees the old archive or the new one.
+
+        Parameters
+        ----------
+        dirname
+            The folder for the package or module. It is made if it is not there.
+        name
+            The name to import; in `single_item_mode`, the name of the item if it is None.
+        package
+            Whether to make a package ``name/__init__.py``, with arrays in ``name/_arrays``, or a module
+            ``name.py``, with arrays in ``name_arrays``.
+        arrays_name
+            What the arrays' folder or file is called, in place of `data_name`.
+        data_format, mmap
+            As `Archive` takes them; None for those of the archive.
+        force
+            Whether to replace what is there, and to accept the name of a module of the standard library.
+        clear_on_reload
+            Whether ``importlib.reload`` forgets names that are no longer in the archive.
+
+        Returns
+        -------
+        str
+            The path of the file of source.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no name or a bad one, or something is there already.
+        SerializationError
+            If an object cannot be archived; the message says where it is. Nothing is written then.
+        StoreUnavailableError, StoreFullError
+            If it cannot be written. What was there before is untouched.
+
+        Examples
+        --------
+        >>> import sys, tempfile
+        >>> from holdall import Archive
+        >>> folder = tempfile.mkdtemp()
+        >>> archive = Archive()
+        >>> archive.insert(model={"alpha": 0.5})
+        >>> archive.save(folder, name="run_7")
+        '.../run_7/__init__.py'
+        >>> sys.path.append(folder)
+        >>> import run_7
+        >>> run_7.model
+        {'alpha': 0.5}
+        >>> sys.path.remove(folder)
+        """
+        directory = os.fspath(dirname)
+        kind = self.data_format if data_format is None else _checked_format(data_format)
+        mapped = self.mmap if mmap is None else mmap
+        if mapped and kind == "npz":
+            raise InvalidArgumentError(
+                "arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'"
+            )
+        dict_name = self.data_name if arrays_name is None else _checked_prefix(arrays_name)
+        name = self._module_name(name, force=force)
+        place = Place.of(directory, name, dict_name, package=package)
+        check_target(place, directory, package=package, force=force)
+        arrays, eager, later = self._build(
+            self._values,
+            self._threshold(DEFAULT_THRESHOLD),
+            kind,
+            dict_name=dict_name,
+            lazy=not self.single_item_mode,
+        )
+
+        def source(path: str) -> str:
+            return module_text(
+                eager,
+                later,
+                names=self._values,
+                scoped=self.scoped,
+                arrays_name=dict_name,
+                arrays=f"_Arrays({path!r}, {bool(mapped)})" if arrays.data else "",
+                data_format=kind,
+                single=next(iter(self._values)) if self.single_item_mode else None,
+                forget=clear_on_reload and not self.single_item_mode,
+            )
+
+        if package and os.path.lexists(place.folder) and not os.path.isdir(place.folder):
+            with translated(place.folder), backup(place.folder):
+                publish(place, source, arrays.data, kind)
+        else:
+            publish(place, source, arrays.data, kind, keep_backup=self.backup_data)
+        return place.path
+
+    def _module_name(self, name: str | None, *, force: bool) -> str:
+        """Return the name to import, or raise."""
+        if name is None:
+            if not self.single_item_mode:
+                raise InvalidArgumentError("Must provide name unless single_item_mode=True")
+            if not self._values:
+                raise InvalidArgumentError("the archive is empty: insert the single item first")
+            name = next(iter(self._values))
+        if self.single_item_mode:
+            if len(self._values) != 1:
+                raise InvalidArgumentError("a single_item_mode=True archive is saved with one item in it")
+            if next(iter(self._values.values())) is None:
+                raise InvalidArgumentError(
+                    "None cannot take the place of a module: it stands for a module that must not be imported"
+                )
+        check_name(name, [name])
+        if name in sys.stdlib_module_names and not force:
+            raise InvalidArgumentError(
+                f"{name!r} is a module of the standard library, which the archive would hide: "
+                "choose another name, or pass force=True"
+            )
+        return name
+
+
+def _checked_format(data_format: str) -> str:
+    if data_format not in EXTENSIONS:
+        raise InvalidArgumentError(f"Expected data_format in ['hdf5', 'npz', 'npy'], got {data_format!r}")
+    return data_format
+
+
+def _checked_prefix(name: str) -> str:
+    if not str(name).isidentifier():
+        raise InvalidArgumentError(f"{name!r} is no identifier")
+    return name
+
+
+def _loader(dict_name: str, path: str, names: list[str], kind: str) -> str:
+    """Return source that loads saved arrays into a dict."""
+    if kind == "npy":
+        lines = [f"    {name!r}: _load({os.path.join(path, name + '.npy')!r}),\n" for name in names]
+        return f"from numpy import load as _load\n{dict_name} = {{\n{''.join(lines)}}}\ndel _load\n"
+    if kind == "npz":
+        return f"from numpy import load as _load\n{dict_name} = dict(_load({path!r}))\ndel _load\n"
+    return (
+        f"from h5py import File as _File\nwith _File({path!r}, 'r', locking=False) as _file:\n"
+        f"    {dict_name} = {{_name: _data[()] for _name, _data in _file.items()}}\ndel _File, _file\n"
+    )

@@ -1,0 +1,134 @@
+"""Dtypes and scalars of numpy."""
+
+from typing import Any
+
+import numpy as np
+
+from holdall.archive.graph import Graph, Node
+from holdall.archive.values import as_call
+
+__all__ = [
+    "as_helper",
+    "describe_dtype",
+    "describe_raw_scalar",
+    "describe_scalar",
+    "dtype_name",
+    "dtype_slot",
+    "without_padding",
+]
+
+
+def as_helper(graph: Graph, node: Node, helper: str, *arguments: Any) -> None:
+    """Describe a node as the call of a helper; arguments may be nodes."""
+    graph.keep(arguments)
+    node.kind, node.extra = "call", helper
+    node.slots = [value if type(value) is Node else graph.slot(value, node, ("", "")) for value in arguments]
+
+
+def dtype_name(dtype: Any) -> str:
+    """Return the text that makes a simple dtype; the same on all machines."""
+    text = dtype.name if dtype.isnative and dtype.kind in "biufc" else dtype.str
+    return str(text if np.dtype(text) == dtype else dtype.str)
+
+
+def dtype_slot(graph: Graph, node: Node, dtype: Any) -> Any:
+    """Return what to hand over where numpy takes a dtype."""
+    simple = dtype.kind in "biufcSUmM" and dtype.type.__module__ == "numpy" and not dtype.metadata
+    return dtype_name(dtype) if simple else graph.slot(dtype, node, ("attribute", "dtype"))
+
+
+def describe_dtype(graph: Graph, node: Node) -> None:
+    """Describe a dtype."""
+    dtype = node.obj
+    keywords = {"metadata": dict(dtype.metadata)} if dtype.metadata else {}
+    if dtype.kind == "T":
+        return _string_dtype(graph, node)
+    if dtype.names is not None:
+        spec: dict[str, Any] = {"names": list(dtype.names)}
+        fields = [dtype.fields[name] for name in dtype.names]
+        spec["formats"] = [
+            field[0] if field[0].names or field[0].subdtype else _spec(field[0]) for field in fields
+        ]
+        spec["offsets"] = [field[1] for field in fields]
+        if any(len(field) > 2 for field in fields):
+            spec["titles"] = [field[2] if len(field) > 2 else None for field in fields]
+        spec["itemsize"] = dtype.itemsize
+        if dtype.isalignedstruct:
+            spec["aligned"] = True
+        return as_call(
+            graph,
+            node,
+            np.dtype,
+            (np.record, _made(spec)) if dtype.type is np.record else spec,
+            **keywords,
+        )
+    if dtype.subdtype is not None:
+        return as_call(graph, node, np.dtype, (_spec(dtype.subdtype[0]), dtype.shape), **keywords)
+    return as_call(graph, node, np.dtype, _spec(dtype, bare=True), **keywords)
+
+
+def _made(spec: Any) -> Any:
+    return np.dtype(spec)
+
+
+def _spec(dtype: Any, *, bare: bool = False) -> Any:
+    """Return what a dtype without fields is made of, text or the class of its scalars; `bare` of metadata."""
+    if (dtype.metadata and not bare) or dtype.names or dtype.subdtype or dtype.kind == "T":
+        return dtype
+    if dtype.type.__module__ != "numpy":
+        return dtype.type
+    return dtype_name(dtype)
+
+
+def _string_dtype(graph: Graph, node: Node) -> None:
+    dtype = node.obj
+    keywords = {} if dtype.coerce else {"coerce": False}
+    if hasattr(dtype, "na_object"):
+        keywords["na_object"] = dtype.na_object
+    as_call(graph, node, type(dtype), **keywords)
+
+
+def describe_scalar(graph: Graph, node: Node) -> None:
+    """Describe a scalar of numpy."""
+    scalar, cls = node.obj, type(node.obj)
+    kind = scalar.dtype.kind
+    if kind in "biufc" and not isinstance(scalar, np.longdouble | np.clongdouble):
+        as_call(graph, node, cls, scalar.item())
+    elif kind in "mM":
+        unit, count = np.datetime_data(scalar.dtype)
+        text = unit if count == 1 else f"{count}{unit}"
+        value = str(scalar) if kind == "M" or np.isnat(scalar) else int(scalar.astype(np.int64))
+        as_call(graph, node, cls, value, *([] if unit == "generic" else [text]))
+    elif kind in "SU":
+        as_call(graph, node, cls, scalar.item())
+    else:
+        describe_raw_scalar(graph, node)
+
+
+def describe_raw_scalar(graph: Graph, node: Node) -> None:
+    """Describe a scalar by its bytes."""
+    array = np.array(node.obj)
+    if array.dtype.hasobject:
+        raise graph.refuse(node, "a structure with Python objects in it cannot be archived")
+    as_helper(
+        graph,
+        node,
+        "_scalar",
+        without_padding(array).tobytes(),
+        graph.slot(array.dtype, node, ("attribute", "dtype")),
+    )
+
+
+def without_padding(array: Any) -> Any:
+    """Return an array whose padding holds zeros, in place of what was in memory."""
+    dtype = array.dtype
+    if dtype.char in "gG" and np.finfo(dtype).nmant == 63 and array.size:  # 80 bits in 12 or 16 bytes
+        clean = array.copy(order="K")
+        clean.reshape(-1, order="A").view(np.uint8).reshape(-1, np.dtype("g").itemsize)[:, 10:] = 0
+        return clean
+    if dtype.names is not None:
+        clean = np.zeros_like(array, subok=False)
+        for name in dtype.names:
+            clean[name] = without_padding(array[name])
+        return clean
+    return array

@@ -1,0 +1,73 @@
+"""Names: those that users may give, and those that the text needs for itself."""
+
+import keyword
+import unicodedata
+from typing import Any
+
+from holdall.archive import prelude
+from holdall.errors import InvalidArgumentError
+
+__all__ = ["Names", "check_name"]
+
+# What a module has, or does, by such a name.
+_SPECIAL = frozenset({"__debug__", "__class__"})
+
+
+def check_name(name: Any, allowed: Any = ()) -> None:
+    """Raise `InvalidArgumentError` if a value cannot have a name."""
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"names are str, got {type(name).__name__}: {name!r}")
+    if not name.isidentifier():
+        raise InvalidArgumentError(f"{name!r} is no identifier, so nothing could be imported by that name")
+    if keyword.iskeyword(name):
+        raise InvalidArgumentError(f"{name!r} is a keyword of Python, so nothing can have that name")
+    normal = unicodedata.normalize("NFKC", name)
+    if normal != name:
+        raise InvalidArgumentError(f"Python reads the name {name!r} as {normal!r}: insert it as {normal!r}")
+    if name in prelude.RESERVED or name in _SPECIAL or (name.startswith("__") and name.endswith("__")):
+        raise InvalidArgumentError(
+            f"{name!r} has a meaning of its own in the text of archives, or for Python"
+        )
+    if name.startswith("_") and name not in allowed:
+        raise InvalidArgumentError(
+            f"{name!r} starts with an underscore, as names that the text needs do: add it to allowed_names"
+        )
+
+
+class Names:
+    """The names of one text: no two things share one.
+
+    Parameters
+    ----------
+    taken
+        The names of users.
+    prefix
+        What generated names start with.
+    """
+
+    def __init__(self, taken: Any, prefix: str = "_g") -> None:
+        self._taken = set(taken) | prelude.RESERVED
+        self._prefix = prefix
+        self._next = 0
+
+    def generate(self, prefix: str | None = None) -> str:
+        """Return a name that nothing has: ``_g0``, ``_g1``, ..."""
+        while True:
+            name = f"{prefix or self._prefix}{self._next}"
+            self._next += 1
+            if name not in self._taken:
+                self._taken.add(name)
+                return name
+
+    def claim(self, wanted: str) -> str:
+        """Return a name as close as possible to the one wanted."""
+        name, number = wanted, 0
+        while name in self._taken or keyword.iskeyword(name) or name in _SPECIAL:
+            name = f"_{wanted}" if not number else f"_{wanted}_{number}"
+            number += 1
+        self._taken.add(name)
+        return name
+
+    def is_free(self, name: str) -> bool:
+        """Tell whether a name has not been given."""
+        return name not in self._taken

@@ -1,0 +1,361 @@
+"""Modules, packages and their arrays on disk: written beside what is there, then put in its place at once.
+
+Whoever imports sees the old archive or the new one, never a half. The arrays of an archive are never
+written again: a new archive has new files, so that those who mapped the old ones keep their values; the
+files of the archive before the last are removed.
+"""
+
+import contextlib
+import errno
+import importlib
+import importlib.util
+import os
+import re
+import shutil
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from holdall.errors import InvalidArgumentError, StoreFullError, StoreUnavailableError
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # a system without it has one writer at a time
+    fcntl = None
+
+__all__ = ["EXTENSIONS", "Place", "backup", "locked", "publish", "replace_text", "translated", "write_arrays"]
+
+#: Format -> what the name of the arrays ends with; npy has a folder of files.
+EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Place(NamedTuple):
+    """Where an archive is to lie.
+
+    Attributes
+    ----------
+    folder
+        The folder of its files: that of the package, or the one that holds the module.
+    source
+        The name of its file of source in the folder.
+    arrays
+        The name of its arrays in the folder, without extension.
+    root
+        The folder that is locked by writers: the one that holds the package or module.
+    """
+
+    folder: str
+    source: str
+    arrays: str
+    root: str
+
+    @property
+    def path(self) -> str:
+        """The file of source."""
+        return os.path.join(self.folder, self.source)
+
+    @classmethod
+    def of(cls, directory: str, name: str, arrays_name: str, *, package: bool) -> "Place":
+        """Return the place of a package or module."""
+        if package:
+            return cls(os.path.join(directory, name), "__init__.py", arrays_name, directory)
+        return cls(directory, f"{name}.py", f"{name}{arrays_name}", directory)
+
+
+@contextlib.contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Raise errors of the system as errors of holdall."""
+    try:
+        yield
+    except (StoreFullError, StoreUnavailableError):
+        raise
+    except OSError as error:
+        cls = StoreFullError if error.errno in _FULL else StoreUnavailableError
+        raise cls(
+            error.errno or 0,
+            f"the archive cannot be written, what was there stays: {error.strerror or error}",
+            path,
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Exclude other writers in a folder; the lock dies with its process."""
+    if fcntl is None:
+        yield
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def publish(
+    place: Place, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool = False
+) -> None:
+    """Write an archive and put it in place at once.
+
+    Parameters
+    ----------
+    place
+        Where.
+    source
+        Function of the name of the arrays' file or folder that gives the text.
+    arrays
+        Name -> array.
+    data_format
+        ``npy``, ``npz`` or ``hdf5``.
+    keep_backup
+        Whether what is replaced is kept, as files whose names end in ``.bak``.
+
+    Raises
+    ------
+    StoreUnavailableError, StoreFullError
+        If it cannot be written. What was there before is untouched.
+    """
+    with translated(place.path):
+        os.makedirs(place.root, exist_ok=True)
+        with locked(place.root):
+            _sweep(place)
+            if not os.path.isdir(place.folder):
+                _publish_new(place, source, arrays, data_format)
+            else:
+                _publish_over(place, source, arrays, data_format, keep_backup=keep_backup)
+    importlib.invalidate_caches()
+
+
+def _publish_new(place: Place, source: Any, arrays: Mapping[str, Any], data_format: str) -> None:
+    """Make the folder of a package under another name, and rename it."""
+    unfinished = os.path.join(
+        place.root, f".{os.path.basename(place.folder)}.{os.urandom(4).hex()}.unfinished"
+    )
+    os.mkdir(unfinished)
+    try:
+        name = place.arrays + EXTENSIONS[data_format]
+        write_arrays(os.path.join(unfinished, name), arrays, data_format)
+        replace_text(os.path.join(unfinished, place.source), source(name), after=place.path)
+        os.rename(unfinished, place.folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _publish_over(
+    place: Place, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool
+) -> None:
+    """Write arrays under a new name, then replace the source; what nobody needs any more is removed."""
+    old = _arrays_of(place)
+    name = _unused(place, EXTENSIONS[data_format])
+    path = os.path.join(place.folder, name)
+    try:
+        write_arrays(path, arrays, data_format)
+        if keep_backup:
+            _back_up(place, old, name if arrays else None)
+        replace_text(place.path, source(name))
+    except BaseException:
+        _remove(path)
+        raise
+    for other in _generations(place):
+        if other not in {name, old}:
+            _remove(os.path.join(place.folder, other))
+
+
+def _generations(place: Place) -> list[str]:
+    """Return the names of all arrays of an archive, old and new."""
+    pattern = re.compile(re.escape(place.arrays) + r"(_\d+)?(\.npz|\.hd5)?")
+    return [name for name in os.listdir(place.folder) if pattern.fullmatch(name)]
+
+
+def _unused(place: Place, extension: str) -> str:
+    """Return a name for arrays that nothing has."""
+    taken = {name.partition(".")[0] for name in _generations(place)}
+    name, number = place.arrays, 0
+    while name in taken:
+        number += 1
+        name = f"{place.arrays}_{number}"
+    return name + extension
+
+
+def _arrays_of(place: Place) -> str | None:
+    """Return the name of the arrays that the archive in place refers to."""
+    try:
+        with open(place.path, encoding="utf-8", errors="replace") as file:
+            found = re.search(r"= _Arrays\(\s*'([^'\n]*)'", file.read())
+    except OSError:
+        return None
+    return found[1] if found else None
+
+
+def _remove(path: str) -> None:
+    """Remove a file or folder, if it is there."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _sweep(place: Place) -> None:
+    """Remove what killed writers left: whoever wrote it held the lock that we hold now."""
+    ours = re.compile(rf"\.{re.escape(os.path.basename(place.folder))}\.[0-9a-f]{{8}}\.unfinished")
+    for name in os.listdir(place.root):
+        if ours.fullmatch(name):
+            _remove(os.path.join(place.root, name))
+    if os.path.isdir(place.folder):
+        beside = re.compile(rf"\.{re.escape(place.source)}\.[0-9a-f]{{8}}\.unfinished")
+        for name in os.listdir(place.folder):
+            if beside.fullmatch(name):
+                _remove(os.path.join(place.folder, name))
+
+
+def write_arrays(path: str, arrays: Mapping[str, Any], data_format: str) -> list[str]:
+    """Write arrays into new files; return their paths.
+
+    Parameters
+    ----------
+    path
+        The folder (npy) or file (npz, hdf5), with its extension. It must not be there.
+    arrays
+        Name -> array, of dtypes that the format keeps.
+    data_format
+        ``npy``, ``npz`` or ``hdf5``.
+    """
+    if not arrays:
+        return []
+    import numpy as np  # noqa: PLC0415  (there are arrays)
+
+    if data_format == "npy":
+        os.mkdir(path)
+        for name, array in arrays.items():
+            with open(os.path.join(path, f"{name}.npy"), "xb") as file:
+                np.save(file, array, allow_pickle=False)
+        return [os.path.join(path, f"{name}.npy") for name in arrays]
+    if data_format == "npz":
+        with open(path, "xb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    else:
+        import h5py  # noqa: PLC0415  (only here)
+
+        with h5py.File(path, "x", libver=("earliest", "v110"), locking=False) as file:
+            for name, array in arrays.items():
+                file.create_dataset(name, data=array)
+    return [path]
+
+
+def replace_text(path: str, text: str, after: str | None = None) -> None:
+    """Replace a file of source at once, with a time that no byte code of an older one has.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        What it is to contain.
+    after
+        The path that it will have, if another.
+    """
+    unfinished = os.path.join(
+        os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(4).hex()}.unfinished"
+    )
+    try:
+        with open(unfinished, "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(unfinished, os.stat(path).st_mode & 0o7777)
+        stamp = max(time.time_ns(), (_last_second(after or path) + 1) * 10**9)
+        os.utime(unfinished, ns=(stamp, stamp))
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
+
+
+def _last_second(path: str) -> int:
+    """Return the last second that byte code may take for the time of a file of source."""
+    seconds = [-1]
+    with contextlib.suppress(OSError):
+        seconds.append(int(os.stat(path).st_mtime))
+    for level in ("", 1, 2):
+        with contextlib.suppress(OSError, NotImplementedError, struct.error):
+            with open(importlib.util.cache_from_source(path, optimization=level), "rb") as file:
+                flags, second = struct.unpack("<II", file.read(12)[4:])
+                if flags == 0:
+                    seconds.append(second)
+    return max(seconds)
+
+
+@contextlib.contextmanager
+def backup(path: str, *, keep: bool = True) -> Iterator[str | None]:
+    """Move a file or folder out of the way, to ``path.bak`` or ``path_1.bak`` and so on.
+
+    Parameters
+    ----------
+    path
+        What is to be replaced. If it is not there, nothing happens.
+    keep
+        Whether it is kept when the context is left without an error; it is always kept after one.
+
+    Yields
+    ------
+    str or None
+        Its new name.
+
+    Examples
+    --------
+    >>> from holdall.archive.publish import backup
+    >>> with backup("no such file") as name:
+    ...     print(name)
+    None
+    """
+    if not os.path.lexists(path):
+        yield None
+        return
+    name = _backup_name(path)
+    os.rename(path, name)
+    yield name
+    if not keep:
+        _remove(name)
+
+
+def _backup_name(path: str) -> str:
+    name, number = f"{path}.bak", 0
+    while os.path.lexists(name):
+        number += 1
+        name = f"{path}_{number}.bak"
+    return name
+
+
+def _back_up(place: Place, old: str | None, new: str | None) -> None:
+    """Keep what is about to be replaced under names that end in ``.bak``."""
+    if os.path.exists(place.path):
+        shutil.copy2(place.path, _backup_name(place.path))
+    if old is None:
+        return
+    path = os.path.join(place.folder, old)
+    if os.path.isfile(path):
+        shutil.copy2(path, _backup_name(path))
+    elif os.path.isdir(path) and new is not None:
+        for name in os.listdir(path):
+            shutil.copy2(os.path.join(path, name), _backup_name(os.path.join(place.folder, new, name)))
+
+
+def check_target(place: Place, directory: str, *, package: bool, force: bool) -> None:
+    """Raise `InvalidArgumentError` if something is in the way of an archive."""
+    if os.path.exists(directory) and not os.path.isdir(directory):
+        raise InvalidArgumentError(f"File dirname={directory} exists and is not a directory.")
+    if force:
+        return
+    if package and os.path.exists(place.folder) and not os.path.isdir(place.folder):
+        raise InvalidArgumentError(f"File dirname/name={place.folder} exists and is not a directory.")
+    arrays = [os.path.join(place.folder, place.arrays + end) for end in EXTENSIONS.values()]
+    if any(os.path.lexists(path) for path in (place.path, *arrays)):
+        raise InvalidArgumentError(f"File {place.path} exists and force=False.")

@@ -1,0 +1,335 @@
+"""`ArchiveStore`: any store as a package of Python modules, one per item."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from holdall.abc import Capability, Persister
+from holdall.archive._info import LOG_NAME, InfoLog
+from holdall.archive._items import Items, encode_info
+from holdall.archive._lock import locked, sweep
+from holdall.archive._package import is_data_set, make_package
+from holdall.archive.naming import check_name
+from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.errors import (
+    InvalidArgumentError,
+    MismatchError,
+    ReadOnlyError,
+    StoreNotFoundError,
+)
+from holdall.keys import AnyKeys
+from holdall.store import Store
+
+__all__ = ["ArchivePersister", "ArchiveStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Names of modules that are made for ids that are no names start with this.
+_PREFIX = "key_"
+_MADE = re.compile(r"key_(?:[A-Za-z0-9]|_[0-9a-f]+_)*")
+_PART = re.compile(r"_([0-9a-f]+)_")
+_OTHERS = re.compile(r"[^A-Za-z0-9]")
+_MAX_NAME = 120
+
+
+def module_name(id: str) -> str:
+    """Return the name of the module of an id: the id itself, if it is a name.
+
+    Examples
+    --------
+    >>> module_name("weights"), module_name("runs/7"), module_name("class")
+    ('weights', 'key_runs_2f_7', 'key_class')
+    """
+    if len(id) <= _MAX_NAME and not id.startswith(_PREFIX):
+        try:
+            check_name(id)
+        except InvalidArgumentError:
+            pass
+        else:
+            return id
+    name = _PREFIX + _OTHERS.sub(lambda found: f"_{ord(found[0]):x}_", id)
+    if len(name) > _MAX_NAME:
+        return f"{_PREFIX}_{blake2b(id.encode('utf-8', 'surrogatepass'), digest_size=20).hexdigest()}"
+    return name
+
+
+def id_of(name: str, info: Any) -> str:
+    """Return the id of a module, given its metadata: these have the ids that are too long for a name."""
+    if not name.startswith(_PREFIX):
+        return name
+    if not _MADE.fullmatch(name):
+        return info["key"] if isinstance(info, dict) and isinstance(info.get("key"), str) else name
+    return _PART.sub(lambda found: chr(int(found[1], 16)), name[len(_PREFIX) :])
+
+
+class ArchivePersister(Persister):
+    """A place for any objects: the package of a `DataSet`, with a module per id.
+
+    Parameters
+    ----------
+    path
+        The folder of the package; its name is an identifier.
+    array_threshold, data_format, mmap, scoped
+        As for `DataSet`.
+    read_only
+        Whether to refuse writes; the package must exist then.
+    timeout
+        Seconds to wait for another writer.
+    trust
+        Whether to read items that others than you and root could have written.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is nothing to read.
+    MismatchError
+        If the folder is something else.
+
+    Notes
+    -----
+    Threads and processes: compare-and-swap is linearizable on the machine, by a lock of the operating system
+    that ends with its process; reading waits for nobody. After a crash of a process: each item whole, old or
+    new. Cost: a read executes a module; a write emits, checks and replaces one, and appends a line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> place = ArchivePersister(os.path.join(tempfile.mkdtemp(), "kept"))
+    >>> place["runs/7"] = {"alpha": 0.5}
+    >>> sorted(os.listdir(place.path))
+    ['__init__.py', '_info.jsonl', '_locked', '_this_dir_is_a_DataSet', 'key_runs_2f_7.py']
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        array_threshold: float = 1000,
+        data_format: str = "npy",
+        mmap: bool = False,
+        scoped: bool = True,
+        read_only: bool = False,
+        timeout: float = 60,
+        trust: bool = False,
+    ) -> None:
+        self.path = os.path.abspath(os.fspath(path))
+        name = os.path.basename(self.path)
+        check_name(name, allowed={name})
+        if data_format not in ("npy", "npz", "hdf5"):
+            raise InvalidArgumentError(f"data_format is 'npy', 'npz' or 'hdf5', got {data_format!r}")
+        if mmap and data_format == "npz":
+            raise InvalidArgumentError("arrays in an npz file cannot be mapped: use 'npy' or 'hdf5'")
+        self.read_only = bool(read_only)
+        self.timeout = timeout
+        self._make()
+        self._items = Items(
+            self.path, array_threshold=array_threshold, data_format=data_format, scoped=scoped, mmap=mmap,
+            backup=False, trust=trust,
+        )  # fmt: skip
+        self._log = InfoLog(os.path.join(self.path, LOG_NAME), encode_info, self._items.decode_info)
+        if not read_only:
+            sweep(self.path)
+        reads = {Capability.PERSISTENT, Capability.MTIME, Capability.CHEAP_STAT}
+        writes = {Capability.WRITABLE, Capability.CAS_THREADS, Capability.CAS_HOST}
+        self.capabilities = frozenset(reads if read_only else reads | writes)
+
+    def _make(self) -> None:
+        """Make sure that there is a package."""
+        if is_data_set(self.path):
+            return
+        if os.path.isdir(self.path) and os.listdir(self.path):
+            raise MismatchError(f"{self.path!r} is a folder of something else, and no package of holdall")
+        if self.read_only:
+            raise StoreNotFoundError(2, "there is no package of holdall", self.path)
+        make_package(self.path)
+        if not is_data_set(self.path):
+            raise MismatchError(f"{self.path!r} became a folder of something else meanwhile")
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return self.path
+
+    # -- reading
+
+    def _names(self) -> InfoLog:
+        with self.lock:
+            self._log.refresh()
+            return self._log
+
+    def _name(self, id: Any) -> str:
+        """Return the name of the module of an id, or raise `KeyError`."""
+        if not isinstance(id, str):
+            raise KeyError(id)
+        name = module_name(id)
+        if name not in self._names():
+            raise KeyError(id)
+        return name
+
+    def __getitem__(self, id: str) -> Any:
+        return self.read(id)[0]
+
+    def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
+        try:
+            value, stat = self._items.read(self._name(id))
+        except KeyError:
+            raise KeyError(id) from None
+        return value, _stat(stat)
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        try:
+            return _stat(os.stat(self._items.path(self._name(id))))
+        except (FileNotFoundError, KeyError):
+            raise KeyError(id) from None
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            return self._items.exists(self._name(id))
+        except KeyError:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        with self.lock:
+            log = self._names()
+            ids = [(name, id_of(name, log[name] if name.startswith(_PREFIX) else None)) for name in log]
+        return iter([id for name, id in ids if self._items.exists(name)])
+
+    # -- writing
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self.read_only:
+            raise ReadOnlyError(f"{self.path} was opened for reading")
+        with self.lock, locked(self.path, self.timeout):
+            self._log.refresh()
+            yield
+
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self.write(id, data)
+
+    __setitem__ = put
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        name = module_name(id)
+        with self._writing():
+            self.require(id, expected)
+            encoded = None if name in self._log else self._log.encoded(_info(name, id))
+            self._items.store(name, data, *self._log.deleted)
+            if encoded is not None:
+                self._log.append(name, encoded)
+            return self.stat(id)
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        with self._writing():
+            self.require(id, expected)
+            if id not in self:
+                raise KeyError(id)
+            name = module_name(id)
+            self._log.delete(name, self._items.time(name), self._items.n_arrays(name))
+            self._items.delete(name)
+
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+
+def _info(name: str, id: str) -> Any:
+    """Return the metadata of an id that its module's name does not tell."""
+    return None if id_of(name, None) == id else {"key": id}
+
+
+def _stat(found: os.stat_result) -> Stat:
+    return Stat(f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}", found.st_mtime, found.st_size)
+
+
+class ArchiveStore(Store[K, V]):
+    """A store that is a Python package: each item a module that can be imported, with holdall or without.
+
+    ``store.copy_to(ArchiveStore("kept"))`` makes a package of any store. It is that of a `DataSet`, too.
+
+    Parameters
+    ----------
+    path
+        The folder of the package; its name is an identifier. Parents are made.
+    keys
+        How keys are named; None for text and other keys, as `AnyKeys` names them.
+    array_threshold
+        Arrays of more items than this lie in files of their own.
+    data_format
+        The format of these: ``"npy"``, ``"npz"`` or ``"hdf5"``.
+    mmap
+        Whether arrays that are written are mapped into memory when they are read. Not for ``npz``.
+    scoped
+        Whether items are made in functions, as by `Archive`.
+    read_only
+        Whether to refuse writes; the package must exist then.
+    timeout
+        Seconds to wait for another writer.
+    trust
+        Whether to read items that others than you and root could have written. They are Python, and are run.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    StoreNotFoundError
+        If there is nothing to read.
+    MismatchError
+        If the folder is something else.
+    InvalidArgumentError
+        If an option is not one of those above.
+
+    Notes
+    -----
+    Values are what `Archive` takes: they come back equal, each time as a new object. The module of a key
+    that is a name has that name; others are spelled out, as ``key_runs_2f_7`` for ``"runs/7"``. Keys that
+    differ in upper and lower case alone need a file system that tells them apart. A value that is None
+    cannot take the place of its module.
+
+    Threads and processes: any number may read and write; conditional operations are linearizable on the
+    machine. After a crash: each item whole, old or new. Cost: a read executes a module.
+
+    Examples
+    --------
+    >>> import sys, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> results = Store({"alpha": 0.5, "runs/7": [1, 2]})
+    >>> results.copy_to(ArchiveStore(os.path.join(folder, "results_2020")))
+    2
+    >>> sys.path.append(folder)
+    >>> import results_2020.alpha, results_2020.key_runs_2f_7
+    >>> results_2020.alpha, results_2020.key_runs_2f_7
+    (0.5, [1, 2])
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keys: Any = None,
+        array_threshold: float = 1000,
+        data_format: str = "npy",
+        mmap: bool = False,
+        scoped: bool = True,
+        read_only: bool = False,
+        timeout: float = 60,
+        trust: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        options = {
+            "array_threshold": array_threshold, "data_format": data_format, "mmap": mmap, "scoped": scoped,
+            "read_only": read_only, "timeout": timeout, "trust": trust,
+        }  # fmt: skip
+        super().__init__(
+            ArchivePersister(path, **options),  # type: ignore[arg-type]
+            keys=AnyKeys() if keys is None else keys,
+            value_type=value_type,
+            append_only=append_only,
+        )
+        del self._params["persister"]
+        self._params |= {"path": os.fspath(path), **options, "keys": keys}

@@ -1,0 +1,32 @@
+"""Run in a fresh interpreter: imports archives, and prints what differs from the values they were made of."""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+
+
+def main():
+    tests, folder, table, *blocked = sys.argv[1:]
+    sys.path[:0] = [folder, tests]
+    for name in blocked:
+        sys.modules[name] = None
+    from archive import cases, compare
+
+    differences = {}
+    names = sorted(name.partition(".")[0] for name in os.listdir(folder) if name.startswith("case_"))
+    for module in sorted({name for name in names if not name.endswith("_arrays")}):
+        case = module.removeprefix("case_").partition("__")[0]
+        try:
+            value = importlib.import_module(module).value
+            difference = compare.difference(value, getattr(cases, table)[case]())
+        except Exception:
+            difference = traceback.format_exc()
+        if difference:
+            differences[module] = difference
+    sys.stdout.write(json.dumps([len(names), differences]))
+
+
+if __name__ == "__main__":
+    main()
