@@ -101,8 +101,8 @@ class S3Store(Store[K, V]):
     Examples
     --------
     >>> store = S3Store("my-bucket", prefix="runs/7", region="eu-west-1")
-    >>> store.bucket, store.prefix, store.serializer
-    ('my-bucket', 'runs/7/', JsonSerializer())
+    >>> store.bucket, store.prefix, store.object_key("model/loss")
+    ('my-bucket', 'runs/7/', 'runs/7/model/loss.json')
     """
 
     def __init__(

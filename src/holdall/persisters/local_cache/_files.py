@@ -150,8 +150,9 @@ class CacheFiles:
         _unlink(new)
 
     def drop(self, id: str) -> None:
-        """Forget what is kept of an id."""
-        _unlink(self._path(id))
+        """Forget what is kept of an id, and what is just being kept."""
+        with self._lock:
+            _unlink(self._path(id))
 
     def _make_room(self, size: int) -> None:
         """Make room for a file that is there already, at the cost of those unused for longest."""
