@@ -322,6 +322,9 @@ class StoreMapping(StoreMany[K, V]):
         KeyError
             If the store is empty.
         """
-        for item in self.items():
-            return item
+        for key in self:  # and not over the items, of which a place may send many at once
+            try:
+                return key, self[key]
+            except KeyError:
+                continue  # gone meanwhile
         raise KeyError(f"{self._place} is empty")

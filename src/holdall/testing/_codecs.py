@@ -79,7 +79,7 @@ class SerializerContract:
     @_relaxed
     @given(data=st.data(), nonces=st.lists(st.binary(min_size=8, max_size=8), min_size=2, unique=True))
     def test_filler_is_passed_over(self, data: st.DataObject, nonces: list[bytes], tmp_path: Path) -> None:
-        """What filler() puts behind the data changes them and not the value, and another nonce gives another."""
+        """What filler() puts behind the data changes them, not the value; each nonce gives another."""
         serializer = self.serializer()
         fillers = [filler for nonce in nonces if (filler := serializer.filler(nonce)) is not None]
         if not fillers:

@@ -126,7 +126,9 @@ class Requests:
         client = self.source()
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (there is a client of it)
 
-        options = self._options.get(operation) or self._options_of(client, operation)
+        options = self._options.get(operation)
+        if options is None:
+            options = self._options_of(client, operation)
         if "Metadata" in parameters:
             parameters["Metadata"] = {**options.get("Metadata", {}), **parameters["Metadata"]}
         try:
