@@ -61,9 +61,10 @@ def page(keys=(), following=None, truncated=None):
         [page(["p/a.json"], truncated=True)],
         [page(["p/a.json"], "again"), page(["p/b.json"], "again")],
         [Answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})],
+        [Answer(200, b"<html><p>log in", {"Content-Type": "text/html"})],
         [Answer.xml("<ListBucketResult><Name>bucket</Name></ListBucketResult>")],
     ],
-    ids=["no token", "the same token", "a page of a proxy", "no end"],
+    ids=["no token", "the same token", "a page of a proxy", "half a page", "no end"],
 )
 def test_a_listing_that_ends_too_early_is_not_complete(fake, answers):
     server = fake(*answers)

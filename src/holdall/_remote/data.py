@@ -10,6 +10,7 @@ __all__ = [
     "Pieces",
     "UniqueBytes",
     "UniqueSerializer",
+    "as_given",
     "buffers",
     "is_unique",
     "unique",
@@ -151,6 +152,13 @@ class _UniqueKeyedSerializer(KeyedSerializer[V]):
 
     def __repr__(self) -> str:
         return repr(self.inner)
+
+
+def as_given(serializer: Any) -> Any:
+    """Return the serializer that was given to `unique`."""
+    return (
+        serializer.inner if isinstance(serializer, UniqueSerializer | _UniqueKeyedSerializer) else serializer
+    )
 
 
 def unique(serializer: Serializer[V]) -> Serializer[V]:

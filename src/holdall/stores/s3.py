@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from holdall._remote.data import unique
+from holdall._remote.data import as_given, unique
 from holdall._remote.persister import ObjectPersister
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError
@@ -210,8 +210,7 @@ class S3Store(Store[K, V]):
     @property
     def serializer(self) -> Any:
         """How values are written."""
-        how = super().serializer
-        return getattr(how, "inner", how)
+        return as_given(super().serializer)
 
     def object_key(self, key: K) -> str:
         """Give the key of the object in which the value of a key lies, or would lie.

@@ -125,6 +125,7 @@ class Requests:
         """
         client = self.source()
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (there is a client of it)
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         options = self._options.get(operation)
         if options is None:
@@ -140,6 +141,9 @@ class Requests:
             if isinstance(told, InvalidArgumentError):
                 raise told from error
             raise UnansweredError(told, sent=_sent(error)) from error
+        except ResponseParserError as error:
+            told = unanswered(error, self._what(operation, parameters))
+            raise UnansweredError(told, sent=True) from error
         return answer  # type: ignore[no-any-return]
 
     def send_in_turn(self, operation: str, **parameters: Any) -> dict[str, Any]:
