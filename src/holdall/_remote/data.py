@@ -27,7 +27,7 @@ class UniqueBytes(bytes):
 
 
 def is_unique(data: Any) -> bool:
-    """Tell whether no other write of this store gives equal data, so that etags never come back."""
+    """Return whether no other write of this store gives equal data, so that etags never come back."""
     return type(data) is UniqueBytes or (type(data) is list and bool(data) and type(data[-1]) is UniqueBytes)
 
 

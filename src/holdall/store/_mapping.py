@@ -234,7 +234,7 @@ class StoreMapping(StoreMany[K, V]):
             self._persister.remove_many([id for id in self._persister.ids() if self._codec.owns(id)])
 
     def keys(self) -> KeysView[K]:
-        """Give a live view of the keys."""
+        """Return a live view of the keys."""
         return Keys(self)
 
     def items(self) -> ItemsView[K, V]:

@@ -213,7 +213,7 @@ class S3Store(Store[K, V]):
         return as_given(super().serializer)
 
     def object_key(self, key: K) -> str:
-        """Give the key of the object in which the value of a key lies, or would lie.
+        """Return the key of the object in which the value of a key lies, or would lie.
 
         Parameters
         ----------

@@ -185,7 +185,7 @@ def _digest(text: str, size: int) -> str:
 
 
 def _later(path: str, checked: float) -> bool:
-    """Tell whether somebody keeps what he checked later."""
+    """Return whether somebody keeps what he checked later."""
     try:
         return os.stat(path).st_mtime > checked
     except OSError:

@@ -30,7 +30,7 @@ def require_boto3() -> Any:
 
 
 def is_aws(endpoint_url: str | None) -> bool:
-    """Tell whether an endpoint is one of AWS; None is."""
+    """Return whether an endpoint is one of AWS; None is."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else "amazonaws.com"
     return bool(host) and f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn"))
 

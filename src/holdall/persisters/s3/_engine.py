@@ -384,5 +384,5 @@ def _etag(text: str) -> str:
 
 
 def _digests(client: Any) -> bool:
-    """Tell whether the client wants a checksum with each write."""
+    """Return whether the client wants a checksum with each write."""
     return getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"

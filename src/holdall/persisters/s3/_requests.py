@@ -202,7 +202,7 @@ def _checked(options: Any, name: str) -> dict[str, Any]:
 
 
 def _sent(error: Exception) -> bool:
-    """Tell whether a request may have reached the server."""
+    """Return whether a request may have reached the server."""
     from botocore import exceptions as boto  # noqa: PLC0415
 
     unreached = (

@@ -118,7 +118,7 @@ def upload_parts(
 
 
 def _unsure(error: BaseException) -> bool:
-    """Tell whether an upload that failed may be there nevertheless."""
+    """Return whether an upload that failed may be there nevertheless."""
     if isinstance(error, ServerError):
         return error.told.status >= 500 or error.told.code == "NoSuchUpload"
     return isinstance(error, UnansweredError)
