@@ -5,6 +5,9 @@ import pickle
 import pytest
 
 from holdall import (
+    ETAG_IS_THE_SAME,
+    ITEM_NOT_AVAILABLE,
+    NEVER_RETRIEVE,
     ConflictError,
     InvalidArgumentError,
     S3Store,
@@ -198,7 +201,15 @@ def test_who_may_not_list(faces, plain_bucket):
     for verb in (lambda: "absent" in store, lambda: store["absent"], lambda: store.get("absent")):
         with pytest.raises(StoreUnavailableError, match="s3:ListBucket"):
             verb()
-    store.discard("k")
+    assert store.discard("k") is True
+    assert store.discard("k") in {True, False}
+    options = {
+        "condition": ETAG_IS_THE_SAME,
+        "expected_etag": ITEM_NOT_AVAILABLE,
+        "retrieve_value": NEVER_RETRIEVE,
+    }
+    assert [store.set_item_if("new", value=1, **options)[0] for _ in range(2)] == [True, False]
+    store["new"] = 2
     trusting = store_at(faces["hiding"], plain_bucket.name, denied_is_absent=True)
     assert "absent" not in trusting
     assert trusting.get("absent") is None

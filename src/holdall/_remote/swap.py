@@ -202,7 +202,13 @@ class Swaps:
 
     def _insert_first(self, key: str, data: Any, size: int) -> Stat:
         """Insert, and find out whether the server obeys If-None-Match, by the same write once more."""
-        if (found := self.look(key)) is not None:  # where conditions are ignored it would be overwritten
+        try:
+            found = self.look(key)
+        except StoreUnavailableError as error:
+            if not getattr(error, "denied", False):
+                raise
+            found = None  # who may not list is not told that it is absent; what is there he may see
+        if found is not None:  # where conditions are ignored it would be overwritten
             raise Lost(found.etag)
         token = new_token()
         stat = self._insert(key, data, size, token)
