@@ -178,7 +178,9 @@ class Swaps:
 
     def _insert(self, key: str, data: Any, size: int, token: str) -> Stat:
         certain = True
-        for _ in range(_ATTEMPTS):
+        for attempt in range(2 * _ATTEMPTS):
+            if attempt:  # others insert and delete it meanwhile
+                time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311
             try:
                 etag = self.engine.put(key, data, token, ITEM_NOT_AVAILABLE)
             except RefusedError as refused:
@@ -198,7 +200,10 @@ class Swaps:
             else:
                 self.rings.remember(key, etag, (token,))
                 return Stat(etag, math.nan, size)
-        raise Lost(ITEM_NOT_AVAILABLE)  # it comes and goes
+        raise UnsupportedError(
+            f"{self.engine.location} refuses each time to insert {key!r:.120}, though nothing is there: where "
+            "versions are suspended, some servers take the mark of a deletion for an object; plain writes work",
+        )
 
     def _insert_first(self, key: str, data: Any, size: int) -> Stat:
         """Insert, and find out whether the server obeys If-None-Match, by the same write once more."""
