@@ -26,9 +26,9 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("bucket", kinds(), indirect=True)
 
 
-# Ceph answers 500 to one of two racing writers, and clients send that again. Whether the first sending arrived can be
-# told of data that differ from write to write, which raw data of the contract do not: then the outcome is unknown, as
-# it must be. `test_increments` has these races with values.
+# Ceph answers 500 to one of two racing writers, and clients send that again. Whether the first sending
+# arrived can be told of data that differ from write to write, which raw data of the contract do not: then
+# the outcome is unknown, as it must be. `test_increments` has these races with values.
 RACES_OF_RAW_DATA = {
     "test_no_two_swaps_succeed_from_one_state",
     "test_a_forked_child_shares_the_place",
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Skip what a real server cannot do, where the store says so; `test_increments` checks that it says so."""
+    """Skip what a real server cannot do, where the store says so; `test_increments` checks that it does."""
     try:
         return (yield)
     except UnsupportedError as error:

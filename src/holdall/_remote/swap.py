@@ -201,8 +201,9 @@ class Swaps:
                 self.rings.remember(key, etag, (token,))
                 return Stat(etag, math.nan, size)
         raise UnsupportedError(
-            f"{self.engine.location} refuses each time to insert {key!r:.120}, though nothing is there: where "
-            "versions are suspended, some servers take the mark of a deletion for an object; plain writes work",
+            f"{self.engine.location} refuses each time to insert {key!r:.120}, though nothing is there: "
+            "where versions are suspended, some servers take the mark of a deletion for an object; plain "
+            "writes work",
         )
 
     def _insert_first(self, key: str, data: Any, size: int) -> Stat:
