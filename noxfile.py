@@ -45,7 +45,8 @@ def s3_real(session: nox.Session) -> None:
     """Run the tests of S3 on a real server: radosgw, from Debian's packages, unpacked in a folder of ours."""
     install(session, "all")
     folder = session.create_tmp()
-    tests = ["python", "-m", "pytest", "tests/s3", "-n0", *session.posargs]
+    options = ["-n4", "-m", "soak or not soak", "--timeout=900", "-rs"]
+    tests = ["python", "-m", "pytest", "tests/s3", *options, *session.posargs]
     session.run("python", "-m", "s3._radosgw", folder, *tests, env={"PYTHONPATH": "tests"})
 
 

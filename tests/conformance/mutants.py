@@ -62,6 +62,10 @@ class Sound(Persister):
     def __len__(self):
         return len(self.items_here)
 
+    def folders(self, prefix=""):
+        below = [id[len(prefix) :] for id in self.items_here if id.startswith(prefix)]
+        return iter({prefix + rest[: rest.index("/") + 1] for rest in below if "/" in rest})
+
     def contents(self, prefix="", limit=None):
         ids = list(self.ids(prefix))
         for start in range(0, len(ids), 2):
@@ -702,3 +706,35 @@ class AnswersTheOldEtag(SoundVersioned):
             return self.inner.write(id, data, expected)
         except Exception:
             raise conflict(self, id, expected, expected) from None
+
+
+@mutant("test_folders_are_what_ids_have_up_to_a_slash")
+class TellsFoldersOfAllLevels(Sound):
+    def folders(self, prefix=""):
+        below = [id for id in self.items_here if id.startswith(prefix)]
+        return (id.rpartition("/")[0] + "/" for id in below if "/" in id[len(prefix) :])
+
+
+@mutant("test_discarding_deletes_what_is_there_and_minds_no_absence")
+class DiscardsOnPaper(Sound):
+    def discard(self, id):
+        return id in self.items_here
+
+
+@mutant("test_discarding_deletes_what_is_there_and_minds_no_absence")
+class DiscardsWithComplaints(Sound):
+    def discard(self, id):
+        self.remove(id)
+        return True
+
+
+@mutant("test_reading_unless_the_etag_is_known")
+class SendsWhatIsKnown(Sound):
+    def read_unless(self, id, etag):
+        return self.read(id)
+
+
+@mutant("test_reading_unless_the_etag_is_known")
+class TakesAbsenceForNoChange(Sound):
+    def read_unless(self, id, etag):
+        return super().read_unless(id, etag) if id in self.items_here else None

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from holdall import (
     AnyKeys,
     CorruptValueError,
+    FileDirStore,
     InvalidArgumentError,
     InvalidKeyError,
+    MultiFormatStore,
     PathKeys,
     S3Store,
     StoreNotFoundError,
@@ -360,3 +363,44 @@ def test_clients_are_left_as_they_are(plain_bucket):
     assert store["k"] == 1
     with pytest.raises(InvalidArgumentError, match="has its own region"):
         S3Store(plain_bucket.name, client=client, region="eu-west-1")
+
+
+def test_several_formats_in_one_bucket(plain_bucket):
+    make = partial(S3Store, plain_bucket.name, prefix="p", endpoint_url=plain_bucket.endpoint_url)
+    formats = MultiFormatStore.over(
+        make, "json", notes={"serializer": "text", "suffix": ".md"}, pickles="pickle"
+    )
+    formats.json["a"] = {"loss": 0.5}
+    formats["notes"]["a"] = "# It converges"
+    formats.pickles["b/c"] = {1, 2}
+    assert sorted(plain_bucket.keys()) == ["p/a.json", "p/a.md", "p/b/c.pkl"]
+    assert [*formats] == ["json", "notes", "pickles"]
+    assert {name: dict(store.items()) for name, store in formats.items()} == {
+        "json": {"a": {"loss": 0.5}},
+        "notes": {"a": "# It converges"},
+        "pickles": {"b/c": {1, 2}},
+    }
+    formats.json.clear()
+    assert sorted(plain_bucket.keys()) == ["p/a.md", "p/b/c.pkl"]
+    with pickle.loads(pickle.dumps(formats)) as again:
+        assert again.notes["a"] == "# It converges"
+    assert formats.get_params()["make"] is make
+    assert "notes=" in repr(formats)
+    with pytest.raises(UnsupportedError, match="no path"):
+        formats.path
+    with pytest.raises(AttributeError, match="did you mean 'notes'"):
+        formats.note
+    for wrong in (
+        lambda: MultiFormatStore.over(make, "json", other={"serializer": "text", "suffix": ".JSON"}),
+        lambda: MultiFormatStore.over(make),
+        lambda: MultiFormatStore.over("bucket", "json"),
+        lambda: MultiFormatStore.over(make, items="json"),
+    ):
+        with pytest.raises(InvalidArgumentError):
+            wrong()
+
+
+def test_several_formats_over_any_store():
+    formats = MultiFormatStore.over(partial(FileDirStore, None), "json", "text")
+    formats.json["a"], formats.text["a"] = [1], "one"
+    assert (formats.json["a"], formats.text["a"]) == ([1], "one")

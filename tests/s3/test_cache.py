@@ -27,6 +27,8 @@ from s3.test_store import OnABucket
 
 
 class TestCachedFiles(PersisterContract):
+    pace = 0.2
+
     def open(self, place):
         return LocalCachePersister(FilesPersister(place / "files"), place / "cache", namespace="files")
 

@@ -5,6 +5,9 @@ import pickle
 import pytest
 
 from holdall import (
+    ETAG_IS_THE_SAME,
+    ITEM_NOT_AVAILABLE,
+    NEVER_RETRIEVE,
     ConflictError,
     InvalidArgumentError,
     S3Store,
@@ -61,9 +64,10 @@ def page(keys=(), following=None, truncated=None):
         [page(["p/a.json"], truncated=True)],
         [page(["p/a.json"], "again"), page(["p/b.json"], "again")],
         [Answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})],
+        [Answer(200, b"<html><p>log in", {"Content-Type": "text/html"})],
         [Answer.xml("<ListBucketResult><Name>bucket</Name></ListBucketResult>")],
     ],
-    ids=["no token", "the same token", "a page of a proxy", "no end"],
+    ids=["no token", "the same token", "a page of a proxy", "half a page", "no end"],
 )
 def test_a_listing_that_ends_too_early_is_not_complete(fake, answers):
     server = fake(*answers)
@@ -197,7 +201,15 @@ def test_who_may_not_list(faces, plain_bucket):
     for verb in (lambda: "absent" in store, lambda: store["absent"], lambda: store.get("absent")):
         with pytest.raises(StoreUnavailableError, match="s3:ListBucket"):
             verb()
-    store.discard("k")
+    assert store.discard("k") is True
+    assert store.discard("k") in {True, False}
+    options = {
+        "condition": ETAG_IS_THE_SAME,
+        "expected_etag": ITEM_NOT_AVAILABLE,
+        "retrieve_value": NEVER_RETRIEVE,
+    }
+    assert [store.set_item_if("new", value=1, **options)[0] for _ in range(2)] == [True, False]
+    store["new"] = 2
     trusting = store_at(faces["hiding"], plain_bucket.name, denied_is_absent=True)
     assert "absent" not in trusting
     assert trusting.get("absent") is None

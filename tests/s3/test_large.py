@@ -204,6 +204,24 @@ def test_a_client_of_ones_own_sends_no_frames_either(plain_bucket, certificate):
     assert plain_bucket.get("c") == LARGE
 
 
+def test_a_bucket_with_locks(plain_bucket):
+    """It wants digests of all that is written: asked for once, and sent from then on."""
+    name = plain_bucket.name + "-locked"
+    client = plain_bucket.client
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    client.put_object_lock_configuration(
+        Bucket=name,
+        ObjectLockConfiguration={
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+        },
+    )
+    place = S3Persister(name, endpoint_url=plain_bucket.endpoint_url, part_bytes=5 * MEBI)
+    place.put("large", LARGE)
+    place.put("small", b"1")
+    assert (place["small"], place["large"]) == (b"1", LARGE)
+
+
 def test_a_bucket_that_wants_digests(plain_bucket):
     """Object lock does: the write is repeated once with one, and it is remembered."""
     asked = []

@@ -18,6 +18,10 @@ class TestS3(PersisterContract):
     def test_one_of_several_inserting_processes_wins(self, place):
         super().test_one_of_several_inserting_processes_wins(place)
 
+    @pytest.mark.soak
+    def test_no_increment_of_processes_is_lost(self, place):
+        super().test_no_increment_of_processes_is_lost(place)
+
     def open(self, place):
         return S3Persister(self.bucket.name, prefix="p", client=self.bucket.client)
 

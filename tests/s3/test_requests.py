@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from holdall import ANY_ETAG, DELETE_CURRENT, ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, NEVER_RETRIEVE, S3Store
-from s3._places import client_of
+from s3._places import client_of, moto, new_bucket
 
 
 class Log:
@@ -120,8 +120,19 @@ def test_the_first_conditional_operations_find_out_what_the_server_does(plain_bu
     assert log.of(lambda: other.setdefault("a", 1)) == ["Get", "Put"]
 
 
-def test_listing(store, log):
-    store.update((f"d{number % 4}/{number}", number) for number in range(1100))
+@pytest.fixture
+def short_pages(monkeypatch):
+    """A server whose pages have 25 keys instead of 1,000, so that few keys make two of them."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "25")
+    with moto() as urls:
+        yield new_bucket(urls["locked"])
+
+
+def test_listing(short_pages):
+    client = client_of(short_pages.endpoint_url)
+    log = Log(client)
+    store = S3Store(short_pages.name, prefix="p", client=client)
+    store.update((f"d{number % 4}/{number}", number) for number in range(30))
     store["top"] = 0
     assert log.of(lambda: len(store)) == ["ListObjectsV2"] * 2
     for listing in (lambda: list(store), lambda: sorted(store.keys()), lambda: [*store], lambda: set(store)):

@@ -24,4 +24,6 @@ class OnABucket(StoreContract):
 
 
 class TestS3Store(OnABucket):
-    pass
+    @pytest.mark.soak  # a thousand requests
+    def test_set_item_if_follows_the_table(self, place):
+        super().test_set_item_if_follows_the_table(place)

@@ -363,6 +363,22 @@ def test_a_server_that_refuses_every_etag(plain_bucket):
         assert store["n"] == 1
 
 
+def test_a_server_that_takes_the_mark_of_a_deletion_for_an_object(plain_bucket, proxy, monkeypatch):
+    """Ceph does where versions are suspended; nobody waits for ever for what cannot be inserted."""
+    monkeypatch.setattr("holdall._remote.swap._PAUSE", 0)
+    full = Answer.error(412, "PreconditionFailed")
+    between = proxy(before=lambda request: full if "if-none-match" in request.headers else None)
+    store = store_at(plain_bucket, between.url)
+    for insert in (
+        lambda: store.setdefault("x", 1),
+        lambda: store.transform_item("x", transformer=lambda _: 1, n_retries=None),
+    ):
+        with pytest.raises(UnsupportedError, match="mark of a deletion"):
+            insert()
+    store["x"] = 2
+    assert store.setdefault("x", 1) == 2
+
+
 @pytest.mark.parametrize("code", ["ConditionalRequestConflict", "OperationAborted"])
 def test_a_write_under_way_is_waited_for(plain_bucket, code):
     turns = [409, 409]

@@ -10,6 +10,7 @@ from holdall import (
     MemoryStore,
     PathKeys,
     Persister,
+    S3Store,
     ScriptStore,
     Store,
     TransformResult,
@@ -25,6 +26,10 @@ class Model:
 
 
 models: FileDirStore[str, Model] = FileDirStore("models")
+shared: S3Store[str, Model] = S3Store("bucket", prefix="models", cache_dir="cache")
+assert_type(shared["x"], Model)
+assert_type(shared.get_subdict("a"), S3Store[str, Model])
+assert_type(shared.object_key("x"), str)
 assert_type(models["x"], Model)
 assert_type(models.get("x"), Model | None)
 assert_type(models.get("x", 0), Model | int)

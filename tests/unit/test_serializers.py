@@ -745,3 +745,14 @@ def test_adapted_refuses():
     bad = types.SimpleNamespace(dumps=lambda value: 3, loads=lambda data: data)
     with pytest.raises(SerializationError, match="gave int"):
         AdaptedSerializer(bad).dumps(1)
+
+
+def test_filler_of_pickles_is_known_and_nothing_else_may_follow():
+    serializer = get_serializer("pickle")
+    for value in (1, "x" * 100, list(range(1000))):
+        data = serializer.dumps(value) + serializer.filler(b"12345678")
+        assert serializer.loads(data) == value
+        assert pickle.loads(data) == value  # any other reader, too
+        for damaged in (data[:-1], data + b"x", data[:-17] + b"x" + data[-16:]):
+            with pytest.raises(CorruptValueError):
+                serializer.loads(damaged)

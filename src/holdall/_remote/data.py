@@ -10,6 +10,7 @@ __all__ = [
     "Pieces",
     "UniqueBytes",
     "UniqueSerializer",
+    "as_given",
     "buffers",
     "is_unique",
     "unique",
@@ -26,7 +27,7 @@ class UniqueBytes(bytes):
 
 
 def is_unique(data: Any) -> bool:
-    """Tell whether no other write of this store gives equal data, so that etags never come back."""
+    """Return whether no other write of this store gives equal data, so that etags never come back."""
     return type(data) is UniqueBytes or (type(data) is list and bool(data) and type(data[-1]) is UniqueBytes)
 
 
@@ -151,6 +152,13 @@ class _UniqueKeyedSerializer(KeyedSerializer[V]):
 
     def __repr__(self) -> str:
         return repr(self.inner)
+
+
+def as_given(serializer: Any) -> Any:
+    """Return the serializer that was given to `unique`."""
+    return (
+        serializer.inner if isinstance(serializer, UniqueSerializer | _UniqueKeyedSerializer) else serializer
+    )
 
 
 def unique(serializer: Serializer[V]) -> Serializer[V]:

@@ -78,5 +78,5 @@ def key_of(prefix: str, id: Any, location: str) -> str:
 
 
 def speakable(key: str) -> bool:
-    """Tell whether XML can carry a key."""
+    """Return whether XML can carry a key."""
     return _UNSPEAKABLE.search(key) is None

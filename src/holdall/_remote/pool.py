@@ -26,8 +26,8 @@ def in_order(
 ) -> Iterator[tuple[T, R]]:
     """Yield items with their results, in order.
 
-    Begins with one item at a time and doubles, so that who wants one item makes one request. No more than
-    `BUDGET` bytes are on their way, and one item at least. When the caller stops, nothing more is begun.
+    No more than `BUDGET` bytes are on their way, and one item at least. When the caller stops, nothing more
+    is begun.
 
     Parameters
     ----------
@@ -41,16 +41,15 @@ def in_order(
         The bytes that an item takes.
     """
     waiting: deque[tuple[T, Future[R], int]] = deque()
-    window, weight = 1, 0
+    weight = 0
     pool = ThreadPoolExecutor(workers, "holdall")
     try:
         for item in items:
             heavy = weigh(item)
-            while waiting and (len(waiting) >= window or weight + heavy > BUDGET):
+            while waiting and (len(waiting) >= 2 * workers or weight + heavy > BUDGET):
                 done, future, light = waiting.popleft()
                 yield done, future.result()
                 weight -= light
-                window = min(2 * window, 2 * workers)
             waiting.append((item, pool.submit(work, item), heavy))
             weight += heavy
         while waiting:

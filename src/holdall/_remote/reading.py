@@ -1,6 +1,7 @@
 """Reading objects so that a value is whole, and all of one state, or an error."""
 
 import io
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,7 @@ __all__ = ["PART", "ObjectFile", "open_object", "whole"]
 PART = 8 << 20
 _AHEAD = 4  # parts asked for before they are needed: with the one in use 40 MB
 _ATTEMPTS = 3  # how often a body is asked for in all
+_PATIENCE = 45  # seconds after which it is not asked for again
 _CHUNK = 1 << 20
 
 
@@ -48,6 +50,7 @@ def _span(engine: Engine, key: str, answer: Answer | None, *, found: Found, star
     """Return the bytes from one offset to another, of one state; `RefusedError` if it is gone."""
     pieces: list[bytes] = []
     at = start
+    until = time.monotonic() + _PATIENCE
     for attempt in range(_ATTEMPTS):
         if answer is None:
             try:
@@ -60,9 +63,9 @@ def _span(engine: Engine, key: str, answer: Answer | None, *, found: Found, star
                 pieces.append(piece)
                 at += len(piece)
         except BrokenBodyError as error:
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _ATTEMPTS - 1 or time.monotonic() > until:
                 raise StoreUnavailableError(
-                    f"the body of {key!r:.120} in {engine.location} broke off {_ATTEMPTS} times, at last "
+                    f"the body of {key!r:.120} in {engine.location} broke off {attempt + 1} times, at last "
                     f"after {at - start} of {stop - start} bytes: {error}",
                 ) from error
             answer = None

@@ -178,7 +178,9 @@ class Swaps:
 
     def _insert(self, key: str, data: Any, size: int, token: str) -> Stat:
         certain = True
-        for _ in range(_ATTEMPTS):
+        for attempt in range(2 * _ATTEMPTS):
+            if attempt:  # others insert and delete it meanwhile
+                time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311
             try:
                 etag = self.engine.put(key, data, token, ITEM_NOT_AVAILABLE)
             except RefusedError as refused:
@@ -198,11 +200,21 @@ class Swaps:
             else:
                 self.rings.remember(key, etag, (token,))
                 return Stat(etag, math.nan, size)
-        raise Lost(ITEM_NOT_AVAILABLE)  # it comes and goes
+        raise UnsupportedError(
+            f"{self.engine.location} refuses each time to insert {key!r:.120}, though nothing is there: "
+            "where versions are suspended, some servers take the mark of a deletion for an object; plain "
+            "writes work",
+        )
 
     def _insert_first(self, key: str, data: Any, size: int) -> Stat:
         """Insert, and find out whether the server obeys If-None-Match, by the same write once more."""
-        if (found := self.look(key)) is not None:  # where conditions are ignored it would be overwritten
+        try:
+            found = self.look(key)
+        except StoreUnavailableError as error:
+            if not getattr(error, "denied", False):
+                raise
+            found = None  # who may not list is not told that it is absent; what is there he may see
+        if found is not None:  # where conditions are ignored it would be overwritten
             raise Lost(found.etag)
         token = new_token()
         stat = self._insert(key, data, size, token)

@@ -205,7 +205,7 @@ class PathKeys(Value[Any]):
         return self._spell(self._segments(prefix), is_file=False) + "/"
 
     def folder_key(self, folder: str) -> Any:
-        """Give the last part of the keys below a folder of ids; None if the names of folders do not tell it.
+        """Return the last part of the keys below a folder of ids; None if names of folders do not tell it.
 
         Parameters
         ----------

@@ -149,7 +149,7 @@ class StoreHierarchy(StorePipeline[K, V]):
     # ------------------------------------------------------------------ pieces
 
     def _firsts_by_keys(self) -> dict[Any, Any]:
-        """Give the first parts of all keys that have more, and the prefix that each stands for."""
+        """Return the first parts of all keys that have more, and the prefix that each stands for."""
         firsts: dict[Any, Any] = {}
         for key in self:
             if isinstance(key, str) and "/" in key:
@@ -163,7 +163,7 @@ class StoreHierarchy(StorePipeline[K, V]):
         return firsts
 
     def _firsts_by_folders(self) -> dict[Any, Any] | None:
-        """Give the first parts of keys by the folders of the place; None if they are not told so."""
+        """Return the first parts of keys by the folders of the place; None if they are not told so."""
         codec = self._codec
         if not isinstance(codec, PathKeys):
             return None

@@ -234,7 +234,7 @@ class StoreMapping(StoreMany[K, V]):
             self._persister.remove_many([id for id in self._persister.ids() if self._codec.owns(id)])
 
     def keys(self) -> KeysView[K]:
-        """Give a live view of the keys."""
+        """Return a live view of the keys."""
         return Keys(self)
 
     def items(self) -> ItemsView[K, V]:
@@ -322,6 +322,9 @@ class StoreMapping(StoreMany[K, V]):
         KeyError
             If the store is empty.
         """
-        for item in self.items():
-            return item
+        for key in self:  # and not over the items, of which a place may send many at once
+            try:
+                return key, self[key]
+            except KeyError:
+                continue  # gone meanwhile
         raise KeyError(f"{self._place} is empty")

@@ -1,11 +1,11 @@
 """Several formats in one folder, a store for each."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, overlapping, recorded
 from holdall.serializers import get_serializer
@@ -66,6 +66,10 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     ['.holdall', 'a.json', 'a.md']
     """
 
+    _params: dict[str, Any]
+    _place: FilesPersister | None  # None over stores that have places of their own
+    _views: dict[str, Any]
+
     def __init__(
         self,
         path: str | os.PathLike[str] | None = None,
@@ -100,6 +104,73 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
             },
         )
 
+    @classmethod
+    def over(
+        cls,
+        make: Callable[..., Any],
+        *serializers: Any,
+        formats: Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> Self:
+        """Make a store for each format in a place of any kind, such as a bucket.
+
+        Parameters
+        ----------
+        make
+            Makes the store of a format, from ``serializer``, ``suffix`` and the options of the format: a
+            class, or `functools.partial` of one with all that the formats share.
+        *serializers, formats, **named
+            The formats, as for a folder. A format may have any option that `make` takes.
+
+        Returns
+        -------
+        MultiFormatStore
+            It has no `path`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no format, or two could not be told apart by their suffixes.
+
+        Notes
+        -----
+        Threads, processes, after a crash: as the stores that are made. It can be pickled if `make` can.
+
+        Examples
+        --------
+        >>> from functools import partial
+        >>> from holdall import S3Store
+        >>> bucket = MultiFormatStore.over(partial(S3Store, "my-bucket", prefix="runs"), "json", notes="text")
+        >>> bucket.notes.object_key("a"), bucket.json.object_key("a")
+        ('runs/a.txt', 'runs/a.json')
+        """
+        store = cls.__new__(cls)
+        store._open_over(make, _by_name(serializers, {**(formats or {}), **named}))  # noqa: SLF001  (it is made here)
+        return store
+
+    def _open_over(self, make: Callable[..., Any], formats: dict[str, Any]) -> None:
+        if not callable(make):
+            raise InvalidArgumentError(f"make makes the store of a format, got {make!r:.120}")
+        if not formats:
+            raise InvalidArgumentError(
+                'name the formats, as in MultiFormatStore.over(make, "json", arrays="npy")'
+            )
+        self._params = {"make": make, "formats": formats}
+        self._place = None
+        self._views = {}
+        suffixes: dict[str, str] = {}
+        for name, spec in formats.items():
+            _check_name(name)
+            own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
+            suffix = own.get("suffix") or get_serializer(own.get("serializer")).suffix
+            if not suffix:
+                raise InvalidArgumentError(f"format {name!r} needs a suffix, by which its items are known")
+            other = overlapping(suffix, suffixes)
+            if other is not None:
+                raise _cannot_be_told_apart(suffixes[other], other, name, suffix)
+            suffixes[suffix] = name
+            self._views[name] = make(**{**own, "suffix": suffix})
+
     def _open(self, path: str | os.PathLike[str] | None, params: dict[str, Any]) -> None:
         self._params = params
         plans = {name: _plan(name, spec, params) for name, spec in params["formats"].items()}
@@ -108,10 +179,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
             suffix = plan["suffix"]
             other = overlapping(suffix, record)
             if other is not None:
-                raise InvalidArgumentError(
-                    f"formats {record[other]['name']!r} with suffix {other!r} and {name!r} with suffix "
-                    f"{suffix!r} could not be told apart: give one of them another suffix",
-                )
+                raise _cannot_be_told_apart(record[other]["name"], other, name, suffix)
             codec = plan.pop("codec")
             record[suffix] = {
                 "name": name,
@@ -127,19 +195,21 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
             read_only=params["read_only"],
             record={"formats": record},
         )
-        self._views: dict[str, FileDirStore[Any, Any]] = {}
+        self._views = {}
         for name, plan in plans.items():
             view = FileDirStore.__new__(FileDirStore)
             view._set_up({"path": params["path"], **plan}, self._place)  # noqa: SLF001  (it is made here)
             self._views[name] = view
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._place is None:
+            return _made_again, (type(self), self._params["make"], self._params["formats"])
         return _reopened, (type(self), self.path, self._params)
 
     # ------------------------------------------------------------------ the formats
 
     def __getitem__(self, name: str) -> FileDirStore[Any, Any]:
-        return self._views[name]
+        return self._views[name]  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)
@@ -166,7 +236,9 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     @property
     def path(self) -> str:
         """The folder, absolute; asking makes a temporary one."""
-        return self._place.path
+        if self._place is None:
+            raise UnsupportedError("formats over other stores have no path: ask the stores")
+        return str(self._place.path)
 
     def get_params(self) -> dict[str, Any]:
         """Give the options of this store, by name, as they were given; ``formats`` has all of them.
@@ -179,6 +251,9 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return dict(sorted(self._params.items()))
 
     def __repr__(self) -> str:
+        if self._place is None:
+            shown = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
+            return f"{type(self).__name__}.over({', '.join([repr(self._params['make']), *shown])})"
         options = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
         options += [
             f"{name}={value!r}"
@@ -189,11 +264,15 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
 
     def flush(self) -> None:
         """Bring to the folder what is still on its way."""
-        self._place.flush()
+        for view in self._views.values():
+            view.flush()
 
     def close(self) -> None:
         """Give back what all formats hold of the folder; the next use opens it again."""
-        self._place.close()
+        for view in self._views.values():
+            view.close()
+        if self._place is not None:
+            self._place.close()
 
     def __enter__(self) -> Self:
         return self
@@ -237,12 +316,23 @@ def _one_format(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {get_serializer(name).suffix: {"name": name, "serializer": name}}
 
 
-def _plan(name: Any, spec: Any, shared: dict[str, Any]) -> dict[str, Any]:
-    """Complete the options of one format."""
+def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
         raise InvalidArgumentError(f"a format is known by a name as of an attribute, got {name!r}")
     if hasattr(MultiFormatStore, name):
         raise InvalidArgumentError(f"a format cannot be called {name!r}, which is a method of the store")
+
+
+def _cannot_be_told_apart(one: str, suffix: str, other: str, other_suffix: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"formats {one!r} with suffix {suffix!r} and {other!r} with suffix {other_suffix!r} could not be "
+        "told apart: give one of them another suffix",
+    )
+
+
+def _plan(name: Any, spec: Any, shared: dict[str, Any]) -> dict[str, Any]:
+    """Complete the options of one format."""
+    _check_name(name)
     own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
     unknown = set(own) - {"serializer", "mmap_mode", *_OWN}
     if unknown or "serializer" not in own:
@@ -270,3 +360,7 @@ def _reopened(cls: type[MultiFormatStore], path: str, params: dict[str, Any]) ->
     store = cls.__new__(cls)
     store._open(path, params)  # noqa: SLF001  (of our own kind)
     return store
+
+
+def _made_again(cls: type[MultiFormatStore], make: Callable[..., Any], formats: dict[str, Any]) -> Any:
+    return cls.over(make, formats=formats)

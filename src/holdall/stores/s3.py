@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from holdall._remote.data import unique
+from holdall._remote.data import as_given, unique
 from holdall._remote.persister import ObjectPersister
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError
@@ -101,8 +101,8 @@ class S3Store(Store[K, V]):
     Examples
     --------
     >>> store = S3Store("my-bucket", prefix="runs/7", region="eu-west-1")
-    >>> store.bucket, store.prefix, store.serializer
-    ('my-bucket', 'runs/7/', JsonSerializer())
+    >>> store.bucket, store.prefix, store.object_key("model/loss")
+    ('my-bucket', 'runs/7/', 'runs/7/model/loss.json')
     """
 
     def __init__(
@@ -210,11 +210,10 @@ class S3Store(Store[K, V]):
     @property
     def serializer(self) -> Any:
         """How values are written."""
-        how = super().serializer
-        return getattr(how, "inner", how)
+        return as_given(super().serializer)
 
     def object_key(self, key: K) -> str:
-        """Give the key of the object in which the value of a key lies, or would lie.
+        """Return the key of the object in which the value of a key lies, or would lie.
 
         Parameters
         ----------

@@ -64,6 +64,37 @@ class BulkLaws:
                     assert len(some) == min(max(limit, 0), len(ordered))
                     assert [persister.stat(id).mtime for id in some] == times[: len(some)]
 
+    def test_folders_are_what_ids_have_up_to_a_slash(self, place: Path) -> None:
+        """folders() gives the next part of the ids below a prefix, with its slash, each once."""
+        persister, items = self.filled(place)
+        if persister.folders() is None:
+            pytest.skip("tells no folders")
+        for prefix in ("", "folder/", "folder/deep/", "none/"):
+            below = [id[len(prefix) :] for id in items if id.startswith(prefix)]
+            wanted = {prefix + rest[: rest.index("/") + 1] for rest in below if "/" in rest}
+            told = list(persister.folders(prefix))
+            assert sorted(told) == sorted(wanted)
+
+    def test_discarding_deletes_what_is_there_and_minds_no_absence(self, place: Path) -> None:
+        """discard() tells whether there was something; a place that does not know says True."""
+        persister, items = self.filled(place, Capability.WRITABLE)
+        assert persister.discard("a") is True
+        assert "a" not in persister
+        assert persister.discard("a") in {True, False}
+        assert sorted(persister) == sorted(set(items) - {"a"})
+
+    def test_reading_unless_the_etag_is_known(self, place: Path) -> None:
+        """read_unless() gives nothing for the present etag, data and stat for any other."""
+        persister, items = self.filled(place)
+        for id, data in items.items():
+            etag = persister.stat(id).etag
+            assert persister.read_unless(id, etag) is None
+            assert persister.read_unless(id, "no such etag") == persister.read(id)
+            assert persister.read_unless(id, "no such etag")[0] == data
+        with pytest.raises(KeyError) as caught:
+            persister.read_unless("absent", "no such etag")
+        assert caught.value.args == ("absent",)
+
     # ------------------------------------------------------------------ pieces
 
     def _that_lists(self, place: Path, *claims: Capability) -> tuple[Any, dict[str, Any]]:

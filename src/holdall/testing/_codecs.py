@@ -78,6 +78,22 @@ class SerializerContract:
             assert self.equal(value, serializer.load(raw))
 
     @_relaxed
+    @given(data=st.data(), nonces=st.lists(st.binary(min_size=8, max_size=8), min_size=2, unique=True))
+    def test_filler_is_passed_over(self, data: st.DataObject, nonces: list[bytes], tmp_path: Path) -> None:
+        """What filler() puts behind the data changes them, not the value; each nonce gives another."""
+        serializer = self.serializer()
+        fillers = [filler for nonce in nonces if (filler := serializer.filler(nonce)) is not None]
+        if not fillers:
+            return
+        assert len(set(fillers)) == len(nonces)
+        value = data.draw(self.values)
+        path = tmp_path / "value"
+        path.write_bytes(serializer.dumps(value) + fillers[0])
+        assert self.equal(value, serializer.loads(path.read_bytes()))
+        with path.open("rb", buffering=0) as raw:
+            assert self.equal(value, serializer.load(raw))
+
+    @_relaxed
     @given(data=st.data())
     def test_dumping_leaves_the_value_alone(self, data: st.DataObject) -> None:
         """What is dumped stays as it was, and can be dumped again."""

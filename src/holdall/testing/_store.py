@@ -294,7 +294,8 @@ class StoreContract(ConditionalLaws, VerbLaws, MannersLaws, OptionLaws):
         store = self.fresh(place)
         assert store.random_key() is None
         store, items = self.filled(place)
-        assert {store.random_key() for _ in range(200)} == set(items)
+        draws = max(60, self.times(200))  # of four keys, 60 draws miss one once in ten million times
+        assert {store.random_key() for _ in range(draws)} == set(items)
 
     def test_views_of_a_prefix(self, place: Path) -> None:
         """A part of a store is a store over the same items."""

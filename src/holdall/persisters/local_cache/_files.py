@@ -150,8 +150,9 @@ class CacheFiles:
         _unlink(new)
 
     def drop(self, id: str) -> None:
-        """Forget what is kept of an id."""
-        _unlink(self._path(id))
+        """Forget what is kept of an id, and what is just being kept."""
+        with self._lock:
+            _unlink(self._path(id))
 
     def _make_room(self, size: int) -> None:
         """Make room for a file that is there already, at the cost of those unused for longest."""
@@ -184,7 +185,7 @@ def _digest(text: str, size: int) -> str:
 
 
 def _later(path: str, checked: float) -> bool:
-    """Tell whether somebody keeps what he checked later."""
+    """Return whether somebody keeps what he checked later."""
     try:
         return os.stat(path).st_mtime > checked
     except OSError:

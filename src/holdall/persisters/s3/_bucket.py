@@ -34,7 +34,7 @@ class Bucket:
         self._made = False
 
     def is_to_come(self, error: ServerError) -> bool:
-        """Tell whether an error says that there is no bucket, which the first write would make."""
+        """Return whether an error says that there is no bucket, which the first write would make."""
         return error.told.code == "NoSuchBucket" and self.create and not self.seen
 
     def write(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:

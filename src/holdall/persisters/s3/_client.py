@@ -30,7 +30,7 @@ def require_boto3() -> Any:
 
 
 def is_aws(endpoint_url: str | None) -> bool:
-    """Tell whether an endpoint is one of AWS; None is."""
+    """Return whether an endpoint is one of AWS; None is."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else "amazonaws.com"
     return bool(host) and f".{host}".endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
@@ -71,7 +71,8 @@ class ClientSource:
         self._connections = connections
         self._style: str | None = None
         self._client: Any = None
-        self._pid = 0
+        self._pid = 0  # of the process for which the client was taken
+        self._home = os.getpid()  # in which a client was given
         if client is None:
             return
         if hasattr(client, "get_object") and hasattr(client, "meta"):
@@ -128,7 +129,7 @@ class ClientSource:
     def _open(self) -> Any:
         if self._given is None:
             return self._make()
-        if self._pid:  # a forked child must not use the connections of its parent
+        if os.getpid() != self._home:  # a forked child must not use the connections of its parent
             self._given.close()
         return self._given
 

@@ -1,6 +1,6 @@
 """The engine of S3 over boto3: each outcome told by the code of the server."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from holdall._remote.engine import (
@@ -176,27 +176,30 @@ class S3Engine(Engine):
         return _etag(answer["ETag"])
 
     def _put_whole(self, upload: Upload, condition: dict[str, str]) -> dict[str, Any]:
-        """Send one PUT; again with a digest if the server asks for one."""
-
         def send() -> dict[str, Any]:
-            body = body_of(upload, 0, upload.size, md5=self._facts.checksum)
+            body = body_of(upload, 0, upload.size)
             return self.requests.send_in_turn(
                 "put_object", Key=upload.key, Metadata=upload.metadata, **body, **condition
             )
 
-        digest = self._facts.checksum
+        return self._written(upload, send)
+
+    def _written(self, upload: Upload, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Send a write; again with digests if the server asks for them, as buckets with locks do."""
+        upload.md5 = self._facts.checksum
         try:
             return self.bucket.write(send)
         except ServerError as error:
             wants = error.told.code in _WANTS_DIGEST or "Content-MD5" in error.told.message
-            if digest or not wants:
+            if upload.md5 or not wants:
                 raise
-        self._facts.checksum = True
+        self._facts.checksum = upload.md5 = True
         return self.bucket.write(send)
 
     def _put_parts(self, upload: Upload) -> str:
         try:
-            answer = self.bucket.write(
+            answer = self._written(
+                upload,
                 lambda: upload_parts(self.requests, upload, self.part_bytes, self._holds_token),
             )
         except ServerError as error:
@@ -381,5 +384,5 @@ def _etag(text: str) -> str:
 
 
 def _digests(client: Any) -> bool:
-    """Tell whether the client wants a checksum with each write."""
+    """Return whether the client wants a checksum with each write."""
     return getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"

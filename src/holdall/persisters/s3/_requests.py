@@ -125,8 +125,11 @@ class Requests:
         """
         client = self.source()
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (there is a client of it)
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
-        options = self._options.get(operation) or self._options_of(client, operation)
+        options = self._options.get(operation)
+        if options is None:
+            options = self._options_of(client, operation)
         if "Metadata" in parameters:
             parameters["Metadata"] = {**options.get("Metadata", {}), **parameters["Metadata"]}
         try:
@@ -138,6 +141,9 @@ class Requests:
             if isinstance(told, InvalidArgumentError):
                 raise told from error
             raise UnansweredError(told, sent=_sent(error)) from error
+        except ResponseParserError as error:
+            told = unanswered(error, self._what(operation, parameters))
+            raise UnansweredError(told, sent=True) from error
         return answer  # type: ignore[no-any-return]
 
     def send_in_turn(self, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -196,7 +202,7 @@ def _checked(options: Any, name: str) -> dict[str, Any]:
 
 
 def _sent(error: Exception) -> bool:
-    """Tell whether a request may have reached the server."""
+    """Return whether a request may have reached the server."""
     from botocore import exceptions as boto  # noqa: PLC0415
 
     unreached = (

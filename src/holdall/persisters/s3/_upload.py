@@ -39,10 +39,11 @@ class Upload:
         self.data = data
         self.metadata = metadata
         self.digests = digests
+        self.md5 = False  # whether each request has a Content-MD5
         self.views, self.size = buffers(data)
 
 
-def body_of(upload: Upload, start: int, stop: int, *, md5: bool = False) -> dict[str, Any]:
+def body_of(upload: Upload, start: int, stop: int) -> dict[str, Any]:
     """Return the parameters for the bytes from one offset to another.
 
     Parameters
@@ -51,8 +52,6 @@ def body_of(upload: Upload, start: int, stop: int, *, md5: bool = False) -> dict
         The write.
     start, stop
         Which bytes.
-    md5
-        Whether to add a Content-MD5.
     """
     pieces = Pieces(upload.views, start, stop)
     body: Any = pieces
@@ -66,7 +65,7 @@ def body_of(upload: Upload, start: int, stop: int, *, md5: bool = False) -> dict
         for view in pieces.views:
             crc = zlib.crc32(view, crc)
         parameters["ChecksumCRC32"] = base64.b64encode(crc.to_bytes(4)).decode()
-    if md5:
+    if upload.md5:
         digest = hashlib.md5(usedforsecurity=False)
         for view in pieces.views:
             digest.update(view)
@@ -119,7 +118,7 @@ def upload_parts(
 
 
 def _unsure(error: BaseException) -> bool:
-    """Tell whether an upload that failed may be there nevertheless."""
+    """Return whether an upload that failed may be there nevertheless."""
     if isinstance(error, ServerError):
         return error.told.status >= 500 or error.told.code == "NoSuchUpload"
     return isinstance(error, UnansweredError)

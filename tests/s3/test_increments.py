@@ -1,0 +1,121 @@
+"""No increment is lost, whoever counts, where the server obeys conditions; elsewhere nobody counts."""
+
+import importlib.util
+
+import pytest
+
+from holdall import ETAG_IS_THE_SAME, S3Store, StoreUnavailableError, UnsupportedError
+from s3._counting import count_in_processes, count_in_threads, plus_one
+from s3._places import real
+
+ENGINES = ["boto3", *(["obstore"] if importlib.util.find_spec("obstore") else [])]
+
+
+def store_in(bucket, engine="boto3", **options):
+    """Open a store in a bucket."""
+    options = {"endpoint_url": bucket.endpoint_url, **options}
+    return S3Store(bucket.name, prefix="p", engine=engine, **options)
+
+
+def obeying(bucket):
+    """Skip a test where the server has no conditions; others see to it that the store says so."""
+    if not bucket.obeys:
+        pytest.skip(f"the server ignores conditions in {bucket.kind} buckets")
+
+
+def test_the_store_counts_right_where_it_can(faces, plain_bucket):
+    """And by the same test wrong on the negative control, which writes without looking again."""
+    assert count_in_threads(store_in(plain_bucket), 2, 10) == list(range(1, 21))
+    raw = store_in(plain_bucket, endpoint_url=faces["raw"])
+    try:
+        reached = count_in_threads(raw, 2, 10)
+    except StoreUnavailableError:
+        return  # it got itself into a state that the store does not take for an answer
+    assert reached != list(range(21, 41))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_processes_lose_no_increment(bucket, engine):
+    obeying(bucket)
+    assert count_in_processes(bucket, engine, 2, 10) == list(range(1, 21))
+    assert store_in(bucket)["n"] == 20
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("run", range(5))
+def test_eight_threads_lose_no_increment(bucket, engine, run):
+    obeying(bucket)
+    store = store_in(bucket, engine)
+    assert count_in_threads(store, 8, 50) == list(range(1, 401))
+    assert store["n"] == 400
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("run", range(5))
+def test_four_processes_lose_no_increment(bucket, engine, run):
+    obeying(bucket)
+    assert count_in_processes(bucket, engine, 4, 100) == list(range(1, 401))
+    assert store_in(bucket)["n"] == 400
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_bucket_without_conditions_is_refused(bucket, engine):
+    """Plain verbs work there, and nothing that compares pretends to."""
+    if bucket.obeys:
+        pytest.skip(f"the server obeys conditions in {bucket.kind} buckets")
+    store = store_in(bucket, engine)
+    store["n"] = 1
+    etag = store.etag("n")
+    for compare in (
+        lambda: store.transform_item("n", transformer=plus_one),
+        lambda: store.set_item_if("n", value=2, condition=ETAG_IS_THE_SAME, expected_etag=etag),
+        lambda: store.setdefault("other", 1),
+        lambda: store.pop("n"),
+    ):
+        with pytest.raises(UnsupportedError, match="condition"):
+            compare()
+    assert dict(store.items()) == {"n": 1}
+    store["n"] = 3
+    del store["n"]
+    assert store.discard("n") in (True, False)
+    assert not list(store)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_deletions_without_conditions_are_refused(bucket, engine):
+    if not real():
+        pytest.skip("moto binds deletions to etags")
+    store = store_in(bucket, engine)
+    store["n"] = 1
+    with pytest.raises(UnsupportedError, match="deletion"):
+        store.discard_if("n", condition=ETAG_IS_THE_SAME, expected_etag=store.etag("n"))
+    with pytest.raises(UnsupportedError, match="deletion"):
+        store.pop("n")
+    assert store["n"] == 1
+    del store["n"]
+    with pytest.raises(KeyError):
+        del store["n"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_folders_and_many_items(bucket, engine):
+    """By one listing a folder, by threads for values, and by few requests to delete."""
+    store = store_in(bucket, engine)
+    items = {f"{folder}/{number}": number for folder in ("a", "ab", "c d/é") for number in range(20)}
+    store.update(items)
+    assert dict(store.items()) == items
+    assert len(store) == 60
+    assert set(store.subdicts()) == {"a", "ab", "c d"}
+    part = store.get_subdict("a")
+    assert dict(part.items()) == {str(number): number for number in range(20)}
+    assert sorted(store.newest_keys(5)) == sorted(set(store.newest_keys(5)) & set(items))
+    part.clear(force=True)
+    assert set(store) == {key for key in items if not key.startswith("a/")}
+    copied = S3Store(bucket.name, prefix="copy", endpoint_url=bucket.endpoint_url, engine=engine)
+    copied.update(store.items())
+    assert copied == store
+    store.clear(force=True)
+    assert not store
+    assert len(copied) == 40
