@@ -10,12 +10,62 @@ import re
 import sys
 import warnings
 
-STRANGE = """
-eval exec open __import__ getattr os system subprocess compile globals input breakpoint print type
-object numpy load memmap fromfile ctypes __builtins__ __class__ x value _fill _new _table json loads
-sys modules setattr vars memoryview partial reduce Path ZoneInfo dtype array frombuffer core testing
-ndarray tofile _globals 1 'a' [] (1,) {} -1 10**9 999999999999
-""".split()
+STRANGE = [
+    "eval",
+    "exec",
+    "open",
+    "__import__",
+    "getattr",
+    "os",
+    "system",
+    "subprocess",
+    "compile",
+    "globals",
+    "input",
+    "breakpoint",
+    "print",
+    "type",
+    "object",
+    "numpy",
+    "load",
+    "memmap",
+    "fromfile",
+    "ctypes",
+    "__builtins__",
+    "__class__",
+    "x",
+    "value",
+    "_fill",
+    "_new",
+    "_table",
+    "json",
+    "loads",
+    "sys",
+    "modules",
+    "setattr",
+    "vars",
+    "memoryview",
+    "partial",
+    "reduce",
+    "Path",
+    "ZoneInfo",
+    "dtype",
+    "array",
+    "frombuffer",
+    "core",
+    "testing",
+    "ndarray",
+    "tofile",
+    "_globals",
+    "1",
+    "'a'",
+    "[]",
+    "(1,)",
+    "{}",
+    "-1",
+    "10**9",
+    "999999999999",
+]
 WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*|\d+|'[^'\n]*'")
 HARMLESS = {"compile", "array.__new__"}
 
