@@ -67,7 +67,7 @@ STRANGE = [
     "999999999999",
 ]
 WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*|\d+|'[^'\n]*'")
-HARMLESS = {"compile", "array.__new__"}
+HARMLESS = {"compile", "array.__new__", "builtins.id"}  # nothing outside of the interpreter
 
 
 def change(text, chance):
