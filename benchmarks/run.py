@@ -21,7 +21,10 @@ import harness
 ROOT = os.path.dirname(harness.HERE)
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 ENVIRONMENT = os.path.join(ROOT, ".benchmarks", "venv")
-MODULES = ("files", "arrays", "sqlite", "conditional", "wrappers", "script", "memo", "spill", "s3", "imports")
+MODULES = (
+    *("files", "arrays", "sqlite", "conditional", "wrappers", "script", "memo"),
+    *("spill", "s3", "archive", "datasets", "imports"),
+)
 ALIASES = {"import": "imports"}
 ARRAYS_NEED = 500e6  # bytes free on tmpfs
 

@@ -11,6 +11,7 @@ import fractions
 import functools
 import http
 import io
+import json
 import math
 import operator
 import os
@@ -433,6 +434,20 @@ def test_a_hostile_archive_does_nothing(name, tmp_path, capfd, monkeypatch):
     assert ran == []
     assert not {"antigravity", "tests_hostile", "archive"} & (set(sys.modules) - modules)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "count", [1000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+)
+def test_archives_that_were_changed_do_nothing(count):
+    script = pathlib.Path(cases.__file__).with_name("mutated.py")
+    command = [sys.executable, str(script), str(script.parents[1]), "1", str(count)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3000)
+    assert run.returncode == 0, run.stderr
+    n_read, heard, wrong = json.loads(run.stdout)
+    assert 0 < n_read < count / 2
+    assert heard == []
+    assert wrong == []
 
 
 TABLE = (

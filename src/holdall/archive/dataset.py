@@ -93,10 +93,10 @@ class DataSet:
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> ds = DataSet("measured", "w", path=folder)
+    >>> ds = DataSet("summits", "w", path=folder)
     >>> ds.heights = [1.5, 2.5]
     >>> ds["heights"] = "metres above the sea"
-    >>> ds = DataSet("measured", path=folder)
+    >>> ds = DataSet("summits", path=folder)
     >>> ds["heights"], ds.heights
     ('metres above the sea', [1.5, 2.5])
 
@@ -104,11 +104,11 @@ class DataSet:
 
     >>> import sys
     >>> sys.path.append(folder)
-    >>> import measured
-    >>> measured._info_dict
+    >>> import summits
+    >>> summits._info_dict
     {'heights': 'metres above the sea'}
-    >>> import measured.heights
-    >>> measured.heights
+    >>> import summits.heights
+    >>> summits.heights
     [1.5, 2.5]
     """
 

@@ -298,11 +298,11 @@ class ArchiveStore(Store[K, V]):
     >>> import sys, tempfile
     >>> folder = tempfile.mkdtemp()
     >>> results = Store({"alpha": 0.5, "runs/7": [1, 2]})
-    >>> results.copy_to(ArchiveStore(os.path.join(folder, "results_2020")))
+    >>> results.copy_to(ArchiveStore(os.path.join(folder, "outcome_2020")))
     2
     >>> sys.path.append(folder)
-    >>> import results_2020.alpha, results_2020.key_runs_2f_7
-    >>> results_2020.alpha, results_2020.key_runs_2f_7
+    >>> import outcome_2020.alpha, outcome_2020.key_runs_2f_7
+    >>> outcome_2020.alpha, outcome_2020.key_runs_2f_7
     (0.5, [1, 2])
     """
 

@@ -24,7 +24,7 @@ class StoreVerbs(StorePipeline[K, V]):
     """The part of `Store` for everyday changes."""
 
     @contextmanager
-    def edit(self, key: K, default: Any = _ABSENT) -> Iterator[Any]:
+    def edit(self, key: K, default: Any = _ABSENT) -> Iterator[V]:
         """Give a value to be changed in place, and store it when the context is left.
 
         Parameters
