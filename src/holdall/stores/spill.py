@@ -161,7 +161,8 @@ class SpillStore(Store[K, V]):
     def _folder_store(self, path: Any, serializer: Any, keys: Any, alone: bool | None) -> Store[Any, Any]:
         if path is None:
             self._temporary = TemporaryFolder(spill=True)
-            self._folder = folder = self._temporary.path
+            # Not the folder itself, which is locked: a folder store has to lock its own.
+            self._folder = folder = os.path.join(self._temporary.path, "values")
         else:
             self._folder = folder = os.path.abspath(os.fspath(path))
             warn_of_memory(folder)
