@@ -181,7 +181,8 @@ class SqlitePlace(Persister):
             About how many bytes it may have; at least 250 pages are kept.
         """
         self._sessions.log_pages = min(self._sessions.log_pages, max(250, nbytes // 4096))
-        self.close()  # the next use opens connections that know it
+        if not self._in_transaction():
+            self.close()  # the next use opens connections that know it
 
     # ------------------------------------------------------------------ the table
 

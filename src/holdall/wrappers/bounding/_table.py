@@ -306,3 +306,7 @@ class FolderLedger(TableLedger):
 
     def clear(self) -> None:  # docstring inherited
         self._run(self._sql.leave_all)
+
+    def close(self) -> None:  # docstring inherited
+        super().close()
+        self.place.close()
