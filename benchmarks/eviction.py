@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import argparse
 import math
+import os
 
 import numpy as np
 
@@ -129,5 +131,89 @@ def tables(shares, seeds):
         print(f"{policy}: mean {mean:.2f}, worst {max(found):.2f}")
 
 
+# ---------------------------------------------------------------------------- the figure
+
+SHOWN = ("mixed", "scan", "window", "loop")
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+COLOURS = {"lru": "#888888", "sieve": "#2a9d8f", "lfu": "#e9a03b", "gdsf": "#1d4ed8"}
+WIDTH, HEIGHT, LEFT, TOP = 210, 130, 46, 44
+
+
+def curves(seed):
+    """Return, by trace and policy, hit rate and time relative to LRU for each share of memory."""
+    found = {}
+    for name in SHOWN:
+        trace = make_trace(name, np.random.default_rng(seed))
+        for share in SHARES:
+            capacity = capacity_of(trace, share)
+            base = None
+            for policy in COLOURS:
+                hits, lost = run(POLICIES[policy](capacity), trace, capacity)
+                base = base or lost
+                found.setdefault((name, policy), []).append((share, hits, lost / base))
+    return found
+
+
+def svg(found):
+    """Draw hit rates above, times below, a column a trace."""
+    parts = []
+
+    def text(x, y, what, size=10, *, anchor="middle", colour="#333"):
+        where = f'x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"'
+        parts.append(f'<text {where} font-size="{size}" fill="{colour}">{what}</text>')
+
+    rows = ((0, 1.0, (0, 0.25, 0.5, 0.75, 1), "hit rate"), (1, 2.0, (0, 0.5, 1, 1.5, 2), "reload time / LRU"))
+    for column, name in enumerate(SHOWN):
+        x0 = LEFT + column * (WIDTH + 34)
+        text(x0 + WIDTH / 2, TOP - 10, name, 12)
+        for row, top, marks, label in rows:
+            y0 = TOP + row * (HEIGHT + 44)
+            for mark in marks:
+                y = y0 + HEIGHT * (1 - mark / top)
+                parts.append(f'<path d="M{x0} {y:.1f}h{WIDTH}" stroke="#ddd"/>')
+                if column == 0:
+                    text(x0 - 6, y + 3, f"{mark:g}", anchor="end")
+            if column == 0:
+                parts.append(
+                    f'<text transform="translate(12 {y0 + HEIGHT / 2:.0f}) rotate(-90)" font-size="10" '
+                    f'text-anchor="middle" fill="#333">{label}</text>'
+                )
+            for share in (0.02, 0.1, 0.3, 0.7):
+                text(x0 + WIDTH * place(share), y0 + HEIGHT + 13, f"{share:.0%}", 9)
+            for policy, colour in COLOURS.items():
+                points = " ".join(
+                    f"{x0 + WIDTH * place(share):.1f},{y0 + HEIGHT * (1 - min(value[row], top) / top):.1f}"
+                    for share, *value in found[name, policy]
+                )
+                width = 2.2 if policy == "gdsf" else 1.4
+                parts.append(
+                    f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+                )
+    width = LEFT + len(SHOWN) * (WIDTH + 34)
+    height = TOP + 2 * (HEIGHT + 44) + 4
+    for number, (policy, colour) in enumerate(COLOURS.items()):
+        text(LEFT + 20 + number * 70, 14, policy, 12, anchor="start", colour=colour)
+    text(LEFT + 320, 14, "memory: share of the bytes of all keys that are used", anchor="start")
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">'
+    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="white"/>', *parts, "</svg>", ""])
+
+
+def place(share):
+    """Return where a share of memory stands on a logarithmic axis from 2 % to 70 %."""
+    return math.log(share / SHARES[0]) / math.log(SHARES[-1] / SHARES[0])
+
+
 if __name__ == "__main__":
-    tables((0.02, 0.1, 0.3), (7,))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8])
+    parser.add_argument(
+        "--figure", default=os.path.join(os.path.dirname(__file__), "..", "docs", "eviction.svg")
+    )
+    parser.add_argument("--only-figure", action="store_true")
+    options = parser.parse_args()
+    with open(options.figure, "w", encoding="ascii") as file:
+        file.write(svg(curves(options.seeds[0])))
+    if not options.only_figure:
+        print("| trace, memory | " + " | ".join(POLICIES) + " |")
+        print("|---" * (len(POLICIES) + 1) + "|")
+        tables((0.02, 0.1, 0.3), options.seeds)

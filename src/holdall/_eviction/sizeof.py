@@ -116,10 +116,8 @@ def _other(thing: Any) -> tuple[int, _Parts]:
     if not gc.is_tracked(thing):
         return _size(thing), []
     found = [part for part in gc.get_referents(thing) if part is not kind]
-    if pandas:  # which counts what it holds in its own size
-        own = object.__sizeof__(thing) + _HEADER
-    else:
-        own = _size(thing)
+    # pandas counts what an object holds in the size of the object itself.
+    own = object.__sizeof__(thing) + _HEADER if pandas else _size(thing)
     if kind.__dictoffset__:
         own += 8 * max(len(found), _SLOTS) + _HEADER  # values of attributes lie beside the object
     return own, _sampled(found, len(found))

@@ -170,6 +170,8 @@ class Sessions:
         # writable for others, whatever the umask says.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
+            if not os.path.isdir(os.path.dirname(self.path)):  # it was deleted since
+                os.makedirs(os.path.dirname(self.path))
             os.close(os.open(self.path, flags, 0o664 if self._guard else 0o666))
         except FileExistsError:
             if not os.path.exists(self.path):

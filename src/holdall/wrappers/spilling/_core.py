@@ -49,6 +49,7 @@ class Spill:
         on_overflow: Callable[[Any], Any] | None,
     ) -> None:
         self.slow = slow
+        slow.marking = writeback == "check"
         self.items = items
         self._name = slow.store._encode or slow.store._id
         self._sizeof = sizeof
@@ -253,8 +254,8 @@ class Spill:
                 f"{error}; and there is no room to keep it in memory: {items.used:,} of {items.budget:,} "
                 f"bytes are taken, {self.stuck_bytes:,} of them by values that cannot be stored either",
             ) from error
-        mark = self.slow.mark(data)
         self.slow.put(key, data)
+        mark = self.slow.mark(key, data)
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size), mark=mark)
         with items.lock:
             if items.by_name.get(name) is not old:
@@ -349,7 +350,7 @@ class Spill:
         return GONE
 
     def _written(self, item: Item, data: Any) -> None:
-        item.mark = None if item.frozen or self.writeback == "never" else self.slow.mark(data)
+        item.mark = None if item.frozen else self.slow.mark(item.key, data)
         size = int(item.size) if item.frozen else self.size_of(item.key, item.value)  # it may have grown
         with self.items.lock:
             self.items.stored(item)
@@ -373,7 +374,7 @@ class Spill:
         size = self.size_of(key, value)
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size))
         if not item.frozen and self.writeback == "check":
-            item.mark = self.slow.mark(self.slow.dump(key, value))
+            item.mark = self.slow.mark_of_value(key, value)
         with self.items.lock:
             if self.items.by_name.get(name) is not old:
                 return
