@@ -89,7 +89,7 @@ class TestOverAFolder(SpillContract):
 
 class TestOverMemory(SpillContract):
     def open(self, place):
-        return SpillStore(slow=MemoryStore(serializer="pickle"), memory=110, writeback="always")
+        return SpillStore(slow=MemoryStore(serializer="pickle"), memory=110)
 
 
 class TestPersister(PersisterContract):

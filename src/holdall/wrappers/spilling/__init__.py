@@ -5,12 +5,13 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from holdall._eviction import Policy, make_policy
 from holdall._eviction.amounts import memory_of_machine, parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
-from holdall.abc import Capability, PersisterWrapper, Unary
+from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
 from holdall.store import Store
@@ -187,7 +188,11 @@ class SpillPersister(PersisterWrapper):
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
         """What the inner store claims, but for what handles with a memory of their own see of each other."""
         unseen = {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
-        return super().capabilities - unseen
+        return super().capabilities - unseen - {Capability.TRANSACTIONS}
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Refuse: what is in memory would outlive a transaction that is undone."""
+        return Persister.transaction(self)
 
     # ------------------------------------------------------------------ forks
 

@@ -49,7 +49,7 @@ class Spill:
         on_overflow: Callable[[Any], Any] | None,
     ) -> None:
         self.slow = slow
-        slow.marking = writeback == "check"
+        slow.marking = writeback != "never"
         self.items = items
         self._name = slow.store._encode or slow.store._id
         self._sizeof = sizeof
@@ -303,9 +303,7 @@ class Spill:
             try:
                 if self.on_overflow is not None:
                     self.on_overflow(item.key)
-                data = self.changed(item)
-                if data is not GONE:
-                    self._write(item, data)
+                self._write_if_changed(item)
             except SerializationError as error:
                 with items.lock:
                     items.stick(item, error)
@@ -317,10 +315,14 @@ class Spill:
                     items.remove(item)
                     self._gone += int(item.size)
                 else:
+                    item.out = True  # who holds it may change it
                     items.loosen(item)
             items.release([item.name])
 
-    def _write(self, item: Item, data: Any) -> None:
+    def _write_if_changed(self, item: Item, *, compare: bool = False) -> None:
+        data = self.changed(item, compare=compare)  # views of the value, maybe: they go with this frame
+        if data is GONE:
+            return
         try:
             self.slow.put(item.key, data)
         except BaseException:
@@ -328,8 +330,15 @@ class Spill:
             raise
         self._written(item, data)
 
-    def changed(self, item: Item) -> Any:
+    def changed(self, item: Item, *, compare: bool = False) -> Any:
         """Return the data of an item if they must be written, else `GONE`.
+
+        Parameters
+        ----------
+        item
+            The item; its turn is ours.
+        compare
+            Whether to compare even where all that somebody has got is to be written.
 
         Raises
         ------
@@ -342,7 +351,8 @@ class Spill:
         item.out = False  # whoever gets it from now on is noticed
         try:
             data = self.slow.dump(item.key, item.value)
-            if item.dirty or self.writeback == "always" or not self.slow.same(item.key, data, item.mark):
+            always = self.writeback == "always" and not compare
+            if item.dirty or always or not self.slow.same(item.key, data, item.mark):
                 return data
         except BaseException:
             item.out = True
@@ -355,8 +365,6 @@ class Spill:
         with self.items.lock:
             self.items.stored(item)
             self.items.resize(item, size)
-        if is_held(item):
-            item.out = True
 
     # ------------------------------------------------------------------ one item and the slow side
 
@@ -364,16 +372,15 @@ class Spill:
         """Bring the slow side to the state of an item, and return it; its turn is ours."""
         item = self.items.by_name.get(name)
         if item is not None:
-            data = self.changed(item)
-            if data is not GONE:
-                self._write(item, data)
+            self._write_if_changed(item, compare=True)
+            _note_holders([item])
         return item
 
     def wrote(self, name: Any, key: Any, value: Any, old: Item | None) -> None:
         """Take in a value that was just written by another way; its turn is ours."""
         size = self.size_of(key, value)
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size))
-        if not item.frozen and self.writeback == "check":
+        if not item.frozen and self.writeback != "never":
             item.mark = self.slow.mark_of_value(key, value)
         with self.items.lock:
             if self.items.by_name.get(name) is not old:
@@ -465,6 +472,9 @@ class Spill:
             raise
         for item, data in written:
             self._written(item, data)
+        data = None
+        written.clear()  # with the views of values that data may be
+        _note_holders(batch)
 
     def shrink(self, to: int = 0) -> None:
         """Move values to the slow side until no more than some bytes are in memory."""
@@ -488,6 +498,13 @@ class Spill:
     def held_bytes(self) -> int:
         """What values take that do not count, because somebody else holds them."""
         return sum(int(item.size) for item in list(self.items.loose))
+
+
+def _note_holders(items: Iterable[Item]) -> None:
+    """Note that values which somebody holds may be changed from now on."""
+    for item in items:
+        if is_held(item):
+            item.out = True
 
 
 def batches(items: list[Item]) -> Iterator[list[Item]]:
