@@ -89,6 +89,9 @@ def measure(contestant, place, *, count, passes):
     return best
 
 
+TIERS, FOLDER = "holdall (two tiers)", "holdall"
+
+
 def workloads(places, *, quick):
     count, passes = (4, 2) if quick else (20, 3)
     yield Workload(
@@ -105,3 +108,19 @@ def workloads(places, *, quick):
         ),
         skip=places.no_tmpfs,
     )
+    for name, place, on_disk in (("tmpfs", places.tmpfs, False), ("disk", places.disk, True)):
+        yield Workload(
+            "arrays",
+            f"Arrays in two tiers on {name}, {count} of 8 MB",
+            (TIERS, FOLDER, "holdall (database)", "diskcache"),
+            (Op("set", "GB/s", FOLDER, at_least=0.9), Op("get", "GB/s", FOLDER, at_least=0.9)),
+            place=place,
+            options={"count": count, "passes": passes},
+            judged=(TIERS,),
+            notes=(
+                "Pickled float64 arrays. *Two tiers*: `SQLiteStore(files_from=100_000)`.",
+                "*Database*: the same without files. *holdall*: a folder.",
+            ),
+            on_disk=on_disk,
+            skip=None if on_disk else places.no_tmpfs,
+        )

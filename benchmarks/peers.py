@@ -19,6 +19,15 @@ def holdall(serializer, durability="process"):
     return make
 
 
+def two_tiers(files_from):
+    def make(place):
+        from holdall import SQLiteStore
+
+        return SQLiteStore(os.path.join(place, "store.db"), files_from=files_from)
+
+    return make
+
+
 def zict(place):
     from zict import File
 
@@ -62,6 +71,8 @@ MAKERS = {
     "holdall (bytes)": holdall("bytes"),
     "holdall (npy)": holdall("npy"),
     "holdall (power)": holdall("pickle", "power"),
+    "holdall (two tiers)": two_tiers(100_000),
+    "holdall (database)": two_tiers(None),
     "zict": zict,
     "persidict": persidict,
     "dol": dol,

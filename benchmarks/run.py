@@ -22,7 +22,7 @@ ROOT = os.path.dirname(harness.HERE)
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 ENVIRONMENT = os.path.join(ROOT, ".benchmarks", "venv")
 MODULES = (
-    *("files", "arrays", "sqlite", "conditional", "wrappers", "script", "memo"),
+    *("files", "arrays", "sqlite", "bounded", "conditional", "wrappers", "script", "memo"),
     *("spill", "s3", "archive", "datasets", "imports"),
 )
 ALIASES = {"import": "imports"}

@@ -6,7 +6,7 @@ import os
 import pickle
 import shutil
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from harness import NoResultError, Op, Workload, check, clock, seconds
 
@@ -214,16 +214,20 @@ def mixed(contestant, place, count, reads, share):
     kinds = rng.integers(0, 3, count).tolist()
     keys = zipf(rng, count, 0.9, reads)
     budget = int(sum(sizes[key] for key in set(keys)) * share)
-    store = MAKERS[contestant](place, budget)
+    misses = []
+    policy = "lru" if contestant == "holdall (lru)" else "gdsf"
+    store = spill_store(policy=policy, on_miss=misses.append)(place, budget)
     for key in range(count):
         store.set(key, value_of(rng, sizes[key], kinds[key]))
     store.flush()
-    base = store.mapping.stats().seconds_loading
+    misses.clear()
     for key in keys:
         store.get(key)
-    spent = store.mapping.stats().seconds_loading - base
+    missed = Counter(misses)
+    slow = store.mapping.slow
+    costs = {key: min(seconds(slow.__getitem__, key)[0] for _ in range(3)) for key in missed}
     store.close()
-    return spent
+    return sum(costs[key] * times for key, times in missed.items())
 
 
 # ---------------------------------------------------------------------------- small values
@@ -318,7 +322,10 @@ def workloads(places, *, quick):
         place=places.disk,
         on_disk=True,
         options={"what": "mixed", "count": 200 if quick else 1_500, "reads": 1_000 if quick else 12_000},
-        notes=("A third are nested lists, which take longer to load than arrays of the same size.",),
+        notes=(
+            "A third are nested lists, which take longer to load than arrays of the same size.",
+            "Each load that was needed counts as the quickest of three loads of the same value.",
+        ),
     )
     yield Workload(
         "spill",

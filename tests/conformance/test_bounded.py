@@ -118,7 +118,9 @@ def machine(open):
     return case
 
 
-TestMachineOfABoundedTable = machine(lambda place: bounded(SQLiteStore(place / "s.db"), max_bytes="1GB"))
+TestMachineOfABoundedTable = pytest.mark.soak(
+    machine(lambda place: bounded(SQLiteStore(place / "s.db"), max_bytes="1GB"))
+)
 TestMachineOfABoundedDict = machine(lambda place: bounded({}, max_items=100))
 TestMachineOfABoundedFolder = pytest.mark.soak(
     machine(lambda place: bounded(FileDirStore(place / "s"), max_bytes="1GB"))

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from tests.spill._support import script, wait_for_line
 
-from holdall import AnyKeys, FileDirStore, HoldallError, PathKeys, SpillStore
+from holdall import HoldallError, MismatchError, SpillStore, UnsupportedError
 
 
-def a_file_a_value(path, memory=None, **options):
+def a_file_a_value(path, **options):
     """Open a store that keeps each value in a file of its own."""
-    serializer = options.pop("serializer", None)
-    slow = FileDirStore(path, serializer=serializer, keys=AnyKeys() | PathKeys(suffix=".dat"))
-    return SpillStore(slow=slow, memory=memory, **options)
+    return SpillStore(path, file_per_value=True, **options)
 
 
 # ---------------------------------------------------------------------- as its page says
@@ -34,14 +32,30 @@ def test_values_lie_in_files_that_pickle_reads(tmp_path):
     assert c2["x"] == [1, 2, 3]
     with pytest.raises(KeyError):
         c.key_to_filename("absent")
+    assert SpillStore(tmp_path / "chest").key_to_filename("x") == c.key_to_filename("x"), "as it was made"
+    with pytest.raises(MismatchError, match="file_per_value=True"):
+        SpillStore(tmp_path / "chest", file_per_value=False)
+
+
+def test_large_values_have_files_and_small_ones_lie_together(tmp_path):
+    with SpillStore(tmp_path / "chest") as c:
+        c.update(small=[1], large=np.arange(20_000))
+        with open(c.key_to_filename("large"), "rb") as file:
+            assert np.array_equal(pickle.load(file), np.arange(20_000))
+        with pytest.raises(UnsupportedError, match="file_per_value=True"):
+            c.key_to_filename("small")
+    with pytest.raises(MismatchError, match="file_per_value=False"):
+        SpillStore(tmp_path / "chest", file_per_value=True)
 
 
 @pytest.mark.parametrize("module", [json, pickle])
 def test_a_pair_of_functions_writes_values(tmp_path, module):
     path = tmp_path / "my-chest"
-    with SpillStore(path, dump=module.dump, load=module.load, memory=1) as c:
+    with a_file_a_value(path, dump=module.dump, load=module.load, memory=1) as c:
         c["x"] = [1, 2, 3]
         assert c["x"] == [1, 2, 3]
+        with open(c.key_to_filename("x"), "rb") as file:
+            assert module.load(file) == [1, 2, 3]
     c = SpillStore(path, dump=module.dump, load=module.load)
     assert c["x"] == [1, 2, 3]
     assert c.slow.serializer.dumps([1, 2, 3]) == (b"[1, 2, 3]" if module is json else pickle.dumps([1, 2, 3]))
@@ -210,10 +224,11 @@ def test_a_folder_that_was_renamed_is_the_same_store(tmp_path):
 
 
 @pytest.mark.parametrize("temporary", [True, False])
-def test_dropping_removes_the_folder_and_leaves_a_store(tmp_path, monkeypatch, temporary):
+@pytest.mark.parametrize("alone", [True, False])
+def test_dropping_removes_the_folder_and_leaves_a_store(tmp_path, monkeypatch, temporary, alone):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    store = SpillStore(None if temporary else tmp_path / "store", memory=1)
-    store.update({"a": [1], "b": [2]})
+    store = SpillStore(None if temporary else tmp_path / "store", memory=1, file_per_value=alone)
+    store.update({"a": [1], "b": [2] * 50_000})
     assert os.path.isdir(store.path)
     store.drop()
     assert not os.path.exists(store.path)

@@ -57,11 +57,13 @@ class TestWithRoomForTwo(SpillContract):
         return SpillStore(place / "store", memory=110, policy="lru")
 
 
+@pytest.mark.soak
 class TestWithRoomForNothing(SpillContract):
     def open(self, place):
         return SpillStore(place / "store", memory=1)
 
 
+@pytest.mark.soak
 class TestOfAnyKeys(SpillContract):
     keys = (1, "1", "c/d", (True, 1.5))
 
@@ -74,6 +76,7 @@ class TestWritingAtOnce(StoreContract):
         return SpillStore(place / "store", memory=110, sync="always")
 
 
+@pytest.mark.soak
 class TestTemporary(SpillContract):
     def open(self, place):
         return SpillStore(memory=110)
@@ -87,9 +90,10 @@ class TestOverAFolder(SpillContract):
         return SpillStore(slow=FileDirStore(place / "store", serializer="json"), memory=110, policy="sieve")
 
 
+@pytest.mark.soak
 class TestOverMemory(SpillContract):
     def open(self, place):
-        return SpillStore(slow=MemoryStore(serializer="pickle"), memory=110, writeback="always")
+        return SpillStore(slow=MemoryStore(serializer="pickle"), memory=110)
 
 
 class TestPersister(PersisterContract):
@@ -97,6 +101,7 @@ class TestPersister(PersisterContract):
         return SpillPersister(Store(MappingPersister({}), serializer="pickle"), memory=200)
 
 
+@pytest.mark.soak
 class TestPersisterOverObjects(PersisterContract):
     def open(self, place):
         return SpillPersister(MappingPersister({}), memory=70, policy="lfu")

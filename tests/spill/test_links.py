@@ -6,18 +6,16 @@ import os
 import numpy as np
 import pytest
 
-from holdall import AnyKeys, FileDirStore, PathKeys, SpillStore
+from holdall import FileDirStore, SpillStore
 from holdall.persisters.files import FilesPersister
 
-
-def files(path, **options):
-    return SpillStore(slow=FileDirStore(path, keys=AnyKeys() | PathKeys(suffix=".pkl")), **options)
+SIZE = 20_000  # so that they have files in either kind of store
 
 
-@pytest.fixture
-def pair(tmp_path):
-    one, other = files(tmp_path / "one"), files(tmp_path / "other")
-    other.update((n, np.full(1000, n)) for n in range(5))
+@pytest.fixture(params=[True, False], ids=["a file a value", "files for large values"])
+def pair(request, tmp_path):
+    one, other = (SpillStore(tmp_path / name, file_per_value=request.param) for name in ("one", "other"))
+    other.update((n, np.full(SIZE, n)) for n in range(5))
     one[0] = "mine"
     return one, other
 
@@ -36,9 +34,19 @@ def test_files_are_linked(pair):
         assert inode(one, key) == inode(other, key)
     one.update(other)
     assert len(one) == 5
-    assert os.listdir(one.slow.path + "/.holdall") != []
-    for folder, _, names in os.walk(one.slow.path + "/.holdall"):
-        assert folder.count("w-") == 0 or names == [], "an unfinished file is left"
+    for folder, _, names in os.walk(one.path):
+        assert folder.count("/w-") == 0 or names == [], "an unfinished file is left"
+
+
+def test_small_values_are_copied(tmp_path):
+    one, other = SpillStore(tmp_path / "one"), SpillStore(tmp_path / "other")
+    other.update(small=[1], large=np.arange(SIZE))
+    one.update(other)
+    assert (one.stats().links, one.stats().copies) == (1, 1)
+    assert one["small"] == [1]
+    other.close()
+    one.close()
+    assert SpillStore(tmp_path / "one").slow.check() == []
 
 
 def test_what_is_there_can_be_kept(pair):
@@ -71,7 +79,7 @@ def test_later_changes_do_not_show_in_the_other_store(pair):
         one.shrink()
     other.refresh()
     for key in range(5):
-        assert np.array_equal(other[key], np.full(1000, key))
+        assert np.array_equal(other[key], np.full(SIZE, key))
 
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])

@@ -190,6 +190,21 @@ def test_what_cannot_change_is_not_looked_at():
     assert serializer.dumped == len(values)
 
 
+def test_what_nobody_holds_leaves_memory_at_once():
+    store = SpillStore(memory="10MB")
+    store["array"], store["list"] = np.zeros(100_000), [1]
+    store.shrink()
+    assert (store.stats().memory, store.stats().held) == (0, 0)
+    assert len(store["array"]) == 100_000
+    store["array"][0] = 1
+    store.shrink()
+    assert (store.stats().memory, store.stats().held) == (0, 0)
+    store["array"] = held = store["array"]
+    store.shrink()
+    assert store.stats().memory == 0
+    assert held.nbytes <= store.stats().held < held.nbytes + 1_000
+
+
 def test_telling_of_items_never_loads_them():
     place = Counting()
     store = over(place, policy="lru")

@@ -247,7 +247,7 @@ def test_simulations_hold_no_values_and_do_not_grow_with_hits():
 
 
 def test_where_only_the_recent_past_counts_gdsf_goes_by_it():
-    keys = [step // 20 + 399 - random.Random(step).randrange(400) for step in range(40_000)]
+    keys = [step // 20 + 399 - random.Random(step).randrange(400) for step in range(20_000)]
     places = [Place(make_policy(name, 340), 340) for name in ("lru", "gdsf")]
     for place in places:
         for key in keys:

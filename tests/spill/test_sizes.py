@@ -346,9 +346,9 @@ def test_the_memory_is_that_of_the_container(machine, tmp_path, monkeypatch):
     assert machine({"sys/fs/cgroup/a/b/memory.max": "200000000"}) == 2 * 10**8
     old = {"proc/self/cgroup": "4:memory:/c\n", "sys/fs/cgroup/memory/c/memory.limit_in_bytes": "100000000"}
     assert machine(old) == 10**8
-    monkeypatch.setattr("holdall.wrappers.spilling.memory_of_machine", lambda: 512_000_000)
+    monkeypatch.setattr("holdall.wrappers.spilling._options.memory_of_machine", lambda: 512_000_000)
     monkeypatch.setattr(amounts, "memory_of_machine", lambda: 512_000_000)
     assert budget_of(None) == 128_000_000
     assert budget_of("50%") == 256_000_000
-    monkeypatch.setattr("holdall.wrappers.spilling.memory_of_machine", lambda: 10**12)
+    monkeypatch.setattr("holdall.wrappers.spilling._options.memory_of_machine", lambda: 10**12)
     assert budget_of(None) == 10**9

@@ -61,7 +61,13 @@ def test_a_copy_keeps_the_folder(base, make):
 @pytest.mark.parametrize("store", STORES.values())
 @pytest.mark.parametrize(
     "end",
-    ["", "loop = [store]; loop.append(loop); del store", "raise SystemExit(0)", "1 / 0", "del store"],
+    [
+        "",
+        "loop = [store]; loop.append(loop); del store",
+        "1 / 0",
+        pytest.param("raise SystemExit(0)", marks=pytest.mark.soak),
+        pytest.param("del store", marks=pytest.mark.soak),
+    ],
 )
 def test_the_folder_goes_with_the_process_which_ends_quietly(tmp_path, store, end):
     code = f"""
@@ -163,7 +169,7 @@ def test_processes_that_start_together_keep_their_folders(tmp_path):
         sys.stdin.read()
         print(store["a"])
     """
-    processes = [script(code, env=env_of(tmp_path)) for _ in range(4)]
+    processes = [script(code, env=env_of(tmp_path)) for _ in range(2)]
     for process in processes:
         assert wait_for_line(process) == "[1]"
     for process in processes:
@@ -175,7 +181,7 @@ def test_processes_that_start_together_keep_their_folders(tmp_path):
 # ---------------------------------------------------------------------- forks
 
 
-@pytest.mark.parametrize("how", ["os.fork", "multiprocessing"])
+@pytest.mark.parametrize("how", ["os.fork", pytest.param("multiprocessing", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("store", STORES.values())
 def test_a_forked_child_deletes_nothing(tmp_path, store, how):
     start = """

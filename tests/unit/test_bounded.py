@@ -589,3 +589,36 @@ def test_a_store_that_memoize_is_given_is_bounded_by_its_owner(tmp_path):
     square = memoize(plain, name="square", max_bytes=100)(lambda number: number * number)
     assert [square(number) for number in range(30)] == [number * number for number in range(30)]
     assert len(plain) == 30
+
+
+# ---------------------------------------------------------------------- transactions
+
+
+def test_evictions_are_a_part_of_a_transaction(tmp_path):
+    cache = bounded(SQLiteStore(tmp_path / "store.db"), max_items=5)
+    with cache.transaction():  # the very first use of the handle
+        cache.update((number, number) for number in range(5))
+    before = dict(cache)
+
+    def fail():
+        with cache.transaction():
+            cache.set("new", 1, ttl=100)
+            cache.update((f"key{number}", number) for number in range(20))
+            assert len(cache) == 5
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert dict(cache) == before
+    assert cache.stats().items == 5
+    assert cache.increment("n") == 1
+    assert len(cache) == 5
+
+
+def test_a_handle_that_was_closed_goes_on(open_disk):
+    cache = bounded(open_disk(), max_items=5)
+    for number in range(8):
+        cache[f"key{number}"] = b"1"
+        assert cache[f"key{number}"] == b"1"
+        cache.close()
+    assert len(cache) == cache.stats().items == 5

@@ -69,6 +69,10 @@ class HeapPolicy(Policy):
         elif entry in self._heap:
             del self._heap[entry]
 
+    def reprice(self) -> None:  # docstring inherited
+        if self._heap is not None:
+            self._fresh, self._heap = dict.fromkeys(self._heap), None
+
     def forget(self, key: Any) -> None:  # docstring inherited
         self._gone.pop(key, None)
 
@@ -102,15 +106,15 @@ class HeapPolicy(Policy):
         for entry in entries:
             self._push(entry)
 
-    def _top(self) -> Entry | None:
-        """Take out the entry with the lowest priority, and do not remember it."""
+    def _top(self) -> tuple[Entry, tuple[float, int]] | None:
+        """Take out the entry with the lowest priority, with its rank in the heap, and do not remember it."""
         if self._heap is None:
             self._build()
         heap = self._heap
         while heap:
-            entry, (noted, _) = heap.popitem()
-            if self.priority(entry) <= noted:
-                return entry  # type: ignore[no-any-return]
+            entry, rank = heap.popitem()
+            if self.priority(entry) <= rank[0]:
+                return entry, rank
             self._push(entry)
         return None
 
@@ -121,10 +125,11 @@ class HeapPolicy(Policy):
         entry.uses = 0  # they come back with insert()
 
     def _next(self) -> Entry | None:
-        entry = self._top()
-        if entry is not None:
-            self._left(entry)
-        return entry
+        found = self._top()
+        if found is None:
+            return None
+        self._left(found[0])
+        return found[0]
 
     def admit(
         self, entry: Entry, need: float = 0, *, items: int = 0, spare: Spare | None = None
@@ -143,8 +148,7 @@ class HeapPolicy(Policy):
             self._age()
 
     def _age(self) -> None:
-        if self._heap is not None:
-            self._fresh, self._heap = dict.fromkeys(self._heap), None
+        self.reprice()
         for entry in self._fresh:
             entry.uses = (entry.uses + 1) >> 1
         self._gone = {key: uses >> 1 for key, uses in self._gone.items() if uses > 1}
@@ -245,8 +249,8 @@ class GdsfPolicy(HeapPolicy):
         """Decide by another way from now on."""
         if way is self._way:
             return
-        if self._heap is not None and Way.RECENT in (way, self._way):  # by other priorities
-            self._fresh, self._heap = dict.fromkeys(self._heap), None
+        if Way.RECENT in (way, self._way):
+            self.reprice()
         self._way = way
 
     def _left(self, entry: Entry) -> None:
@@ -257,29 +261,30 @@ class GdsfPolicy(HeapPolicy):
     def _worth_it(self, entry: Entry, need: float, items: int, spare: Spare | None) -> list[Any] | None:
         """Take out entries that are together worth less than the newcomer, or none."""
         mine = (entry.uses - 1) * entry.cost
-        victims: list[Entry] = []
+        victims: dict[Entry, tuple[float, int]] = {}
         spared: list[Entry] = []
         freed, worth, refused = 0.0, 0.0, False
         while not refused and (freed < need or len(victims) < items):
-            found = self._top()
-            if found is None:
+            top = self._top()
+            if top is None:
                 break
+            found, rank = top
             if spare is not None and spare(found):
                 spared.append(found)
                 continue
-            victims.append(found)
+            victims[found] = rank
             freed += found.size
             worth += found.uses * found.cost
             refused = worth >= mine
         if refused:
-            for found in victims:
-                self._push(found)
+            for found, rank in victims.items():
+                self._heap[found] = rank  # in its place among equals
             self._gone[entry.key], entry.uses = entry.uses, 0
         else:
             for found in victims:
                 self._left(found)
         self._spared(spared)
-        return None if refused else victims
+        return None if refused else list(victims)
 
     def clear(self) -> None:  # docstring inherited
         super().clear()

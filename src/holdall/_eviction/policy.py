@@ -143,6 +143,9 @@ class Policy(ABC):
         for entry in entries:
             self.insert(entry)
 
+    def reprice(self) -> None:  # noqa: B027  (few policies go by costs)
+        """Note that the costs of some entries are others now."""
+
     def forget(self, key: Any) -> None:  # noqa: B027  (few policies remember keys)
         """Forget what is remembered of a key that was deleted."""
 

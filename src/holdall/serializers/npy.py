@@ -13,6 +13,7 @@ from numpy.lib import format as npy_format
 from holdall.abc import Data, join_parts
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
+from holdall.serializers._maps import mapped
 
 __all__ = ["NpySerializer", "NpzSerializer"]
 
@@ -54,7 +55,8 @@ class NpySerializer(OptionSerializer[Any]):
         Whether to keep arrays of Python objects, which are pickled: loading them can run code.
     mmap_mode
         ``"r"`` maps arrays into memory read-only instead of reading them, ``"c"`` copy-on-write, where
-        the store keeps them in files.
+        the store keeps them in files. When arrays that are in use take a quarter of the descriptors that the
+        process may have, further ones are read.
 
     Notes
     -----
@@ -153,11 +155,16 @@ class NpySerializer(OptionSerializer[Any]):
         _require_size(header, size)
         if self.mmap_mode is not None and header.nbytes and _has_descriptor(file):
             order: Any = "F" if header.fortran else "C"
-            mode: Any = self.mmap_mode
-            return np.memmap(file, header.dtype, mode, start, header.shape, order)
+            array: np.memmap[Any, Any] | None = mapped(
+                file, self.mmap_mode, start, dtype=header.dtype, shape=header.shape, order=order
+            )
+            if array is not None:
+                return array
         flat = np.empty(header.n_items, header.dtype)
         if header.nbytes:
             _fill(_bytes_of(flat), file)
+        if self.mmap_mode == "r":  # as if it were mapped
+            flat.flags.writeable = False
         return _shaped(flat, header)
 
     def _read_header(self, file: Any) -> _Header:

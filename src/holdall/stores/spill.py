@@ -2,20 +2,25 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from holdall._temporary import TemporaryFolder, warn_of_memory
-from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.keys import IdentityKeys
+from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
+from holdall.keys import AnyKeys, IdentityKeys, PathKeys, as_key_codec
+from holdall.persisters.files import recorded
+from holdall.serializers import get_serializer
 from holdall.serializers.adapt import AdaptedSerializer
 from holdall.store import Store
+from holdall.stores.files import FileDirStore
 from holdall.stores.sqlite import SQLiteStore
 from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
 
 __all__ = ["SpillStore"]
 
 _FILE = "values.db"
+_FILES_FROM = 1 << 16  # bytes; below, the database is about as quick
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,6 +47,10 @@ class SpillStore(Store[K, V]):
         Which values leave memory first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
     slow
         A store, or mapping, for what has no room in memory, in the place of a folder.
+    file_per_value
+        Whether each value lies in a file of its own. False: small ones lie together in one database, so that
+        many of them are quick, and only those of 64 KiB and more have files. None for False, or what the
+        folder was made with.
     sizeof
         Returns what a value takes in memory, in bytes; None for an estimate of all that it keeps alive.
     writeback
@@ -96,6 +105,7 @@ class SpillStore(Store[K, V]):
         keys: Any = None,
         policy: Any = "gdsf",
         slow: Any = None,
+        file_per_value: bool | None = None,
         sizeof: Callable[[Any], int] | None = None,
         writeback: str = "check",
         sync: str = "flush",
@@ -120,11 +130,11 @@ class SpillStore(Store[K, V]):
         self._temporary: TemporaryFolder | None = None
         self._folder: str | None = None
         if slow is not None:
-            if path is not None or serializer is not None or keys is not None or dump or load:
+            if any(option is not None for option in (path, serializer, keys, dump, load, file_per_value)):
                 raise InvalidArgumentError("slow is a store with a path, serializer and keys of its own")
             below = slow if isinstance(slow, Store) else Store(slow)
         else:
-            below = self._folder_store(path, _pair(serializer, dump, load), keys)
+            below = self._folder_store(path, _pair(serializer, dump, load), keys, file_per_value)
         place = SpillPersister(below, **how, discard=self._temporary is not None)
         self._params = {
             "path": None if path is None else os.fspath(path),
@@ -133,6 +143,7 @@ class SpillStore(Store[K, V]):
             "keys": keys,
             "policy": policy,
             "slow": slow,
+            "file_per_value": file_per_value,
             "sizeof": sizeof,
             "writeback": writeback,
             "sync": sync,
@@ -147,14 +158,32 @@ class SpillStore(Store[K, V]):
         self._below = below
         self._assemble(place, IdentityKeys(), None, value_type=value_type, append_only=append_only)
 
-    def _folder_store(self, path: Any, serializer: Any, keys: Any) -> Store[Any, Any]:
+    def _folder_store(self, path: Any, serializer: Any, keys: Any, alone: bool | None) -> Store[Any, Any]:
         if path is None:
             self._temporary = TemporaryFolder(spill=True)
-            self._folder = self._temporary.path
+            # Not the folder itself, which is locked: a folder store has to lock its own.
+            self._folder = folder = os.path.join(self._temporary.path, "values")
         else:
-            self._folder = os.path.abspath(os.fspath(path))
-            warn_of_memory(self._folder)
-        return SQLiteStore(os.path.join(self._folder, _FILE), serializer=serializer, keys=keys)
+            self._folder = folder = os.path.abspath(os.fspath(path))
+            warn_of_memory(folder)
+        is_database = os.path.exists(os.path.join(folder, _FILE))
+        is_files = not is_database and recorded(folder, "serializer") is not None
+        if alone is None:
+            alone = is_files
+        if (alone and is_database) or (is_files and not alone):
+            raise MismatchError(
+                f"{folder} was made with file_per_value={is_files} and is opened with {alone}: open it as it "
+                "was made, or copy it item by item into a new store"
+            )
+        if not alone:
+            database = os.path.join(folder, _FILE)
+            return SQLiteStore(database, serializer=serializer, keys=keys, files_from=_FILES_FROM)
+        if serializer is None and path is not None:
+            serializer = recorded(folder, "serializer")
+        codec = (AnyKeys() if keys is None else as_key_codec(keys)) | PathKeys(
+            suffix=get_serializer(serializer).suffix
+        )
+        return FileDirStore(folder, serializer=serializer, keys=codec)
 
     @property
     def _spill(self) -> SpillPersister:
@@ -249,7 +278,8 @@ class SpillStore(Store[K, V]):
         path = self._spill.file_of(key)
         if path is None:
             raise UnsupportedError(
-                f"the value of {key!r:.120} has no file of its own in {self._place}: it lies among others"
+                f"the value of {key!r:.120} has no file of its own in {self._place}: it lies among other "
+                "small ones; make the store with file_per_value=True"
             )
         return path
 
@@ -296,6 +326,8 @@ class SpillStore(Store[K, V]):
             for end in ("", "-wal", "-shm", "-lock"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(self._folder, _FILE + end))
+            for name in (_FILE + "-files", ".holdall"):
+                shutil.rmtree(os.path.join(self._folder, name), ignore_errors=True)
             with contextlib.suppress(OSError):  # others have put something there
                 os.rmdir(self._folder)
 

@@ -70,6 +70,31 @@ class StagedFile:
             self._writing.__exit__(_DiscardedError, discarded, None)
 
 
+class LinkedFile(StagedFile):
+    """A file that is there already elsewhere, and gets its name here by a hard link."""
+
+    def __init__(self, files: Any, name: str, path: str) -> None:
+        self.name = name
+        self.size = os.stat(path).st_size
+        self.published = False
+        self._files = files
+        self._path = path
+
+    def publish(self) -> None:  # docstring inherited
+        if self.published:  # see above
+            raise StoreUnavailableError(errno.ECANCELED, "the place was closed amid the write: write again")
+        if not self._files.link(self.name, self._path):
+            raise NotLinkedError(errno.EXDEV, "the file cannot be linked", self._path)
+        self.published = True
+
+    def __exit__(self, *_: object) -> None:
+        pass  # nothing was made
+
+
+class NotLinkedError(StoreUnavailableError):
+    """The system does not link this file."""
+
+
 class LargeFiles:
     """The files of a table.
 

@@ -8,8 +8,8 @@ from typing import Any
 from holdall.abc import join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import HoldallError, UnsupportedError
-from holdall.persisters.sqlite._batches import BATCH, Batch, size_of
-from holdall.persisters.sqlite._files import StagedFile, new_name
+from holdall.persisters.sqlite._batches import BATCH, Batch, checked, size_of
+from holdall.persisters.sqlite._files import LinkedFile, NotLinkedError, StagedFile, new_name
 from holdall.persisters.sqlite._place import as_id
 from holdall.persisters.sqlite._reading import SqliteReading
 from holdall.persisters.sqlite._session import Session
@@ -85,6 +85,44 @@ class SqliteLarge(SqliteReading):
         assert self._files is not None  # noqa: S101  (it takes them)
         pieces = [data] if type(data) is bytes else data
         with self._files.staged(id, pieces) as staged:
+            return self._enter_file(id, key, staged, expected)
+
+    def link(self, id: str, path: str) -> bool:
+        """Store, under an id, a file that is there already, by a hard link; tell whether that could be done.
+
+        Parameters
+        ----------
+        id
+            The id to write.
+        path
+            A file that nobody changes any more, such as `file_of` of another place names.
+
+        Returns
+        -------
+        bool
+            False, and nothing is changed, where large data do not go to files, where the file is too small to
+            be one of its own here, and where the system does not link.
+        """
+        files = self._files
+        if files is None or not hasattr(files.place, "link"):
+            return False
+        self._check_writable()
+        try:
+            staged = LinkedFile(files.place, new_name(), path)
+        except FileNotFoundError:
+            return False  # it was deleted meanwhile
+        if not self._goes_to_file(staged.size):
+            return False
+        key, _ = checked(id, b"")
+        try:
+            self._enter_file(id, key, staged, ANY_ETAG)
+        except NotLinkedError:
+            return False
+        return True
+
+    def _enter_file(self, id: str, key: Any, staged: StagedFile, expected: Expected) -> int | None:
+        """Publish a file and give it to an item, in one transaction."""
+        with staged:
 
             def store(session: Session) -> int | None:
                 while True:

@@ -178,10 +178,11 @@ class SqlitePlace(Persister):
         Parameters
         ----------
         nbytes
-            About how many bytes it may have; at least 900 pages are kept.
+            About how many bytes it may have; at least 250 pages are kept.
         """
-        self._sessions.log_pages = min(self._sessions.log_pages, max(900, nbytes // 4096))
-        self.close()  # the next use opens connections that know it
+        self._sessions.log_pages = min(self._sessions.log_pages, max(250, nbytes // 4096))
+        if not self._in_transaction():
+            self.close()  # the next use opens connections that know it
 
     # ------------------------------------------------------------------ the table
 

@@ -28,6 +28,8 @@ __all__ = ["BoundedPersister", "BoundedStats", "bounded"]
 #: Wrappers below which a place may be bounded, as they neither rename ids nor remember anything.
 _CLEAR = (KeyedPersister, AppendOnlyPersister, ExpiringPersister)
 
+_LOG = 3_500_000  # bytes that a write-ahead log may have beside a small bound
+
 # Handles of one place in memory share its records.
 _ledgers: WeakKeyDictionary[Any, dict[Any, MemoryLedger]] = WeakKeyDictionary()
 
@@ -182,7 +184,7 @@ def _open_ledger(inner: Any, *, policy: str, capacity: int, max_bytes: int | Non
     """Open the records of a place, where they are exact among as many as possible."""
     if isinstance(inner, SqlitePersister):
         if max_bytes is not None:
-            inner.limit_log(max_bytes // 16)
+            inner.limit_log(max_bytes * 3 // 20 + _LOG)
         return TableLedger(inner, policy)
     if isinstance(inner, FilesPersister):
         folder = os.path.dirname(str(inner.lock_file))

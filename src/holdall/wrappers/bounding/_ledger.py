@@ -86,6 +86,10 @@ class Ledger(ABC):
     def clear(self) -> None:
         """Forget all records."""
 
+    def close(self) -> None:
+        """Write down what was noted, and give back what the ledger holds by itself."""
+        self.flush()
+
 
 class _Record(Entry):
     """An item of a place in memory."""

@@ -96,11 +96,13 @@ class BoundedPersister(PersisterWrapper):
     @property
     def ledger(self) -> Ledger:
         """The records of the place."""
-        if self._opened is None:
-            with self._opening:
-                if self._opened is None:
-                    self._opened = self._open_ledger(self.inner)
-        return self._opened
+        return self._opened or self._open()
+
+    def _open(self) -> Ledger:
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open_ledger(self.inner)
+            return self._opened
 
     # ------------------------------------------------------------------ reading
 
@@ -312,6 +314,10 @@ class BoundedPersister(PersisterWrapper):
             self.require(id, expected)
             raise KeyError(id)
 
+    def transaction(self) -> AbstractContextManager[None]:  # docstring inherited
+        self._open()  # not within, where it would be undone after an error
+        return super().transaction()
+
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items, in portions, each followed by the evictions that it makes necessary."""
         inner = self._writable()
@@ -403,5 +409,5 @@ class BoundedPersister(PersisterWrapper):
 
     def close(self) -> None:  # docstring inherited
         if self._opened is not None:
-            self._opened.flush()
+            self._opened.close()
         self.inner.close()

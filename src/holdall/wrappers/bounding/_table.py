@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,7 +18,7 @@ _NOTED, _COUNTED = 512, 4096  # ids of which uses are noted before they are writ
 _FRESH = 5.0  # seconds for which a use is not written down again
 _MANY = 100_000  # ids that are remembered for that
 _UNUSED = (0, 0)
-_SOME = 50  # rows that are looked at a time
+_SOME = 64  # rows that are looked at a time
 
 
 class TableLedger(Ledger):
@@ -164,33 +164,38 @@ class TableLedger(Ledger):
         return math.inf if not rows or rows[0][0] is None else float(rows[0][0])
 
     def expired(self, now: float, limit: int = -1) -> list[Any]:  # docstring inherited
-        return [as_text(id) for id, _, _ in self._run(self._sql.expired, now, limit)]
+        return [as_text(id) for id, _, _ in self._run(self._sql.expired, now, limit, 0)]
 
     # ------------------------------------------------------------------ victims
 
     def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:  # docstring inherited
         self.refresh()  # the order will be another one
         need = _Need(nbytes, items)
-        chosen = self._taken(need, {keep}, lambda limit: self._run(self._sql.expired, now, limit))
+        chosen = self._taken(need, {keep}, self._sql.expired, now)
         if need:
             without = {keep, *chosen}
             if self._policy == "sieve":
                 return chosen + self._sieved(need, without)
-            chosen += self._taken(need, without, lambda limit: self._run(self._sql.first, limit))
+            chosen += self._taken(need, without, self._sql.first)
             if self._policy in {"gdsf", "lfu"}:
                 self._run(self._sql.tick, need.rank)
         return chosen
 
-    def _taken(self, need: "_Need", without: set[Any], rows_up_to: Callable[[int], list[Any]]) -> list[Any]:
-        """Choose as many as are needed from the first rows that a statement gives."""
-        limit = _SOME + len(without)
-        while True:
-            rows = rows_up_to(limit)
-            enough = need.after(size for id, size, _ in rows if as_text(id) not in without)
-            if enough or len(rows) < limit:
+    def _taken(self, need: "_Need", without: set[Any], statement: str, *arguments: Any) -> list[Any]:
+        """Choose as many as are needed of the rows that a statement gives."""
+        chosen: list[Any] = []
+        offset = 0
+        while need:
+            rows = self._run(statement, *arguments, _SOME, offset)
+            for raw, size, rank in rows:
+                id = as_text(raw)
+                if need and id not in without:
+                    need.count(size, rank)
+                    chosen.append(id)
+            if len(rows) < _SOME:
                 break
-            limit *= 4
-        return [id for id in (need.take(as_text(id), size, rank, without) for id, size, rank in rows) if id]
+            offset += _SOME
+        return chosen
 
     def _sieved(self, need: "_Need", without: set[Any]) -> list[Any]:
         """Go on from where the hand stands: who was used since it came by is passed once."""
@@ -208,7 +213,8 @@ class TableLedger(Ledger):
                 id = as_text(raw)
                 if uses > 1:
                     self._run(self._sql.pass_by, raw)
-                elif need.take(id, size, rank, without):
+                elif id not in without:
+                    need.count(size, rank)
                     without.add(id)
                     chosen.append(id)
         self._run(self._sql.move_hand, hand)
@@ -225,19 +231,11 @@ class _Need:
     def __bool__(self) -> bool:
         return self.nbytes > 0 or self.items > 0
 
-    def after(self, sizes: Iterable[int]) -> bool:
-        """Tell whether items of such sizes are enough."""
-        all_sizes = list(sizes)
-        return sum(all_sizes) >= self.nbytes and len(all_sizes) >= self.items
-
-    def take(self, id: Any, size: int, rank: Any, without: set[Any]) -> Any:
-        """Return the id if it is to go, and count it; None else."""
-        if not self or id in without:
-            return None
+    def count(self, size: int, rank: Any) -> None:
+        """Count an item that goes."""
         self.nbytes -= size
         self.items -= 1
         self.rank = rank
-        return id
 
 
 def _parts(data: Any) -> list[Any]:
@@ -308,3 +306,7 @@ class FolderLedger(TableLedger):
 
     def clear(self) -> None:  # docstring inherited
         self._run(self._sql.leave_all)
+
+    def close(self) -> None:  # docstring inherited
+        super().close()
+        self.place.close()

@@ -1,5 +1,6 @@
 """Whether a value in memory is still the one that was stored."""
 
+import mmap
 import sys
 import zlib
 from typing import Any, Final
@@ -33,7 +34,7 @@ def is_frozen(value: Any) -> bool:
         if owner.flags.writeable or owner.dtype.hasobject:
             return False
         owner = owner.base
-    return owner is None or type(owner) is bytes
+    return owner is None or type(owner) in {bytes, mmap.mmap}  # files are published once
 
 
 def mark_of_data(data: Any) -> Mark | None:

@@ -1,91 +1,24 @@
-"""Values in memory up to a budget, and the rest on the slow side: reading, writing, letting go."""
+"""Values in memory up to a budget, and the rest on the slow side: reading, storing, letting go."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
-from holdall._eviction.costs import ReloadCosts
-from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavailableError
+from holdall.errors import SerializationError, StoreUnavailableError
 from holdall.store._calls import UNNAMED
-from holdall.wrappers.spilling._items import GONE, Item, Items, is_held, taken
-from holdall.wrappers.spilling._slow import Loaded, SlowSide
-from holdall.wrappers.spilling._trim import Trimmer
+from holdall.wrappers.spilling._items import GONE, Item, is_held, taken
+from holdall.wrappers.spilling._slow import Loaded
+from holdall.wrappers.spilling._writing import SpillWriting
 
 __all__ = ["Spill"]
 
 _ANYONE: Final = object()
-_BATCH: Final = 1_000  # items that are flushed in one go
-_BATCH_BYTES: Final = 16_000_000  # and bytes
 
 
-class Spill:
+class Spill(SpillWriting):
     """What several handles of one spilling place share.
 
-    Parameters
-    ----------
-    slow
-        Where values go.
-    items
-        Those in memory.
-    sizeof
-        Returns the size of a value in bytes.
-    writeback
-        ``"check"``, ``"always"`` or ``"never"``.
-    through
-        Whether each write goes to the slow side at once.
-    on_miss, on_overflow
-        Called with a key before its value is read from, or moved to, the slow side.
+    Parameters are those of `SpillWriting`.
     """
-
-    def __init__(
-        self,
-        slow: SlowSide,
-        items: Items,
-        *,
-        sizeof: Callable[[Any], int],
-        writeback: str,
-        through: bool,
-        on_miss: Callable[[Any], Any] | None,
-        on_overflow: Callable[[Any], Any] | None,
-    ) -> None:
-        self.slow = slow
-        self.items = items
-        self._name = slow.store._encode or slow.store._id
-        self._sizeof = sizeof
-        self.writeback = writeback
-        self.through = through
-        self.on_miss = on_miss
-        self.on_overflow = on_overflow
-        self.costs = ReloadCosts()
-        self._trimmer = Trimmer(items.budget)
-        self._gone = 0  # bytes that have left memory, of which the trimmer does not know yet
-        self.reset_counts()
-
-    def reset_counts(self) -> None:
-        """Count from zero."""
-        self._hit = itertools.count()
-        self.misses = 0
-        self.items.evictions = 0
-        self.seconds_loading = 0.0
-
-    @property
-    def hits(self) -> int:
-        """How many reads found the value in memory."""
-        return int(self._hit.__reduce__()[1][0])
-
-    def size_of(self, key: Any, value: Any) -> int:
-        """Return what a value takes in memory, in bytes."""
-        try:
-            size = self._sizeof(value)
-            if size >= 0:
-                return int(size)
-        except Exception as error:
-            raise InvalidArgumentError(
-                f"sizeof failed for the value of {key!r:.120}, of type {type(value).__name__}: {error}"
-            ) from error
-        raise InvalidArgumentError(
-            f"sizeof gave {size!r:.80} for the value of {key!r:.120}, which is no size"
-        )
 
     # ------------------------------------------------------------------ reading
 
@@ -144,7 +77,10 @@ class Spill:
         size = self.size_of(key, value)
         cost = self.costs.measured(type(value), size, loaded.seconds)
         item = Item(name, key, value, size=size, cost=cost, mark=loaded.mark)
+        item.guessed = False
         items = self.items
+        if self.costs.is_first(type(value), size):
+            self._reprice(type(value), size)
         with items.lock:
             self.misses += 1
             self.seconds_loading += loaded.seconds
@@ -167,6 +103,16 @@ class Spill:
                 items.used -= size
             if not (replaced or item.frozen):
                 items.loosen(item)
+
+    def _reprice(self, kind: type, size: int) -> None:
+        """Value what was never loaded by what has been measured now, in the place of a guess."""
+        items = self.items
+        with items.lock:
+            for item in items.by_name.values():
+                alike = int(item.size).bit_length() == size.bit_length()
+                if item.guessed and alike and type(item.value) is kind:
+                    item.cost = self.costs.expected(kind, int(item.size))
+            items.policy.reprice()
 
     def _drop(self, name: Any, item: Item | None) -> None:
         if item is not None and self.items.by_name.get(name) is item:
@@ -253,8 +199,8 @@ class Spill:
                 f"{error}; and there is no room to keep it in memory: {items.used:,} of {items.budget:,} "
                 f"bytes are taken, {self.stuck_bytes:,} of them by values that cannot be stored either",
             ) from error
-        mark = self.slow.mark(data)
         self.slow.put(key, data)
+        mark = self.slow.mark(key, data)
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size), mark=mark)
         with items.lock:
             if items.by_name.get(name) is not old:
@@ -271,6 +217,25 @@ class Spill:
             if not item.frozen and item.name not in self.items.by_name:
                 self.items.loosen(item)
         self._make_room(())
+
+    def wrote(self, name: Any, key: Any, value: Any, old: Item | None) -> None:
+        """Take in a value that was just written by another way; its turn is ours."""
+        size = self.size_of(key, value)
+        item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size))
+        if not item.frozen and self.writeback != "never":
+            item.mark = self.slow.mark_of_value(key, value)
+        with self.items.lock:
+            if self.items.by_name.get(name) is not old:
+                return
+            victims = self.items.admit(item, old)
+        self._settle_in(item, old, victims)
+
+    def forget(self, name: Any, item: Item | None) -> None:
+        """Drop an item that was deleted on the slow side; its turn is ours."""
+        with self.items.lock:
+            self._drop(name, item)
+            if item is not None:
+                self.items.policy.forget(item.key)
 
     # ------------------------------------------------------------------ letting go
 
@@ -302,9 +267,7 @@ class Spill:
             try:
                 if self.on_overflow is not None:
                     self.on_overflow(item.key)
-                data = self.changed(item)
-                if data is not GONE:
-                    self._write(item, data)
+                self._write_if_changed(item)
             except SerializationError as error:
                 with items.lock:
                     items.stick(item, error)
@@ -316,154 +279,9 @@ class Spill:
                     items.remove(item)
                     self._gone += int(item.size)
                 else:
+                    item.out = True  # who holds it may change it
                     items.loosen(item)
             items.release([item.name])
-
-    def _write(self, item: Item, data: Any) -> None:
-        try:
-            self.slow.put(item.key, data)
-        except BaseException:
-            item.out = True
-            raise
-        self._written(item, data)
-
-    def changed(self, item: Item) -> Any:
-        """Return the data of an item if they must be written, else `GONE`.
-
-        Raises
-        ------
-        SerializationError
-            If the value cannot be stored.
-        """
-        if not item.dirty and (item.frozen or not item.out or self.writeback == "never"):
-            item.out = False
-            return GONE
-        item.out = False  # whoever gets it from now on is noticed
-        try:
-            data = self.slow.dump(item.key, item.value)
-            if item.dirty or self.writeback == "always" or not self.slow.same(item.key, data, item.mark):
-                return data
-        except BaseException:
-            item.out = True
-            raise
-        return GONE
-
-    def _written(self, item: Item, data: Any) -> None:
-        item.mark = None if item.frozen or self.writeback == "never" else self.slow.mark(data)
-        size = int(item.size) if item.frozen else self.size_of(item.key, item.value)  # it may have grown
-        with self.items.lock:
-            self.items.stored(item)
-            self.items.resize(item, size)
-        if is_held(item):
-            item.out = True
-
-    # ------------------------------------------------------------------ one item and the slow side
-
-    def settle(self, name: Any) -> Item | None:
-        """Bring the slow side to the state of an item, and return it; its turn is ours."""
-        item = self.items.by_name.get(name)
-        if item is not None:
-            data = self.changed(item)
-            if data is not GONE:
-                self._write(item, data)
-        return item
-
-    def wrote(self, name: Any, key: Any, value: Any, old: Item | None) -> None:
-        """Take in a value that was just written by another way; its turn is ours."""
-        size = self.size_of(key, value)
-        item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size))
-        if not item.frozen and self.writeback == "check":
-            item.mark = self.slow.mark(self.slow.dump(key, value))
-        with self.items.lock:
-            if self.items.by_name.get(name) is not old:
-                return
-            victims = self.items.admit(item, old)
-        self._settle_in(item, old, victims)
-
-    def forget(self, name: Any, item: Item | None) -> None:
-        """Drop an item that was deleted on the slow side; its turn is ours."""
-        with self.items.lock:
-            self._drop(name, item)
-            if item is not None:
-                self.items.policy.forget(item.key)
-
-    # ------------------------------------------------------------------ all items
-
-    def flush(self) -> None:
-        """Write all that has changed.
-
-        Raises
-        ------
-        SerializationError
-            If some values cannot be stored; all others are.
-        """
-        with self.items.lock:
-            waiting = list(self.items.dirty)
-            if self.writeback != "never":
-                known = self.items.by_name.values()
-                waiting += [item for item in known if item.out and not (item.dirty or item.frozen)]
-        self._flush_all(waiting)
-        self.slow.persister.flush()
-
-    def flush_until(self, name: Any) -> None:
-        """Write what was stored before an item that is not written yet, so that it is older there too."""
-        with self.items.lock:
-            last = self.items.by_name.get(name)
-            waiting = []
-            if last is not None and last.dirty:
-                waiting = list(itertools.takewhile(lambda item: item is not last, self.items.dirty))
-        self._flush_all([item for item in waiting if item.error is None])
-
-    def _flush_all(self, waiting: list[Item]) -> None:
-        failed: list[Item] = []
-        busy: list[Item] = []
-        for batch in batches(waiting):
-            claimed: list[Item] = []
-            with self.items.lock:
-                busy += [item for item in batch if not self.items.claim(item, claimed)]
-            try:
-                self._flush(claimed, failed)
-            finally:
-                self.items.release([item.name for item in claimed])
-        for item in busy:
-            with self.items.turn(item.name):
-                self._flush([item], failed)
-        with self.items.lock:
-            grown = self.items.overdue()
-        self._make_room(grown)
-        if failed:
-            keys = ", ".join(f"{item.key!r:.40} ({type(item.value).__name__})" for item in failed[:5])
-            more = "" if len(failed) <= 5 else f" and {len(failed) - 5} more"
-            raise SerializationError(
-                f"{len(failed)} values cannot be stored and stay in memory only: {keys}{more}; "
-                f"the first says: {failed[0].error}"
-            )
-
-    def _flush(self, batch: list[Item], failed: list[Item]) -> None:
-        """Write those of some items that have changed, in one go; their turns are ours."""
-        written: list[tuple[Item, Any]] = []
-        try:
-            for item in batch:
-                if self.items.by_name.get(item.name) is not item:
-                    continue
-                try:
-                    data = self.changed(item)
-                except SerializationError as error:
-                    with self.items.lock:
-                        self.items.stick(item, error)
-                    failed.append(item)
-                    continue
-                if data is not GONE:
-                    written.append((item, data))
-                    if self.on_overflow is not None:
-                        self.on_overflow(item.key)
-            self.slow.write_many((item.key, data) for item, data in written)
-        except BaseException:
-            for item, _ in written:
-                item.out = True
-            raise
-        for item, data in written:
-            self._written(item, data)
 
     def shrink(self, to: int = 0) -> None:
         """Move values to the slow side until no more than some bytes are in memory."""
@@ -475,29 +293,3 @@ class Spill:
             finally:
                 items.budget = budget
         self._make_room(victims)
-
-    # ------------------------------------------------------------------ counts
-
-    @property
-    def stuck_bytes(self) -> int:
-        """What values take that cannot be stored."""
-        return sum(int(item.size) for item in list(self.items.stuck))
-
-    @property
-    def held_bytes(self) -> int:
-        """What values take that do not count, because somebody else holds them."""
-        return sum(int(item.size) for item in list(self.items.loose))
-
-
-def batches(items: list[Item]) -> Iterator[list[Item]]:
-    """Cut a list of items into lists of which each is written in one go."""
-    batch: list[Item] = []
-    size = 0
-    for item in items:
-        batch.append(item)
-        size += int(item.size)
-        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

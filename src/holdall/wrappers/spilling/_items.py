@@ -36,7 +36,7 @@ class Item(Entry):
         Whether it is not stored as it is.
     """
 
-    __slots__ = ("dirty", "error", "frozen", "loose", "mark", "name", "out", "stored", "value")
+    __slots__ = ("dirty", "error", "frozen", "guessed", "loose", "mark", "name", "out", "stored", "value")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Item(Entry):
         self.out = True  # somebody has got the value since the mark was made
         self.frozen = is_frozen(value)
         self.loose = False  # it does not count: it is kept for those who hold it
+        self.guessed = True  # the cost: the value was never loaded
         self.error: Exception | None = None  # why it cannot be stored
 
 

@@ -13,6 +13,7 @@ from holdall.wrappers.spilling._changes import Mark, mark_of_data, mark_of_piece
 __all__ = ["Loaded", "SlowSide"]
 
 _SMALL = 1 << 16  # data of which a check sum costs next to nothing
+_NOTES = 100_000  # marks that are remembered
 
 
 class Loaded(NamedTuple):
@@ -37,6 +38,7 @@ class SlowSide:
 
     def __init__(self, store: Store[Any, Any], limit: int | None = None) -> None:
         self.limit = limit
+        self.marking = True  # whether changes are to be noticed by marks
         self._volume: int | None = None  # of all data, if it was ever asked for
         self.use(store)
         self.bytes_read = 0
@@ -46,7 +48,8 @@ class SlowSide:
     def use(self, store: Store[Any, Any]) -> None:
         """Read from, and write to, a store from now on."""
         self.store = store
-        self._serialized = store._serializer is not None  # else data are whatever values are
+        self.serialized = store._serializer is not None  # else data are whatever values are
+        self._notes: dict[Any, tuple[str, Mark | None]] = {}  # of large data: etag, mark
         self.persister: Any = store._persister
 
     def volume(self) -> int:
@@ -93,8 +96,20 @@ class SlowSide:
     def put(self, key: Any, data: Any) -> None:
         """Store data."""
         self.check_room(key, data)
-        self.persister.put(self.store._id(key), data)
+        id = self.store._id(key)
+        if self.marking and self.serialized and type(data) is list:
+            mark = mark_of_pieces(data)
+            self._note(id, self.persister.write(id, data).etag, mark)
+        else:
+            self.persister.put(id, data)
         self.bytes_written += self.size(data)
+
+    def _note(self, id: Any, etag: str, mark: Mark | None) -> None:
+        """Remember the mark of large data, so that they need none when they are read again."""
+        self._notes.pop(id, None)
+        self._notes[id] = etag, mark
+        if len(self._notes) > _NOTES:
+            self._notes.pop(next(iter(self._notes)), None)
 
     def load(self, key: Any) -> Loaded:
         """Read a value, large ones from the open file.
@@ -107,15 +122,29 @@ class SlowSide:
         store = self.store
         start = perf_counter()
         id = store._id(key)
-        limit = store._limit
         try:
-            data = self.persister[id] if limit is None else self.persister.fetch(id, limit)
+            if store._limit is None:
+                data = self.persister[id]
+            else:  # large data come in pieces, too, and are copied once
+                data = self.persister.fetch(id, min(store._limit, _SMALL))
         except KeyError:
             raise KeyError(key) from None
-        whole = isinstance(data, bytes)
+        whole = data if isinstance(data, bytes) else None
         value = store._value_of_file(key, data)
         seconds = perf_counter() - start
-        return self._loaded(key, value, data if whole else None, seconds)
+        if whole is None and self.serialized and (note := self._notes.get(id)) is not None:
+            # They were written here, and no state has the etag of another one: it is this one if it is still.
+            etag, mark = note
+            if mark is not None and self._etag(id) == etag:
+                self.bytes_read += mark[1]
+                return Loaded(value, mark, mark[1], seconds)
+        return self._loaded(key, value, whole, seconds)
+
+    def _etag(self, id: Any) -> str | None:
+        try:
+            return self.persister.stat(id).etag  # type: ignore[no-any-return]
+        except KeyError:
+            return None
 
     def read(self, key: Any) -> tuple[Loaded, Stat]:
         """Read a value and its stat, as one snapshot."""
@@ -126,8 +155,8 @@ class SlowSide:
         return self._loaded(key, value, data if isinstance(data, bytes) else None, seconds), stat
 
     def _loaded(self, key: Any, value: Any, data: bytes | None, seconds: float) -> Loaded:
-        if not self._serialized:
-            mark, nbytes = None, 0
+        if not (self.serialized and self.marking):
+            mark, nbytes = None, len(data or b"")
         elif data is not None and len(data) <= _SMALL:
             mark, nbytes = mark_of_data(data), len(data)
         elif hasattr(value, "nbytes") or hasattr(value, "memory_usage"):  # buffers: quick to give data of
@@ -144,19 +173,26 @@ class SlowSide:
         """Tell whether data are those that were stored, by their mark or else by reading them again."""
         if mark is None:
             stored = self.persister.get(self.store._id(key))
-            if not self._serialized:
+            if not self.serialized:
                 return stored is data
             mark = mark_of_data(stored)
             return mark is not None and mark == mark_of_data(data)
         return mark == (mark_of_data(data) if mark[0] == "crc" else mark_of_pieces(data))
 
-    def mark(self, data: Any) -> Mark | None:
-        """Return the mark of data that are just being stored."""
-        return mark_of_pieces(data) if self._serialized else None
+    def mark(self, key: Any, data: Any) -> Mark | None:
+        """Return the mark of data that have just been stored."""
+        if not (self.serialized and self.marking):
+            return None
+        note = self._notes.get(self.store._id(key)) if type(data) is list else None
+        return mark_of_pieces(data) if note is None else note[1]
+
+    def mark_of_value(self, key: Any, value: Any) -> Mark | None:
+        """Return the mark of a value that has been stored by another way."""
+        return mark_of_pieces(self.dump(key, value)) if self.serialized else None
 
     def size(self, data: Any) -> int:
         """Return the length of data in bytes; 0 for objects."""
-        if not self._serialized:
+        if not self.serialized:
             return 0
         if type(data) is list:
             return sum(piece.nbytes if type(piece) is memoryview else len(piece) for piece in data)
@@ -168,7 +204,9 @@ class SlowSide:
         def counted() -> Iterator[tuple[Any, Any]]:
             for key, data in items:
                 self.check_room(key, data)
-                yield self.store._id(key), data
+                id = self.store._id(key)
+                self._notes.pop(id, None)
+                yield id, data
                 self.bytes_written += self.size(data)
 
         self.persister.write_many(counted())
