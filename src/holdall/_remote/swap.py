@@ -17,7 +17,7 @@ from holdall._remote.engine import Engine, Found, RefusedError, UnsureError
 from holdall._remote.facts import Facts
 from holdall._remote.tokens import Rings, follow, new_token, spell_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Stat
-from holdall.errors import OutcomeUnknownError, StoreUnavailableError, UnsupportedError
+from holdall.errors import OutcomeUnknownError, StoreNotFoundError, StoreUnavailableError, UnsupportedError
 
 __all__ = ["NO_ETAG", "Lost", "Swaps"]
 
@@ -280,7 +280,13 @@ class Swaps:
 
     def delete(self, key: str, expected: str) -> None:
         """Delete an object that has an etag; `Lost` if it has another one, or is absent."""
-        if not self.deletes():
+        try:
+            obeyed = self.deletes()
+        except StoreNotFoundError:
+            if self.look(key) is None:  # no error: the bucket may still be to be made
+                raise Lost(ITEM_NOT_AVAILABLE) from None
+            raise
+        if not obeyed:
             raise UnsupportedError(
                 f"{self.engine.location} ignores the condition of a deletion, so {key!r:.120} stays as it "
                 "is: what another writer just stored could be deleted; `del` and discard() work, pop() and "
