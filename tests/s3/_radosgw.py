@@ -199,8 +199,8 @@ def radosgw(folder):
         for name, (access_key, secret_key) in USERS.items():
             user = [f"--uid={name}", f"--display-name={name}"]
             keys = [f"--access-key={access_key}", f"--secret-key={secret_key}"]
-            limit = ["--max-buckets=-1"] if name == "tenant" else []
-            ceph.do("radosgw-admin", "-n", "client.rgw", "user", "create", *user, *keys, *limit)
+            limit = f"--max-buckets={-1 if name == 'tenant' else 100_000}"
+            ceph.do("radosgw-admin", "-n", "client.rgw", "user", "create", *user, *keys, limit)
         yield url
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import uuid
 from functools import partial
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdall import (
+    ETAG_IS_THE_SAME,
     AnyKeys,
     CorruptValueError,
     FileDirStore,
@@ -404,3 +406,17 @@ def test_several_formats_over_any_store():
     formats = MultiFormatStore.over(partial(FileDirStore, None), "json", "text")
     formats.json["a"], formats.text["a"] = [1], "one"
     assert (formats.json["a"], formats.text["a"]) == ([1], "one")
+
+
+def test_nothing_is_deleted_where_no_bucket_is_yet(endpoint):
+    """Each first operation finds an empty store, conditional deletions included."""
+    for delete in (
+        lambda store: store.discard_if("x", condition=ETAG_IS_THE_SAME, expected_etag="no etag"),
+        lambda store: store.discard_if("x", condition=ETAG_IS_THE_SAME, expected_etag="1" * 32),
+        lambda store: store.discard("x"),
+        lambda store: store.pop("x", None),
+        lambda store: store.clear(force=True),
+    ):
+        store = S3Store(f"missing-{uuid.uuid4().hex}", endpoint_url=endpoint)
+        delete(store)
+        assert not list(store)

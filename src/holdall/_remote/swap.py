@@ -17,11 +17,12 @@ from holdall._remote.engine import Engine, Found, RefusedError, UnsureError
 from holdall._remote.facts import Facts
 from holdall._remote.tokens import Rings, follow, new_token, spell_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Stat
-from holdall.errors import OutcomeUnknownError, StoreUnavailableError, UnsupportedError
+from holdall.errors import OutcomeUnknownError, StoreNotFoundError, StoreUnavailableError, UnsupportedError
 
 __all__ = ["NO_ETAG", "Lost", "Swaps"]
 
 _ATTEMPTS = 4
+_SWAPS = 8  # the same where the state was seen to stand: some servers answer 500 to all but one of the racers
 _PAUSE = 0.05  # seconds, doubled with each attempt
 
 #: What a probe expects of an object that is not there; no server gives such an etag.
@@ -95,9 +96,9 @@ class Swaps:
         ring = follow(tokens, token)
         certain = True
         error: Exception
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_SWAPS):
             if attempt:
-                time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311  (jitter, not a secret)
+                time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311  (jitter, no secret)
             spelling = self.engine.spelling
             try:
                 etag = self.engine.put(key, data, spell_tokens(ring), expected)
@@ -178,7 +179,7 @@ class Swaps:
 
     def _insert(self, key: str, data: Any, size: int, token: str) -> Stat:
         certain = True
-        for attempt in range(2 * _ATTEMPTS):
+        for attempt in range(_SWAPS):
             if attempt:  # others insert and delete it meanwhile
                 time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311
             try:
@@ -280,7 +281,13 @@ class Swaps:
 
     def delete(self, key: str, expected: str) -> None:
         """Delete an object that has an etag; `Lost` if it has another one, or is absent."""
-        if not self.deletes():
+        try:
+            obeyed = self.deletes()
+        except StoreNotFoundError:
+            if self.look(key) is None:  # no error: the bucket may still be to be made
+                raise Lost(ITEM_NOT_AVAILABLE) from None
+            raise
+        if not obeyed:
             raise UnsupportedError(
                 f"{self.engine.location} ignores the condition of a deletion, so {key!r:.120} stays as it "
                 "is: what another writer just stored could be deleted; `del` and discard() work, pop() and "

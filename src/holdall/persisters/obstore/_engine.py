@@ -22,6 +22,7 @@ from holdall._remote.engine import (
     UnchangedError,
     UnsureError,
 )
+from holdall._remote.pool import for_each
 from holdall._remote.tokens import FIELD, read_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import (
@@ -46,6 +47,7 @@ from holdall.persisters.obstore._dialect import (
 __all__ = ["ObstoreEngine"]
 
 _BUSY = {"ConditionalRequestConflict", "OperationAborted"}
+_WORKERS = 16  # requests that delete, at once
 _PAGE = 1000  # names that a server lists, or deletes, at once
 _ATTEMPTS = 5
 _PAUSE = 0.05  # seconds, doubled with each attempt
@@ -301,21 +303,28 @@ class ObstoreEngine(Engine):
         return self.is_local
 
     def delete_many(self, keys: Iterable[str]) -> None:  # docstring inherited
-        client, rest = self._ready(), iter(keys)
-        if self.kind == "file":  # where an absent one would be an error
-            for key in rest:
-                try:
-                    self.delete(key)
-                except InvalidKeyError:
-                    continue
+        rest = filter(is_named, keys)
+        while some := list(islice(rest, _PAGE)):
+            if not self._delete_all(some):
+                for_each(self._delete_if_named, some, _WORKERS, name=str)
+
+    def _delete_all(self, keys: list[str]) -> bool:
+        """Delete objects at once; False if that ended at one that is absent."""
+        if self.kind == "file":  # where obstore does so one by one
+            return False
+        try:
+            obstore.delete(self._ready(), keys)
+        except FileNotFoundError:
+            return False
+        except FAILURES as error:
+            raise self._told(error, f"deleting {len(keys)} objects, the first of them", keys[0]) from error
+        return True
+
+    def _delete_if_named(self, key: str) -> None:
+        try:
+            self.delete(key)
+        except InvalidKeyError:
             return
-        while some := [key for key in islice(rest, _PAGE) if is_named(key)]:
-            try:
-                obstore.delete(client, some)
-            except FAILURES as error:
-                raise self._told(
-                    error, f"deleting {len(some)} objects, the first of them", some[0]
-                ) from error
 
     # ------------------------------------------------------------------ listing
 
