@@ -153,6 +153,12 @@ class TestValuesOfAnAge(StoreContract):
 
 class TestCachedValuesPersister(PersisterContract):
     def open(self, place):
+        return CachedValuesPersister(MappingPersister({}), {}, validate="etag")
+
+
+@pytest.mark.soak
+class TestCachedValuesPersisterOfFiles(PersisterContract):
+    def open(self, place):
         return CachedValuesPersister(FilesPersister(place / "files"), {}, validate="etag")
 
 
@@ -202,6 +208,12 @@ class TestExpiringInMemory(StoreContract):
 
 
 class TestExpiringPersister(PersisterContract):
+    def open(self, place):
+        return ExpiringPersister(MappingPersister({}), ttl=3600)
+
+
+@pytest.mark.soak
+class TestExpiringPersisterOfFiles(PersisterContract):
     def open(self, place):
         return ExpiringPersister(FilesPersister(place / "files"), ttl=3600)
 
@@ -318,20 +330,23 @@ def machine(open):
     return case
 
 
+soak = pytest.mark.soak
+
+
 TestMachineOfCachedKeys = machine(lambda place: cached_keys(MemoryStore()))
-TestMachineOfSortedKeys = machine(lambda place: cached_keys({}, keys_cache=sorted))
-TestMachineOfGivenKeys = machine(lambda place: cached_keys({}, keys_cache=[]))
+TestMachineOfSortedKeys = soak(machine(lambda place: cached_keys({}, keys_cache=sorted)))
+TestMachineOfGivenKeys = soak(machine(lambda place: cached_keys({}, keys_cache=[])))
 TestMachineOfCachedValues = machine(lambda place: cached_values(MemoryStore(), cache={}))
 TestMachineOfValidatedValues = machine(
     lambda place: cached_values(FileDirStore(place / "s", serializer="json"), cache=dict, validate="etag")
 )
 TestMachineOfWriteBack = machine(lambda place: write_back(MemoryStore(), max_items=3))
-TestMachineOfWriteBackToAFolder = machine(
-    lambda place: write_back(FileDirStore(place / "s"), max_items=4, max_bytes=60)
+TestMachineOfWriteBackToAFolder = soak(
+    machine(lambda place: write_back(FileDirStore(place / "s"), max_items=4, max_bytes=60))
 )
 TestMachineOfOverlay = machine(lambda place: overlay({}, types.MappingProxyType({})))
-TestMachineOfOverlayOfAll = machine(
-    lambda place: overlay(MemoryStore(), FileDirStore(place / "s"), write="all")
+TestMachineOfOverlayOfAll = soak(
+    machine(lambda place: overlay(MemoryStore(), FileDirStore(place / "s"), write="all"))
 )
 TestMachineOfPromotion = machine(lambda place: overlay({}, MemoryStore(), write="all", promote=True))
 TestMachineOfExpiry = machine(lambda place: expiring({}, ttl=3600))

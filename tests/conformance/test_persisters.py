@@ -103,6 +103,7 @@ class TestSqliteWithFiles(PersisterContract):
         (place / "store.db").write_text("no database")
 
 
+@pytest.mark.soak
 class TestSqliteWithFilesForSome(PersisterContract):
     """Every second datum lies in a file, of a table of its own."""
 

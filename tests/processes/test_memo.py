@@ -110,7 +110,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.soak)])
 def test_pools_of_processes_take_memoized_functions(method, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     run = subprocess.run(

@@ -175,7 +175,7 @@ def test_pickle_round_trip(folder, value, protocol):
     assert pickle.loads(join_parts(serializer.parts(value))) == value
 
 
-@examples(8)  # some are megabytes
+@examples(5)  # some are megabytes
 @given(
     value=st.sampled_from([b"x", bytearray(b"y"), "z", "é", "\ud800"]),
     size=st.integers(65530, 65540) | st.integers(1 << 20, (1 << 20) + 3),

@@ -1,6 +1,5 @@
 """Views of what lies there already: files by their suffixes, folders, tar archives, files of settings."""
 
-import ast
 import copy
 import gzip
 import io
@@ -556,21 +555,25 @@ def test_an_archive_can_be_turned_into_another(tmp_path):
 # ---------------------------------------------------------------------- files of settings
 
 
-class LiteralSerializer(Serializer):
+class QuickSerializer(Serializer):
     """A format that has bytes, and is a hundred times as quick as YAML."""
 
-    name, suffix = "literal", ".txt"
+    name, suffix = "bytes in JSON", ".txt"
 
     def dumps(self, value):
-        return repr(value).encode()
+        return json.dumps(value, default=lambda data: {"bytes": data.decode("latin-1")}).encode()
 
     def loads(self, data):
-        return ast.literal_eval(data.decode())
+        return json.loads(data, object_hook=self.as_bytes)
+
+    @staticmethod
+    def as_bytes(found):
+        return found["bytes"].encode("latin-1") if found.keys() == {"bytes"} else found
 
 
 class TestDocumentPersister(PersisterContract):
     def open(self, place):
-        return DocumentPersister(place / "a.txt", LiteralSerializer())
+        return DocumentPersister(place / "a.txt", QuickSerializer())
 
 
 @pytest.mark.soak
