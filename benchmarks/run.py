@@ -21,7 +21,7 @@ import harness
 ROOT = os.path.dirname(harness.HERE)
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 ENVIRONMENT = os.path.join(ROOT, ".benchmarks", "venv")
-MODULES = ("files", "arrays", "sqlite", "conditional", "wrappers", "script", "memo", "imports")
+MODULES = ("files", "arrays", "sqlite", "conditional", "wrappers", "script", "memo", "archive", "imports")
 ALIASES = {"import": "imports"}
 ARRAYS_NEED = 500e6  # bytes free on tmpfs
 
