@@ -141,8 +141,8 @@ def measure_arrays(contestant, place, passes):
 
 NOTES = (
     (
-        "*Load* is in a new process and without byte code: an import for holdall and persist. *Memory* is what "
-        "the peak of that process grows by, the values themselves included."
+        "*Load* is in a new process and without byte code: an import for holdall and persist. *Memory* is "
+        "what the peak of that process grows by, the values themselves included."
     ),
     "pickle and joblib write what only they read, and what runs any code when it is read.",
 )
@@ -192,8 +192,9 @@ def workloads(places, *, quick):
         rounds=2 if quick else 5,
         notes=(
             (
-                "*Load mapped*: a new process maps all arrays and adds up their numbers. *Import 100 MB*: until a "
-                "package with an array of 100 MB is imported. persist and pickle read arrays into memory."
+                "*Load mapped*: a new process maps all arrays and adds up their numbers. "
+                "*Import 100 MB*: until a package with an array of 100 MB is imported. persist and "
+                "pickle read arrays into memory."
             ),
         ),
         skip=places.no_tmpfs,
