@@ -21,16 +21,18 @@ VALUES = {
 
 # What a new process does: its peak of memory above that of the start, and the time it takes.
 LOADER = """
-import resource, sys, time, json
+import sys, time, json
 sys.path.insert(0, sys.argv[1])
 sys.dont_write_bytecode = True
 {prepare}
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    with open("/proc/self/status") as file:  # that of getrusage is inherited
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+start = peak()
 clock = time.perf_counter()
 {load}
 took = time.perf_counter() - clock
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([took, (peak - start) * 1024 / 1e6, {answer}]))
+print(json.dumps([took, (peak() - start) * 1024 / 1e6, {answer}]))
 """
 IMPORT = ("", "import made")
 LOADERS = {
@@ -138,8 +140,10 @@ def measure_arrays(contestant, place, passes):
 
 
 NOTES = (
-    "*Load* is in a new process and without byte code: an import for holdall and persist.",
-    "*Memory* is what the peak of that process grows by, the values themselves included.",
+    (
+        "*Load* is in a new process and without byte code: an import for holdall and persist. *Memory* is "
+        "what the peak of that process grows by, the values themselves included."
+    ),
     "pickle and joblib write what only they read, and what runs any code when it is read.",
 )
 
@@ -187,9 +191,11 @@ def workloads(places, *, quick):
         options={"value": "arrays", "passes": passes},
         rounds=2 if quick else 5,
         notes=(
-            "*Load mapped*: a new process maps all arrays and adds up their numbers.",
-            "*Import 100 MB*: until a package with an array of 100 MB is imported.",
-            "persist and pickle read arrays into memory.",
+            (
+                "*Load mapped*: a new process maps all arrays and adds up their numbers. "
+                "*Import 100 MB*: until a package with an array of 100 MB is imported. persist and "
+                "pickle read arrays into memory."
+            ),
         ),
         skip=places.no_tmpfs,
     )

@@ -9,6 +9,7 @@ import pytest
 
 from archive import things
 from holdall import Archive
+from holdall.archive import Archivable, Container
 from holdall.errors import InvalidArgumentError, SerializationError
 
 
@@ -107,8 +108,6 @@ def test_objects_need_a_name_and_names_one_object():
         archive.insert(env=3)
     archive.insert(a=2, b=value)
     assert archive.names() == ["x", "a", "b"]
-    assert "a" in archive
-    assert len(archive) == 3
     values = rebuilt(str(archive))
     assert values["b"] is values["x"]
 
@@ -319,6 +318,17 @@ def test_older_and_odd_hooks(hooked):
         assert type(archived(hooked.Older())) is hooked.Older
     with pytest.warns(UserWarning, match=r"Found get_persistent_rep\(\) but got TypeError"):
         assert type(archived(hooked.WithoutEnv())) is hooked.WithoutEnv
+
+
+def test_archivable_classes_and_containers():
+    shared = [1]
+    value = Container(a=shared, b=Container(a=shared), c="x")
+    again = archived(value)
+    assert again.a is again.b.a
+    assert list(again) == ["a", "b", "c"]
+    assert repr(again) == "Container(a=[1], b=Container(a=[1]), c='x')"
+    assert rebuilt(value.archive("it"))["it"].c == "x"
+    assert issubclass(Container, Archivable)
 
 
 def test_errors_of_hooks_reach_the_caller(hooked):

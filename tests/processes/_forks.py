@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import threading
 
-import holdall.persisters.sqlite._session as session_module
 import holdall.persisters.sqlite._batches as batches_module
+import holdall.persisters.sqlite._session as session_module
 from holdall import SQLiteStore, StoreUnavailableError
 from processes._support import collect, fork
 

@@ -4,17 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdall.archive.archivable import Archivable, Container
     from holdall.archive.archive import Archive
     from holdall.archive.dataset import DataSet
     from holdall.archive.reading import load, loads
     from holdall.archive.store import ArchiveStore
 
-__all__ = ["Archive", "ArchiveStore", "DataSet", "load", "loads"]
+__all__ = ["Archivable", "Archive", "ArchiveStore", "Container", "DataSet", "load", "loads"]
 
 # The store alone needs the other stores, and reading alone needs nothing of writing.
 _LAZY = {
+    "Archivable": "archivable",
     "Archive": "archive",
     "ArchiveStore": "store",
+    "Container": "archivable",
     "DataSet": "dataset",
     "load": "reading",
     "loads": "reading",

@@ -1,16 +1,25 @@
 """The archive: named objects, their text, and the modules that hold them."""
 
 import os
-import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdall.archive.build import build
 from holdall.archive.emit import Unit
+from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
-from holdall.archive.naming import check_name
-from holdall.archive.publish import EXTENSIONS, Place, backup, check_target, publish, translated, write_arrays
+from holdall.archive.naming import check_name, checked_prefix, module_name
+from holdall.archive.publish import (
+    EXTENSIONS,
+    Place,
+    backup,
+    check_target,
+    checked_format,
+    publish,
+    translated,
+    write_arrays,
+)
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
 
@@ -102,14 +111,14 @@ class Archive:
         self.scoped = scoped
         self.array_threshold = array_threshold
         self.single_item_mode = single_item_mode
-        self.data_format = _checked_format(data_format)
+        self.data_format = checked_format(data_format)
         self.mmap = mmap
         self.check_on_insert = check_on_insert
         self.allowed_names = list(allowed_names or ())
-        self.gname_prefix = _checked_prefix(gname_prefix)
+        self.gname_prefix = checked_prefix(gname_prefix)
         self.backup_data = backup_data
         if data_name is not None:
-            self.data_name = _checked_prefix(data_name)
+            self.data_name = checked_prefix(data_name)
         self.env: dict[str, Any] = {}
         self.data: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
@@ -137,14 +146,6 @@ class Archive:
             If a name cannot be used or is taken by another object, or for a second one in `single_item_mode`.
         SerializationError
             With `check_on_insert`, if an object cannot be archived.
-
-        Examples
-        --------
-        >>> from holdall import Archive
-        >>> archive = Archive()
-        >>> archive.insert(x=[1, 2])
-        >>> archive.names()
-        ['x']
         """
         if objects:
             raise InvalidArgumentError(
@@ -173,7 +174,7 @@ class Archive:
         if env:
             self.env.update(env)
         if self.check_on_insert:
-            self._build(values, self._threshold(None), dict_name=self.data_name, lazy=False)
+            self._build(values, self._threshold(float("inf")), dict_name=self.data_name, lazy=False)
         self._values.update(values)
 
     def names(self) -> list[str]:
@@ -185,31 +186,22 @@ class Archive:
         """Name, object and names for hooks of each object."""
         return [(name, value, self.env) for name, value in self._values.items()]
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._values
-
-    def __len__(self) -> int:
-        return len(self._values)
-
     # ------------------------------------------------------------------ its text
 
     def __str__(self) -> str:
         return self._text(scoped=self.scoped)
 
-    def __repr__(self) -> str:
-        return self._text(scoped=self.scoped)
+    __repr__ = __str__
 
     def _text(self, *, scoped: bool) -> str:
-        threshold = self._threshold(None)
-        arrays, eager, _ = self._build(self._values, threshold, dict_name=self.data_name, lazy=False)
+        limit = self._threshold(float("inf"))
+        arrays, eager, _ = self._build(self._values, limit, dict_name=self.data_name, lazy=False)
         self.data.update(arrays.data)
         self._own = {name: id(array) for name, array in arrays.data.items()}
         return plain_text(eager, scoped=scoped, arrays_name=self.data_name)
 
-    def _threshold(self, default: float | None) -> float:
-        if self.array_threshold is not None:
-            return self.array_threshold
-        return float("inf") if default is None else default
+    def _threshold(self, default: float) -> float:
+        return default if self.array_threshold is None else self.array_threshold
 
     def _build(
         self,
@@ -284,7 +276,7 @@ class Archive:
         {'x': array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])}
         """
         target = filename if datafile is None else datafile
-        kind = self.data_format if data_format is None else _checked_format(data_format)
+        kind = self.data_format if data_format is None else checked_format(data_format)
         if not self.data:
             self._text(scoped=False)
         if not self.data:
@@ -303,7 +295,7 @@ class Archive:
         with translated(path), backup(path, keep=self.backup_data):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             files = write_arrays(path, self.data, kind)
-        return _loader(self.data_name, path, list(self.data), kind), files
+        return loader_source(self.data_name, path, list(self.data), kind), files
 
     # ------------------------------------------------------------------ modules
 
@@ -372,14 +364,14 @@ class Archive:
         >>> sys.path.remove(folder)
         """
         directory = os.fspath(dirname)
-        kind = self.data_format if data_format is None else _checked_format(data_format)
+        kind = self.data_format if data_format is None else checked_format(data_format)
         mapped = self.mmap if mmap is None else mmap
         if mapped and kind == "npz":
             raise InvalidArgumentError(
                 "arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'"
             )
-        dict_name = self.data_name if arrays_name is None else _checked_prefix(arrays_name)
-        name = self._module_name(name, force=force)
+        dict_name = self.data_name if arrays_name is None else checked_prefix(arrays_name)
+        name = module_name(name, self._values, single=self.single_item_mode, force=force)
         place = Place.of(directory, name, dict_name, package=package)
         check_target(place, directory, package=package, force=force)
         arrays, eager, later = self._build(
@@ -409,51 +401,3 @@ class Archive:
         else:
             publish(place, source, arrays.data, kind, keep_backup=self.backup_data)
         return place.path
-
-    def _module_name(self, name: str | None, *, force: bool) -> str:
-        """Return the name to import, or raise."""
-        if name is None:
-            if not self.single_item_mode:
-                raise InvalidArgumentError("Must provide name unless single_item_mode=True")
-            if not self._values:
-                raise InvalidArgumentError("the archive is empty: insert the single item first")
-            name = next(iter(self._values))
-        if self.single_item_mode:
-            if len(self._values) != 1:
-                raise InvalidArgumentError("a single_item_mode=True archive is saved with one item in it")
-            if next(iter(self._values.values())) is None:
-                raise InvalidArgumentError(
-                    "None cannot take the place of a module: it stands for a module that must not be imported"
-                )
-        check_name(name, [name])
-        if name in sys.stdlib_module_names and not force:
-            raise InvalidArgumentError(
-                f"{name!r} is a module of the standard library, which the archive would hide: "
-                "choose another name, or pass force=True"
-            )
-        return name
-
-
-def _checked_format(data_format: str) -> str:
-    if data_format not in EXTENSIONS:
-        raise InvalidArgumentError(f"Expected data_format in ['hdf5', 'npz', 'npy'], got {data_format!r}")
-    return data_format
-
-
-def _checked_prefix(name: str) -> str:
-    if not str(name).isidentifier():
-        raise InvalidArgumentError(f"{name!r} is no identifier")
-    return name
-
-
-def _loader(dict_name: str, path: str, names: list[str], kind: str) -> str:
-    """Return source that loads saved arrays into a dict."""
-    if kind == "npy":
-        lines = [f"    {name!r}: _load({os.path.join(path, name + '.npy')!r}),\n" for name in names]
-        return f"from numpy import load as _load\n{dict_name} = {{\n{''.join(lines)}}}\ndel _load\n"
-    if kind == "npz":
-        return f"from numpy import load as _load\n{dict_name} = dict(_load({path!r}))\ndel _load\n"
-    return (
-        f"from h5py import File as _File\nwith _File({path!r}, 'r', locking=False) as _file:\n"
-        f"    {dict_name} = {{_name: _data[()] for _name, _data in _file.items()}}\ndel _File, _file\n"
-    )

@@ -141,8 +141,11 @@ def json_block(value: Any, function: str) -> str:
         How the text calls ``json.loads``.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",\n", ": "))
-    text = _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).replace("'''", "''\\u0027")
-    broken = _LONG_LINE.sub(_break, text)
+    if not text.isascii() or "\x7f" in text:
+        text = _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = text.replace("'''", "''\\u0027")
+    is_long = max(map(len, text.split("\n"))) > _BLOCK_WIDTH
+    broken = _LONG_LINE.sub(_break, text) if is_long else text
     tail = "'''" if broken == text or len(broken) == len(text) else "'''.replace('\\\\\\n', '')"
     return f"{function}(r'''\n{broken}\n{tail})"
 

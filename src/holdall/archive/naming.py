@@ -1,13 +1,15 @@
 """Names: those that users may give, and those that the text needs for itself."""
 
 import keyword
+import sys
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from holdall.archive import prelude
 from holdall.errors import InvalidArgumentError
 
-__all__ = ["Names", "check_name"]
+__all__ = ["Names", "check_name", "checked_prefix", "module_name"]
 
 # What a module has, or does, by such a name.
 _SPECIAL = frozenset({"__debug__", "__class__"})
@@ -32,6 +34,54 @@ def check_name(name: Any, allowed: Any = ()) -> None:
         raise InvalidArgumentError(
             f"{name!r} starts with an underscore, as names that the text needs do: add it to allowed_names"
         )
+
+
+def module_name(name: str | None, values: Mapping[str, Any], *, single: bool, force: bool) -> str:
+    """Return the name of a module to be saved.
+
+    Parameters
+    ----------
+    name
+        What was asked for; None is the name of the single value.
+    values
+        Name -> value.
+    single
+        Whether the single value takes the place of the module.
+    force
+        Whether it may have the name of a module of the standard library.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no name, or nothing could be imported by it.
+    """
+    if name is None:
+        if not single:
+            raise InvalidArgumentError("Must provide name unless single_item_mode=True")
+        if not values:
+            raise InvalidArgumentError("the archive is empty: insert the single item first")
+        name = next(iter(values))
+    if single:
+        if len(values) != 1:
+            raise InvalidArgumentError("a single_item_mode=True archive is saved with one item in it")
+        if next(iter(values.values())) is None:
+            raise InvalidArgumentError(
+                "None cannot take the place of a module: it stands for a module that must not be imported"
+            )
+    check_name(name, [name])
+    if name in sys.stdlib_module_names and not force:
+        raise InvalidArgumentError(
+            f"{name!r} is a module of the standard library, which the archive would hide: "
+            "choose another name, or pass force=True"
+        )
+    return name
+
+
+def checked_prefix(name: str) -> str:
+    """Return the name of a dict of arrays, or what generated names start with, or raise."""
+    if not str(name).isidentifier():
+        raise InvalidArgumentError(f"{name!r} is no identifier")
+    return name
 
 
 class Names:

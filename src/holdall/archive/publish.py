@@ -359,3 +359,10 @@ def check_target(place: Place, directory: str, *, package: bool, force: bool) ->
     arrays = [os.path.join(place.folder, place.arrays + end) for end in EXTENSIONS.values()]
     if any(os.path.lexists(path) for path in (place.path, *arrays)):
         raise InvalidArgumentError(f"File {place.path} exists and force=False.")
+
+
+def checked_format(data_format: str) -> str:
+    """Return the format of arrays, or raise `InvalidArgumentError`."""
+    if data_format not in EXTENSIONS:
+        raise InvalidArgumentError(f"Expected data_format in ['hdf5', 'npz', 'npy'], got {data_format!r}")
+    return data_format
