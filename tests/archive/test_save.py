@@ -561,3 +561,17 @@ archive.save({str(tmp_path)!r}, NAME, force=True)
     save(tmp_path, force=True, x=np.ones(2000))
     assert not [name for name in os.listdir(tmp_path) if "unfinished" in name]
     assert len(list((tmp_path / "m").glob("_arrays*"))) == 2
+
+
+def test_a_deep_value_is_imported_far_down_the_stack(tmp_path):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    save(tmp_path, package=False, deep=deep)
+    while deep:
+        deep = deep.pop()
+    code = (
+        "def far(n):\n    if n:\n        return far(n - 1)\n    import m\n    return m.deep\n"
+        "deep, depth = far(940), 0\nwhile deep:\n    (deep,), depth = deep, depth + 1\nprint(depth)"
+    )
+    assert fresh(tmp_path, code).strip() == "100000"

@@ -171,8 +171,7 @@ class Archive:
             raise InvalidArgumentError(
                 f"Can't insert {new[0]!r} into single_item_mode=True archive with {there!r}."
             )
-        if env:
-            self.env.update(env)
+        self.env.update(env or {})
         if self.check_on_insert:
             self._build(values, self._threshold(float("inf")), dict_name=self.data_name, lazy=False)
         self._values.update(values)
@@ -228,8 +227,6 @@ class Archive:
             lazy=lazy,
         )
         return arrays, eager, later
-
-    # ------------------------------------------------------------------ arrays by themselves
 
     def save_data(
         self,
@@ -296,8 +293,6 @@ class Archive:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             files = write_arrays(path, self.data, kind)
         return loader_source(self.data_name, path, list(self.data), kind), files
-
-    # ------------------------------------------------------------------ modules
 
     def save(
         self,

@@ -210,10 +210,7 @@ def _needs_arrays(component: Component) -> bool:
     slots: Iterable[Any] = component.names.values()
     if any(type(slot) is Node and slot.kind == "external" for slot in slots):
         return True
-    for node in component.nodes:
-        if any(type(slot) is Node and slot.kind == "external" for slot in node.children()):
-            return True
-    return False
+    return any(any(part.kind == "external" for part in node.parts()) for node in component.nodes)
 
 
 def _write(component: Component, body: Body) -> None:

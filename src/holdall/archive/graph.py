@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from holdall.errors import SerializationError
 
-__all__ = ["PLAIN", "Fill", "Graph", "Node", "walk"]
+__all__ = ["PLAIN", "Fill", "Graph", "Node", "PlainSlots", "walk"]
 
 #: Texts and bytes of more than this many characters keep their identity: shared ones are stored once.
 LONG = 200
@@ -18,6 +18,10 @@ _ALWAYS_PLAIN = frozenset({type(None), bool, complex, type(...), type(NotImpleme
 
 #: Types whose values stand in the text as they are.
 PLAIN = _ALWAYS_PLAIN | {int, float, str, bytes}
+
+
+class PlainSlots(list[Any]):
+    """Slots that are no nodes, so that nobody has to look through them."""
 
 
 class Fill:
@@ -126,6 +130,12 @@ class Node:
                 found.append(fill.function)
         return found
 
+    def parts(self) -> list["Node"]:
+        """Return the slots that are nodes, those of the fills included."""
+        if type(self.slots) is PlainSlots and self.function is None and not self.fills:
+            return []
+        return [slot for slot in self.children() if type(slot) is Node]
+
 
 def _written(label: Any) -> str:
     """One step of a path; labels are tuples of what kind of step, and which."""
@@ -202,7 +212,7 @@ class Graph:
     def items(self, values: Any, node: Node) -> list[Any]:
         """Return the slots of the items of a list, tuple or such."""
         if _all_plain(values):
-            return values if type(values) is list else list(values)
+            return PlainSlots(values)
         slot = self.slot
         return [slot(value, node, ("item", index)) for index, value in enumerate(values)]
 
@@ -212,7 +222,8 @@ class Graph:
         slot = self.slot
         if _all_plain(mapping.keys()):
             if _all_plain(mapping.values()):
-                flat = [None] * (2 * len(mapping))
+                flat = PlainSlots(mapping.keys())
+                flat *= 2
                 flat[::2], flat[1::2] = mapping.keys(), mapping.values()
                 return flat
             for key, value in mapping.items():

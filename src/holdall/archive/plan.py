@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from holdall.archive.graph import Graph, Node
+from holdall.archive.graph import Graph, Node, PlainSlots
 from holdall.errors import SerializationError
 
 __all__ = ["FREE", "Component", "Step", "arrange", "components", "sort_sets"]
@@ -76,7 +76,7 @@ def components(graph: Graph, free: frozenset[str] = FREE) -> list[Component]:
             first = owner.get(node)
             if first is None:
                 owner[node] = index
-                todo += (child for child in node.children() if type(child) is Node)
+                todo += node.parts()
             else:
                 here, there = find(index), find(first)
                 group[max(here, there)] = min(here, there)
@@ -180,6 +180,8 @@ class _Frame:
 
 
 def _nodes(slots: list[Any]) -> list[Node]:
+    if type(slots) is PlainSlots:
+        return []
     return [slot for slot in slots if type(slot) is Node]
 
 

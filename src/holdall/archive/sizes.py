@@ -91,9 +91,7 @@ def _holds_json(node: Node, kinds: set[Any]) -> bool:
 def _measure_parts(node: Node, limit: int) -> None:
     """Add up the parts of a node that stand inside of it."""
     size, height = node.size, 0
-    for slot in node.children():
-        if type(slot) is not Node:
-            continue
+    for slot in node.parts():
         if node.is_json:  # its parts go where it goes
             slot.own = slot.block = False
         elif not slot.own:
