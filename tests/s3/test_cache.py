@@ -17,7 +17,9 @@ from holdall import (
     S3Store,
     UntrustedStoreError,
 )
+from holdall._remote.data import UniqueBytes, is_unique
 from holdall.abc import VersionedPersister
+from holdall.conditional import Stat
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.local_cache import LocalCachePersister
 from holdall.persisters.mapping import MappingPersister
@@ -203,6 +205,21 @@ def test_two_writers_at_once_keep_nothing_that_is_old(slow, cached):
     noted.set()
     thread.join(30)
     assert place["a"] == slow["a"] == b"second"
+
+
+def test_data_that_no_other_write_equals_stay_known_as_such(slow, cached, monkeypatch):
+    """Without that, a conflict after a lost answer could not be told from a write that happened."""
+    given = []
+
+    def write(_, data, expected):
+        given.append(data)
+        return Stat(f"after {expected}", 0.0, 1)
+
+    monkeypatch.setattr(slow, "write", write)
+    cached().write("x", UniqueBytes(b"1"), "0")
+    cached().write("x", [b"1", UniqueBytes(b" ")], "0")
+    assert all(map(is_unique, given))
+    assert len(given) == 2
 
 
 def test_a_conflict_forgets_what_is_kept(slow, cached):

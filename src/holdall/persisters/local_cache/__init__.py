@@ -216,14 +216,14 @@ class LocalCachePersister(PersisterWrapper):
         self.write(id, data)
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
-        data = bytes(join_parts(data))
+        whole = bytes(join_parts(data))
         count, began = self._change(id), time.time()
         try:
             stat: Stat = self._writable().write(id, data, expected)
         finally:
             after = self._change(id)
         if after == count + 1:  # no other write of this id overlapped, so this one is the last
-            self._keep(id, Entry(data, stat.etag, stat.mtime, began), after)
+            self._keep(id, Entry(whole, stat.etag, stat.mtime, began), after)
         return stat
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited

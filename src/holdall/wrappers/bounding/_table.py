@@ -265,8 +265,8 @@ class FolderLedger(TableLedger):
 
     def __init__(self, path: str, policy: str, stats: Iterable[tuple[str, Any]]) -> None:
         super().__init__(SqlitePersister(path), policy)
-        found = dict(stats)
-        with self.turn():
+        with self.turn():  # also while looking: who writes meanwhile would be taken for gone
+            found = dict(stats)
             known = {as_text(id): size for id, size in self._run(self._sql.known)}
             self.removed(known.keys() - found.keys())
             for id, stat in sorted(found.items(), key=lambda item: item[1].mtime):
