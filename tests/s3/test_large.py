@@ -91,10 +91,10 @@ def test_nothing_is_left_of_an_upload_that_was_interrupted(plain_bucket, monkeyp
     place = place_at(plain_bucket)
     send = place.engine.requests.send
 
-    def interrupted(operation, **parameters):
+    def interrupted(operation, *once, **parameters):
         if operation == "complete_multipart_upload":
             raise KeyboardInterrupt
-        return send(operation, **parameters)
+        return send(operation, *once, **parameters)
 
     monkeypatch.setattr(place.engine.requests, "send", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -114,8 +114,12 @@ def test_what_erases_the_tokens_makes_the_outcome_unknown(plain_bucket, proxy, w
     assert direct["n"] == 7
 
 
-def test_a_refusal_of_a_repeated_request_is_a_conflict_where_the_tokens_tell(plain_bucket):
-    """The first sending never arrived, and another writer was faster: the tokens show both."""
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_refusal_of_a_repeated_request_is_a_conflict_where_the_tokens_tell(plain_bucket, repeats):
+    """The first sending never arrived, and another writer was faster: the tokens show both.
+
+    Only a client that was given repeats a swap by itself.
+    """
     direct = store_at(plain_bucket)
     direct["n"] = 1
     sent = []
@@ -129,9 +133,11 @@ def test_a_refusal_of_a_repeated_request_is_a_conflict_where_the_tokens_tell(pla
         return None
 
     with Proxy(plain_bucket.endpoint_url, before=before) as wire:
-        result = store_at(plain_bucket, wire.url).transform_item("n", transformer=plus_one)
+        options = {"client": plain_bucket.at(wire.url).client} if repeats else {"endpoint_url": wire.url}
+        store = S3Store(plain_bucket.name, prefix="p", **options)
+        result = store.transform_item("n", transformer=plus_one)
     assert (result.new_value, result.attempts) == (11, 2)
-    assert len(sent) == 2
+    assert len(sent) == 1 + repeats
 
 
 def test_a_write_that_nobody_answers_is_found_by_its_token(plain_bucket, proxy):

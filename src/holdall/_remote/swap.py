@@ -194,13 +194,18 @@ class Swaps:
                 if found is not None:
                     raise Lost(found.etag) from refused
             except UnsureError as unsure:
-                found = self._look_after(key, False, unsure)
+                certain = False
+                found = self._look_after(key, certain, unsure)
                 if done := _mine(token, found, size):
                     return done
+                if found is None:
+                    continue  # it can happen once only, whichever sending arrives
                 raise self._unknown(key, "inserting", unsure) from unsure
             else:
                 self.rings.remember(key, etag, (token,))
                 return Stat(etag, math.nan, size)
+        if not certain:
+            raise self._unknown(key, "inserting", None)
         raise UnsupportedError(
             f"{self.engine.location} refuses each time to insert {key!r:.120}, though nothing is there: "
             "where versions are suspended, some servers take the mark of a deletion for an object; plain "

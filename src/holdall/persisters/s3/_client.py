@@ -71,6 +71,7 @@ class ClientSource:
         self._connections = connections
         self._style: str | None = None
         self._client: Any = None
+        self._single: tuple[int, Any] | None = None  # by process
         self._pid = 0  # of the process for which the client was taken
         self._home = os.getpid()  # in which a client was given
         if client is None:
@@ -126,6 +127,23 @@ class ClientSource:
                     self._pid = os.getpid()
         return self._client
 
+    def once(self) -> Any:
+        """Return a client that sends each request once, for who finds out himself what became of it.
+
+        A client that was given goes on to repeat as it likes.
+        """
+        client = self()
+        if self._given is not None:
+            return client
+        if self._single is None or self._single[0] != os.getpid():
+            with _making:
+                aws = is_aws(client.meta.endpoint_url)
+                self._single = os.getpid(), self._made(self._sessions(), aws=aws, sends=1)
+        return self._single[1]
+
+    def _sessions(self) -> Any:
+        return self._session if self._session is not None else require_boto3()  # which has a usual one
+
     def _open(self) -> Any:
         if self._given is None:
             return self._make()
@@ -134,14 +152,13 @@ class ClientSource:
         return self._given
 
     def _make(self) -> Any:
-        boto3 = require_boto3()
-        session = self._session if self._session is not None else boto3  # which has a usual one
+        session = self._sessions()
         client = self._made(session, aws=is_aws(self._endpoint_url))
         if self._endpoint_url is None and not is_aws(client.meta.endpoint_url):  # by a variable, or a file
             client = self._made(session, aws=False)
         return client
 
-    def _made(self, session: Any, *, aws: bool) -> Any:
+    def _made(self, session: Any, *, aws: bool, sends: int = _SENDS) -> Any:
         import botocore  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
@@ -149,7 +166,7 @@ class ClientSource:
         options: dict[str, Any] = {
             "connect_timeout": _CONNECT,
             "read_timeout": _READ,
-            "retries": {"total_max_attempts": _SENDS, "mode": "standard"},
+            "retries": {"total_max_attempts": sends, "mode": "standard"},
             "max_pool_connections": self._connections,
         }
         if self._anonymous:
@@ -179,9 +196,11 @@ class ClientSource:
         """Close idle connections of a client made here; the next request opens new ones."""
         if self._given is None and self._client is not None and self._pid == os.getpid():
             self._client.close()
+        if self._single is not None and self._single[0] == os.getpid():
+            self._single[1].close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_given": None, "_session": None, "_client": None, "_pid": 0}
+        return {**vars(self), "_given": None, "_session": None, "_client": None, "_single": None, "_pid": 0}
 
 
 def _unsigned(config: Any) -> bool:

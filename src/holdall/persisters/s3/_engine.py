@@ -179,7 +179,12 @@ class S3Engine(Engine):
         def send() -> dict[str, Any]:
             body = body_of(upload, 0, upload.size)
             return self.requests.send_in_turn(
-                "put_object", Key=upload.key, Metadata=upload.metadata, **body, **condition
+                "put_object",
+                bool(condition),
+                Key=upload.key,
+                Metadata=upload.metadata,
+                **body,
+                **condition,
             )
 
         return self._written(upload, send)

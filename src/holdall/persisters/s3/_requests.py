@@ -104,13 +104,15 @@ class Requests:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_options": {}}
 
-    def send(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def send(self, operation: str, once: bool = False, /, **parameters: Any) -> dict[str, Any]:
         """Send a request and return its answer.
 
         Parameters
         ----------
         operation
             Its name, as ``"get_object"``.
+        once
+            Whether the caller himself sends it again where that helps.
         **parameters
             Its parameters, but for bucket and options.
 
@@ -123,7 +125,7 @@ class Requests:
         InvalidArgumentError
             If the request cannot be one.
         """
-        client = self.source()
+        client = self.source.once() if once else self.source()
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (there is a client of it)
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
@@ -146,9 +148,9 @@ class Requests:
             raise UnansweredError(told, sent=True) from error
         return answer  # type: ignore[no-any-return]
 
-    def send_in_turn(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def send_in_turn(self, operation: str, once: bool = False, /, **parameters: Any) -> dict[str, Any]:
         """Send a write; where another one is just under way, again after a while."""
-        return in_turn(lambda: self.send(operation, **parameters))
+        return in_turn(lambda: self.send(operation, once, **parameters))
 
     def location(self) -> str:
         """Return the name of the place, for messages."""
