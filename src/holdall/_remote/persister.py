@@ -176,9 +176,7 @@ class ObjectPersister(VersionedPersister):
     def _read_or_none(self, id: str) -> bytes | None:
         try:
             return self.read(id)[0]
-        except InvalidKeyError:
-            return None
-        except KeyError:
+        except KeyError:  # or an id that no object can have
             return None
 
     def contents(

@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
 
-__all__ = ["UNFINISHED", "replace_file", "telling"]
+__all__ = ["UNFINISHED", "remove_path", "replace_file", "telling"]
 
 #: What the names of files start with that are still being written.
 UNFINISHED = ".holdall-"
@@ -61,3 +62,18 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(unfinished)
             raise
+
+
+def remove_path(path: str) -> None:
+    """Remove a file or folder, if it is there.
+
+    Parameters
+    ----------
+    path
+        The file or folder; a link is removed, and what it leads to stays.
+    """
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)

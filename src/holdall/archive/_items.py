@@ -1,6 +1,5 @@
 """The items of a data set: one module each, with its arrays beside it."""
 
-import contextlib
 import copy
 import importlib
 import itertools
@@ -13,7 +12,7 @@ import time
 from typing import Any
 
 from holdall._places import check_trust
-from holdall.archive._files import replace_file, telling
+from holdall.archive._files import remove_path, replace_file, telling
 from holdall.archive._info import LOG_NAME
 from holdall.archive._lines import logical_lines
 from holdall.archive._package import AGAIN
@@ -206,13 +205,13 @@ class Items:
         data = os.path.join(self.folder, new)
         with telling(path, "the item was not written, what was there stays"):
             if arrays.data:
-                _remove(data)  # what a writer left that died
+                remove_path(data)  # what a writer left that died
             try:
                 write_arrays(data, arrays.data, self.data_format)
                 self._keep(path)
                 replace_file(path, text.encode(), stamp)
             except BaseException:
-                _remove(data)
+                remove_path(data)
                 raise
         self._discard(old)
         importlib.invalidate_caches()
@@ -276,7 +275,7 @@ class Items:
         """Delete the arrays of a module that was replaced; who has read its text reads the new one, too."""
         found = None if text is None or self.backup else _FILES.search(text)
         if found:
-            _remove(os.path.join(self.folder, found[1]))
+            remove_path(os.path.join(self.folder, found[1]))
 
 
 def _broken(path: str, error: Exception) -> SerializationError:
@@ -309,15 +308,6 @@ def _written(name: str, value: Any, threshold: float, data_format: str) -> tuple
     eager, _ = emit(graph, arrays)
     check(eager, arrays.data, _ARRAYS)
     return arrays, eager
-
-
-def _remove(path: str) -> None:
-    """Remove a file or folder, if it is there."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
 
 
 # -- metadata

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from holdall.archive._files import remove_path
 from holdall.errors import InvalidArgumentError, StoreFullError, StoreUnavailableError
 
 fcntl: Any
@@ -160,11 +161,11 @@ def _publish_over(
             _back_up(place, old, name if arrays else None)
         replace_text(place.path, source(name))
     except BaseException:
-        _remove(path)
+        remove_path(path)
         raise
     for other in _generations(place):
         if other not in {name, old}:
-            _remove(os.path.join(place.folder, other))
+            remove_path(os.path.join(place.folder, other))
 
 
 def _generations(place: Place) -> list[str]:
@@ -193,26 +194,17 @@ def _arrays_of(place: Place) -> str | None:
     return found[1] if found else None
 
 
-def _remove(path: str) -> None:
-    """Remove a file or folder, if it is there."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-
-
 def _sweep(place: Place) -> None:
     """Remove what killed writers left: whoever wrote it held the lock that we hold now."""
     ours = re.compile(rf"\.{re.escape(os.path.basename(place.folder))}\.[0-9a-f]{{8}}\.unfinished")
     for name in os.listdir(place.root):
         if ours.fullmatch(name):
-            _remove(os.path.join(place.root, name))
+            remove_path(os.path.join(place.root, name))
     if os.path.isdir(place.folder):
         beside = re.compile(rf"\.{re.escape(place.source)}\.[0-9a-f]{{8}}\.unfinished")
         for name in os.listdir(place.folder):
             if beside.fullmatch(name):
-                _remove(os.path.join(place.folder, name))
+                remove_path(os.path.join(place.folder, name))
 
 
 def write_arrays(path: str, arrays: Mapping[str, Any], data_format: str) -> list[str]:
@@ -323,7 +315,7 @@ def backup(path: str, *, keep: bool = True) -> Iterator[str | None]:
     os.rename(path, name)
     yield name
     if not keep:
-        _remove(name)
+        remove_path(name)
 
 
 def _backup_name(path: str) -> str:

@@ -139,20 +139,15 @@ def _deque(graph: Graph, node: Node) -> None:
         node.fills = (Fill("extend", graph.items(graph.keep(list(obj)), node)),)
 
 
-def _ordered(graph: Graph, node: Node) -> None:
-    as_call(graph, node, collections.OrderedDict)
-    fills = [Fill("items", graph.pairs(node.obj, node), pairs=True)] if node.obj else []
-    if vars(node.obj):
-        fills.append(Fill("fill", graph.pairs(vars(node.obj), node, "attribute"), pairs=True))
-    node.fills = tuple(fills)
+def _mapping(cls: type) -> Callable[[Graph, Node], None]:
+    def describe(graph: Graph, node: Node) -> None:
+        as_call(graph, node, cls)
+        fills = [Fill("items", graph.pairs(node.obj, node), pairs=True)] if node.obj else []
+        if vars(node.obj):
+            fills.append(Fill("fill", graph.pairs(vars(node.obj), node, "attribute"), pairs=True))
+        node.fills = tuple(fills)
 
-
-def _counter(graph: Graph, node: Node) -> None:
-    as_call(graph, node, collections.Counter)
-    fills = [Fill("items", graph.pairs(node.obj, node), pairs=True)] if node.obj else []
-    if vars(node.obj):
-        fills.append(Fill("fill", graph.pairs(vars(node.obj), node, "attribute"), pairs=True))
-    node.fills = tuple(fills)
+    return describe
 
 
 def _namespace(graph: Graph, node: Node) -> None:
@@ -177,8 +172,8 @@ def _fraction(graph: Graph, node: Node) -> None:
 EXACT: dict[type, Callable[[Graph, Node], None]] = {
     array.array: _array,
     bytearray: _bytearray,
-    collections.Counter: _counter,
-    collections.OrderedDict: _ordered,
+    collections.Counter: _mapping(collections.Counter),
+    collections.OrderedDict: _mapping(collections.OrderedDict),
     collections.deque: _deque,
     dt.date: _date,
     dt.datetime: _datetime,

@@ -77,10 +77,12 @@ class Layout:
 
     def _culprit(self, values: tuple[Any, ...], span: tuple[int, int]) -> str:
         """Return which field wrote a span of the name; where none did, the whole key."""
-        for index, (field, value) in enumerate(zip(self.fields, values, strict=True)):
-            start = len(self.start(values[:index]))
-            if start < span[1] and span[0] < start + len(field.write(value)):
+        start = len(self.literals[0])
+        for field, value, after in zip(self.fields, values, self.literals[1:], strict=True):
+            end = start + len(field.write(value))
+            if start < span[1] and span[0] < end:
                 return field.where
+            start = end + len(after)
         return f"key {shown(values)} of template {shown(self.text)}"
 
     def _fault(self, id: str) -> tuple[tuple[int, int], str] | None:
