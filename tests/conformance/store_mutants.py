@@ -4,9 +4,11 @@
 """
 
 import copy
+import itertools
+import threading
 from contextlib import contextmanager, nullcontext
 
-from conformance.mutants import Meeting
+from conformance.mutants import PATIENCE, Meeting
 from holdall import ANY_ETAG, DELETE_CURRENT, ITEM_NOT_AVAILABLE, FileDirStore, SQLiteStore, Store
 from holdall.errors import InvalidKeyError
 from holdall.persisters.guards import AppendOnlyPersister
@@ -422,10 +424,35 @@ class PretendsToHaveTransactions(Sound):
 
 @mutant("test_a_transaction_that_fails_was_not")
 @mutant("test_nobody_sees_half_a_transaction")
-@mutant("test_transactions_of_threads_follow_each_other")
 class WritesAtOnce(SoundTable):
     def transaction(self):
         return nullcontext()
+
+
+@mutant("test_transactions_of_threads_follow_each_other")
+class LetsTransactionsOverlap(SoundTable):
+    """The others begin when the first has written one key of two; it goes on when one of them has ended."""
+
+    def __init__(self, place, **options):
+        super().__init__(place, **options)
+        self.entries = itertools.count()
+        self.entered, self.written, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    @contextmanager
+    def transaction(self):
+        if next(self.entries):
+            self.written.wait(PATIENCE)
+        self.entered.set()
+        try:
+            yield
+        finally:
+            self.ended.set()
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        if self.entered.is_set():
+            self.written.set()
+            self.ended.wait(PATIENCE)
 
 
 @mutant("test_a_transaction_is_made_whole")
