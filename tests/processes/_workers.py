@@ -12,6 +12,7 @@ from holdall import (
     SQLiteStore,
     StoreUnavailableError,
 )
+from holdall.wrappers import overlay, read_only
 from processes._support import collect, fork, open_store
 
 # ---------------------------------------------------------------------- counting
@@ -211,3 +212,10 @@ def write_while_deleted(number, path, times):
         except StoreUnavailableError:
             refused += 1
     return refused
+
+
+def count_through_an_overlay(_number, path, times):
+    """Increment a counter in the first of two folders, of which only the second has it at the start."""
+    store = overlay(FileDirStore(path / "first"), read_only(FileDirStore(path / "second")))
+    for _ in range(times):
+        store.transform_item("n", transformer=lambda n: n + 1, n_retries=None)

@@ -23,8 +23,9 @@ from holdall import (
     UnsupportedError,
 )
 from holdall.persisters.mapping import MappingPersister
-from holdall.testing._races import in_processes, in_threads
-from holdall.wrappers import cached_values, overlay, read_only
+from holdall.testing._races import in_threads
+from holdall.wrappers import cached_values, overlay
+from processes._support import crew
 
 
 def test_the_first_store_that_has_a_key_gives_its_value():
@@ -154,15 +155,9 @@ def test_threads_count_through_an_overlay(tmp_path):
         assert store == {"n": 190, "m": 7, "new": 90}
 
 
-def _count(place, times):
-    store = overlay(FileDirStore(place / "first"), read_only(FileDirStore(place / "second")))
-    for _ in range(times):
-        store.transform_item("n", transformer=count, n_retries=None)
-
-
 def test_processes_count_over_a_layer_that_is_not_written(tmp_path):
     FileDirStore(tmp_path / "second")["n"] = 100
-    in_processes([(_count, (tmp_path, 40))] * 2)
+    crew("count_through_an_overlay", tmp_path, 40, n=2)
     assert FileDirStore(tmp_path / "first") == {"n": 180}
 
 

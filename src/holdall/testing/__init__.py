@@ -10,29 +10,15 @@ how to make the thing, and pytest runs the laws::
             return Redis(place)
 """
 
-import pytest
+import sys
+from typing import TYPE_CHECKING
 
-# Before the imports below: so that a failed law shows the values, in anybody's test run.
-for _module in (
-    "_codecs",
-    "_handles",
-    "_machine",
-    "_persister",
-    "_races",
-    "_store",
-    "_store_base",
-    "_store_conditional",
-    "_store_manners",
-    "_store_options",
-    "_store_verbs",
-):
-    pytest.register_assert_rewrite(f"{__name__}.{_module}")
-
-from holdall.testing._codecs import KeyCodecContract, SerializerContract  # noqa: E402
-from holdall.testing._machine import store_machine  # noqa: E402
-from holdall.testing._names import HOSTILE_NAMES  # noqa: E402
-from holdall.testing._persister import PersisterContract  # noqa: E402
-from holdall.testing._store import StoreContract  # noqa: E402
+if TYPE_CHECKING:
+    from holdall.testing._codecs import KeyCodecContract, SerializerContract
+    from holdall.testing._machine import store_machine
+    from holdall.testing._names import HOSTILE_NAMES
+    from holdall.testing._persister import PersisterContract
+    from holdall.testing._store import StoreContract
 
 __all__ = [
     "HOSTILE_NAMES",
@@ -42,3 +28,45 @@ __all__ = [
     "StoreContract",
     "store_machine",
 ]
+
+_HOME = {
+    "HOSTILE_NAMES": "_names",
+    "KeyCodecContract": "_codecs",
+    "PersisterContract": "_persister",
+    "SerializerContract": "_codecs",
+    "StoreContract": "_store",
+    "store_machine": "_machine",
+}
+
+if "pytest" in sys.modules:  # not in the processes that laws start, which need none of it
+    import pytest
+
+    # A failed law shows the values, in anybody's test run.
+    for _module in (
+        "_codecs",
+        "_handles",
+        "_machine",
+        "_persister",
+        "_races",
+        "_store",
+        "_store_base",
+        "_store_conditional",
+        "_store_manners",
+        "_store_options",
+        "_store_verbs",
+    ):
+        pytest.register_assert_rewrite(f"{__name__}.{_module}")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'holdall.testing' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,17 +2,17 @@
 
 import math
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from holdall.abc import Capability, Persister, VersionedPersister
+from holdall.abc import Capability, VersionedPersister
 from holdall.conditional import ANY_ETAG
 from holdall.errors import ConflictError, HoldallError
-from holdall.testing._races import add_one, as_bytes, in_processes, in_threads
+from holdall.testing._processes import fork_and_write, in_processes
+from holdall.testing._races import in_threads
 
 WRITABLE, BYTES, CAS_THREADS = Capability.WRITABLE, Capability.BYTES, Capability.CAS_THREADS
 
@@ -158,7 +158,7 @@ class HandleLaws:
         if not hasattr(os, "fork"):
             pytest.skip("this system does not fork")
         # In a process of its own, which has one thread: forking others is not sound.
-        in_processes([(_fork_and_write, (persister,))])
+        in_processes([(fork_and_write, (persister,))])
         assert {id: int(persister[id]) for id in persister} == {"counter": 61, "child": 2, "parent": 3}
 
     # ------------------------------------------------------------------ round the persister
@@ -195,30 +195,3 @@ class HandleLaws:
                 except (OSError, HoldallError):
                     continue
                 assert got == right
-
-
-def _fork_and_write(persister: Persister) -> None:
-    """Write from a parent and its forked child, in turns and at once."""
-    persister["counter"] = as_bytes(0)
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            _count(persister, 30)
-            persister["child"] = as_bytes(2)
-            status = 0
-        finally:
-            os._exit(status)
-    _count(persister, 30)
-    persister["parent"] = as_bytes(3)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert persister["child"] == as_bytes(2)
-    thread = threading.Thread(target=_count, args=(persister, 1))  # locks survive the fork
-    thread.start()
-    thread.join(240)
-    assert not thread.is_alive()
-
-
-def _count(persister: Persister, times: int) -> None:
-    for _ in range(times):
-        add_one(persister, "counter", as_bytes, int)

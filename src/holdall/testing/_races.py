@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from holdall.abc import Capability, Persister
+from holdall.abc import Capability
 from holdall.conditional import ITEM_NOT_AVAILABLE
 from holdall.errors import ConflictError
+from holdall.testing._processes import add_one, as_bytes, count_up, in_processes, insert
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -43,38 +42,6 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
     if errors:
         raise errors[0]
     return results
-
-
-def add_one(persister: Any, id: str, data: Callable[[int], Any], value: Callable[[Any], int]) -> None:
-    """Increment a counter by compare-and-swap, however often that takes."""
-    while True:
-        old, stat = persister.read(id)
-        try:
-            persister.write(id, data(value(old) + 1), stat.etag)
-        except ConflictError:
-            continue
-        return
-
-
-def as_bytes(number: int) -> bytes:
-    """Write a number as data."""
-    return b"%d" % number
-
-
-def _count_in_process(persister: Persister, times: int) -> None:
-    for _ in range(times):
-        add_one(persister, "counter", as_bytes, int)
-
-
-def _insert_in_process(persister: Persister, me: int, queue: Any) -> None:
-    won = []
-    for number in range(30):
-        try:
-            persister.write(f"key{number}", as_bytes(me), ITEM_NOT_AVAILABLE)
-        except ConflictError:
-            continue
-        won.append(number)
-    queue.put(won)
 
 
 class RaceLaws:
@@ -177,14 +144,14 @@ class RaceLaws:
         persister = self.fresh(place, Capability.CAS_HOST)
         persister["counter"] = as_bytes(0)
         times = self.times(60)
-        in_processes([(_count_in_process, (persister, times))] * 3)
+        in_processes([(count_up, (persister, times))] * 3)
         assert int(persister["counter"]) == 3 * times
 
     def test_one_of_several_inserting_processes_wins(self, place: Path) -> None:
         """Of several processes that insert an absent id, exactly one succeeds."""
         persister = self.fresh(place, Capability.CAS_HOST)
         queue = multiprocessing.get_context("spawn").SimpleQueue()
-        in_processes([(_insert_in_process, (persister, me, queue)) for me in range(3)])
+        in_processes([(insert, (persister, me, queue)) for me in range(3)])
         winners = sorted(itertools.chain(*(queue.get() for _ in range(3))))
         assert winners == list(range(30))
 
@@ -209,17 +176,3 @@ def _while_writing(write: Callable[[int], Any], look: Callable[[], Any], times: 
             raise
 
     in_threads(2, work)
-
-
-def in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
-    """Run functions in new processes at once; all of them must end well."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=work, args=arguments) for work, arguments in tasks]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(240)
-        if process.is_alive():
-            process.kill()
-            pytest.fail("a process hangs")
-    assert [process.exitcode for process in processes] == [0] * len(processes)
