@@ -1,9 +1,14 @@
-"""How many examples a property is tried with: the same few each time, or many new ones (`nox -s explore`)."""
+"""How many examples a property is tried with: the same few each time, or many new ones (`nox -s explore`).
 
+And which of the values that a test is repeated with wait for `nox -s soak`.
+"""
+
+import pytest
 from hypothesis import settings
 
-#: How many examples a property has that does not say.
-USUAL = 100
+#: How many examples a property has that does not say. They are the same in each ordinary run, so that more
+#: of them find nothing new; 2000 new ones do.
+USUAL, EXPLORED = 40, 2000
 
 
 def register_profiles() -> None:
@@ -15,7 +20,7 @@ def register_profiles() -> None:
     )
     settings.register_profile(
         "explore",
-        max_examples=20 * USUAL,
+        max_examples=EXPLORED,
         stateful_step_count=200,
         deadline=None,
         database=None,
@@ -25,8 +30,13 @@ def register_profiles() -> None:
 
 
 def examples(count: int, **options: object) -> settings:
-    """Return settings of `count` examples in the ordinary run, twenty times as many to explore."""
+    """Return settings of `count` examples in the ordinary run, fifty times as many to explore."""
     times = settings.default.max_examples // USUAL
     if times > 1:
         options.pop("stateful_step_count", None)
     return settings(max_examples=count * times, **options)
+
+
+def in_soak(*values: object) -> list[object]:
+    """Return values for `pytest.mark.parametrize` that only the soak session tries."""
+    return [pytest.param(value, marks=pytest.mark.soak) for value in values]

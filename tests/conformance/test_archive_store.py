@@ -1,8 +1,8 @@
 """A package of modules keeps the laws of persisters and stores."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall.archive.store import ArchivePersister, ArchiveStore
 from holdall.testing import PersisterContract, StoreContract, store_machine
 
@@ -43,4 +43,4 @@ class TestArchiveStoreOfAnyKeys(StoreContract):
 keys = st.sampled_from(["", "a", "a/b", "class", "A", "é", "..", "x" * 300, 5, (1, "a"), None])
 values = st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=3)
 TestArchiveStoreMachine = store_machine(lambda place: ArchiveStore(place / "s"), keys, values).TestCase
-TestArchiveStoreMachine.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestArchiveStoreMachine.settings = examples(12, stateful_step_count=20)

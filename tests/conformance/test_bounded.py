@@ -1,9 +1,9 @@
 """Bounded stores are stores: as long as there is room, nothing tells them from what they bound."""
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
+from exploring import examples
 from holdall import FileDirStore, MemoryStore, ScriptStore, SQLiteStore, Store
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.mapping import MappingPersister
@@ -109,7 +109,7 @@ class TestABoundAroundWrappers(StoreContract):
 
 keys = st.sampled_from(["", "a", "a/b", "a.json/b", "A", "é", "..", "con"])
 values = st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=3)
-few = settings(max_examples=20, stateful_step_count=25, deadline=None)
+few = examples(12, stateful_step_count=25)
 
 
 def machine(open):

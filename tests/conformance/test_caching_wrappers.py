@@ -321,7 +321,7 @@ def test_wrappers_claim_what_is_true_of_them(tmp_path):
 
 keys = st.sampled_from(["", "a", "a/b", "a.json/b", "A", "é", "..", "con"])
 values = st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=3)
-few = examples(20, stateful_step_count=25)
+few = examples(12, stateful_step_count=25)
 
 
 def machine(open):

@@ -1,6 +1,7 @@
 """The HDF5 serializer keeps the laws of serializers."""
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -95,6 +96,7 @@ class TestHdf5(SerializerContract):
         return same(one, other)
 
 
+@pytest.mark.soak
 class TestHdf5LazyAndCompressed(TestHdf5):
     """What is read lazily is, loaded, what is read at once."""
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from exploring import in_soak
 from holdall import SQLiteStore, StoreUnavailableError
 from processes._support import PYTHON, child
 
@@ -56,7 +57,9 @@ WRITES = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(
+    "write", ["set", "set large", "clear", *in_soak("update", "delete", "transform", "setdefault")]
+)
 def test_a_writer_waits_as_long_as_it_was_told(path, holder, write):
     store = SQLiteStore(path, timeout=0.3)
     sent = []

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from exploring import in_soak
 from holdall import FileDirStore
 from processes._support import PYTHON, child, control, files_below, leftovers
 
@@ -276,7 +277,7 @@ def test_a_kill_amid_a_delete_deletes_or_does_not(victim, when, left):
 
 
 @pytest.mark.parametrize("call", ["mkdirat", "openat", "flock", "write", "/^rename", "utimensat"])
-@pytest.mark.parametrize("when", [1, 2, 3])
+@pytest.mark.parametrize("when", [1, *in_soak(2, 3)])
 def test_a_kill_amid_the_first_write_leaves_a_folder_that_opens(victim, tmp_path, call, when):
     one = victim("process")
     fresh = tmp_path / "fresh"

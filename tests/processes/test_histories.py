@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from exploring import in_soak
 from processes._register import count_overlaps, is_linearizable
 from processes._support import crew
 
@@ -30,7 +31,7 @@ def check_histories(path, broken, n=4):
     pytest.fail("the processes worked one after the other, every time")
 
 
-@pytest.mark.parametrize("run", range(3))
+@pytest.mark.parametrize("run", [0, *in_soak(1, 2)])
 def test_histories_of_several_processes_are_linearizable(path, run):
     assert check_histories(path, broken=False) == [True, True]
 

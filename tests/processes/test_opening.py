@@ -9,12 +9,12 @@ import pytest
 from holdall import SQLiteStore
 from processes._support import crew, open_store
 
-ROUNDS, MANY = 10, 32
+ROUNDS, MANY = 4, 32
 
 
 @pytest.mark.parametrize("name", ["store", "store.db"])
 def test_many_processes_make_one_place(tmp_path, name):
-    begin = time.monotonic() + 1.5
+    begin = time.monotonic() + 0.5
     crew("_openers.open_and_write", str(tmp_path / name), ROUNDS, begin, n=MANY, timeout=120)
     keys = {str(number) for number in range(MANY)}
     keys |= {f"{number}/{n}" for number in range(MANY) for n in range(3)}

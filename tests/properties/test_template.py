@@ -93,7 +93,7 @@ def readings(template, name):
                 continue
 
 
-many = examples(300)  # keys that several fields take at once are rare
+many = examples(150)  # keys that several fields take at once are rare
 
 
 def test_neighbours_of_text_keep_their_separator_free():

@@ -136,7 +136,7 @@ def apply(operation, key, value, store, model):
     return store
 
 
-@examples(200)
+@examples(80)
 @given(
     stack=stacks, form=st.sampled_from(["instance", "class", "store class", "foreign"]), operations=operations
 )

@@ -245,18 +245,18 @@ def test_a_marker_in_a_string(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "head",
+    ("head", "end"),
     [
-        b"",
-        b"#!/usr/bin/env python\n",
-        b"\xef\xbb\xbf",
-        b"# -*- coding: latin-1 -*-\nname = '\xe9'\n",
-        b"#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\nname = '\x80'\n",
-        b"\r\n",
-        b"\xef\xbb\xbf# \xc3\xa9\r\n",
+        (b"", b"\n"),
+        (b"", b""),
+        (b"#!/usr/bin/env python\n", b"\n"),
+        (b"\xef\xbb\xbf", b""),
+        (b"# -*- coding: latin-1 -*-\nname = '\xe9'\n", b"\n"),
+        (b"#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\nname = '\x80'\n", b""),
+        (b"\r\n", b""),
+        (b"\xef\xbb\xbf# \xc3\xa9\r\n", b"\n"),
     ],
 )
-@pytest.mark.parametrize("end", [b"\n", b""])
 def test_encodings_line_ends_and_a_missing_newline(tmp_path, head, end):
     newline = b"\r\n" if b"\r" in head else b"\n"
     code = [

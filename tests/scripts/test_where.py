@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from exploring import in_soak
 from holdall.persisters.script import ScriptPersister
 from processes._support import child_environment, mount, tree, unmount
 from scripts._support import MARKER, Script, files_in, run
@@ -69,8 +70,16 @@ def test_the_working_folder_and_argv_do_not_matter(tmp_path):
     assert set(files_in(tmp_path)) == {"here/script.py"}
 
 
-@pytest.mark.parametrize("fallback", ["", ", fallback='memory'", ", fallback='sidecar'"])
-@pytest.mark.parametrize("how", ["-c", "stdin", "interactive", "exec"])
+@pytest.mark.parametrize(
+    ("how", "fallback"),
+    [
+        pytest.param(
+            how, fallback, marks=[] if how == "exec" or fallback.endswith("car'") else [pytest.mark.soak]
+        )
+        for how in ("-c", "stdin", "interactive", "exec")
+        for fallback in ("", ", fallback='memory'", ", fallback='sidecar'")
+    ],
+)
 def test_code_without_a_file(tmp_path, how, fallback):
     cwd = tmp_path / "cwd"
     cwd.mkdir()
@@ -139,7 +148,7 @@ def test_byte_code_is_never_written(tmp_path):
     assert files_in(tmp_path).keys() == {"script.pyc", "moved.txt"}
 
 
-@pytest.mark.parametrize("place", ["lib/python3/site-packages/mod.py", "dist-packages/pkg/mod.py"])
+@pytest.mark.parametrize("place", ["lib/python3/site-packages/mod.py", *in_soak("dist-packages/pkg/mod.py")])
 def test_what_is_installed_is_never_written(tmp_path, place):
     script = Script(
         tmp_path,
@@ -217,7 +226,7 @@ def test_what_runs_is_a_script_whatever_it_is_called(tmp_path, head):
     assert script.data == {"n": "2"}
 
 
-@pytest.mark.parametrize("fallback", ["memory", "sidecar"])
+@pytest.mark.parametrize("fallback", [*in_soak("memory"), "sidecar"])
 def test_a_script_in_an_encoding_without_ascii(tmp_path, fallback):
     code = f"import holdall\nn = holdall.Value(0, fallback={fallback!r})\nn.value = 1 - -n()\nprint(n)\n"
     script = Script(tmp_path, f"# coding: utf-7\n{code}")
