@@ -127,6 +127,7 @@ class TestFunctionsOverFiles(StoreContract):
         return functions(keyed(FileDirStore(place / "store", serializer="json")))
 
 
+@pytest.mark.soak
 class TestAllOfThemAroundADatabase(StoreContract):
     def open(self, place):
         return tall(SQLiteStore(place / "store.db"))

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from exploring import in_soak
 from holdall import ScriptStore, StoreFullError
 from holdall.persisters.script import ScriptPersister
 from processes._support import PYTHON, child, child_environment, mount, unmount
@@ -62,7 +63,7 @@ def test_no_increment_is_lost_in_20_of_20_runs(tmp_path, run):
     check_increments(tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *in_soak(1)])
 def test_killed_writers_lose_nothing_and_the_script_starts(tmp_path, seed):
     script = Script(tmp_path, "import holdall\nprint(len(holdall.ScriptStore()))")
     with child(PYTHON, "-m", "processes._scripter", str(script.path), "100", str(seed)) as process:

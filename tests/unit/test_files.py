@@ -1499,7 +1499,7 @@ def test_operations_leak_no_descriptors(messy):
     store = FileDirStore(messy)
     store["x"] = 1
     before = open_descriptors()
-    for turn in range(200):
+    for turn in range(60):
         use_in_all_ways(store, f"{'deep/' * (turn % 4)}k{turn % 5}")
     assert open_descriptors() == before
     store.close()

@@ -709,7 +709,7 @@ class TestIteration:
             assert len(new) == 0
 
     def test_first_and_any_do_not_read_everything(self, store):
-        store.update({number: number for number in range(200_000)})
+        store.update({number: number for number in range(40_000)})
         steps = []
         # Called after each hundred steps of the machine that runs SQL; a look at each row takes several.
         store.persister._session().connection.set_progress_handler(lambda: steps.append(1), 100)
@@ -717,7 +717,7 @@ class TestIteration:
         assert store.head() == (0, 0)
         assert len(steps) < 100
         assert store.oldest_keys(1) == [0]
-        assert len(steps) < 200_000 / 10
+        assert len(steps) < 40_000 / 10
 
 
 # ---------------------------------------------------------------------- opening
