@@ -178,15 +178,17 @@ def expiring(store: Any, *, ttl: float) -> None:
 
     Examples
     --------
-    >>> import time
-    >>> sessions = expiring({}, ttl=0.01)
+    >>> import os
+    >>> from holdall import FileDirStore
+    >>> folder = FileDirStore(serializer="json")
+    >>> sessions = expiring(folder, ttl=1800)
     >>> sessions["ann"] = "logged in"
     >>> "ann" in sessions
     True
-    >>> time.sleep(0.02)
+    >>> os.utime(folder.file_of("ann"), (0, 0))  # as if it were written long ago
     >>> "ann" in sessions, sessions.setdefault("ann", "new")
     (False, 'new')
-    >>> time.sleep(0.02)
+    >>> os.utime(folder.file_of("ann"), (0, 0))
     >>> sessions.purge()
     1
     """
