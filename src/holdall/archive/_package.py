@@ -78,8 +78,8 @@ def is_data_set(folder: str) -> bool:
         return False
     if not os.path.exists(os.path.join(folder, LOG_NAME)):
         raise MismatchError(
-            f"{folder!r} is a data set without {LOG_NAME}, as persist writes them: import it and insert its items"
-            " into a new DataSet, as docs/howto/datasets.md shows under 'Take over what persist wrote'"
+            f"{folder!r} is a data set without {LOG_NAME}, as persist writes them: import it and insert its"
+            " items into a new DataSet, as docs/howto/datasets.md shows under 'Take over what persist wrote'"
         )
     return True
 
