@@ -14,6 +14,7 @@ Each leaf is also the built-in exception that a user would catch without knowing
      ├─ StoreUnavailableError  OSError                the place does not answer
      │   ├─ StoreNotFoundError FileNotFoundError      there is nothing at that place
      │   ├─ StoreFullError                            no room left; what was stored is untouched
+     │   ├─ StoreTimeoutError  TimeoutError           others kept the place locked for too long
      │   └─ OutcomeUnknownError                       the write may or may not have happened
      ├─ UntrustedStoreError    PermissionError        somebody else could have written what pickle would run
      └─ ValueTooLargeError     ValueError             the value is larger than all that its place may hold
@@ -35,6 +36,7 @@ __all__ = [
     "SerializationError",
     "StoreFullError",
     "StoreNotFoundError",
+    "StoreTimeoutError",
     "StoreUnavailableError",
     "UnsupportedError",
     "UntrustedStoreError",
@@ -127,6 +129,10 @@ class StoreNotFoundError(StoreUnavailableError, FileNotFoundError):
 
 class StoreFullError(StoreUnavailableError):
     """There is no room for the value. What was stored before is untouched."""
+
+
+class StoreTimeoutError(StoreUnavailableError, TimeoutError):
+    """Others kept the place locked for longer than the `timeout` of the store. Nothing is changed."""
 
 
 class OutcomeUnknownError(StoreUnavailableError):

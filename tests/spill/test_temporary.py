@@ -8,8 +8,9 @@ import shutil
 import pytest
 from tests.spill._support import run, script, wait_for_line
 
-from holdall import FileDirStore, SpillStore, SQLiteStore, _temporary
-from holdall._temporary import TemporaryFolder, kind_of_filesystem, sweep
+from holdall import FileDirStore, SpillStore, SQLiteStore
+from holdall._posix import temporary as _temporary
+from holdall._posix.temporary import TemporaryFolder, kind_of_filesystem, sweep
 
 STORES = {"spill": "SpillStore(memory=1)", "files": "FileDirStore()", "sqlite": "SQLiteStore()"}
 

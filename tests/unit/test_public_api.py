@@ -27,6 +27,7 @@ BUILT_INS = {
     "StoreUnavailableError": (OSError,),
     "StoreNotFoundError": (FileNotFoundError,),
     "StoreFullError": (OSError,),
+    "StoreTimeoutError": (OSError, TimeoutError),
     "OutcomeUnknownError": (OSError,),
     "UntrustedStoreError": (PermissionError,),
     "ValueTooLargeError": (ValueError,),

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from holdall._temporary import TemporaryFolder, warn_of_memory
+from holdall._posix.temporary import TemporaryFolder, warn_of_memory
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys, IdentityKeys, PathKeys, as_key_codec
 from holdall.persisters.files import recorded

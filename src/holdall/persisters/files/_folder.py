@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from holdall._temporary import TemporaryFolder
+from holdall._posix.temporary import TemporaryFolder
 from holdall.errors import InvalidKeyError, StoreFullError, StoreUnavailableError
 
 #: The one entry that holdall adds to a folder: record, lock, and workspaces of running writers.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdall._places import check_record
-from holdall._temporary import TemporaryFolder
+from holdall._posix.temporary import TemporaryFolder
 from holdall.abc import Capability, Persister
 from holdall.conditional import Stat
 from holdall.errors import (

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from holdall._places import check_trust
-from holdall._temporary import TemporaryFolder
+from holdall._posix.temporary import TemporaryFolder
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES

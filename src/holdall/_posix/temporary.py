@@ -1,7 +1,6 @@
 """Private temporary folders: on a disk, spared by cleaners, gone in the end, and swept after a kill."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -11,12 +10,14 @@ import warnings
 import weakref
 from typing import Any, Final
 
+from holdall._posix.flags import BELOW
+from holdall._posix.lock import try_flock
+
 __all__ = ["TemporaryFolder", "kind_of_filesystem"]
 
 _PREFIX: Final = "holdall-"
 _MARKER: Final = ".holdall-temporary"
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "rootfs"})
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _swept: set[str] = set()
 _open: "weakref.WeakValueDictionary[str, TemporaryFolder]" = weakref.WeakValueDictionary()
@@ -51,11 +52,11 @@ class TemporaryFolder:
         _open[self.path] = self
 
     def _own(self) -> None:
-        fd = os.open(self.path, _FOLDER)
+        fd = os.open(self.path, BELOW)
         with contextlib.suppress(OSError):  # a file system without locks: nothing there is swept
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Only now: who sees the marker and gets the lock knows that the owner is dead.
-            os.close(os.open(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd))
+            # The marker only then: who sees it and gets the lock knows that the owner is dead.
+            if try_flock(fd):
+                os.close(os.open(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd))
         self._finalizer = weakref.finalize(self, _delete, self.path, fd, os.getpid())
 
     def restore(self) -> None:
@@ -168,15 +169,15 @@ def sweep(base: str) -> None:
     for name in names:
         path = os.path.join(base, name)
         try:
-            fd = os.open(path, _FOLDER)
+            fd = os.open(path, BELOW)
         except OSError:
             continue
         try:
             about: Any = os.fstat(fd)
-            if about.st_uid == os.geteuid() and stat.S_ISREG(os.stat(_MARKER, dir_fd=fd).st_mode):
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = about.st_uid == os.geteuid() and stat.S_ISREG(os.stat(_MARKER, dir_fd=fd).st_mode)
+            if ours and try_flock(fd):  # else its owner lives
                 shutil.rmtree(path, ignore_errors=True)
         except OSError:
-            continue  # no marker, or its owner lives
+            continue  # no marker
         finally:
             os.close(fd)

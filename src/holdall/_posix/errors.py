@@ -1,0 +1,66 @@
+"""One table of what the system says, and one translation of it into errors of ours."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from holdall.errors import HoldallError, StoreFullError, StoreUnavailableError
+
+__all__ = ["ABSENT", "FULL", "NO_FLOCK", "REFUSED", "TOO_MANY", "at", "telling", "translate"]
+
+
+def _numbers(*names: str) -> frozenset[int]:
+    """Give the numbers of errors; a system need not know all of them."""
+    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
+
+
+#: There is no room: of the disk, of the user's quota, or of a file in this file system or process.
+FULL: Final = _numbers("ENOSPC", "EDQUOT", "EFBIG")
+#: Too many files are open, in the process or in the system.
+TOO_MANY: Final = _numbers("EMFILE", "ENFILE")
+#: Writing is not allowed.
+REFUSED: Final = _numbers("EROFS", "EACCES", "EPERM")
+#: There is no such file, or something else in its place.
+ABSENT: Final = _numbers("ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EISDIR", "ENXIO")
+#: The file system has no lock for this descriptor.
+NO_FLOCK: Final = _numbers("EBADF", "ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL")
+
+
+def translate(error: OSError, what: str, path: str) -> StoreUnavailableError:
+    """Make an error of ours of what the system said, about the path that was refused if that is known."""
+    number = error.errno or 0
+    said = os.strerror(number) if number else str(error)
+    refused = error.filename
+    if isinstance(refused, str) and os.path.isabs(refused):
+        path = refused
+    if number in FULL:
+        return StoreFullError(
+            number, f"{what}: no room left ({said}); what was stored before is untouched", path
+        )
+    if number in TOO_MANY:
+        said += "; close stores that are not used any more, or raise the limit (ulimit -n)"
+    return StoreUnavailableError(number, f"{what}: {said}", path)
+
+
+@contextmanager
+def telling(what: str, path: str) -> Iterator[None]:
+    """Make errors of the system ours, by `translate`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, HoldallError):
+            raise
+        raise translate(error, what, path) from error
+
+
+@contextmanager
+def at(path: str) -> Iterator[None]:
+    """Let errors of the system name a path, where a call gave them less: a name in a folder, or nothing."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error, HoldallError):
+            error.filename = path
+        raise

@@ -1,0 +1,42 @@
+"""What forked children must forget: locks and descriptors of their parent, and its duty to clean up."""
+
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+__all__ = ["Forgetting", "finalize", "forget_in_child"]
+
+
+class Forgetting(Protocol):
+    """What has to be told that it is in a forked child now."""
+
+    def after_fork(self) -> None:
+        """Forget what is the parent's."""
+
+
+_all: "weakref.WeakSet[Any]" = weakref.WeakSet()
+
+
+def forget_in_child(thing: Forgetting) -> None:
+    """Call `after_fork` of a thing in each forked child, for as long as the thing lives."""
+    _all.add(thing)
+
+
+def finalize(thing: object, function: Callable[..., object], *args: Any) -> "weakref.finalize[..., Any]":
+    """Call a function once when a thing is gone, or the process ends, but not in a forked child."""
+    return weakref.finalize(thing, _unless_forked, os.getpid(), function, args)
+
+
+def _unless_forked(pid: int, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+    if pid == os.getpid():
+        function(*args)
+
+
+def _after_fork() -> None:
+    for thing in list(_all):
+        thing.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,34 @@
+"""Names on disk: UTF-8, whatever the locale says.
+
+Where Python itself names files in UTF-8, which is nearly everywhere, nothing is to be done. Under another
+locale (``C`` without UTF-8 mode, ISO-8859-1) a text is spelled so that the bytes on disk are the same.
+"""
+
+import os
+import sys
+from typing import Final
+
+__all__ = ["UTF8", "fs_name", "fs_path", "text_of"]
+
+#: Whether Python names files in UTF-8 by itself.
+UTF8: Final = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
+
+
+def fs_name(text: str) -> str:
+    """Give the text under which Python's own functions reach the file whose name is a text in UTF-8."""
+    return text if UTF8 else os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def text_of(name: str) -> str:
+    """Undo `fs_name`, for a name that a listing gave."""
+    return name if UTF8 else os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def fs_path(path: str) -> str:
+    """Give a path as the user's own ``open()`` takes it; in UTF-8 if the locale has no bytes for it."""
+    if not UTF8:
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError:
+            return fs_name(path)
+    return path

@@ -1,0 +1,165 @@
+"""A new file in the place of an old one: whole, with its owner, group, mode and extended attributes."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Final
+
+from holdall._posix.errors import ABSENT, REFUSED, at
+from holdall._posix.flags import CREATE, FOLDER, READ
+from holdall._posix.folder import unlink_quietly
+from holdall.errors import OutcomeUnknownError
+
+__all__ = ["keep_attributes", "replacing", "sweep", "sync_folder"]
+
+_ACL: Final = "system.posix_acl_access"
+_CAN_LIST: Final = hasattr(os, "listxattr")
+
+
+@contextmanager
+def replacing(
+    path: str,
+    *,
+    prefix: str,
+    mode: int = 0o666,
+    sync: bool = False,
+    finish: Callable[[int], object] | None = None,
+) -> Iterator[BinaryIO]:
+    """Open a file whose content takes the place of a file when the context is left without an error.
+
+    Parameters
+    ----------
+    path
+        The file, which need not exist; no link. Whoever may write it is excluded meanwhile.
+    prefix
+        What the names of unfinished files of this one begin with.
+    mode
+        Permissions of a file that replaces none, before the umask.
+    sync
+        Whether it is to survive a power cut.
+    finish
+        Called with the descriptor of the finished file, before it takes its place.
+
+    Raises
+    ------
+    OutcomeUnknownError
+        If it is written, but its folder could not be synced.
+    OSError
+        If it cannot be written; what was there is untouched.
+    """
+    above, name = os.path.split(path)
+    with at(above):
+        folder = os.open(above, FOLDER)
+    try:
+        sweep(folder, prefix)
+        unfinished = prefix + os.urandom(4).hex()
+        old = _look(folder, name)
+        with at(above):
+            # Its owner's alone until it is like the old one: unfinished, it is never more open.
+            fd = os.open(unfinished, CREATE, mode if old is None else 0o600, dir_fd=folder)
+        try:
+            with at(path), open(fd, "w+b") as file:
+                yield file
+                file.flush()
+                if old is not None:
+                    keep_attributes(folder, name, old, fd)
+                if finish is not None:
+                    finish(fd)
+                if sync:
+                    os.fsync(fd)
+            with at(path):
+                os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            unlink_quietly(unfinished, folder)
+            raise
+        if sync:
+            sync_folder(folder, path)
+    finally:
+        os.close(folder)
+
+
+def sweep(folder: int, prefix: str) -> None:
+    """Remove what killed writers left: whoever wrote it held the lock that is held now."""
+    for name in os.listdir(folder):
+        if name.startswith(prefix):
+            unlink_quietly(name, folder)  # what is not ours to remove is not ours to trip over
+
+
+def sync_folder(folder: int, path: str) -> None:
+    """Make a rename in a folder survive a power cut; raise `OutcomeUnknownError` if that fails."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        raise OutcomeUnknownError(
+            error.errno or 0,
+            "it is written, but its folder could not be synced: a power cut may undo it",
+            path,
+        ) from error
+
+
+def _look(folder: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
+        return None
+
+
+def keep_attributes(folder: int, name: str, old: os.stat_result, new: int) -> None:
+    """Give a new file the owner, group, mode and extended attributes of an old one.
+
+    What may not be given (a user's file rewritten by another member of its group gets a new owner) is left
+    out, and never makes the new one more open than the old one was.
+    """
+    made = os.fstat(new)
+    mode = stat.S_IMODE(old.st_mode)
+    if made.st_gid != old.st_gid and not _own(new, -1, old.st_gid):
+        mode = _for_another_group(mode) & ~stat.S_ISGID
+    if made.st_uid != old.st_uid and not _own(new, old.st_uid, -1):
+        mode &= ~stat.S_ISUID
+    if not _keep_extended(folder, name, new):
+        mode = _for_another_group(mode)
+    os.fchmod(new, mode)
+
+
+def _own(fd: int, uid: int, gid: int) -> bool:
+    """Change owner or group, if that is allowed."""
+    try:
+        os.fchown(fd, uid, gid)
+    except OSError as error:
+        if error.errno not in REFUSED | {errno.EINVAL, errno.ENOSYS}:
+            raise
+        return False
+    return True
+
+
+def _for_another_group(mode: int) -> int:
+    """Let a group do no more than everybody: it is not the one that the mode was made for."""
+    return mode & ~0o070 | mode & 0o070 & (mode << 3)
+
+
+def _keep_extended(folder: int, name: str, new: int) -> bool:
+    """Copy extended attributes; False if the old file had an access list that could not be copied."""
+    if not _CAN_LIST:
+        return True
+    try:
+        old = os.open(name, READ, dir_fd=folder)
+    except OSError:
+        return True  # it may not be read: then nobody can tell what it has
+    try:
+        try:
+            names = os.listxattr(old)
+        except OSError:
+            return True  # a file system without any
+        kept = True
+        for attribute in names:
+            try:
+                os.setxattr(new, attribute, os.getxattr(old, attribute))
+            except OSError:  # one that is not ours to set
+                kept = kept and attribute != _ACL
+        return kept
+    finally:
+        os.close(old)

@@ -1,0 +1,163 @@
+"""Whether somebody else could have written, or put in place, what loading would run.
+
+A file is trusted if it belongs to the user or to root, and nobody else may write it, be it by mode, by group
+or by access list; and if the same holds for its folder, since whoever may write there can put any file of
+the user's in its place. In a folder with the sticky bit others cannot rename what is not theirs, so there
+only the file counts, as long as it has no second name. Higher up, only what everybody may write counts.
+"""
+
+import errno
+import os
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from typing import Final, NoReturn
+
+from holdall.errors import UntrustedStoreError
+
+__all__ = ["check_open_file", "doubt_about", "doubt_about_folder", "doubt_above", "is_shared", "refuse"]
+
+_ACL: Final = "system.posix_acl_access"
+_ENTRY: Final = struct.Struct("<HHI")  # tag, permissions, number; after a version of four bytes
+_USER, _GROUP_OF_FILE, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
+_WRITE: Final = 2
+_SECONDS: Final = 10.0  # for which the members of a group are remembered
+
+_groups: dict[tuple[int, int], tuple[float, str]] = {}
+
+
+def refuse(what: str, why: str, path: str) -> NoReturn:
+    """Raise the `UntrustedStoreError` that says what to do."""
+    raise UntrustedStoreError(
+        errno.EPERM,
+        f"loading {what} could run code of somebody else ({why}): "
+        "pass trust=True if you trust them all, or use a serializer that runs no code, such as 'json'",
+        path,
+    )
+
+
+def check_open_file(fd: int, what: str, path: str) -> None:
+    """Raise `UntrustedStoreError` if somebody else could have written an open file, or put it at its path."""
+    uid = os.geteuid() if hasattr(os, "geteuid") else 0
+    about = os.fstat(fd)
+    why = doubt_about(about, fd, uid)
+    if not why:
+        above = os.path.dirname(os.path.realpath(path))
+        folder = os.open(above, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0))
+        try:
+            stat_above = os.fstat(folder)
+            why = doubt_about_folder(stat_above, folder, uid) or (
+                doubt_about_name(about) if is_shared(stat_above) else ""
+            )
+        finally:
+            os.close(folder)
+        why = why or doubt_above(above)
+    if why:
+        refuse(what, why, path)
+
+
+def doubt_about(about: os.stat_result, fd: int, uid: int) -> str:
+    """Say why a file cannot be trusted by a user, or ""."""
+    if about.st_uid not in {uid, 0}:
+        return f"it belongs to user {about.st_uid}"
+    if about.st_mode & 0o002:
+        return "everybody may write it"
+    if about.st_mode & 0o020:  # which is the most that an access list grants
+        for kind, number in _writers(about, fd):
+            if kind == _USER and number not in {uid, 0}:
+                return f"its access list lets user {number} write it"
+            if kind != _USER and (why := _doubt_about_group(number, uid)):
+                return why
+    return ""
+
+
+def doubt_about_folder(about: os.stat_result, fd: int, uid: int) -> str:
+    """Say why what lies in a folder cannot be trusted, whatever it is, or ""."""
+    if about.st_uid not in {uid, 0}:
+        return f"its folder belongs to user {about.st_uid}"
+    if is_shared(about):
+        return ""  # others may add names there, and take none away
+    why = doubt_about(about, fd, uid)
+    return why and f"of its folder: {why.replace('its access list', 'the access list')}"
+
+
+def is_shared(about: os.stat_result) -> bool:
+    """Whether others may write a folder, but not rename what is not theirs."""
+    return bool(about.st_mode & stat.S_ISVTX and about.st_mode & 0o022)
+
+
+def doubt_about_name(about: os.stat_result) -> str:
+    """Say why a file in a folder that `is_shared` cannot be trusted by its name, or ""."""
+    # Others can give a file of the user's a second name there, where the system lets them link it.
+    return "it has several names, and others may write its folder" if about.st_nlink > 1 else ""
+
+
+def doubt_above(path: str) -> str:
+    """Say why a folder itself may be replaced by another one of the user's, or ""."""
+    for start in {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}:
+        above = start
+        while True:
+            try:
+                mode = os.stat(above).st_mode
+            except OSError:
+                mode = 0
+            if mode & 0o002 and not mode & stat.S_ISVTX:
+                return f"everybody may write {above}, and put another folder there"
+            below, above = above, os.path.dirname(above)
+            if above == below:
+                break
+    return ""
+
+
+def _writers(about: os.stat_result, fd: int) -> Iterator[tuple[int, int]]:
+    """Give kind and number of the users and groups that may write a file, besides its owner."""
+    try:
+        entries = list(_ENTRY.iter_unpack(os.getxattr(fd, _ACL)[4:]))
+    except (OSError, AttributeError, struct.error):  # no access list, or none on this system
+        yield _GROUP, about.st_gid
+        return
+    mask = next((allowed for tag, allowed, _ in entries if tag == _MASK), 7)
+    for tag, allowed, number in entries:
+        if allowed & mask & _WRITE:
+            if tag == _GROUP_OF_FILE:
+                yield _GROUP, about.st_gid
+            elif tag in {_USER, _GROUP}:
+                yield tag, number
+
+
+def _doubt_about_group(gid: int, uid: int) -> str:
+    """Say why what a group may write cannot be trusted, or ""; a user's own group and umask 002 are usual."""
+    until, why = _groups.get((gid, uid), (0.0, ""))
+    now = time.monotonic()
+    if now >= until:
+        why = _ask_about_group(gid, uid)
+        _groups[gid, uid] = now + _SECONDS, why
+    return why
+
+
+def _ask_about_group(gid: int, uid: int) -> str:
+    import grp  # noqa: PLC0415  (rarely needed)
+    import pwd  # noqa: PLC0415
+
+    try:
+        user = pwd.getpwuid(uid)
+        name, own = user.pw_name, user.pw_gid
+    except KeyError:  # a container, say, in which the user has no name
+        name, own = "", os.getegid()
+    if gid != own:
+        return f"group {gid} may write it"
+    try:
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return ""
+    others = set(group.gr_mem) - {name, "root"}
+    others |= {
+        entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == gid and entry.pw_uid not in {uid, 0}
+    }
+    if others:
+        return f"group {group.gr_name} may write it, and {min(others)} is a member"
+    if name and group.gr_name != name:
+        # A directory service need not list its users; a group of one is named after the user.
+        return f"group {group.gr_name} may write it, and may have other members"
+    return ""
