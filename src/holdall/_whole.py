@@ -12,26 +12,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from holdall._places import check_trust
-from holdall.errors import (
-    HoldallError,
-    InvalidArgumentError,
-    OutcomeUnknownError,
-    StoreFullError,
-    StoreUnavailableError,
-    UnsupportedError,
-    UntrustedStoreError,
-)
-
-try:
-    import fcntl
-except ImportError:  # a system without it has a file beside to lock
-    fcntl = None  # type: ignore[assignment]
+from holdall._posix.errors import telling
+from holdall._posix.flags import FOLDER
+from holdall._posix.fork import forget_in_child
+from holdall._posix.lock import TIMEOUT, Lock, Patience
+from holdall._posix.names import fs_path
+from holdall._posix.replace import replacing
+from holdall._posix.trust import check_trust
+from holdall.errors import InvalidArgumentError, UnsupportedError, UntrustedStoreError
 
 __all__ = ["Whole", "as_whole"]
 
-_NO_FLOCK = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _IN_MEMORY = 1 << 24  # bytes of an unfinished whole that need no file
 
 
@@ -48,18 +39,13 @@ class Whole(ABC):
     shared = False
 
     def __init__(self) -> None:
-        self._new_mutex()
+        self.after_fork()
+        forget_in_child(self)
 
-    def _new_mutex(self) -> None:
-        self._pid = os.getpid()
-        self._mutex: AbstractContextManager[Any] = threading.RLock()
-
-    @property
-    def mutex(self) -> AbstractContextManager[Any]:
-        """Excludes threads; a forked child has its own, since nobody would release its parent's."""
-        if self._pid != os.getpid():
-            self._new_mutex()
-        return self._mutex
+    def after_fork(self) -> None:
+        """Have a mutex of its own: nobody would release that of the parent."""
+        #: Excludes threads.
+        self.mutex: AbstractContextManager[Any] = threading.RLock()
 
     @abstractmethod
     def state(self) -> Any:
@@ -82,9 +68,9 @@ class Whole(ABC):
         The lock is to be held.
         """
 
-    def check_trust(self, what: str, state: Any) -> None:
-        """Raise `UntrustedStoreError` if somebody else could have written what loading would run."""
-        del state
+    def check_trust(self, what: str, file: Any) -> None:
+        """Raise `UntrustedStoreError` if somebody else could have written an open file that can run code."""
+        del file
         raise UntrustedStoreError(
             errno.EPERM,
             f"loading {what} can run code, and nobody can tell who wrote {self.place}: "
@@ -92,14 +78,15 @@ class Whole(ABC):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in {"_mutex", "_pid"}}
+        return {name: value for name, value in vars(self).items() if name not in {"mutex", "_held"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._new_mutex()
+        self.after_fork()
+        forget_in_child(self)
 
 
-def as_whole(place: Any, *, power: bool = False, mode: int = 0o666) -> Whole:
+def as_whole(place: Any, *, power: bool = False, mode: int = 0o666, timeout: float = TIMEOUT) -> Whole:
     """Give access to data as a whole.
 
     Parameters
@@ -110,6 +97,8 @@ def as_whole(place: Any, *, power: bool = False, mode: int = 0o666) -> Whole:
         Whether a replaced file is to survive a power cut.
     mode
         Permissions of a new file, before the umask.
+    timeout
+        Seconds to wait for other writers of a file.
 
     Raises
     ------
@@ -119,7 +108,7 @@ def as_whole(place: Any, *, power: bool = False, mode: int = 0o666) -> Whole:
     if place is None or isinstance(place, bytes | bytearray | memoryview):
         return _Bytes(bytes(place or b""))
     if isinstance(place, str | os.PathLike):
-        return _File(os.path.realpath(os.fspath(place)), power=power, mode=mode)
+        return _File(_real(place), power=power, mode=mode, timeout=timeout)
     if all(hasattr(place, name) for name in ("read", "seek", "tell")):
         return _Object(place)
     raise InvalidArgumentError(f"give a path, bytes or a binary file that can seek, got {place!r:.100}")
@@ -141,11 +130,12 @@ class _State(NamedTuple):
         return cls(*(getattr(stat, name) for name in cls._fields))
 
 
-def _translated(error: OSError, what: str, path: str) -> StoreUnavailableError:
-    full = error.errno in _FULL
-    kind = StoreFullError if full else StoreUnavailableError
-    hint = "; what was stored before is untouched" if full else ""
-    return kind(error.errno or 0, f"{what}: {error.strerror or error}{hint}", path)
+def _real(path: Any) -> str:
+    """Give the file itself, absolute, links resolved."""
+    given = os.fspath(path)
+    if not isinstance(given, str) or "\0" in given:
+        raise InvalidArgumentError(f"{path!r:.100} cannot be the path of a file")
+    return os.path.realpath(fs_path(given))
 
 
 class _Bytes(Whole):
@@ -234,80 +224,83 @@ class _File(Whole):
     """
 
     persistent = True
+    writable = os.rename in os.supports_dir_fd
 
-    def __init__(self, path: str, *, power: bool = False, mode: int = 0o666) -> None:
+    def __init__(
+        self, path: str, *, power: bool = False, mode: int = 0o666, timeout: float = TIMEOUT
+    ) -> None:
+        self._held: Lock | None = None
         super().__init__()
         self.path = self.place = path
         self.power = power
         self.mode = mode
+        self.timeout = timeout
         self._folder, base = os.path.split(path)
         digest = hashlib.blake2b(os.fsencode(base), digest_size=6).hexdigest()
         self._beside = f".holdall-{digest}-"
 
+    def after_fork(self) -> None:  # docstring inherited
+        super().after_fork()
+        held, self._held = vars(self).get("_held"), None
+        if held is not None and held.fd >= 0:
+            os.close(held.fd)  # a lock that is the parent's
+
     def state(self) -> Any:
-        try:
-            return _State.of(os.stat(self.path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError) as error:
-            raise self._error(error, "it cannot be read") from error
+        with telling("it cannot be read", self.path):
+            try:
+                return _State.of(os.stat(self.path))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def open(self) -> tuple[BinaryIO, Any] | None:
-        try:
-            file = open(self.path, "rb")  # noqa: SIM115  (the caller closes it)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError) as error:
-            raise self._error(error, "it cannot be read") from error
+        with telling("it cannot be read", self.path):
+            try:
+                file = open(self.path, "rb")  # noqa: SIM115  (the caller closes it)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         return file, _State.of(os.fstat(file.fileno()))
 
-    def _error(self, error: Exception, what: str) -> HoldallError:
-        if isinstance(error, OSError):
-            return _translated(error, what, self.path)
-        return InvalidArgumentError(f"{self.path!r} cannot be the path of a file: {error}")
-
-    def check_trust(self, what: str, state: Any) -> None:
-        uid = os.geteuid() if hasattr(os, "geteuid") else 0
-        check_trust(state, uid, what, self.path)
+    def check_trust(self, what: str, file: Any) -> None:
+        check_trust(file.fileno(), what, self.path)
 
     # ------------------------------------------------------------------ writing
 
     @contextmanager
     def locked(self) -> Iterator[None]:
+        if not self.writable:
+            raise UnsupportedError(f"{self.path} can be read here; writing it needs a POSIX system")
         with self.mutex:
             try:
-                os.makedirs(self._folder, exist_ok=True)
-                release = self._lock()
-            except OSError as error:
-                raise self._error(error, "it cannot be locked") from error
-            try:
+                with telling("it cannot be locked", self.path):
+                    os.makedirs(self._folder, exist_ok=True)
+                    self._lock()
                 yield
             finally:
-                release()
+                self._unlock()
 
-    def _lock(self) -> Any:
-        while fcntl is not None:
+    def _lock(self) -> None:
+        patience = Patience(self.timeout)
+        while True:
             try:
                 fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
-                fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
-                if self._still(fd):
-                    locked, fd = fd, -1
-                    return lambda: os.close(locked)
-            except OSError as error:
-                if error.errno not in _NO_FLOCK:
-                    raise
-                break
-            finally:
-                if fd >= 0:
-                    os.close(fd)
-        from filelock import FileLock  # noqa: PLC0415  (rarely needed)
+                fd = os.open(self._folder, FOLDER)
+            self._held = held = Lock(fd, self.path, self._lock_beside, self.timeout)
+            held.acquire(patience)
+            if self._still(fd):
+                return
+            self._unlock()
 
-        lock = FileLock(os.path.join(self._folder, self._beside + "lock"))
-        lock.acquire()
-        return lock.release
+    def _unlock(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            try:
+                held.release()  # not by closing alone: a forked child may have the descriptor, too
+            finally:
+                os.close(held.fd)
+
+    def _lock_beside(self) -> str:
+        return os.path.join(self._folder, self._beside + "lock")
 
     def _still(self, fd: int) -> bool:
         """Tell whether what was locked is still what is to be locked."""
@@ -319,52 +312,14 @@ class _File(Whole):
 
     @contextmanager
     def replacing(self) -> Iterator[BinaryIO]:
-        self._sweep()
-        unfinished = os.path.join(self._folder, self._beside + os.urandom(4).hex())
-        try:
-            fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self.mode)
-            try:
-                with open(fd, "w+b") as file:
-                    yield file
-                    file.flush()
-                    self._finish(fd)
-                os.replace(unfinished, self.path)
-            except BaseException:
-                os.unlink(unfinished)
-                raise
-        except HoldallError:
-            raise
-        except OSError as error:
-            raise _translated(error, "it cannot be written", self.path) from error
-        if self.power:
-            self._sync_folder()
+        with telling("it cannot be written", self.path):
+            with replacing(
+                self.path, prefix=self._beside, mode=self.mode, sync=self.power, finish=_stamp
+            ) as file:
+                yield file
 
-    def _finish(self, fd: int) -> None:
-        """Give a finished file a time of its own, the mode of the old one, and the durability asked for."""
-        try:
-            os.fchmod(fd, os.stat(self.path).st_mode & 0o7777)
-        except FileNotFoundError:
-            pass
-        stamp = time.time_ns()
-        os.utime(fd, ns=(stamp, stamp))
-        if self.power:
-            os.fsync(fd)
 
-    def _sync_folder(self) -> None:
-        fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            raise OutcomeUnknownError(
-                error.errno or 0,
-                "it is written, but its folder could not be synced: a power cut may undo it",
-                self.path,
-            ) from error
-        finally:
-            os.close(fd)
-
-    def _sweep(self) -> None:
-        """Remove what killed writers left: whoever wrote it held the lock that we hold now."""
-        for name in os.listdir(self._folder):
-            if name.startswith(self._beside) and not name.endswith("lock"):
-                os.unlink(os.path.join(self._folder, name))
+def _stamp(fd: int) -> None:
+    """Give a finished file a time of its own."""
+    stamp = time.time_ns()
+    os.utime(fd, ns=(stamp, stamp))

@@ -7,7 +7,7 @@ import pytest
 from tests.posix._acl import GROUP, USER, set_acl
 
 from holdall._posix import trust
-from holdall._posix.trust import check_open_file, doubt_about, doubt_about_folder, doubt_above, is_shared
+from holdall._posix.trust import check_trust, doubt_about, doubt_about_folder, doubt_above, is_shared
 from holdall.errors import UntrustedStoreError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -153,10 +153,10 @@ def test_a_file_and_the_folder_of_its_path_are_looked_at(tmp_path, folder, names
     path.parent.chmod(folder)
     with open(path, "rb") as file:
         if trusted:
-            check_open_file(file.fileno(), "it", str(path))
+            check_trust(file.fileno(), "it", str(path))
         else:
             with pytest.raises(UntrustedStoreError, match="trust=True"):
-                check_open_file(file.fileno(), "it", str(path))
+                check_trust(file.fileno(), "it", str(path))
 
 
 def test_the_descriptor_counts_not_what_lies_at_the_path_now(tmp_path):
@@ -168,4 +168,4 @@ def test_the_descriptor_counts_not_what_lies_at_the_path_now(tmp_path):
         path.write_bytes(b"mine")
         path.chmod(0o600)
         with pytest.raises(UntrustedStoreError, match="everybody"):
-            check_open_file(file.fileno(), "it", str(path))
+            check_trust(file.fileno(), "it", str(path))

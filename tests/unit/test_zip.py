@@ -422,7 +422,7 @@ def test_an_update_writes_the_archive_once_and_wholly_or_not_at_all(path, monkey
     assert store["key1"] == 1
     writes = []
     replace = os.replace
-    monkeypatch.setattr("os.replace", lambda *names: (writes.append(names), replace(*names)))
+    monkeypatch.setattr("os.replace", lambda *names, **how: (writes.append(names), replace(*names, **how)))
     store.update({"a": 1, "b": 2, "key1": 3})
     store.clear(force=True)
     assert len(writes) == 2
@@ -478,7 +478,7 @@ def test_a_full_disk_keeps_the_old_archive(path, monkeypatch):
 
 
 def test_without_flock_a_file_beside_is_locked(path, monkeypatch):
-    monkeypatch.setattr("holdall._whole.fcntl", None)
+    monkeypatch.setattr("holdall._posix.lock.fcntl", None)
     store = ZipStore(path)
     store["a"] = b"1"
     threads = [threading.Thread(target=store.__setitem__, args=(str(n), b"x")) for n in range(8)]
@@ -550,3 +550,17 @@ def test_killed_writers_leave_a_whole_archive_and_nothing_that_was_told_is_lost(
         told = now
     store["x"] = 1
     assert os.listdir(path.parent) == ["a.zip"]
+
+
+def test_an_entry_keeps_its_mode_when_it_is_written_again(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("run.sh")
+        info.external_attr = 0o100755 << 16
+        archive.writestr(info, b"old")
+        from_windows = zipfile.ZipInfo("a.txt")
+        from_windows.create_system = 0
+        archive.writestr(from_windows, b"old")
+    ZipStore(path).update({"run.sh": b"new", "a.txt": b"new", "b.txt": b"new"})
+    with zipfile.ZipFile(path) as archive:
+        modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
+    assert modes == {"run.sh": 0o100755, "a.txt": 0o100644, "b.txt": 0o100644}

@@ -83,7 +83,7 @@ def replacing(
 def sweep(folder: int, prefix: str) -> None:
     """Remove what killed writers left: whoever wrote it held the lock that is held now."""
     for name in os.listdir(folder):
-        if name.startswith(prefix):
+        if name.startswith(prefix) and not name.endswith("lock"):  # the lock itself may be a file beside
             unlink_quietly(name, folder)  # what is not ours to remove is not ours to trip over
 
 

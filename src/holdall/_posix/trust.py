@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 from holdall.errors import UntrustedStoreError
 
-__all__ = ["check_open_file", "doubt_about", "doubt_about_folder", "doubt_above", "is_shared", "refuse"]
+__all__ = ["check_trust", "doubt_about", "doubt_about_folder", "doubt_above", "is_shared", "refuse"]
 
 _ACL: Final = "system.posix_acl_access"
 _ENTRY: Final = struct.Struct("<HHI")  # tag, permissions, number; after a version of four bytes
@@ -37,34 +37,40 @@ def refuse(what: str, why: str, path: str) -> NoReturn:
     )
 
 
-def check_open_file(fd: int, what: str, path: str) -> None:
-    """Raise `UntrustedStoreError` if somebody else could have written an open file, or put it at its path."""
+def check_trust(file: int | str, what: str, path: str) -> None:
+    """Raise `UntrustedStoreError` if somebody else could have written a file, or put it at its path.
+
+    Parameters
+    ----------
+    file
+        The descriptor that is read; or a path, for what must not be opened here.
+    what
+        What is to be loaded, for the message.
+    path
+        Where it lies.
+    """
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
-    about = os.fstat(fd)
-    why = doubt_about(about, fd, uid)
+    about = os.stat(file)
+    why = doubt_about(about, file, uid)
     if not why:
-        above = os.path.dirname(os.path.realpath(path))
-        folder = os.open(above, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0))
-        try:
-            stat_above = os.fstat(folder)
-            why = doubt_about_folder(stat_above, folder, uid) or (
-                doubt_about_name(about) if is_shared(stat_above) else ""
-            )
-        finally:
-            os.close(folder)
-        why = why or doubt_above(above)
+        folder = os.path.dirname(os.path.realpath(path))
+        around = os.stat(folder)
+        why = doubt_about_folder(around, folder, uid)
+        if not why and is_shared(around):
+            why = doubt_about_name(about)
+        why = why or doubt_above(folder)
     if why:
         refuse(what, why, path)
 
 
-def doubt_about(about: os.stat_result, fd: int, uid: int) -> str:
+def doubt_about(about: os.stat_result, file: int | str, uid: int) -> str:
     """Say why a file cannot be trusted by a user, or ""."""
     if about.st_uid not in {uid, 0}:
         return f"it belongs to user {about.st_uid}"
     if about.st_mode & 0o002:
         return "everybody may write it"
     if about.st_mode & 0o020:  # which is the most that an access list grants
-        for kind, number in _writers(about, fd):
+        for kind, number in _writers(about, file):
             if kind == _USER and number not in {uid, 0}:
                 return f"its access list lets user {number} write it"
             if kind != _USER and (why := _doubt_about_group(number, uid)):
@@ -72,13 +78,13 @@ def doubt_about(about: os.stat_result, fd: int, uid: int) -> str:
     return ""
 
 
-def doubt_about_folder(about: os.stat_result, fd: int, uid: int) -> str:
+def doubt_about_folder(about: os.stat_result, folder: int | str, uid: int) -> str:
     """Say why what lies in a folder cannot be trusted, whatever it is, or ""."""
     if about.st_uid not in {uid, 0}:
         return f"its folder belongs to user {about.st_uid}"
     if is_shared(about):
         return ""  # others may add names there, and take none away
-    why = doubt_about(about, fd, uid)
+    why = doubt_about(about, folder, uid)
     return why and f"of its folder: {why.replace('its access list', 'the access list')}"
 
 
@@ -110,10 +116,10 @@ def doubt_above(path: str) -> str:
     return ""
 
 
-def _writers(about: os.stat_result, fd: int) -> Iterator[tuple[int, int]]:
+def _writers(about: os.stat_result, file: int | str) -> Iterator[tuple[int, int]]:
     """Give kind and number of the users and groups that may write a file, besides its owner."""
     try:
-        entries = list(_ENTRY.iter_unpack(os.getxattr(fd, _ACL)[4:]))
+        entries = list(_ENTRY.iter_unpack(os.getxattr(file, _ACL)[4:]))
     except (OSError, AttributeError, struct.error):  # no access list, or none on this system
         yield _GROUP, about.st_gid
         return

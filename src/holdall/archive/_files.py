@@ -7,14 +7,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from holdall._posix.errors import FULL
 from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
 
 __all__ = ["UNFINISHED", "remove_path", "replace_file", "telling"]
 
 #: What the names of files start with that are still being written.
 UNFINISHED = ".holdall-"
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -27,7 +26,7 @@ def telling(path: str, what: str) -> Iterator[None]:
     except OSError as error:
         kind = StoreUnavailableError
         hint = ""
-        if error.errno in _FULL:
+        if error.errno in FULL:
             kind, hint = StoreFullError, "; what was stored before is untouched"
         elif error.errno in (errno.ENOENT, errno.ENOTDIR):
             kind = StoreNotFoundError

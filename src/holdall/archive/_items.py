@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from holdall._places import check_trust
+from holdall._posix.trust import check_trust
 from holdall.archive._files import remove_path, replace_file, telling
 from holdall.archive._info import LOG_NAME
 from holdall.archive._lines import logical_lines
@@ -125,8 +125,8 @@ class Items:
             try:
                 with open(path, "rb") as file:
                     stat = os.fstat(file.fileno())
-                    if not self.trust and hasattr(os, "geteuid"):
-                        check_trust(stat, os.geteuid(), repr(name), path)
+                    if not self.trust:
+                        check_trust(file.fileno(), repr(name), path)
                     return file.read(), stat
             except FileNotFoundError:
                 raise KeyError(name) from None
@@ -160,8 +160,8 @@ class Items:
             return loads(record["source"])["info"]
         except SerializationError:
             path = os.path.join(self.folder, LOG_NAME)
-            if not self.trust and hasattr(os, "geteuid"):
-                check_trust(os.stat(path), os.geteuid(), f"the metadata of {record['name']!r}", path)
+            if not self.trust:
+                check_trust(path, f"the metadata of {record['name']!r}", path)
         scope: dict[str, Any] = {}
         try:
             exec(record["source"], scope)  # noqa: S102  (as an import does)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from holdall.archive._files import UNFINISHED
-from holdall.errors import StoreUnavailableError
+from holdall.errors import StoreTimeoutError, StoreUnavailableError
 
 __all__ = ["LOCK_NAME", "acquired", "locked", "sweep"]
 
@@ -23,7 +23,7 @@ def acquired(folder: str, timeout: float) -> Any:
 
     Raises
     ------
-    StoreUnavailableError
+    StoreTimeoutError
         If another writer has it all the time.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  (only writers need it)
@@ -34,7 +34,7 @@ def acquired(folder: str, timeout: float) -> Any:
         lock.acquire(poll_interval=0.001)
     except Timeout as error:
         message = f"another writer has had the data set for {timeout} seconds"
-        raise StoreUnavailableError(errno.EAGAIN, message, folder) from error
+        raise StoreTimeoutError(errno.EAGAIN, message, folder) from error
     except OSError as error:
         raise StoreUnavailableError(error.errno or 0, f"it cannot be locked: {error}", folder) from error
     return lock

@@ -6,7 +6,6 @@ files of the archive before the last are removed.
 """
 
 import contextlib
-import errno
 import importlib
 import importlib.util
 import os
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from holdall._posix.errors import FULL
 from holdall.archive._files import remove_path
 from holdall.errors import InvalidArgumentError, StoreFullError, StoreUnavailableError
 
@@ -30,8 +30,6 @@ __all__ = ["EXTENSIONS", "Place", "backup", "locked", "publish", "replace_text",
 
 #: Format -> what the name of the arrays ends with; npy has a folder of files.
 EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Place(NamedTuple):
@@ -75,7 +73,7 @@ def translated(path: str) -> Iterator[None]:
     except (StoreFullError, StoreUnavailableError):
         raise
     except OSError as error:
-        cls = StoreFullError if error.errno in _FULL else StoreUnavailableError
+        cls = StoreFullError if error.errno in FULL else StoreUnavailableError
         raise cls(
             error.errno or 0,
             f"the archive cannot be written, what was there stays: {error.strerror or error}",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
 from holdall.abc import Capability, Persister, Serializer, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -51,6 +52,8 @@ class DocumentPersister(Persister):
         ``"process"`` or ``"power"``, as for folders.
     read_only
         Whether to refuse writes; the file must exist then.
+    timeout
+        Seconds to wait for other writers.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class DocumentPersister(Persister):
         *,
         durability: str = "process",
         read_only: bool = False,
+        timeout: float = TIMEOUT,
     ) -> None:
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
@@ -91,7 +95,7 @@ class DocumentPersister(Persister):
             raise InvalidArgumentError(f"{serializer.name} can run code when it reads: give another format")
         self.serializer = serializer
         self.read_only = read_only
-        self._whole = as_whole(path, power=durability == "power")
+        self._whole = as_whole(path, power=durability == "power", timeout=check_timeout(timeout))
         self._seen: tuple[Any, dict[str, Any]] | None = None
         self._made = False
         claims = {Capability.CHEAP_STAT, Capability.PERSISTENT}

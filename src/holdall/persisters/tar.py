@@ -110,7 +110,7 @@ class TarReader(Reader):
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         opened, member = self._member(id)
         if self.guard(id) if callable(self.guard) else self.guard:
-            self._whole.check_trust(repr(id), opened.state)
+            self._whole.check_trust(repr(id), opened.file)
         return opened.read(member), opened.stat(member)
 
     def stat(self, id: str) -> Stat:  # docstring inherited
@@ -134,6 +134,7 @@ class _Opened:
     """What an archive holds in one state."""
 
     def __init__(self, file: BinaryIO, state: Any, place: str) -> None:
+        self.file = file
         self.state = state
         self.place = place
         self.pid = os.getpid()  # a forked child would share the position in the file

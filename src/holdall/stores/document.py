@@ -3,6 +3,7 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._posix.lock import TIMEOUT
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidKeyError
 from holdall.keys import as_key_codec
@@ -33,6 +34,8 @@ class DocumentStore(Store[K, V]):
         What a returned write has survived: ``"process"`` or ``"power"``, as for `FileDirStore`.
     read_only
         Whether to refuse writes; the file must exist then.
+    timeout
+        Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
     value_type
         A class, or several, that all values must be instances of.
     append_only
@@ -78,6 +81,7 @@ class DocumentStore(Store[K, V]):
         keys: Any = None,
         durability: str = "process",
         read_only: bool = False,
+        timeout: float = TIMEOUT,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
@@ -91,11 +95,12 @@ class DocumentStore(Store[K, V]):
             "keys": keys,
             "durability": durability,
             "read_only": read_only,
+            "timeout": timeout,
             "value_type": value_type,
             "append_only": append_only,
         }
         self._assemble(
-            DocumentPersister(where, how, durability=durability, read_only=read_only),
+            DocumentPersister(where, how, durability=durability, read_only=read_only, timeout=timeout),
             codec,
             None,
             value_type=value_type,

@@ -3,6 +3,7 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._posix.lock import TIMEOUT
 from holdall.abc import KeyedSerializer
 from holdall.persisters.zip import ZipPersister
 from holdall.serializers import get_serializer
@@ -39,6 +40,8 @@ class ZipStore(Store[K, V]):
         What a returned write has survived: ``"process"`` or ``"power"``, as for `FileDirStore`.
     read_only
         Whether to refuse writes; an archive under a path must exist then.
+    timeout
+        Seconds to wait for other writers of an archive under a path; `StoreTimeoutError` tells who they are.
     trust
         Whether to load pickles that other users could have written; those of bytes and open files always
         could.
@@ -85,6 +88,7 @@ class ZipStore(Store[K, V]):
         level: int | None = None,
         durability: str = "process",
         read_only: bool = False,
+        timeout: float = TIMEOUT,
         trust: bool = False,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
@@ -97,6 +101,7 @@ class ZipStore(Store[K, V]):
             level=level,
             durability=durability,
             read_only=read_only,
+            timeout=timeout,
             guard=not trust and (how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code),
         )
         self._zip = place
@@ -112,6 +117,7 @@ class ZipStore(Store[K, V]):
             "level": level,
             "durability": durability,
             "read_only": read_only,
+            "timeout": timeout,
             "trust": trust,
             "value_type": value_type,
             "append_only": append_only,

@@ -3,7 +3,13 @@
 import errno
 import sqlite3
 
-from holdall.errors import HoldallError, InvalidArgumentError, StoreFullError, StoreUnavailableError
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    StoreFullError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
 
 _BUSY, _LOCKED, _FULL, _TOO_BIG = 5, 6, 13, 18
 _CORRUPT, _NOT_A_DATABASE = 11, 26
@@ -30,7 +36,7 @@ def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, rea
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
     if kind in {_BUSY, _LOCKED}:
-        return StoreUnavailableError(
+        return StoreTimeoutError(
             errno.EBUSY,
             f"{what}: others kept the database locked for over {timeout:g} s; "
             "raise timeout, or end the process that holds a transaction open",

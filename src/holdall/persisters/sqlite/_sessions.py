@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from holdall._places import check_trust
 from holdall._posix.temporary import TemporaryFolder
+from holdall._posix.trust import check_trust
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
@@ -195,10 +195,9 @@ class Sessions:
         real = os.path.realpath(self.path)
         for path in (real, f"{real}-wal", f"{real}-journal"):
             try:
-                stat = os.stat(path)
+                check_trust(path, f"what lies in {os.path.basename(path)}", self.path)
             except FileNotFoundError:
                 continue
-            check_trust(stat, os.geteuid(), f"what lies in {os.path.basename(path)}", self.path)
 
     def _alone(self) -> bool:
         """Whether nobody can be writing: there is no log, and no way for us to make one."""

@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
+from holdall._posix.errors import telling
+from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -16,7 +18,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 from holdall.persisters.zip._archive import Archive, is_ours, stat_of
-from holdall.persisters.zip._rewrite import pack, rewrite
+from holdall.persisters.zip._rewrite import keep_mode, pack, rewrite
 
 __all__ = ["ZipPersister"]
 
@@ -45,6 +47,8 @@ class ZipPersister(Persister):
         ``"process"`` or ``"power"``, as for folders.
     read_only
         Whether to refuse writes; an archive under a path must exist then.
+    timeout
+        Seconds to wait for other writers of an archive under a path.
     guard
         Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a function
         that tells for which ids.
@@ -86,6 +90,7 @@ class ZipPersister(Persister):
         level: int | None = None,
         durability: str = "process",
         read_only: bool = False,
+        timeout: float = TIMEOUT,
         guard: bool | Callable[[str], bool] = False,
     ) -> None:
         if compression not in _METHODS:
@@ -100,7 +105,12 @@ class ZipPersister(Persister):
         self.level = level
         self.guard = guard
         # What loading could run must not be writable for others, whatever the umask says.
-        self._whole = as_whole(archive, power=durability == "power", mode=0o664 if guard else 0o666)
+        self._whole = as_whole(
+            archive,
+            power=durability == "power",
+            mode=0o664 if guard else 0o666,
+            timeout=check_timeout(timeout),
+        )
         self._archive: Archive | None = None
         self.read_only = read_only or not self._whole.writable
         claims = {Capability.BYTES, Capability.MTIME, Capability.CHEAP_STAT}
@@ -158,7 +168,7 @@ class ZipPersister(Persister):
 
     def _check(self, id: str, archive: Archive) -> None:
         if self.guard(id) if callable(self.guard) else self.guard:
-            self._whole.check_trust(repr(id), archive.state)
+            self._whole.check_trust(repr(id), archive.file)
 
     def __getitem__(self, id: str) -> bytes:
         return self.read(id)[0]
@@ -247,7 +257,8 @@ class ZipPersister(Persister):
         method = _METHODS[self.compression]
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             # Outside of the lock: compressing takes time, and giving items may use this very store.
-            new = pack(items, cast("BinaryIO", file), method=method, level=self.level, place=self.place)
+            with telling("it cannot be written", self.place):
+                new = pack(items, cast("BinaryIO", file), method=method, level=self.level, place=self.place)
             with new, self._whole.locked():
                 archive = self._open()  # of our own: others move about in the one they read from
                 for id, state in (expected or {}).items():
@@ -266,6 +277,8 @@ class ZipPersister(Persister):
             raise conflict(self, id, expected, actual)
 
     def _replace(self, archive: Archive, gone: set[str], new: zipfile.ZipFile) -> None:
+        for name, info in new.NameToInfo.items():
+            keep_mode(archive.entries.get(name), info)
         try:
             with self._whole.replacing() as file:
                 rewrite(archive.zip, {*gone, *new.NameToInfo}, new, file)

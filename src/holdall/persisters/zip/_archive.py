@@ -124,6 +124,7 @@ class Archive:
     """
 
     def __init__(self, file: BinaryIO | None, state: Any, place: str) -> None:
+        self.file = file
         self.state = state
         self.place = place
         self.pid = os.getpid()  # a forked child would share the position in the file

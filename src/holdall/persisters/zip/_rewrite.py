@@ -13,6 +13,7 @@ _LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the da
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 _CHUNK = 1 << 20
 _FILE_MODE = 0o100644 << 16
+_UNIX = 3  # the system of whose files an entry keeps the mode
 
 
 def pack(
@@ -50,6 +51,12 @@ def pack(
                 for part in parts:
                     entry.write(part)
     return zipfile.ZipFile(file)
+
+
+def keep_mode(old: zipfile.ZipInfo | None, new: zipfile.ZipInfo) -> None:
+    """Give a new entry what the archive says of the permissions of the one that it replaces."""
+    if old is not None and old.create_system == _UNIX and old.external_attr >> 16:
+        new.create_system, new.external_attr = old.create_system, old.external_attr
 
 
 def rewrite(
