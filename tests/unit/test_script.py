@@ -382,10 +382,10 @@ def test_a_rewriting_that_fails_changes_nothing(place, path, monkeypatch):
     many(place, 50)
     before = path.read_bytes()
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(errno.EIO, "no")
 
-    for name in ("rename", "fsync", "fchmod"):
+    for name in ("replace", "fsync", "fchmod"):
         with monkeypatch.context() as patch:
             patch.setattr(os, name, fail)
             with pytest.raises(StoreUnavailableError):
@@ -393,7 +393,7 @@ def test_a_rewriting_that_fails_changes_nothing(place, path, monkeypatch):
         assert path.read_bytes() == before
         assert os.listdir(path.parent) == ["script.py"]
     with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", fail)
+        patch.setattr(os, "replace", fail)
         many(place)  # goes on all the same
     assert place["n"] == b"2999"
 

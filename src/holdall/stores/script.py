@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._scripts import Origin, caller, check_fallback, origin_of
 from holdall.abc import Persister, Serializer
 from holdall.errors import UnsupportedError
@@ -43,6 +44,8 @@ class ScriptStore(Store[K, V]):
     durability
         What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
         a power cut.
+    timeout
+        Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
     trust
         Whether to load pickles from a script that other users could have written. The script in which
         the call stands is trusted, since it runs.
@@ -97,6 +100,7 @@ class ScriptStore(Store[K, V]):
         keys: Any = None,
         create: bool = False,
         durability: str = "process",
+        timeout: float = TIMEOUT,
         trust: bool = False,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
@@ -106,10 +110,10 @@ class ScriptStore(Store[K, V]):
         codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
         place: Persister
         if path is None:
-            place = place_of(origin_of(caller(self)), fallback, durability)
+            place = place_of(origin_of(caller(self)), fallback, durability, check_timeout(timeout))
         else:
             guard = codec_of_values.executes_code and not trust
-            place = ScriptPersister(path, create=create, durability=durability, guard=guard)
+            place = ScriptPersister(path, create=create, durability=durability, timeout=timeout, guard=guard)
         self._params = {
             "path": None if path is None else os.fspath(path),
             "fallback": fallback,
@@ -117,6 +121,7 @@ class ScriptStore(Store[K, V]):
             "keys": keys,
             "create": create,
             "durability": durability,
+            "timeout": timeout,
             "trust": trust,
             "value_type": value_type,
             "append_only": append_only,
@@ -190,7 +195,9 @@ class ScriptStore(Store[K, V]):
         return 0 if self._script is None else self._script.compact()
 
 
-def place_of(origin: Origin, fallback: str, durability: str = "process") -> Persister:
+def place_of(
+    origin: Origin, fallback: str, durability: str = "process", timeout: float = TIMEOUT
+) -> Persister:
     """Give the place of the values of some code: its file, or what takes its place.
 
     Parameters
@@ -199,7 +206,7 @@ def place_of(origin: Origin, fallback: str, durability: str = "process") -> Pers
         Where the code comes from.
     fallback
         As for `ScriptStore`.
-    durability
+    durability, timeout
         As for `ScriptStore`.
 
     Raises
@@ -210,7 +217,7 @@ def place_of(origin: Origin, fallback: str, durability: str = "process") -> Pers
     script: ScriptPersister | None = None
     if origin.path is not None and not origin.why:
         try:
-            script = ScriptPersister(origin.path, durability=durability, runs=True)
+            script = ScriptPersister(origin.path, durability=durability, timeout=timeout, runs=True)
         except UnsupportedError:  # its encoding
             if fallback == "error":
                 raise
@@ -224,7 +231,7 @@ def place_of(origin: Origin, fallback: str, durability: str = "process") -> Pers
     path = origin.sidecar
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
     is_new = not os.path.exists(path)
-    sidecar = ScriptPersister(path, create=True, durability=durability, guard=True)
+    sidecar = ScriptPersister(path, create=True, durability=durability, timeout=timeout, guard=True)
     if is_new and script is not None:
         with sidecar.lock:
             sidecar.write_many((id, data) for id, data in script.items() if id not in sidecar)

@@ -6,7 +6,10 @@ from contextlib import AbstractContextManager
 from time import time_ns
 from typing import Any
 
-from holdall._places import check_trust
+from holdall._posix.errors import telling
+from holdall._posix.lock import TIMEOUT, check_timeout
+from holdall._posix.names import fs_path
+from holdall._posix.trust import check_trust
 from holdall.abc import Capability, Persister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError
@@ -33,6 +36,8 @@ class ScriptPersister(Persister):
     durability
         ``"process"``: a returned write survives the death of the process. ``"power"``: also a power
         cut (the file is synced).
+    timeout
+        Seconds to wait for other writers.
     guard
         Whether to refuse a file that somebody else could have written (`UntrustedStoreError`).
     runs
@@ -95,6 +100,7 @@ class ScriptPersister(Persister):
         *,
         create: bool = False,
         durability: str = "process",
+        timeout: float = TIMEOUT,
         guard: bool = False,
         runs: bool = False,
     ) -> None:
@@ -102,24 +108,28 @@ class ScriptPersister(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         self.path = _checked_path(path)
         self.durability = durability
+        self.timeout = check_timeout(timeout)
         self.guard = guard
         self._sync = durability == "power"
         self._file: ScriptFile = script_file(self.path)
         if create and not os.path.lexists(self.path):
-            try:
+            with telling("it cannot be made", self.path):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-            except OSError as error:
-                raise self._file.translated(error, "it cannot be made") from error
         self._file.mend = append
         self.runs = runs
         self._file.runs = self._file.runs or runs
         self._file.look()
         if guard:
-            check_trust(os.stat(self.path), os.geteuid(), "values from a script", self.path)
+            check_trust(self._file.fd, "values from a script", self.path)
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"durability": self.durability, "guard": self.guard, "runs": self.runs}
+        return {
+            "durability": self.durability,
+            "timeout": self.timeout,
+            "guard": self.guard,
+            "runs": self.runs,
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (type(self), self.path, self._options)
@@ -134,7 +144,7 @@ class ScriptPersister(Persister):
 
         It may be taken again by the thread that has it.
         """
-        return self._file.lock()
+        return self._file.lock(self.timeout)
 
     @property
     def mutex(self) -> AbstractContextManager[Any]:
@@ -205,7 +215,7 @@ class ScriptPersister(Persister):
         file = self._file
         with file.mutex:
             try:
-                file.acquire()
+                file.acquire(self.timeout)
                 version = self._next_version()
                 append_item(file, id, (name, text, version), sync=self._sync)
             finally:
@@ -222,7 +232,7 @@ class ScriptPersister(Persister):
         file = self._file
         with file.mutex:
             try:
-                file.acquire()
+                file.acquire(self.timeout)
                 if expected is not ANY_ETAG:
                     self.require(id, expected)
                 version = self._next_version()
@@ -232,7 +242,7 @@ class ScriptPersister(Persister):
         return _stat(version, len(data))
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        with self._file.lock() as file:
+        with self._file.lock(self.timeout) as file:
             self.require(id, expected)
             if id not in file.records.live:
                 raise KeyError(id)
@@ -260,19 +270,19 @@ class ScriptPersister(Persister):
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         ids = list(ids)
-        with self._file.lock() as file:
+        with self._file.lock(self.timeout) as file:
             live = file.records.live
             self._append([(_name(id), None) for id in dict.fromkeys(ids) if id in live])
 
     def clear(self) -> None:  # docstring inherited
-        with self._file.lock() as file:
+        with self._file.lock(self.timeout) as file:
             self.remove_many(list(file.records.live))
 
     def _append(self, items: list[tuple[bytes, bytes | None]]) -> None:
         """Write several records in one go."""
         if not items:
             return
-        with self._file.lock() as file:
+        with self._file.lock(self.timeout) as file:
             first = int(self._next_version(), 16)
             records = [Record(*item, b"%016x" % (first + number)) for number, item in enumerate(items)]
             append(file, records, sync=self._sync)
@@ -321,7 +331,7 @@ class ScriptPersister(Persister):
         StoreUnavailableError
             If the file or its folder may not be written.
         """
-        with self._file.lock() as file:
+        with self._file.lock(self.timeout) as file:
             return compact(file)
 
     def program(self) -> bytes:
@@ -346,7 +356,7 @@ class ScriptPersister(Persister):
         StoreUnavailableError
             If the file or its folder may not be written.
         """
-        with self._file.lock() as file:
+        with self._file.lock(self.timeout) as file:
             rewrite(file, change)
 
     def close(self) -> None:  # docstring inherited
@@ -358,7 +368,7 @@ def _checked_path(path: Any) -> str:
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(given, str) or not given or "\0" in given:
         raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
-    return os.path.abspath(given)
+    return os.path.abspath(fs_path(given))
 
 
 def _reopen(cls: type[ScriptPersister], path: str, options: dict[str, Any]) -> ScriptPersister:

@@ -5,26 +5,24 @@ mutex and never wait for a lock that they hold themselves.
 """
 
 import errno
-import fcntl
 import os
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from os import stat as os_stat
 from time import sleep
 from typing import Any
 
-from holdall.errors import StoreFullError, StoreNotFoundError, StoreUnavailableError, UnsupportedError
+from holdall._posix.errors import REFUSED, telling
+from holdall._posix.fork import forget_in_child
+from holdall._posix.lock import TIMEOUT, Lock, Patience
+from holdall.errors import StoreNotFoundError, UnsupportedError
 from holdall.persisters.script._format import parse
 from holdall.persisters.script._records import Records
 from holdall.persisters.script._source import check_text, find_block, newline_of
 
-_NO_FLOCK = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 # An editor that replaces a file may leave a moment without one.
 _PATIENCE = (0.001, 0.01, 0.05, 0.1)
 #: Bytes before the end that are read again, to see that the file has only grown since.
@@ -54,8 +52,9 @@ class ScriptFile:
         self.depth = 0  # how often the lock is held, by the thread that has the mutex
         #: Called with the file and with what somebody has overwritten; the lock is held.
         self.mend: Callable[[Any, list[Any]], None] = _nothing
+        self._timeout = TIMEOUT
         self._forget()
-        _all.add(self)
+        forget_in_child(self)
 
     def _forget(self) -> None:
         self.writable = False
@@ -66,8 +65,7 @@ class ScriptFile:
         self.block = -1  # where the block begins
         self.newline = b"\n"
         self.overlap = b""  # the last bytes before `end`
-        self._take: Callable[..., Any] = _nothing
-        self._unlock: Callable[..., Any] = _nothing
+        self._lock: Lock | None = None
         self._warned: set[bytes] = set()
 
     # ------------------------------------------------------------------ looking
@@ -91,7 +89,7 @@ class ScriptFile:
 
     def catch_up(self) -> None:
         """Read what has changed since the last look; the mutex is held."""
-        try:
+        with telling("it cannot be read", self.path):
             while True:
                 stat = self._stat()
                 now = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -104,10 +102,6 @@ class ScriptFile:
                     self._read_all()
                 if not self.depth:
                     return  # what is appended meanwhile, the next look finds
-        except OSError as error:
-            if isinstance(error, StoreUnavailableError):
-                raise
-            raise self.translated(error, "it cannot be read") from error
 
     def _stat(self) -> os.stat_result:
         for pause in _PATIENCE:
@@ -126,19 +120,20 @@ class ScriptFile:
         try:
             fd, writable = os.open(self.path, os.O_RDWR | os.O_APPEND | flags), True
         except OSError as error:
-            if error.errno not in _REFUSED:
+            if error.errno not in REFUSED:
                 raise
             fd, writable = os.open(self.path, os.O_RDONLY | flags), False
         if os.fstat(fd).st_mode & 0o170000 != 0o100000:
             os.close(fd)
             raise UnsupportedError(f"{self.path} is no ordinary file")
         old, self.fd, self.writable = self.fd, fd, writable
-        self._take = partial(fcntl.flock, fd, fcntl.LOCK_EX)
-        self._unlock = partial(fcntl.flock, fd, fcntl.LOCK_UN)
+        unlock, self._lock = self._lock, Lock(fd, self.path, self._lock_beside)
         if old >= 0:
-            os.close(old)  # which unlocks it
+            if unlock is not None:
+                unlock.release()  # not by closing alone: a forked child may have the descriptor, too
+            os.close(old)
         if self.depth:
-            self._flock()
+            self._lock.acquire(Patience(self._timeout))
 
     def _read_all(self) -> None:
         """Read the whole file, and put back what of ours somebody has overwritten."""
@@ -151,7 +146,7 @@ class ScriptFile:
         lost = self.records.lost_in(records)
         if lost and self.writable and not self.depth:
             self.distrust()
-            with self.lock():  # which comes here again
+            with self.lock(self._timeout):  # which comes here again
                 return
         for record in lost:
             records.apply(record, 0)
@@ -214,30 +209,29 @@ class ScriptFile:
     # ------------------------------------------------------------------ locking
 
     @contextmanager
-    def lock(self) -> Iterator["ScriptFile"]:
+    def lock(self, timeout: float = TIMEOUT) -> Iterator["ScriptFile"]:
         """Exclude all other writers, and see what they wrote."""
         with self.mutex:
             try:
-                self.acquire()
+                self.acquire(timeout)
                 yield self
             finally:
                 self.release()
 
-    def acquire(self) -> None:
+    def acquire(self, timeout: float = TIMEOUT) -> None:
         """Take the lock, in ``with mutex: try:``, `release` in the finally."""
         self.depth += 1
         if self.depth > 1:
             return
-        if self.fd < 0:
+        self._timeout = timeout
+        if self._lock is None:
             self.catch_up()  # which locks what it opens
             return
         try:
-            self._take()
-        except OSError:
-            try:
-                self._flock()
-            except OSError as error:
-                raise self.translated(error, "it cannot be locked") from error
+            self._lock.take()
+        except OSError as error:
+            with telling("it cannot be locked", self.path):
+                self._lock.wait(error, Patience(timeout))
         try:
             stat = os_stat(self.path)
         except OSError:
@@ -251,31 +245,13 @@ class ScriptFile:
         """Let others write; releasing what is not locked does no harm."""
         if self.depth:
             self.depth -= 1
-        if not self.depth:
-            self._unlock()
+        if not self.depth and self._lock is not None:
+            self._lock.release()
 
-    def _flock(self) -> None:
-        try:
-            self._take()
-        except OSError as error:
-            if error.errno not in _NO_FLOCK:
-                raise
-            from filelock import FileLock  # noqa: PLC0415  (slow to import, rarely needed)
-
-            lock = FileLock(f"{self.path}.lock")
-            self._take, self._unlock = lock.acquire, lock.release
-            self._take()
+    def _lock_beside(self) -> str:
+        return f"{self.path}.lock"
 
     # ------------------------------------------------------------------ handles
-
-    def translated(self, error: OSError, what: str) -> StoreUnavailableError:
-        """Make an error of ours of what the system said."""
-        number = error.errno or 0
-        if number in _FULL:
-            return StoreFullError(
-                number, f"{what}: no room left; what was stored before is untouched", self.path
-            )
-        return StoreUnavailableError(number, f"{what}: {os.strerror(number)}", self.path)
 
     def close(self) -> None:
         """Give the descriptor back, and forget what was read."""
@@ -308,31 +284,32 @@ def _nothing(*_: object) -> None:
     pass
 
 
-_all: weakref.WeakSet[ScriptFile] = weakref.WeakSet()
-_shared: weakref.WeakValueDictionary[str, ScriptFile] = weakref.WeakValueDictionary()
-_shared_lock = threading.Lock()
+class _Shared:
+    """The files that are in use in this process, by their paths."""
+
+    def __init__(self) -> None:
+        self.files: weakref.WeakValueDictionary[str, ScriptFile] = weakref.WeakValueDictionary()
+        self.after_fork()
+        forget_in_child(self)
+
+    def after_fork(self) -> None:
+        """Have a lock that no thread of the parent holds."""
+        self.lock = threading.Lock()
+
+
+_shared = _Shared()
 
 
 def script_file(path: str) -> ScriptFile:
     """Give the one `ScriptFile` of a path, links resolved."""
     path = os.path.realpath(path)
-    with _shared_lock:
-        found = _shared.get(path)
+    with _shared.lock:
+        found = _shared.files.get(path)
         if found is None:
-            found = _shared[path] = ScriptFile(path)
+            found = _shared.files[path] = ScriptFile(path)
         return found
 
 
 def open_files() -> list[ScriptFile]:
     """Give all that are in use in this process."""
-    return list(_all)
-
-
-def _after_fork() -> None:
-    global _shared_lock  # noqa: PLW0603  (a thread of the parent may have held it)
-    _shared_lock = threading.Lock()
-    for file in open_files():
-        file.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+    return list(_shared.files.values())

@@ -8,6 +8,8 @@ from os import stat as os_stat
 from os import write as os_write
 from zlib import crc32
 
+from holdall._posix.errors import telling, translate
+from holdall._posix.replace import replacing
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
 from holdall.persisters.script._format import NEVER, Record, line_of, line_of_compaction
@@ -16,6 +18,7 @@ from holdall.persisters.script._source import check_script, new_block
 
 # Garbage in bytes above which the block is rewritten, if it is also more than the rest.
 _WHILE_RUNNING, _AT_EXIT = 1 << 16, 1 << 11
+_PATIENCE_AT_EXIT = 1.0  # seconds: others who write will tidy up, too
 
 
 def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> None:
@@ -155,7 +158,7 @@ def _failed(file: ScriptFile, error: OSError, size: int, added: int) -> StoreUna
     if size < os.fstat(file.fd).st_size < size + added:
         os.ftruncate(file.fd, size)
     file.distrust()
-    return file.translated(error, "it cannot be written")
+    return translate(error, "it cannot be written", file.path)
 
 
 def _sync(file: ScriptFile) -> None:
@@ -237,60 +240,30 @@ def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
         raise UnsupportedError(
             f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all"
         )
-    try:
+    with telling("it cannot be rewritten", file.path):
         _replace_file(file, content, stat)
-    except StoreUnavailableError:
-        raise
-    except OSError as error:
-        raise file.translated(error, "it cannot be rewritten") from error
     file.catch_up()
 
 
 def _replace_file(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
-    folder, name = os.path.split(file.path)
-    prefix = f".{name}.holdall-"
-    for leftover in os.listdir(folder):  # of a writer that was killed: we have the lock
-        if leftover.startswith(prefix):
-            os.unlink(os.path.join(folder, leftover))
-    temp = os.path.join(folder, f"{prefix}{os.urandom(4).hex()}")
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            _copy_attributes(file.fd, fd, stat)
-            os.fsync(fd)  # it is somebody's source: a power cut must not leave an empty file
-        finally:
-            os.close(fd)
+    def finish(fd: int) -> None:
+        new = os.fstat(fd)
+        if (new.st_uid, new.st_gid) != (stat.st_uid, stat.st_gid):
+            raise StoreUnavailableError(
+                errno.EPERM, "it cannot be rewritten: the new file would belong to somebody else", file.path
+            )
+        os.fsync(fd)  # it is somebody's source: a power cut must not leave an empty file
         _check_unchanged(file, stat)
-        os.rename(temp, file.path)
-    except BaseException:
-        try:
-            os.unlink(temp)
-        except FileNotFoundError:
-            pass
-        raise
+
+    prefix = f".{os.path.basename(file.path)}.holdall-"
+    with replacing(file.path, prefix=prefix, finish=finish) as new:
+        new.write(content)
 
 
 def _check_unchanged(file: ScriptFile, stat: os.stat_result) -> None:
     now = os.stat(file.path)
     if (now.st_ino, now.st_size, now.st_mtime_ns) != (stat.st_ino, stat.st_size, stat.st_mtime_ns):
         raise StoreUnavailableError(errno.EAGAIN, "somebody edits the script at this moment", file.path)
-
-
-def _copy_attributes(old: int, new: int, stat: os.stat_result) -> None:
-    """Give a new file the owner, the mode and the extended attributes of the old one."""
-    made = os.fstat(new)
-    if (made.st_uid, made.st_gid) != (stat.st_uid, stat.st_gid):
-        os.fchown(new, stat.st_uid, stat.st_gid)
-    os.fchmod(new, stat.st_mode & 0o7777)
-    if hasattr(os, "listxattr"):
-        try:
-            for name in os.listxattr(old):
-                os.setxattr(new, name, os.getxattr(old, name))
-        except OSError:
-            pass  # a file system without any, or one that is not ours to set
 
 
 @atexit.register
@@ -300,7 +273,7 @@ def _at_exit() -> None:
         if not file.wrote or file.records.garbage <= _AT_EXIT or not os.path.exists(file.path):
             continue
         try:
-            with file.lock():
+            with file.lock(_PATIENCE_AT_EXIT):
                 tidy(file, _AT_EXIT)
         except (HoldallError, OSError):
             continue  # what is stored is stored
