@@ -7,7 +7,8 @@ import threading
 import pytest
 from tests.posix.test_fork import in_child
 
-from holdall._posix.folder import CONTROL, SHARED, Folder
+from holdall._posix.control import CONTROL
+from holdall._posix.folder import SHARED, Folder
 from holdall._posix.lock import try_flock
 from holdall.errors import InvalidKeyError, StoreTimeoutError
 
@@ -166,7 +167,9 @@ def test_the_control_folder_is_for_all_who_may_use_the_folder(folder, path, mode
     about = os.stat(path / CONTROL)
     assert stat.S_IMODE(about.st_mode) == mode
     assert about.st_gid == os.stat(path).st_gid
-    assert folder.opened.control_mode() == mode & 0o666
+    about = os.stat(folder.opened.control_file("any.lock"))
+    assert stat.S_IMODE(about.st_mode) == mode & 0o666
+    assert about.st_gid == os.stat(path).st_gid
 
 
 def test_folders_below_are_entered_and_made(folder, path):

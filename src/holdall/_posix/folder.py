@@ -7,7 +7,6 @@ only lets go of it, so that its descriptors stay what they are until the last us
 import contextlib
 import itertools
 import os
-import stat
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -18,25 +17,30 @@ from os import open as os_open
 from typing import Any, Final, NoReturn
 
 from holdall._posix import trust
-from holdall._posix.errors import ABSENT, NO_FLOCK, at
+from holdall._posix.control import (
+    CONTROL,
+    Workspace,
+    has_workspaces,
+    make_control,
+    make_control_file,
+    share,
+    sweep,
+)
+from holdall._posix.errors import ABSENT, at
 from holdall._posix.flags import BELOW, FOLDER
 from holdall._posix.fork import finalize, forget_in_child
-from holdall._posix.lock import TIMEOUT, Lock, try_flock
+from holdall._posix.lock import TIMEOUT, Lock
 from holdall._posix.names import fs_name
 from holdall.errors import InvalidKeyError
 
-__all__ = ["CONTROL", "RESERVED", "SHARED", "Folder", "Opened", "unlink_quietly"]
+__all__ = ["CONTROL", "RESERVED", "SHARED", "Folder", "Opened"]
 
-#: The one entry that holdall adds to a folder: record, lock, and workspaces of running writers.
-CONTROL: Final = ".holdall"
 #: Names that no folder or file of a user has.
 RESERVED: Final = frozenset({"", ".", "..", CONTROL})
 #: What a folder on the way to a file is, if others may add names there, but not rename what is not theirs.
 SHARED: Final = "others may add names to its folder"
 
-_WORKSPACE: Final = "w-"  # what the names of workspaces begin with
-_STAMP: Final = 1_000_000_007  # nanoseconds since 1970 that only some file systems can keep
-_tokens = itertools.count()
+_numbers = itertools.count()
 
 
 class Opened:
@@ -45,15 +49,31 @@ class Opened:
     They are closed, and the workspace is removed, when nobody refers to this object any more.
     """
 
-    __slots__ = ("__weakref__", "_doubts", "_drop", "_sync", "lock", "path", "root", "uid", "workspace")
+    __slots__ = (
+        "__weakref__",
+        "_doubts",
+        "_drop",
+        "_mode",
+        "_sync",
+        "lock",
+        "number",
+        "path",
+        "root",
+        "uid",
+        "workspace",
+    )
 
-    def __init__(self, path: str, root: int, *, sync: bool = False, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, path: str, root: int, *, mode: int = 0o777, sync: bool = False, timeout: float = TIMEOUT
+    ) -> None:
+        self.number = next(_numbers)  # by which is known what is known of it
         self.path = path
         self.root = root
         self.workspace = -1
         self.uid = os.geteuid()
         # No method of this object: it would never be let go of.
         self.lock = Lock(root, path, partial(_lock_beside, root, path), timeout)
+        self._mode = mode
         self._sync = sync
         self._drop: Callable[[], object] | None = None
         self._doubts: list[str] | None = None
@@ -132,7 +152,7 @@ class Opened:
 
     def _make_below(self, name: str, here: int) -> int:
         try:
-            os.mkdir(name, dir_fd=here)
+            os.mkdir(name, self._mode, dir_fd=here)
             if self._sync:  # a new folder is durable once its parent is
                 os.fsync(here)
         except FileExistsError:
@@ -156,13 +176,17 @@ class Opened:
         with at(os.path.join(self.path, CONTROL)):
             return os_open(CONTROL, BELOW, dir_fd=self.root)
 
-    def control_mode(self) -> int:
-        """Give the permissions that files in the control folder have: those of the folder, for files."""
-        return os_fstat(self.root).st_mode & 0o666
+    def share(self, fd: int) -> None:
+        """Give a new file in the control folder group and permissions of the folder."""
+        share(fd, os_fstat(self.root), 0o666)
+
+    def control_file(self, name: str) -> str:
+        """Give the path of a file in the control folder, which is made if it is not there."""
+        return make_control_file(self.root, self.path, name)
 
     def make_control(self) -> None:
         """Make the control folder, for all who may use the folder; the lock is not held."""
-        _make_control(self.root, self.path)
+        make_control(self.root, self.path)
 
     def make_workspace(self) -> bool:
         """Make a workspace, and sweep those of the dead; the lock is held. Tell whether mtimes are exact."""
@@ -170,51 +194,12 @@ class Opened:
         try:
             sweep(control)
             with at(os.path.join(self.path, CONTROL)):
-                workspace = _Workspace(control)
+                workspace = Workspace(control)
         finally:
             os_close(control)
         self.workspace = workspace.fd
         self._drop = finalize(self, workspace.remove)
         return workspace.keeps_nanoseconds()
-
-
-class _Workspace:
-    """A folder for the unfinished files of one handle, locked while it lives."""
-
-    __slots__ = ("fd", "name")
-
-    def __init__(self, control: int) -> None:
-        self.fd = -1
-        self.name = f"{_WORKSPACE}{os.getpid():x}-{next(_tokens):x}-{os.urandom(4).hex()}"
-        os.mkdir(self.name, 0o700, dir_fd=control)
-        self.fd = os_open(self.name, BELOW, dir_fd=control)
-        try:
-            try_flock(self.fd)  # who gets it later knows that we are dead
-        except OSError as error:
-            if error.errno not in NO_FLOCK:
-                raise
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            with contextlib.suppress(OSError):  # a forked child has closed it
-                os_close(self.fd)
-
-    def keeps_nanoseconds(self) -> bool:
-        """Tell whether the file system keeps times to the nanosecond."""
-        os.utime(self.fd, ns=(_STAMP, _STAMP))
-        return os_fstat(self.fd).st_mtime_ns == _STAMP
-
-    def remove(self) -> None:
-        """Empty and remove the workspace, wherever it lies by now."""
-        with contextlib.suppress(OSError):  # it is gone, or the next writer sweeps
-            empty(self.fd)
-            above = os_open("..", BELOW, dir_fd=self.fd)
-            try:
-                found = os.stat(self.name, dir_fd=above, follow_symlinks=False)
-                if os.path.samestat(found, os_fstat(self.fd)):
-                    os.rmdir(self.name, dir_fd=above)
-            finally:
-                os_close(above)
 
 
 class Folder:
@@ -224,6 +209,8 @@ class Folder:
     ----------
     path
         The folder, which need not exist; or None for a private temporary one that the first write makes.
+    mode
+        Permissions of new folders, before the umask.
     sync
         Whether new folders are to survive a power cut.
     timeout
@@ -239,9 +226,11 @@ class Folder:
         self,
         path: str | None,
         *,
+        mode: int = 0o777,
         sync: bool = False,
         timeout: float = TIMEOUT,
     ) -> None:
+        self._mode = mode
         self._path = path
         self._temporary = path is None
         self._owner = None if path is None else _owner_of(path)
@@ -292,7 +281,7 @@ class Folder:
             except FileNotFoundError:
                 self.close()
                 return None
-            use = Opened(self.path, root, sync=self._sync, timeout=self._timeout)
+            use = Opened(self.path, root, mode=self._mode, sync=self._sync, timeout=self._timeout)
             self.opened = use
             return use
 
@@ -307,7 +296,9 @@ class Folder:
         while not os.path.isdir(path):
             made.append(path)
             path = os.path.dirname(path)
-        os.makedirs(self.path, exist_ok=True)
+        for path in reversed(made):
+            with contextlib.suppress(FileExistsError):  # somebody else has just made it
+                os.mkdir(path, self._mode)
         if self._sync:
             for path in made:
                 folder = os_open(os.path.dirname(path), FOLDER)
@@ -342,7 +333,7 @@ class Folder:
         with contextlib.suppress(OSError):  # a place where we may not write is no less readable for it
             control = use.control()
             try:
-                if any(name.startswith(_WORKSPACE) for name in os.listdir(control)):
+                if has_workspaces(control):
                     with self.mutex:
                         try:
                             use.lock.take()
@@ -357,67 +348,6 @@ class Folder:
         self.opened = self._closed()
 
 
-def _make_control(root: int, path: str) -> None:
-    with at(os.path.join(path, CONTROL)):
-        try:
-            os.mkdir(CONTROL, 0o700, dir_fd=root)
-        except FileExistsError:
-            pass
-        control = os_open(CONTROL, BELOW, dir_fd=root)
-        try:
-            share(control, os_fstat(root), 0o3777)
-        finally:
-            os_close(control)
-
-
-def _lock_beside(root: int, path: str) -> str:
-    """Give a file to lock where the file system cannot lock a folder (some network file systems)."""
-    _make_control(root, path)
-    return os.path.join(path, CONTROL, "lock")
-
-
-def share(fd: int, like: os.stat_result, mask: int) -> None:
-    """Give an entry of our own the group and the permissions of the folder that it belongs to."""
-    about = os_fstat(fd)
-    mode = stat.S_IMODE(like.st_mode) & mask
-    with contextlib.suppress(OSError):  # made by somebody else, or not our group
-        if about.st_gid != like.st_gid:
-            os.fchown(fd, -1, like.st_gid)
-        if stat.S_IMODE(about.st_mode) != mode:
-            os.fchmod(fd, mode)
-
-
-def empty(fd: int) -> None:
-    """Remove the files in a folder."""
-    for name in os.listdir(fd):
-        os.unlink(name, dir_fd=fd)
-
-
-def sweep(control: int) -> None:
-    """Remove the workspaces whose writers are dead; the lock of the folder is held."""
-    for name in os.listdir(control):
-        if not name.startswith(_WORKSPACE):
-            continue
-        try:
-            fd = os_open(name, BELOW, dir_fd=control)
-        except OSError:
-            continue
-        try:
-            if try_flock(fd):  # else its writer lives
-                empty(fd)
-                os.rmdir(name, dir_fd=control)
-        except OSError:
-            continue  # its writer lives no more, but is just removing it itself
-        finally:
-            os_close(fd)
-
-
-def unlink_quietly(name: str, folder: int) -> None:
-    """Remove a file that is no longer wanted, if it is still there."""
-    with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder)
-
-
 def _look_at_folder(about: os.stat_result, fd: int, uid: int, doubts: list[str]) -> None:
     why = trust.doubt_about_folder(about, fd, uid)
     if why:
@@ -430,3 +360,8 @@ def _owner_of(path: str) -> Any:
     """Give the temporary folder of this process in which a path lies, so that whoever uses it keeps it."""
     temporary = sys.modules.get("holdall._posix.temporary")  # else nobody has made one
     return None if temporary is None else temporary.TemporaryFolder.owner_of(path)
+
+
+def _lock_beside(root: int, path: str) -> str:
+    """Give a file to lock where the file system cannot lock a folder (some network file systems)."""
+    return make_control_file(root, path, "lock")

@@ -6,9 +6,12 @@ locale (``C`` without UTF-8 mode, ISO-8859-1) a text is spelled so that the byte
 
 import os
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
-__all__ = ["UTF8", "fs_name", "fs_path", "text_of"]
+__all__ = ["UTF8", "fs_name", "fs_path", "naming", "text_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Whether Python names files in UTF-8 by itself.
 UTF8: Final = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
@@ -32,3 +35,14 @@ def fs_path(path: str) -> str:
         except UnicodeEncodeError:
             return fs_name(path)
     return path
+
+
+def naming(function: F) -> F:
+    """Give a function of `os` that takes names as texts: the function itself where Python speaks UTF-8."""
+    if UTF8:
+        return function
+
+    def call(*args: Any, **options: Any) -> Any:
+        return function(*[fs_name(arg) if type(arg) is str else arg for arg in args], **options)
+
+    return call  # type: ignore[return-value]

@@ -1,5 +1,6 @@
 """A new file in the place of an old one: whole, with its owner, group, mode and extended attributes."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -9,12 +10,12 @@ from typing import BinaryIO, Final
 
 from holdall._posix.errors import ABSENT, REFUSED, at
 from holdall._posix.flags import CREATE, FOLDER, READ
-from holdall._posix.folder import unlink_quietly
 from holdall.errors import OutcomeUnknownError
 
-__all__ = ["keep_attributes", "replacing", "sweep", "sync_folder"]
+__all__ = ["is_plain", "keep_attributes", "replacing", "sweep", "sync_folder", "unlink_quietly"]
 
 _ACL: Final = "system.posix_acl_access"
+_LABEL: Final = ["security.selinux"]  # which the system gives each file
 _CAN_LIST: Final = hasattr(os, "listxattr")
 
 
@@ -87,14 +88,14 @@ def sweep(folder: int, prefix: str) -> None:
             unlink_quietly(name, folder)  # what is not ours to remove is not ours to trip over
 
 
-def sync_folder(folder: int, path: str) -> None:
+def sync_folder(folder: int, path: str, what: str = "it") -> None:
     """Make a rename in a folder survive a power cut; raise `OutcomeUnknownError` if that fails."""
     try:
         os.fsync(folder)
     except OSError as error:
         raise OutcomeUnknownError(
             error.errno or 0,
-            "it is written, but its folder could not be synced: a power cut may undo it",
+            f"{what} is written, but its folder could not be synced: a power cut may undo it",
             path,
         ) from error
 
@@ -123,6 +124,18 @@ def keep_attributes(folder: int, name: str, old: os.stat_result, new: int) -> No
     if not _keep_extended(folder, name, new):
         mode = _for_another_group(mode)
     os.fchmod(new, mode)
+
+
+def is_plain(folder: int, name: str) -> bool:
+    """Tell by one look that a file has no extended attributes of its own; False may mean anything."""
+    if not _CAN_LIST:
+        return True
+    try:
+        # There is no such call that takes a folder; this path goes through its descriptor all the same.
+        found = os.listxattr(f"/proc/self/fd/{folder}/{name}", follow_symlinks=False)
+    except OSError as error:
+        return error.errno == errno.EOPNOTSUPP
+    return not found or found == _LABEL
 
 
 def _own(fd: int, uid: int, gid: int) -> bool:
@@ -163,3 +176,9 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
         return kept
     finally:
         os.close(old)
+
+
+def unlink_quietly(name: str, folder: int) -> None:
+    """Remove a file that is no longer wanted, if it is still there."""
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=folder)

@@ -10,6 +10,7 @@ compute one result; no more than that.)
 import os
 from _thread import allocate_lock
 
+from holdall._posix.flags import BELOW
 from holdall.memo._flight import Flight
 
 try:
@@ -46,7 +47,7 @@ class KeyLocks:
         if not _CAN_LOCK:
             return None
         with _opening:
-            path = os.path.realpath(path)
+            path = _real(path)
             locks = _files.get(path)
             if locks is None:
                 try:
@@ -123,8 +124,22 @@ class KeyLocks:
         self._fd = fd
 
 
+def _real(path: str) -> str:
+    """Give a path under which all handles of a file agree; neither the file nor its folder may be a link."""
+    folder, name = os.path.split(path)
+    above, own = os.path.split(folder)
+    return os.path.join(os.path.realpath(above), own, name)
+
+
 def _open(path: str) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    """Open the file, or make it where it belongs: what others planted there leads nowhere."""
+    folder, name = os.path.split(path)
+    above = os.open(folder, BELOW)
+    try:
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666, dir_fd=above)
+    finally:
+        os.close(above)
+    return fd
 
 
 def after_fork() -> None:

@@ -3,6 +3,8 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._posix.lock import TIMEOUT
+from holdall._posix.names import fs_name
 from holdall.abc import KeyedSerializer, Serializer
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.files import FilesPersister, recorded
@@ -47,6 +49,8 @@ class FileDirStore(Store[K, V]):
         Whether names may begin with a dot, and are listed then.
     max_levels
         How many levels of folders are listed and written; 1 is the folder itself. None for any.
+    timeout
+        Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
     trust
         Whether to load pickles that other users could have written.
     mmap_mode
@@ -96,6 +100,7 @@ class FileDirStore(Store[K, V]):
         read_only: bool = False,
         hidden: bool = False,
         max_levels: int | None = None,
+        timeout: float = TIMEOUT,
         trust: bool = False,
         mmap_mode: str | None = None,
         value_type: type | tuple[type, ...] | None = None,
@@ -113,6 +118,7 @@ class FileDirStore(Store[K, V]):
                 "read_only": read_only,
                 "hidden": hidden,
                 "max_levels": max_levels,
+                "timeout": timeout,
                 "trust": trust,
                 "mmap_mode": mmap_mode,
                 "value_type": value_type,
@@ -130,7 +136,13 @@ class FileDirStore(Store[K, V]):
         )
         if folder is None:
             record = {"serializer": serializer.name, "keys": repr(codec)}
-            place = FilesPersister(options["path"], read_only=options["read_only"], record=record, **how)
+            place = FilesPersister(
+                options["path"],
+                read_only=options["read_only"],
+                timeout=options["timeout"],
+                record=record,
+                **how,
+            )
         else:
             place = folder.sibling(**how)
         self._params = {**options, "serializer": options["serializer"] or serializer.name}
@@ -165,7 +177,7 @@ class FileDirStore(Store[K, V]):
             If the key has no name here.
         """
         place, id = ground(self, self._id(key))
-        return os.path.join(str(place.path), str(id))
+        return os.path.join(str(place.path), fs_name(str(id)))
 
 
 def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:

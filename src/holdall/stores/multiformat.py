@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
+from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister, overlapping, recorded
@@ -29,11 +30,11 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         Formats that are named as their serializers are: ``"json"``, ``"npy"``, or a `Serializer`.
     formats
         Formats by name, as the keywords below; for names that are also options.
-    keys, durability, read_only, hidden, max_levels, trust, value_type, append_only
+    keys, durability, read_only, hidden, max_levels, timeout, trust, value_type, append_only
         As for `FileDirStore`, for all formats. A codec in `keys` names the files below their suffixes.
     **named
         Formats by name: a serializer, or a dict of its ``serializer`` and of options that this format is
-        to have otherwise than the others (any but `keys` and `read_only`; also ``suffix`` and
+        to have otherwise than the others (any but `keys`, `read_only` and `timeout`; also ``suffix`` and
         ``mmap_mode``). With no formats at all, those that the folder was made with.
 
     Raises
@@ -80,6 +81,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         read_only: bool = False,
         hidden: bool = False,
         max_levels: int | None = None,
+        timeout: float = TIMEOUT,
         trust: bool = False,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
@@ -98,6 +100,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
                 "read_only": read_only,
                 "hidden": hidden,
                 "max_levels": max_levels,
+                "timeout": timeout,
                 "trust": trust,
                 "value_type": value_type,
                 "append_only": append_only,
@@ -193,6 +196,8 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
             path,
             durability="power" if durable else "process",  # which new folders share
             read_only=params["read_only"],
+            timeout=params["timeout"],
+            guard=not params["trust"],  # by which new folders are made
             record={"formats": record},
         )
         self._views = {}
@@ -345,7 +350,7 @@ def _plan(name: Any, spec: Any, shared: dict[str, Any]) -> dict[str, Any]:
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"format {name!r}: {error}") from error
     common = {option: shared[option] for option in _OWN if option != "suffix"}
-    folder = {"keys": shared["keys"], "read_only": shared["read_only"]}
+    folder = {option: shared[option] for option in ("keys", "read_only", "timeout")}
     plan = {**folder, "mmap_mode": None, **common, **own}
     plan["suffix"] = plan.get("suffix") or serializer.suffix
     if not plan["suffix"]:

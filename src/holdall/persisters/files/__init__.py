@@ -3,8 +3,10 @@
 import os
 from typing import Any
 
+from holdall._posix.control import CONTROL
+from holdall._posix.flags import BELOW
+from holdall._posix.names import fs_name, fs_path
 from holdall.abc import Capability
-from holdall.persisters.files._folder import CONTROL, FOLDER
 from holdall.persisters.files._record import overlapping, read_record
 from holdall.persisters.files._writing import FilesWriting
 
@@ -30,6 +32,8 @@ class FilesPersister(FilesWriting):
         How many levels of folders ids may have and are listed; 1 is the folder itself. None: any.
     read_only
         Whether to open the folder for reading only; it must exist then.
+    timeout
+        Seconds to wait for other writers.
     record
         Options that are recorded when the folder is first written to, and compared when it is opened:
         ``serializer`` and ``keys``, or ``formats``, a table of both by suffix.
@@ -82,7 +86,7 @@ class FilesPersister(FilesWriting):
         id
             The id to look for.
         """
-        return os.path.join(self.path, id) if id in self else None
+        return os.path.join(self.path, fs_name(id)) if id in self else None
 
 
 def recorded(path: str | os.PathLike[str], option: str) -> Any:
@@ -96,7 +100,7 @@ def recorded(path: str | os.PathLike[str], option: str) -> Any:
         Name of the option.
     """
     try:
-        control = os.open(os.path.join(os.fspath(path), CONTROL), FOLDER | os.O_NOFOLLOW)
+        control = os.open(os.path.join(fs_path(os.fspath(path)), CONTROL), BELOW)
     except (OSError, ValueError, TypeError):
         return None
     try:

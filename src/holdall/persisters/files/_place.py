@@ -6,6 +6,11 @@ import os
 from collections.abc import Callable
 from typing import Any, Self
 
+from holdall._posix.control import CONTROL
+from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.folder import Folder, Opened
+from holdall._posix.lock import TIMEOUT, check_timeout
+from holdall._posix.names import fs_path
 from holdall.abc import Capability, Persister
 from holdall.errors import (
     InvalidArgumentError,
@@ -14,7 +19,6 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from holdall.persisters.files._folder import ABSENT, CONTROL, FOLDER, Folder, translate
 from holdall.persisters.files._record import check_formats, extended, read_record, write_record
 from holdall.persisters.files._system import (
     NEEDED,
@@ -33,20 +37,26 @@ class FilesPlace(Persister):
         hidden: bool = True,
         max_levels: int | None = None,
         read_only: bool = False,
+        timeout: float = TIMEOUT,
         record: dict[str, Any] | None = None,
     ) -> None:
         if not os.supports_dir_fd >= NEEDED:
             raise UnsupportedError("folders need a POSIX system: files are reached by descriptor")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a folder that exists")
-        absolute = None if path is None else os.path.abspath(os.fspath(path))
-        if absolute is not None and not isinstance(absolute, str):
+        given = None if path is None else os.fspath(path)
+        if given is not None and not isinstance(given, str):
             raise InvalidArgumentError(f"path must be text, got {path!r}")
+        absolute = None if given is None else os.path.abspath(fs_path(given))
+        self.timeout = check_timeout(timeout)
         self.record = dict(record or {})
         self._names = map(str, itertools.count())  # of unfinished files; next() is atomic
         self._uid = os.geteuid()
         self._set_options(durability, guard=guard, hidden=hidden, max_levels=max_levels, read_only=read_only)
-        self._folder = Folder(absolute, sync=self._power)
+        # What loading could run must not be put in place by others, whatever the umask says.
+        self._folder = Folder(
+            absolute, mode=0o775 if guard else 0o777, sync=self._power, timeout=self.timeout
+        )
         if absolute is not None:
             self._open_existing(absolute)
 
@@ -69,7 +79,10 @@ class FilesPlace(Persister):
         self.max_levels = max_levels
         self.read_only = read_only
         self._power = durability == "power"
-        self._special = self._power or max_levels is not None  # whether put() is not enough
+        self._sure: Opened | None = (
+            None  # the open folder in which nothing but a file itself is to be doubted
+        )
+        self._usual: tuple[int, int, int] | None = None  # mode, owner and group of files that are made now
         # What loading could run must not be writable for others, whatever the umask says.
         self._mode = 0o664 if guard else 0o666
         if read_only:
@@ -104,9 +117,9 @@ class FilesPlace(Persister):
             found = self._folder.open()
         except OSError as error:
             raise translate(error, "the folder cannot be opened", path) from error
-        if found:
+        if found is not None:
             try:
-                self._check_record()
+                self._check_record(found)
             except BaseException:
                 self._folder.close()
                 raise
@@ -125,6 +138,7 @@ class FilesPlace(Persister):
             "hidden": self.hidden,
             "max_levels": self.max_levels,
             "read_only": self.read_only,
+            "timeout": self.timeout,
             "record": self.record,
         }
 
@@ -144,24 +158,26 @@ class FilesPlace(Persister):
         """A file in the control folder, of which processes lock bytes while they compute an item."""
         if self.read_only:
             return None
-        self._prepare()
-        return os.path.join(self.path, CONTROL, "computing.lock")
+        use = self._prepare()
+        with telling("the folder cannot be written to", self.path):
+            return use.control_file("computing.lock")
 
     @property
     def owned(self) -> bool:  # docstring inherited
         # Asked anew each time: since the folder was opened, others may have made it or put files there.
-        if not self._folder.open():
+        use = self._folder.open()
+        if use is None:
             return True
-        record = self._check_record()
+        record = self._check_record(use)
         if record is None:
-            alone = set(os.listdir(self._folder.fd)) <= {CONTROL}
-            record = self._check_record()  # another handle may just have made it, and written
+            alone = set(os.listdir(use.root)) <= {CONTROL}
+            record = self._check_record(use)  # another handle may just have made it, and written
         return alone if record is None else bool(record.get("owned"))
 
-    def _check_record(self) -> dict[str, Any] | None:
-        """Compare the record of the open folder with what was asked for, and give it if there is one."""
+    def _check_record(self, use: Opened) -> dict[str, Any] | None:
+        """Compare the record of an open folder with what was asked for, and give it if there is one."""
         try:
-            control = self._control()
+            control = use.control()
         except OSError:
             return None
         try:
@@ -172,61 +188,60 @@ class FilesPlace(Persister):
             check_formats(record, self.record, self.path)
         return record
 
-    def _control(self) -> int:
-        return os.open(CONTROL, FOLDER | os.O_NOFOLLOW, dir_fd=self._folder.fd)
-
-    def _prepare(self, what: str = "the folder cannot be written to") -> None:
+    def _prepare(self, what: str = "the folder cannot be written to") -> Opened:
         """Get ready to write: workspace, and the record of a folder that has none."""
         if self.read_only:
             raise UnsupportedError(f"{self.path} was opened with read_only=True")
         folder = self._folder
         try:
-            folder.prepare()
-            with folder.mutex:
+            with telling(what, self.path), folder.mutex:
+                use = folder.prepare()
                 try:
-                    folder.lock()
-                    control = self._control()
-                    try:
-                        record = read_record(control, self.path)
-                        if record is None:
-                            owned = os.listdir(folder.fd) == [CONTROL]
-                            write_record(control, folder.workspace, {**self.record, "owned": owned})
-                            if self._power:
-                                os.fsync(control)
-                                os.fsync(folder.fd)
-                        else:
-                            check_formats(record, self.record, self.path)
-                            more = extended(record, self.record)
-                            if more != record:
-                                write_record(control, folder.workspace, more)
-                    finally:
-                        os.close(control)
+                    use.lock.acquire()
+                    self._record_options(use)
                 finally:
-                    folder.release()
-        except BaseException as error:
-            folder.drop_workspace()  # with it the next write would go ahead without a record
-            if not isinstance(error, OSError) or isinstance(error, StoreUnavailableError):
-                raise
-            raise translate(error, what, self.path) from error
+                    use.lock.release()
+        except BaseException:
+            folder.close()  # else the next write would go ahead without a record
+            raise
+        self._usual = None
         if not folder.fine_mtime:
             self.capabilities -= {Capability.CAS_THREADS, Capability.CAS_HOST}
+        return use
+
+    def _record_options(self, use: Opened) -> None:
+        """Write down with what a folder is made, or compare it; the lock is held."""
+        control = use.control()
+        try:
+            record = read_record(control, self.path)
+            if record is None:
+                owned = os.listdir(use.root) == [CONTROL]
+                write_record(use, control, {**self.record, "owned": owned})
+                if self._power:
+                    os.fsync(control)
+                    os.fsync(use.root)
+            else:
+                check_formats(record, self.record, self.path)
+                more = extended(record, self.record)
+                if more != record:
+                    write_record(use, control, more)
+        finally:
+            os.close(control)
 
     # ------------------------------------------------------------------ finding files
 
-    def _locate(self, id: str, *, create: bool = False) -> tuple[int, str]:
+    def _locate(
+        self, use: Opened, id: str, *, create: bool = False, doubts: list[str] | None = None
+    ) -> tuple[int, str]:
         """Open the folder of an id; the descriptor is the root's own where the id has no folder."""
         *folders, name = id.split("/")
         if self.max_levels is not None and len(folders) >= self.max_levels:
             raise InvalidKeyError(f"{id!r} lies deeper than the {self.max_levels} levels of {self.place}")
         if not folders:
-            return self._folder.fd, name
-        return self._folder.open_below(folders, create=create), name
+            return use.root, name
+        return use.enter(folders, create=create, doubts=doubts), name
 
-    def _done(self, fd: int, id: str) -> None:
-        if "/" in id:
-            os.close(fd)
-
-    def _find(self, id: Any, action: Callable[[str, int], Any]) -> Any:
+    def _find(self, id: Any, action: Callable[[str, int], Any], doubts: list[str] | None = None) -> Any:
         """Do something with the file of an id, by name and descriptor of its folder.
 
         Raises
@@ -238,13 +253,18 @@ class FilesPlace(Persister):
             raise KeyError(id)  # it is not listed either
         for again in (True, False):
             try:
-                if self._folder.fd < 0 and not self._folder.open():
-                    break
-                fd, name = self._locate(id)
+                use = self._folder.opened
+                if use.root < 0:
+                    found = self._folder.open()
+                    if found is None:
+                        break
+                    use = found
+                fd, name = self._locate(use, id, doubts=doubts)
                 try:
                     return action(name, fd)
                 finally:
-                    self._done(fd, id)
+                    if fd != use.root:
+                        os.close(fd)
             except StoreUnavailableError:
                 raise
             except OSError as error:
@@ -258,7 +278,7 @@ class FilesPlace(Persister):
 
     def _gone(self) -> bool:
         """Whether the folder was deleted, and perhaps made anew, behind the open descriptor."""
-        if self._folder.fd >= 0 and os.fstat(self._folder.fd).st_nlink:
+        if self._folder.opened.exists():
             return False
         self._folder.close()
         return True

@@ -9,23 +9,26 @@ from io import FileIO
 from operator import itemgetter
 from os import close as os_close
 from os import fstat as os_fstat
-from os import open as os_open
 from os import read as os_read
-from os import stat as os_stat
 from typing import Any, BinaryIO, cast
 
-from holdall._places import check_trust
+from holdall._posix import trust
+from holdall._posix.control import CONTROL
+from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.flags import READ
+from holdall._posix.folder import SHARED, Opened
+from holdall._posix.names import UTF8, fs_name, text_of
 from holdall.conditional import Stat
 from holdall.errors import HoldallError, InvalidKeyError
-from holdall.persisters.files._folder import ABSENT, CONTROL, translate
 from holdall.persisters.files._place import FilesPlace
 from holdall.persisters.files._system import (
     KIND,
     KIND_AND_OTHERS,
-    READ,
     REGULAR,
     lstat,
     open_for_reading,
+    os_open,
+    os_stat,
     read_rest,
     stat_of,
 )
@@ -39,48 +42,71 @@ class FilesReading(FilesPlace):
 
     def _open(self, id: str) -> int:
         """Open the file of an id, and see that it is one that may be read."""
-        fd: int = self._find(id, open_for_reading)
+        doubts: list[str] = []
+        fd: int = self._find(id, open_for_reading, doubts)
         try:
-            self._inspect(id, os.fstat(fd))
+            self._inspect(id, fd, os.fstat(fd), doubts)
         except BaseException:
             os.close(fd)
             raise
         return fd
 
-    def _retry(self, id: Any, error: Exception) -> int:
+    def _retry(self, id: Any, error: Exception, use: Opened, doubts: list[str]) -> int:
         """Find out what an error of the short way means, by the long one."""
         if isinstance(error, HoldallError):
             raise error
-        return self._find(id, open_for_reading)  # type: ignore[no-any-return]
+        if type(error) is FileNotFoundError and use.exists():
+            raise KeyError(id) from None
+        return self._find(id, open_for_reading, doubts)  # type: ignore[no-any-return]
 
-    def _inspect(self, id: str, stat: os.stat_result) -> None:
-        """Refuse what is no file, and what others could have written if that matters."""
+    def _inspect(self, id: str, fd: int, stat: os.stat_result, doubts: list[str]) -> None:
+        """Refuse what is no file, and what others could have written, or put there, if that matters."""
         if stat.st_mode & KIND != REGULAR:
             raise KeyError(id)
-        if self.guard(id) if callable(self.guard) else self.guard:
-            check_trust(stat, self._uid, repr(id), self.path)
+        use = self._folder.open()
+        around = ["its folder was deleted meanwhile"] if use is None else use.doubts() if self.guard else []
+        if use is not None and not around:
+            self._sure = use.number
+        if not (self.guard(id) if callable(self.guard) else self.guard):
+            return
+        why = trust.doubt_about(stat, fd, self._uid)
+        for doubt in (*around, *doubts):
+            why = why or (trust.doubt_about_name(stat) if doubt is SHARED else doubt)
+        if why:
+            trust.refuse(repr(id), why, self.path)
 
     def __getitem__(self, id: str) -> bytes:
         return cast("bytes", self.fetch(id, 1 << 62))
 
     def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
         # _open() stands here again, in line: a call and a tuple less is a tenth of a small read.
+        use = self._folder.opened
+        doubts: list[str] = []
         try:
             nested = "/" in id or id[:1] == "."
-            fd = self._find(id, open_for_reading) if nested else os_open(id, READ, dir_fd=self._folder.fd)
+            fd = (
+                self._find(id, open_for_reading, doubts if self.guard else None)
+                if nested
+                else os_open(id, READ, dir_fd=use.root)
+            )
         except (OSError, ValueError, TypeError) as error:
-            fd = self._retry(id, error)
+            fd = self._retry(id, error, use, doubts)
         try:
             stat = os_fstat(fd)
-            if stat.st_mode & KIND_AND_OTHERS != REGULAR or stat.st_uid != self._uid:
-                self._inspect(id, stat)
+            if (
+                stat.st_mode & KIND_AND_OTHERS != REGULAR
+                or stat.st_uid != self._uid
+                or use.number != self._sure
+                or doubts
+            ):
+                self._inspect(id, fd, stat, doubts)
             size = stat.st_size
             if size > limit:
                 file, fd = FileIO(fd, "rb"), -1
                 return file
             # One byte more than there should be: a shorter answer is the end of the file.
             data = os_read(fd, size + 1)
-            return data if len(data) == size else read_rest(fd, data)
+            return data if len(data) == size else read_rest(fd, data, size)
         except OSError as error:
             if isinstance(error, HoldallError):
                 raise
@@ -90,34 +116,24 @@ class FilesReading(FilesPlace):
                 os_close(fd)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
-        # In line what _open() does, as in fetch().
+        fd = self._open(id)
         try:
-            nested = "/" in id or id[:1] == "."
-            fd = self._find(id, open_for_reading) if nested else os_open(id, READ, dir_fd=self._folder.fd)
-        except (OSError, ValueError, TypeError) as error:
-            fd = self._retry(id, error)
-        try:
-            before = os_fstat(fd)
-            if before.st_mode & KIND_AND_OTHERS != REGULAR or before.st_uid != self._uid:
-                self._inspect(id, before)
-            while True:
-                size = before.st_size
-                data = os_read(fd, size + 1)
-                if len(data) != size:
-                    data = read_rest(fd, data)
-                after = os_fstat(fd)
-                if (
-                    after.st_mtime_ns == before.st_mtime_ns
-                    and after.st_ctime_ns == before.st_ctime_ns
-                    and after.st_size == size == len(data)
-                ):
-                    return data, stat_of(after)
-                os.lseek(fd, 0, os.SEEK_SET)  # somebody wrote into the file itself
-                before = after
-        except OSError as error:
-            if isinstance(error, HoldallError):
-                raise
-            raise translate(error, f"{id!r} cannot be read", self.place) from error
+            with telling(f"{id!r} cannot be read", self.place):
+                before = os_fstat(fd)
+                while True:
+                    size = before.st_size
+                    data = os_read(fd, size + 1)
+                    if len(data) != size:
+                        data = read_rest(fd, data, size)
+                    after = os_fstat(fd)
+                    if (
+                        after.st_mtime_ns == before.st_mtime_ns
+                        and after.st_ctime_ns == before.st_ctime_ns
+                        and after.st_size == size == len(data)
+                    ):
+                        return data, stat_of(after)
+                    os.lseek(fd, 0, os.SEEK_SET)  # somebody wrote into the file itself
+                    before = after
         finally:
             os_close(fd)
 
@@ -134,10 +150,14 @@ class FilesReading(FilesPlace):
         return stat
 
     def __contains__(self, id: object) -> bool:
+        use = self._folder.opened
         try:
             if "/" not in id and id[:1] != ".":  # type: ignore[operator,index]
-                stat = os_stat(id, dir_fd=self._folder.fd, follow_symlinks=False)  # type: ignore[arg-type]
+                stat = os_stat(id, dir_fd=use.root, follow_symlinks=False)  # type: ignore[arg-type]
                 return stat.st_mode & KIND == REGULAR
+        except FileNotFoundError:
+            if use.exists():
+                return False
         except (OSError, ValueError, TypeError):
             pass
         try:
@@ -230,7 +250,8 @@ class FilesReading(FilesPlace):
 
     def _walk(self, prefix: str, take: _Take) -> Iterator[list[str]]:
         """Give the files by folder; only folders that can hold the prefix are entered."""
-        if not self._folder.open():
+        use = self._folder.open()
+        if use is None:
             return
         top, _, rest = prefix.rpartition("/")
         waiting = [top]
@@ -238,7 +259,7 @@ class FilesReading(FilesPlace):
             folder = waiting.pop()
             names = folder.split("/") if folder else []
             try:
-                fd = self._folder.open_below(names)
+                fd = use.enter(names)
             except OSError as error:
                 if error.errno not in ABSENT and not (names and error.errno == errno.EACCES):
                     raise translate(error, f"{folder!r} cannot be listed", self.place) from error
@@ -258,7 +279,7 @@ class FilesReading(FilesPlace):
     def _entries(self, fd: int, start: str, take: _Take) -> tuple[list[str], list[str]]:
         """Give the names of files and folders; links and everything else are left out."""
         with os.scandir(fd) as listing:
-            entries = take(listing, start)
+            entries = take(listing, fs_name(start))
         files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         folders: list[str] = []
         if len(files) < len(entries):
@@ -267,6 +288,8 @@ class FilesReading(FilesPlace):
         if not self.hidden:
             files = [name for name in files if name[0] != "."]
             folders = [name for name in folders if name[0] != "."]
+        if not UTF8:
+            return [text_of(name) for name in files], [text_of(name) for name in folders]
         return files, folders
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from holdall._places import check_record
+from holdall._posix.folder import Opened
 from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
 
 _NAME = "store.json"
@@ -59,15 +60,16 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
     return dict(record)
 
 
-def write_record(control: int, workspace: int, record: dict[str, Any]) -> None:
+def write_record(use: Opened, control: int, record: dict[str, Any]) -> None:
     """Write the record of a folder; the lock of the folder is held."""
     text = json.dumps({"holdall": _FORMAT, **record}, indent=1) + "\n"
-    fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=workspace)
+    fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=use.workspace)
     with open(fd, "wb") as file:
+        use.share(fd)
         file.write(text.encode())
         file.flush()
         os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
-    os.replace(_NAME, _NAME, src_dir_fd=workspace, dst_dir_fd=control)
+    os.replace(_NAME, _NAME, src_dir_fd=use.workspace, dst_dir_fd=control)
 
 
 def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> None:

@@ -3,14 +3,21 @@
 import os
 from typing import Any
 
+from holdall._posix.flags import READ
+from holdall._posix.names import naming
 from holdall.conditional import Stat
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-# Non-blocking, so that a pipe in the place of a file answers at once.
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 KIND, REGULAR = 0o170000, 0o100000
 KIND_AND_OTHERS = KIND | 0o022  # write bits of group and others
 _CHUNK = 1 << 30  # the most that one read or write takes on Linux is a little below 2 GiB
+_FIRST_CHUNK = 1 << 16  # of a file that does not tell its size, as those of /proc
+
+#: The calls of the system, which take names as texts.
+os_open = naming(os.open)
+os_stat = naming(os.stat)
+os_rename = naming(os.rename)
+os_unlink = naming(os.unlink)
+os_rmdir = naming(os.rmdir)
 
 NEEDED = {os.open, os.stat, os.rename, os.unlink, os.mkdir, os.rmdir}
 
@@ -27,20 +34,23 @@ def stat_of(stat: os.stat_result) -> Stat:
 
 def lstat(name: str, fd: int) -> os.stat_result:
     """Look at what lies under a name in a folder, a link itself included."""
-    return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    return os_stat(name, dir_fd=fd, follow_symlinks=False)
 
 
 def open_for_reading(name: str, fd: int) -> int:
     """Open a file in a folder, and no link."""
-    return os.open(name, READ, dir_fd=fd)
+    return os_open(name, READ, dir_fd=fd)
 
 
-def read_rest(fd: int, data: bytes) -> bytes:
+def read_rest(fd: int, data: bytes, size: int) -> bytes:
     """Read on to the end of a file that was longer than its stat, or than one read."""
     pieces = [data]
+    # What is asked for is reserved: as much as there should be, or a little first and then more.
+    chunk = max(size - len(data) + 1, _FIRST_CHUNK)
     while data:
-        data = os.read(fd, _CHUNK)
+        data = os.read(fd, min(chunk, _CHUNK))
         pieces.append(data)
+        chunk *= 2
     return b"".join(pieces)
 
 
@@ -52,11 +62,3 @@ def write_all(fd: int, data: Any) -> None:
         written = 0
         while written < view.nbytes:
             written += os.write(fd, view[written : written + _CHUNK])
-
-
-def discard(name: str, workspace: int) -> None:
-    """Remove an unfinished file, if it is still there."""
-    try:
-        os.unlink(name, dir_fd=workspace)
-    except OSError:
-        pass  # it was renamed, or the folder is gone

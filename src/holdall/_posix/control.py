@@ -1,0 +1,136 @@
+"""The one entry that holdall adds to a folder: record, locks, and the workspaces of running writers."""
+
+import contextlib
+import itertools
+import os
+import stat
+from os import close as os_close
+from os import fstat as os_fstat
+from os import open as os_open
+from typing import Final
+
+from holdall._posix.errors import NO_FLOCK, at
+from holdall._posix.flags import BELOW, CREATE
+from holdall._posix.lock import try_flock
+
+__all__ = ["CONTROL", "Workspace", "has_workspaces", "make_control", "make_control_file", "share", "sweep"]
+
+#: Its name.
+CONTROL: Final = ".holdall"
+
+_WORKSPACE: Final = "w-"  # what the names of workspaces begin with
+_STAMP: Final = 1_000_000_007  # nanoseconds since 1970 that only some file systems can keep
+_tokens = itertools.count()
+
+
+class Workspace:
+    """A folder for the unfinished files of one handle, locked while it lives."""
+
+    __slots__ = ("fd", "name")
+
+    def __init__(self, control: int) -> None:
+        self.fd = -1
+        self.name = f"{_WORKSPACE}{os.getpid():x}-{next(_tokens):x}-{os.urandom(4).hex()}"
+        os.mkdir(self.name, 0o700, dir_fd=control)
+        self.fd = os_open(self.name, BELOW, dir_fd=control)
+        try:
+            try_flock(self.fd)  # who gets it later knows that we are dead
+        except OSError as error:
+            if error.errno not in NO_FLOCK:
+                raise
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            with contextlib.suppress(OSError):  # a forked child has closed it
+                os_close(self.fd)
+
+    def keeps_nanoseconds(self) -> bool:
+        """Tell whether the file system keeps times to the nanosecond."""
+        os.utime(self.fd, ns=(_STAMP, _STAMP))
+        return os_fstat(self.fd).st_mtime_ns == _STAMP
+
+    def remove(self) -> None:
+        """Empty and remove the workspace, wherever it lies by now."""
+        with contextlib.suppress(OSError):  # it is gone, or the next writer sweeps
+            empty(self.fd)
+            above = os_open("..", BELOW, dir_fd=self.fd)
+            try:
+                found = os.stat(self.name, dir_fd=above, follow_symlinks=False)
+                if os.path.samestat(found, os_fstat(self.fd)):
+                    os.rmdir(self.name, dir_fd=above)
+            finally:
+                os_close(above)
+
+
+def make_control(root: int, path: str) -> None:
+    """Make the control folder, for all who may use the folder."""
+    with at(os.path.join(path, CONTROL)):
+        try:
+            os.mkdir(CONTROL, 0o700, dir_fd=root)
+        except FileExistsError:
+            pass
+        control = os_open(CONTROL, BELOW, dir_fd=root)
+        try:
+            share(control, os_fstat(root), 0o3777)
+        finally:
+            os_close(control)
+
+
+def make_control_file(root: int, path: str, name: str) -> str:
+    """Give the path of a file in the control folder, made if need be; none that may be locked is opened."""
+    make_control(root, path)
+    where = os.path.join(path, CONTROL, name)
+    with at(where):
+        control = os_open(CONTROL, BELOW, dir_fd=root)
+        try:
+            fd = os_open(name, CREATE, 0o600, dir_fd=control)
+        except FileExistsError:
+            return where
+        finally:
+            os_close(control)
+        try:
+            share(fd, os_fstat(root), 0o666)
+        finally:
+            os_close(fd)
+    return where
+
+
+def share(fd: int, like: os.stat_result, mask: int) -> None:
+    """Give an entry of our own the group and the permissions of the folder that it belongs to."""
+    about = os_fstat(fd)
+    mode = stat.S_IMODE(like.st_mode) & mask
+    with contextlib.suppress(OSError):  # made by somebody else, or not our group
+        if about.st_gid != like.st_gid:
+            os.fchown(fd, -1, like.st_gid)
+        if stat.S_IMODE(about.st_mode) != mode:
+            os.fchmod(fd, mode)
+
+
+def empty(fd: int) -> None:
+    """Remove the files in a folder."""
+    for name in os.listdir(fd):
+        os.unlink(name, dir_fd=fd)
+
+
+def sweep(control: int) -> None:
+    """Remove the workspaces whose writers are dead; the lock of the folder is held."""
+    for name in os.listdir(control):
+        if not name.startswith(_WORKSPACE):
+            continue
+        try:
+            fd = os_open(name, BELOW, dir_fd=control)
+        except OSError:
+            continue
+        try:
+            if try_flock(fd):  # else its writer lives
+                empty(fd)
+                os.rmdir(name, dir_fd=control)
+        except OSError:
+            continue  # its writer lives no more, but is just removing it itself
+        finally:
+            os_close(fd)
+
+
+def has_workspaces(control: int) -> bool:
+    """Tell whether there is a workspace, of the living or the dead."""
+    return any(name.startswith(_WORKSPACE) for name in os.listdir(control))
