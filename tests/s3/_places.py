@@ -1,5 +1,6 @@
 """Where the tests of S3 keep things: servers, and buckets of one test each."""
 
+import importlib.util
 import itertools
 import json
 import os
@@ -22,6 +23,9 @@ KEYS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 """Environment variables: credentials of all servers here, and nothing of those of the user."""
+
+ENGINES = ["boto3", *(["obstore"] if importlib.util.find_spec("obstore") else [])]
+"""The clients that a store can talk by here."""
 
 _numbers = itertools.count(1)
 

@@ -1,14 +1,10 @@
 """No increment is lost, whoever counts, where the server obeys conditions; elsewhere nobody counts."""
 
-import importlib.util
-
 import pytest
 
 from holdall import ETAG_IS_THE_SAME, S3Store, UnsupportedError
 from s3._counting import count_in_processes, count_in_threads, plus_one
-from s3._places import real
-
-ENGINES = ["boto3", *(["obstore"] if importlib.util.find_spec("obstore") else [])]
+from s3._places import ENGINES, real
 
 
 def store_in(bucket, engine="boto3", **options):
