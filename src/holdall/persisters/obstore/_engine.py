@@ -22,6 +22,7 @@ from holdall._remote.engine import (
     UnchangedError,
     UnsureError,
 )
+from holdall._remote.forks import ModuleLock
 from holdall._remote.pool import for_each
 from holdall._remote.tokens import FIELD, read_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
@@ -72,7 +73,7 @@ class ObstoreEngine(Engine):
     """
 
     # In this process, and on this machine, what obstore has no request for is done while nobody else writes.
-    _alone = threading.RLock()
+    _alone = ModuleLock(threading.RLock)
     _last = 0  # the tick of the clock of the last file written
 
     def __init__(self, store: Any) -> None:
@@ -118,7 +119,7 @@ class ObstoreEngine(Engine):
 
     @property
     def _turn(self) -> AbstractContextManager[Any]:
-        return self._alone if self.is_local else nullcontext()
+        return self._alone.lock if self.is_local else nullcontext()
 
     @property
     def kind(self) -> str:
