@@ -75,10 +75,13 @@ def explore(session: nox.Session) -> None:
 @nox.session
 def minimal(session: nox.Session) -> None:
     """Run the tests that need no optional package, with none installed but the testing one."""
-    install(session, "testing")
-    session.run(
-        "pytest", "tests/conformance", "tests/processes", "tests/properties/test_keys.py", *session.posargs
-    )
+    install(session, "testing", group=None)
+    session.install(
+        "-q", "pytest-randomly", "pytest-timeout", "pytest-xdist"
+    )  # the options of pytest name them
+    tests = ["tests/conformance", "tests/processes", "tests/properties/test_keys.py"]
+    arrays = ["--ignore=tests/conformance/test_hdf5.py", "--ignore-glob=*dataset*"]
+    session.run("pytest", *tests, *arrays, *session.posargs)
 
 
 @nox.session

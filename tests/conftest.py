@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 import os
 import sys
 
@@ -11,3 +12,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 register_profiles()
+
+
+def pytest_collection_finish() -> None:
+    """Take what stays for the whole run out of the garbage collector's sight: a collection took 0.2 s."""
+    gc.collect()
+    gc.freeze()

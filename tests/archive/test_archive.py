@@ -156,6 +156,31 @@ def test_str_and_repr_agree_and_are_the_same_each_time():
     assert text == str(archive)
 
 
+def with_gaps(fill):
+    """Return a structured array that has gaps between its fields, at all depths, with `fill` in them."""
+    np = pytest.importorskip("numpy")
+    point = np.dtype([("x", "i1"), ("y", "i4")], align=True)
+    dtype = np.dtype([("a", "i1"), ("b", "f8"), ("c", point, (2,)), ("d", "g")], align=True)
+    array = np.empty((2, 3), dtype)
+    array.reshape(-1).view(np.uint8)[:] = fill
+    array["a"], array["b"], array["c"]["x"], array["c"]["y"], array["d"] = 1, 2, 3, 4, 5
+    return array
+
+
+@pytest.mark.parametrize("threshold", [0, float("inf")])
+def test_what_lies_between_fields_is_not_archived(tmp_path, threshold):
+    def saved(fill):
+        array = with_gaps(fill)
+        archive = Archive(array_threshold=threshold)
+        parts = with_gaps(fill)
+        archive.insert(rows=array, columns=array.T, scalar=array[0, 0], first=parts[:1], second=parts[1:])
+        archive.save(tmp_path / str(fill), "m", package=True)
+        files = sorted(path for path in (tmp_path / str(fill)).rglob("*") if path.is_file())
+        return [path.read_bytes() for path in files]
+
+    assert saved(0) == saved(255)
+
+
 @pytest.mark.parametrize("scoped", ["True", "False"])
 def test_the_text_is_the_same_for_any_seed_of_hashes(scoped):
     code = (

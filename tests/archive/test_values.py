@@ -13,6 +13,7 @@ import pytest
 
 import holdall
 from archive import cases, compare, things
+from exploring import in_soak
 from holdall import Archive
 
 HERE = Path(__file__).parent
@@ -58,10 +59,9 @@ def test_values_come_back_without_holdall_and_numpy(tmp_path, scoped):
     "options",
     [
         {"array_threshold": float("inf")},
-        {"array_threshold": 2},
         {"array_threshold": 2, "mmap": True, "scoped": False},
         {"array_threshold": 2, "data_format": "npz"},
-        {"array_threshold": 2, "data_format": "hdf5"},
+        *in_soak({"array_threshold": 2}, {"array_threshold": 2, "data_format": "hdf5"}),
         {"array_threshold": 0, "data_format": "hdf5", "mmap": True},
     ],
     ids=str,

@@ -1,5 +1,6 @@
 """A package of modules keeps the laws of persisters and stores."""
 
+import pytest
 from hypothesis import strategies as st
 
 from exploring import examples
@@ -33,6 +34,7 @@ class TestArchiveStore(StoreContract):
         return ArchiveStore(place / "package", **options)
 
 
+@pytest.mark.soak
 class TestArchiveStoreOfAnyKeys(StoreContract):
     keys = (1, "1", "c/d", (True, 1.5))
 

@@ -21,6 +21,7 @@ class TestBoundedDict(PersisterContract):
         return bounded_persister(MappingPersister({}))
 
 
+@pytest.mark.soak
 class TestBoundedFiles(PersisterContract):
     def open(self, place):
         return bounded_persister(FilesPersister(place / "files"), policy="gdsf")

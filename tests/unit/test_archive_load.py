@@ -25,11 +25,12 @@ import zoneinfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import holdall
 from archive import cases, compare, things
+from exploring import examples
 from holdall.archive import Archive, DataSet, load, loads
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, StoreNotFoundError
 
@@ -155,7 +156,7 @@ values = st.recursive(
 
 
 @given(value=values, scoped=st.booleans())
-@settings(max_examples=60)
+@examples(40)
 def test_any_value_comes_back_by_reading_and_by_executing(value, scoped):
     archive = Archive(scoped=scoped)
     archive.insert(value=value)
@@ -437,7 +438,7 @@ def test_a_hostile_archive_does_nothing(name, tmp_path, capfd, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "count", [1000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+    "count", [300, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_archives_that_were_changed_do_nothing(count):
     script = pathlib.Path(cases.__file__).with_name("mutated.py")

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 import holdall
-from holdall.archive import _info
+from holdall.archive import ArchiveStore, _info, load
 from holdall.archive.dataset import DataSet, NoDataSetError
 from holdall.errors import (
     CorruptValueError,
@@ -251,6 +252,17 @@ def test_modes_mean_what_they_say(make):
             change()
         assert isinstance(caught.value, ValueError)
     assert reader._info_dict == {"x": "one", "y": None}
+
+
+def test_a_data_set_of_persist_is_refused_with_the_way_to_take_it_over(tmp_path):
+    """What persist 3.2.1 made of ``ds.a = [1, 2]; ds.x = np.arange(200); ds["x"] = "an array"``."""
+    shutil.unpack_archive(Path(__file__).parents[1] / "archive" / "written_by_persist.zip", tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "old").rglob("*")}
+    ways = [lambda mode=mode: DataSet("old", mode, path=tmp_path) for mode in ("r", "w", "a")]
+    for way in (*ways, lambda: ArchiveStore(tmp_path / "old"), lambda: load(tmp_path / "old")):
+        with pytest.raises(MismatchError, match="as persist writes them: import it and insert"):
+            way()
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "old").rglob("*")} == before
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, make):

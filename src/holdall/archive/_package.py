@@ -5,6 +5,7 @@ import shutil
 
 from holdall.archive._files import telling
 from holdall.archive._info import LOG_NAME
+from holdall.errors import MismatchError
 
 __all__ = ["AGAIN", "INIT", "MARKER", "is_data_set", "make_package"]
 
@@ -72,8 +73,15 @@ def _again(problem, path=__file__, values=globals(), open=open, compile=compile,
 
 
 def is_data_set(folder: str) -> bool:
-    """Tell whether a folder is a data set."""
-    return os.path.exists(os.path.join(folder, MARKER))
+    """Tell whether a folder is a data set; raise MismatchError if persist wrote it, with the same marker."""
+    if not os.path.exists(os.path.join(folder, MARKER)):
+        return False
+    if not os.path.exists(os.path.join(folder, LOG_NAME)):
+        raise MismatchError(
+            f"{folder!r} is a data set without {LOG_NAME}, as persist writes them: import it and insert its"
+            " items into a new DataSet, as docs/howto/datasets.md shows under 'Take over what persist wrote'"
+        )
+    return True
 
 
 def make_package(folder: str) -> bool:

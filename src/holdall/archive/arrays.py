@@ -147,8 +147,8 @@ def _bytes_of(owner: Any, low: int, high: int) -> Any:
         if not owner.flags.c_contiguous:
             return None
         order = "C"
-    flat = owner.reshape(-1, order=order).view(np.ndarray).view(np.uint8)
-    start = flat.__array_interface__["data"][0]
+    start = owner.__array_interface__["data"][0]
+    flat = without_padding(owner.view(np.ndarray)).reshape(-1, order=order).view(np.uint8)
     return flat[low - start : high - start].copy()
 
 
@@ -209,6 +209,7 @@ def _wrap(graph: Graph, node: Node, inner: Node) -> None:
 
 def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
     """Describe an array that lies in a file, in a form that the format keeps."""
+    array = graph.keep(without_padding(array))
     c_order, f_order = array.flags.c_contiguous, array.flags.f_contiguous
     native = _is_kept(array.dtype, data_format)
     if native and (c_order or (f_order and data_format != "hdf5") or not f_order):

@@ -126,9 +126,20 @@ def without_padding(array: Any) -> Any:
         clean = array.copy(order="K")
         clean.reshape(-1, order="A").view(np.uint8).reshape(-1, np.dtype("g").itemsize)[:, 10:] = 0
         return clean
-    if dtype.names is not None:
-        clean = np.zeros_like(array, subok=False)
+    if _has_gaps(dtype):
+        in_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+        # zeros_like would set the fields only, and leave between them what was in memory.
+        clean = np.zeros(array.shape, dtype, order="F" if in_columns else "C")
         for name in dtype.names:
             clean[name] = without_padding(array[name])
         return clean
     return array
+
+
+def _has_gaps(dtype: Any) -> bool:
+    """Tell whether the fields of a structure leave bytes between them, or have such bytes in them."""
+    if dtype.names is None:
+        return False
+    fields = [dtype.fields[name][0].base for name in dtype.names]
+    size = sum(dtype.fields[name][0].itemsize for name in dtype.names)
+    return size < dtype.itemsize or any(field.char in "gG" or _has_gaps(field) for field in fields)
