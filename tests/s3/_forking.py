@@ -9,7 +9,7 @@ import sys
 import threading
 import uuid
 
-from holdall import S3Store
+from holdall import S3Store, UnsupportedError
 from holdall._remote.facts import facts_of
 from holdall.persisters.s3 import _bucket, _client
 from s3._places import ENGINES
@@ -27,7 +27,10 @@ def work(store, key):
     assert store.setdefault(key, 1) == 1
     assert store.transform_item(key, transformer=lambda n: n + 1).new_value == 2
     assert store[key] == 2
-    store.pop(key)
+    try:
+        store.pop(key)
+    except UnsupportedError:  # some servers bind no deletions
+        del store[key]
     if "obstore" in ENGINES:
         memory().put("x", b"1", "")
 
