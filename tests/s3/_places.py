@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
+import pytest
+
 from processes._support import PYTHON, child_environment
 
 KEYS = {
@@ -26,6 +28,9 @@ KEYS = {
 
 ENGINES = ["boto3", *(["obstore"] if importlib.util.find_spec("obstore") else [])]
 """The clients that a store can talk by here."""
+
+SOME_ENGINES = [ENGINES[0], *(pytest.param(engine, marks=pytest.mark.soak) for engine in ENGINES[1:])]
+"""The same, of which the ordinary run takes the first."""
 
 _numbers = itertools.count(1)
 
