@@ -9,7 +9,7 @@ import pytest
 
 from archive import things
 from holdall import Archive
-from holdall.archive import Archivable, Container
+from holdall.archive import Archivable, Container, load
 from holdall.errors import InvalidArgumentError, SerializationError
 
 
@@ -156,29 +156,57 @@ def test_str_and_repr_agree_and_are_the_same_each_time():
     assert text == str(archive)
 
 
-def with_gaps(fill):
-    """Return a structured array that has gaps between its fields, at all depths, with `fill` in them."""
+def gapped_dtypes():
+    """Return dtypes of which some bytes are no part of a value."""
     np = pytest.importorskip("numpy")
     point = np.dtype([("x", "i1"), ("y", "i4")], align=True)
-    dtype = np.dtype([("a", "i1"), ("b", "f8"), ("c", point, (2,)), ("d", "g")], align=True)
-    array = np.empty((2, 3), dtype)
+    twins = {"names": ["a", "b"], "formats": ["u4", "u4"], "offsets": [0, 0], "itemsize": 8}
+    foreign = np.dtype("G").newbyteorder()
+    return {
+        "aligned": np.dtype([("a", "i1"), ("b", "f8"), ("c", point, (2,)), ("d", "g")], align=True),
+        "overlapping": np.dtype(twins),
+        "first": np.dtype({"names": ["a"], "formats": ["u1"], "offsets": [3], "itemsize": 8}),
+        "long": np.dtype("g"),
+        "foreign": foreign,
+        "foreign parts": np.dtype([("a", "i1"), ("d", foreign, (2,))]),
+    }
+
+
+def with_gaps(dtype, fill):
+    """Return an array of three axes, with thirds as its numbers and `fill` in the gaps."""
+    np = pytest.importorskip("numpy")
+
+    def assign(part):
+        for name in part.dtype.names or ():
+            assign(part[name])
+        if not part.dtype.names:
+            part[...] = 2 / np.longdouble(3) * 100
+
+    array = np.empty((2, 3, 4), dtype)
     array.reshape(-1).view(np.uint8)[:] = fill
-    array["a"], array["b"], array["c"]["x"], array["c"]["y"], array["d"] = 1, 2, 3, 4, 5
+    assign(array)
     return array
 
 
 @pytest.mark.parametrize("threshold", [0, float("inf")])
-def test_what_lies_between_fields_is_not_archived(tmp_path, threshold):
+@pytest.mark.parametrize("kind", ["aligned", "overlapping", "first", "long", "foreign", "foreign parts"])
+def test_what_lies_between_fields_is_not_archived(tmp_path, kind, threshold):
     def saved(fill):
-        array = with_gaps(fill)
+        array, parts = with_gaps(gapped_dtypes()[kind], fill), with_gaps(gapped_dtypes()[kind], fill)
         archive = Archive(array_threshold=threshold)
-        parts = with_gaps(fill)
-        archive.insert(rows=array, columns=array.T, scalar=array[0, 0], first=parts[:1], second=parts[1:])
-        archive.save(tmp_path / str(fill), "m", package=True)
+        archive.insert(rows=array, columns=array.T, other=array.transpose(0, 2, 1), scalar=array[0, 0, 0])
+        archive.insert(apart=with_gaps(gapped_dtypes()[kind], fill).transpose(0, 2, 1))
+        archive.insert(first=parts[:1], second=parts[1:])
+        path = archive.save(tmp_path / str(fill), "m", package=True)
         files = sorted(path for path in (tmp_path / str(fill)).rglob("*") if path.is_file())
-        return [path.read_bytes() for path in files]
+        return [path.read_bytes() for path in files], load(path), array
 
-    assert saved(0) == saved(255)
+    files, values, array = saved(0)
+    assert files == saved(255)[0]
+    assert values["rows"].dtype == array.dtype
+    assert (values["rows"] == array).all()
+    assert (values["apart"] == array.transpose(0, 2, 1)).all()
+    assert values["scalar"] == array[0, 0, 0]
 
 
 @pytest.mark.parametrize("scoped", ["True", "False"])
