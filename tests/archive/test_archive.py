@@ -99,6 +99,10 @@ def test_objects_need_a_name_and_names_one_object():
     archive = Archive()
     with pytest.raises(ValueError, match=r"Insert objects with a key: insert\(x=3\), not insert\(7\)"):
         archive.insert(7)
+    for positional, text in ((Persistent(1), "<Persistent object>"), ([1] * 99, "[1, 1,")):
+        with pytest.raises(InvalidArgumentError) as caught:
+            archive.insert(positional)
+        assert f"not insert({text}" in str(caught.value)
     value = [1]
     archive.insert(x=value, env={})
     archive.insert(x=value)
@@ -121,7 +125,7 @@ def test_objects_are_kept_by_reference():
 
 
 def test_an_empty_archive_is_the_cleaning_up():
-    assert str(Archive()) == "try: del __builtins__, _arrays\nexcept NameError: pass\n"
+    assert str(Archive()) == "try: del __builtins__, _arrays\nexcept NameError: pass"
     assert rebuilt(str(Archive())) == {}
 
 
@@ -254,7 +258,7 @@ def test_arrays_beside_the_text():
     only = Archive(array_threshold=5)
     only.data["array_0"] = taken
     only.insert(x=x)
-    assert str(only) == "x = _arrays['array_1']\ntry: del __builtins__, _arrays\nexcept NameError: pass\n"
+    assert str(only) == "x = _arrays['array_1']\ntry: del __builtins__, _arrays\nexcept NameError: pass"
 
 
 def test_another_name_for_the_dict_of_arrays(tmp_path):

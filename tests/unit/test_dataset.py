@@ -255,7 +255,10 @@ def test_modes_mean_what_they_say(make):
 
 
 def test_a_data_set_of_persist_is_refused_with_the_way_to_take_it_over(tmp_path):
-    """What persist 3.2.1 made of ``ds.a = [1, 2]; ds.x = np.arange(200); ds["x"] = "an array"``."""
+    """What persist 3.2.1 made of two items and some metadata, those of the page `datasets.md`.
+
+    ``ds.a = [1, 2]; ds.x = np.arange(200); ds["x"] = "an array"; ds["note"] = "no data"``
+    """
     shutil.unpack_archive(Path(__file__).parents[1] / "archive" / "written_by_persist.zip", tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "old").rglob("*")}
     ways = [lambda mode=mode: DataSet("old", mode, path=tmp_path) for mode in ("r", "w", "a")]

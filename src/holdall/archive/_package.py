@@ -76,12 +76,23 @@ def is_data_set(folder: str) -> bool:
     """Tell whether a folder is a data set; raise MismatchError if persist wrote it, with the same marker."""
     if not os.path.exists(os.path.join(folder, MARKER)):
         return False
-    if not os.path.exists(os.path.join(folder, LOG_NAME)):
+    if _is_of_persist(folder):
         raise MismatchError(
             f"{folder!r} is a data set without {LOG_NAME}, as persist writes them: import it and insert its"
             " items into a new DataSet, as docs/howto/datasets.md shows under 'Take over what persist wrote'"
         )
     return True
+
+
+def _is_of_persist(folder: str) -> bool:
+    """Tell whether the package has its metadata in itself: one of ours that lost them is damaged."""
+    if os.path.exists(os.path.join(folder, LOG_NAME)):
+        return False
+    try:
+        with open(os.path.join(folder, "__init__.py"), "rb") as file:
+            return LOG_NAME.encode() not in file.read()
+    except OSError:
+        return False
 
 
 def make_package(folder: str) -> bool:

@@ -9,7 +9,7 @@ from holdall.archive.build import build
 from holdall.archive.emit import Unit
 from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
-from holdall.archive.naming import check_name, checked_prefix, module_name
+from holdall.archive.naming import check_name, checked_prefix, module_name, shown
 from holdall.archive.publish import (
     EXTENSIONS,
     Place,
@@ -149,7 +149,7 @@ class Archive:
         """
         if objects:
             raise InvalidArgumentError(
-                f"Insert objects with a key: insert(x=3), not insert({objects[0]!r:.80})"
+                f"Insert objects with a key: insert(x=3), not insert({shown(objects[0])})"
             )
         if env is not None and not isinstance(env, Mapping):
             raise InvalidArgumentError(

@@ -349,8 +349,9 @@ def check_target(place: Place, directory: str, *, package: bool, force: bool) ->
     if package and os.path.exists(place.folder) and not os.path.isdir(place.folder):
         raise InvalidArgumentError(f"File dirname/name={place.folder} exists and is not a directory.")
     arrays = [os.path.join(place.folder, place.arrays + end) for end in EXTENSIONS.values()]
-    if any(os.path.lexists(path) for path in (place.path, *arrays)):
-        raise InvalidArgumentError(f"File {place.path} exists and force=False.")
+    for path in (place.path, *arrays):
+        if os.path.lexists(path):
+            raise InvalidArgumentError(f"File {path} exists and force=False.")
 
 
 def checked_format(data_format: str) -> str:
