@@ -123,6 +123,7 @@ class Names:
         """Tell whether a name has not been given."""
         return name not in self._taken
 
+
 def shown(obj: Any) -> str:
     """Return what an error says of an object; a class with a hook is never asked for its text."""
     if not hasattr(type(obj), "get_persistent_rep"):
