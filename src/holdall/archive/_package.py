@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from holdall.archive._files import telling
+from holdall.archive._files import telling, unfinished_path
 from holdall.archive._info import LOG_NAME
 from holdall.errors import MismatchError
 
@@ -108,9 +108,8 @@ def make_package(folder: str) -> bool:
     An empty folder is taken for nothing.
     """
     with telling(folder, "the data set cannot be made"):
-        parent, name = os.path.split(folder)
-        os.makedirs(parent, exist_ok=True)
-        unfinished = os.path.join(parent, f".holdall-{name[:80]}-{os.urandom(4).hex()}")
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        unfinished = unfinished_path(folder)
         os.mkdir(unfinished)
         try:
             for file, text in ((LOG_NAME, ""), ("__init__.py", INIT), (MARKER, "")):
