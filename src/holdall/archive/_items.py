@@ -173,7 +173,7 @@ class Items:
     # -- writing; the caller holds the lock
 
     def put(self, log: InfoLog, name: str, value: Any, record: dict[str, Any] | None) -> None:
-        """Put the value of an item in place, and its record, unless that is None; new items have both or none."""
+        """Put a value in place, and its record unless that is None; a new item gets both or none."""
         is_new = not self.exists(name)
         self.store(name, value, *log.deleted)
         if record is None:
