@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 from archive import things
+from exploring import in_soak
 from holdall import Archive
 from holdall.archive import Archivable, Container, load
 from holdall.errors import InvalidArgumentError, SerializationError
@@ -213,7 +214,7 @@ def test_what_lies_between_fields_is_not_archived(tmp_path, kind, threshold):
     assert values["scalar"] == array[0, 0, 0]
 
 
-@pytest.mark.parametrize("scoped", ["True", "False"])
+@pytest.mark.parametrize("scoped", ["True", *in_soak("False")])
 def test_the_text_is_the_same_for_any_seed_of_hashes(scoped):
     code = (
         "from holdall import Archive\nfrom archive import things, cases\n"
@@ -361,7 +362,7 @@ def test_get_persistent_rep(hooked, scoped):
     assert values["value"].y[1].x == 2
 
 
-@pytest.mark.parametrize("number", [1, 4000])
+@pytest.mark.parametrize("number", [1, 1000, *in_soak(4000)])
 def test_any_expression_of_a_hook(hooked, number):
     values = [hooked.WithEnv([i]) for i in range(number)]
     archive = Archive()
