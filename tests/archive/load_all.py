@@ -15,9 +15,10 @@ def main():
     from archive import cases, compare
 
     differences = {}
-    names = sorted(name.partition(".")[0] for name in os.listdir(folder) if name.startswith("case_"))
-    for module in sorted({name for name in names if not name.endswith("_arrays")}):
-        case = module.removeprefix("case_").partition("__")[0]
+    names = {name.partition(".")[0] for name in os.listdir(folder) if name.startswith("case_")}
+    modules = sorted(name for name in names if not name.endswith("_arrays"))
+    for module in modules:
+        case = module.removeprefix("case_").rpartition("__")[0]
         try:
             value = importlib.import_module(module).value
             difference = compare.difference(value, getattr(cases, table)[case]())
@@ -25,7 +26,7 @@ def main():
             difference = traceback.format_exc()
         if difference:
             differences[module] = difference
-    sys.stdout.write(json.dumps([len(names), differences]))
+    sys.stdout.write(json.dumps([len(modules), differences]))
 
 
 if __name__ == "__main__":

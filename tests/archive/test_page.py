@@ -58,7 +58,7 @@ def test_the_flat_format_is_readable():
         "b = [x, _g0, _g0]\n"
         "del _g0\n"
         "try: del __builtins__, _arrays\n"
-        "except NameError: pass\n"
+        "except NameError: pass"
     )
 
 

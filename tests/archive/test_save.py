@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from archive import things
-from holdall import Archive
+from holdall import Archive, DataSet
 from holdall.errors import InvalidArgumentError, SerializationError, StoreFullError, StoreUnavailableError
 
 TESTS = Path(__file__).parents[1]
@@ -433,7 +433,8 @@ def test_what_is_there_is_replaced_by_permission_only(tmp_path):
         save(tmp_path, "file", x=1)
     assert files(tmp_path) == before
     os.unlink(tmp_path / "m" / "__init__.py")
-    with pytest.raises(ValueError, match=f"File {path} exists and force=False."):
+    arrays = re.escape(str(tmp_path / "m" / "_arrays"))
+    with pytest.raises(ValueError, match=f"File {arrays} exists and force=False."):
         save(tmp_path, x=1)
 
 
@@ -494,11 +495,11 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, monkeypatch, lo
 
     save(tmp_path, x=1)
 
-    def full(path, text, after=None):
-        with open("/dev/full", "w") as file:
-            file.write(text)
+    def full(path, data, time=None):
+        with open("/dev/full", "wb") as file:
+            file.write(data)
 
-    monkeypatch.setattr(publish, "replace_text", full)
+    monkeypatch.setattr(publish, "replace_file", full)
     with pytest.raises(StoreFullError) as told:
         save(tmp_path, force=True, x=2)
     assert told.value.errno == errno.ENOSPC
@@ -506,6 +507,16 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, monkeypatch, lo
         save(tmp_path, "n", x=2)
     assert load("m").x == 1
     assert files(tmp_path) == ["m/__init__.py"]
+
+
+def test_names_as_long_as_those_of_files_may_be(tmp_path):
+    name = "\u4e2d" * 84  # 252 bytes, and ".py"
+    save(tmp_path, name, package=False, x=1)
+    save(tmp_path, name, package=False, force=True, x=2)
+    save(tmp_path, name, x=3)
+    setattr(DataSet("data", "w", path=tmp_path), name, 4)
+    assert getattr(DataSet("data", path=tmp_path), name) == 4
+    assert len(files(tmp_path)) == 7
 
 
 def test_readers_see_the_old_archive_or_the_new_one(tmp_path):
@@ -533,7 +544,7 @@ for number in range(25):
         assert writer.wait() == 0, writer.stderr.read()
         writer.stderr.close()
     assert opened > 10
-    assert not [name for name in files(tmp_path) if "unfinished" in name]
+    assert not [name for name in files(tmp_path) if ".holdall-" in name]
 
 
 def test_a_killed_writer_leaves_the_archive_and_no_lock(tmp_path, load):
@@ -543,10 +554,9 @@ def test_a_killed_writer_leaves_the_archive_and_no_lock(tmp_path, load):
 import os, signal
 from holdall.archive import publish
 import holdall, numpy as np
-real = publish.replace_text
 def kill(*a, **k):
     os.kill(os.getpid(), signal.SIGKILL)
-publish.replace_text = kill
+publish.replace_file = kill
 archive = holdall.Archive()
 archive.insert(x=np.zeros(2000))
 archive.save({str(tmp_path)!r}, NAME, force=True)
@@ -559,7 +569,7 @@ archive.save({str(tmp_path)!r}, NAME, force=True)
     save(tmp_path, force=True, x=np.ones(2000))
     save(tmp_path, "n", x=np.ones(2000))
     save(tmp_path, force=True, x=np.ones(2000))
-    assert not [name for name in os.listdir(tmp_path) if "unfinished" in name]
+    assert not [name for name in os.listdir(tmp_path) if ".holdall-" in name]
     assert len(list((tmp_path / "m").glob("_arrays*"))) == 2
 
 

@@ -9,12 +9,19 @@ from holdall.testing import PersisterContract, StoreContract, store_machine
 
 
 class TestArchivePersister(PersisterContract):
+    pace = 0.25
+
     def open(self, place):
         return ArchivePersister(place / "package")
 
     def break_place(self, place):
         (place / "package").rename(place / "moved")
         (place / "package").write_text("no package")
+
+
+@pytest.mark.soak
+class TestArchivePersisterAtFullPace(TestArchivePersister):
+    pace = 1
 
 
 class TestArchivePersisterReadOnly(PersisterContract):

@@ -1,5 +1,6 @@
 """Where the tests of S3 keep things: servers, and buckets of one test each."""
 
+import importlib.util
 import itertools
 import json
 import os
@@ -10,6 +11,8 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+
+import pytest
 
 from processes._support import PYTHON, child_environment
 
@@ -22,6 +25,12 @@ KEYS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 """Environment variables: credentials of all servers here, and nothing of those of the user."""
+
+ENGINES = ["boto3", *(["obstore"] if importlib.util.find_spec("obstore") else [])]
+"""The clients that a store can talk by here."""
+
+SOME_ENGINES = [ENGINES[0], *(pytest.param(engine, marks=pytest.mark.soak) for engine in ENGINES[1:])]
+"""The same, of which the ordinary run takes the first."""
 
 _numbers = itertools.count(1)
 

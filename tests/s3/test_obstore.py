@@ -62,6 +62,7 @@ class TestStoreInMemory(StoreContract):
         return Store(ObjectStorePersister(place, prefix="store"), serializer="json", **options)
 
 
+@pytest.mark.soak
 class TestStoreInAFolder(StoreContract):
     def open(self, place):
         return self.open_with(place)
@@ -199,6 +200,7 @@ def test_the_first_write_makes_the_bucket(endpoint):
     assert S3Store(name, endpoint_url=endpoint)["x"] == 1
 
 
+@pytest.mark.soak
 def test_no_increment_is_lost_or_done_twice_when_answers_are_lost(proxy, plain_bucket):
     between = proxy(LoseEvery(20))
     store = translated(plain_bucket.at(between.url))

@@ -251,6 +251,7 @@ def test_increments_add_up_though_answers_are_lost(plain_bucket, proxy):
     count_through_losses(plain_bucket, proxy, 3, 10, 5)
 
 
+@pytest.mark.soak
 def test_permits_add_up_though_answers_are_lost(plain_bucket, proxy):
     take_and_give_back(plain_bucket, proxy, 3, 5, 5)
 

@@ -101,6 +101,70 @@ def test_the_example_of_persist(tmp_path, make, data_format):
     assert out == "['_info_dict'] ['a', 'x']\n45 105 False"
 
 
+ODD_TEXTS = [
+    "",
+    "'",
+    '"',
+    "\\",
+    "\\n",
+    "/",
+    "</",
+    "\t\r\n\0\x7f\x85",
+    "\xe9\u2028\ufeff",
+    "{}[]:#",
+    "1_0",
+    "null",
+]
+ODD_INFO = [
+    True,
+    False,
+    None,
+    0,
+    -7,
+    10**4000,
+    0.0,
+    -0.0,
+    1e-300,
+    5e300,
+    ODD_TEXTS,
+    {"a": {"b": []}, **dict.fromkeys(ODD_TEXTS)},
+]
+
+
+@pytest.mark.parametrize(
+    ("info", "without"),
+    [
+        (ODD_INFO, ("json",)),
+        ([*ODD_INFO, "\U0001f600"], ()),
+        ([*ODD_INFO, "\ud83d"], ()),
+        ([*ODD_INFO, "\ude00\ud83d"], ()),
+        ([*ODD_INFO, "x" * 20_000], ()),
+    ],
+    ids=["small", "beyond 16 bits", "lone", "swapped", "large"],
+)
+def test_an_import_gives_the_metadata_and_needs_json_only_for_many(tmp_path, make, info, without):
+    ds = make()
+    ds["x"], ds["gone"], ds["y"] = info, 1, {"at": date(2020, 1, 1)}
+    del ds["gone"]
+    out = isolated("import data; print(ascii(data._info_dict))", tmp_path, without=("holdall", *without))
+    assert out == ascii({"x": info, "y": {"at": date(2020, 1, 1)}})
+
+
+def test_metadata_edited_by_hand_are_read_by_imports(tmp_path, make):
+    make()["x"] = "x"
+    lines = [
+        r' {"name": "a", "info": "\uD83D\uDE00"} ',
+        r'{"name": "d", "info": "\/"}',
+        '\t{"name":"b","info":[NaN,Infinity,-Infinity]}\r',
+        '{"name": "c", "info": "\xe9\u2028\U0001f600"}',
+    ]
+    for written in ([lines[0]], [lines[1]], lines[2:], lines):
+        text = "".join(line + "\n" for line in written)
+        (tmp_path / "data" / "_info.jsonl").write_text(text, encoding="utf-8", newline="")
+        out = isolated("import data; print(ascii(data._info_dict))", tmp_path)
+        assert out == ascii(make("r")._info_dict)
+
+
 def test_without_arrays_no_numpy_is_needed(tmp_path, make):
     ds = make()
     ds.x = {"a": [1.5, float("inf"), date(2020, 1, 2)]}
@@ -255,7 +319,10 @@ def test_modes_mean_what_they_say(make):
 
 
 def test_a_data_set_of_persist_is_refused_with_the_way_to_take_it_over(tmp_path):
-    """What persist 3.2.1 made of ``ds.a = [1, 2]; ds.x = np.arange(200); ds["x"] = "an array"``."""
+    """What persist 3.2.1 made of two items and some metadata, those of the page `datasets.md`.
+
+    ``ds.a = [1, 2]; ds.x = np.arange(200); ds["x"] = "an array"; ds["note"] = "no data"``
+    """
     shutil.unpack_archive(Path(__file__).parents[1] / "archive" / "written_by_persist.zip", tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "old").rglob("*")}
     ways = [lambda mode=mode: DataSet("old", mode, path=tmp_path) for mode in ("r", "w", "a")]

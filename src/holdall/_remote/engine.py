@@ -28,12 +28,16 @@ class RefusedError(Exception):
         Whether the request was sent more than once, so that the refusal may be its own doing.
     absent
         Whether the server told that there is no such object.
+    busy
+        Whether it is refused since another write was under way each time it was sent, which tells nothing
+        about the condition.
     """
 
-    def __init__(self, *, repeated: bool = False, absent: bool = False) -> None:
-        super().__init__(repeated, absent)
+    def __init__(self, *, repeated: bool = False, absent: bool = False, busy: bool = False) -> None:
+        super().__init__(repeated, absent, busy)
         self.repeated = repeated
         self.absent = absent
+        self.busy = busy
 
 
 class UnchangedError(Exception):

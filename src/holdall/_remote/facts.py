@@ -7,10 +7,12 @@ kept. So nothing is assumed, and what was tried once is not tried again.
 import threading
 from dataclasses import dataclass, field
 
+from holdall._remote.forks import renew_after_fork
+
 __all__ = ["Facts", "facts_of"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Facts:
     """What is known of one bucket; None means that it was not tried yet."""
 
@@ -23,6 +25,13 @@ class Facts:
     checksum: bool = False  # writes must come with a digest
     plus: bool | None = None  # "+" in listings stands for itself, not for a space
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock, in a forked child."""
+        self.lock = threading.Lock()
 
 
 _known: dict[tuple[str, str], Facts] = {}

@@ -104,24 +104,27 @@ class Swaps:
                 etag = self.engine.put(key, data, spell_tokens(ring), expected)
             except RefusedError as refused:
                 certain = certain and not refused.repeated
-                found = self._look_after(key, certain, refused)
-                if done := _mine(token, found, size):
-                    return done
-                if found is not None and (found.etag, found.tokens) == (expected, tokens):
-                    self._respell(key, spelling, refused)
-                    continue
                 error = refused
             except UnsureError as unsure:
                 certain = False
-                found = self._look_after(key, certain, unsure)
-                if done := _mine(token, found, size):
-                    return done
-                if found is not None and (found.etag, found.tokens) == (expected, tokens):
-                    continue  # it can happen once only, whichever sending arrives
                 error = unsure
+            except StoreUnavailableError as failed:
+                if certain:
+                    raise
+                error = failed  # which says nothing of the sendings before it
             else:
                 self.rings.remember(key, etag, ring)
                 return Stat(etag, math.nan, size)
+            found = self._look_after(key, certain, error)
+            if done := _mine(token, found, size):
+                return done
+            if found is not None and (found.etag, found.tokens) == (expected, tokens):
+                if isinstance(error, UnsureError):
+                    continue  # it can happen once only, whichever sending arrives
+                if isinstance(error, RefusedError) and not error.busy:
+                    self._respell(key, spelling, error)
+                    continue
+                raise self._busy(key, "replacing", error, certain) from error
             # The state that it started from is among the tokens, so all writes since then are: it is not.
             known = is_unique(data) and found is not None and bool(tokens) and tokens[-1] in found.tokens
             if certain or known:
@@ -156,7 +159,9 @@ class Swaps:
         for _ in range(_ATTEMPTS):
             try:
                 self.engine.put(key, b"", new_token(), NO_ETAG)
-            except RefusedError:
+            except RefusedError as refused:
+                if refused.busy:
+                    raise self._busy(key, "replacing", refused) from refused
                 return True
             except UnsureError:
                 continue
@@ -193,6 +198,8 @@ class Swaps:
                     raise self._unknown(key, "inserting", refused) from refused
                 if found is not None:
                     raise Lost(found.etag) from refused
+                if refused.busy:
+                    raise self._busy(key, "inserting", refused) from refused
             except UnsureError as unsure:
                 certain = False
                 found = self._look_after(key, certain, unsure)
@@ -201,6 +208,12 @@ class Swaps:
                 if found is None:
                     continue  # it can happen once only, whichever sending arrives
                 raise self._unknown(key, "inserting", unsure) from unsure
+            except StoreUnavailableError as failed:
+                if certain:
+                    raise
+                if done := _mine(token, self._look_after(key, certain, failed), size):
+                    return done
+                raise self._unknown(key, "inserting", failed) from failed
             else:
                 self.rings.remember(key, etag, (token,))
                 return Stat(etag, math.nan, size)
@@ -227,10 +240,10 @@ class Swaps:
         facts = self.facts()
         try:
             self.engine.put(key, data, token, ITEM_NOT_AVAILABLE)
-        except RefusedError:
-            facts.inserts = True
+        except RefusedError as refused:
+            facts.inserts = None if refused.busy else True
             return stat
-        except UnsureError:
+        except (UnsureError, StoreUnavailableError):
             return stat  # found out another time; the same write twice does no harm
         facts.inserts = False
         found = self.look(key)
@@ -265,6 +278,8 @@ class Swaps:
             try:
                 return self.engine.delete(key, ANY_ETAG if etag is None else etag, present=etag is None)
             except RefusedError as refused:
+                if refused.busy:
+                    raise self._busy(key, "deleting", refused, not refused.repeated) from refused
                 if refused.absent:
                     return refused.repeated  # then an earlier sending may have deleted it
                 if etag is not None:
@@ -304,11 +319,13 @@ class Swaps:
                 self.engine.delete(key, expected)
             except RefusedError as refused:
                 found = self._look_after(key, not refused.repeated, refused)
-                if found is not None and found.etag == expected:
+                if found is not None and found.etag == expected and not refused.busy:
                     self._respell(key, spelling, refused)
                     continue
                 if refused.repeated:
                     raise self._unknown(key, "deleting", refused) from refused
+                if found is not None and found.etag == expected:
+                    raise self._busy(key, "deleting", refused) from refused
                 raise Lost(_etag_of(found)) from refused
             except UnsureError as unsure:
                 raise self._unknown(key, "deleting", unsure) from unsure
@@ -335,6 +352,15 @@ class Swaps:
             if certain:
                 raise
             raise self._unknown(key, "writing", cause) from error
+
+    def _busy(self, key: str, what: str, error: Exception, certain: bool = True) -> StoreUnavailableError:
+        """Return the error for a write that others kept from happening, each time it was sent."""
+        if not certain:
+            return self._unknown(key, what, error)
+        return StoreUnavailableError(
+            f"{what} {key!r:.120} in {self.engine.location}: the server said each time that another write is "
+            "under way, and nothing was changed; try again later",
+        )
 
     def _unknown(self, key: str, what: str, error: Exception | None) -> OutcomeUnknownError:
         return OutcomeUnknownError(

@@ -11,6 +11,8 @@ import re
 import threading
 from collections import OrderedDict
 
+from holdall._remote.forks import renew_after_fork
+
 __all__ = ["FIELD", "LENGTH", "Rings", "follow", "new_token", "read_tokens", "spell_tokens"]
 
 #: The name of the metadata field; servers change the case of names, so there is none.
@@ -49,6 +51,11 @@ class Rings:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, tuple[str, tuple[str, ...]]] = OrderedDict()
+        self.renew_locks()
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock, in a forked child."""
         self._lock = threading.Lock()
 
     def remember(self, key: str, etag: str, tokens: tuple[str, ...]) -> None:

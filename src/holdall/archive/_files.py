@@ -10,10 +10,24 @@ from contextlib import contextmanager
 from holdall._posix.errors import FULL
 from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
 
-__all__ = ["UNFINISHED", "remove_path", "replace_file", "telling"]
+__all__ = ["is_unfinished", "remove_path", "replace_file", "telling", "unfinished_path"]
 
-#: What the names of files start with that are still being written.
-UNFINISHED = ".holdall-"
+# What is still being written has a name that starts with this.
+_UNFINISHED = ".holdall-"
+
+# Characters of the name to come that it repeats: in any script fewer bytes than a name may have.
+_REPEATED = 40
+
+
+def unfinished_path(path: str) -> str:
+    """Return a path beside another that nothing has, to write what is to be renamed to it."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f"{_UNFINISHED}{name[:_REPEATED]}-{os.urandom(4).hex()}")
+
+
+def is_unfinished(name: str, of: str | None = None) -> bool:
+    """Tell whether a name is one for what is being written, to become `of` if that is given."""
+    return name.startswith(_UNFINISHED if of is None else f"{_UNFINISHED}{of[:_REPEATED]}-")
 
 
 @contextmanager
@@ -45,22 +59,20 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
     time
         The time of last change that it gets, in nanoseconds since 1970; None for now.
     """
-    folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, f"{UNFINISHED}{name[:80]}-{os.urandom(4).hex()}")
-    with telling(path, "the file cannot be written"):
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            with open(fd, "wb") as file:
-                file.write(data)
-            with contextlib.suppress(FileNotFoundError):
-                os.chmod(unfinished, os.stat(path).st_mode & 0o7777)
-            if time is not None:
-                os.utime(unfinished, ns=(time, time))
-            os.replace(unfinished, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(unfinished)
-            raise
+    unfinished = unfinished_path(path)
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(unfinished, os.stat(path).st_mode & 0o7777)
+        if time is not None:
+            os.utime(unfinished, ns=(time, time))
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
 
 
 def remove_path(path: str) -> None:

@@ -153,7 +153,8 @@ class InfoLog:
 
     def _compact(self) -> None:
         lines = [_line({"name": "", "deleted": self.deleted}), *map(_line, self._records.values())]
-        replace_file(self.path, b"".join(lines))
+        with telling(self.path, "the metadata cannot be written"):
+            replace_file(self.path, b"".join(lines))
         self._forget()
         self.refresh()
 

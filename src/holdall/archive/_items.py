@@ -13,15 +13,15 @@ from typing import Any
 
 from holdall._posix.trust import check_trust
 from holdall.archive._files import remove_path, replace_file, telling
-from holdall.archive._info import LOG_NAME
+from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import logical_lines
 from holdall.archive._package import AGAIN
+from holdall.archive.array_files import EXTENSIONS, write_arrays
 from holdall.archive.check import check
 from holdall.archive.emit import Unit, emit
 from holdall.archive.graph import walk
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.objects import Describer
-from holdall.archive.publish import EXTENSIONS, write_arrays
 from holdall.archive.reading import loads
 from holdall.archive.writer import ArrayNames
 from holdall.errors import CorruptValueError, HoldallError, SerializationError
@@ -172,6 +172,21 @@ class Items:
 
     # -- writing; the caller holds the lock
 
+    def put(self, log: InfoLog, name: str, value: Any, record: dict[str, Any] | None) -> None:
+        """Put a value in place, and its record unless that is None; a new item gets both or none."""
+        is_new = not self.exists(name)
+        self.store(name, value, *log.deleted)
+        if record is None:
+            return
+        try:
+            log.append(name, record)
+        except BaseException:
+            if is_new:
+                text = self._old(name)
+                remove_path(self.path(name))
+                self._discard(text)
+            raise
+
     def store(self, name: str, value: Any, not_before: int, n_arrays: int) -> None:
         """Put the value of an item in the place of what is there, whole or not at all.
 
@@ -203,7 +218,7 @@ class Items:
             text += f"# arrays written so far: {number}\n"
         text, stamp = self._dated(text, path, not_before)
         data = os.path.join(self.folder, new)
-        with telling(path, "the item was not written, what was there stays"):
+        with telling(path, "the item cannot be written"):
             if arrays.data:
                 remove_path(data)  # what a writer left that died
             try:
@@ -213,7 +228,8 @@ class Items:
             except BaseException:
                 remove_path(data)
                 raise
-        self._discard(old)
+        if not self.backup:
+            self._discard(old)
         importlib.invalidate_caches()
 
     def _dated(self, text: str, path: str, not_before: int) -> tuple[str, int]:
@@ -245,7 +261,8 @@ class Items:
             if old is not None:
                 self._keep(path)
                 os.unlink(path)
-        self._discard(old)
+        if not self.backup:
+            self._discard(old)
         importlib.invalidate_caches()
 
     def n_arrays(self, name: str) -> int:
@@ -273,7 +290,7 @@ class Items:
 
     def _discard(self, text: str | None) -> None:
         """Delete the arrays of a module that was replaced; who has read its text reads the new one, too."""
-        found = None if text is None or self.backup else _FILES.search(text)
+        found = None if text is None else _FILES.search(text)
         if found:
             remove_path(os.path.join(self.folder, found[1]))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from holdall.archive._files import UNFINISHED
+from holdall.archive._files import is_unfinished
 from holdall.errors import StoreTimeoutError, StoreUnavailableError
 
 __all__ = ["LOCK_NAME", "acquired", "locked", "sweep"]
@@ -53,7 +53,7 @@ def locked(folder: str, timeout: float) -> Iterator[None]:
 def sweep(folder: str) -> None:
     """Remove the files that writers left which died while writing; not if another writer is at work."""
     try:
-        names = [name for name in os.listdir(folder) if name.startswith(UNFINISHED)]
+        names = [name for name in os.listdir(folder) if is_unfinished(name)]
         if names:
             with locked(folder, 0):
                 for name in names:

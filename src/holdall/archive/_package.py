@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from holdall.archive._files import telling
+from holdall.archive._files import telling, unfinished_path
 from holdall.archive._info import LOG_NAME
 from holdall.errors import MismatchError
 
@@ -25,14 +25,19 @@ imported anew; it imports them anew itself if `_reload_items` of the package is 
 
 
 def _load(namespace):
-    import json, os, sys
-    from importlib import import_module, invalidate_caches
+    import os, sys
 
     path = os.path.join(os.path.dirname(namespace['__file__']), '_info.jsonl')
-    lines = namespace['__spec__'].loader.get_data(path).split(b'\\n')
+    data = namespace['__spec__'].loader.get_data(path)
+    if len(data) < 20_000 and b'\\\\ud' not in data.lower() and b'\\\\/' not in data:
+        # a few lines are read before json were imported; what it escapes otherwise than Python is left to it
+        names = {'true': True, 'false': False, 'null': None, 'NaN': float('nan'), 'Infinity': float('inf')}
+        read = lambda line: eval(line.strip(), {'__builtins__': {}}, names)
+    else:
+        from json import loads as read
     info = {}
-    for line in lines[:-1]:  # what follows the last line end is still being written
-        record = json.loads(line) if line.strip() else {'name': '', 'deleted': 0}
+    for line in data.split(b'\\n')[:-1]:  # what follows the last line end is still being written
+        record = read(line) if line.strip() else {'name': '', 'deleted': 0}
         name = record['name']
         if 'deleted' in record:
             info.pop(name, None)
@@ -49,6 +54,8 @@ def _load(namespace):
         namespace.pop(module[len(prefix):], None)
     namespace['_info_dict'] = info
     if namespace.get('_reload_items'):
+        from importlib import import_module, invalidate_caches
+
         invalidate_caches()
         for module in imported:
             if module[len(prefix):] in info:
@@ -76,12 +83,23 @@ def is_data_set(folder: str) -> bool:
     """Tell whether a folder is a data set; raise MismatchError if persist wrote it, with the same marker."""
     if not os.path.exists(os.path.join(folder, MARKER)):
         return False
-    if not os.path.exists(os.path.join(folder, LOG_NAME)):
+    if _is_of_persist(folder):
         raise MismatchError(
             f"{folder!r} is a data set without {LOG_NAME}, as persist writes them: import it and insert its"
             " items into a new DataSet, as docs/howto/datasets.md shows under 'Take over what persist wrote'"
         )
     return True
+
+
+def _is_of_persist(folder: str) -> bool:
+    """Tell whether the package has its metadata in itself: one of ours that lost them is damaged."""
+    if os.path.exists(os.path.join(folder, LOG_NAME)):
+        return False
+    try:
+        with open(os.path.join(folder, "__init__.py"), "rb") as file:
+            return LOG_NAME.encode() not in file.read()
+    except OSError:
+        return False
 
 
 def make_package(folder: str) -> bool:
@@ -90,9 +108,8 @@ def make_package(folder: str) -> bool:
     An empty folder is taken for nothing.
     """
     with telling(folder, "the data set cannot be made"):
-        parent, name = os.path.split(folder)
-        os.makedirs(parent, exist_ok=True)
-        unfinished = os.path.join(parent, f".holdall-{name[:80]}-{os.urandom(4).hex()}")
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        unfinished = unfinished_path(folder)
         os.mkdir(unfinished)
         try:
             for file, text in ((LOG_NAME, ""), ("__init__.py", INIT), (MARKER, "")):

@@ -81,7 +81,7 @@ class Container(Archivable):
     >>> found = Container(a=1, b="x")
     >>> found.a
     1
-    >>> print(found.archive("found"), end="")  # doctest: +ELLIPSIS
+    >>> print(found.archive("found"))  # doctest: +ELLIPSIS
     def _scope():
         from holdall.archive... import Container
         found = Container(a=1, b='x')

@@ -5,21 +5,14 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from holdall.archive._files import remove_path, telling, unfinished_path
+from holdall.archive.array_files import EXTENSIONS, checked_format, write_arrays
 from holdall.archive.build import build
 from holdall.archive.emit import Unit
 from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
-from holdall.archive.naming import check_name, checked_prefix, module_name
-from holdall.archive.publish import (
-    EXTENSIONS,
-    Place,
-    backup,
-    check_target,
-    checked_format,
-    publish,
-    translated,
-    write_arrays,
-)
+from holdall.archive.naming import check_name, checked_prefix, module_name, shown
+from holdall.archive.publish import Place, backup, check_target, publish
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
 
@@ -149,7 +142,7 @@ class Archive:
         """
         if objects:
             raise InvalidArgumentError(
-                f"Insert objects with a key: insert(x=3), not insert({objects[0]!r:.80})"
+                f"Insert objects with a key: insert(x=3), not insert({shown(objects[0])})"
             )
         if env is not None and not isinstance(env, Mapping):
             raise InvalidArgumentError(
@@ -289,9 +282,16 @@ class Archive:
         path = os.path.abspath(target)
         if kind != "npy" and not path.endswith((".npz", ".hd5", ".hf5", ".hdf5")):
             path += EXTENSIONS[kind]
-        with translated(path), backup(path, keep=self.backup_data):
+        unfinished = unfinished_path(path)
+        with telling(path, "the arrays cannot be written"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            files = write_arrays(path, self.data, kind)
+            try:
+                files = write_arrays(unfinished, self.data, kind)
+                with backup(path, keep=self.backup_data):
+                    os.rename(unfinished, path)
+            finally:
+                remove_path(unfinished)
+        files = [path + file.removeprefix(unfinished) for file in files]
         return loader_source(self.data_name, path, list(self.data), kind), files
 
     def save(
@@ -391,7 +391,7 @@ class Archive:
             )
 
         if package and os.path.lexists(place.folder) and not os.path.isdir(place.folder):
-            with translated(place.folder), backup(place.folder):
+            with telling(place.folder, "the archive cannot be written"), backup(place.folder):
                 publish(place, source, arrays.data, kind)
         else:
             publish(place, source, arrays.data, kind, keep_backup=self.backup_data)

@@ -285,14 +285,15 @@ class DataSet:
         for name in named:
             self._check(name)
         with self._writing() as log:
-            names = list(named)
+            names, number = list(named), self._next
             for _ in values:
-                while f"{self._name_prefix}{self._next}" in log:
-                    self._next += 1
-                names.append(f"{self._name_prefix}{self._next}")
-                self._next += 1
+                while f"{self._name_prefix}{number}" in log:
+                    number += 1
+                names.append(f"{self._name_prefix}{number}")
+                number += 1
             for name, value in zip(names, [*named.values(), *values], strict=True):
                 self._put(log, name, value, info)
+            self._next = number
         return names
 
     def _put(self, log: InfoLog, name: str, value: Any, info: Any = None) -> None:
@@ -304,11 +305,8 @@ class DataSet:
                 f"{name!r} cannot be None: Python takes None in the place of a module for one that must not "
                 f"be imported. Keep it as metadata: ds[{name!r}] = None",
             )
-        record = name not in log or info is not None
-        encoded = log.encoded(info) if record else {}
-        self._items.store(name, value, *log.deleted)
-        if record:
-            log.append(name, encoded)
+        is_recorded = name in log and info is None
+        self._items.put(log, name, value, None if is_recorded else log.encoded(info))
 
     def _check(self, name: Any) -> None:
         if isinstance(name, str) and not name.startswith("_") and hasattr(type(self), name):

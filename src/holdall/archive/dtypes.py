@@ -1,5 +1,6 @@
 """Dtypes and scalars of numpy."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -121,25 +122,28 @@ def describe_raw_scalar(graph: Graph, node: Node) -> None:
 
 def without_padding(array: Any) -> Any:
     """Return an array whose padding holds zeros, in place of what was in memory."""
-    dtype = array.dtype
-    if dtype.char in "gG" and np.finfo(dtype).nmant == 63 and array.size:  # 80 bits in 12 or 16 bytes
-        clean = array.copy(order="K")
-        clean.reshape(-1, order="A").view(np.uint8).reshape(-1, np.dtype("g").itemsize)[:, 10:] = 0
-        return clean
-    if _has_gaps(dtype):
-        in_columns = array.flags.f_contiguous and not array.flags.c_contiguous
-        # zeros_like would set the fields only, and leave between them what was in memory.
-        clean = np.zeros(array.shape, dtype, order="F" if in_columns else "C")
-        for name in dtype.names:
-            clean[name] = without_padding(array[name])
-        return clean
-    return array
+    kept = _value_bytes(array.dtype)
+    if kept.all() or not array.size:
+        return array
+    in_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+    clean = np.array(array, order="F" if in_columns else "C")
+    # order="A": a view, whichever of the two orders it has
+    clean.reshape(-1, order="A").view(np.uint8).reshape(-1, array.dtype.itemsize)[:, ~kept] = 0
+    return clean
 
 
-def _has_gaps(dtype: Any) -> bool:
-    """Tell whether the fields of a structure leave bytes between them, or have such bytes in them."""
-    if dtype.names is None:
-        return False
-    fields = [dtype.fields[name][0].base for name in dtype.names]
-    size = sum(dtype.fields[name][0].itemsize for name in dtype.names)
-    return size < dtype.itemsize or any(field.char in "gG" or _has_gaps(field) for field in fields)
+def _value_bytes(dtype: Any) -> Any:
+    """Return, for each byte of an item, whether it is part of the value."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return np.tile(_value_bytes(base), math.prod(shape))
+    if dtype.names is not None:  # whose fields may overlap
+        kept = np.zeros(dtype.itemsize, bool)
+        for field, start, *_ in (dtype.fields[name] for name in dtype.names):
+            kept[start : start + field.itemsize] |= _value_bytes(field)
+        return kept
+    kept = np.ones(dtype.itemsize, bool)
+    if dtype.char in "gG" and np.finfo(dtype).nmant == 63:  # 80 bits in 12 or 16 bytes
+        number = np.arange(np.dtype("g").itemsize) < 10
+        kept = np.resize(number if dtype.isnative else number[::-1], dtype.itemsize)
+    return kept

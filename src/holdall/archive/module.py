@@ -38,7 +38,7 @@ def plain_text(unit: Unit, *, scoped: bool, arrays_name: str) -> str:
     parts = [_helpers([body]), _render(_body(unit, scoped=scoped))]
     helpers = list(_used([body]))
     parts.append(_delete(helpers if scoped or not body.temporary else [*body.temporary, *helpers]))
-    parts.append(f"try: del __builtins__, {arrays_name}\nexcept NameError: pass\n")
+    parts.append(f"try: del __builtins__, {arrays_name}\nexcept NameError: pass")
     return "".join(parts)
 
 

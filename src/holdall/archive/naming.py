@@ -1,5 +1,6 @@
 """Names: those that users may give, and those that the text needs for itself."""
 
+import contextlib
 import keyword
 import sys
 import unicodedata
@@ -9,7 +10,7 @@ from typing import Any
 from holdall.archive import prelude
 from holdall.errors import InvalidArgumentError
 
-__all__ = ["Names", "check_name", "checked_prefix", "module_name"]
+__all__ = ["Names", "check_name", "checked_prefix", "module_name", "shown"]
 
 # What a module has, or does, by such a name.
 _SPECIAL = frozenset({"__debug__", "__class__"})
@@ -121,3 +122,11 @@ class Names:
     def is_free(self, name: str) -> bool:
         """Tell whether a name has not been given."""
         return name not in self._taken
+
+
+def shown(obj: Any) -> str:
+    """Return what an error says of an object; a class with a hook is never asked for its text."""
+    if not hasattr(type(obj), "get_persistent_rep"):
+        with contextlib.suppress(Exception):  # of any class
+            return f"{obj!s:.80}"
+    return f"<{type(obj).__qualname__} object>"

@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from holdall._posix.errors import FULL
-from holdall.archive._files import remove_path
-from holdall.errors import InvalidArgumentError, StoreFullError, StoreUnavailableError
+from holdall.archive._files import is_unfinished, remove_path, replace_file, telling, unfinished_path
+from holdall.archive.array_files import EXTENSIONS, write_arrays
+from holdall.errors import InvalidArgumentError
 
 fcntl: Any
 try:
@@ -26,10 +26,7 @@ try:
 except ImportError:  # a system without it has one writer at a time
     fcntl = None
 
-__all__ = ["EXTENSIONS", "Place", "backup", "locked", "publish", "replace_text", "translated", "write_arrays"]
-
-#: Format -> what the name of the arrays ends with; npy has a folder of files.
-EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
+__all__ = ["Place", "backup", "check_target", "locked", "publish"]
 
 
 class Place(NamedTuple):
@@ -63,22 +60,6 @@ class Place(NamedTuple):
         if package:
             return cls(os.path.join(directory, name), "__init__.py", arrays_name, directory)
         return cls(directory, f"{name}.py", f"{name}{arrays_name}", directory)
-
-
-@contextlib.contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Raise errors of the system as errors of holdall."""
-    try:
-        yield
-    except (StoreFullError, StoreUnavailableError):
-        raise
-    except OSError as error:
-        cls = StoreFullError if error.errno in FULL else StoreUnavailableError
-        raise cls(
-            error.errno or 0,
-            f"the archive cannot be written, what was there stays: {error.strerror or error}",
-            path,
-        ) from error
 
 
 @contextlib.contextmanager
@@ -119,7 +100,7 @@ def publish(
     StoreUnavailableError, StoreFullError
         If it cannot be written. What was there before is untouched.
     """
-    with translated(place.path):
+    with telling(place.path, "the archive cannot be written"):
         os.makedirs(place.root, exist_ok=True)
         with locked(place.root):
             _sweep(place)
@@ -132,14 +113,13 @@ def publish(
 
 def _publish_new(place: Place, source: Any, arrays: Mapping[str, Any], data_format: str) -> None:
     """Make the folder of a package under another name, and rename it."""
-    unfinished = os.path.join(
-        place.root, f".{os.path.basename(place.folder)}.{os.urandom(4).hex()}.unfinished"
-    )
+    unfinished = unfinished_path(place.folder)
     os.mkdir(unfinished)
     try:
         name = place.arrays + EXTENSIONS[data_format]
         write_arrays(os.path.join(unfinished, name), arrays, data_format)
-        replace_text(os.path.join(unfinished, place.source), source(name), after=place.path)
+        path = os.path.join(unfinished, place.source)
+        replace_file(path, source(name).encode(), _newer(place.path))
         os.rename(unfinished, place.folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -157,7 +137,7 @@ def _publish_over(
         write_arrays(path, arrays, data_format)
         if keep_backup:
             _back_up(place, old, name if arrays else None)
-        replace_text(place.path, source(name))
+        replace_file(place.path, source(name).encode(), _newer(place.path))
     except BaseException:
         remove_path(path)
         raise
@@ -194,79 +174,16 @@ def _arrays_of(place: Place) -> str | None:
 
 def _sweep(place: Place) -> None:
     """Remove what killed writers left: whoever wrote it held the lock that we hold now."""
-    ours = re.compile(rf"\.{re.escape(os.path.basename(place.folder))}\.[0-9a-f]{{8}}\.unfinished")
-    for name in os.listdir(place.root):
-        if ours.fullmatch(name):
-            remove_path(os.path.join(place.root, name))
-    if os.path.isdir(place.folder):
-        beside = re.compile(rf"\.{re.escape(place.source)}\.[0-9a-f]{{8}}\.unfinished")
-        for name in os.listdir(place.folder):
-            if beside.fullmatch(name):
-                remove_path(os.path.join(place.folder, name))
+    for path in (place.folder, place.path):
+        folder, name = os.path.split(path)
+        for other in os.listdir(folder) if os.path.isdir(folder) else ():
+            if is_unfinished(other, name):
+                remove_path(os.path.join(folder, other))
 
 
-def write_arrays(path: str, arrays: Mapping[str, Any], data_format: str) -> list[str]:
-    """Write arrays into new files; return their paths.
-
-    Parameters
-    ----------
-    path
-        The folder (npy) or file (npz, hdf5), with its extension. It must not be there.
-    arrays
-        Name -> array, of dtypes that the format keeps.
-    data_format
-        ``npy``, ``npz`` or ``hdf5``.
-    """
-    if not arrays:
-        return []
-    import numpy as np  # noqa: PLC0415  (there are arrays)
-
-    if data_format == "npy":
-        os.mkdir(path)
-        for name, array in arrays.items():
-            with open(os.path.join(path, f"{name}.npy"), "xb") as file:
-                np.save(file, array, allow_pickle=False)
-        return [os.path.join(path, f"{name}.npy") for name in arrays]
-    if data_format == "npz":
-        with open(path, "xb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-    else:
-        import h5py  # noqa: PLC0415  (only here)
-
-        with h5py.File(path, "x", libver=("earliest", "v110"), locking=False) as file:
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array)
-    return [path]
-
-
-def replace_text(path: str, text: str, after: str | None = None) -> None:
-    """Replace a file of source at once, with a time that no byte code of an older one has.
-
-    Parameters
-    ----------
-    path
-        The file.
-    text
-        What it is to contain.
-    after
-        The path that it will have, if another.
-    """
-    unfinished = os.path.join(
-        os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(4).hex()}.unfinished"
-    )
-    try:
-        with open(unfinished, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-        with contextlib.suppress(FileNotFoundError):
-            os.chmod(unfinished, os.stat(path).st_mode & 0o7777)
-        stamp = max(time.time_ns(), (_last_second(after or path) + 1) * 10**9)
-        os.utime(unfinished, ns=(stamp, stamp))
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished)
-        raise
+def _newer(path: str) -> int:
+    """Return a time for a file of source, in nanoseconds, that no byte code of an older one has."""
+    return max(time.time_ns(), (_last_second(path) + 1) * 10**9)
 
 
 def _last_second(path: str) -> int:
@@ -347,12 +264,6 @@ def check_target(place: Place, directory: str, *, package: bool, force: bool) ->
     if package and os.path.exists(place.folder) and not os.path.isdir(place.folder):
         raise InvalidArgumentError(f"File dirname/name={place.folder} exists and is not a directory.")
     arrays = [os.path.join(place.folder, place.arrays + end) for end in EXTENSIONS.values()]
-    if any(os.path.lexists(path) for path in (place.path, *arrays)):
-        raise InvalidArgumentError(f"File {place.path} exists and force=False.")
-
-
-def checked_format(data_format: str) -> str:
-    """Return the format of arrays, or raise `InvalidArgumentError`."""
-    if data_format not in EXTENSIONS:
-        raise InvalidArgumentError(f"Expected data_format in ['hdf5', 'npz', 'npy'], got {data_format!r}")
-    return data_format
+    for path in (place.path, *arrays):
+        if os.path.lexists(path):
+            raise InvalidArgumentError(f"File {path} exists and force=False.")

@@ -217,9 +217,7 @@ class ArchivePersister(Persister):
         with self._writing():
             self.require(id, expected)
             encoded = None if name in self._log else self._log.encoded(_info(name, id))
-            self._items.store(name, data, *self._log.deleted)
-            if encoded is not None:
-                self._log.append(name, encoded)
+            self._items.put(self._log, name, data, encoded)
             return self.stat(id)
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from holdall._remote.forks import renew_after_fork
 from holdall.conditional import Stat
 from holdall.errors import StoreUnavailableError, UntrustedStoreError
 
@@ -69,9 +70,14 @@ class CacheFiles:
         self.namespace = namespace
         self.max_bytes = max_bytes
         self._below: str | None = None  # the folder of the place, once it was looked at
-        self._lock = threading.Lock()
+        self.renew_locks()
+        renew_after_fork(self)
         self._used = 0  # bytes at the last look, and written since then
         self._unseen = math.inf  # bytes written since the last look
+
+    def renew_locks(self) -> None:
+        """Make a new lock, in a forked child."""
+        self._lock = threading.Lock()
 
     @property
     def below(self) -> str:

@@ -18,7 +18,17 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["FAILURES", "Body", "Runtime", "ToldError", "code_of", "is_named", "sent_twice", "translated"]
+__all__ = [
+    "FAILURES",
+    "Body",
+    "Runtime",
+    "ToldError",
+    "code_of",
+    "is_named",
+    "is_refusal",
+    "sent_twice",
+    "translated",
+]
 
 #: What obstore raises.
 FAILURES = (BaseError, OSError, ValueError, NotImplementedError)
@@ -28,6 +38,7 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 _SENT_ONCE = re.compile(r" in [\d.]+[^\s,]*s - ")  # else "..., after 2 retries, ..." stands there
 _NO_BODY = re.compile(r"404 Not Found:?\s*\Z")
 _ABSENT = {"NoSuchKey", "BlobNotFound"}
+_MISSED = {None, "BlobAlreadyExists", "PreconditionFailed"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 # What obstore refuses, and what it silently takes for another name.
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]|//|\A/|/\Z|\A\Z")
@@ -113,6 +124,12 @@ def code_of(error: Exception) -> str | None:
     """Return the server's word for the reason."""
     found = _CODE.search(str(error))
     return found[1] if found else None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether a write was refused for its condition: the status 409 has other reasons, too."""
+    found = _STATUS.search(str(error))
+    return found is None or found[1] != "409" or code_of(error) in _MISSED
 
 
 def sent_twice(error: Exception) -> bool:

@@ -22,6 +22,7 @@ from holdall._remote.engine import (
     UnchangedError,
     UnsureError,
 )
+from holdall._remote.forks import ModuleLock
 from holdall._remote.pool import for_each
 from holdall._remote.tokens import FIELD, read_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
@@ -40,6 +41,7 @@ from holdall.persisters.obstore._dialect import (
     ToldError,
     code_of,
     is_named,
+    is_refusal,
     sent_twice,
     translated,
 )
@@ -71,7 +73,7 @@ class ObstoreEngine(Engine):
     """
 
     # In this process, and on this machine, what obstore has no request for is done while nobody else writes.
-    _alone = threading.RLock()
+    _alone = ModuleLock(threading.RLock)
     _last = 0  # the tick of the clock of the last file written
 
     def __init__(self, store: Any) -> None:
@@ -106,6 +108,10 @@ class ObstoreEngine(Engine):
         Runtime.used = Runtime.used or self.kind != "memory"
         return client
 
+    def _ready_once(self) -> Any:
+        """Return the client for a swap, which is best sent once: whoever sends it looks what became of it."""
+        return self._ready()
+
     @property
     def is_local(self) -> bool:
         """Whether nobody but this process can write, or should."""
@@ -113,7 +119,7 @@ class ObstoreEngine(Engine):
 
     @property
     def _turn(self) -> AbstractContextManager[Any]:
-        return self._alone if self.is_local else nullcontext()
+        return self._alone.lock if self.is_local else nullcontext()
 
     @property
     def kind(self) -> str:
@@ -199,7 +205,7 @@ class ObstoreEngine(Engine):
     def put(
         self, key: str, data: Any, tokens: str, expected: Expected = ANY_ETAG
     ) -> str:  # docstring inherited
-        client = self._ready()
+        client = self._ready() if expected is ANY_ETAG else self._ready_once()
         self._check(key)
         views, _ = buffers(data)
         # Memory would keep the buffer itself, which the caller may change.
@@ -207,6 +213,7 @@ class ObstoreEngine(Engine):
         # A folder keeps no metadata; nor are answers lost on the way to it.
         attributes = None if self.kind == "file" else {FIELD: tokens}
         options: dict[str, Any] = {"attributes": attributes, "use_multipart": False}
+        repeated = False
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311  (jitter, not a secret)
@@ -217,17 +224,22 @@ class ObstoreEngine(Engine):
                     while self.kind == "file" and not self._ticked(result["e_tag"]):
                         result = obstore.put(client, key, body, mode="overwrite", use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as error:
-                if code_of(error) in _BUSY:
+                repeated = repeated or sent_twice(error)
+                code = code_of(error)
+                if code in _BUSY:
                     continue
+                if expected is ANY_ETAG or not is_refusal(error):
+                    raise self._not_written(error, key, repeated and expected is not ANY_ETAG) from error
                 told = self._told(error, "writing", key)
                 if isinstance(told, StoreNotFoundError):
                     raise told from error
-                raise RefusedError(
-                    repeated=sent_twice(error), absent=code_of(error) == "NoSuchKey"
-                ) from error
+                raise RefusedError(repeated=repeated, absent=code == "NoSuchKey") from error
             except FAILURES as error:
-                raise self._not_written(error, key) from error
+                repeated = repeated or sent_twice(error)
+                raise self._not_written(error, key, repeated and expected is not ANY_ETAG) from error
             return str(result["e_tag"]).removeprefix("W/").strip('"')
+        if expected is not ANY_ETAG:
+            raise RefusedError(repeated=repeated, busy=True)
         raise StoreUnavailableError(f"writing {key!r:.120} in {self.location}: others write it all the time")
 
     def _mode(self, key: str, expected: Expected) -> Any:
@@ -258,13 +270,16 @@ class ObstoreEngine(Engine):
         ObstoreEngine._last = tick
         return True
 
-    def _not_written(self, error: Exception, key: str) -> Exception:
-        """Return what a failed write means: without a word of the server it may have happened."""
+    def _not_written(self, error: Exception, key: str, unsure: bool) -> Exception:
+        """Return what a failed write means: without a word of the server it may have happened.
+
+        So it may where it is `unsure` what became of an earlier sending.
+        """
         told = self._told(error, "writing", key)
-        if isinstance(told, ToldError) and (not told.refused):
-            unsure = UnsureError(str(told))
-            unsure.__cause__ = told
-            return unsure
+        if isinstance(told, ToldError) and (unsure or not told.refused):
+            doubt = UnsureError(str(told))
+            doubt.__cause__ = told
+            return doubt
         return StoreUnavailableError(str(told)) if isinstance(told, KeyError) else told
 
     def delete(  # docstring inherited

@@ -1,7 +1,7 @@
 """S3 through obstore, with another engine for what obstore cannot do or does not tell."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any, Self
@@ -38,12 +38,23 @@ class TranslatedS3Engine(ObstoreEngine):
         An engine for the same bucket.
     writes
         Whether obstore writes, too.
+    once
+        Makes a store that sends each request once; None for the store of the reads.
     """
 
-    def __init__(self, store: Any, other: Engine, *, writes: bool = True) -> None:
+    def __init__(
+        self,
+        store: Any,
+        other: Engine,
+        *,
+        writes: bool = True,
+        once: Callable[[], Any] | None = None,
+    ) -> None:
         super().__init__(store)
         self.other = other
         self.writes = writes
+        self._make_single = once
+        self._single: Any = None
         self._seen = False  # whether an object was found, so that absence needs no explanation
 
     @classmethod
@@ -64,7 +75,16 @@ class TranslatedS3Engine(ObstoreEngine):
         if not requests.source.anonymous:
             requests.source.session()  # there is one, or an error
         opened = partial(open_s3, requests.bucket, requests.source)
-        return cls(opened, other, writes=not requests.put_options)
+        return cls(opened, other, writes=not requests.put_options, once=partial(opened, sends=1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_single": None}
+
+    def _ready_once(self) -> Any:
+        client = self._ready()
+        if self._single is None and self._make_single is not None:
+            self._single = self._make_single()
+        return client if self._single is None else self._single
 
     @property
     def location(self) -> str:  # docstring inherited
@@ -162,7 +182,7 @@ class TranslatedS3Engine(ObstoreEngine):
         return etag if self.spelling is False else super()._spell(etag)
 
 
-def open_s3(bucket: str, source: Any) -> Any:
+def open_s3(bucket: str, source: Any, *, sends: int = _SENDS) -> Any:
     """Make a store of obstore that reaches a bucket as a client of boto3 does.
 
     Credentials are asked for at each request and never kept, so that renewed ones are used at once.
@@ -174,6 +194,8 @@ def open_s3(bucket: str, source: Any) -> Any:
     source
         Returns a client of boto3, which knows endpoint and region; it also knows its `session`, whether
         requests are `anonymous`, and how many `connections` there may be.
+    sends
+        How often a request is sent that is not answered, or answered by a failure of the server.
 
     Raises
     ------
@@ -211,5 +233,5 @@ def open_s3(bucket: str, source: Any) -> Any:
         with open(bundle, "rb") as file:
             wire["root_certificate"] = file.read()
     pauses = {"init_backoff": timedelta(milliseconds=50), "max_backoff": timedelta(seconds=2), "base": 2}
-    retries: Any = {"max_retries": _SENDS - 1, "backoff": pauses, "retry_timeout": timedelta(seconds=60)}
+    retries: Any = {"max_retries": sends - 1, "backoff": pauses, "retry_timeout": timedelta(seconds=60)}
     return S3Store(bucket, client_options=wire, retry_config=retries, **options)

@@ -1,16 +1,16 @@
 """The bucket itself: whether it is there, and how the first write makes one that is missing."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
+from holdall._remote.forks import ModuleLock
 from holdall.errors import HoldallError, StoreNotFoundError
 from holdall.persisters.s3._client import is_aws
 from holdall.persisters.s3._requests import Requests, ServerError, UnansweredError
 
 __all__ = ["Bucket"]
 
-_making = threading.Lock()
+_making = ModuleLock()
 
 
 class Bucket:
@@ -51,7 +51,7 @@ class Bucket:
         return answer
 
     def _make(self) -> None:
-        with _making:
+        with _making.lock:
             if self._made or self.seen:  # by another thread, or another process meanwhile
                 return
             client = self.requests.source()

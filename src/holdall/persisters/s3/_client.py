@@ -1,17 +1,17 @@
 """The client of boto3: made at the first request, safe in threads and forks, pickled without secrets."""
 
 import os
-import threading
 from typing import Any
 from urllib.parse import urlsplit
 
+from holdall._remote.forks import ModuleLock
 from holdall.errors import InvalidArgumentError, StoreUnavailableError, UnsupportedError
 
 __all__ = ["ClientSource", "is_aws", "require_boto3"]
 
 # Seconds and counts, so that a dead endpoint is told of within 20 seconds, a stalled one within 65.
 _CONNECT, _READ, _SENDS = 5, 20, 3
-_making = threading.Lock()  # boto3 must not make clients at once
+_making = ModuleLock()  # boto3 must not make clients at once
 
 
 def require_boto3() -> Any:
@@ -121,7 +121,7 @@ class ClientSource:
     def __call__(self) -> Any:
         """Return the client; what was made before a fork is not used after it."""
         if self._pid != os.getpid():
-            with _making:
+            with _making.lock:
                 if self._pid != os.getpid():
                     self._client = self._open()
                     self._pid = os.getpid()
@@ -136,7 +136,7 @@ class ClientSource:
         if self._given is not None:
             return client
         if self._single is None or self._single[0] != os.getpid():
-            with _making:
+            with _making.lock:
                 aws = is_aws(client.meta.endpoint_url)
                 self._single = os.getpid(), self._made(self._sessions(), aws=aws, sends=1)
         return self._single[1]

@@ -20,9 +20,9 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import StoreNotFoundError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.s3._bucket import Bucket
 from holdall.persisters.s3._bulk import delete_many
-from holdall.persisters.s3._errors import lost
+from holdall.persisters.s3._errors import Told, lost
 from holdall.persisters.s3._listing import list_pages
-from holdall.persisters.s3._requests import Requests, ServerError, UnansweredError
+from holdall.persisters.s3._requests import CONFLICT, Requests, ServerError, UnansweredError
 from holdall.persisters.s3._upload import Upload, body_of, upload_parts
 
 __all__ = ["S3Engine"]
@@ -228,14 +228,12 @@ class S3Engine(Engine):
     def _not_written(self, error: ServerError, conditional: bool) -> Exception:
         told = error.told
         if conditional:
-            if (
-                told.status in {304, 412}
-                or told.code in {"NoSuchKey", "PreconditionFailed"}
-                or told.status == 409
-            ):
-                return RefusedError(repeated=told.repeated, absent=told.code == "NoSuchKey")
+            if told.status in {304, 412} or told.code in {"NoSuchKey", "PreconditionFailed"} | CONFLICT:
+                return _refused(told)
             if told.status == 501:
                 return UnsupportedError(f"{error.what}: the server knows no conditions ({told.code})")
+            if told.repeated:  # what is refused now may have been done before
+                return UnsureError(str(error.for_users()))
         if told.status >= 500 and (conditional or told.code not in _BUSY) and told.status != 507:
             return UnsureError(str(error.for_users()))
         return error.for_users()
@@ -273,13 +271,13 @@ class S3Engine(Engine):
             told = error.told
             if told.code == "NoSuchKey" and not condition:
                 return False
-            if condition and (told.status in {409, 412} or told.code == "NoSuchKey"):
-                raise RefusedError(repeated=told.repeated, absent=told.code == "NoSuchKey") from None
+            if condition and (told.status == 412 or told.code in {"NoSuchKey", *CONFLICT}):
+                raise _refused(told) from error.__cause__
             if condition and (told.status == 501 or told.code in _NOT_KNOWN):
                 raise UnsupportedError(
                     f"{error.what}: deletions have no conditions there"
                 ) from error.__cause__
-            if expected is not ANY_ETAG and told.status >= 500:
+            if expected is not ANY_ETAG and (told.status >= 500 or told.repeated):
                 raise UnsureError(str(error.for_users())) from error.__cause__
             raise self._absent_or(error, key) from error.__cause__
         except UnansweredError as error:
@@ -382,6 +380,10 @@ class _Body:
 
     def close(self) -> None:
         self._body.close()
+
+
+def _refused(told: Told) -> RefusedError:
+    return RefusedError(repeated=told.repeated, absent=told.code == "NoSuchKey", busy=told.code in CONFLICT)
 
 
 def _etag(text: str) -> str:

@@ -9,7 +9,7 @@ from holdall.errors import HoldallError, InvalidArgumentError
 from holdall.persisters.s3._client import ClientSource
 from holdall.persisters.s3._errors import Told, as_holdall, told_by, unanswered
 
-__all__ = ["Requests", "ServerError", "UnansweredError"]
+__all__ = ["CONFLICT", "Requests", "ServerError", "UnansweredError"]
 
 _RESERVED = {
     "Body",
@@ -22,7 +22,8 @@ _RESERVED = {
     "Prefix",
     "Range",
 }
-_CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
+#: What a server says while another write is under way.
+CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
 _TURNS, _PAUSE, _LONGEST = 10, 0.02, 1.0  # attempts, and seconds between them
 
 #: The options in `put_options` that the parts of an upload take, too.
@@ -179,16 +180,22 @@ class Requests:
 
 
 def in_turn(send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Send a write again where another one is just under way, after a random pause."""
-    for turn in range(_TURNS - 1):
+    """Send a write again where another one is just under way, after a random pause.
+
+    What the last answer tells is told of all of them: whether any of them was to a second sending.
+    """
+    repeated = False
+    for turn in range(_TURNS):
         try:
             return send()
         except ServerError as error:
-            if error.told.code not in _CONFLICT:
+            repeated = repeated or error.told.repeated
+            error.told = error.told._replace(repeated=repeated)
+            if error.told.code not in CONFLICT or turn == _TURNS - 1:
                 raise
         pause = min(_PAUSE * 2**turn, _LONGEST)
         time.sleep(random.uniform(pause / 4, pause))  # noqa: S311  (jitter, not a secret)
-    return send()
+    raise AssertionError("the last turn returns or raises")
 
 
 def _checked(options: Any, name: str) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""Locks of a forked child: it has those of its parent, but not the threads that would release them."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+__all__ = ["ModuleLock", "renew_after_fork"]
+
+
+class Renewed(Protocol):
+    """What has locks of its own."""
+
+    def renew_locks(self) -> None:
+        """Make new locks, in the child."""
+
+
+_owners: weakref.WeakSet[Renewed] = weakref.WeakSet()
+
+
+def renew_after_fork(owner: Renewed) -> None:
+    """Have an object make new locks in each forked child."""
+    _owners.add(owner)
+
+
+class ModuleLock:
+    """A lock that a whole module shares.
+
+    Parameters
+    ----------
+    make
+        Makes a lock.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager[Any]] = threading.Lock) -> None:
+        self._make = make
+        self.renew_locks()
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock, in the child."""
+        self.lock = self._make()
+
+
+def _after_fork() -> None:
+    for owner in list(_owners):
+        owner.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
