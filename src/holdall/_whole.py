@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
+from _io import open as io_open  # the builtin is gone when the interpreter ends
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -255,7 +256,7 @@ class _File(Whole):
     def open(self) -> tuple[BinaryIO, Any] | None:
         with telling("it cannot be read", self.path):
             try:
-                file = open(self.path, "rb")  # noqa: SIM115  (the caller closes it)
+                file = io_open(self.path, "rb")  # noqa: SIM115  (the caller closes it)
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return file, _State.of(os.fstat(file.fileno()))

@@ -61,7 +61,7 @@ def replacing(
             # Its owner's alone until it is like the old one: unfinished, it is never more open.
             fd = os.open(unfinished, CREATE, mode if old is None else 0o600, dir_fd=folder)
         try:
-            with at(path), open(fd, "w+b") as file:
+            with at(path), io_open(fd, "w+b") as file:
                 yield file
                 file.flush()
                 if old is not None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from sys import is_finalizing
 from typing import Any, NoReturn
 
 from holdall.errors import StoreUnavailableError
@@ -76,8 +77,18 @@ class Session:
                 self.connection.close()
         everything.discard(self)
 
+    def let_go(self, is_ending: Callable[[], bool] = is_finalizing) -> None:
+        """Close the connection for good, from wherever nobody can be waited for."""
+        # When the process ends, a daemon thread is stopped wherever it is, and never releases anything:
+        # SQLite undoes what it was doing. Its frames keep the connection, so that nobody else closes it.
+        if self.lock.acquire(not is_ending()):
+            try:
+                self.close()
+            finally:
+                self.lock.release()
+
     def __del__(self) -> None:
-        self.close()
+        self.let_go()
 
     def transaction(self) -> "Transaction":
         """Make one of all writes within; the lock must be held."""
@@ -147,7 +158,7 @@ class Owner:
     def __del__(self) -> None:
         # In a child the threads of the parent end first of all; what becomes of their sessions is told below.
         if os.getpid() == self._process:
-            self._session.close()
+            self._session.let_go()
 
 
 class Transaction:
