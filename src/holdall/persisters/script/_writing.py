@@ -9,7 +9,7 @@ from os import write as os_write
 from zlib import crc32
 
 from holdall._posix.errors import telling, translate
-from holdall._posix.replace import replacing
+from holdall._posix.replace import replace_file
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
 from holdall.persisters.script._format import NEVER, Record, line_of, line_of_compaction
@@ -256,8 +256,7 @@ def _replace_file(file: ScriptFile, content: bytes, stat: os.stat_result) -> Non
         _check_unchanged(file, stat)
 
     prefix = f".{os.path.basename(file.path)}.holdall-"
-    with replacing(file.path, prefix=prefix, finish=finish) as new:
-        new.write(content)
+    replace_file(file.path, lambda new: new.write(content), prefix=prefix, finish=finish)
 
 
 def _check_unchanged(file: ScriptFile, stat: os.stat_result) -> None:

@@ -1,0 +1,49 @@
+"""Interrupts at every point at which Python looks for signals, one after the other."""
+
+import dis
+import sys
+
+# Python looks for signals after these instructions: at the start of a function, after a call of C, in a loop.
+_LOOKS = {
+    dis.opmap[name]
+    for name in ("RESUME", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "JUMP_BACKWARD")
+    if name in dis.opmap
+}
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt at the point of a number, counted from the start of an action."""
+
+    def __init__(self, number):
+        self.left = number
+
+    def run(self, action):
+        """Run an action; tell whether it was interrupted, which must be all that comes of it."""
+        self.latest = {}
+        sys.settrace(self._trace)
+        try:
+            action()
+        except KeyboardInterrupt as error:
+            return error
+        finally:
+            sys.settrace(None)
+        assert self.left >= 0, "the interrupt was swallowed"
+        return None
+
+    def _trace(self, frame, event, _):
+        if self.left < 0:
+            return None
+        if event == "call":
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        elif event == "return":
+            self.latest.pop(frame, None)
+            # A function of Python was called from there: Python looked when it began.
+            self.latest.pop(frame.f_back, None)
+        elif event == "opcode":
+            if self.latest.get(frame) in _LOOKS:
+                self.left -= 1
+                if self.left < 0:
+                    self.latest.clear()
+                    raise KeyboardInterrupt
+            self.latest[frame] = frame.f_code.co_code[frame.f_lasti]
+        return self._trace
