@@ -302,9 +302,7 @@ class _File(Whole):
 
     def replace(self, fill: Callable[[BinaryIO], object]) -> None:
         with telling("it cannot be written", self.path):
-            replace_file(
-                self.path, fill, prefix=self._beside, mode=self.mode, sync=self.power, finish=_stamp
-            )
+            replace_file(self.path, fill, prefix=self._beside, mode=self.mode, sync=self.power, finish=_stamp)
 
 
 def _stamp(fd: int) -> None:

@@ -34,7 +34,12 @@ class Interrupter:
         if self.left < 0:
             return None
         if event == "call":
+            if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") == "weakref":
+                return None  # Python reports what is raised there, and goes on
             frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            self.latest[frame] = dis.opmap["RESUME"]
+        elif event == "exception":  # it is handled first
+            self.latest.pop(frame, None)
         elif event == "return":
             self.latest.pop(frame, None)
             # A function of Python was called from there: Python looked when it began.

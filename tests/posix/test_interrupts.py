@@ -80,7 +80,10 @@ def test_an_interrupt_leaves_no_lock_no_descriptor_and_no_half_value(tmp_path, w
         gc.collect()
         after = {fd: path for fd, path in descriptors().items() if fd not in before}
         assert not after, (number, leaked)
-        assert sorted(path.name for path in folder.iterdir() if path.suffix not in {".zip", ".json", ".py"}) == []
+        assert (
+            sorted(path.name for path in folder.iterdir() if path.suffix not in {".zip", ".json", ".py"})
+            == []
+        )
         if ended:
             break
     assert len(seen) == 2

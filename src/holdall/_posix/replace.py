@@ -188,24 +188,25 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
     """Copy extended attributes; False if the old file had an access list that could not be copied."""
     if not _CAN_LIST:
         return True
+    fds: Descriptors = [None]
+    close = closing(fds)
     try:
-        old = os.open(name, READ, dir_fd=folder)
-    except OSError:
-        return True  # it may not be read: then nobody can tell what it has
-    try:
-        try:
-            names = os.listxattr(old)
-        except OSError:
-            return True  # a file system without any
+        open_into(fds, name, READ, dir_fd=folder)
+        old = fds[-1]
+        assert old is not None  # noqa: S101  (it is open)
+        names = os.listxattr(old)
         kept = True
         for attribute in names:
             try:
                 os.setxattr(new, attribute, os.getxattr(old, attribute))
             except OSError:  # one that is not ours to set
                 kept = kept and attribute != _ACL
+    except OSError:
+        return True  # it may not be read, so nobody can tell what it has; or the file system knows of none
+    else:
         return kept
     finally:
-        os.close(old)
+        close()
 
 
 def unlink_quietly(name: str, folder: int) -> None:

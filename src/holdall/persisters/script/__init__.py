@@ -214,12 +214,15 @@ class ScriptPersister(Persister):
         text = text_of_data(data)
         file = self._file
         with file.mutex:
+            outer = file.held
             try:
                 file.acquire(self.timeout)
                 version = self._next_version()
                 append_item(file, id, (name, text, version), sync=self._sync)
             finally:
-                file.release()
+                if not outer:
+                    file.held = False
+                    file.flock.release()
         return version.decode()
 
     def __delitem__(self, id: str) -> None:
@@ -231,6 +234,7 @@ class ScriptPersister(Persister):
         text = text_of_data(data)
         file = self._file
         with file.mutex:
+            outer = file.held
             try:
                 file.acquire(self.timeout)
                 if expected is not ANY_ETAG:
@@ -238,15 +242,25 @@ class ScriptPersister(Persister):
                 version = self._next_version()
                 append_item(file, id, (name, text, version), sync=self._sync)
             finally:
-                file.release()
+                if not outer:
+                    file.held = False
+                    file.flock.release()
         return _stat(version, len(data))
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        with self._file.lock(self.timeout) as file:
-            self.require(id, expected)
-            if id not in file.records.live:
-                raise KeyError(id)
-            append(file, [Record(_name(id), None, self._next_version())], sync=self._sync)
+        file = self._file
+        with file.mutex:
+            outer = file.held
+            try:
+                file.acquire(self.timeout)
+                self.require(id, expected)
+                if id not in file.records.live:
+                    raise KeyError(id)
+                append(file, [Record(_name(id), None, self._next_version())], sync=self._sync)
+            finally:
+                if not outer:
+                    file.held = False
+                    file.flock.release()
 
     def require(self, id: str, expected: Expected) -> None:  # docstring inherited
         if expected is ANY_ETAG:
@@ -282,10 +296,18 @@ class ScriptPersister(Persister):
         """Write several records in one go."""
         if not items:
             return
-        with self._file.lock(self.timeout) as file:
-            first = int(self._next_version(), 16)
-            records = [Record(*item, b"%016x" % (first + number)) for number, item in enumerate(items)]
-            append(file, records, sync=self._sync)
+        file = self._file
+        with file.mutex:
+            outer = file.held
+            try:
+                file.acquire(self.timeout)
+                first = int(self._next_version(), 16)
+                records = [Record(*item, b"%016x" % (first + number)) for number, item in enumerate(items)]
+                append(file, records, sync=self._sync)
+            finally:
+                if not outer:
+                    file.held = False
+                    file.flock.release()
 
     def _next_version(self) -> bytes:
         """Give a version above all others: the clock in nanoseconds, or one more than the last one."""

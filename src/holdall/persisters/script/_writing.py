@@ -44,10 +44,14 @@ def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> No
     """
     newline = file.newline
     lines = b"".join([line_of(*record) + newline for record in records])
-    lines, expected = _write(file, lines, sync=sync)
-    for record in records:
-        file.records.apply(record, len(lines) // len(records))
-    _see(file, lines, expected)
+    try:
+        lines, expected = _write(file, lines, sync=sync)
+        for record in records:
+            file.records.apply(record, len(lines) // len(records))
+        _see(file, lines, expected)
+    except BaseException:  # an interrupt may come between any two steps
+        file.distrust()
+        raise
 
 
 def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, sync: bool) -> None:
@@ -65,26 +69,34 @@ def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, 
     body = b"%b = %b #: %b" % item
     line = b"# %b %08x%b" % (body, crc32(body), file.newline)
     size, added = file.end, len(line)
-    if size != file.seen[1] or sync or file.block < 0 or file.overlap[-1:] != b"\n" or not file.writable:
-        line, size = _write(file, line, sync=sync)
-        file.records.put(id, item[1], item[2], added)
-        _see(file, line, size)
-        return
-    # In line what is done there, for the usual case: a call less is a tenth of a write.
     try:
-        written = os_write(file.fd, line)
-    except OSError as error:
-        raise _failed(file, error, size, added) from error
-    if written != added:
-        _write_rest(file, line, written)
-    file.wrote = True
-    file.records.put(id, item[1], item[2], added)
-    stat = os_stat(file.path)
-    if stat.st_size == size + added and stat.st_ino == file.seen[2] and file.records.nbytes <= _WHILE_RUNNING:
-        file.overlap, file.end = line[-OVERLAP:], size + added
-        file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    else:
-        _see(file, line, size + added)
+        if size != file.seen[1] or sync or file.block < 0 or file.overlap[-1:] != b"\n" or not file.writable:
+            line, size = _write(file, line, sync=sync)
+            file.records.put(id, item[1], item[2], added)
+            _see(file, line, size)
+            return
+        # In line what is done there, for the usual case: a call less is a tenth of a write.
+        try:
+            written = os_write(file.fd, line)
+        except OSError as error:
+            raise _failed(file, error, size, added) from error
+        if written != added:
+            _write_rest(file, line, written)
+        file.wrote = True
+        file.records.put(id, item[1], item[2], added)
+        stat = os_stat(file.path)
+        if (
+            stat.st_size == size + added
+            and stat.st_ino == file.seen[2]
+            and file.records.nbytes <= _WHILE_RUNNING
+        ):
+            file.overlap, file.end = line[-OVERLAP:], size + added
+            file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        else:
+            _see(file, line, size + added)
+    except BaseException:  # an interrupt may come between any two steps
+        file.distrust()
+        raise
 
 
 def _see(file: ScriptFile, lines: bytes, size: int) -> None:

@@ -4,7 +4,8 @@ import copy
 import struct
 import time
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from holdall.persisters.zip._archive import check_name, stamp
@@ -32,7 +33,7 @@ def pack(
     place
         Where they will lie, for messages.
     """
-    with zipfile.ZipFile(file, "w", method, compresslevel=level) as packed:
+    with _written(zipfile.ZipFile(file, "w", method, compresslevel=level)) as packed:
         for name, data in items:
             if not isinstance(name, str):
                 raise TypeError(f"names in an archive are text, got {type(name).__name__}")
@@ -51,6 +52,18 @@ def pack(
                 for part in parts:
                     entry.write(part)
     return zipfile.ZipFile(file)
+
+
+@contextmanager
+def _written(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipFile]:
+    """Finish an archive at the end, and let go of it after an error."""
+    # Left to itself, `zipfile` tries to finish it in any case, and fails when an interrupt came amid an entry:
+    # its error would take the place of the interrupt.
+    try:
+        yield archive
+        archive.close()
+    finally:
+        archive.fp = None
 
 
 def keep_mode(old: zipfile.ZipInfo | None, new: zipfile.ZipInfo) -> None:
@@ -90,7 +103,7 @@ def rewrite(
             else min((info.header_offset for info in old.filelist), default=old.start_dir)
         )
         _copy(old, 0, start, file)
-    with zipfile.ZipFile(file, "w") as target:
+    with _written(zipfile.ZipFile(file, "w")) as target:
         if old is not None:
             target.comment = old.comment
             if whole:
