@@ -2,6 +2,7 @@
 
 import dis
 import sys
+import traceback
 
 # Python looks for signals after these instructions: at the start of a function, after a call of C, in a loop.
 _LOOKS = {
@@ -16,6 +17,7 @@ class Interrupter:
 
     def __init__(self, number):
         self.left = number
+        self.where = ""
 
     def run(self, action):
         """Run an action; tell whether it was interrupted, which must be all that comes of it."""
@@ -27,15 +29,18 @@ class Interrupter:
             return error
         finally:
             sys.settrace(None)
-        assert self.left >= 0, "the interrupt was swallowed"
+        assert self.left >= 0, f"an interrupt was swallowed:\n{self.where}"
         return None
 
     def _trace(self, frame, event, _):
         if self.left < 0:
             return None
         if event == "call":
-            if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") == "weakref":
-                return None  # Python reports what is raised there, and goes on
+            above = frame
+            while above is not None:
+                if above.f_code.co_name == "__del__" or above.f_globals.get("__name__") == "weakref":
+                    return None  # Python reports what is raised there, and goes on
+                above = above.f_back
             frame.f_trace_opcodes, frame.f_trace_lines = True, False
             self.latest[frame] = dis.opmap["RESUME"]
         elif event == "exception":  # it is handled first
@@ -49,6 +54,7 @@ class Interrupter:
                 self.left -= 1
                 if self.left < 0:
                     self.latest.clear()
+                    self.where = "".join(traceback.format_stack(frame)[-9:])
                     raise KeyboardInterrupt
             self.latest[frame] = frame.f_code.co_code[frame.f_lasti]
         return self._trace

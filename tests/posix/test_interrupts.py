@@ -46,13 +46,15 @@ def is_free(path):
         os.close(fd)
 
 
+# Of a file between being opened and being named; of finalizers of the standard library.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "what",
     [
-        ("zip", "set", 41),
-        ("document", "set", 13),
-        ("script", "set", 5),
-        *in_soak(*((kind, work, 1) for kind in STORES for work in WRITES)),
+        ("zip", "set", 7),
+        ("document", "set", 3),
+        ("script", "set", 1),
+        *in_soak(*((kind, work, 1) for kind in STORES for work in WRITES if (kind, work) != ("script", "set"))),
     ],
     ids=str,
 )

@@ -105,6 +105,16 @@ def _time_of(info: zipfile.ZipInfo, unix: bytes) -> float:
         return math.nan
 
 
+class QuietZip(zipfile.ZipFile):
+    """An archive that does nothing when it is forgotten: it is finished by who says so, or not at all.
+
+    After an interrupt in the middle of something, `zipfile` would try all the same, and complain.
+    """
+
+    def __del__(self) -> None:
+        pass
+
+
 class Archive:
     """What an archive holds in one state; closed when nobody reads from it any more.
 
@@ -139,7 +149,7 @@ class Archive:
             file.close()
             return
         try:
-            self.zip = zipfile.ZipFile(file)
+            self.zip = QuietZip(file)
         except Exception as error:
             file.close()
             if isinstance(error, OSError):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from holdall.persisters.zip._archive import check_name, stamp
+from holdall.persisters.zip._archive import QuietZip, check_name, stamp
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the data begin
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
@@ -33,7 +33,7 @@ def pack(
     place
         Where they will lie, for messages.
     """
-    with _written(zipfile.ZipFile(file, "w", method, compresslevel=level)) as packed:
+    with _written(QuietZip(file, "w", method, compresslevel=level)) as packed:
         for name, data in items:
             if not isinstance(name, str):
                 raise TypeError(f"names in an archive are text, got {type(name).__name__}")
@@ -51,7 +51,7 @@ def pack(
             with packed.open(info, "w") as entry:
                 for part in parts:
                     entry.write(part)
-    return zipfile.ZipFile(file)
+    return QuietZip(file)
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def rewrite(
             else min((info.header_offset for info in old.filelist), default=old.start_dir)
         )
         _copy(old, 0, start, file)
-    with _written(zipfile.ZipFile(file, "w")) as target:
+    with _written(QuietZip(file, "w")) as target:
         if old is not None:
             target.comment = old.comment
             if whole:
