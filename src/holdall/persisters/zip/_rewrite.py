@@ -1,6 +1,5 @@
 """Writing a zip archive anew: what stays is copied as it is, compressed; what is new is added."""
 
-import copy
 import struct
 import time
 import zipfile
@@ -140,7 +139,7 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
     signature, name, extra = _LOCAL.unpack(header) if len(header) == _LOCAL.size else (b"", 0, 0)
     if signature != b"PK\3\4":
         raise zipfile.BadZipFile(f"{info.filename!r} is not where the directory says")
-    info_there = copy.copy(info)
+    info_there = _copied(info)
     info_there.extra = _without_sizes(info.extra)
     info_there.header_offset = target.fp.tell()
     if not info.flag_bits & _ENCRYPTED:  # whose first bytes depend on it
@@ -152,6 +151,15 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
         sizes = struct.pack("<QQ" if large else "<LL", info.compress_size, info.file_size)
         target.fp.write(b"PK\7\x08" + struct.pack("<L", info.CRC) + sizes)
     _enter(target, info_there)
+
+
+def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """Copy an entry of a directory; `copy` would import something, and fail when the interpreter ends."""
+    new = zipfile.ZipInfo.__new__(zipfile.ZipInfo)
+    for name in zipfile.ZipInfo.__slots__:
+        if hasattr(info, name):
+            setattr(new, name, getattr(info, name))
+    return new
 
 
 def _without_sizes(extra: bytes) -> bytes:
