@@ -54,7 +54,9 @@ def is_free(path):
         ("zip", "set", 7),
         ("document", "set", 3),
         ("script", "set", 1),
-        *in_soak(*((kind, work, 1) for kind in STORES for work in WRITES if (kind, work) != ("script", "set"))),
+        *in_soak(
+            *((kind, work, 1) for kind in STORES for work in WRITES if (kind, work) != ("script", "set"))
+        ),
     ],
     ids=str,
 )

@@ -15,7 +15,7 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, St
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.persisters.script._file import ScriptFile, script_file
 from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
-from holdall.persisters.script._records import strange_lines
+from holdall.persisters.script._records import Records, strange_lines
 from holdall.persisters.script._source import code_of
 from holdall.persisters.script._writing import append, append_item, compact, rewrite
 
@@ -118,9 +118,8 @@ class ScriptPersister(Persister):
         self._file.mend = append
         self.runs = runs
         self._file.runs = self._file.runs or runs
-        self._file.look()
-        if guard:
-            check_trust(self._file.fd, "values from a script", self.path)
+        self._trusted = -1  # how much was read of the file when it was last found to be trusted
+        self._look()
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -159,27 +158,38 @@ class ScriptPersister(Persister):
 
     # ------------------------------------------------------------------ reading
 
+    def _look(self) -> Records:
+        """Give what the file says now, if nobody else could have written it where that matters."""
+        file = self._file
+        records = file.look()
+        if self.guard and file.reads != self._trusted:
+            with file.mutex:  # so that it is the file that was read
+                records = file.look()
+                check_trust(file.fd, "values from a script", self.path)
+                self._trusted = file.reads
+        return records
+
     def __getitem__(self, id: str) -> bytes:
         return data_of_text(self._find(id)[1])
 
     def _find(self, id: Any) -> tuple[bytes, bytes]:
         """Give version and text of an id."""
         try:
-            return self._file.look().live[id]
+            return self._look().live[id]
         except (KeyError, TypeError):
             raise KeyError(id) from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._file.look().live))
+        return iter(list(self._look().live))
 
     def __contains__(self, id: object) -> bool:
         try:
-            return id in self._file.look().live
+            return id in self._look().live
         except TypeError:
             return False
 
     def __len__(self) -> int:
-        return len(self._file.look().live)
+        return len(self._look().live)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         version, text = self._find(id)

@@ -54,6 +54,7 @@ class ScriptFile:
         self.fd = -1
         self.mutex = threading.RLock()
         self.runs = False  # whether it is known to be Python, whatever it is called
+        self.reads = 0  # how often something was read that this process has not written
         #: Whether the lock is held, by the thread that has the mutex.
         self.held = False
         #: The lock of the descriptor.
@@ -75,6 +76,7 @@ class ScriptFile:
         self.block = -1  # where the block begins
         self.newline = b"\n"
         self.overlap = b""  # the last bytes before `end`
+        self.reads += 1
         self._warned: set[bytes] = set()
 
     # ------------------------------------------------------------------ looking
@@ -159,6 +161,7 @@ class ScriptFile:
 
     def _read_all(self) -> None:
         """Read the whole file, and put back what of ours somebody has overwritten."""
+        self.reads += 1
         source, stat = self.source()
         check_text(source, self.path)
         begin = find_block(source, self.path)
@@ -197,6 +200,7 @@ class ScriptFile:
         data = self.pread(start)
         if self.block < 0 or not data.startswith(self.overlap):
             return False
+        self.reads += 1
         new = data[len(self.overlap) :]
         size = self.end + len(new)
         whole = _whole(new)
