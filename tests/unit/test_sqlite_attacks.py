@@ -1,0 +1,75 @@
+"""What somebody else may do to a database file or beside it, and what a damaged or moved one does."""
+
+import os
+import sqlite3
+
+import pytest
+
+from holdall import SQLiteStore
+from holdall.errors import UntrustedStoreError
+from holdall.persisters.sqlite import _sessions
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.db"
+
+
+def theirs(path):
+    """Make a database of another user."""
+    store = SQLiteStore(path, serializer="pickle")
+    store["a"] = "theirs"
+    store.close()
+    os.chown(path, 12345, -1)
+    return path
+
+
+def mine(path):
+    store = SQLiteStore(path, serializer="pickle")
+    store["a"] = "mine"
+    store.close()
+
+
+def on_connecting(monkeypatch, action):
+    """Do something between inspection and opening."""
+
+    def connect(*args, usual=sqlite3.connect, **options):
+        action()
+        return usual(*args, **options)
+
+    monkeypatch.setattr(_sessions.sqlite3, "connect", connect)
+
+
+@as_root
+def test_a_link_that_is_turned_while_it_is_opened_leads_to_what_was_inspected(path, tmp_path, monkeypatch):
+    mine(tmp_path / "mine.db")
+    other = theirs(tmp_path / "theirs.db")
+    path.symlink_to("mine.db")
+
+    def turn():
+        path.unlink()
+        path.symlink_to(other)
+
+    on_connecting(monkeypatch, turn)
+    assert SQLiteStore(path, serializer="pickle")["a"] == "mine"
+
+
+@as_root
+def test_a_file_that_is_replaced_while_it_is_opened_is_refused(path, tmp_path, monkeypatch):
+    mine(path)
+    other = theirs(tmp_path / "theirs.db")
+    on_connecting(monkeypatch, lambda: os.replace(other, path))
+    with pytest.raises(UntrustedStoreError, match="replaced while it was opened"):
+        SQLiteStore(path, serializer="pickle")
+
+
+def test_a_folder_in_which_others_may_put_a_log_beside_the_file_is_refused(path, tmp_path):
+    mine(path)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(UntrustedStoreError, match="log beside it"):
+        SQLiteStore(path, serializer="pickle")
+    assert SQLiteStore(path, serializer="pickle", trust=True)["a"] == "mine"
+    tmp_path.chmod(0o700)
+    assert SQLiteStore(path, serializer="pickle")["a"] == "mine"
