@@ -6,8 +6,9 @@ import sqlite3
 import pytest
 
 from holdall import SQLiteStore
+from holdall.conditional import ITEM_NOT_AVAILABLE
 from holdall.errors import UntrustedStoreError
-from holdall.persisters.sqlite import _sessions
+from holdall.persisters.sqlite import SqlitePersister, _large, _sessions, _writing
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
@@ -73,3 +74,51 @@ def test_a_folder_in_which_others_may_put_a_log_beside_the_file_is_refused(path,
     assert SQLiteStore(path, serializer="pickle", trust=True)["a"] == "mine"
     tmp_path.chmod(0o700)
     assert SQLiteStore(path, serializer="pickle")["a"] == "mine"
+
+
+@pytest.mark.parametrize("steps", [(0,), (0, -1), (5, -5), (-(10**15), 0)], ids=str)
+def test_no_etag_comes_again_after_a_deletion_whatever_the_clock_says(path, monkeypatch, steps):
+    now = [1_700_000_000_000_000_000]
+
+    def clock():
+        return now[0]
+
+    monkeypatch.setattr(_sessions, "clock", clock)
+    monkeypatch.setattr(_writing, "clock", clock)
+    monkeypatch.setattr(_large, "clock", clock)
+    place = SqlitePersister(path)
+    writes = [
+        lambda: place.put("x", b"1"),
+        lambda: place.write("x", b"1", ITEM_NOT_AVAILABLE),
+        lambda: place.write("x", b"1"),
+        lambda: place.write_many([("x", b"1"), ("y", b"2")]),
+        lambda: place.put("x", bytes(100_000)),
+    ]
+    deletions = [
+        lambda: place.remove("x"),
+        lambda: place.remove("x", place.stat("x").etag),
+        lambda: place.remove_many(["x"]),
+        place.clear,
+    ]
+    etags = []
+    for turn in range(200):
+        writes[turn % 5]()
+        etags.append(place.stat("x").etag)
+        now[0] += steps[turn % len(steps)]
+        deletions[turn % 4]()
+        if turn % 7 == 0:
+            place.close()
+    assert len(set(etags)) == 200
+
+
+def test_a_table_of_an_older_version_gets_what_deletions_need(path):
+    place = SqlitePersister(path)
+    place["x"] = b"1"
+    for statement in ('DROP TRIGGER "items:removed"', 'DROP TABLE "items:floor"'):
+        place.execute(statement)
+    place.close()
+    assert SqlitePersister(path, read_only=True)["x"] == b"1"
+    place = SqlitePersister(path)
+    place["x"] = b"2"
+    del place["x"]
+    assert place.execute('SELECT version FROM "items:floor"')[0][0] > 1_700_000_000_000_000_000

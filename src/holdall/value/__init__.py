@@ -1,5 +1,6 @@
 """A value that stays: it is stored in the script in which it is made."""
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, cast, overload
@@ -10,8 +11,9 @@ from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.script import ScriptPersister
 from holdall.stores.script import place_of
 from holdall.value._identity import Site, name_of, span_of, still_calls
-from holdall.value._operators import Operators
+from holdall.value._operators import Operators, plain
 from holdall.value._slot import Slot, slot_of
+from holdall.value._statement import IN_PLACE, Change, is_augmented
 
 __all__ = ["Value"]
 
@@ -44,8 +46,9 @@ class Value(Operators, Generic[V]):
 
     Notes
     -----
-    Threads and processes: ``count += 1`` (the value itself, in place), `transform` and `edit` lose no
-    change of anybody. ``count.value += 1`` reads, then writes: what somebody stores in between is lost.
+    Threads and processes: ``count += 1``, ``count.value += 1``, `transform` and `edit` lose no change of
+    anybody. ``count.value = count.value + 1`` reads, then writes: what somebody stores in between is lost, and
+    a warning says so.
     After a crash: what was stored is there, and the script starts. A list or dict that is changed in place
     without `edit` is stored when the process ends, so not if it is killed. Cost: one system call a read;
     an appended line a write.
@@ -104,12 +107,23 @@ class Value(Operators, Generic[V]):
 
     @property
     def value(self) -> V:
-        """The value as it is now; assigning stores it."""
-        return cast("V", self._slot.get())
+        """The value as it is now; assigning stores it.
+
+        ``count.value += 1`` loses no change of anybody, as `transform`. ``count.value = count.value + 1`` reads,
+        then writes; what somebody has stored in between is lost, and a warning says so.
+        """
+        frame = sys._getframe(1)  # noqa: SLF001  (the only way to ask)
+        if is_augmented(frame):
+            return cast("V", IN_PLACE)
+        return cast("V", self._slot.get_at(frame))
 
     @value.setter
     def value(self, value: V) -> None:
-        self._slot.set(value)
+        change: Any = value
+        if type(change) is Change:
+            self._slot.transform(lambda old: change.operation(old, plain(change.operand)))
+        else:
+            self._slot.set_at(sys._getframe(1), value)  # noqa: SLF001
 
     @overload
     def __call__(self) -> V: ...

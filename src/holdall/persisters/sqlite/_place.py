@@ -198,6 +198,10 @@ class SqlitePlace(Persister):
                 if record is None:
                     self._make_table(connection)
                     record = self.record
+        if not self.read_only and not connection.execute(self._sql.has_floor).fetchall():
+            with session.transaction():  # of a table that an older version of holdall has made
+                if not connection.execute(self._sql.has_floor).fetchall():
+                    self._make_floor(connection)
         check_record(record, self.record, self.place)
 
     def _make_table(self, connection: sqlite3.Connection) -> None:
@@ -212,10 +216,15 @@ class SqlitePlace(Persister):
             )
         connection.execute(self._sql.make_items)
         connection.execute(self._sql.make_large)
+        self._make_floor(connection)
         connection.execute(
             f'INSERT INTO "{TABLES}" VALUES (?, ?)',
             (self.table, json.dumps(self.record)),
         )
+
+    def _make_floor(self, connection: sqlite3.Connection) -> None:
+        for statement in self._sql.make_floor:
+            connection.execute(statement)
 
     # ------------------------------------------------------------------ running statements
 

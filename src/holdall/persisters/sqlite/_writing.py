@@ -229,7 +229,9 @@ class SqliteWriting(SqliteLarge):
     ) -> None:
         if batch.large:
             batch.data = [self._kept(connection, key, data, files) for key, data in zip(*batch, strict=True)]
-        rows = list(zip(batch.keys, itertools.count(clock(), _STEP), batch.data, strict=False))
+        [(floor,)] = connection.execute(self._sql.floor).fetchall()
+        first = max(clock(), floor + 1)
+        rows = list(zip(batch.keys, itertools.count(first, _STEP), batch.data, strict=False))
         # In the order of the ids neighbours share pages: twice as fast where keys come in any order.
         # Sorting is stable, so of several data for one id the last still wins.
         try:
