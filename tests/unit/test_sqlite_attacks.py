@@ -6,9 +6,9 @@ import sqlite3
 import pytest
 
 from holdall import SQLiteStore
-from holdall.conditional import ITEM_NOT_AVAILABLE
-from holdall.errors import UntrustedStoreError
-from holdall.persisters.sqlite import SqlitePersister, _large, _sessions, _writing
+from holdall.conditional import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE
+from holdall.errors import StoreUnavailableError, UntrustedStoreError
+from holdall.persisters.sqlite import SqlitePersister, _large, _session, _sessions, _writing
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
@@ -54,7 +54,9 @@ def test_a_link_that_is_turned_while_it_is_opened_leads_to_what_was_inspected(pa
         path.symlink_to(other)
 
     on_connecting(monkeypatch, turn)
-    assert SQLiteStore(path, serializer="pickle")["a"] == "mine"
+    store = SQLiteStore(path, serializer="pickle")  # of what was inspected
+    with pytest.raises(UntrustedStoreError, match="belongs to user 12345"):
+        store["a"]
 
 
 @as_root
@@ -122,3 +124,94 @@ def test_a_table_of_an_older_version_gets_what_deletions_need(path):
     place["x"] = b"2"
     del place["x"]
     assert place.execute('SELECT version FROM "items:floor"')[0][0] > 1_700_000_000_000_000_000
+
+
+class TestDisplaced:
+    """The file of an open handle is moved, replaced or deleted: the handle is that of its path."""
+
+    @staticmethod
+    def other(path, tmp_path):
+        store = SQLiteStore(tmp_path / "other.db")
+        store["a"] = "other"
+        store.close()
+        for left in (f"{path}-wal", f"{path}-shm"):
+            if os.path.exists(left):
+                os.unlink(left)
+        os.replace(tmp_path / "other.db", path)
+
+    WRITES = (
+        lambda store: store.__setitem__("b", 1),
+        lambda store: store.update({"b": 1}),
+        lambda store: store.set_item_if(
+            "b", value=1, condition=ETAG_IS_THE_SAME, expected_etag=ITEM_NOT_AVAILABLE
+        ),
+    )
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_two_handles_of_a_replaced_file_see_the_same(self, path, tmp_path, write):
+        first, second = SQLiteStore(path), SQLiteStore(path)
+        first["a"] = second["c"] = "old"
+        self.other(path, tmp_path)
+        write(first)
+        assert dict(first) == dict(SQLiteStore(path)) == {"a": "other", "b": 1}
+        second["d"] = 2
+        assert dict(second) == dict(first) == {"a": "other", "b": 1, "d": 2}
+        first.close()
+        second.close()
+        assert dict(SQLiteStore(path)) == {"a": "other", "b": 1, "d": 2}
+
+    def test_closing_a_replaced_file_leaves_the_log_of_the_new_one(self, path, tmp_path):
+        old = SQLiteStore(path)
+        old["a"] = "old"
+        self.other(path, tmp_path)
+        new = SQLiteStore(path)
+        new["b"] = 1
+        old.close()
+        assert os.path.exists(f"{path}-wal")
+        assert dict(SQLiteStore(path)) == {"a": "other", "b": 1}
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_a_deleted_file_is_made_anew(self, path, write):
+        store = SQLiteStore(path)
+        store["a"] = "old"
+        for left in (path, f"{path}-wal", f"{path}-shm"):
+            os.unlink(left)
+        write(store)
+        assert dict(store) == dict(SQLiteStore(path)) == {"b": 1}
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_what_was_stored_before_a_move_moves_and_what_follows_does_not(self, path, tmp_path, write):
+        store = SQLiteStore(path)
+        store["a"] = "old"
+        moved = tmp_path / "moved.db"
+        for end in ("", "-wal", "-shm"):
+            os.rename(f"{path}{end}", f"{moved}{end}")
+        write(store)
+        assert dict(SQLiteStore(path)) == {"b": 1}
+        assert dict(SQLiteStore(moved)) == {"a": "old"}
+
+    def test_reads_notice_after_a_second(self, path, tmp_path, monkeypatch):
+        now = [0.0]
+        monkeypatch.setattr(_session, "monotonic", lambda: now[0])
+        store = SQLiteStore(path)
+        store["a"] = "old"
+        now[0] = 1.5
+        assert store["a"] == "old"
+        self.other(path, tmp_path)
+        now[0] = 3.0
+        assert store["a"] == "other"
+        assert "a" in store
+
+    def test_a_transaction_on_a_file_that_goes_is_undone_and_says_so(self, path, tmp_path):
+        store = SQLiteStore(path)
+        store["a"] = "old"
+
+        def transaction():
+            with store.transaction():
+                store["b"] = 1
+                self.other(path, tmp_path)
+                store["c"] = 2
+
+        with pytest.raises(StoreUnavailableError, match=r"moved, replaced or deleted .* undone"):
+            transaction()
+        assert dict(store) == {"a": "other"}

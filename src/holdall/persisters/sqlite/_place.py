@@ -22,7 +22,7 @@ from holdall.errors import (
 )
 from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
-from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._session import DisplacedError, Session
 from holdall.persisters.sqlite._sessions import Sessions
 
 _OLDEST = (3, 35)  # the first with RETURNING
@@ -161,6 +161,7 @@ class SqlitePlace(Persister):
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify()
                 return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
         except AttributeError:
             pass  # the first use by this thread
@@ -238,13 +239,27 @@ class SqlitePlace(Persister):
                 "the place was closed in a transaction, which is undone: begin anew",
                 self.path,
             )
-        return self._sessions.open() if session is None or session.closed else session
+        if session is not None and not session.closed:
+            try:
+                session.verify()
+            except DisplacedError:
+                if unit is not None or session.connection.in_transaction:
+                    raise StoreUnavailableError(
+                        errno.ESTALE,
+                        "the file was moved, replaced or deleted in a transaction, which is undone: begin anew",
+                        self.path,
+                    ) from None
+                session.close()  # what lies under the path now is opened
+            else:
+                return session
+        return self._sessions.open()
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
         """Run a statement that reads, and give its rows."""
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify_at_times()
                 return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
         except (AttributeError, sqlite3.Error):
             # No connection yet, or closed by another thread, or an error to be told in our words.

@@ -135,7 +135,7 @@ class Sessions:
             )
         # What only reads large data is closed by who reads them.
         group = self._group if writes else object()
-        return Session(self._connect(real, mode), group, file, writes=writes)
+        return Session(self._connect(real, mode), group, self.path, file, writes=writes)
 
     def _connect(self, real: str, mode: str) -> sqlite3.Connection:
         # The three characters that mean something in the URI of a file (https://sqlite.org/uri.html).

@@ -32,6 +32,7 @@ class SqliteWriting(SqliteLarge):
             try:
                 session = self._sessions.local.session
                 with session.lock:
+                    session.verify()
                     session.execute(self._sql.put, (id, data))
             except (AttributeError, UnicodeEncodeError):
                 pass  # the first use by this thread, or an id that is kept as bytes
@@ -73,6 +74,7 @@ class SqliteWriting(SqliteLarge):
             try:
                 session = self._sessions.local.session
                 with session.lock:
+                    session.verify()
                     done = session.execute(self._sql.swap, (new, data, id, old)).rowcount
             except (AttributeError, UnicodeEncodeError):
                 pass
@@ -132,6 +134,7 @@ class SqliteWriting(SqliteLarge):
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify()
                 session.change.function = change
                 done = session.execute(self._sql.modify, (clock(), id)).rowcount
                 session.change.function = None
