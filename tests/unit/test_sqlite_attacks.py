@@ -1,6 +1,7 @@
 """What somebody else may do to a database file or beside it, and what a damaged or moved one does."""
 
 import os
+import re
 import sqlite3
 
 import pytest
@@ -215,3 +216,42 @@ class TestDisplaced:
         with pytest.raises(StoreUnavailableError, match=r"moved, replaced or deleted .* undone"):
             transaction()
         assert dict(store) == {"a": "other"}
+
+
+class TestDamage:
+    @staticmethod
+    def damage(path, page):
+        with path.open("r+b") as file:
+            file.seek(page * 4096)
+            file.write(b"\xff" * 3900)
+
+    @pytest.fixture
+    def damaged(self, path):
+        """Make a table of many pages, of which the one in the middle is damaged."""
+        store = SQLiteStore(path)
+        store.update({f"k{number:05}": "v" * 50 for number in range(3000)})
+        store.close()
+        self.damage(path, path.stat().st_size // 4096 // 2)
+        return path
+
+    @pytest.mark.parametrize("read_only", [False, True])
+    def test_what_lies_in_other_pages_is_read_and_the_error_says_how_to_get_the_rest(self, damaged, read_only):
+        store = SQLiteStore(damaged, read_only=read_only)
+        found = 0
+        for number in range(3000):
+            try:
+                found += store[f"k{number:05}"] == "v" * 50
+            except StoreUnavailableError as error:
+                assert re.search(r"damaged.*copy.*key by key.*\.recover", str(error))
+        assert 2900 < found < 3000
+
+    def test_a_table_whose_record_is_damaged_is_read(self, path):
+        store = SQLiteStore(path)
+        store["a"] = 1
+        store.close()
+        self.damage(path, 1)
+        with pytest.raises(StoreUnavailableError, match="read_only=True"):
+            SQLiteStore(path)
+        with pytest.warns(UserWarning, match="nobody can tell whether serializer"):
+            store = SQLiteStore(path, read_only=True)
+        assert dict(store) == {"a": 1}

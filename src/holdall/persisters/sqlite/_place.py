@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
 from holdall.persisters.sqlite._session import DisplacedError, Session
@@ -190,7 +192,19 @@ class SqlitePlace(Persister):
     def _prepare(self, session: Session) -> None:
         """See that the table is there and is the one that was asked for."""
         connection = session.connection
-        record = find_record(connection, self.path, self.table)
+        try:
+            record = find_record(connection, self.path, self.table)
+        except sqlite3.DatabaseError as error:
+            if not self.read_only or not is_damage(error):
+                raise
+            # What the table was made with is lost; the items may well be there.
+            connection.execute(self._sql.has, ("",)).fetchall()
+            warnings.warn(
+                f"{self.place} is damaged where it says with what it was made: nobody can tell whether serializer "
+                "and keys are the right ones",
+                stacklevel=2,
+            )
+            return
         if record is None:
             if self.read_only:
                 raise StoreNotFoundError(errno.ENOENT, f"it has no table {self.table!r} to read", self.path)
