@@ -235,7 +235,9 @@ class TestDamage:
         return path
 
     @pytest.mark.parametrize("read_only", [False, True])
-    def test_what_lies_in_other_pages_is_read_and_the_error_says_how_to_get_the_rest(self, damaged, read_only):
+    def test_what_lies_in_other_pages_is_read_and_the_error_says_how_to_get_the_rest(
+        self, damaged, read_only
+    ):
         store = SQLiteStore(damaged, read_only=read_only)
         found = 0
         for number in range(3000):

@@ -2,11 +2,15 @@
 
 import importlib.util
 import operator
+import re
+import subprocess
 import sys
 import textwrap
 import warnings
+import zipapp
 
 import pytest
+from processes._support import child_environment
 
 from holdall import ScriptStore
 from holdall.value import _slot
@@ -121,3 +125,46 @@ def test_an_error_of_the_operation_is_that_of_the_operation(module):
     with pytest.raises(TypeError, match="unsupported operand"):
         found.count.value += "x"
     assert found.count.value == 7
+
+
+class TestDelivered:
+    """What becomes of a value when its module is delivered is said at the first run of its author."""
+
+    def run(self, *words, cwd):
+        return subprocess.run(
+            [sys.executable, *map(str, words)],
+            cwd=cwd,
+            env={**child_environment(), "XDG_DATA_HOME": str(cwd / "data")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def make(self, folder, arguments=""):
+        package = folder / "mine"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "__main__.py").write_text(
+            f"from holdall import Value\ncount = Value(0{arguments})\ncount += 1\nprint(count)\n"
+        )
+
+    @pytest.mark.parametrize("how", [("-m", "mine"), ("mine",), ("-c", "import mine.__main__")], ids=str)
+    def test_the_author_is_told_once_a_choice_is_due(self, tmp_path, how):
+        self.make(tmp_path)
+        done = self.run(*how, cwd=tmp_path)
+        assert done.stdout == "1\n"
+        assert re.search(r"belongs to a package: .* fallback='sidecar'", done.stderr)
+
+    @pytest.mark.parametrize("fallback", ["error", "memory", "sidecar"])
+    def test_who_has_chosen_is_not_told(self, tmp_path, fallback):
+        self.make(tmp_path, f", fallback='{fallback}'")
+        done = self.run("-m", "mine", cwd=tmp_path)
+        assert (done.stdout, done.stderr) == ("1\n", "")
+
+    def test_the_choice_holds_in_a_zipapp(self, tmp_path):
+        self.make(tmp_path, ", fallback='sidecar', name='count'")
+        zipapp.create_archive(tmp_path / "mine", tmp_path / "mine.pyz")
+        for count in "12":
+            done = self.run("mine.pyz", cwd=tmp_path)
+            assert (done.stdout, done.stderr) == (f"{count}\n", "")
+        assert list((tmp_path / "data" / "holdall").iterdir())

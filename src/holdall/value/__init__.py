@@ -1,11 +1,12 @@
 """A value that stays: it is stored in the script in which it is made."""
 
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, cast, overload
 
-from holdall._scripts import Origin, caller, check_fallback, origin_of
+from holdall._scripts import Origin, caller, check_fallback, is_of_package, origin_of
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.script import ScriptPersister
@@ -35,7 +36,8 @@ class Value(Operators, Generic[V]):
         of objects and unnamed places need one.
     fallback
         What to do where the script cannot keep values: ``"error"``, ``"memory"`` or ``"sidecar"``, as for
-        `ScriptStore`.
+        `ScriptStore`. None for ``"error"``, with a warning in the module of a package, which will be
+        installed one day.
 
     Raises
     ------
@@ -71,10 +73,14 @@ class Value(Operators, Generic[V]):
     (0, 0)
     """
 
-    def __init__(self, default: V, *, name: Any = None, fallback: str = "error") -> None:
-        check_fallback(fallback)
+    def __init__(self, default: V, *, name: Any = None, fallback: str | None = None) -> None:
         frame = caller(self)
         origin = origin_of(frame)
+        if fallback is None:
+            fallback = "error"
+            if not origin.why and is_of_package(frame):
+                _warn_of_delivery(origin)
+        check_fallback(fallback)
         if origin.path is None and fallback == "error":
             raise origin.refuse()
         site = Site(origin.path, span_of(frame))
@@ -189,6 +195,16 @@ class Value(Operators, Generic[V]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r}, name={self.name!r})"
+
+
+def _warn_of_delivery(origin: Origin) -> None:
+    warnings.warn(
+        f"{origin.path} belongs to a package: once it is installed, from a wheel, or lies in a zipapp, this Value "
+        "raises there when it is made. Choose what it does then: fallback='sidecar' keeps it in a file of the "
+        "user's own, fallback='memory' until the process ends (in a zipapp both with name='...'), and "
+        "fallback='error' raises",
+        stacklevel=3,
+    )
 
 
 _places: dict[str, Persister] = {}

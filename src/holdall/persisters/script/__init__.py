@@ -64,7 +64,7 @@ class ScriptPersister(Persister):
     An editor that saves what it read some time ago undoes what was written since. As long as a process
     that knows it runs, it notices at its next access, and writes it again below what the editor saved.
 
-    The block is rewritten without what holds no more when that is more than 64 kB (2 kB when the process
+    The block is rewritten without what holds no more when that is more than 64 kB (200 bytes when the process
     ends) and more than the rest: into another file, which then takes the place of the script, with its
     owner, mode and extended attributes. It is not rewritten if it has several hard links, or if its folder
     may not be written.

@@ -17,7 +17,8 @@ from holdall.persisters.script._records import compacted
 from holdall.persisters.script._source import check_script, new_block
 
 # Garbage in bytes above which the block is rewritten, if it is also more than the rest.
-_WHILE_RUNNING, _AT_EXIT = 1 << 16, 1 << 11
+# A reader of the script should find about one line a value.
+_WHILE_RUNNING, _AT_EXIT = 1 << 16, 200
 _PATIENCE_AT_EXIT = 1.0  # seconds: others who write will tidy up, too
 
 
