@@ -1,10 +1,11 @@
-"""The end of a process: daemon threads that are inside a store hold nobody up, and late writes are no errors."""
+"""The end of a process: daemon threads that are inside a store hold nobody up, and late writes are stored."""
 
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
 from exploring import in_soak
 from processes._support import child_environment
 

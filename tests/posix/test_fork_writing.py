@@ -1,8 +1,5 @@
 """A process that forks amid a write of another thread: the child writes, and holds nobody up."""
 
-import os
-import sys
-
 import pytest
 from tests.posix.test_exit import run
 

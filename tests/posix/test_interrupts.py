@@ -1,13 +1,13 @@
-"""Ctrl-C amid a write: it comes out as such, and leaves the old or the new value, no lock and no descriptor."""
+"""Ctrl-C amid a write: it comes out, and leaves the old or the new value, no lock and no descriptor."""
 
 import gc
 import itertools
 import os
 
 import pytest
-from exploring import in_soak
 from tests.posix._interrupts import Interrupter
 
+from exploring import in_soak
 from holdall import ScriptStore, ZipStore
 from holdall._posix.lock import try_flock
 from holdall.stores.document import DocumentStore

@@ -1,6 +1,7 @@
 """Dates in one readable line, where that is exact."""
+# ruff: noqa: DTZ001  (naive ones are what scripts keep)
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +15,7 @@ READABLE = {
     datetime(2026, 1, 2, 3, 4): b"datetime 2026-01-02T03:04:00",
     datetime(1, 1, 1): b"datetime 0001-01-01T00:00:00",
     datetime(2026, 1, 2, 3, 4, 5, 6): b"datetime 2026-01-02T03:04:05.000006",
-    datetime(2026, 1, 2, tzinfo=timezone.utc): b"datetime 2026-01-02T00:00:00+00:00",
+    datetime(2026, 1, 2, tzinfo=UTC): b"datetime 2026-01-02T00:00:00+00:00",
     datetime(
         2026, 1, 2, tzinfo=timezone(timedelta(hours=-3, minutes=-30))
     ): b"datetime 2026-01-02T00:00:00-03:30",

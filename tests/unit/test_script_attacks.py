@@ -1,4 +1,4 @@
-"""What somebody else may write into a script, or put in its place: nothing of it runs, and reading it ends."""
+"""What somebody else may write into a script, or put in its place: nothing of it runs, and reading ends."""
 
 import codecs
 import encodings.aliases

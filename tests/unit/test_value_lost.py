@@ -10,10 +10,10 @@ import warnings
 import zipapp
 
 import pytest
-from processes._support import child_environment
 
 from holdall import ScriptStore
 from holdall.value import _slot
+from processes._support import child_environment
 
 OPERATIONS = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv, "%": operator.mod,

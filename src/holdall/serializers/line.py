@@ -27,8 +27,8 @@ class LineSerializer(OptionSerializer[Any]):
     """One line of ASCII, fit to stand in a comment: readable JSON if the value is exactly one of JSON.
 
     That is, built of ``dict`` with ``str`` keys, ``list``, ``str``, ``int``, ``float``, ``bool`` and
-    ``None``, and of no subclasses of these. A date or a datetime is that word and ISO 8601, if that is exact: without
-    a time zone, or with an offset. All else is ``pickle`` and a pickle in base64.
+    ``None``, and of no subclasses of these. A date or a datetime is that word and ISO 8601, if that is
+    exact: without a time zone, or with an offset. All else is ``pickle`` and a pickle in base64.
 
     Parameters
     ----------

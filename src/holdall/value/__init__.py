@@ -49,8 +49,8 @@ class Value(Operators, Generic[V]):
     Notes
     -----
     Threads and processes: ``count += 1``, ``count.value += 1``, `transform` and `edit` lose no change of
-    anybody. ``count.value = count.value + 1`` reads, then writes: what somebody stores in between is lost, and
-    a warning says so.
+    anybody. ``count.value = count.value + 1`` reads, then writes: what somebody stores in between is lost,
+    and a warning says so.
     After a crash: what was stored is there, and the script starts. A list or dict that is changed in place
     without `edit` is stored when the process ends, so not if it is killed. Cost: one system call a read;
     an appended line a write.
@@ -115,8 +115,8 @@ class Value(Operators, Generic[V]):
     def value(self) -> V:
         """The value as it is now; assigning stores it.
 
-        ``count.value += 1`` loses no change of anybody, as `transform`. ``count.value = count.value + 1`` reads,
-        then writes; what somebody has stored in between is lost, and a warning says so.
+        ``count.value += 1`` loses no change of anybody, as `transform`. ``count.value = count.value + 1``
+        reads, then writes; what somebody has stored in between is lost, and a warning says so.
         """
         frame = sys._getframe(1)  # noqa: SLF001  (the only way to ask)
         if is_augmented(frame):
@@ -199,9 +199,9 @@ class Value(Operators, Generic[V]):
 
 def _warn_of_delivery(origin: Origin) -> None:
     warnings.warn(
-        f"{origin.path} belongs to a package: once it is installed, from a wheel, or lies in a zipapp, this Value "
-        "raises there when it is made. Choose what it does then: fallback='sidecar' keeps it in a file of the "
-        "user's own, fallback='memory' until the process ends (in a zipapp both with name='...'), and "
+        f"{origin.path} belongs to a package: once it is installed, from a wheel, or lies in a zipapp, this "
+        "Value raises there when it is made. Choose what it does then: fallback='sidecar' keeps it in a file "
+        "of the user's own, fallback='memory' until the process ends (in a zipapp both with name='...'), and "
         "fallback='error' raises",
         stacklevel=3,
     )

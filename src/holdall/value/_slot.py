@@ -84,7 +84,7 @@ class Slot:
         return value
 
     def set_at(self, frame: FrameType, value: Any) -> None:
-        """Store what a line of code has made; warn if it has read a value that is no longer the stored one."""
+        """Store what a line of code has made; warn if the value that it has read is stored no longer."""
         code, line, etag = self._read
         self._read = _NOT_READ
         if (code, line) != (frame.f_code, frame.f_lineno) or type(value) in _COMMANDS:
@@ -95,9 +95,10 @@ class Slot:
             self.set(value)
         if lost:
             warnings.warn(
-                f"{self.key!r} in {self.place.place} was read and then assigned in {frame.f_code.co_filename}, line {line}, "
-                "and stored by somebody else in between: their change is lost. Write it with an operator, as in "
-                "`count.value += 1`, or with transform() or edit()",
+                f"{self.key!r} in {self.place.place} was read and then assigned in "
+                f"{frame.f_code.co_filename}, line {line}, and stored by somebody else in between: their "
+                "change is lost. Write it with an operator, as in `count.value += 1`, or with transform() or "
+                "edit()",
                 stacklevel=3,
             )
 

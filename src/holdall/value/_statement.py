@@ -1,8 +1,8 @@
 """What the statement that uses ``value`` is about to do with it: told by the code that runs.
 
-``count.value += 1`` reads and then writes, and another process may write in between. The interpreter reads the
-attribute for such a statement by instructions that no other statement has, so that the two can be made one:
-what is read is an `InPlace`, what is written then is the `Change` that it makes of the operand.
+``count.value += 1`` reads and then writes, and another process may write in between. The interpreter reads
+the attribute for such a statement by instructions that no other statement has, so that the two can be made
+one: what is read is an `InPlace`, what is written then is the `Change` that it makes of the operand.
 """
 
 import dis

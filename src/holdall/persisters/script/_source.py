@@ -10,8 +10,8 @@ from holdall.persisters.script._format import FORMAT, MARKER, MARKERS
 
 _ASCII = bytes(range(32, 127)) + b"\n"
 _TWO_LINES = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?[^\r\n]*")
-# Encodings of which each byte of ASCII stands for itself, whatever comes before it: none with escapes, such as
-# unicode_escape, utf_7 or hz, and none that somebody has registered.
+# Encodings of which each byte of ASCII stands for itself, whatever comes before it: none with escapes, such
+# as unicode_escape, utf_7 or hz, and none that somebody has registered.
 _PLAIN = re.compile(
     r"ascii|utf_8(_sig)?|iso8859_\d+|latin_1|cp\d+|koi8_[rtu]|mac_\w+|euc_\w+|gb(k|2312|18030)|big5(hkscs)?"
     r"|shift_jis|tis_620|kz1048|ptcp154|hp_roman8"

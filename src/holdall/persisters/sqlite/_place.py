@@ -200,8 +200,8 @@ class SqlitePlace(Persister):
             # What the table was made with is lost; the items may well be there.
             connection.execute(self._sql.has, ("",)).fetchall()
             warnings.warn(
-                f"{self.place} is damaged where it says with what it was made: nobody can tell whether serializer "
-                "and keys are the right ones",
+                f"{self.place} is damaged where it says with what it was made: nobody can tell whether "
+                "serializer and keys are the right ones",
                 stacklevel=2,
             )
             return
@@ -260,7 +260,8 @@ class SqlitePlace(Persister):
                 if unit is not None or session.connection.in_transaction:
                     raise StoreUnavailableError(
                         errno.ESTALE,
-                        "the file was moved, replaced or deleted in a transaction, which is undone: begin anew",
+                        "the file was moved, replaced or deleted in a transaction, which is undone: begin "
+                        "anew",
                         self.path,
                     ) from None
                 session.close()  # what lies under the path now is opened

@@ -38,8 +38,8 @@ def text(name: str) -> str:
 def next_version(table: str) -> str:
     """Give the expression for the version of a new item.
 
-    The clock is asked when the statement holds the lock: the version is above all before it, also above those of
-    items that are gone, whatever the clock says.
+    The clock is asked when the statement holds the lock: the version is above all before it, also above those
+    of items that are gone, whatever the clock says.
     """
     return f"max(holdall_now(), (SELECT version + 1 FROM {quoted(f'{table}:floor')}))"
 
@@ -95,9 +95,11 @@ class Statements:
         self.make_floor = (
             f"CREATE TABLE {floor} (version INTEGER NOT NULL)",
             f"INSERT INTO {floor} VALUES (0)",
-            f"{trigger} {quoted(f'{table}:removed')} AFTER DELETE ON {items} "
-            f"WHEN old.version > (SELECT version FROM {floor}) "
-            f"BEGIN UPDATE {floor} SET version = max(old.version, {now}); END",
+            (
+                f"{trigger} {quoted(f'{table}:removed')} AFTER DELETE ON {items} "
+                f"WHEN old.version > (SELECT version FROM {floor}) "
+                f"BEGIN UPDATE {floor} SET version = max(old.version, {now}); END"
+            ),
         )
         self.floor = f"SELECT version FROM {floor}"
         # Triggers cost each write a few percent, so they are made when there is something to drop at last.

@@ -56,8 +56,8 @@ def pack(
 @contextmanager
 def _written(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipFile]:
     """Finish an archive at the end, and let go of it after an error."""
-    # Left to itself, `zipfile` tries to finish it in any case, and fails when an interrupt came amid an entry:
-    # its error would take the place of the interrupt.
+    # Left to itself, `zipfile` tries to finish it in any case, and fails when an interrupt came amid an
+    # entry: its error would take the place of the interrupt.
     try:
         yield archive
         archive.close()
