@@ -20,9 +20,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 from holdall.persisters.files._record import check_formats, extended, read_record, write_record
-from holdall.persisters.files._system import (
-    NEEDED,
-)
+from holdall.persisters.files._system import NEEDED
 
 
 class FilesPlace(Persister):
@@ -79,9 +77,7 @@ class FilesPlace(Persister):
         self.max_levels = max_levels
         self.read_only = read_only
         self._power = durability == "power"
-        self._sure: Opened | None = (
-            None  # the open folder in which nothing but a file itself is to be doubted
-        )
+        self._sure = -1  # number of the open folder in which nothing but a file itself is to be doubted
         self._usual: tuple[int, int, int] | None = None  # mode, owner and group of files that are made now
         # What loading could run must not be writable for others, whatever the umask says.
         self._mode = 0o664 if guard else 0o666
