@@ -12,6 +12,7 @@ from stat import S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK
 from time import time_ns
 from typing import Any, BinaryIO, cast
 
+from holdall._posix.descriptors import Descriptors, closing, open_into
 from holdall._posix.errors import ABSENT, telling, translate
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, Opened
@@ -24,7 +25,6 @@ from holdall.persisters.files._system import (
     KIND,
     REGULAR,
     etag_of,
-    os_open,
     os_rename,
     os_rmdir,
     os_stat,
@@ -67,19 +67,18 @@ class FilesWriting(FilesReading):
         try:
             use = self._folder.current()
             try:
-                fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
-            except OSError as error:
-                use, fd = self._create_again(name, error, id)
-            try:
+                fds: Descriptors = [None]
+                close = closing(fds)
                 try:
+                    use, fd = self._create(use, name, id, fds)
                     if type(data) is not bytes or os_write(fd, data) != len(data):
                         write_all(fd, data)
                     self._finish(fd)
                 finally:
-                    os_close(fd)
+                    close()
                 return self._publish(use, name, id, expected, wanted=wanted)
             except BaseException:
-                unlink_quietly(name, use.workspace)
+                self._discard(name, use)
                 raise
         except (OSError, ValueError) as error:  # a ValueError: NUL, or text that has no bytes
             raise self._write_error(error, id) from error
@@ -129,12 +128,23 @@ class FilesWriting(FilesReading):
         if self._power:
             os.fsync(fd)
 
-    def _create_again(self, name: str, error: OSError, id: Any) -> tuple[Opened, int]:
-        """Get ready and create: this is the first write, or the folder was deleted or closed meanwhile."""
-        if error.errno not in {errno.EBADF, errno.ENOENT}:
-            raise error
-        use = self._prepare(f"{id!r} cannot be written")
-        return use, os_open(name, CREATE, self._mode, dir_fd=use.workspace)
+    def _create(self, use: Opened, name: str, id: Any, fds: Descriptors) -> tuple[Opened, int]:
+        """Create an unfinished file, getting ready first if need be; its descriptor is the caller's."""
+        try:
+            open_into(fds, name, CREATE, self._mode, use.workspace)
+        except OSError as error:
+            if error.errno not in {errno.EBADF, errno.ENOENT}:
+                raise
+            # This is the first write, or the folder was deleted or closed meanwhile.
+            use = self._prepare(f"{id!r} cannot be written")
+            open_into(fds, name, CREATE, self._mode, use.workspace)
+        return use, cast("int", fds[-1])
+
+    def _discard(self, name: str, use: Opened) -> None:
+        """Remove an unfinished file, from wherever it was made by then."""
+        unlink_quietly(name, use.workspace)
+        if use is not self._folder.opened:  # an interrupt can hide that the folder was opened anew
+            unlink_quietly(name, self._folder.opened.workspace)
 
     def _write_error(self, error: Exception, id: Any) -> Exception:
         if isinstance(error, HoldallError):
@@ -229,17 +239,19 @@ class FilesWriting(FilesReading):
         try:
             use = self._folder.current()
             try:
-                fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
-            except OSError as error:
-                use, fd = self._create_again(name, error, id)
-            try:
-                with open(fd, "wb") as file:
-                    yield file
-                    file.flush()
-                    self._finish(fd)
+                fds: Descriptors = [None]
+                close = closing(fds)
+                try:
+                    use, fd = self._create(use, name, id, fds)
+                    with open(fd, "wb", closefd=False) as file:
+                        yield file
+                        file.flush()
+                        self._finish(fd)
+                finally:
+                    close()
                 self._publish(use, name, id, ANY_ETAG, wanted=False)
             except BaseException:
-                unlink_quietly(name, use.workspace)
+                self._discard(name, use)
                 raise
         except (OSError, ValueError) as error:
             raise self._write_error(error, id) from error
