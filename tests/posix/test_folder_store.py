@@ -1,14 +1,17 @@
 """A folder of files under attack, and in the hands of other programs."""
 
 import os
+import pathlib
 import resource
 import socket
 import subprocess
 import sys
+import tempfile
 
 import pytest
+from tests.posix._acl import USER, set_acl
 
-from holdall import FileDirStore
+from holdall import FileDirStore, memoize
 from holdall.errors import InvalidKeyError, StoreUnavailableError
 from holdall.persisters.files import FilesPersister
 
@@ -282,3 +285,132 @@ def test_files_without_a_size_are_read_whatever_memory_there_is():
         assert place["status"].startswith(b"Name:")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+# ---------------------------------------------------------------------- trust
+
+ME, STRANGER = 12345, 12346
+
+VICTIM = """
+import grp, os, pwd, sys
+from holdall import FileDirStore, UntrustedStoreError
+os.umask(0o002)
+FileDirStore(serializer="pickle")["x"] = 1  # which imports what may be out of reach then
+os.setgroups([]); os.setgid({me}); os.setuid({me})
+store = FileDirStore(sys.argv[1], serializer="pickle")
+try:
+    print(store["model"])
+except UntrustedStoreError as error:
+    print("refused:", error)
+"""
+
+
+def load_as_victim(path):
+    return run(VICTIM.format(me=ME), path)
+
+
+@pytest.fixture
+def shared():
+    """A place that other users can reach, as pytest's own folders need not be."""
+    if os.geteuid() != 0:
+        pytest.skip("only root plays several users")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as path:
+        os.chmod(path, 0o755)
+        yield pathlib.Path(path)
+
+
+@pytest.fixture
+def models(shared):
+    """A folder of pickles of the user ME."""
+    path = shared / "models"
+    FileDirStore(path, serializer="pickle")["model"] = "loaded"
+    for name in (path, path / "model.pkl", path / ".holdall", path / ".holdall/store.json"):
+        os.chown(name, ME, ME)
+    assert load_as_victim(path) == "loaded"
+    return path
+
+
+@pytest.mark.parametrize("name", [".", "model.pkl"])
+def test_a_pickle_is_refused_where_an_access_list_lets_another_user_write(models, name):
+    set_acl(models / name, (USER, 7, STRANGER), owner=7, group=5, mask=7, other=5)
+    assert "access list lets user 12346 write it" in load_as_victim(models)
+
+
+def test_an_access_list_of_readers_is_no_doubt(models):
+    set_acl(models / "model.pkl", (USER, 4, STRANGER))
+    assert load_as_victim(models) == "loaded"
+
+
+@pytest.mark.parametrize("name", [".", "model.pkl"])
+def test_a_pickle_is_refused_where_a_group_may_write(models, name):
+    os.chown(models / name, ME, STRANGER)
+    os.chmod(models / name, 0o775)
+    assert "group 12346 may write it" in load_as_victim(models)
+
+
+def test_a_pickle_that_others_could_have_renamed_is_refused(models):
+    """A file of the victim's own, of a stranger's bytes: a download, say, with another suffix."""
+    os.rename(models / "model.pkl", models / "download.txt")
+    os.chmod(models, 0o777)
+    os.rename(models / "download.txt", models / "model.pkl")
+    assert "everybody may write it" in load_as_victim(models)
+    os.chmod(models, 0o1777)  # where nobody could have renamed it
+    assert load_as_victim(models) == "loaded"
+    os.link(models / "model.pkl", models / "model2.pkl")
+    assert "several names" in load_as_victim(models)
+
+
+# ---------------------------------------------------------------------- planted links, groups
+
+
+def test_no_lock_is_made_where_a_planted_link_leads(path, tmp_path):
+    store = FileDirStore(path, serializer="json")
+    store["x"] = 1
+    os.symlink(tmp_path / "elsewhere", path / ".holdall/computing.lock")
+    calls = []
+
+    @memoize(store)
+    def double(n):
+        calls.append(n)
+        return 2 * n
+
+    assert double(2) == double(2) == 4
+    assert calls == [2]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+COLLEAGUE = """
+import os, sys
+from holdall import FileDirStore, StoreUnavailableError
+os.umask(0o022)
+FileDirStore(serializer="json")["x"] = 1
+os.setgroups([{group}]); os.setgid({me}); os.setuid({me})
+store = FileDirStore(sys.argv[1], serializer="json")
+try:
+    store["of {me}"] = 1
+    store["shared"] = {me}
+    print(len(store))
+except StoreUnavailableError as error:
+    print(error)
+"""
+
+
+def test_a_folder_is_shared_by_a_group(shared):
+    path, group = shared / "shared", 23456
+    path.mkdir()
+    os.chown(path, ME, group)
+    os.chmod(path, 0o2775)
+    for number, me in enumerate([ME, STRANGER, ME]):
+        assert run(COLLEAGUE.format(me=me, group=group), path) == str(min(number, 1) + 2)
+    about = os.stat(path / ".holdall")
+    assert (about.st_gid, about.st_mode & 0o7777) == (group, 0o2775)
+
+
+def test_an_error_names_the_path_that_was_refused(shared):
+    path, group = shared / "shared", 23456
+    path.mkdir()
+    os.chown(path, ME, group)
+    os.chmod(path, 0o2775)
+    assert run(COLLEAGUE.format(me=ME, group=group), path) == "2"
+    os.chmod(path / ".holdall", 0o755)
+    assert f"Permission denied: '{path}/.holdall'" in run(COLLEAGUE.format(me=STRANGER, group=group), path)
