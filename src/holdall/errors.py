@@ -86,7 +86,7 @@ class MismatchError(HoldallError, ValueError):
 
 
 class ValueTooLargeError(HoldallError, ValueError):
-    """The value is larger than all that its place may hold. Nothing is changed."""
+    """The value is larger than all that its place may hold, or than may be read. Nothing is changed."""
 
 
 class ConflictError(HoldallError, RuntimeError):

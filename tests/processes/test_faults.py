@@ -217,7 +217,7 @@ def test_short_writes_are_completed(tmp_path):
 def test_a_limit_on_the_size_of_files_fails_the_write(victim):
     one = victim()
     assert one.do("import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (1000, r.RLIM_INFINITY))") == "ok"
-    assert one.do("store['x'] = bytes(1001)").startswith(f"StoreUnavailableError {errno.EFBIG} ")
+    assert one.do("store['x'] = bytes(1001)").startswith(f"StoreFullError {errno.EFBIG} ")
     assert FileDirStore(one.path)["x"] == b"old"
     assert leftovers(one.path) == set()
     assert one.do("store['x'] = bytes(1000)") == "ok"

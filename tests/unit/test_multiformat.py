@@ -371,7 +371,7 @@ class Project(MultiFormatStore):
 def test_a_folder_named_as_a_file_of_another_format_is_an_error_not_a_loss(path):
     formats = MultiFormatStore(path, "json", "text")
     formats.text["a.json/b"] = "x"
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="folder"):
         formats.json["a"] = 1
     assert formats.text["a.json/b"] == "x"
     assert dict(formats.json) == {}

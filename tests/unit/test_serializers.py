@@ -201,7 +201,7 @@ OPTIONS = [
     (BytesSerializer(), "BytesSerializer()"),
     (NpySerializer(), "NpySerializer(allow_pickle=False, mmap_mode=None)"),
     (NpySerializer(mmap_mode="r"), "NpySerializer(allow_pickle=False, mmap_mode='r')"),
-    (NpzSerializer(compress=True), "NpzSerializer(compress=True, allow_pickle=False)"),
+    (NpzSerializer(compress=True), "NpzSerializer(compress=True, allow_pickle=False, max_bytes=None)"),
     (AdaptedSerializer(json), "AdaptedSerializer(json, suffix='.json')"),
     (AdaptedSerializer(marshal, suffix=".m"), "AdaptedSerializer(marshal, suffix='.m')"),
 ]

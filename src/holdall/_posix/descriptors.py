@@ -1,7 +1,7 @@
 """Descriptors that no interrupt loses: opened into a list, and closed by one call of C.
 
-Python looks for signals between two of its own steps, and never within a call of C. ``fd = os.open(...)`` is
-two steps: an interrupt between them leaves a descriptor that nobody knows, and with it perhaps a lock.
+Python looks for signals between two of its own steps, and never within a call of C. ``fd = os.open(...)``
+is two steps: an interrupt between them leaves a descriptor that nobody knows, and with it perhaps a lock.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ def open_into(fds: Descriptors, path: str, flags: int, mode: int = 0o777, dir_fd
 
 
 def closing(fds: Descriptors, locks: Sequence[Lock] = ()) -> Callable[[], Any]:
-    """Make the function, for a ``finally``, that releases all locks and closes all descriptors by then.
+    """Make the function for a ``finally`` that releases all locks and closes all descriptors there are then.
 
     Parameters
     ----------

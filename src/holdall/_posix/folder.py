@@ -14,6 +14,7 @@ from functools import partial
 from os import close as os_close
 from os import fstat as os_fstat
 from os import open as os_open
+from os import stat as os_stat
 from typing import Any, Final, NoReturn
 
 from holdall._posix import trust
@@ -31,7 +32,7 @@ from holdall._posix.flags import BELOW, FOLDER
 from holdall._posix.fork import finalize, forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock
 from holdall._posix.names import fs_name
-from holdall.errors import InvalidKeyError
+from holdall.errors import InvalidKeyError, StoreUnavailableError
 
 __all__ = ["CONTROL", "RESERVED", "SHARED", "Folder", "Opened"]
 
@@ -53,6 +54,7 @@ class Opened:
         "__weakref__",
         "_doubts",
         "_drop",
+        "_identity",
         "_mode",
         "_sync",
         "lock",
@@ -71,6 +73,10 @@ class Opened:
         self.root = root
         self.workspace = -1
         self.uid = os.geteuid()
+        self._identity = (-1, -1)
+        if root >= 0:
+            about = os_fstat(root)
+            self._identity = about.st_dev, about.st_ino
         # No method of this object: it would never be let go of.
         self.lock = Lock(root, path, partial(_lock_beside, root, path), timeout)
         self._mode = mode
@@ -95,8 +101,28 @@ class Opened:
             self._drop = None
 
     def exists(self) -> bool:
-        """Tell whether the folder has not been deleted since."""
-        return self.root >= 0 and os_fstat(self.root).st_nlink > 0
+        """Tell whether the folder still is the one at its path; it may have been deleted, or replaced.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If it was moved away: writing there is lost, and another one made at the path hides the loss.
+        """
+        if self.root < 0:
+            return False
+        try:
+            about = os_stat(self.path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if os_fstat(self.root).st_nlink:
+                raise StoreUnavailableError(
+                    error.errno,
+                    "the folder was moved away while open: move it back, or call close() to begin anew",
+                    self.path,
+                ) from error
+            return False
+        except OSError:  # who may not look any more may go on with what is open
+            return os_fstat(self.root).st_nlink > 0
+        return (about.st_dev, about.st_ino) == self._identity
 
     def has_workspace(self) -> bool:
         """Tell whether there is a workspace that nobody has deleted."""
@@ -146,6 +172,18 @@ class Opened:
                 error.filename = os.path.join(self.path, *names)
             raise
         return os.dup(root) if here == root else here
+
+    def chain(self, names: Sequence[str]) -> list[int]:
+        """Open all folders on the way to one below, outermost first; the caller closes them."""
+        fds: list[int] = []
+        try:
+            for name in names:
+                fds.append(os_open(fs_name(name), BELOW, dir_fd=fds[-1] if fds else self.root))
+        except BaseException:
+            for fd in fds:
+                os_close(fd)
+            raise
+        return fds
 
     def _refuse(self, name: str) -> NoReturn:
         raise InvalidKeyError(f"{name!r} cannot be the name of a folder below {self.path}")
@@ -266,6 +304,14 @@ class Folder:
         """Have a mutex that no thread of the parent holds."""
         self.mutex = threading.RLock()
 
+    def current(self) -> Opened:
+        """Return what is open, unless the folder at the path is another one by now."""
+        use = self.opened
+        if use.root >= 0 and not use.exists():
+            self.close()
+            use = self.opened
+        return use
+
     def open(self, *, create: bool = False) -> Opened | None:
         """Open the folder, if it is not open and has not been deleted since; None if it is not there."""
         with self.mutex:
@@ -311,7 +357,7 @@ class Folder:
         """Open the folder to write, with a workspace."""
         with self.mutex:
             use = self.opened
-            if use.has_workspace():
+            if use.has_workspace() and use.exists():
                 return use
             self.close()
             found = self.open(create=True)

@@ -4,10 +4,10 @@ from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
-from holdall.errors import CorruptValueError, SerializationError, UnsupportedError
+from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
 
-__all__ = ["DocumentSerializer", "optional"]
+__all__ = ["DocumentSerializer", "check_bound", "optional"]
 
 
 def optional(module: str, name: str, extra: str) -> Any:
@@ -33,6 +33,13 @@ def optional(module: str, name: str, extra: str) -> Any:
         raise UnsupportedError(
             f'serializer {name!r} needs {module}, which is not installed: pip install "holdall[{extra}]"',
         ) from error
+
+
+def check_bound(name: str, bound: int | None) -> int | None:
+    """Return the bound of what is read; raise `InvalidArgumentError` if it is none."""
+    if bound is not None and (type(bound) is not int or bound < 1):
+        raise InvalidArgumentError(f"{name} must be 1 or more, or None for no bound, got {bound!r}")
+    return bound
 
 
 class DocumentSerializer(OptionSerializer[Any]):

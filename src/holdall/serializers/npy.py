@@ -13,6 +13,7 @@ from numpy.lib import format as npy_format
 from holdall.abc import Data, join_parts
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
+from holdall.serializers._document import check_bound
 from holdall.serializers._maps import mapped
 
 __all__ = ["NpySerializer", "NpzSerializer"]
@@ -203,6 +204,9 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
         Whether to compress the arrays.
     allow_pickle
         Whether to keep arrays of Python objects, which are pickled: loading them can run code.
+    max_bytes
+        How many bytes all arrays together may take when they are loaded; a few kilobytes can hold gigabytes.
+        None for any number.
 
     Notes
     -----
@@ -217,9 +221,12 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
 
     name = "npz"
     suffix = ".npz"
-    options = ("compress", "allow_pickle")
+    options = ("compress", "allow_pickle", "max_bytes")
 
-    def __init__(self, *, compress: bool = False, allow_pickle: bool = False) -> None:
+    def __init__(
+        self, *, compress: bool = False, allow_pickle: bool = False, max_bytes: int | None = None
+    ) -> None:
+        self.max_bytes = check_bound("max_bytes", max_bytes)
         self.compress = compress
         self.allow_pickle = allow_pickle
         self.executes_code = bool(allow_pickle)
@@ -255,6 +262,12 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 names = _names_in(archive, data)
+                # zipfile reads no more of a member than this says.
+                size = sum(info.file_size for info in archive.infolist())
+                if self.max_bytes is not None and size > self.max_bytes:
+                    raise CorruptValueError(  # noqa: TRY301  (told as the others)
+                        f"the arrays take {size} bytes, more than the {self.max_bytes} of max_bytes"
+                    )
                 return {name.removesuffix(".npy"): self._npy.loads(archive.read(name)) for name in names}
         except SerializationError:
             raise

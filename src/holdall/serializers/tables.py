@@ -6,7 +6,7 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
-from holdall.serializers._document import optional
+from holdall.serializers._document import check_bound, optional
 
 __all__ = ["ParquetSerializer", "XlsxSerializer"]
 
@@ -73,9 +73,14 @@ class XlsxSerializer(OptionSerializer[Any]):
     strict
         Whether to refuse what would not come back equal: trailing empty cells or rows, text that would be
         a formula, types that cells do not have.
+    max_cells
+        How many rows and cells, the empty ones before others included, a workbook may have: one cell in the
+        far corner makes a million rows. None for any number.
 
     Raises
     ------
+    InvalidArgumentError
+        If `max_cells` is no number of cells.
     UnsupportedError
         If openpyxl is not installed: it comes with the extra ``holdall[xlsx]``.
 
@@ -89,10 +94,11 @@ class XlsxSerializer(OptionSerializer[Any]):
 
     name = "xlsx"
     suffix = ".xlsx"
-    options = ("strict",)
+    options = ("strict", "max_cells")
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, max_cells: int | None = 10_000_000) -> None:
         optional("openpyxl", "xlsx", "xlsx")
+        self.max_cells = check_bound("max_cells", max_cells)
         self.strict = strict
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
@@ -127,7 +133,14 @@ class XlsxSerializer(OptionSerializer[Any]):
             if isinstance(error, MemoryError):
                 raise
             raise CorruptValueError(f"the data are not a workbook: {error}") from error
-        return {sheet.title: _rows(sheet) for sheet in book.worksheets}
+        filled = {sheet.title: _filled(sheet) for sheet in book.worksheets}
+        size = sum(sum(map(max, rows.values())) + max(rows, default=0) for rows in filled.values())
+        if self.max_cells is not None and size > self.max_cells:
+            raise CorruptValueError(
+                f"the workbook has {size} rows and cells, the empty ones included, "
+                f"more than the {self.max_cells} of max_cells"
+            )
+        return {name: _rows(cells) for name, cells in filled.items()}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -141,15 +154,20 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _rows(sheet: Any) -> list[list[Any]]:
-    rows = []
-    for cells in sheet.iter_rows(values_only=True):
-        row = list(cells)
-        while row and row[-1] is None:
-            row.pop()
-        rows.append(row)
-    while rows and not rows[-1]:
-        rows.pop()
+def _filled(sheet: Any) -> dict[int, dict[int, Any]]:
+    """Give the values of cells that are not empty, by row and column."""
+    rows: dict[int, dict[int, Any]] = {}
+    # sheet.iter_rows() would make all the empty cells on the way to one that has only a format.
+    for (row, column), cell in sheet._cells.items():  # noqa: SLF001
+        if cell.value is not None:
+            rows.setdefault(row, {})[column] = cell.value
+    return rows
+
+
+def _rows(cells: dict[int, dict[int, Any]]) -> list[list[Any]]:
+    rows: list[list[Any]] = [[] for _ in range(max(cells, default=0))]
+    for number, row in cells.items():
+        rows[number - 1] = [row.get(column) for column in range(1, max(row) + 1)]
     return rows
 
 

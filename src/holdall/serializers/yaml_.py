@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from holdall.serializers._document import DocumentSerializer, optional
+from holdall.errors import CorruptValueError
+from holdall.serializers._document import DocumentSerializer, check_bound, optional
 
 __all__ = ["YamlSerializer"]
 
@@ -18,9 +19,14 @@ class YamlSerializer(DocumentSerializer):
         Whether to refuse what would not come back equal, as tuples.
     sort_keys
         Whether dicts are written in the order of their keys.
+    max_nodes
+        How many nodes a value may have when all aliases are written out: a few lines can name more than any
+        memory holds. None for any number. Values without aliases are not counted.
 
     Raises
     ------
+    InvalidArgumentError
+        If `max_nodes` is no number of nodes.
     UnsupportedError
         If PyYAML is not installed: it comes with the extra ``holdall[yaml]``.
 
@@ -31,10 +37,13 @@ class YamlSerializer(DocumentSerializer):
 
     name = "yaml"
     suffix = ".yaml"
-    options = ("strict", "sort_keys")
+    options = ("strict", "sort_keys", "max_nodes")
 
-    def __init__(self, *, strict: bool = True, sort_keys: bool = False) -> None:
+    def __init__(
+        self, *, strict: bool = True, sort_keys: bool = False, max_nodes: int | None = 1_000_000
+    ) -> None:
         optional("yaml", "yaml", "yaml")
+        self.max_nodes = check_bound("max_nodes", max_nodes)
         self.strict = strict
         self.sort_keys = sort_keys
 
@@ -46,4 +55,32 @@ class YamlSerializer(DocumentSerializer):
         return text
 
     def _read(self, text: str) -> Any:
-        return optional("yaml", "yaml", "yaml").safe_load(text)
+        value = optional("yaml", "yaml", "yaml").safe_load(text)
+        if self.max_nodes is not None and "*" in text and _expanded(value) > self.max_nodes:
+            raise CorruptValueError(
+                f"with its aliases written out, the value has more than {self.max_nodes} nodes: "
+                "if you trust who wrote it, read it with YamlSerializer(max_nodes=None)"
+            )
+        return value
+
+
+def _expanded(value: Any) -> int:
+    """Count the nodes of a value, what it names twice twice; 0 if there is no such thing."""
+    known: dict[int, int] = {}
+    twice = False
+
+    def count(node: Any) -> int:
+        nonlocal twice
+        if not isinstance(node, dict | list | tuple | set):
+            return 1
+        nodes = known.get(id(node))
+        if nodes is not None:
+            twice = True
+            return nodes
+        known[id(node)] = 1  # as which a node in itself counts
+        parts: Any = [*node, *node.values()] if isinstance(node, dict) else node
+        nodes = known[id(node)] = 1 + sum(map(count, parts))
+        return nodes
+
+    nodes = count(value)
+    return nodes if twice else 0

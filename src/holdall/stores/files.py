@@ -48,7 +48,7 @@ class FileDirStore(Store[K, V]):
     hidden
         Whether names may begin with a dot, and are listed then.
     max_levels
-        How many levels of folders are listed and written; 1 is the folder itself. None for any.
+        How many levels of folders are listed and written; 1 is the folder itself. None for 100, the most.
     timeout
         Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
     trust

@@ -45,6 +45,9 @@ class ZipStore(Store[K, V]):
     trust
         Whether to load pickles that other users could have written; those of bytes and open files always
         could.
+    max_bytes
+        How many bytes an entry that is read may take when it is unpacked: a small archive can hold enormous
+        ones. None for any number; more is a `ValueTooLargeError`.
     value_type
         A class, or several, that all values must be instances of.
     append_only
@@ -90,6 +93,7 @@ class ZipStore(Store[K, V]):
         read_only: bool = False,
         timeout: float = TIMEOUT,
         trust: bool = False,
+        max_bytes: int | None = None,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
@@ -103,6 +107,7 @@ class ZipStore(Store[K, V]):
             read_only=read_only,
             timeout=timeout,
             guard=not trust and (how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code),
+            max_bytes=max_bytes,
         )
         self._zip = place
         self._assemble(
@@ -119,6 +124,7 @@ class ZipStore(Store[K, V]):
             "read_only": read_only,
             "timeout": timeout,
             "trust": trust,
+            "max_bytes": max_bytes,
             "value_type": value_type,
             "append_only": append_only,
         }

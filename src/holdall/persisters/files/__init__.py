@@ -29,7 +29,7 @@ class FilesPersister(FilesWriting):
     hidden
         Whether names with a leading dot are listed, and may be written.
     max_levels
-        How many levels of folders ids may have and are listed; 1 is the folder itself. None: any.
+        How many levels of folders ids may have and are listed; 1 is the folder itself. None: 100, the most.
     read_only
         Whether to open the folder for reading only; it must exist then.
     timeout

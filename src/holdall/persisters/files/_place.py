@@ -20,9 +20,9 @@ from holdall.errors import (
     UnsupportedError,
 )
 from holdall.persisters.files._record import check_formats, extended, read_record, write_record
-from holdall.persisters.files._system import (
-    NEEDED,
-)
+from holdall.persisters.files._system import NEEDED
+
+_DEEPEST = 100  # levels of folders; a deletion has a descriptor for each
 
 
 class FilesPlace(Persister):
@@ -77,11 +77,10 @@ class FilesPlace(Persister):
         self.guard = guard
         self.hidden = hidden
         self.max_levels = max_levels
+        self._levels = _DEEPEST if max_levels is None else min(max_levels, _DEEPEST)
         self.read_only = read_only
         self._power = durability == "power"
-        self._sure: Opened | None = (
-            None  # the open folder in which nothing but a file itself is to be doubted
-        )
+        self._sure = -1  # number of the open folder in which nothing but a file itself is to be doubted
         self._usual: tuple[int, int, int] | None = None  # mode, owner and group of files that are made now
         # What loading could run must not be writable for others, whatever the umask says.
         self._mode = 0o664 if guard else 0o666
@@ -235,8 +234,8 @@ class FilesPlace(Persister):
     ) -> tuple[int, str]:
         """Open the folder of an id; the descriptor is the root's own where the id has no folder."""
         *folders, name = id.split("/")
-        if self.max_levels is not None and len(folders) >= self.max_levels:
-            raise InvalidKeyError(f"{id!r} lies deeper than the {self.max_levels} levels of {self.place}")
+        if len(folders) >= self._levels:
+            raise InvalidKeyError(f"{id!r:.80} lies deeper than the {self._levels} levels of {self.place}")
         if not folders:
             return use.root, name
         return use.enter(folders, create=create, doubts=doubts), name

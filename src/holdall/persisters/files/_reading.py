@@ -1,6 +1,5 @@
 """Reading and listing files."""
 
-import errno
 import heapq
 import os
 import time
@@ -250,7 +249,8 @@ class FilesReading(FilesPlace):
 
     def _walk(self, prefix: str, take: _Take) -> Iterator[list[str]]:
         """Give the files by folder; only folders that can hold the prefix are entered."""
-        use = self._folder.open()
+        with telling("the folder cannot be listed", self.place):
+            use = self._folder.open()
         if use is None:
             return
         top, _, rest = prefix.rpartition("/")
@@ -261,19 +261,20 @@ class FilesReading(FilesPlace):
             try:
                 fd = use.enter(names)
             except OSError as error:
-                if error.errno not in ABSENT and not (names and error.errno == errno.EACCES):
+                if error.errno not in ABSENT:
                     raise translate(error, f"{folder!r} cannot be listed", self.place) from error
                 continue
             except InvalidKeyError:
                 continue
             try:
-                files, folders = self._entries(fd, rest if folder == top else "", take)
+                with telling(f"{folder!r} cannot be listed", self.place):
+                    files, folders = self._entries(fd, rest if folder == top else "", take)
             finally:
                 os.close(fd)
             start = folder + "/" if folder else ""
             if files:
                 yield [start + name for name in files] if start else files
-            if self.max_levels is None or len(names) + 1 < self.max_levels:
+            if len(names) + 1 < self._levels:
                 waiting += [start + name for name in folders]
 
     def _entries(self, fd: int, start: str, take: _Take) -> tuple[list[str], list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from holdall._places import check_record
 from holdall._posix.folder import Opened
+from holdall._posix.replace import unlink_quietly
 from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
 
 _NAME = "store.json"
@@ -64,12 +65,16 @@ def write_record(use: Opened, control: int, record: dict[str, Any]) -> None:
     """Write the record of a folder; the lock of the folder is held."""
     text = json.dumps({"holdall": _FORMAT, **record}, indent=1) + "\n"
     fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=use.workspace)
-    with open(fd, "wb") as file:
-        use.share(fd)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
-    os.replace(_NAME, _NAME, src_dir_fd=use.workspace, dst_dir_fd=control)
+    try:
+        with open(fd, "wb") as file:
+            use.share(fd)
+            file.write(text.encode())
+            file.flush()
+            os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
+        os.replace(_NAME, _NAME, src_dir_fd=use.workspace, dst_dir_fd=control)
+    except BaseException:
+        unlink_quietly(_NAME, use.workspace)
+        raise
 
 
 def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> None:

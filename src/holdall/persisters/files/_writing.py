@@ -1,5 +1,6 @@
 """Writing and deleting files, in turn with all other writers."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -7,21 +8,23 @@ from contextlib import contextmanager
 from os import close as os_close
 from os import utime
 from os import write as os_write
+from stat import S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK
 from time import time_ns
 from typing import Any, BinaryIO, cast
 
+from holdall._posix.descriptors import Descriptors, closing, open_into
 from holdall._posix.errors import ABSENT, telling, translate
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, Opened
+from holdall._posix.names import fs_name
 from holdall._posix.replace import is_plain, keep_attributes, sync_folder, unlink_quietly
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import HoldallError, InvalidKeyError, UnsupportedError
+from holdall.errors import HoldallError, InvalidKeyError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.files._reading import FilesReading
 from holdall.persisters.files._system import (
     KIND,
     REGULAR,
     etag_of,
-    os_open,
     os_rename,
     os_rmdir,
     os_stat,
@@ -60,23 +63,22 @@ class FilesWriting(FilesReading):
         """Write a file beside, and rename it over the old one under the lock."""
         if type(expected) is str:  # absence needs no version
             self._require_versions()
-        use = self._folder.opened
         name = next(self._names)
         try:
+            use = self._folder.current()
             try:
-                fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
-            except OSError as error:
-                use, fd = self._create_again(name, error, id)
-            try:
+                fds: Descriptors = [None]
+                close = closing(fds)
                 try:
+                    use, fd = self._create(use, name, id, fds)
                     if type(data) is not bytes or os_write(fd, data) != len(data):
                         write_all(fd, data)
                     self._finish(fd)
                 finally:
-                    os_close(fd)
+                    close()
                 return self._publish(use, name, id, expected, wanted=wanted)
             except BaseException:
-                unlink_quietly(name, use.workspace)
+                self._discard(name, use)
                 raise
         except (OSError, ValueError) as error:  # a ValueError: NUL, or text that has no bytes
             raise self._write_error(error, id) from error
@@ -98,9 +100,9 @@ class FilesWriting(FilesReading):
             False, and nothing is changed, where the system does not link: another file system, a file of
             somebody else, too many links, or none at all.
         """
-        use = self._folder.opened
         name = next(self._names)
         try:
+            use = self._folder.current()
             try:
                 if os.stat(path, follow_symlinks=False).st_uid != self._uid:
                     return False
@@ -126,12 +128,23 @@ class FilesWriting(FilesReading):
         if self._power:
             os.fsync(fd)
 
-    def _create_again(self, name: str, error: OSError, id: Any) -> tuple[Opened, int]:
-        """Get ready and create: this is the first write, or the folder was deleted or closed meanwhile."""
-        if error.errno not in {errno.EBADF, errno.ENOENT}:
-            raise error
-        use = self._prepare(f"{id!r} cannot be written")
-        return use, os_open(name, CREATE, self._mode, dir_fd=use.workspace)
+    def _create(self, use: Opened, name: str, id: Any, fds: Descriptors) -> tuple[Opened, int]:
+        """Create an unfinished file, getting ready first if need be; its descriptor is the caller's."""
+        try:
+            open_into(fds, name, CREATE, self._mode, use.workspace)
+        except OSError as error:
+            if error.errno not in {errno.EBADF, errno.ENOENT}:
+                raise
+            # This is the first write, or the folder was deleted or closed meanwhile.
+            use = self._prepare(f"{id!r} cannot be written")
+            open_into(fds, name, CREATE, self._mode, use.workspace)
+        return use, cast("int", fds[-1])
+
+    def _discard(self, name: str, use: Opened) -> None:
+        """Remove an unfinished file, from wherever it was made by then."""
+        unlink_quietly(name, use.workspace)
+        if use is not self._folder.opened:  # an interrupt can hide that the folder was opened anew
+            unlink_quietly(name, self._folder.opened.workspace)
 
     def _write_error(self, error: Exception, id: Any) -> Exception:
         if isinstance(error, HoldallError):
@@ -158,8 +171,7 @@ class FilesWriting(FilesReading):
                         self.require(id, expected)
                     if "/" in id or id in RESERVED or id[0] == ".":
                         where, last = self._locate_new(use, id)
-                    if not linked:
-                        self._keep_attributes(use, name, where, last)
+                    self._keep_attributes(use, name, where, last, linked=linked)
                     os_rename(name, last, src_dir_fd=use.workspace, dst_dir_fd=where)
                     if wanted:
                         stat = stat_of(os_stat(last, dir_fd=where, follow_symlinks=False))
@@ -172,20 +184,26 @@ class FilesWriting(FilesReading):
                 os_close(where)
         return stat
 
-    def _keep_attributes(self, use: Opened, name: str, where: int, last: str) -> None:
+    def _keep_attributes(self, use: Opened, name: str, where: int, last: str, *, linked: bool) -> None:
         """Give a finished file what the one that it replaces has: owner, group, mode, extended attributes."""
         try:
             old = os_stat(last, dir_fd=where, follow_symlinks=False)
         except FileNotFoundError:
             return
+        if old.st_mode & KIND != REGULAR:
+            raise StoreUnavailableError(
+                errno.EEXIST,
+                f"{last!r} is no file, but {_kind_of(old)}: delete it, or choose another key",
+                self.place,
+            )
         usual = (old.st_mode, old.st_uid, old.st_gid) == self._usual
-        if (usual and is_plain(where, last)) or old.st_mode & KIND != REGULAR:
+        if linked or (usual and is_plain(where, fs_name(last))):
             return
         fd = os.open(name, READ, dir_fd=use.workspace)
         try:
             new = os.fstat(fd)
             self._usual = new.st_mode, new.st_uid, new.st_gid
-            keep_attributes(where, last, old, fd)
+            keep_attributes(where, fs_name(last), old, fd)
         finally:
             os_close(fd)
 
@@ -217,21 +235,23 @@ class FilesWriting(FilesReading):
 
     @contextmanager
     def writer(self, id: str) -> Iterator[BinaryIO]:  # docstring inherited
-        use = self._folder.opened
         name = next(self._names)
         try:
+            use = self._folder.current()
             try:
-                fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
-            except OSError as error:
-                use, fd = self._create_again(name, error, id)
-            try:
-                with open(fd, "wb") as file:
-                    yield file
-                    file.flush()
-                    self._finish(fd)
+                fds: Descriptors = [None]
+                close = closing(fds)
+                try:
+                    use, fd = self._create(use, name, id, fds)
+                    with open(fd, "wb", closefd=False) as file:
+                        yield file
+                        file.flush()
+                        self._finish(fd)
+                finally:
+                    close()
                 self._publish(use, name, id, ANY_ETAG, wanted=False)
             except BaseException:
-                unlink_quietly(name, use.workspace)
+                self._discard(name, use)
                 raise
         except (OSError, ValueError) as error:
             raise self._write_error(error, id) from error
@@ -242,7 +262,8 @@ class FilesWriting(FilesReading):
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         if self.read_only or type(expected) is str:
             self._require_versions()
-        use = self._folder.open()
+        with telling(f"{id!r:.80} cannot be deleted", self.place):
+            use = self._folder.open()
         if use is None:
             self.require(id, expected)
             raise KeyError(id)
@@ -271,16 +292,19 @@ class FilesWriting(FilesReading):
 
     def _prune(self, use: Opened, names: list[str]) -> None:
         """Remove the folders of a deleted file that are empty now."""
-        while names:
-            *names, last = names
+        with contextlib.suppress(OSError):  # one that is not empty ends it
+            fds = use.chain(names[:-1])
             try:
-                above = use.enter(names)
-                try:
-                    os_rmdir(last, dir_fd=above)
-                finally:
-                    os.close(above)
-            except OSError:
-                return
+                for above, name in zip(reversed([use.root, *fds]), reversed(names), strict=True):
+                    os_rmdir(name, dir_fd=above)
+            finally:
+                for fd in fds:
+                    os_close(fd)
 
     def close(self) -> None:  # docstring inherited
         self._folder.close()
+
+
+def _kind_of(about: os.stat_result) -> str:
+    kinds = {S_IFDIR: "a folder", S_IFLNK: "a link", S_IFIFO: "a pipe", S_IFSOCK: "a socket"}
+    return kinds.get(S_IFMT(about.st_mode), "a device")

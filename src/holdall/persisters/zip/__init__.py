@@ -17,6 +17,7 @@ from holdall.errors import (
     InvalidArgumentError,
     StoreNotFoundError,
     UnsupportedError,
+    ValueTooLargeError,
 )
 from holdall.persisters.zip._archive import Archive, is_ours, stat_of
 from holdall.persisters.zip._rewrite import keep_mode, pack, rewrite
@@ -53,6 +54,8 @@ class ZipPersister(Persister):
     guard
         Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a function
         that tells for which ids.
+    max_bytes
+        How many bytes an entry that is read may take when it is unpacked, or None for any number.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class ZipPersister(Persister):
         read_only: bool = False,
         timeout: float = TIMEOUT,
         guard: bool | Callable[[str], bool] = False,
+        max_bytes: int | None = None,
     ) -> None:
         if compression not in _METHODS:
             raise InvalidArgumentError(
@@ -104,7 +108,10 @@ class ZipPersister(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         self.compression = compression
         self.level = level
+        if max_bytes is not None and (type(max_bytes) is not int or max_bytes < 1):
+            raise InvalidArgumentError(f"max_bytes must be 1 or more, or None, got {max_bytes!r}")
         self.guard = guard
+        self.max_bytes = max_bytes
         # What loading could run must not be writable for others, whatever the umask says.
         self._whole = as_whole(
             archive,
@@ -170,6 +177,12 @@ class ZipPersister(Persister):
     def _check(self, id: str, archive: Archive) -> None:
         if self.guard(id) if callable(self.guard) else self.guard:
             self._whole.check_trust(repr(id), archive.file)
+        size = archive.entries[id].file_size  # of which no more is unpacked
+        if self.max_bytes is not None and size > self.max_bytes:
+            raise ValueTooLargeError(
+                f"{id!r} in {self.place} takes {size} bytes, more than the {self.max_bytes} of max_bytes: "
+                "raise it if you trust who made the archive"
+            )
 
     def __getitem__(self, id: str) -> bytes:
         return self.read(id)[0]
