@@ -1,6 +1,7 @@
 """Workers that kill writers, and look at what these leave; and one that interrupts its own writes."""
 
 import fcntl
+import gc
 import os
 import random
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 
-from holdall import FileDirStore, SerializationError
+from holdall import FileDirStore, SerializationError, SQLiteStore
 from processes._support import control, files_below, leftovers, open_store
 
 KEYS = {
@@ -261,10 +262,13 @@ def interrupt_writes(_number, path, times, seed):
     def take_turns():
         store["from a thread"] = 1
 
+    store.close()
+    open_before = len(os.listdir("/proc/self/fd"))
     for turn in range(times):
         moment = chance.uniform(0.00002, 0.0015)
         try:
-            signal.setitimer(signal.ITIMER_REAL, moment)
+            # Again if it is lost: Python ignores what is raised when an object is collected.
+            signal.setitimer(signal.ITIMER_REAL, moment, 0.2)
             while True:
                 store["x"] = stamped("x", turn)
                 store["a/x"] = stamped("a/x", turn)
@@ -272,6 +276,7 @@ def interrupt_writes(_number, path, times, seed):
                 store.transform_item("n", transformer=lambda _: large)
                 store.discard("a/x")
         except KeyboardInterrupt as error:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             kept[-20:] = [*kept[-19:], error]
         if is_locked(path):
             wrong.append("lock kept")
@@ -281,9 +286,18 @@ def interrupt_writes(_number, path, times, seed):
         if thread.is_alive():
             return [*wrong, "threads shut out"]
         wrong += ["torn value" for key in ("x", "a/x") if key in store and not is_whole(key, store[key])]
+    kept.clear()
+    store.close()
+    gc.collect()
+    if not isinstance(
+        store, SQLiteStore
+    ):  # which closes some later, for the sake of other locks of the process
+        wrong += ["descriptor kept"] * (len(os.listdir("/proc/self/fd")) - open_before)
     if isinstance(store, FileDirStore):
         return wrong + ["unfinished file kept" for _ in leftovers(path)]
-    return wrong + store.check()
+    if isinstance(store, SQLiteStore):
+        return wrong + store.check()
+    return wrong + [f"{name} kept" for name in os.listdir(os.path.dirname(path)) if name.startswith(".")]
 
 
 # ---------------------------------------------------------------------- death at each step

@@ -16,7 +16,7 @@ import time
 import traceback
 from contextlib import contextmanager
 
-from holdall import FileDirStore, SQLiteStore
+from holdall import FileDirStore, ScriptStore, SQLiteStore, ZipStore
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = os.path.realpath(sys.executable)
@@ -143,12 +143,16 @@ def _lead():
 
 
 def open_store(path, **options):
-    """Open a store of the kind that the path tells: a SQLite file ``*.db``, or a folder.
+    """Open a store of the kind that the path tells: a SQLite file, an archive, a script, or a folder.
 
     One called ``*.files.db`` keeps large values in files beside it.
     """
     if str(path).endswith(".files.db"):
         options["files_from"] = 1000
+    if str(path).endswith(".py"):
+        return ScriptStore(path, create=True, **options)
+    if str(path).endswith(".zip"):
+        return ZipStore(path, serializer="pickle", **options)
     return (SQLiteStore if str(path).endswith(".db") else FileDirStore)(path, **options)
 
 

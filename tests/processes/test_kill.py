@@ -52,7 +52,9 @@ def test_the_check_detects_writers_that_lose_or_tear(tmp_path, name, kind, found
     assert any(message.startswith((found, "stale")) for message in report["wrong"])
 
 
-@pytest.mark.parametrize(("name", "times"), [("store", 500), ("store.db", 150)])
+@pytest.mark.parametrize(
+    ("name", "times"), [("store", 500), ("store.db", 150), ("store.zip", 100), ("store.py", 300)]
+)
 @pytest.mark.parametrize("seed", [0, *in_soak(1, 2, 3)])
 def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, name, times, seed):
     """Ctrl-C ends a write, not the process: others must not wait for it afterwards."""

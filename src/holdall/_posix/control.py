@@ -41,8 +41,7 @@ class Workspace:
 
     def __del__(self) -> None:
         if self.fd >= 0:
-            with contextlib.suppress(OSError):  # a forked child has closed it
-                os_close(self.fd)
+            os_close(self.fd)
 
     def keeps_nanoseconds(self) -> bool:
         """Tell whether the file system keeps times to the nanosecond."""

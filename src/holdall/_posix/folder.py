@@ -54,6 +54,7 @@ class Opened:
         "__weakref__",
         "_doubts",
         "_drop",
+        "_held",
         "_identity",
         "_mode",
         "_sync",
@@ -82,6 +83,7 @@ class Opened:
         self._mode = mode
         self._sync = sync
         self._drop: Callable[[], object] | None = None
+        self._held: Workspace | None = None  # to whom the descriptor of the workspace belongs
         self._doubts: list[str] | None = None
         forget_in_child(self)
 
@@ -92,13 +94,13 @@ class Opened:
 
     def after_fork(self) -> None:
         """Let go of the parent's descriptors: locks taken through them would be the parent's."""
-        for fd in (self.root, self.workspace):
-            if fd >= 0:
-                os_close(fd)
+        if self.root >= 0:
+            os_close(self.root)
         self.root = self.workspace = -1
         if self._drop is not None:
             self._drop.detach()  # type: ignore[attr-defined]
             self._drop = None
+        self._held = None  # which closes its descriptor
 
     def exists(self) -> bool:
         """Tell whether the folder still is the one at its path; it may have been deleted, or replaced.
@@ -235,6 +237,7 @@ class Opened:
                 workspace = Workspace(control)
         finally:
             os_close(control)
+        self._held = workspace
         self.workspace = workspace.fd
         self._drop = finalize(self, workspace.remove)
         return workspace.keeps_nanoseconds()

@@ -38,5 +38,8 @@ def _after_fork() -> None:
         thing.after_fork()
 
 
+# The first of all has to be made while modules can still be imported.
+weakref.finalize(Forgetting, int).detach()
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

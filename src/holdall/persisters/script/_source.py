@@ -4,6 +4,7 @@ import codecs
 import io
 import re
 import tokenize
+from _ast import PyCF_ONLY_AST  # `ast` itself is slow to import
 
 from holdall.errors import MismatchError, UnsupportedError
 from holdall.persisters.script._format import FORMAT, MARKER, MARKERS
@@ -108,10 +109,8 @@ def check_script(source: bytes, path: str, *, runs: bool) -> None:
         raise UnsupportedError(
             f"{path} is no Python script: its name does not end in .py, nor does it begin with #!python",
         )
-    import ast  # noqa: PLC0415  (only when a script gets its block)
-
     try:
-        ast.parse(source)
+        compile(source, path, "exec", PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise UnsupportedError(
             f"{path} is no valid Python, data below it might become code: {error}"

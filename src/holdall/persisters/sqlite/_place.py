@@ -129,7 +129,8 @@ class SqlitePlace(Persister):
     @property
     def lock_file(self) -> str | None:
         """A file beside the database, of which processes lock bytes while they compute an item."""
-        return None if self.read_only else f"{self.path}-lock"
+        # Beside the file itself, so that all who reach it by links agree.
+        return None if self.read_only else f"{os.path.realpath(self.path)}-lock"
 
     def close(self) -> None:
         """Close the connections of all threads; the next use opens new ones."""

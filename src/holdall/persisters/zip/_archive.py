@@ -1,5 +1,6 @@
 """One state of a zip archive: what lies in it, under which names, and how to read it."""
 
+import codecs
 import math
 import os
 import re
@@ -17,6 +18,8 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
+
+codecs.lookup("cp437")  # zipfile asks for it with each archive, when a process that ends finds none any more
 
 #: The extra field that our entries carry: nanoseconds of the write, and eight random bytes.
 _OURS, _STAMP = 0x4C48, struct.Struct("<Q8s")
