@@ -13,7 +13,7 @@ from time import time_ns
 from typing import Any, BinaryIO, cast
 
 from holdall._posix.descriptors import Descriptors, closing, open_into
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, Opened
 from holdall._posix.names import fs_name
@@ -262,21 +262,24 @@ class FilesWriting(FilesReading):
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         if self.read_only or type(expected) is str:
             self._require_versions()
-        with telling(f"{id!r:.80} cannot be deleted", self.place):
+        try:
             use = self._folder.open()
-        if use is None:
-            self.require(id, expected)
-            raise KeyError(id)
-        with self._folder.mutex:
-            try:
-                with telling(f"{id!r} cannot be deleted", self.place):
-                    use.lock.acquire()
+            if use is None:
                 self.require(id, expected)
-                self._find(id, self._unlink)
-                if "/" in id:
-                    self._prune(use, id.split("/")[:-1])
-            finally:
-                use.lock.release()
+                raise KeyError(id)
+            with self._folder.mutex:
+                try:
+                    use.lock.acquire()
+                    self.require(id, expected)
+                    self._find(id, self._unlink)
+                    if "/" in id:
+                        self._prune(use, id.split("/")[:-1])
+                finally:
+                    use.lock.release()
+        except OSError as error:
+            if isinstance(error, HoldallError):
+                raise
+            raise translate(error, f"{id!r:.80} cannot be deleted", self.place) from error
 
     def _unlink(self, name: str, fd: int) -> None:
         if os_stat(name, dir_fd=fd, follow_symlinks=False).st_mode & KIND != REGULAR:
