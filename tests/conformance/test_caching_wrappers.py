@@ -232,6 +232,7 @@ class TestOverlayOfWritableStores(StoreContract):
         return overlay(FileDirStore(place / "first"), FileDirStore(place / "second"), MemoryStore())
 
 
+@pytest.mark.soak
 class TestOverlayThatWritesToAll(StoreContract):
     def open(self, place):
         return overlay(FileDirStore(place / "first"), FileDirStore(place / "second"), write="all")

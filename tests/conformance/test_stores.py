@@ -53,6 +53,7 @@ class TestFileDirStoreOfJson(StoreContract):
         return "foreign"
 
 
+@pytest.mark.soak
 class TestFileDirStoreWithTuples(StoreContract):
     keys = (("a",), ("b",), ("c", "d"), ("é ü", ".."))
 

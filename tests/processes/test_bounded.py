@@ -2,10 +2,11 @@
 
 import pytest
 
+from exploring import in_soak
 from processes._evictors import BOUND
 from processes._support import crew
 
-PLACES = ["store", "store.db", "store.files.db"]
+PLACES = ["store", *in_soak("store.db"), "store.files.db"]
 
 
 @pytest.mark.parametrize("name", PLACES)

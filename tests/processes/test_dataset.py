@@ -12,7 +12,7 @@ from processes._support import crew, files_below, fill
 
 
 @pytest.mark.parametrize(
-    "n_opens", [200, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+    "n_opens", [60, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_readers_never_see_a_half_or_an_empty_set_and_no_write_is_lost(tmp_path, n_opens):
     """4 writers insert, replace and delete while 4 readers open the set, by a handle and by import."""
@@ -33,7 +33,7 @@ def test_readers_never_see_a_half_or_an_empty_set_and_no_write_is_lost(tmp_path,
 
 
 @pytest.mark.parametrize(
-    "kills", [25, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+    "kills", [10, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_killed_writers_lose_nothing_and_lock_nobody_out(tmp_path, kills):
     [wrong] = crew("_dataset_workers.kill_writers", str(tmp_path), kills, 7, timeout=3000)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exploring import in_soak
 from processes._support import PYTHON, child, crew
 
 
@@ -11,7 +12,7 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("first", ["parent closes first", "child closes first"])
-@pytest.mark.parametrize("threads", ["idle", "busy"])
+@pytest.mark.parametrize("threads", [*in_soak("idle"), "busy"])
 def test_parent_and_child_share_a_handle(path, threads, first):
     """SQLite's locks belong to processes: a child that believes in inherited ones loses its writes."""
     assert crew("_forks.share_handle", path, threads == "busy", first == "parent closes first") == [[]]
@@ -27,12 +28,14 @@ def test_a_large_value_that_is_being_read_keeps_no_writes_of_the_child_from_the_
     assert "open it again" in said
 
 
-def test_a_fork_while_threads_open_and_close_handles(path):
-    assert crew("_forks.fork_amid_openings", path, 60) == [[]]
+@pytest.mark.parametrize("forks", [20, *in_soak(60)])
+def test_a_fork_while_threads_open_and_close_handles(path, forks):
+    assert crew("_forks.fork_amid_openings", path, forks) == [[]]
 
 
-def test_a_fork_while_threads_end(path):
-    assert crew("_forks.end_threads_while_forking", path, 60) == [[]]
+@pytest.mark.parametrize("forks", [20, *in_soak(60)])
+def test_a_fork_while_threads_end(path, forks):
+    assert crew("_forks.end_threads_while_forking", path, forks) == [[]]
 
 
 def test_processes_of_multiprocessing_share_a_handle(path):

@@ -4,16 +4,14 @@ from collections import Counter
 
 import pytest
 
+from exploring import in_soak
 from processes._killers import STEPS
 from processes._support import crew
 
 # The ordinary run takes the kinds that leave most behind.
 ORDINARY = {
     ("store", "nested", 0),
-    ("store", "delete", 0),
-    ("store.db", "small", 0),
     ("store.db", "update", 0),
-    ("store.files.db", "huge", 0),
     ("store.files.db", "transaction", 0),
 }
 # update() is one transaction in SQLite only. With the soak session,
@@ -55,7 +53,7 @@ def test_the_check_detects_writers_that_lose_or_tear(tmp_path, name, kind, found
 
 
 @pytest.mark.parametrize(("name", "times"), [("store", 500), ("store.db", 150)])
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2, 3))])
+@pytest.mark.parametrize("seed", [0, *in_soak(1, 2, 3)])
 def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, name, times, seed):
     """Ctrl-C ends a write, not the process: others must not wait for it afterwards."""
     [wrong] = crew("_killers.interrupt_writes", str(tmp_path / name), times, seed)

@@ -63,16 +63,16 @@ def test_no_increment_is_lost_in_20_of_20_runs(tmp_path, run):
     check_increments(tmp_path)
 
 
-@pytest.mark.parametrize("seed", [0, *in_soak(1)])
-def test_killed_writers_lose_nothing_and_the_script_starts(tmp_path, seed):
+@pytest.mark.parametrize("kills", [30, *in_soak(200)])
+def test_killed_writers_lose_nothing_and_the_script_starts(tmp_path, kills):
     script = Script(tmp_path, "import holdall\nprint(len(holdall.ScriptStore()))")
-    with child(PYTHON, "-m", "processes._scripter", str(script.path), "100", str(seed)) as process:
+    with child(PYTHON, "-m", "processes._scripter", str(script.path), str(kills), "0") as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err.decode()
     report = json.loads(out)
     assert report["wrong"] == []
-    assert report["kills"] == 100
-    assert report["acknowledged"] > 70, "the writers were killed before they wrote"
+    assert report["kills"] == kills
+    assert report["acknowledged"] > 0.7 * kills, "the writers were killed before they wrote"
     assert [name for name in report["left"] if not name.startswith(".script.py.holdall-")] == ["script.py"]
     assert report["largest"] < 600_000, "the script was never rewritten"
     assert int(script.run()) in {7, 8}

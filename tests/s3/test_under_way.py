@@ -2,6 +2,7 @@
 
 import pytest
 
+from exploring import in_soak
 from holdall import (
     ITEM_NOT_AVAILABLE,
     ConflictError,
@@ -92,7 +93,7 @@ def test_a_write_that_is_under_way_for_ever(plain_bucket, engine, known, verb, c
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("verb", ["replace", "insert", "write", "pop"])
+@pytest.mark.parametrize("verb", ["replace", *in_soak("insert", "write", "pop")])
 def test_another_reason_to_refuse_is_no_missed_condition(plain_bucket, engine, verb):
     """Codes tell, not statuses: 409 has many reasons."""
     method, use = VERBS[verb]
@@ -171,7 +172,7 @@ def test_what_was_sent_before_it_was_busy_is_not_forgotten(plain_bucket, operati
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("last", [(409, "ConditionalRequestConflict"), (403, "AccessDenied")])
+@pytest.mark.parametrize("last", [(409, "ConditionalRequestConflict"), *in_soak((403, "AccessDenied"))])
 @pytest.mark.parametrize("operation", ["replace", "insert"])
 def test_a_refusal_does_not_undo_what_was_not_answered(plain_bucket, engine, last, operation):
     """The first sending may still arrive, though the second one is refused for another reason."""

@@ -89,7 +89,17 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+# The ordinary run takes one of each way to count: by items, by buffers, by attributes, by what is shared.
+ORDINARY = {"text", "nested lists", "a dict of lists", "objects", "a view of a view", "a few rows of a frame"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=[] if name in ORDINARY else [pytest.mark.soak])
+        for name, make in MAKERS.items()
+    ],
+)
 def test_the_estimate_is_near_what_is_taken(make):
     make()  # what it imports is not its own
     gc.collect()

@@ -1,28 +1,35 @@
 """Stores that evict: the bound holds, the right ones go, and what is recorded outlives the process."""
 
+import contextlib
+import errno
 import os
 import pickle
 import random
 import shutil
 import sqlite3
+import threading
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
 from holdall import (
     ITEM_NOT_AVAILABLE,
+    NOT_MINE,
     FileDirStore,
     InvalidArgumentError,
     MemoryStore,
     SQLiteStore,
+    Store,
+    StoreUnavailableError,
     UnsupportedError,
     ValueTooLargeError,
     memoize,
 )
 from holdall._eviction import POLICIES, Entry, make_policy
-from holdall.wrappers import bounded, expiring, read_only
+from holdall.wrappers import bounded, bounding, expiring, filt_iter, read_only, wrap_kvs
 
 KINDS = {
     "memory": lambda path: MemoryStore(serializer="bytes"),
@@ -318,13 +325,13 @@ def test_what_others_did_to_a_folder_is_found_when_it_is_opened(tmp_path):
     assert len(again) == len(plain) == 10
 
 
-def die(cache, step):
-    """Let a process die between a write and its record, or its evictions."""
+def die(cache, step, write=None):
+    """Let a process die in the middle of a write, before a step of the ledger."""
     pid = os.fork()
     if pid == 0:
         try:
             setattr(cache._persister.ledger, step, lambda *_: os._exit(0))
-            cache["last"] = bytes(3000)
+            (write or (lambda: cache.__setitem__("last", bytes(3000))))()
         finally:
             os._exit(1)
     assert os.waitpid(pid, 0)[1] == 0
@@ -622,3 +629,199 @@ def test_a_handle_that_was_closed_goes_on(open_disk):
         assert cache[f"key{number}"] == b"1"
         cache.close()
     assert len(cache) == cache.stats().items == 5
+
+
+# ---------------------------------------------------------------------- what is not ours
+
+
+def test_files_that_the_store_does_not_list_are_never_evicted(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("thesis.txt", "sub/notes.md"):
+        (tmp_path / name).write_text("years of work")
+    for policy in POLICIES:
+        cache = bounded(FileDirStore(tmp_path, serializer="json"), max_items=2, policy=policy)
+        for number in range(6):
+            cache[f"{policy}{number}"] = number
+        assert len(cache) == cache.stats().items == 2
+        assert (tmp_path / "thesis.txt").read_text() == "years of work"
+        assert (tmp_path / "sub" / "notes.md").read_text() == "years of work"
+        cache.close()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_that_a_pair_of_functions_leaves_out_are_never_evicted(tmp_path, kind, policy):
+    inner = KINDS[kind](tmp_path)
+    inner.update({f"theirs{number}": b"1" for number in range(5)})
+    mine = wrap_kvs(inner, id_of_key=_with_mine, key_of_id=_without_mine)
+    cache = bounded(mine, max_items=8, policy=policy)
+    for number in range(20):
+        cache[f"{number}"] = b"1"
+    assert {f"theirs{number}" for number in range(5)} <= set(inner)
+    assert 0 < len(cache) <= 8
+    assert cache["19"] == b"1"
+
+
+def _with_mine(key):
+    return f"mine{key}"
+
+
+def _without_mine(id):
+    return id.removeprefix("mine") if id.startswith("mine") else NOT_MINE
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda store: store.get_subdict("part"),
+        lambda store: filt_iter(store, prefix="part/"),
+        lambda store: Store(store.get_subdict("part")),
+        lambda store: expiring(store.get_subdict("part"), ttl=60),
+    ],
+)
+def test_a_part_is_not_bounded_as_the_rest_would_go_with_it(open_store, part):
+    store = open_store()
+    store["other"], store["part/a"] = b"1", b"2"
+    with pytest.raises(UnsupportedError, match=r"part of a store.*bound the whole store"):
+        bounded(part(store), max_items=1)
+    assert set(store) == {"other", "part/a"}
+    whole = bounded(store, max_items=10).get_subdict("part")
+    assert dict(whole) == {"a": b"2"}
+
+
+# ---------------------------------------------------------------------- side by side
+
+
+@pytest.mark.parametrize("kind", ["table", "files"])
+def test_an_update_takes_no_more_at_once_than_a_part_of_the_bound(tmp_path, kind):
+    cache = bounded(KINDS[kind](tmp_path), max_bytes=1_000_000)
+    inner, portions = cache._persister.inner, []
+    write_many = inner.write_many
+
+    def noted(items):
+        portion = list(items)
+        portions.append(sum(len(data) for _, data in portion))
+        write_many(portion)
+
+    inner.write_many = noted
+    cache.update((f"small{number}", b"1") for number in range(50))
+    cache.update((f"large{number}", bytes(50_000)) for number in range(60))
+    assert max(portions) <= 1_000_000 / 16 + 50_000
+    assert cache.volume() <= 1_000_000
+
+
+def test_handles_that_are_opened_at_once_share_their_records(monkeypatch):
+    shared = MemoryStore()
+    handles = [bounded(shared, max_items=10) for _ in range(2)]
+    opening = threading.Barrier(2)
+
+    class MetLedger(bounding.MemoryLedger):
+        def __init__(self, *args):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                opening.wait(0.2)  # for the other one to make records, too, if that can be
+            super().__init__(*args)
+
+    monkeypatch.setattr(bounding, "MemoryLedger", MetLedger)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda handle: handle.__setitem__("a", 1), handles))
+    assert handles[0]._persister.ledger is handles[1]._persister.ledger
+
+
+def test_handles_in_memory_share_the_bound_whatever_their_policies():
+    shared = MemoryStore()
+    for policy in (*POLICIES, *POLICIES):
+        cache = bounded(shared, max_items=5, policy=policy)
+        for number in range(10):
+            cache[f"{policy}{number}"] = number
+        assert len(shared) == cache.stats().items == 5
+
+
+def test_what_was_written_to_memory_in_between_is_counted_when_it_is_next_opened():
+    shared = MemoryStore()
+    bounded(shared, max_items=5)["a"] = 1
+    shared.update((f"plain{number}", number) for number in range(10))
+    del shared["a"]
+    cache = bounded(shared, max_items=5)
+    assert cache.stats().items == 10
+    cache["last"] = 1
+    assert len(shared) == 5
+
+
+def meanwhile(monkeypatch, cache, step, act):
+    """Let another handle act once, right before a step of a ledger."""
+    ledger = cache._persister.ledger
+    real = getattr(ledger, step)
+
+    def acting(*args):
+        monkeypatch.setattr(ledger, step, real)
+        act()
+        return real(*args)
+
+    monkeypatch.setattr(ledger, step, acting)
+
+
+def test_an_expired_item_that_others_wrote_anew_is_not_deleted(open_disk, clock, monkeypatch):
+    cache, other = bounded(open_disk(), max_items=10), bounded(open_disk(), max_items=10)
+    for size in (1, 5000):
+        cache.set("a", bytes(size), ttl=1)
+        clock[0] += 2
+        if cache._persister.ledger.automatic:
+            meanwhile(monkeypatch, cache, "bury", lambda: other.update(a=b"theirs"))
+            assert cache.setdefault("a", bytes(size)) == b"theirs"
+        else:  # they take turns
+            assert cache.setdefault("a", b"ours") == b"ours"
+
+
+@pytest.mark.parametrize("size", [1, 1500, 5000])
+def test_a_process_that_dies_before_it_sets_a_time_to_live_stores_nothing(tmp_path, size):
+    for kind in ("table", "files"):
+        (tmp_path / kind).mkdir()
+        cache = bounded(KINDS[kind](tmp_path / kind), max_items=10)
+        cache["a"] = b"before"
+        die(cache, "expire", lambda: cache.set("a", bytes(size), ttl=10))  # noqa: B023  (called at once)
+        again = bounded(KINDS[kind](tmp_path / kind), max_items=10)
+        assert again["a"] == b"before", kind
+        assert again.check() == []
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+@pytest.mark.parametrize("files_from", [None, 2000])
+def test_a_time_to_live_is_that_of_its_own_write(tmp_path, clock, monkeypatch, size, files_from):
+    def handle(timeout):
+        options = {"serializer": "bytes", "files_from": files_from, "timeout": timeout}
+        return bounded(SQLiteStore(tmp_path / "store.db", **options), max_items=10)
+
+    cache, other = handle(60), handle(0)
+    cache["a"] = other["b"] = b"before"
+    refused = []
+
+    def interfere():
+        try:
+            other["a"] = b"theirs"
+        except StoreUnavailableError:
+            refused.append(True)
+
+    meanwhile(monkeypatch, cache, "expire", interfere)
+    cache.set("a", bytes(size), ttl=10)
+    assert refused == [True], "a write came between an item and its time to live"
+    clock[0] += 9
+    assert other["a"] == bytes(size)
+    clock[0] += 2
+    assert "a" not in other
+
+
+def test_what_cannot_be_evicted_does_not_undo_the_record_of_a_write(open_disk, monkeypatch):
+    cache = bounded(open_disk(), max_items=3)
+    cache.update((str(number), b"1") for number in range(3))
+
+    def full(_):
+        raise StoreUnavailableError(errno.EACCES, "the items cannot be deleted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache._persister.inner, "remove_many", full)
+        with pytest.raises(StoreUnavailableError):
+            cache["last"] = bytes(3000)
+    assert cache["last"] == bytes(3000)
+    assert cache.stats().items == len(cache) == 4
+    cache["next"] = b"1"
+    assert cache.stats().items == len(cache) == 3

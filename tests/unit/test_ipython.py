@@ -28,6 +28,7 @@ from IPython.terminal.interactiveshell import TerminalInteractiveShell
 from holdall import *
 
 shell = TerminalInteractiveShell.instance()
+shell.Completer.use_jedi = False  # it reads code, for seconds, and knows no keys
 shell.run_cell('''
 from holdall import *
 text = FileDirStore(serializer="json")

@@ -14,6 +14,7 @@ import zipfile
 
 import pytest
 
+from exploring import in_soak
 from holdall import (
     ITEM_NOT_AVAILABLE,
     CorruptValueError,
@@ -526,10 +527,11 @@ while True:
 """
 
 
-def test_killed_writers_leave_a_whole_archive_and_nothing_that_was_told_is_lost(path):
+@pytest.mark.parametrize("least", [8, *in_soak(25)])
+def test_killed_writers_leave_a_whole_archive_and_nothing_that_was_told_is_lost(path, least):
     rng = random.Random(7)
     kills, told, left = 0, 0, 0
-    while kills < 25 or not left:  # until one of them was in the middle of a write
+    while kills < least or not left:  # until one of them was in the middle of a write
         kills += 1
         process = subprocess.Popen(
             [PYTHON, "-c", WRITER, str(path), str(told + 1)], env=child_environment(), stdout=subprocess.PIPE

@@ -357,5 +357,6 @@ def _check(condition: Any, expected: Any, retrieve: Any) -> None:
         )
     if not isinstance(retrieve, Retrieval):
         raise InvalidArgumentError(
-            f"retrieve_value is ALWAYS_RETRIEVE, IF_ETAG_CHANGED or NEVER_RETRIEVE, got {retrieve!r:.80}",
+            "retrieve_value must be ALWAYS_RETRIEVE, IF_ETAG_CHANGED or NEVER_RETRIEVE, "
+            f"got {retrieve!r:.80}",
         )

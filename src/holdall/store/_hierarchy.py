@@ -207,6 +207,12 @@ class StoreHierarchy(StorePipeline[K, V]):
 
         return int(self._persister.purge(owns, self._id_prefix))
 
+    def _lists(self, id: Any) -> bool:
+        """Tell whether an id is that of one of our keys."""
+        if not self._codec.reversible:
+            return self._codec.owns(id)
+        return self._decode is None or self._decode(id) is not NOT_MINE
+
     def _existing(self, keys: list[Any]) -> list[Any]:
         values = []
         for key in keys:

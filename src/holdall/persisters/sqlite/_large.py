@@ -2,7 +2,7 @@
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from holdall.abc import join_parts
@@ -17,6 +17,10 @@ from holdall.persisters.sqlite._sessions import clock
 
 #: Bytes up to which data are bound whole.
 PIECE = 1 << 20
+
+
+def _nothing() -> None:
+    pass
 
 
 class SqliteLarge(SqliteReading):
@@ -80,12 +84,14 @@ class SqliteLarge(SqliteReading):
         # A transaction that is going on may yet be undone, and its files would have to be remembered.
         return self._files is not None and self._files.takes(size) and not self._in_transaction()
 
-    def _write_file(self, id: str, key: Any, data: Any, expected: Expected) -> int | None:
+    def _write_file(
+        self, id: str, key: Any, data: Any, expected: Expected, then: Callable[[], object] = _nothing
+    ) -> int | None:
         """Write data to a file of their own, and give the version of the item; None if that is refused."""
         assert self._files is not None  # noqa: S101  (it takes them)
         pieces = [data] if type(data) is bytes else data
         with self._files.staged(id, pieces) as staged:
-            return self._enter_file(id, key, staged, expected)
+            return self._enter_file(id, key, staged, expected, then)
 
     def link(self, id: str, path: str) -> bool:
         """Store, under an id, a file that is there already, by a hard link; tell whether that could be done.
@@ -120,8 +126,10 @@ class SqliteLarge(SqliteReading):
             return False
         return True
 
-    def _enter_file(self, id: str, key: Any, staged: StagedFile, expected: Expected) -> int | None:
-        """Publish a file and give it to an item, in one transaction."""
+    def _enter_file(
+        self, id: str, key: Any, staged: StagedFile, expected: Expected, then: Callable[[], object] = _nothing
+    ) -> int | None:
+        """Publish a file and give it to an item, and do what belongs to that, in one transaction."""
         with staged:
 
             def store(session: Session) -> int | None:
@@ -135,6 +143,7 @@ class SqliteLarge(SqliteReading):
                         if version is None:
                             connection.execute(self._sql.drop_large, (number,))
                         else:
+                            then()
                             staged.publish()
                         return version
 

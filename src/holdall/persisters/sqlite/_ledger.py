@@ -118,6 +118,8 @@ class LedgerStatements:
         self.totals = f"SELECT bytes, items FROM {total}"
         self.set_expiry = f"UPDATE {bound} SET expires = ? WHERE id = ? RETURNING 1"
         self.expiry = f"SELECT expires FROM {bound} WHERE id = ?"
+        expired = f"SELECT 1 FROM {bound} WHERE id = ?1 AND expires <= ?2"
+        self.bury = f"DELETE FROM {items} WHERE id = ?1 AND EXISTS ({expired})"
         self.expired = f"SELECT id, size, rank FROM {bound} WHERE expires <= ? LIMIT ? OFFSET ?"
         self.first = f"SELECT id, size, rank FROM {bound} ORDER BY rank, stamp LIMIT ? OFFSET ?"
         self.tick = f"UPDATE {total} SET clock = max(clock, ?)"

@@ -1,9 +1,13 @@
 """Transactions that users begin: several writes are made as one, or none of them."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from holdall.conditional import Expected, Stat
+from holdall.persisters.sqlite._batches import checked, size_of
+from holdall.persisters.sqlite._place import stat_of
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._writing import SqliteWriting
 
@@ -39,6 +43,30 @@ class SqliteTransactions(SqliteWriting):
                     self._units.session = None
                     session.execute = session.connection.execute
         self._delete_dropped()
+
+    def write_and(self, id: str, data: Any, expected: Expected, then: Callable[[], object]) -> Stat:
+        """Store data as `write` does, and call a function in the same transaction.
+
+        Parameters
+        ----------
+        id, data, expected
+            As in `write`.
+        then
+            Called when the item is written and nobody sees it yet; its error undoes the write. It may use
+            this place.
+        """
+        self._check_writable()
+        key, data = checked(id, data)
+        size = size_of(data)
+        if not self._goes_to_file(size):
+            with self.transaction():
+                stat = self.write(id, data, expected)
+                then()
+                return stat
+        version = self._write_file(id, key, data, expected, then)
+        if version is None:
+            raise self._conflict(id, expected)
+        return stat_of(version, size)
 
     @contextmanager
     def _translated_unit(self, session: Session) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from holdall._eviction import POLICIES
 from holdall._eviction.amounts import parse_size
 from holdall.abc import Capability, PersisterWrapper
 from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.keys import Under
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.guards import AppendOnlyPersister
 from holdall.persisters.keyed import KeyedPersister
@@ -22,6 +24,7 @@ from holdall.wrappers.bounding._persister import BoundedPersister, BoundedStats
 from holdall.wrappers.bounding._table import FolderLedger, TableLedger
 from holdall.wrappers.expiry import ExpiringPersister
 from holdall.wrappers.manners import with_methods
+from holdall.wrappers.transforms import Filter
 
 __all__ = ["BoundedPersister", "BoundedStats", "bounded"]
 
@@ -32,6 +35,7 @@ _LOG = 3_500_000  # bytes that a write-ahead log may have beside a small bound
 
 # Handles of one place in memory share its records.
 _ledgers: WeakKeyDictionary[Any, dict[Any, MemoryLedger]] = WeakKeyDictionary()
+_ledgers_lock = threading.Lock()
 
 
 def _word(function: Any) -> Any:
@@ -117,6 +121,9 @@ def bounded(
     ------
     InvalidArgumentError
         If neither bound is given, or an option is not of its kind.
+    UnsupportedError
+        If the store cannot be written, or shows a part of a store only (`get_subdict`, `filt_iter`): bound
+        the whole, and take the part of that.
     ValueTooLargeError
         By a write of a value that is larger than the bound; nothing is evicted then.
 
@@ -129,6 +136,8 @@ def bounded(
 
     After each write the store is within its bound. Evictions make a little more room than is needed, up to
     1 % of the bound and 64 items, so that most writes find room. `update` writes and evicts in portions.
+    Only items that the store lists are ever evicted: other files in its folder stay, and do not count. Rows
+    of a table that it does not list stay, too, but do count.
 
     The records of who was used lie in the database of a `SQLiteStore`, and in one beside the files of a
     `FileDirStore`: they are exact among processes, and outlive them. A read only takes a note, which is
@@ -163,24 +172,31 @@ def bounded(
         max_bytes=nbytes,
         max_items=max_items,
     )
-    store._persister = _over_ground(store._persister, make)
+    store._persister = _over_ground(store, store._persister, make)
 
 
-def _over_ground(persister: Any, make: Callable[[Any], BoundedPersister]) -> Any:
+def _over_ground(store: Any, persister: Any, make: Callable[..., BoundedPersister]) -> Any:
     """Bound a place below the wrappers that only look at its data, in copies of these."""
+    if any(isinstance(layer, Under | Filter) for layer in store._layers):
+        raise UnsupportedError(
+            f"{store!r:.200} shows a part of a store, and what it does not show would count and be evicted "
+            "as well: bound the whole store, and take the part of that",
+        )
     if isinstance(persister, StorePersister):
         below = unbound_copy(persister.mapping)
-        below._persister = _over_ground(below._persister, make)
+        below._persister = _over_ground(below, below._persister, make)
         below._bind()
         return StorePersister(below)
     if type(persister) in _CLEAR:
         made = copy.copy(persister)
-        made.inner = _over_ground(persister.inner, make)
+        made.inner = _over_ground(store, persister.inner, make)
         return made
-    return make(persister)
+    return make(persister, owns=unbound_copy(store, bind=True)._lists)
 
 
-def _open_ledger(inner: Any, *, policy: str, capacity: int, max_bytes: int | None) -> Ledger:
+def _open_ledger(
+    inner: Any, owns: Callable[[Any], bool], *, policy: str, capacity: int, max_bytes: int | None
+) -> Ledger:
     """Open the records of a place, where they are exact among as many as possible."""
     if isinstance(inner, SqlitePersister):
         if max_bytes is not None:
@@ -188,22 +204,16 @@ def _open_ledger(inner: Any, *, policy: str, capacity: int, max_bytes: int | Non
         return TableLedger(inner, policy)
     if isinstance(inner, FilesPersister):
         folder = os.path.dirname(str(inner.lock_file))
-        return FolderLedger(os.path.join(folder, "bounded.db"), policy, inner.scan())
-    return _memory_ledger(inner, policy, capacity)
+        return FolderLedger(os.path.join(folder, "bounded.db"), policy, inner.scan(), owns)
+    return _memory_ledger(inner, owns, policy, capacity)
 
 
-def _memory_ledger(inner: Any, policy: str, capacity: int) -> MemoryLedger:
+def _memory_ledger(inner: Any, owns: Callable[[Any], bool], policy: str, capacity: int) -> MemoryLedger:
     ground = inner
     while isinstance(ground, PersisterWrapper):
         ground = ground.inner
-    shared = _ledgers.setdefault(ground, {})
-    ledger = shared.get((type(inner), policy))
-    if ledger is None:
-        ledger = shared[type(inner), policy] = MemoryLedger(policy, capacity)
-        with ledger.turn():
-            for id in inner.by_age() if Capability.MTIME in inner.capabilities else inner:
-                try:
-                    ledger.wrote(id, ledger.size(id, inner[id]))
-                except KeyError:
-                    continue
+    with _ledgers_lock:
+        shared = _ledgers.setdefault(ground, {})
+        ledger = shared.setdefault(type(inner), MemoryLedger(policy, capacity))
+    ledger.take_over(inner, owns, policy, capacity)
     return ledger

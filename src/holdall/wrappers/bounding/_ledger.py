@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from holdall._eviction import Entry, make_policy
+from holdall._eviction import Entry, Policy, make_policy
 from holdall._eviction.sizeof import sizeof
+from holdall.abc import Capability
+from holdall.conditional import ANY_ETAG, Expected, Stat
 
 __all__ = ["Ledger", "MemoryLedger"]
 
@@ -34,9 +36,32 @@ class Ledger(ABC):
 
     def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:
         """Store data in the place, and return totals as high as they may be then."""
-        inner.put(id, data)
-        self.wrote(id, size)
-        return self.totals()
+        with self.turn():
+            inner.put(id, data)
+            self.wrote(id, size)
+            return self.totals()
+
+    def write(
+        self, inner: Any, id: Any, data: Any, expected: Expected, *, size: int, at: float | None
+    ) -> Stat:
+        """Store data that expire when told, if the item is in the expected state; expired ones are absent."""
+        with self.turn():
+            if expected is not ANY_ETAG:
+                self.bury(inner, id)
+            stat: Stat = inner.write(id, data, expected)
+            self.wrote(id, size)
+            if at is not None:
+                self.expire(id, at)
+            return stat
+
+    def bury(self, inner: Any, id: Any) -> None:
+        """Delete an item if it has expired."""
+        if self.expires(id) <= time.time():
+            try:
+                inner.remove(id)
+            except KeyError:
+                pass
+            self.removed([id])
 
     @abstractmethod
     def turn(self) -> AbstractContextManager[Any]:
@@ -79,8 +104,8 @@ class Ledger(ABC):
         """Return the ids of expired items."""
 
     @abstractmethod
-    def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:
-        """Return the ids of those who go, to free so many bytes and items; what has expired goes first."""
+    def victims(self, nbytes: float, items: int, spare: Callable[[Any], bool], now: float) -> list[Any]:
+        """Return ids of those who go, to free so many bytes and items; expired ones first, none to spare."""
 
     @abstractmethod
     def clear(self) -> None:
@@ -119,8 +144,8 @@ class MemoryLedger(Ledger):
     """
 
     def __init__(self, policy: str | Callable[[int], Any], capacity: int) -> None:
-        # What is written is to be there, so nothing but the room that it takes may keep it out.
-        self._policy = make_policy(_always_admitting if policy == "gdsf" else policy, capacity)
+        self._policy = self._made(policy, capacity)
+        self._chosen = policy, capacity
         self._lock = threading.RLock()
         self._records: dict[Any, _Record] = {}
         self._expiring: dict[Any, _Record] = {}
@@ -128,6 +153,29 @@ class MemoryLedger(Ledger):
 
     def turn(self) -> AbstractContextManager[Any]:  # docstring inherited
         return self._lock
+
+    def take_over(self, inner: Any, owns: Callable[[Any], bool], policy: str, capacity: int) -> None:
+        """Go on by a policy, and bring the records to what is there now."""
+        with self._lock:
+            if (policy, capacity) != self._chosen:
+                order, self._chosen = list(self._policy), (policy, capacity)
+                self._policy = self._made(policy, capacity)
+                for record in order:
+                    self._policy.admit(record)
+                    self._policy.insert(record)
+            found = list(inner.by_age() if Capability.MTIME in inner.capabilities else inner)
+            self.removed(self._records.keys() - set(found))
+            for id in found:
+                try:
+                    if id not in self._records and owns(id):
+                        self.wrote(id, self.size(id, inner[id]))
+                except KeyError:
+                    continue
+
+    @staticmethod
+    def _made(policy: Any, capacity: int) -> Policy:
+        # What is written is to be there, so nothing but the room that it takes may keep it out.
+        return make_policy(_always_admitting if policy == "gdsf" else policy, capacity)
 
     def size(self, id: Any, data: Any) -> int:  # docstring inherited
         if type(data) is list:
@@ -189,8 +237,10 @@ class MemoryLedger(Ledger):
         found = [id for id, record in list(self._expiring.items()) if record.expires <= now]
         return found if limit < 0 else found[:limit]
 
-    def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:  # docstring inherited
-        gone = [self._records[id] for id in self.expired(now) if id != keep]
+    def victims(
+        self, nbytes: float, items: int, spare: Callable[[Any], bool], now: float
+    ) -> list[Any]:  # docstring inherited
+        gone = [self._records[id] for id in self.expired(now) if not spare(id)]
         chosen: list[_Record] = []
         for record in gone:
             if nbytes <= 0 and items <= 0:
@@ -201,7 +251,7 @@ class MemoryLedger(Ledger):
         if nbytes > 0 or items > 0:
             for record in chosen:
                 self._policy.discard(record)
-            chosen += self._policy.pop(nbytes, items=items, spare=lambda record: record.key == keep)
+            chosen += self._policy.pop(nbytes, items=items, spare=lambda record: spare(record.key))
         return [record.key for record in chosen]
 
     def clear(self) -> None:  # docstring inherited

@@ -1,10 +1,10 @@
 """A persister that keeps a place within a bound."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import islice
 from typing import Any, NamedTuple
 
 from holdall.abc import Persister, PersisterWrapper, Reader, Unary
@@ -42,9 +42,11 @@ class BoundedPersister(PersisterWrapper):
     inner
         Where the items lie.
     open_ledger
-        Makes the ledger of that place when it is first needed.
+        Makes the ledger of that place when it is first needed; gets `inner` and `owns`.
     max_bytes, max_items
         The bound; None for none.
+    owns
+        Tells whether an item may be evicted; None for all.
 
     Notes
     -----
@@ -55,7 +57,7 @@ class BoundedPersister(PersisterWrapper):
     --------
     >>> from holdall.persisters.mapping import MappingPersister
     >>> from holdall.wrappers.bounding._ledger import MemoryLedger
-    >>> place = BoundedPersister(MappingPersister({}), lambda inner: MemoryLedger("lru", 2), max_items=2)
+    >>> place = BoundedPersister(MappingPersister({}), lambda *_: MemoryLedger("lru", 2), max_items=2)
     >>> place["a"], place["b"] = 1, 2
     >>> place["a"]
     1
@@ -67,15 +69,17 @@ class BoundedPersister(PersisterWrapper):
     def __init__(
         self,
         inner: Any,
-        open_ledger: Callable[[Any], Ledger],
+        open_ledger: Callable[[Any, Callable[[Any], bool]], Ledger],
         *,
         max_bytes: int | None = None,
         max_items: int | None = None,
+        owns: Callable[[Any], bool] | None = None,
     ) -> None:
         super().__init__(inner)
         self.max_bytes = max_bytes
         self.max_items = max_items
         self._open_ledger = open_ledger
+        self._owns = owns or _any
         self._reset()
 
     def _reset(self) -> None:
@@ -101,7 +105,7 @@ class BoundedPersister(PersisterWrapper):
     def _open(self) -> Ledger:
         with self._opening:
             if self._opened is None:
-                self._opened = self._open_ledger(self.inner)
+                self._opened = self._open_ledger(self.inner, self._owns)
             return self._opened
 
     # ------------------------------------------------------------------ reading
@@ -220,57 +224,26 @@ class BoundedPersister(PersisterWrapper):
             )
         return size
 
-    def _turn(self, id: Any, expected: Any = ANY_ETAG, data: Any = None) -> AbstractContextManager[Any]:
-        """Exclude others where a write is more than one step."""
-        ledger = self.ledger
-        if not ledger.automatic:
-            return ledger.turn()
-        if self._ttl is None and (expected is ANY_ETAG or ledger.expires(id) > time.time()):
-            return nullcontext()
-        smallest = self.inner.files_from
-        nbytes = len(data) if isinstance(data, bytes) else sum(memoryview(part).nbytes for part in data or ())
-        # In a transaction large data would go to the database.
-        return nullcontext() if smallest is not None and nbytes >= smallest else ledger.turn()
-
-    def _bury(self, id: Any, expected: Any) -> None:
-        """Delete what has expired under an id, before a write asks in which state it is."""
-        if expected is not ANY_ETAG and self.ledger.expires(id) <= time.time():
-            try:
-                self.inner.remove(id)
-            except KeyError:
-                pass
-            self.ledger.removed([id])
-
     def put(self, id: str, data: Any) -> None:  # docstring inherited
         inner = self._writable()
         size = self._size(id, data)
         ledger = self._opened or self.ledger
-        if ledger.automatic and not self._mortal:
+        at = self._expiry() if self._mortal else None
+        if at is None:
             totals = ledger.put(inner, id, data, size)
-            if self._excess(*totals):
-                self._settle(id)
-            return
-        with self._turn(id, data=data):
-            inner.put(id, data)
-            self._record(id, size)
+        else:
+            ledger.write(inner, id, data, ANY_ETAG, size=size, at=at)
+            totals = ledger.totals()
+        # A turn of its own: what cannot be evicted must not undo the record of what was written.
+        if self._excess(*totals):
+            self._settle(id)
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         inner = self._writable()
-        size = self._size(id, data)
-        with self._turn(id, expected, data):
-            self._bury(id, expected)
-            stat: Stat = inner.write(id, data, expected)
-            self._record(id, size)
-            return stat
-
-    def _record(self, id: Any, size: int) -> None:
-        """Record a write, and evict what is too much."""
-        ledger = self.ledger
-        ledger.wrote(id, size)
-        ttl = self._ttl
-        if ttl is not None:
-            ledger.expire(id, time.time() + ttl)
+        size, at = self._size(id, data), self._expiry()
+        stat = self.ledger.write(inner, id, data, expected, size=size, at=at)
         self._settle(id)
+        return stat
 
     def _settle(self, keep: Any = None) -> None:
         """Evict what is more than the bound, and a little more, but never the item just written."""
@@ -288,7 +261,12 @@ class BoundedPersister(PersisterWrapper):
                 over_bytes = nbytes - self.max_bytes + min(self.max_bytes // 100, _SLACK * (nbytes // items))
             if self.max_items is not None and items > self.max_items:
                 over_items = items - self.max_items + min(self.max_items // 100, _SLACK)
-            victims = ledger.victims(over_bytes, over_items, keep, time.time())
+            owns = self._owns
+
+            def spare(id: Any) -> bool:
+                return id == keep or not owns(id)
+
+            victims = ledger.victims(over_bytes, over_items, spare, time.time())
             self.inner.remove_many(victims)
             ledger.removed(victims)
             self._evictions += len(victims)
@@ -321,24 +299,28 @@ class BoundedPersister(PersisterWrapper):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items, in portions, each followed by the evictions that it makes necessary."""
         inner = self._writable()
-        rest = iter(items)
-        while portion := list(islice(rest, self._portion())):
-            sizes = [(id, self._size(id, data)) for id, data in portion]
+        for portion in self._portions(items):
             with nullcontext() if self.ledger.automatic else self.ledger.turn():
-                inner.write_many(portion)
-                for id, size in sizes:
+                inner.write_many((id, data) for id, data, _ in portion)
+                for id, _, size in portion:
                     self.ledger.wrote(id, size)
-                self._settle()
+            self._settle()
 
-    def _portion(self) -> int:
-        """Return how many items may be written before it is looked how many are too many."""
-        nbytes, items = self.ledger.totals()
-        room: float = _PAGE
-        if self.max_bytes is not None and items:
-            room = self.max_bytes / 16 // max(1, nbytes // items)
-        if self.max_items is not None:
-            room = min(room, self.max_items / 16)
-        return int(max(1, min(room, _PAGE)))
+    def _portions(self, items: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any, int]]]:
+        """Cut items, with their sizes, into lists that take little of the bound, which holds meanwhile."""
+        most = _PAGE if self.max_items is None else max(1, min(_PAGE, self.max_items // 16))
+        room = math.inf if self.max_bytes is None else self.max_bytes / 16
+        portion: list[tuple[str, Any, int]] = []
+        taken = 0
+        for id, data in items:
+            size = self._size(id, data)
+            if portion and (len(portion) == most or taken + size > room):
+                yield portion
+                portion, taken = [], 0
+            portion.append((id, data, size))
+            taken += size
+        if portion:
+            yield portion
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         gone = list(ids)
@@ -362,6 +344,11 @@ class BoundedPersister(PersisterWrapper):
     def _ttl(self) -> float | None:
         return vars(self._local).get("ttl")
 
+    def _expiry(self) -> float | None:
+        """Return when what this thread writes now is to expire; None for never."""
+        ttl = self._ttl
+        return None if ttl is None else time.time() + ttl
+
     @contextmanager
     def living(self, ttl: float | None) -> Iterator[None]:
         """Let what this thread writes within the context be there for so many seconds."""
@@ -383,8 +370,7 @@ class BoundedPersister(PersisterWrapper):
             if id not in self:
                 return False
             self.ledger.hit(id)
-            ttl = self._ttl
-            return self.ledger.expire(id, None if ttl is None else time.time() + ttl)
+            return self.ledger.expire(id, self._expiry())
 
     def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
         count: int = self._writable().purge(owns, prefix)
@@ -411,3 +397,7 @@ class BoundedPersister(PersisterWrapper):
         if self._opened is not None:
             self._opened.close()
         self.inner.close()
+
+
+def _any(_: Any) -> bool:
+    return True

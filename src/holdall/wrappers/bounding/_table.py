@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite import SqlitePersister, as_id, as_text
 from holdall.persisters.sqlite._ledger import LedgerStatements, row_size
@@ -106,9 +107,27 @@ class TableLedger(Ledger):
 
     def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:  # docstring inherited
         if type(data) is not bytes or len(id) + len(data) > INLINE or not id.isascii():
-            return super().put(inner, id, data, size)
+            inner.put(id, data)  # a trigger records it
+            return self.totals()
         [(nbytes, items)] = self._run(self._sql.put, id, data)
         return nbytes + size, items + 1  # as the totals were before it
+
+    def write(
+        self, inner: Any, id: Any, data: Any, expected: Expected, *, size: int, at: float | None
+    ) -> Stat:  # docstring inherited
+        del size
+        if expected is not ANY_ETAG:
+            self.bury(inner, id)
+        if at is None:
+            return inner.write(id, data, expected)  # type: ignore[no-any-return]
+        # In one transaction: the time is that of this write, and a killed process leaves both or none.
+        return inner.write_and(id, data, expected, lambda: self.expire(id, at))  # type: ignore[no-any-return]
+
+    def bury(self, inner: Any, id: Any) -> None:  # docstring inherited
+        del inner
+        # In one statement: it may have been written anew since anybody looked.
+        if self.expires(id) <= time.time():
+            self._run(self._sql.bury, as_id(id), time.time())
 
     # ------------------------------------------------------------------ uses
 
@@ -168,20 +187,24 @@ class TableLedger(Ledger):
 
     # ------------------------------------------------------------------ victims
 
-    def victims(self, nbytes: float, items: int, keep: Any, now: float) -> list[Any]:  # docstring inherited
+    def victims(
+        self, nbytes: float, items: int, spare: Callable[[Any], bool], now: float
+    ) -> list[Any]:  # docstring inherited
         self.refresh()  # the order will be another one
         need = _Need(nbytes, items)
-        chosen = self._taken(need, {keep}, self._sql.expired, now)
+        chosen = self._taken(need, spare, set(), self._sql.expired, now)
         if need:
-            without = {keep, *chosen}
+            without = set(chosen)
             if self._policy == "sieve":
-                return chosen + self._sieved(need, without)
-            chosen += self._taken(need, without, self._sql.first)
+                return chosen + self._sieved(need, spare, without)
+            chosen += self._taken(need, spare, without, self._sql.first)
             if self._policy in {"gdsf", "lfu"}:
                 self._run(self._sql.tick, need.rank)
         return chosen
 
-    def _taken(self, need: "_Need", without: set[Any], statement: str, *arguments: Any) -> list[Any]:
+    def _taken(
+        self, need: "_Need", spare: Callable[[Any], bool], without: set[Any], statement: str, *arguments: Any
+    ) -> list[Any]:
         """Choose as many as are needed of the rows that a statement gives."""
         chosen: list[Any] = []
         offset = 0
@@ -189,7 +212,7 @@ class TableLedger(Ledger):
             rows = self._run(statement, *arguments, _SOME, offset)
             for raw, size, rank in rows:
                 id = as_text(raw)
-                if need and id not in without:
+                if need and id not in without and not spare(id):
                     need.count(size, rank)
                     chosen.append(id)
             if len(rows) < _SOME:
@@ -197,7 +220,7 @@ class TableLedger(Ledger):
             offset += _SOME
         return chosen
 
-    def _sieved(self, need: "_Need", without: set[Any]) -> list[Any]:
+    def _sieved(self, need: "_Need", spare: Callable[[Any], bool], without: set[Any]) -> list[Any]:
         """Go on from where the hand stands: who was used since it came by is passed once."""
         chosen: list[Any] = []
         [(hand,)] = self._run(self._sql.hand)
@@ -213,7 +236,7 @@ class TableLedger(Ledger):
                 id = as_text(raw)
                 if uses > 1:
                     self._run(self._sql.pass_by, raw)
-                elif id not in without:
+                elif id not in without and not spare(id):
                     need.count(size, rank)
                     without.add(id)
                     chosen.append(id)
@@ -254,6 +277,8 @@ class FolderLedger(TableLedger):
     stats
         Id and stat of each file that is there: what the ledger does not know is entered, by age, and what is
         no longer there is left out.
+    owns
+        Tells whether a file may be evicted; what lies there besides is not entered.
 
     Notes
     -----
@@ -263,7 +288,9 @@ class FolderLedger(TableLedger):
 
     automatic = False
 
-    def __init__(self, path: str, policy: str, stats: Iterable[tuple[str, Any]]) -> None:
+    def __init__(
+        self, path: str, policy: str, stats: Iterable[tuple[str, Any]], owns: Callable[[Any], bool]
+    ) -> None:
         super().__init__(SqlitePersister(path), policy)
         with self.turn():  # also while looking: who writes meanwhile would be taken for gone
             found = dict(stats)
@@ -271,7 +298,7 @@ class FolderLedger(TableLedger):
             self.removed(known.keys() - found.keys())
             for id, stat in sorted(found.items(), key=lambda item: item[1].mtime):
                 size = self._blocks(stat.size)
-                if known.get(id) != size:
+                if known.get(id) != size and owns(id):
                     self._run(self._sql.enter, as_id(id), size, int(stat.mtime * 1e9))
 
     def _use_policy(self, *, new: bool) -> None:
@@ -300,6 +327,9 @@ class FolderLedger(TableLedger):
 
     def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:  # docstring inherited
         return Ledger.put(self, inner, id, data, size)
+
+    write = Ledger.write
+    bury = Ledger.bury
 
     def expire(self, id: Any, at: float | None) -> bool:  # docstring inherited
         return bool(self._run(self._sql.set_expiry, at, as_id(id)))
