@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from holdall.errors import InvalidArgumentError, UnsupportedError
 
-__all__ = ["FALLBACKS", "Origin", "caller", "check_fallback", "origin_of"]
+__all__ = ["FALLBACKS", "Origin", "caller", "check_fallback", "is_of_package", "origin_of"]
 
 #: What to do where the script cannot keep values.
 FALLBACKS = ("error", "memory", "sidecar")
@@ -108,6 +108,12 @@ def origin_of(frame: FrameType) -> Origin:
             path, f"a test runner is at work, and {path} is not the file of a test", path, testing=True
         )
     return Origin(path, "", path)
+
+
+def is_of_package(frame: FrameType) -> bool:
+    """Tell whether code stands in a module of a package, or in what `zipapp` makes a program of."""
+    name = os.path.basename(frame.f_code.co_filename)
+    return bool(frame.f_globals.get("__package__")) or name == "__main__.py"
 
 
 def _is_installed(path: str) -> bool:

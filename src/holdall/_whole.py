@@ -8,20 +8,23 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, BinaryIO, NamedTuple, cast
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
+from holdall._posix.descriptors import Descriptors, closing, forget, open_into
 from holdall._posix.errors import telling
 from holdall._posix.flags import FOLDER
 from holdall._posix.fork import forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock, Patience
 from holdall._posix.names import fs_path
-from holdall._posix.replace import replacing
+from holdall._posix.replace import replace_file
 from holdall._posix.trust import check_trust
 from holdall.errors import InvalidArgumentError, UnsupportedError, UntrustedStoreError
 
 __all__ = ["Whole", "as_whole"]
+
+R = TypeVar("R")
 
 _IN_MEMORY = 1 << 24  # bytes of an unfinished whole that need no file
 
@@ -55,18 +58,14 @@ class Whole(ABC):
     def open(self) -> tuple[BinaryIO, Any] | None:
         """Open the data to read, and tell their state; None if there are none."""
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Exclude all other writers."""
+    def locked(self, action: Callable[[], R]) -> R:
+        """Call a function, which may replace the data, while all other writers are excluded."""
         with self.mutex:
-            yield
+            return action()
 
     @abstractmethod
-    def replacing(self) -> AbstractContextManager[BinaryIO]:
-        """Open a file whose content replaces the data when the context is left without an error.
-
-        The lock is to be held.
-        """
+    def replace(self, fill: Callable[[BinaryIO], object]) -> None:
+        """Replace the data by what a function writes into a file; the lock is to be held."""
 
     def check_trust(self, what: str, file: Any) -> None:
         """Raise `UntrustedStoreError` if somebody else could have written an open file that can run code."""
@@ -78,7 +77,7 @@ class Whole(ABC):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in {"mutex", "_held"}}
+        return {name: value for name, value in vars(self).items() if name not in {"mutex", "_fds"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -155,12 +154,10 @@ class _Bytes(Whole):
         with self.mutex:
             return (io.BytesIO(self.data), self.version) if self.data else None
 
-    @contextmanager
-    def replacing(self) -> Iterator[BinaryIO]:
+    def replace(self, fill: Callable[[BinaryIO], object]) -> None:
         file = io.BytesIO()
-        yield file
-        self.data = file.getvalue()
-        self.version += 1
+        fill(file)
+        self.data, self.version = file.getvalue(), self.version + 1
 
 
 class _Object(Whole):
@@ -187,10 +184,9 @@ class _Object(Whole):
         self.file.seek(0)
         return cast("BinaryIO", _Unclosed(self.file)), self.version
 
-    @contextmanager
-    def replacing(self) -> Iterator[BinaryIO]:
+    def replace(self, fill: Callable[[BinaryIO], object]) -> None:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as unfinished:
-            yield cast("BinaryIO", unfinished)
+            fill(cast("BinaryIO", unfinished))
             unfinished.seek(0)
             self.version += 1
             self.file.seek(0)
@@ -229,7 +225,6 @@ class _File(Whole):
     def __init__(
         self, path: str, *, power: bool = False, mode: int = 0o666, timeout: float = TIMEOUT
     ) -> None:
-        self._held: Lock | None = None
         super().__init__()
         self.path = self.place = path
         self.power = power
@@ -241,9 +236,9 @@ class _File(Whole):
 
     def after_fork(self) -> None:  # docstring inherited
         super().after_fork()
-        held, self._held = vars(self).get("_held"), None
-        if held is not None and held.fd >= 0:
-            os.close(held.fd)  # a lock that is the parent's
+        forget(vars(self).get("_fds", []))
+        #: Those of a write that is going on.
+        self._fds: Descriptors = [None]
 
     def state(self) -> Any:
         with telling("it cannot be read", self.path):
@@ -255,7 +250,8 @@ class _File(Whole):
     def open(self) -> tuple[BinaryIO, Any] | None:
         with telling("it cannot be read", self.path):
             try:
-                file = open(self.path, "rb")  # noqa: SIM115  (the caller closes it)
+                # Not the builtin, which is gone when the interpreter ends; the caller closes it.
+                file = io.open(self.path, "rb")  # noqa: SIM115, UP020
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return file, _State.of(os.fstat(file.fileno()))
@@ -265,58 +261,48 @@ class _File(Whole):
 
     # ------------------------------------------------------------------ writing
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, action: Callable[[], R]) -> R:
         if not self.writable:
             raise UnsupportedError(f"{self.path} can be read here; writing it needs a POSIX system")
         with self.mutex:
-            try:
-                with telling("it cannot be locked", self.path):
-                    os.makedirs(self._folder, exist_ok=True)
-                    self._lock()
-                yield
-            finally:
-                self._unlock()
+            patience = Patience(self.timeout)
+            while True:
+                fds: Descriptors = [None]
+                self._fds = fds
+                locks: list[Lock] = []
+                # One call of C, before which no interrupt comes in a ``finally``.
+                release = closing(fds, locks)
+                try:
+                    with telling("it cannot be locked", self.path):
+                        still = self._lock(fds, locks, patience)
+                    if still:
+                        return action()
+                finally:
+                    release()
 
-    def _lock(self) -> None:
-        patience = Patience(self.timeout)
-        while True:
-            try:
-                fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                fd = os.open(self._folder, FOLDER)
-            self._held = held = Lock(fd, self.path, self._lock_beside, self.timeout)
-            held.acquire(patience)
-            if self._still(fd):
-                return
-            self._unlock()
-
-    def _unlock(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            try:
-                held.release()  # not by closing alone: a forked child may have the descriptor, too
-            finally:
-                os.close(held.fd)
-
-    def _lock_beside(self) -> str:
-        return os.path.join(self._folder, self._beside + "lock")
-
-    def _still(self, fd: int) -> bool:
-        """Tell whether what was locked is still what is to be locked."""
+    def _lock(self, fds: Descriptors, locks: list[Lock], patience: Patience) -> bool:
+        """Lock the file, and tell whether it still is what is to be locked."""
+        os.makedirs(self._folder, exist_ok=True)
+        try:
+            open_into(fds, self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            open_into(fds, self._folder, FOLDER)
+        fd = fds[-1]
+        assert fd is not None  # noqa: S101  (it is open)
+        locks.append(Lock(fd, self.path, self._lock_beside, self.timeout))
+        locks[0].acquire(patience)
         try:
             now = os.stat(self.path)
         except FileNotFoundError:
             now = os.stat(self._folder)
         return os.path.samestat(os.fstat(fd), now)
 
-    @contextmanager
-    def replacing(self) -> Iterator[BinaryIO]:
+    def _lock_beside(self) -> str:
+        return os.path.join(self._folder, self._beside + "lock")
+
+    def replace(self, fill: Callable[[BinaryIO], object]) -> None:
         with telling("it cannot be written", self.path):
-            with replacing(
-                self.path, prefix=self._beside, mode=self.mode, sync=self.power, finish=_stamp
-            ) as file:
-                yield file
+            replace_file(self.path, fill, prefix=self._beside, mode=self.mode, sync=self.power, finish=_stamp)
 
 
 def _stamp(fd: int) -> None:

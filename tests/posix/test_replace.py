@@ -6,7 +6,7 @@ import pytest
 from tests.posix._acl import NAME, USER, acl, set_acl
 
 from holdall._posix import replace as module
-from holdall._posix.replace import replacing
+from holdall._posix.replace import replace_file
 from holdall.errors import OutcomeUnknownError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -19,9 +19,14 @@ def path(tmp_path):
 
 
 def write(path, data=b"new", **how):
-    with replacing(path, prefix=PREFIX, **how) as file:
+    found = []
+
+    def fill(file):
         file.write(data)
-        return os.fstat(file.fileno())
+        found.append(os.fstat(file.fileno()))
+
+    replace_file(path, fill, prefix=PREFIX, **how)
+    return found[0]
 
 
 def content(path):
@@ -104,13 +109,12 @@ def test_an_access_list_that_cannot_be_kept_opens_nothing_to_the_group(path, mon
 def test_an_error_leaves_what_was_there_and_nothing_else(path):
     write(path, b"old")
 
-    def fail():
-        with replacing(path, prefix=PREFIX) as file:
-            file.write(b"half")
-            raise OSError(errno.ENOSPC, "full")
+    def fail(file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "full")
 
     with pytest.raises(OSError, match="full") as caught:
-        fail()
+        replace_file(path, fail, prefix=PREFIX)
     assert caught.value.filename == path
     assert content(path) == b"old"
     assert os.listdir(os.path.dirname(path)) == ["file"]

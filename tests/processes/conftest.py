@@ -12,7 +12,7 @@ def disk(tmp_path):
 
     def make(options):
         at = tmp_path / f"disk{len(mounted)}"
-        mount("-t", "tmpfs", "-o", options, "holdall-test", at=at)
+        mount("-t", "tmpfs", "-o", f"mode=700,{options}", "holdall-test", at=at)
         mounted.append(at)
         return at
 

@@ -30,7 +30,7 @@ def test_a_module_keeps_its_own(tmp_path):
     module = Script(
         tmp_path, "from holdall import Value\nn = Value(0)\ndef up():\n    global n\n    n += 1", "mod.py"
     )
-    package = Script(tmp_path, "from holdall import Value\nn = Value(10)\n", "pkg/sub.py")
+    package = Script(tmp_path, "from holdall import Value\nn = Value(10, fallback='error')\n", "pkg/sub.py")
     script = Script(
         tmp_path,
         """

@@ -270,6 +270,25 @@ def test_the_script_goes_on_where_pycaboose_left_it(tmp_path):
     assert script.run() == "42"
 
 
+def test_the_sample_on_the_page_of_pycaboose_goes_on(tmp_path):
+    """There, the line whose number is stored is not that of the value: a blank line is gone."""
+    source = "from pycaboose import Value\na = Value(0)\na.value += 1\n# pycaboose #\n# gANLA0sBhnEALg==\n"
+    script = Script(tmp_path, source)
+    assert main(["script", str(script.path), "migrate"]) == 0
+    script.edit(lambda text: text.replace(b"from pycaboose", b"from holdall"))
+    script.run()
+    assert script.data == {"a": "2"}
+
+
+def test_a_value_of_pycaboose_that_could_be_anybodys_says_why(tmp_path, capsys):
+    path = tmp_path / "old.py"
+    path.write_text("a = Value(0)\nb = Value(1)\nc = 1\n# pycaboose #\n# gANLA0sBhnEALg==\n")
+    assert main(["script", str(path), "migrate"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "!3 = 1\n"
+    assert "no single value is made in line 3" in said.err
+
+
 def test_pickles_of_pycaboose_run_nothing_unless_trusted(tmp_path, capsys):
     path = tmp_path / "old.py"
     path.write_bytes(OLD + caboose((2, Decimal("1.5"))))

@@ -452,7 +452,7 @@ def test_a_lock_may_be_taken_twice_and_is_given_back(place, path):
         place["y"] = b"2"
         with pytest.raises(ZeroDivisionError), store.lock():
             raise ZeroDivisionError
-    assert place._file.depth == 0
+    assert place._file.held is False
     assert store.copy() == {"x": 1, "y": 2}
     assert (store.path, store.check(), store.nbytes > 70) == (str(path), [], True)
 
@@ -470,7 +470,7 @@ def test_wrappers_leave_the_script_what_it_is(path):
         assert wrapped.path == str(path)
         assert wrapped.check() == []
         with wrapped.lock():
-            assert store._persister._file.depth == 1
+            assert store._persister._file.held is True
     mine = wrap_kvs(ScriptStore, data_of_obj=lambda n: n + 1)
     mine(path)["n"] = 1
     assert store["n"] == 2

@@ -140,6 +140,7 @@ class Lock:
     def _lock_beside(self, patience: Patience) -> None:
         from filelock import FileLock, Timeout  # noqa: PLC0415  (slow to import, rarely needed)
 
+        self.release = unlocked  # what cannot be locked cannot be unlocked
         path = self._beside()
         lock = FileLock(path)
 

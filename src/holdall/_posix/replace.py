@@ -2,38 +2,42 @@
 
 import contextlib
 import errno
+import io
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO, Final
 
+from holdall._posix.descriptors import Descriptors, closing, open_into
 from holdall._posix.errors import ABSENT, REFUSED, at
 from holdall._posix.flags import CREATE, FOLDER, READ
 from holdall.errors import OutcomeUnknownError
 
-__all__ = ["is_plain", "keep_attributes", "replacing", "sweep", "sync_folder", "unlink_quietly"]
+__all__ = ["is_plain", "keep_attributes", "replace_file", "sweep", "sync_folder", "unlink_quietly"]
 
 _ACL: Final = "system.posix_acl_access"
 _LABEL: Final = ["security.selinux"]  # which the system gives each file
 _CAN_LIST: Final = hasattr(os, "listxattr")
 
 
-@contextmanager
-def replacing(
+def replace_file(
     path: str,
+    fill: Callable[[BinaryIO], object],
     *,
     prefix: str,
     mode: int = 0o666,
     sync: bool = False,
     finish: Callable[[int], object] | None = None,
-) -> Iterator[BinaryIO]:
-    """Open a file whose content takes the place of a file when the context is left without an error.
+) -> None:
+    """Put a new file in the place of a file, which stays as it is until the new one is whole.
 
     Parameters
     ----------
     path
         The file, which need not exist; no link. Whoever may write it is excluded meanwhile.
+    fill
+        Writes into the new file.
     prefix
         What the names of unfinished files of this one begin with.
     mode
@@ -51,34 +55,60 @@ def replacing(
         If it cannot be written; what was there is untouched.
     """
     above, name = os.path.split(path)
-    with at(above):
-        folder = os.open(above, FOLDER)
+    folders: Descriptors = [None]
+    files: Descriptors = [None]
+    close, close_file = closing(folders), closing(files)
     try:
+        with at(above):
+            open_into(folders, above, FOLDER)
+        folder = folders[-1]
+        assert folder is not None  # noqa: S101  (it is open)
         sweep(folder, prefix)
         unfinished = prefix + os.urandom(4).hex()
         old = _look(folder, name)
-        with at(above):
-            # Its owner's alone until it is like the old one: unfinished, it is never more open.
-            fd = os.open(unfinished, CREATE, mode if old is None else 0o600, dir_fd=folder)
         try:
-            with at(path), open(fd, "w+b") as file:
-                yield file
-                file.flush()
-                if old is not None:
-                    keep_attributes(folder, name, old, fd)
-                if finish is not None:
-                    finish(fd)
-                if sync:
-                    os.fsync(fd)
+            with at(above):
+                # Its owner's alone until it is like the old one: unfinished, it is never more open.
+                open_into(files, unfinished, CREATE, mode if old is None else 0o600, folder)
             with at(path):
+                _fill(files[-1], fill, partial(_keep, folder, name, old), finish, sync=sync)
+                close_file()
                 os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             unlink_quietly(unfinished, folder)
             raise
+        finally:
+            close_file()
         if sync:
             sync_folder(folder, path)
     finally:
-        os.close(folder)
+        close()
+
+
+def _fill(
+    fd: int | None,
+    fill: Callable[[BinaryIO], object],
+    keep: Callable[[int], object],
+    finish: Callable[[int], object] | None,
+    *,
+    sync: bool,
+) -> None:
+    """Write a new file and all that belongs to it."""
+    assert fd is not None  # noqa: S101  (it is open)
+    # Not the builtin, which is gone when something is written while the interpreter ends.
+    with io.open(fd, "w+b", closefd=False) as file:  # noqa: UP020
+        fill(file)
+        file.flush()
+        keep(fd)
+        if finish is not None:
+            finish(fd)
+        if sync:
+            os.fsync(fd)
+
+
+def _keep(folder: int, name: str, old: os.stat_result | None, fd: int) -> None:
+    if old is not None:
+        keep_attributes(folder, name, old, fd)
 
 
 def sweep(folder: int, prefix: str) -> None:
@@ -158,24 +188,25 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
     """Copy extended attributes; False if the old file had an access list that could not be copied."""
     if not _CAN_LIST:
         return True
+    fds: Descriptors = [None]
+    close = closing(fds)
     try:
-        old = os.open(name, READ, dir_fd=folder)
-    except OSError:
-        return True  # it may not be read: then nobody can tell what it has
-    try:
-        try:
-            names = os.listxattr(old)
-        except OSError:
-            return True  # a file system without any
+        open_into(fds, name, READ, dir_fd=folder)
+        old = fds[-1]
+        assert old is not None  # noqa: S101  (it is open)
+        names = os.listxattr(old)
         kept = True
         for attribute in names:
             try:
                 os.setxattr(new, attribute, os.getxattr(old, attribute))
             except OSError:  # one that is not ours to set
                 kept = kept and attribute != _ACL
+    except OSError:
+        return True  # it may not be read, so nobody can tell what it has; or the file system knows of none
+    else:
         return kept
     finally:
-        os.close(old)
+        close()
 
 
 def unlink_quietly(name: str, folder: int) -> None:

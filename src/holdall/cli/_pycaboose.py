@@ -89,9 +89,16 @@ def _loaded(encoded: bytes, *, trust: bool) -> tuple[Any, Any]:
 def _named(values: dict[Any, Any], program: bytes) -> dict[Any, Any]:
     """Give values the names that `Value` finds, instead of the numbers of their lines."""
     try:
-        names = _assigned(ast.parse(program))
+        tree = ast.parse(program)
+        names = _assigned(tree)
     except (SyntaxError, ValueError):
         names = {}
+    else:
+        # A script that was edited since: one value, and one line that makes one, belong together.
+        lost = [key for key in values if type(key) is int and key not in names]
+        free = [line for line in _assigned(tree, made_by="Value") if line not in values]
+        if len(lost) == len(free) == 1:
+            names[lost[0]] = names.pop(free[0])
     named = {key: value for key, value in values.items() if key not in names}
     for line, name in names.items():
         if line in values:  # unless a value has that name already
@@ -99,8 +106,16 @@ def _named(values: dict[Any, Any], program: bytes) -> dict[Any, Any]:
     return named
 
 
-def _assigned(tree: ast.Module) -> dict[int, str]:
-    """Give the scope and name that a call in a line is assigned to, for lines with just one."""
+def _assigned(tree: ast.Module, made_by: str | None = None) -> dict[int, str]:
+    """Give the scope and name that a call in a line is assigned to, for lines with just one.
+
+    Parameters
+    ----------
+    tree
+        The program.
+    made_by
+        What is called; None for whatever it is.
+    """
     found: dict[int, list[str]] = {}
 
     def look(node: ast.AST, names: str, definitions: str) -> None:
@@ -112,7 +127,9 @@ def _assigned(tree: ast.Module) -> dict[int, str]:
                 scope = f"{definitions}{child.name}."
                 look(child, scope, f"{scope}<locals>.")
             elif isinstance(child, ast.Assign) and isinstance(child.value, ast.Call):
-                if isinstance(child.targets[0], ast.Name):
+                function = child.value.func
+                called = getattr(function, "id", getattr(function, "attr", None))
+                if isinstance(child.targets[0], ast.Name) and made_by in {None, called}:
                     found.setdefault(child.value.lineno, []).append(names + child.targets[0].id)
             else:
                 look(child, names, definitions)

@@ -5,6 +5,7 @@ import ast
 import csv
 import io
 import json
+import re
 import sys
 from binascii import Error as Base64Error
 from binascii import a2b_base64
@@ -182,8 +183,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _migrate(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
+    lost = []
     for id, data in migrate(place, trust=options.trust, keep=options.keep).items():
         _say_item(id, data)
+        lost += [id] if re.fullmatch(r"!\d+", id) else []
+    for id in lost:
+        sys.stderr.write(
+            f"{id}: no single value is made in line {id[1:]}, so nobody can tell whose it is; give it to one "
+            f"by `holdall script FILE set NAME VALUE`, then `delete '{id}'`\n"
+        )
     return 0
 
 

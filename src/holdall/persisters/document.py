@@ -203,7 +203,8 @@ class DocumentPersister(Persister):
     ) -> Stat:
         if self.read_only:
             raise UnsupportedError(f"{self.place} was opened to be read only")
-        with self._whole.locked():
+
+        def change() -> Stat:
             state, document = self._load()
             there = dict(_leaves(document, []))
             for id, wanted in (expected or {}).items():
@@ -222,6 +223,8 @@ class DocumentPersister(Persister):
                 self._replace(document)
             return _stat(self._whole.state())
 
+        return self._whole.locked(change)
+
     def _path(self, id: Any) -> list[str]:
         path = path_of(id) if isinstance(id, str) else None
         if path is None:
@@ -235,8 +238,7 @@ class DocumentPersister(Persister):
             raise
         except Exception as error:
             raise SerializationError(f"{self.place} was not written, and stays as it is: {error}") from error
-        with self._whole.replacing() as file:
-            file.write(data)
+        self._whole.replace(lambda file: file.write(data))
 
 
 def _leaves(table: dict[Any, Any], above: list[str]) -> Iterator[tuple[str, Any]]:

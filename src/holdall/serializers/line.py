@@ -3,6 +3,7 @@
 import json
 import math
 from binascii import a2b_base64, b2a_base64
+from datetime import date, datetime
 from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
@@ -17,6 +18,8 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 _encode_text = json.encoder.encode_basestring_ascii
 _json = JsonSerializer()
 _pickle = PickleSerializer()
+_DATES = frozenset({date, datetime})
+_BY_NAME: dict[bytes, Any] = {b"date": date, b"datetime": datetime}
 _ATOMS = frozenset({int, bool, type(None)})
 
 
@@ -24,7 +27,8 @@ class LineSerializer(OptionSerializer[Any]):
     """One line of ASCII, fit to stand in a comment: readable JSON if the value is exactly one of JSON.
 
     That is, built of ``dict`` with ``str`` keys, ``list``, ``str``, ``int``, ``float``, ``bool`` and
-    ``None``, and of no subclasses of these. All else is ``pickle`` and a pickle in base64.
+    ``None``, and of no subclasses of these. A date or a datetime is that word and ISO 8601, if that is
+    exact: without a time zone, or with an offset. All else is ``pickle`` and a pickle in base64.
 
     Parameters
     ----------
@@ -43,6 +47,8 @@ class LineSerializer(OptionSerializer[Any]):
     b'{"name": "x", "n": [1, 2.5, null]}'
     >>> serializer.dumps((1, 2))[:10], serializer.loads(serializer.dumps((1, 2)))
     (b'pickle gAW', (1, 2))
+    >>> serializer.dumps(datetime(2026, 1, 2, 3, 4))
+    b'datetime 2026-01-02T03:04:00'
     """
 
     name = "line"
@@ -62,6 +68,8 @@ class LineSerializer(OptionSerializer[Any]):
                 text = _encode_text(value) if type(value) is str else _encode(value)
                 # Three quotes in a row would end a string, where somebody looks for strings.
                 return (text.replace("'''", "'\\u0027'") if "'''" in text else text).encode()
+            if type(value) in _DATES and (line := _date_text(value)):
+                return line
         except (ValueError, RecursionError):
             pass  # an int of too many digits, or a value too deep: perhaps pickle can
         if not self.pickles:
@@ -78,7 +86,7 @@ class LineSerializer(OptionSerializer[Any]):
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         if not data.startswith(_PICKLE):
-            return _json.loads(data)
+            return _date_of(bytes(data)) if data.startswith(b"date") else _json.loads(data)
         if not self.pickles:
             raise SerializationError(
                 "the value is a pickle: use LineSerializer(pickles=True) if you trust it"
@@ -88,6 +96,26 @@ class LineSerializer(OptionSerializer[Any]):
         except ValueError as error:
             raise CorruptValueError(f"the pickle is no base64: {error}") from error
         return _pickle.loads(raw)
+
+
+def _date_text(value: Any) -> bytes | None:
+    """Write a date or datetime; None if not all of it comes back."""
+    text = value.isoformat()
+    again = type(value).fromisoformat(text)
+    if type(value) is datetime:
+        # Equal moments may have other zones, and the second 2:30 of a night is no other text than the first.
+        same = repr(again.tzinfo) == repr(value.tzinfo) and again.fold == value.fold
+    else:
+        same = True
+    return f"{type(value).__name__} {text}".encode() if same and again == value else None
+
+
+def _date_of(data: bytes) -> Any:
+    kind, _, text = data.partition(b" ")
+    try:
+        return _BY_NAME[kind].fromisoformat(text.decode("ascii"))
+    except (KeyError, ValueError) as error:
+        raise CorruptValueError(f"{data[:80]!r} is no date or datetime: {error}") from error
 
 
 def _is_exact(value: Any) -> bool:

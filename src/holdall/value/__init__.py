@@ -1,17 +1,20 @@
 """A value that stays: it is stored in the script in which it is made."""
 
+import sys
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, cast, overload
 
-from holdall._scripts import Origin, caller, check_fallback, origin_of
+from holdall._scripts import Origin, caller, check_fallback, is_of_package, origin_of
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.script import ScriptPersister
 from holdall.stores.script import place_of
 from holdall.value._identity import Site, name_of, span_of, still_calls
-from holdall.value._operators import Operators
+from holdall.value._operators import Operators, plain
 from holdall.value._slot import Slot, slot_of
+from holdall.value._statement import IN_PLACE, Change, is_augmented
 
 __all__ = ["Value"]
 
@@ -33,7 +36,8 @@ class Value(Operators, Generic[V]):
         of objects and unnamed places need one.
     fallback
         What to do where the script cannot keep values: ``"error"``, ``"memory"`` or ``"sidecar"``, as for
-        `ScriptStore`.
+        `ScriptStore`. None for ``"error"``, with a warning in the module of a package, which will be
+        installed one day.
 
     Raises
     ------
@@ -44,8 +48,9 @@ class Value(Operators, Generic[V]):
 
     Notes
     -----
-    Threads and processes: ``count += 1`` (the value itself, in place), `transform` and `edit` lose no
-    change of anybody. ``count.value += 1`` reads, then writes: what somebody stores in between is lost.
+    Threads and processes: ``count += 1``, ``count.value += 1``, `transform` and `edit` lose no change of
+    anybody. ``count.value = count.value + 1`` reads, then writes: what somebody stores in between is lost,
+    and a warning says so.
     After a crash: what was stored is there, and the script starts. A list or dict that is changed in place
     without `edit` is stored when the process ends, so not if it is killed. Cost: one system call a read;
     an appended line a write.
@@ -68,10 +73,14 @@ class Value(Operators, Generic[V]):
     (0, 0)
     """
 
-    def __init__(self, default: V, *, name: Any = None, fallback: str = "error") -> None:
-        check_fallback(fallback)
+    def __init__(self, default: V, *, name: Any = None, fallback: str | None = None) -> None:
         frame = caller(self)
         origin = origin_of(frame)
+        if fallback is None:
+            fallback = "error"
+            if not origin.why and is_of_package(frame):
+                _warn_of_delivery(origin)
+        check_fallback(fallback)
         if origin.path is None and fallback == "error":
             raise origin.refuse()
         site = Site(origin.path, span_of(frame))
@@ -104,12 +113,23 @@ class Value(Operators, Generic[V]):
 
     @property
     def value(self) -> V:
-        """The value as it is now; assigning stores it."""
-        return cast("V", self._slot.get())
+        """The value as it is now; assigning stores it.
+
+        ``count.value += 1`` loses no change of anybody, as `transform`. ``count.value = count.value + 1``
+        reads, then writes; what somebody has stored in between is lost, and a warning says so.
+        """
+        frame = sys._getframe(1)  # noqa: SLF001  (the only way to ask)
+        if is_augmented(frame):
+            return cast("V", IN_PLACE)
+        return cast("V", self._slot.get_at(frame))
 
     @value.setter
     def value(self, value: V) -> None:
-        self._slot.set(value)
+        change: Any = value
+        if type(change) is Change:
+            self._slot.transform(lambda old: change.operation(old, plain(change.operand)))
+        else:
+            self._slot.set_at(sys._getframe(1), value)  # noqa: SLF001
 
     @overload
     def __call__(self) -> V: ...
@@ -175,6 +195,16 @@ class Value(Operators, Generic[V]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r}, name={self.name!r})"
+
+
+def _warn_of_delivery(origin: Origin) -> None:
+    warnings.warn(
+        f"{origin.path} belongs to a package: once it is installed, from a wheel, or lies in a zipapp, this "
+        "Value raises there when it is made. Choose what it does then: fallback='sidecar' keeps it in a file "
+        "of the user's own, fallback='memory' until the process ends (in a zipapp both with name='...'), and "
+        "fallback='error' raises",
+        stacklevel=3,
+    )
 
 
 _places: dict[str, Persister] = {}

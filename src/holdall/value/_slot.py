@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import CodeType, FrameType
 from typing import Any
 
 from holdall.abc import Persister
@@ -21,6 +22,8 @@ _FIRM = frozenset({int, float, complex, bool, str, bytes, type(None), range})
 _COMMANDS = frozenset({Joker, Sentinel})
 # Those of which equal ones are the same.
 _PLAIN = frozenset({int, bool, str, type(None)})
+#: Code and line that have read the value last, and which state of it; all threads together.
+_NOT_READ: tuple[CodeType | None, int, Any] = (None, 0, None)
 _codec = AnyKeys()
 _serializer = LineSerializer()
 
@@ -52,6 +55,7 @@ class Slot:
         self.store: Store[Any, Any] = Store(place, keys=_codec, serializer=_serializer)
         self._default = default
         self._default_data: bytes | None = None if _is_firm(default) else self._dumped(default)
+        self._read = _NOT_READ
         self._untouched = True  # nobody has had the default itself
         self._etag: Any = None  # of what is held; None: nothing yet
         self._held: Any = None
@@ -71,6 +75,32 @@ class Slot:
             if self._has_changed():
                 self._give_up()
             return self._load()
+
+    def get_at(self, frame: FrameType) -> Any:
+        """Give the value to a line of code, and remember which state of it that line knows."""
+        with self.mutex:
+            value = self.get()
+            self._read = frame.f_code, frame.f_lineno, self._etag
+        return value
+
+    def set_at(self, frame: FrameType, value: Any) -> None:
+        """Store what a line of code has made; warn if the value that it has read is stored no longer."""
+        code, line, etag = self._read
+        self._read = _NOT_READ
+        if (code, line) != (frame.f_code, frame.f_lineno) or type(value) in _COMMANDS:
+            self.set(value)
+            return
+        with self.mutex, self.place.lock:
+            lost = etag is not None and self._stored_etag() != etag
+            self.set(value)
+        if lost:
+            warnings.warn(
+                f"{self.key!r} in {self.place.place} was read and then assigned in "
+                f"{frame.f_code.co_filename}, line {line}, and stored by somebody else in between: their "
+                "change is lost. Write it with an operator, as in `count.value += 1`, or with transform() or "
+                "edit()",
+                stacklevel=3,
+            )
 
     def set(self, value: Any) -> None:
         """Store a value, or carry out a joker."""

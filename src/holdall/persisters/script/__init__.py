@@ -15,7 +15,7 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, St
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.persisters.script._file import ScriptFile, script_file
 from holdall.persisters.script._format import Record, data_of_text, quote_name, size_of_text, text_of_data
-from holdall.persisters.script._records import strange_lines
+from holdall.persisters.script._records import Records, strange_lines
 from holdall.persisters.script._source import code_of
 from holdall.persisters.script._writing import append, append_item, compact, rewrite
 
@@ -64,7 +64,7 @@ class ScriptPersister(Persister):
     An editor that saves what it read some time ago undoes what was written since. As long as a process
     that knows it runs, it notices at its next access, and writes it again below what the editor saved.
 
-    The block is rewritten without what holds no more when that is more than 64 kB (2 kB when the process
+    The block is rewritten without what holds no more when that is more than 64 kB (200 bytes when the process
     ends) and more than the rest: into another file, which then takes the place of the script, with its
     owner, mode and extended attributes. It is not rewritten if it has several hard links, or if its folder
     may not be written.
@@ -118,9 +118,8 @@ class ScriptPersister(Persister):
         self._file.mend = append
         self.runs = runs
         self._file.runs = self._file.runs or runs
-        self._file.look()
-        if guard:
-            check_trust(self._file.fd, "values from a script", self.path)
+        self._trusted = -1  # how much was read of the file when it was last found to be trusted
+        self._look()
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -159,27 +158,38 @@ class ScriptPersister(Persister):
 
     # ------------------------------------------------------------------ reading
 
+    def _look(self) -> Records:
+        """Give what the file says now, if nobody else could have written it where that matters."""
+        file = self._file
+        records = file.look()
+        if self.guard and file.reads != self._trusted:
+            with file.mutex:  # so that it is the file that was read
+                records = file.look()
+                check_trust(file.fd, "values from a script", self.path)
+                self._trusted = file.reads
+        return records
+
     def __getitem__(self, id: str) -> bytes:
         return data_of_text(self._find(id)[1])
 
     def _find(self, id: Any) -> tuple[bytes, bytes]:
         """Give version and text of an id."""
         try:
-            return self._file.look().live[id]
+            return self._look().live[id]
         except (KeyError, TypeError):
             raise KeyError(id) from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._file.look().live))
+        return iter(list(self._look().live))
 
     def __contains__(self, id: object) -> bool:
         try:
-            return id in self._file.look().live
+            return id in self._look().live
         except TypeError:
             return False
 
     def __len__(self) -> int:
-        return len(self._file.look().live)
+        return len(self._look().live)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         version, text = self._find(id)
@@ -214,12 +224,15 @@ class ScriptPersister(Persister):
         text = text_of_data(data)
         file = self._file
         with file.mutex:
+            outer = file.held
             try:
                 file.acquire(self.timeout)
                 version = self._next_version()
                 append_item(file, id, (name, text, version), sync=self._sync)
             finally:
-                file.release()
+                if not outer:
+                    file.held = False
+                    file.flock.release()
         return version.decode()
 
     def __delitem__(self, id: str) -> None:
@@ -231,6 +244,7 @@ class ScriptPersister(Persister):
         text = text_of_data(data)
         file = self._file
         with file.mutex:
+            outer = file.held
             try:
                 file.acquire(self.timeout)
                 if expected is not ANY_ETAG:
@@ -238,15 +252,25 @@ class ScriptPersister(Persister):
                 version = self._next_version()
                 append_item(file, id, (name, text, version), sync=self._sync)
             finally:
-                file.release()
+                if not outer:
+                    file.held = False
+                    file.flock.release()
         return _stat(version, len(data))
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        with self._file.lock(self.timeout) as file:
-            self.require(id, expected)
-            if id not in file.records.live:
-                raise KeyError(id)
-            append(file, [Record(_name(id), None, self._next_version())], sync=self._sync)
+        file = self._file
+        with file.mutex:
+            outer = file.held
+            try:
+                file.acquire(self.timeout)
+                self.require(id, expected)
+                if id not in file.records.live:
+                    raise KeyError(id)
+                append(file, [Record(_name(id), None, self._next_version())], sync=self._sync)
+            finally:
+                if not outer:
+                    file.held = False
+                    file.flock.release()
 
     def require(self, id: str, expected: Expected) -> None:  # docstring inherited
         if expected is ANY_ETAG:
@@ -282,10 +306,18 @@ class ScriptPersister(Persister):
         """Write several records in one go."""
         if not items:
             return
-        with self._file.lock(self.timeout) as file:
-            first = int(self._next_version(), 16)
-            records = [Record(*item, b"%016x" % (first + number)) for number, item in enumerate(items)]
-            append(file, records, sync=self._sync)
+        file = self._file
+        with file.mutex:
+            outer = file.held
+            try:
+                file.acquire(self.timeout)
+                first = int(self._next_version(), 16)
+                records = [Record(*item, b"%016x" % (first + number)) for number, item in enumerate(items)]
+                append(file, records, sync=self._sync)
+            finally:
+                if not outer:
+                    file.held = False
+                    file.flock.release()
 
     def _next_version(self) -> bytes:
         """Give a version above all others: the clock in nanoseconds, or one more than the last one."""

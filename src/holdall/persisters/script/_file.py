@@ -15,9 +15,10 @@ from os import stat as os_stat
 from time import sleep
 from typing import Any
 
+from holdall._posix.descriptors import Descriptors, closing, forget, open_into
 from holdall._posix.errors import REFUSED, telling
 from holdall._posix.fork import forget_in_child
-from holdall._posix.lock import TIMEOUT, Lock, Patience
+from holdall._posix.lock import TIMEOUT, Lock, Patience, unlocked
 from holdall.errors import StoreNotFoundError, UnsupportedError
 from holdall.persisters.script._format import parse
 from holdall.persisters.script._records import Records
@@ -27,6 +28,10 @@ from holdall.persisters.script._source import check_text, find_block, newline_of
 _PATIENCE = (0.001, 0.01, 0.05, 0.1)
 #: Bytes before the end that are read again, to see that the file has only grown since.
 OVERLAP = 80
+
+
+_NO_LOCK = Lock(-1, "", lambda: "")
+_NO_LOCK.release = unlocked
 
 
 class ScriptFile:
@@ -49,7 +54,13 @@ class ScriptFile:
         self.fd = -1
         self.mutex = threading.RLock()
         self.runs = False  # whether it is known to be Python, whatever it is called
-        self.depth = 0  # how often the lock is held, by the thread that has the mutex
+        self.reads = 0  # how often something was read that this process has not written
+        #: Whether the lock is held, by the thread that has the mutex.
+        self.held = False
+        #: The lock of the descriptor.
+        self.flock = _NO_LOCK
+        self._fds: Descriptors = [None]
+        self._let_go: Callable[[], Any] = unlocked  # releases the lock and closes the descriptor
         #: Called with the file and with what somebody has overwritten; the lock is held.
         self.mend: Callable[[Any, list[Any]], None] = _nothing
         self._timeout = TIMEOUT
@@ -65,7 +76,7 @@ class ScriptFile:
         self.block = -1  # where the block begins
         self.newline = b"\n"
         self.overlap = b""  # the last bytes before `end`
-        self._lock: Lock | None = None
+        self.reads += 1
         self._warned: set[bytes] = set()
 
     # ------------------------------------------------------------------ looking
@@ -100,7 +111,7 @@ class ScriptFile:
                     self._read_all()
                 elif self.end < 0 or stat.st_size < self.end or not self._read_on(now):
                     self._read_all()
-                if not self.depth:
+                if not self.held:
                     return  # what is appended meanwhile, the next look finds
 
     def _stat(self) -> os.stat_result:
@@ -116,27 +127,41 @@ class ScriptFile:
 
     def _open(self) -> None:
         """Open the file, for writing if that is allowed; a lock that is held is taken on the new one."""
+        fds: Descriptors = [None]
+        locks: list[Lock] = []
+        let_go = closing(fds, locks)
+        try:
+            writable = self._open_into(fds)
+            fd = fds[-1]
+            assert fd is not None  # noqa: S101  (it is open)
+            if os.fstat(fd).st_mode & 0o170000 != 0o100000:
+                raise UnsupportedError(f"{self.path} is no ordinary file")
+            locks.append(Lock(fd, self.path, self._lock_beside))
+            # Nothing here is a call, so no interrupt comes between: what is not ours yet is closed below.
+            old, self._let_go = self._let_go, let_go
+            self._fds, self.fd, self.writable, self.flock = fds, fd, writable, locks[0]
+        finally:
+            if self._fds is not fds:
+                let_go()
+        old()
+        if self.held:
+            self.flock.acquire(Patience(self._timeout))
+
+    def _open_into(self, fds: Descriptors) -> bool:
+        """Open the file, and tell whether it may be written."""
         flags = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in the place of a file answers at once
         try:
-            fd, writable = os.open(self.path, os.O_RDWR | os.O_APPEND | flags), True
+            open_into(fds, self.path, os.O_RDWR | os.O_APPEND | flags)
         except OSError as error:
             if error.errno not in REFUSED:
                 raise
-            fd, writable = os.open(self.path, os.O_RDONLY | flags), False
-        if os.fstat(fd).st_mode & 0o170000 != 0o100000:
-            os.close(fd)
-            raise UnsupportedError(f"{self.path} is no ordinary file")
-        old, self.fd, self.writable = self.fd, fd, writable
-        unlock, self._lock = self._lock, Lock(fd, self.path, self._lock_beside)
-        if old >= 0:
-            if unlock is not None:
-                unlock.release()  # not by closing alone: a forked child may have the descriptor, too
-            os.close(old)
-        if self.depth:
-            self._lock.acquire(Patience(self._timeout))
+            open_into(fds, self.path, os.O_RDONLY | flags)
+            return False
+        return True
 
     def _read_all(self) -> None:
         """Read the whole file, and put back what of ours somebody has overwritten."""
+        self.reads += 1
         source, stat = self.source()
         check_text(source, self.path)
         begin = find_block(source, self.path)
@@ -144,7 +169,7 @@ class ScriptFile:
         whole = _whole(block)
         records = Records.of(block[:whole])
         lost = self.records.lost_in(records)
-        if lost and self.writable and not self.depth:
+        if lost and self.writable and not self.held:
             self.distrust()
             with self.lock(self._timeout):  # which comes here again
                 return
@@ -175,6 +200,7 @@ class ScriptFile:
         data = self.pread(start)
         if self.block < 0 or not data.startswith(self.overlap):
             return False
+        self.reads += 1
         new = data[len(self.overlap) :]
         size = self.end + len(new)
         whole = _whole(new)
@@ -212,26 +238,34 @@ class ScriptFile:
     def lock(self, timeout: float = TIMEOUT) -> Iterator["ScriptFile"]:
         """Exclude all other writers, and see what they wrote."""
         with self.mutex:
+            outer = self.held
             try:
                 self.acquire(timeout)
                 yield self
             finally:
-                self.release()
+                if not outer:
+                    self.held = False
+                    self.flock.release()
 
     def acquire(self, timeout: float = TIMEOUT) -> None:
-        """Take the lock, in ``with mutex: try:``, `release` in the finally."""
-        self.depth += 1
-        if self.depth > 1:
+        """Take the lock, unless this thread has it already.
+
+        The mutex is held, and whoever did not have the lock before releases it in a ``finally``, as `lock`
+        does: nothing but one call of C, before which no interrupt comes, as it would at the start of a
+        function.
+        """
+        if self.held:
             return
+        self.held = True
         self._timeout = timeout
-        if self._lock is None:
+        if self.fd < 0:
             self.catch_up()  # which locks what it opens
             return
         try:
-            self._lock.take()
+            self.flock.take()
         except OSError as error:
             with telling("it cannot be locked", self.path):
-                self._lock.wait(error, Patience(timeout))
+                self.flock.wait(error, Patience(timeout))
         try:
             stat = os_stat(self.path)
         except OSError:
@@ -241,13 +275,6 @@ class ScriptFile:
                 return
         self.catch_up()  # if the file was replaced while we waited, this locks the new one
 
-    def release(self) -> None:
-        """Let others write; releasing what is not locked does no harm."""
-        if self.depth:
-            self.depth -= 1
-        if not self.depth and self._lock is not None:
-            self._lock.release()
-
     def _lock_beside(self) -> str:
         return f"{self.path}.lock"
 
@@ -256,20 +283,19 @@ class ScriptFile:
     def close(self) -> None:
         """Give the descriptor back, and forget what was read."""
         with self.mutex:
-            if self.fd >= 0 and not self.depth:
-                fd, self.fd = self.fd, -1
-                os.close(fd)
+            if not self.held:
                 self._forget()
+                let_go, self._let_go = self._let_go, unlocked
+                self.fd, self.flock = -1, _NO_LOCK
+                let_go()
 
     def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
+        self._let_go()
 
     def after_fork(self) -> None:
         """Forget the parent's descriptor: a lock taken through it would be the parent's."""
-        if self.fd >= 0:
-            os.close(self.fd)
-        self.fd, self.depth = -1, 0
+        forget(self._fds)
+        self.fd, self.held, self.flock, self._let_go = -1, False, _NO_LOCK, unlocked
         self.mutex = threading.RLock()
         self._forget()
 

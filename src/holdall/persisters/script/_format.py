@@ -27,10 +27,13 @@ _PLAIN_TEXT = re.compile(rb"(?!base64 )[\x20-\x7e]*").fullmatch
 _TAIL = re.compile(rb" #: [0-9a-f]{16} [0-9a-f]{8}$")
 _HEAD = re.compile(rb'# (?:[A-Za-z_][\w.<>/-]*|"(?:[^"\\]|\\.)*") (?:=|deleted)(?: |$)')
 _CHECKSUM = re.compile(rb"[0-9a-f]{8}$")
+_CLOSE = re.compile(rb"#:[0-9a-f]{24}$")
 _BASE64 = b"base64 "
 _COMPACTED = b"compacted"
 # How many lines a formatter may have made of one; a longer record is reported instead.
 _WRAPPED = 400
+# How many lines of it may look like its last one.
+_ENDS = 4
 # How many lines may be parted in one way or the other.
 _UNSURE = 8
 #: The version before all others.
@@ -149,17 +152,26 @@ def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
     if not _HEAD.match(lines[first]):
         return None
     pieces: list[bytes] = []
+    ends = 0
     for last in range(first, min(first + _WRAPPED, len(lines))):
         line = lines[last].rstrip()
         if not line.startswith(b"# ") or (pieces and _HEAD.match(line)):
             return None
         pieces.append(line[2:])
-        if len(pieces) > 1 and _CHECKSUM.search(line):
+        if len(pieces) > 1 and _CHECKSUM.search(line) and _is_end(pieces):
+            ends += 1
+            if ends > _ENDS:
+                return None  # so that the time it takes grows with the file, whatever somebody writes into it
             for body in _joins(pieces):
                 record = parse(b"# " + body)
                 if record is not None:
                     return last, record
     return None
+
+
+def _is_end(pieces: list[bytes]) -> bool:
+    """Tell whether the last of these lines can be the last ones of a record: version and checksum."""
+    return _CLOSE.search(b"".join(pieces[-3:]).replace(b" ", b"")[-26:]) is not None
 
 
 def _joins(pieces: list[bytes]) -> Iterator[bytes]:

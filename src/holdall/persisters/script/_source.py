@@ -1,5 +1,6 @@
 """The source above the data block: where it ends, how its lines end, and whether data may stand below."""
 
+import codecs
 import io
 import re
 import tokenize
@@ -8,6 +9,13 @@ from holdall.errors import MismatchError, UnsupportedError
 from holdall.persisters.script._format import FORMAT, MARKER, MARKERS
 
 _ASCII = bytes(range(32, 127)) + b"\n"
+_TWO_LINES = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?[^\r\n]*")
+# Encodings of which each byte of ASCII stands for itself, whatever comes before it: none with escapes, such
+# as unicode_escape, utf_7 or hz, and none that somebody has registered.
+_PLAIN = re.compile(
+    r"ascii|utf_8(_sig)?|iso8859_\d+|latin_1|cp\d+|koi8_[rtu]|mac_\w+|euc_\w+|gb(k|2312|18030)|big5(hkscs)?"
+    r"|shift_jis|tis_620|kz1048|ptcp154|hp_roman8"
+)
 _PYTHON = re.compile(rb"#![^\n]*python")
 #: Names of files that hold Python, and of our own beside them.
 _SUFFIXES = (".py", ".pyw", ".holdall")
@@ -76,16 +84,22 @@ def check_text(source: bytes, path: str) -> None:
         raise UnsupportedError(
             f"{path} is no Python source in an encoding that contains ASCII: give the path of a script"
         )
-    head = source[:400]
-    if b"coding" not in head:
+    # The first two lines, whole, with the ends of lines that Python knows.
+    head = _TWO_LINES.match(source)
+    lines = re.sub(rb"\r\n?", b"\n", head[0] if head else b"")
+    if b"coding" not in lines:
         return
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(head).readline)
-        fits = _ASCII.decode(encoding) == _ASCII.decode("ascii")
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(lines).readline)
+        name = codecs.lookup(encoding).name.replace("-", "_")
+        fits = bool(_PLAIN.fullmatch(name)) and _ASCII.decode(encoding) == _ASCII.decode("ascii")
     except (SyntaxError, UnicodeError, LookupError):
         fits = False
     if not fits:
-        raise UnsupportedError(f"{path} has an encoding that does not contain ASCII: save it as UTF-8")
+        raise UnsupportedError(
+            f"{path} has an encoding in which ASCII may mean something else, so data could become code: "
+            "save it as UTF-8"
+        )
 
 
 def check_script(source: bytes, path: str, *, runs: bool) -> None:

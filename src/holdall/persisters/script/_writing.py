@@ -9,7 +9,7 @@ from os import write as os_write
 from zlib import crc32
 
 from holdall._posix.errors import telling, translate
-from holdall._posix.replace import replacing
+from holdall._posix.replace import replace_file
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
 from holdall.persisters.script._format import NEVER, Record, line_of, line_of_compaction
@@ -17,7 +17,8 @@ from holdall.persisters.script._records import compacted
 from holdall.persisters.script._source import check_script, new_block
 
 # Garbage in bytes above which the block is rewritten, if it is also more than the rest.
-_WHILE_RUNNING, _AT_EXIT = 1 << 16, 1 << 11
+# A reader of the script should find about one line a value.
+_WHILE_RUNNING, _AT_EXIT = 1 << 16, 200
 _PATIENCE_AT_EXIT = 1.0  # seconds: others who write will tidy up, too
 
 
@@ -44,10 +45,14 @@ def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> No
     """
     newline = file.newline
     lines = b"".join([line_of(*record) + newline for record in records])
-    lines, expected = _write(file, lines, sync=sync)
-    for record in records:
-        file.records.apply(record, len(lines) // len(records))
-    _see(file, lines, expected)
+    try:
+        lines, expected = _write(file, lines, sync=sync)
+        for record in records:
+            file.records.apply(record, len(lines) // len(records))
+        _see(file, lines, expected)
+    except BaseException:  # an interrupt may come between any two steps
+        file.distrust()
+        raise
 
 
 def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, sync: bool) -> None:
@@ -65,26 +70,34 @@ def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, 
     body = b"%b = %b #: %b" % item
     line = b"# %b %08x%b" % (body, crc32(body), file.newline)
     size, added = file.end, len(line)
-    if size != file.seen[1] or sync or file.block < 0 or file.overlap[-1:] != b"\n" or not file.writable:
-        line, size = _write(file, line, sync=sync)
-        file.records.put(id, item[1], item[2], added)
-        _see(file, line, size)
-        return
-    # In line what is done there, for the usual case: a call less is a tenth of a write.
     try:
-        written = os_write(file.fd, line)
-    except OSError as error:
-        raise _failed(file, error, size, added) from error
-    if written != added:
-        _write_rest(file, line, written)
-    file.wrote = True
-    file.records.put(id, item[1], item[2], added)
-    stat = os_stat(file.path)
-    if stat.st_size == size + added and stat.st_ino == file.seen[2] and file.records.nbytes <= _WHILE_RUNNING:
-        file.overlap, file.end = line[-OVERLAP:], size + added
-        file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    else:
-        _see(file, line, size + added)
+        if size != file.seen[1] or sync or file.block < 0 or file.overlap[-1:] != b"\n" or not file.writable:
+            line, size = _write(file, line, sync=sync)
+            file.records.put(id, item[1], item[2], added)
+            _see(file, line, size)
+            return
+        # In line what is done there, for the usual case: a call less is a tenth of a write.
+        try:
+            written = os_write(file.fd, line)
+        except OSError as error:
+            raise _failed(file, error, size, added) from error
+        if written != added:
+            _write_rest(file, line, written)
+        file.wrote = True
+        file.records.put(id, item[1], item[2], added)
+        stat = os_stat(file.path)
+        if (
+            stat.st_size == size + added
+            and stat.st_ino == file.seen[2]
+            and file.records.nbytes <= _WHILE_RUNNING
+        ):
+            file.overlap, file.end = line[-OVERLAP:], size + added
+            file.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        else:
+            _see(file, line, size + added)
+    except BaseException:  # an interrupt may come between any two steps
+        file.distrust()
+        raise
 
 
 def _see(file: ScriptFile, lines: bytes, size: int) -> None:
@@ -256,8 +269,7 @@ def _replace_file(file: ScriptFile, content: bytes, stat: os.stat_result) -> Non
         _check_unchanged(file, stat)
 
     prefix = f".{os.path.basename(file.path)}.holdall-"
-    with replacing(file.path, prefix=prefix, finish=finish) as new:
-        new.write(content)
+    replace_file(file.path, lambda new: new.write(content), prefix=prefix, finish=finish)
 
 
 def _check_unchanged(file: ScriptFile, stat: os.stat_result) -> None:

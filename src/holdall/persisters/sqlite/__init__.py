@@ -55,8 +55,8 @@ class SqlitePersister(SqliteUpkeep):
     of a method that writes has happened wholly or not at all. Cost: one statement a read or write.
 
     The etag is the version of the item: the time of the write in nanoseconds, asked for when the write
-    has its turn, and at least one more than the version before it. A deleted item's version could come
-    again only if the clock of the machine were set back and then struck the same nanosecond.
+    has its turn, and at least one more than the version before it, and than those of all items that were
+    deleted: no etag comes again, whatever the clock says.
 
     With `files`, the database alone tells which file an item has: the file gets its name in the transaction
     that gives it to the item, and is deleted after the one that takes it away. So an item has its old or its

@@ -51,8 +51,9 @@ def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, rea
     if is_damage(error):
         return StoreUnavailableError(
             errno.EIO,
-            f"{what}: the file is damaged, or is no SQLite database ({error}); take a copy of it, "
-            "or what the command `sqlite3 FILE .recover` can read",
+            f"{what}: the file is damaged, or is no SQLite database ({error}); take a copy of it. What lies "
+            "in other pages can still be read key by key, with read_only=True if need be, and by the command "
+            "`sqlite3 FILE .recover`",
             path,
         )
     if kind in {_READ_ONLY, _CANNOT_OPEN}:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from holdall.errors import InvalidArgumentError
-from holdall.persisters.sqlite._schema import quoted, text
+from holdall.persisters.sqlite._schema import next_version, quoted, text
 
 __all__ = ["LEDGER_POLICIES", "LedgerStatements"]
 
@@ -128,7 +128,7 @@ class LedgerStatements:
         self.ahead = f"SELECT id, size, rank, uses FROM {bound} WHERE rank > ? ORDER BY rank, stamp LIMIT ?"
         self.pass_by = f"UPDATE {bound} SET uses = 1 WHERE id = ?"
         self.put = (
-            f"INSERT INTO {items} VALUES (?, holdall_now(), ?) ON CONFLICT DO UPDATE "
+            f"INSERT INTO {items} VALUES (?, {next_version(table)}, ?) ON CONFLICT DO UPDATE "
             "SET version = max(version + 1, excluded.version), data = excluded.data "
             f"RETURNING (SELECT bytes FROM {total}), (SELECT items FROM {total})"
         )

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,9 +21,10 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
+from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
-from holdall.persisters.sqlite._session import Session
+from holdall.persisters.sqlite._session import DisplacedError, Session
 from holdall.persisters.sqlite._sessions import Sessions
 
 _OLDEST = (3, 35)  # the first with RETURNING
@@ -161,6 +163,7 @@ class SqlitePlace(Persister):
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify()
                 return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
         except AttributeError:
             pass  # the first use by this thread
@@ -189,7 +192,19 @@ class SqlitePlace(Persister):
     def _prepare(self, session: Session) -> None:
         """See that the table is there and is the one that was asked for."""
         connection = session.connection
-        record = find_record(connection, self.path, self.table)
+        try:
+            record = find_record(connection, self.path, self.table)
+        except sqlite3.DatabaseError as error:
+            if not self.read_only or not is_damage(error):
+                raise
+            # What the table was made with is lost; the items may well be there.
+            connection.execute(self._sql.has, ("",)).fetchall()
+            warnings.warn(
+                f"{self.place} is damaged where it says with what it was made: nobody can tell whether "
+                "serializer and keys are the right ones",
+                stacklevel=2,
+            )
+            return
         if record is None:
             if self.read_only:
                 raise StoreNotFoundError(errno.ENOENT, f"it has no table {self.table!r} to read", self.path)
@@ -198,6 +213,10 @@ class SqlitePlace(Persister):
                 if record is None:
                     self._make_table(connection)
                     record = self.record
+        if not self.read_only and not connection.execute(self._sql.has_floor).fetchall():
+            with session.transaction():  # of a table that an older version of holdall has made
+                if not connection.execute(self._sql.has_floor).fetchall():
+                    self._make_floor(connection)
         check_record(record, self.record, self.place)
 
     def _make_table(self, connection: sqlite3.Connection) -> None:
@@ -212,10 +231,15 @@ class SqlitePlace(Persister):
             )
         connection.execute(self._sql.make_items)
         connection.execute(self._sql.make_large)
+        self._make_floor(connection)
         connection.execute(
             f'INSERT INTO "{TABLES}" VALUES (?, ?)',
             (self.table, json.dumps(self.record)),
         )
+
+    def _make_floor(self, connection: sqlite3.Connection) -> None:
+        for statement in self._sql.make_floor:
+            connection.execute(statement)
 
     # ------------------------------------------------------------------ running statements
 
@@ -229,13 +253,28 @@ class SqlitePlace(Persister):
                 "the place was closed in a transaction, which is undone: begin anew",
                 self.path,
             )
-        return self._sessions.open() if session is None or session.closed else session
+        if session is not None and not session.closed:
+            try:
+                session.verify()
+            except DisplacedError:
+                if unit is not None or session.connection.in_transaction:
+                    raise StoreUnavailableError(
+                        errno.ESTALE,
+                        "the file was moved, replaced or deleted in a transaction, which is undone: begin "
+                        "anew",
+                        self.path,
+                    ) from None
+                session.close()  # what lies under the path now is opened
+            else:
+                return session
+        return self._sessions.open()
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
         """Run a statement that reads, and give its rows."""
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify_at_times()
                 return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
         except (AttributeError, sqlite3.Error):
             # No connection yet, or closed by another thread, or an error to be told in our words.

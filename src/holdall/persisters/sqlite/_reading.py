@@ -38,6 +38,7 @@ class SqliteReading(SqlitePlace):
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify_at_times()
                 row = session.execute(self._sql.get, (id,)).fetchone()
         except (AttributeError, sqlite3.Error, UnicodeEncodeError):
             return self._get(id, limit)  # the long way tells what it was, or succeeds
@@ -53,6 +54,7 @@ class SqliteReading(SqlitePlace):
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify_at_times()
                 row = session.execute(self._sql.get, (id,)).fetchone()
         except (AttributeError, sqlite3.Error, UnicodeEncodeError):
             rows = self._rows(self._sql.get, as_id(id))

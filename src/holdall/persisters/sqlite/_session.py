@@ -14,10 +14,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from os import stat as os_stat
+from sys import is_finalizing
+from time import monotonic
 from typing import Any, NoReturn
 
 from holdall.errors import StoreUnavailableError
 
+_SECOND = 1.0
 _FORK_PATIENCE = 10.0  # seconds in which a running statement of another thread should end
 
 
@@ -35,6 +39,13 @@ class Connection(sqlite3.Connection):
             self.close()
 
 
+class DisplacedError(AttributeError):
+    """The file of a session was moved, replaced or deleted.
+
+    An AttributeError, as where a thread has no session yet: both are for the long way to see to.
+    """
+
+
 class Session:
     """A connection that one thread works with; the lock is for those who close it, or fork.
 
@@ -44,6 +55,8 @@ class Session:
         The connection.
     group
         What all sessions have in common that are closed at once.
+    path
+        The path that the place was opened by, absolute.
     file
         Device and number of the file.
     writes
@@ -55,14 +68,22 @@ class Session:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, group: object, file: tuple[int, int], *, writes: bool
+        self,
+        connection: sqlite3.Connection,
+        group: object,
+        path: str,
+        file: tuple[int, int],
+        *,
+        writes: bool,
     ) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.lock = threading.RLock()
         self.closed = False
         self.group = group
+        self.path = path
         self.file = file
+        self.looked = 0.0  # when it was last seen that the file is that of its path
         self.writes = writes
         self.changes = 0  # rows that its connection had changed when files were last looked for
         self.change = Change()
@@ -73,11 +94,47 @@ class Session:
         if not self.closed:
             with self.lock:
                 self.closed = True
-                self.connection.close()
+                if self._is_replaced():
+                    # Closing deletes the log by its name, and it is that of another database now.
+                    self.abandon()
+                else:
+                    self.connection.close()
         everything.discard(self)
 
+    def let_go(self, is_ending: Callable[[], bool] = is_finalizing) -> None:
+        """Close the connection for good, from wherever nobody can be waited for."""
+        # When the process ends, a daemon thread is stopped wherever it is, and never releases anything:
+        # SQLite undoes what it was doing. Its frames keep the connection, so that nobody else closes it.
+        if self.lock.acquire(not is_ending()):
+            try:
+                self.close()
+            finally:
+                self.lock.release()
+
     def __del__(self) -> None:
-        self.close()
+        self.let_go()
+
+    def verify(self) -> None:
+        """Raise `DisplacedError` unless the file still is what lies under its path."""
+        try:
+            stat = os_stat(self.path)
+        except OSError:
+            raise DisplacedError from None
+        if (stat.st_dev, stat.st_ino) != self.file:
+            raise DisplacedError
+
+    def verify_at_times(self) -> None:
+        """Do what `verify` does, but once a second: a read is hardly longer than that look."""
+        now = monotonic()
+        if now - self.looked > _SECOND:
+            self.verify()
+            self.looked = now
+
+    def _is_replaced(self) -> bool:
+        try:
+            return identity(self.path) != self.file
+        except OSError:
+            return False  # it is gone, and its log with it
 
     def transaction(self) -> "Transaction":
         """Make one of all writes within; the lock must be held."""
@@ -147,7 +204,7 @@ class Owner:
     def __del__(self) -> None:
         # In a child the threads of the parent end first of all; what becomes of their sessions is told below.
         if os.getpid() == self._process:
-            self._session.close()
+            self._session.let_go()
 
 
 class Transaction:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from holdall._posix.temporary import TemporaryFolder
-from holdall._posix.trust import check_trust
+from holdall._posix.trust import check_trust, doubt_about, refuse
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
@@ -91,9 +91,12 @@ class Sessions:
         """
         with opening:
             new = self._make_file()
-            self._inspect()
-            session = self._start("ro" if self._read_only else "rw", writes=writes)
+            # Once, so that what is opened is what was inspected, wherever a link leads by then.
+            real = os.path.realpath(self.path)
+            self._inspect(real)
+            session = self._start(real, "ro" if self._read_only else "rw", writes=writes)
         try:
+            self._inspect(real, session.file)
             try:
                 self._set_up(session)
             except sqlite3.OperationalError:
@@ -101,7 +104,7 @@ class Sessions:
                     raise
                 session.close()
                 with opening:
-                    session = self._start("ro&immutable=1", writes=writes)
+                    session = self._start(real, "ro&immutable=1", writes=writes)
                 self._set_up(session)
             if new and self._sync:
                 _sync_folder(os.path.dirname(self.path))
@@ -115,10 +118,10 @@ class Sessions:
             raise
         return session
 
-    def _start(self, mode: str, *, writes: bool) -> Session:
+    def _start(self, real: str, mode: str, *, writes: bool) -> Session:
         """Make a connection and its session, which a fork finds among all sessions from then on."""
         try:
-            file = identity(self.path)
+            file = identity(real)
         except OSError as error:
             raise StoreUnavailableError(
                 error.errno, f"the database cannot be opened: {error.strerror}", self.path
@@ -132,11 +135,11 @@ class Sessions:
             )
         # What only reads large data is closed by who reads them.
         group = self._group if writes else object()
-        return Session(self._connect(mode), group, file, writes=writes)
+        return Session(self._connect(real, mode), group, self.path, file, writes=writes)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def _connect(self, real: str, mode: str) -> sqlite3.Connection:
         # The three characters that mean something in the URI of a file (https://sqlite.org/uri.html).
-        path = self.path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        path = real.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         try:
             return sqlite3.connect(
                 f"file://{path}?mode={mode}",
@@ -187,12 +190,29 @@ class Sessions:
             ) from error
         return True
 
-    def _inspect(self) -> None:
-        """Refuse files that somebody else could have written, if that matters."""
+    def _inspect(self, real: str, opened: tuple[int, int] | None = None) -> None:
+        """Refuse files that somebody else could have written, if that matters.
+
+        Parameters
+        ----------
+        real
+            The file, links resolved.
+        opened
+            Device and number of the file as it was just before it was opened: it must be the same one still.
+        """
         if not self._guard:
             return
+        if opened is not None and identity(real) != opened:
+            refuse("values", "its file was replaced while it was opened", self.path)
+        folder = os.path.dirname(real)
+        if doubt_about(os.stat(folder), folder, os.geteuid()):
+            # With the sticky bit nobody can take the file away, but still put a log beside it.
+            refuse(
+                "values",
+                "others may write its folder, and put a log beside it that SQLite takes for its own",
+                self.path,
+            )
         # SQLite would bring what lies in log and journal into the file; they lie beside the file itself.
-        real = os.path.realpath(self.path)
         for path in (real, f"{real}-wal", f"{real}-journal"):
             try:
                 check_trust(path, f"what lies in {os.path.basename(path)}", self.path)

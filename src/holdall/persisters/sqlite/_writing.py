@@ -32,6 +32,7 @@ class SqliteWriting(SqliteLarge):
             try:
                 session = self._sessions.local.session
                 with session.lock:
+                    session.verify()
                     session.execute(self._sql.put, (id, data))
             except (AttributeError, UnicodeEncodeError):
                 pass  # the first use by this thread, or an id that is kept as bytes
@@ -73,6 +74,7 @@ class SqliteWriting(SqliteLarge):
             try:
                 session = self._sessions.local.session
                 with session.lock:
+                    session.verify()
                     done = session.execute(self._sql.swap, (new, data, id, old)).rowcount
             except (AttributeError, UnicodeEncodeError):
                 pass
@@ -132,6 +134,7 @@ class SqliteWriting(SqliteLarge):
         try:
             session = self._sessions.local.session
             with session.lock:
+                session.verify()
                 session.change.function = change
                 done = session.execute(self._sql.modify, (clock(), id)).rowcount
                 session.change.function = None
@@ -229,7 +232,9 @@ class SqliteWriting(SqliteLarge):
     ) -> None:
         if batch.large:
             batch.data = [self._kept(connection, key, data, files) for key, data in zip(*batch, strict=True)]
-        rows = list(zip(batch.keys, itertools.count(clock(), _STEP), batch.data, strict=False))
+        [(floor,)] = connection.execute(self._sql.floor).fetchall()
+        first = max(clock(), floor + 1)
+        rows = list(zip(batch.keys, itertools.count(first, _STEP), batch.data, strict=False))
         # In the order of the ids neighbours share pages: twice as fast where keys come in any order.
         # Sorting is stable, so of several data for one id the last still wins.
         try:

@@ -4,6 +4,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 from holdall._posix.errors import telling
@@ -272,7 +273,8 @@ class ZipPersister(Persister):
             # Outside of the lock: compressing takes time, and giving items may use this very store.
             with telling("it cannot be written", self.place):
                 new = pack(items, cast("BinaryIO", file), method=method, level=self.level, place=self.place)
-            with new, self._whole.locked():
+
+            def change() -> dict[str, zipfile.ZipInfo]:
                 archive = self._open()  # of our own: others move about in the one they read from
                 for id, state in (expected or {}).items():
                     self._require(archive, id, state)
@@ -282,6 +284,9 @@ class ZipPersister(Persister):
                 if gone or new.filelist:
                     self._replace(archive, gone, new)
                 return dict(new.NameToInfo)
+
+            with new:
+                return self._whole.locked(change)
 
     def _require(self, archive: Archive, id: str, expected: Expected) -> None:
         info = archive.entries.get(id)
@@ -293,8 +298,7 @@ class ZipPersister(Persister):
         for name, info in new.NameToInfo.items():
             keep_mode(archive.entries.get(name), info)
         try:
-            with self._whole.replacing() as file:
-                rewrite(archive.zip, {*gone, *new.NameToInfo}, new, file)
+            self._whole.replace(partial(rewrite, archive.zip, {*gone, *new.NameToInfo}, new))
         except (zipfile.BadZipFile, EOFError, ValueError) as error:
             raise CorruptValueError(
                 f"{self.place} is damaged, and stays as it is ({error}): copy what can be read elsewhere",

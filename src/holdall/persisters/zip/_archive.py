@@ -6,7 +6,6 @@ import re
 import struct
 import threading
 import time
-import weakref
 import zipfile
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -105,6 +104,21 @@ def _time_of(info: zipfile.ZipInfo, unix: bytes) -> float:
         return math.nan
 
 
+#: The files of all archives that are in use. They are closed with them, and are kept here, since the garbage
+#: collector might come to a file before it comes to its archive, and warn of who left it open.
+_files: dict[int, BinaryIO] = {}
+
+
+class QuietZip(zipfile.ZipFile):
+    """An archive that does nothing when it is forgotten: it is finished by who says so, or not at all.
+
+    After an interrupt in the middle of something, `zipfile` would try all the same, and complain.
+    """
+
+    def __del__(self) -> None:
+        pass
+
+
 class Archive:
     """What an archive holds in one state; closed when nobody reads from it any more.
 
@@ -135,23 +149,29 @@ class Archive:
         self.left_out: list[str] = []
         if file is None:
             return
+        _files[id(self)] = file
         if not file.seek(0, os.SEEK_END):  # made by somebody to be written
             file.close()
             return
         try:
-            self.zip = zipfile.ZipFile(file)
+            self.zip = QuietZip(file)
         except Exception as error:
             file.close()
             if isinstance(error, OSError):
                 raise self._unavailable(error) from error
             raise CorruptValueError(f"{place} is no zip archive, or a broken one: {error}") from error
-        weakref.finalize(self, file.close)
         for info in self.zip.infolist():
             name = info.orig_filename
             if unsafe(name.removesuffix("/")) is not None:
                 self.left_out.append(name)
             elif not name.endswith("/"):  # which are folders
                 self.entries[info.filename] = info  # of several with one name, the last one counts
+
+    def __del__(self, files: dict[int, BinaryIO] = _files) -> None:
+        # Not weakref.finalize(), which imports something, and so fails when the interpreter ends.
+        file = files.pop(id(self), None)
+        if file is not None:
+            file.close()
 
     def _unavailable(self, error: OSError) -> StoreUnavailableError:
         return StoreUnavailableError(error.errno or 0, f"it cannot be read: {error.strerror}", self.place)

@@ -1,13 +1,13 @@
 """Writing a zip archive anew: what stays is copied as it is, compressed; what is new is added."""
 
-import copy
 import struct
 import time
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from holdall.persisters.zip._archive import check_name, stamp
+from holdall.persisters.zip._archive import QuietZip, check_name, stamp
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the data begin
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
@@ -32,7 +32,7 @@ def pack(
     place
         Where they will lie, for messages.
     """
-    with zipfile.ZipFile(file, "w", method, compresslevel=level) as packed:
+    with _written(QuietZip(file, "w", method, compresslevel=level)) as packed:
         for name, data in items:
             if not isinstance(name, str):
                 raise TypeError(f"names in an archive are text, got {type(name).__name__}")
@@ -50,7 +50,19 @@ def pack(
             with packed.open(info, "w") as entry:
                 for part in parts:
                     entry.write(part)
-    return zipfile.ZipFile(file)
+    return QuietZip(file)
+
+
+@contextmanager
+def _written(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipFile]:
+    """Finish an archive at the end, and let go of it after an error."""
+    # Left to itself, `zipfile` tries to finish it in any case, and fails when an interrupt came amid an
+    # entry: its error would take the place of the interrupt.
+    try:
+        yield archive
+        archive.close()
+    finally:
+        archive.fp = None
 
 
 def keep_mode(old: zipfile.ZipInfo | None, new: zipfile.ZipInfo) -> None:
@@ -90,7 +102,7 @@ def rewrite(
             else min((info.header_offset for info in old.filelist), default=old.start_dir)
         )
         _copy(old, 0, start, file)
-    with zipfile.ZipFile(file, "w") as target:
+    with _written(QuietZip(file, "w")) as target:
         if old is not None:
             target.comment = old.comment
             if whole:
@@ -127,7 +139,7 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
     signature, name, extra = _LOCAL.unpack(header) if len(header) == _LOCAL.size else (b"", 0, 0)
     if signature != b"PK\3\4":
         raise zipfile.BadZipFile(f"{info.filename!r} is not where the directory says")
-    info_there = copy.copy(info)
+    info_there = _copied(info)
     info_there.extra = _without_sizes(info.extra)
     info_there.header_offset = target.fp.tell()
     if not info.flag_bits & _ENCRYPTED:  # whose first bytes depend on it
@@ -139,6 +151,15 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
         sizes = struct.pack("<QQ" if large else "<LL", info.compress_size, info.file_size)
         target.fp.write(b"PK\7\x08" + struct.pack("<L", info.CRC) + sizes)
     _enter(target, info_there)
+
+
+def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """Copy an entry of a directory; `copy` would import something, and fail when the interpreter ends."""
+    new = zipfile.ZipInfo.__new__(zipfile.ZipInfo)
+    for name in zipfile.ZipInfo.__slots__:
+        if hasattr(info, name):
+            setattr(new, name, getattr(info, name))
+    return new
 
 
 def _without_sizes(extra: bytes) -> bytes:

@@ -1,0 +1,89 @@
+"""The end of a process: daemon threads that are inside a store hold nobody up, and late writes are stored."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from exploring import in_soak
+from processes._support import child_environment
+
+# Each thread works until the process ends, and is stopped by the interpreter in the middle of it.
+WORK = {
+    "write": "store[str(number)] = bytes(5_000_000)",
+    "read": "store['a']",
+    "in": "'a' in store",
+    "list": "list(store)",
+    "update": "store.update({str(i): bytes(100) for i in range(2000)})",
+    "transaction": "with store.transaction(): store['t'] = b'x'; store['a']",
+    "memoize": "holdall.memoize(path + '.db', maxsize=0)(len)(bytes(1000))",
+}
+STORES = {
+    "sqlite": "holdall.SQLiteStore(path, serializer='bytes')",
+    "zip": "holdall.ZipStore(path)",
+    "script": "holdall.ScriptStore(path, create=True)",
+}
+
+
+def run(source, *arguments):
+    source = "import holdall, sys, threading, time\n" + textwrap.dedent(source)
+    return subprocess.run(
+        [sys.executable, "-c", source, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=child_environment(),
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        ("sqlite", "write"),
+        *in_soak(*(("sqlite", work) for work in WORK if work != "write")),
+        *in_soak(*((kind, work) for kind in ("zip", "script") for work in ("write", "read", "list"))),
+    ],
+    ids="-".join,
+)
+def test_a_process_ends_whatever_its_daemon_threads_do(tmp_path, what):
+    kind, work = what
+    source = f"""
+        path = sys.argv[1]
+        store = {STORES[kind]}
+        store["a"] = b"x" * 1000
+        begun = threading.Semaphore(0)
+
+        def work(number):
+            begun.release()
+            while True:
+                {WORK[work]}
+
+        for number in range(4):
+            threading.Thread(target=work, args=(number,), daemon=True).start()
+            begun.acquire()
+        time.sleep(0.05)
+        """
+    for _ in range(3):
+        done = run(source, tmp_path / "place.py")
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_what_is_written_as_the_interpreter_goes_is_stored(tmp_path, kind):
+    source = f"""
+        path = sys.argv[1]
+        class Late:
+            def __init__(self):
+                self.store = {STORES[kind]}
+                self.store["first"] = b"1"
+            def __del__(self):
+                self.store["late"] = b"2"
+        late = Late()
+        late.itself = late
+        """
+    done = run(source, tmp_path / "place.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    check = f"path = sys.argv[1]; print(dict({STORES[kind]}))"
+    assert run(check, tmp_path / "place.py").stdout == "{'first': b'1', 'late': b'2'}\n"
