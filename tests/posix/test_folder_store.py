@@ -181,7 +181,7 @@ def test_deleting_opens_each_folder_once(path, monkeypatch):
         opened.append(args)
         return real(*args, **how)
 
-    monkeypatch.setattr("holdall._posix.folder.os_open", count)
+    monkeypatch.setattr("holdall._posix.opened.os_open", count)
     del place[id]
     assert len(opened) <= 2 * 100
     assert os.listdir(path) == [".holdall"]
