@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from os import close as os_close
@@ -19,6 +20,7 @@ from holdall._posix.control import (
     share,
     sweep,
 )
+from holdall._posix.descriptors import Descriptors, closing, open_into
 from holdall._posix.errors import ABSENT, at
 from holdall._posix.flags import BELOW
 from holdall._posix.fork import finalize, forget_in_child
@@ -139,55 +141,50 @@ class Opened:
         OSError
             If one of the names is not a folder, or is a link.
         """
-        here = root = self.root
+        fds: Descriptors = [None]
+        close = closing(fds)
         try:
+            if not names:
+                open_into(fds, ".", BELOW, dir_fd=self.root)
             for name in names:
                 if name in RESERVED:
                     self._refuse(name)
+                here = self.root if fds[-1] is None else fds[-1]
                 try:
-                    below = os_open(fs_name(name), BELOW, dir_fd=here)
+                    open_into(fds, fs_name(name), BELOW, dir_fd=here)
                 except FileNotFoundError:
                     if not create:
                         raise
-                    below = self._make_below(fs_name(name), here)
-                done, here = here, below  # first, so that nothing closes it twice
-                if done != root:
-                    os_close(done)
+                    self._make_below(fs_name(name), here, fds)
+                if len(fds) > 2:
+                    deque(map(os_close, map(fds.pop, (1,))), 0)  # type: ignore[arg-type]
                 if doubts is not None:
-                    about = os_fstat(here)
+                    about = os_fstat(fds[-1])  # type: ignore[arg-type]
                     if about.st_mode & 0o022 or about.st_uid != self.uid:
-                        _look_at_folder(about, here, self.uid, doubts)
+                        _look_at_folder(about, fds[-1], self.uid, doubts)  # type: ignore[arg-type]
         except BaseException as error:
-            if here != root:
-                os_close(here)
+            close()
             if isinstance(error, OSError) and error.errno not in ABSENT:
                 error.filename = os.path.join(self.path, *names)
             raise
-        return os.dup(root) if here == root else here
+        return fds[-1]  # type: ignore[return-value]
 
-    def chain(self, names: Sequence[str]) -> list[int]:
-        """Open all folders on the way to one below, outermost first; the caller closes them."""
-        fds: list[int] = []
-        try:
-            for name in names:
-                fds.append(os_open(fs_name(name), BELOW, dir_fd=fds[-1] if fds else self.root))
-        except BaseException:
-            for fd in fds:
-                os_close(fd)
-            raise
-        return fds
+    def chain(self, names: Sequence[str], fds: Descriptors) -> None:
+        """Open all folders on the way to one below, outermost first, for a caller with `closing`."""
+        for name in names:
+            open_into(fds, fs_name(name), BELOW, dir_fd=self.root if fds[-1] is None else fds[-1])
 
     def _refuse(self, name: str) -> NoReturn:
         raise InvalidKeyError(f"{name!r} cannot be the name of a folder below {self.path}")
 
-    def _make_below(self, name: str, here: int) -> int:
+    def _make_below(self, name: str, here: int, fds: Descriptors) -> None:
         try:
             os.mkdir(name, self._mode, dir_fd=here)
             if self._sync:  # a new folder is durable once its parent is
                 os.fsync(here)
         except FileExistsError:
             pass
-        return os_open(name, BELOW, dir_fd=here)
+        open_into(fds, name, BELOW, dir_fd=here)
 
     def doubts(self) -> list[str]:
         """Say what speaks against trusting what lies in the folder itself, as it was when first asked."""

@@ -199,13 +199,16 @@ class FilesWriting(FilesReading):
         usual = (old.st_mode, old.st_uid, old.st_gid) == self._usual
         if linked or (usual and is_plain(where, fs_name(last))):
             return
-        fd = os.open(name, READ, dir_fd=use.workspace)
+        fds: Descriptors = [None]
+        close = closing(fds)
         try:
+            open_into(fds, name, READ, dir_fd=use.workspace)
+            fd = cast("int", fds[-1])
             new = os.fstat(fd)
             self._usual = new.st_mode, new.st_uid, new.st_gid
             keep_attributes(where, fs_name(last), old, fd)
         finally:
-            os_close(fd)
+            close()
 
     def _is_at(self, use: Opened, id: str, expected: Expected) -> bool:
         """Tell by one look whether an id has an etag; False may mean anything."""
@@ -296,13 +299,14 @@ class FilesWriting(FilesReading):
     def _prune(self, use: Opened, names: list[str]) -> None:
         """Remove the folders of a deleted file that are empty now."""
         with contextlib.suppress(OSError):  # one that is not empty ends it
-            fds = use.chain(names[:-1])
+            fds: Descriptors = [None]
+            close = closing(fds)
             try:
-                for above, name in zip(reversed([use.root, *fds]), reversed(names), strict=True):
+                use.chain(names[:-1], fds)
+                for above, name in zip(reversed([use.root, *fds[1:]]), reversed(names), strict=True):
                     os_rmdir(name, dir_fd=above)
             finally:
-                for fd in fds:
-                    os_close(fd)
+                close()
 
     def close(self) -> None:  # docstring inherited
         self._folder.close()
