@@ -1,4 +1,4 @@
-"""Ctrl-C amid a write or a listing of a folder: no lock, descriptor or unfinished file stays, no half value."""
+"""Ctrl-C amid a write or listing of a folder: no lock, descriptor or unfinished file stays, no half value."""
 
 import gc
 import itertools
