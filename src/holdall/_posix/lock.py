@@ -125,16 +125,19 @@ class Lock:
     def wait(self, error: OSError, patience: Patience | None = None) -> None:
         """Go on where `take` has raised an error: wait for others, or lock a file beside."""
         patience = patience or Patience(self.timeout)
-        while isinstance(error, BlockingIOError):
-            patience.pause(self.fd, self.path)
-            try:
-                self.take()
-            except OSError as another:
-                error = another
-            else:
-                return
-        if error.errno not in NO_FLOCK:
-            raise error
+        try:
+            while isinstance(error, BlockingIOError):
+                patience.pause(self.fd, self.path)
+                try:
+                    self.take()
+                except OSError as another:
+                    error = another
+                else:
+                    return
+            if error.errno not in NO_FLOCK:
+                raise error
+        finally:
+            del error  # which knows this frame: all that its callers have open would stay so
         self._lock_beside(patience)
 
     def _lock_beside(self, patience: Patience) -> None:
