@@ -3,7 +3,6 @@
 import json
 import math
 from binascii import a2b_base64, b2a_base64
-from datetime import date, datetime
 from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
@@ -18,8 +17,6 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 _encode_text = json.encoder.encode_basestring_ascii
 _json = JsonSerializer()
 _pickle = PickleSerializer()
-_DATES = frozenset({date, datetime})
-_BY_NAME: dict[bytes, Any] = {b"date": date, b"datetime": datetime}
 _ATOMS = frozenset({int, bool, type(None)})
 
 
@@ -47,6 +44,7 @@ class LineSerializer(OptionSerializer[Any]):
     b'{"name": "x", "n": [1, 2.5, null]}'
     >>> serializer.dumps((1, 2))[:10], serializer.loads(serializer.dumps((1, 2)))
     (b'pickle gAW', (1, 2))
+    >>> from datetime import datetime
     >>> serializer.dumps(datetime(2026, 1, 2, 3, 4))
     b'datetime 2026-01-02T03:04:00'
     """
@@ -68,7 +66,7 @@ class LineSerializer(OptionSerializer[Any]):
                 text = _encode_text(value) if type(value) is str else _encode(value)
                 # Three quotes in a row would end a string, where somebody looks for strings.
                 return (text.replace("'''", "'\\u0027'") if "'''" in text else text).encode()
-            if type(value) in _DATES and (line := _date_text(value)):
+            if type(value).__module__ == "datetime" and (line := _date_text(value)):
                 return line
         except (ValueError, RecursionError):
             pass  # an int of too many digits, or a value too deep: perhaps pickle can
@@ -99,7 +97,11 @@ class LineSerializer(OptionSerializer[Any]):
 
 
 def _date_text(value: Any) -> bytes | None:
-    """Write a date or datetime; None if not all of it comes back."""
+    """Write a date or datetime; None for what else there is in its module, or if not all of it comes back."""
+    from datetime import date, datetime  # noqa: PLC0415  (rarely needed)
+
+    if type(value) not in {date, datetime}:
+        return None
     text = value.isoformat()
     again = type(value).fromisoformat(text)
     if type(value) is datetime:
@@ -111,9 +113,12 @@ def _date_text(value: Any) -> bytes | None:
 
 
 def _date_of(data: bytes) -> Any:
+    from datetime import date, datetime  # noqa: PLC0415
+
+    by_name: dict[bytes, Any] = {b"date": date, b"datetime": datetime}
     kind, _, text = data.partition(b" ")
     try:
-        return _BY_NAME[kind].fromisoformat(text.decode("ascii"))
+        return by_name[kind].fromisoformat(text.decode("ascii"))
     except (KeyError, ValueError) as error:
         raise CorruptValueError(f"{data[:80]!r} is no date or datetime: {error}") from error
 
