@@ -168,7 +168,7 @@ class TestStoreBySuffix(StoreContract):
         """Names are those of files, so a file and a folder of one name exclude each other."""
         store = self.open(place)
         store["a/b.txt"] = "x"
-        with pytest.raises(OSError, match="directory"):
+        with pytest.raises(OSError, match="folder"):
             store["a"] = "x"
         assert dict(store) == {"a/b.txt": "x"}
 

@@ -283,3 +283,32 @@ def test_a_mutex_that_a_thread_of_the_parent_has_is_free_in_the_child(folder):
     finally:
         leave.set()
         thread.join()
+
+
+def test_waiting_for_a_lock_keeps_nothing_open(folder, path, monkeypatch):
+    use = folder.prepare()
+    other = os.open(path, os.O_RDONLY)
+    assert try_flock(other)
+    pauses = []
+
+    def pause(_):
+        pauses.append(1)
+        if len(pauses) == 3:
+            os.close(other)
+
+    monkeypatch.setattr("time.sleep", pause)
+
+    def write(use):
+        use.lock.acquire()
+        use.lock.release()
+
+    gc.collect()
+    gc.disable()
+    try:
+        write(use)
+        del use
+        folder.close()
+        assert workspaces(path) == []
+    finally:
+        gc.enable()
+    assert len(pauses) == 3

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 from tests.posix._acl import USER, set_acl
@@ -180,7 +181,7 @@ def test_deleting_opens_each_folder_once(path, monkeypatch):
         opened.append(args)
         return real(*args, **how)
 
-    monkeypatch.setattr("holdall._posix.folder.os_open", count)
+    monkeypatch.setattr("holdall._posix.opened.os_open", count)
     del place[id]
     assert len(opened) <= 2 * 100
     assert os.listdir(path) == [".holdall"]
@@ -414,3 +415,33 @@ def test_an_error_names_the_path_that_was_refused(shared):
     assert run(COLLEAGUE.format(me=ME, group=group), path) == "2"
     os.chmod(path / ".holdall", 0o755)
     assert f"Permission denied: '{path}/.holdall'" in run(COLLEAGUE.format(me=STRANGER, group=group), path)
+
+
+# ---------------------------------------------------------------------- closing in use
+
+
+@pytest.mark.timeout(60)
+def test_closing_while_threads_write_loses_nothing_and_stops_nobody(path):
+    store = FileDirStore(path, serializer="json")
+    errors = []
+
+    def write(thread):
+        try:
+            for number in range(40):
+                store[f"{thread}/{number}"] = number
+                assert store[f"{thread}/{number}"] == number
+                if number % 2:
+                    del store[f"{thread}/{number}"]
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(100):
+        store.close()
+        os.sched_yield()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert {key: store[key] for key in store} == {f"{t}/{n}": n for t in range(4) for n in range(0, 40, 2)}

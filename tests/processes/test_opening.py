@@ -43,5 +43,5 @@ def test_there_is_one_schema(tmp_path, many):
     names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     records = connection.execute("SELECT name FROM holdall").fetchall()
     connection.close()
-    assert sorted(names) == ["holdall", "items", "items:large", "sqlite_sequence"]
+    assert sorted(names) == ["holdall", "items", "items:floor", "items:large", "sqlite_sequence"]
     assert records == [("items",)]

@@ -39,6 +39,8 @@ def closing(fds: Descriptors, locks: Sequence[Lock] = ()) -> Callable[[], Any]:
         Locks of these descriptors. They are released by themselves, not by closing alone: a forked child may
         have the descriptor, too.
     """
+    if not locks:
+        return partial(deque, map(os_close, iter(fds.pop, None)), 0)
     unlocked = map(call, map(_release, locks))
     return partial(deque, chain(unlocked, map(os_close, iter(fds.pop, None))), 0)
 

@@ -137,7 +137,7 @@ class Lock:
             if error.errno not in NO_FLOCK:
                 raise error
         finally:
-            del error  # it refers to this frame, and would keep what the callers use until it is collected
+            del error  # which knows this frame: all that its callers have open would stay so
         self._lock_beside(patience)
 
     def _lock_beside(self, patience: Patience) -> None:

@@ -253,8 +253,9 @@ class FilesPlace(Persister):
         for again in (True, False):
             try:
                 use = self._folder.opened
-                if use.root < 0:
-                    found = self._folder.open()
+                if not use.exists():
+                    with telling(f"{id!r} cannot be read", self.place):
+                        found = self._folder.open()
                     if found is None:
                         break
                     use = found

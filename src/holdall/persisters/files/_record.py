@@ -1,5 +1,6 @@
 """The record of a folder: with what it was made, and whether all in it was written through holdall."""
 
+import io
 import json
 import os
 from collections.abc import Iterable
@@ -66,7 +67,7 @@ def write_record(use: Opened, control: int, record: dict[str, Any]) -> None:
     text = json.dumps({"holdall": _FORMAT, **record}, indent=1) + "\n"
     fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=use.workspace)
     try:
-        with open(fd, "wb") as file:
+        with io.open(fd, "wb") as file:  # noqa: UP020  (the builtin is gone when a process ends)
             use.share(fd)
             file.write(text.encode())
             file.flush()

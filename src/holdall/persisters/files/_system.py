@@ -1,6 +1,7 @@
 """What the file persister asks of the system: flags of files, and functions over descriptors."""
 
 import os
+from functools import partial
 from typing import Any
 
 from holdall._posix.flags import READ
@@ -37,9 +38,9 @@ def lstat(name: str, fd: int) -> os.stat_result:
     return os_stat(name, dir_fd=fd, follow_symlinks=False)
 
 
-def open_for_reading(name: str, fd: int) -> int:
-    """Open a file in a folder, and no link."""
-    return os_open(name, READ, dir_fd=fd)
+def open_for_reading(opened: list[int], name: str, fd: int) -> None:
+    """Open a file in a folder, and no link; the caller closes what is appended."""
+    opened.extend(map(partial(os_open, dir_fd=fd), (name,), (READ,)))  # in one call, which loses none
 
 
 def read_rest(fd: int, data: bytes, size: int) -> bytes:

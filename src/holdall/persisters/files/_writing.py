@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from time import time_ns
 from typing import Any, BinaryIO, cast
 
 from holdall._posix.descriptors import Descriptors, closing, open_into
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, Opened
 from holdall._posix.names import fs_name
@@ -199,13 +200,16 @@ class FilesWriting(FilesReading):
         usual = (old.st_mode, old.st_uid, old.st_gid) == self._usual
         if linked or (usual and is_plain(where, fs_name(last))):
             return
-        fd = os.open(name, READ, dir_fd=use.workspace)
+        fds: Descriptors = [None]
+        close = closing(fds)
         try:
+            open_into(fds, name, READ, dir_fd=use.workspace)
+            fd = cast("int", fds[-1])
             new = os.fstat(fd)
             self._usual = new.st_mode, new.st_uid, new.st_gid
             keep_attributes(where, fs_name(last), old, fd)
         finally:
-            os_close(fd)
+            close()
 
     def _is_at(self, use: Opened, id: str, expected: Expected) -> bool:
         """Tell by one look whether an id has an etag; False may mean anything."""
@@ -243,7 +247,7 @@ class FilesWriting(FilesReading):
                 close = closing(fds)
                 try:
                     use, fd = self._create(use, name, id, fds)
-                    with open(fd, "wb", closefd=False) as file:
+                    with io.open(fd, "wb", closefd=False) as file:  # noqa: UP020  (the builtin is gone when a process ends)
                         yield file
                         file.flush()
                         self._finish(fd)
@@ -262,21 +266,24 @@ class FilesWriting(FilesReading):
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         if self.read_only or type(expected) is str:
             self._require_versions()
-        with telling(f"{id!r:.80} cannot be deleted", self.place):
+        try:
             use = self._folder.open()
-        if use is None:
-            self.require(id, expected)
-            raise KeyError(id)
-        with self._folder.mutex:
-            try:
-                with telling(f"{id!r} cannot be deleted", self.place):
-                    use.lock.acquire()
+            if use is None:
                 self.require(id, expected)
-                self._find(id, self._unlink)
-                if "/" in id:
-                    self._prune(use, id.split("/")[:-1])
-            finally:
-                use.lock.release()
+                raise KeyError(id)
+            with self._folder.mutex:
+                try:
+                    use.lock.acquire()
+                    self.require(id, expected)
+                    self._find(id, self._unlink)
+                    if "/" in id:
+                        self._prune(use, id.split("/")[:-1])
+                finally:
+                    use.lock.release()
+        except OSError as error:
+            if isinstance(error, HoldallError):
+                raise
+            raise translate(error, f"{id!r:.80} cannot be deleted", self.place) from error
 
     def _unlink(self, name: str, fd: int) -> None:
         if os_stat(name, dir_fd=fd, follow_symlinks=False).st_mode & KIND != REGULAR:
@@ -293,13 +300,14 @@ class FilesWriting(FilesReading):
     def _prune(self, use: Opened, names: list[str]) -> None:
         """Remove the folders of a deleted file that are empty now."""
         with contextlib.suppress(OSError):  # one that is not empty ends it
-            fds = use.chain(names[:-1])
+            fds: Descriptors = [None]
+            close = closing(fds)
             try:
-                for above, name in zip(reversed([use.root, *fds]), reversed(names), strict=True):
+                use.chain(names[:-1], fds)
+                for above, name in zip(reversed([use.root, *fds[1:]]), reversed(names), strict=True):
                     os_rmdir(name, dir_fd=above)
             finally:
-                for fd in fds:
-                    os_close(fd)
+                close()
 
     def close(self) -> None:  # docstring inherited
         self._folder.close()

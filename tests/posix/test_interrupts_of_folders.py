@@ -1,0 +1,54 @@
+"""Ctrl-C amid a write or listing of a folder: no lock, descriptor or unfinished file stays, no half value."""
+
+import gc
+import itertools
+import os
+
+import pytest
+from tests.posix._interrupts import Interrupter
+from tests.posix.test_interrupts import descriptors, is_free
+
+from exploring import in_soak
+from holdall import FileDirStore
+
+VERBS = {
+    "set": lambda store: store.__setitem__("k", "new"),
+    "nested set": lambda store: store.__setitem__("a/k", "new"),
+    "delete": lambda store: store.__delitem__("a/k"),
+    "list": list,
+}
+
+# At each of so many points at which Python looks for signals.
+WHAT = [("set", 3), ("nested set", 5), ("delete", 5), ("list", 9), *in_soak(*((verb, 1) for verb in VERBS))]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "what",
+    WHAT,
+    ids=str,
+)
+def test_an_interrupt_leaves_nothing_behind(tmp_path, what):
+    verb, stride = what
+    store = FileDirStore(tmp_path / "store", serializer="json", timeout=0)
+    for number in itertools.count(0, stride):
+        store.update({"k": "old", "a/k": "old"})
+        gc.collect()
+        before = descriptors()
+        error = Interrupter(number).run(lambda: VERBS[verb](store))
+        # The error is kept: with it live the frames that it came through, as in an interactive session.
+        assert is_free(tmp_path / "store"), number
+        for key in ("k", "a/k"):
+            assert store.get(key, "gone") in {"old", "new", "gone" if verb == "delete" else "old"}
+        store["k"] = "later"
+        assert FileDirStore(tmp_path / "store")["k"] == "later", number
+        ended = error is None
+        del error
+        gc.collect()
+        after = {fd: path for fd, path in descriptors().items() if fd not in before}
+        assert not after, number
+        control = tmp_path / "store/.holdall"
+        assert not [name for each in control.glob("w-*") for name in os.listdir(each)], number
+        if ended:
+            break
+    assert number > 5
