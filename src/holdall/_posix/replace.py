@@ -14,7 +14,15 @@ from holdall._posix.errors import ABSENT, REFUSED, at
 from holdall._posix.flags import CREATE, FOLDER, READ
 from holdall.errors import OutcomeUnknownError
 
-__all__ = ["is_plain", "keep_attributes", "replace_file", "sweep", "sync_folder", "unlink_quietly"]
+__all__ = [
+    "close_lost",
+    "is_plain",
+    "keep_attributes",
+    "replace_file",
+    "sweep",
+    "sync_folder",
+    "unlink_quietly",
+]
 
 _ACL: Final = "system.posix_acl_access"
 _LABEL: Final = ["security.selinux"]  # which the system gives each file
@@ -156,13 +164,16 @@ def keep_attributes(folder: int, name: str, old: os.stat_result, new: int) -> No
     os.fchmod(new, mode)
 
 
-def is_plain(folder: int, name: str) -> bool:
-    """Tell by one look that a file has no extended attributes of its own; False may mean anything."""
+def is_plain(path: str) -> bool:
+    """Tell by one look that a file has no extended attributes of its own; False may mean anything.
+
+    By its path, since there is no such call that takes a folder, and one that goes by ``/proc/self/fd``
+    takes twice the time: 0.7 µs more of 13 for a small write.
+    """
     if not _CAN_LIST:
         return True
     try:
-        # There is no such call that takes a folder; this path goes through its descriptor all the same.
-        found = os.listxattr(f"/proc/self/fd/{folder}/{name}", follow_symlinks=False)
+        found = os.listxattr(path, follow_symlinks=False)
     except OSError as error:
         return error.errno == errno.EOPNOTSUPP
     return not found or found == _LABEL
@@ -207,6 +218,19 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
         return kept
     finally:
         close()
+
+
+def close_lost(name: str, folder: int) -> None:
+    """Close the descriptor of a file that this process has made, and that an interrupted call did not give.
+
+    Nobody else can have the file open: its name is known to the caller alone.
+    """
+    with contextlib.suppress(OSError):
+        made = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        for number in os.listdir("/dev/fd"):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(int(number)), made):
+                    os.close(int(number))
 
 
 def unlink_quietly(name: str, folder: int) -> None:

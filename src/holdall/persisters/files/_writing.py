@@ -18,7 +18,7 @@ from holdall._posix.errors import ABSENT, translate
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, Opened
 from holdall._posix.names import fs_name
-from holdall._posix.replace import is_plain, keep_attributes, sync_folder, unlink_quietly
+from holdall._posix.replace import close_lost, is_plain, keep_attributes, sync_folder, unlink_quietly
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import HoldallError, InvalidKeyError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.files._reading import FilesReading
@@ -26,6 +26,7 @@ from holdall.persisters.files._system import (
     KIND,
     REGULAR,
     etag_of,
+    os_open,
     os_rename,
     os_rmdir,
     os_stat,
@@ -64,22 +65,28 @@ class FilesWriting(FilesReading):
         """Write a file beside, and rename it over the old one under the lock."""
         if type(expected) is str:  # absence needs no version
             self._require_versions()
-        name = next(self._names)
+        name, fd = next(self._names), -1
         try:
             use = self._folder.current()
             try:
-                fds: Descriptors = [None]
-                close = closing(fds)
                 try:
-                    use, fd = self._create(use, name, id, fds)
+                    fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
+                except OSError as error:
+                    use = self._ready_again(error, id)
+                    fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
+                try:
                     if type(data) is not bytes or os_write(fd, data) != len(data):
                         write_all(fd, data)
-                    self._finish(fd)
+                    stamp = time_ns()
+                    utime(fd, ns=(stamp, stamp))  # see Notes of the class
+                    if self._power:
+                        os.fsync(fd)
                 finally:
-                    close()
+                    os_close(fd)
                 return self._publish(use, name, id, expected, wanted=wanted)
             except BaseException:
-                self._discard(name, use)
+                # An interrupt may have come when it was open, but not yet known here.
+                self._discard(name, use, lost=fd < 0)
                 raise
         except (OSError, ValueError) as error:  # a ValueError: NUL, or text that has no bytes
             raise self._write_error(error, id) from error
@@ -134,18 +141,23 @@ class FilesWriting(FilesReading):
         try:
             open_into(fds, name, CREATE, self._mode, use.workspace)
         except OSError as error:
-            if error.errno not in {errno.EBADF, errno.ENOENT}:
-                raise
-            # This is the first write, or the folder was deleted or closed meanwhile.
-            use = self._prepare(f"{id!r} cannot be written")
+            use = self._ready_again(error, id)
             open_into(fds, name, CREATE, self._mode, use.workspace)
         return use, cast("int", fds[-1])
 
-    def _discard(self, name: str, use: Opened) -> None:
-        """Remove an unfinished file, from wherever it was made by then."""
-        unlink_quietly(name, use.workspace)
-        if use is not self._folder.opened:  # an interrupt can hide that the folder was opened anew
-            unlink_quietly(name, self._folder.opened.workspace)
+    def _ready_again(self, error: OSError, id: Any) -> Opened:
+        """Get ready to write: this is the first write, or the folder was deleted or closed meanwhile."""
+        if error.errno not in {errno.EBADF, errno.ENOENT}:
+            raise error
+        return self._prepare(f"{id!r} cannot be written")
+
+    def _discard(self, name: str, use: Opened, *, lost: bool = False) -> None:
+        """Remove an unfinished file, from wherever it was made by then, and close it if that is `lost`."""
+        # An interrupt can hide that the folder was opened anew.
+        for workspace in {use.workspace, self._folder.opened.workspace} - {-1}:
+            if lost:
+                close_lost(name, workspace)
+            unlink_quietly(name, workspace)
 
     def _write_error(self, error: Exception, id: Any) -> Exception:
         if isinstance(error, HoldallError):
@@ -167,12 +179,15 @@ class FilesWriting(FilesReading):
         try:
             with self._folder.mutex:
                 try:
-                    lock.acquire()
+                    try:
+                        lock.take()
+                    except OSError as error:
+                        lock.wait(error)
                     if expected is not ANY_ETAG and not self._is_at(use, id, expected):
                         self.require(id, expected)
                     if "/" in id or id in RESERVED or id[0] == ".":
                         where, last = self._locate_new(use, id)
-                    self._keep_attributes(use, name, where, last, linked=linked)
+                    self._keep_attributes(use, name, id, where, last, linked=linked)
                     os_rename(name, last, src_dir_fd=use.workspace, dst_dir_fd=where)
                     if wanted:
                         stat = stat_of(os_stat(last, dir_fd=where, follow_symlinks=False))
@@ -185,7 +200,9 @@ class FilesWriting(FilesReading):
                 os_close(where)
         return stat
 
-    def _keep_attributes(self, use: Opened, name: str, where: int, last: str, *, linked: bool) -> None:
+    def _keep_attributes(
+        self, use: Opened, name: str, id: str, where: int, last: str, *, linked: bool
+    ) -> None:
         """Give a finished file what the one that it replaces has: owner, group, mode, extended attributes."""
         try:
             old = os_stat(last, dir_fd=where, follow_symlinks=False)
@@ -198,7 +215,7 @@ class FilesWriting(FilesReading):
                 self.place,
             )
         usual = (old.st_mode, old.st_uid, old.st_gid) == self._usual
-        if linked or (usual and is_plain(where, fs_name(last))):
+        if linked or (usual and is_plain(fs_name(f"{use.path}/{id}"))):
             return
         fds: Descriptors = [None]
         close = closing(fds)
