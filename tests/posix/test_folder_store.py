@@ -204,6 +204,21 @@ def test_two_handles_of_a_folder_that_was_replaced_do_not_diverge(path, tmp_path
     assert dict(other) == {"z": "mine"}
 
 
+@pytest.mark.parametrize("key", ["x", "a/x"])
+@pytest.mark.parametrize("serializer", ["json", "pickle"])
+def test_a_key_that_both_folders_have_is_read_in_the_one_at_the_path(path, tmp_path, key, serializer):
+    store = FileDirStore(path, serializer=serializer)
+    store[key] = "old"
+    assert store[key] == "old"
+    os.rename(path, tmp_path / "backup")
+    FileDirStore(path, serializer=serializer)[key] = "new"
+    assert store[key] == "new"
+    assert key in store
+    os.rename(path, tmp_path / "again")
+    with pytest.raises(StoreUnavailableError, match="moved"):
+        store[key]
+
+
 def test_a_key_that_is_new_in_the_new_folder_is_found(path, tmp_path):
     store = FileDirStore(path, serializer="json")
     store["x"] = "old"
