@@ -7,6 +7,8 @@ import textwrap
 import pytest
 
 from exploring import in_soak
+from holdall import FileDirStore, ScriptStore, SQLiteStore, ZipStore
+from holdall.stores.document import DocumentStore
 from processes._support import child_environment
 
 # Each thread works until the process ends, and is stopped by the interpreter in the middle of it.
@@ -70,20 +72,41 @@ def test_a_process_ends_whatever_its_daemon_threads_do(tmp_path, what):
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("kind", STORES)
-def test_what_is_written_as_the_interpreter_goes_is_stored(tmp_path, kind):
-    source = f"""
-        path = sys.argv[1]
-        class Late:
-            def __init__(self):
-                self.store = {STORES[kind]}
-                self.store["first"] = b"1"
-            def __del__(self):
-                self.store["late"] = b"2"
-        late = Late()
-        late.itself = late
-        """
-    done = run(source, tmp_path / "place.py")
+KEPT = {
+    "files": (FileDirStore, "store", {}),
+    "sqlite": (SQLiteStore, "store.db", {}),
+    "zip": (ZipStore, "store.zip", {"serializer": "json"}),
+    "document": (DocumentStore, "store.json", {}),
+    "script": (ScriptStore, "store.py", {}),
+}
+
+# What is done last of all: the object is part of a cycle, so that it is collected late.
+LAST_WORDS = """
+import sys
+from {module} import {name}
+
+class Session:
+    def __init__(self):
+        self.store = {name}(sys.argv[1], **{options})
+        if sys.argv[2] == "used":
+            self.store["first"] = 1
+        self.me = self
+
+    def __del__(self):
+        self.store["last"] = self.store.get("first", 0) + 1
+
+session = Session()
+"""
+
+
+@pytest.mark.parametrize("kind", KEPT)
+@pytest.mark.parametrize("before", ["used", "new"])
+def test_what_is_written_when_the_process_ends_is_stored(tmp_path, kind, before):
+    cls, name, options = KEPT[kind]
+    path = tmp_path / name
+    if kind == "script":
+        path.touch()
+    done = run(LAST_WORDS.format(module=cls.__module__, name=cls.__name__, options=options), path, before)
     assert (done.returncode, done.stderr) == (0, "")
-    check = f"path = sys.argv[1]; print(dict({STORES[kind]}))"
-    assert run(check, tmp_path / "place.py").stdout == "{'first': b'1', 'late': b'2'}\n"
+    expected = {"first": 1, "last": 2} if before == "used" else {"last": 1}
+    assert dict(cls(path, **options)) == expected
