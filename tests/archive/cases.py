@@ -227,7 +227,11 @@ _add(
     ],
     modules=lambda: [math, sys, things],
     ip=lambda: [ipaddress.ip_address("10.0.0.1"), ipaddress.ip_network("10.0.0.0/8")],
-    arrays=lambda: [array.array("i", [1, -2]), array.array("d"), array.array("u", "ab")],
+    arrays=lambda: [
+        array.array("i", [1, -2]),
+        array.array("d"),
+        array.array("w" if sys.version_info >= (3, 13) else "u", "ab"),
+    ],
     random_=lambda: random.Random(5),
     sentinels=lambda: [dataclasses.MISSING, NOTHING, MISSING, the_one, dataclasses.KW_ONLY],
     stateful_global=lambda: things.registry,
@@ -557,6 +561,7 @@ def objects_in_arrays():
 @array_case
 def scalars():
     np = _numpy()
+    without_unit = np.lib.NumpyVersion(np.__version__) < "2.5.0"  # which deprecates it
     return [
         np.float64(1.5),
         np.float32(0.1),
@@ -569,14 +574,14 @@ def scalars():
         np.str_("a"),
         np.bytes_(b"x"),
         np.datetime64("2020-01-01T00:00", "m"),
-        np.datetime64("NaT"),
         np.timedelta64(5, "25s"),
-        np.timedelta64(3),
         np.longdouble(1) / 3,
         np.zeros(1, "i4,f8")[0],
         np.longlong(5),
         np.clongdouble(1j),
         np.timedelta64("NaT", "s"),
+        np.datetime64("NaT", "s"),
+        *([np.datetime64("NaT"), np.timedelta64(3)] if without_unit else []),
     ]
 
 

@@ -89,6 +89,8 @@ class Describer:
 
     def _route(self, cls: type, obj: Any) -> Any:
         """Return what describes objects of a class, or None if the object itself has to be asked."""
+        if isinstance(obj, BuiltinMethodType):  # from Python 3.12 on some are of a subclass
+            return describe_method
         if isinstance(obj, _BY_NAME):
             return describe_named
         if hasattr(cls, "get_persistent_rep") or hasattr(cls, "archive_1"):
