@@ -137,9 +137,12 @@ def test_a_listing_without_descriptors_says_so(path):
     store = FileDirStore(path, serializer="json")
     store.update({"a": 1, "b/c": 2})
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/dev/fd")))
+    taken = [os.dup(0)]
+    while taken[-1] <= highest:  # so that those that are free have no gaps
+        taken.append(os.dup(0))
+    lowest = taken[-1] + 1
     for more in range(6):  # there is none for the first step of a listing, or for the second, ...
-        with open(os.devnull) as probe:
-            lowest = probe.fileno()
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + more, before[1]))
         try:
             found = outcome(lambda: set(store))
@@ -148,6 +151,8 @@ def test_a_listing_without_descriptors_says_so(path):
         if more in {0, 5}:
             assert found == ({"a", "b/c"} if more else StoreUnavailableError)
         assert found in ({"a", "b/c"}, StoreUnavailableError)
+    for fd in taken:
+        os.close(fd)
 
 
 # ---------------------------------------------------------------------- depth
