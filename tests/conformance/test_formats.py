@@ -6,7 +6,7 @@ import math
 import pytest
 from hypothesis import strategies as st
 
-from holdall import FileDirStore, Suffix
+from holdall import FileDirStore, Store, Suffix
 from holdall.serializers import CsvSerializer, GzipSerializer, IniSerializer, by_suffix, get_serializer
 from holdall.testing import SerializerContract, StoreContract
 
@@ -153,6 +153,16 @@ class TestGzip(SerializerContract):
 
     def serializer(self):
         return GzipSerializer("json", 9)
+
+
+class TestStoreBySuffixOverADict(StoreContract):
+    keys = ("a.pkl", "b.pickle", "c/d.json", "é ü.pkl.gz")
+
+    def open(self, place):
+        return Store({}, serializer=by_suffix(other="pickle"))
+
+    def open_with(self, place, **options):
+        return Store({}, serializer=by_suffix(other="pickle"), **options)
 
 
 class TestStoreBySuffix(StoreContract):

@@ -67,8 +67,10 @@ class KeyedPersister(PersisterWrapper):
 
     def _data(self, id: str, value: Any) -> Any:
         serializer = self._of(id)
+        # As in a store: pieces are for places that join or write them, not for a mapping, which would keep them.
+        in_pieces = Capability.STREAMING in self.inner.capabilities
         try:
-            return serializer.parts(value)
+            return serializer.parts(value) if in_pieces else serializer.dumps(value)
         except Exception as error:
             if isinstance(error, HoldallError) and not isinstance(error, SerializationError | KeyError):
                 raise

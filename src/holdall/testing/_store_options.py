@@ -149,13 +149,23 @@ class OptionLaws(StoreBase):
         assert same_items(store, model)
 
     def test_a_large_value_comes_back_as_it_was(self, place: Path) -> None:
-        """What a serializer may hand over in pieces is stored whole, and is no view of the value."""
+        """What a serializer may hand over in pieces is stored whole by every verb, and is no view of the value."""
         store = self.fresh(place, Capability.WRITABLE)
         if not isinstance(self.values[0], str | bytes):
             pytest.skip("values are neither text nor bytes")
         large = self.values[0] * 70_000
         store[self.absent] = large
         assert store[self.absent] == large
+        writes: tuple[Callable[[Any], Any], ...] = (
+            lambda key: store.update([(key, large)]),
+            lambda key: store.setdefault(key, large),
+            lambda key: store.transform_item(key, transformer=lambda _: large),
+        )
+        for key in self.keys:
+            for write in writes:
+                store.discard(key)
+                write(key)
+                assert store[key] == large, "what was accepted cannot be read"
 
     # ------------------------------------------------------------------ what is shown
 
