@@ -1,5 +1,6 @@
 """Cached values are those of the source: after own writes, after failures, and between runs."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -10,16 +11,20 @@ import types
 import pytest
 
 from holdall import (
+    ALWAYS_RETRIEVE,
     ANY_ETAG,
     DELETE_CURRENT,
     ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
+    KEEP_CURRENT,
     AnyKeys,
     FileDirStore,
     InvalidArgumentError,
     MemoryStore,
     PathKeys,
+    Persister,
     Reader,
+    ReadOnlyError,
     Store,
     StoreFullError,
     UnsupportedError,
@@ -139,6 +144,152 @@ def test_every_own_deletion_is_seen(delete):
         store["a"]
 
 
+@pytest.mark.parametrize("options", [{}, {"validate": "etag"}, {"max_age": 60}], ids=str)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda s: s.pop("a", None),
+        lambda s: s.discard("a"),
+        lambda s: s.discard_if("a", condition=ANY_ETAG, expected_etag=ITEM_NOT_AVAILABLE),
+        lambda s: s.set_item_if(
+            "a", value=DELETE_CURRENT, condition=ANY_ETAG, expected_etag=ITEM_NOT_AVAILABLE
+        ),
+        lambda s: s.transform_item("a", transformer=lambda _: DELETE_CURRENT),
+        lambda s: s.transform_item("a", transformer=lambda _: KEEP_CURRENT),
+        lambda s: s.get_item_if("a", condition=ANY_ETAG, expected_etag=ITEM_NOT_AVAILABLE),
+        lambda s: s.etag("a"),
+        lambda s: s.timestamp("a"),
+        lambda s: s.__delitem__("a"),
+    ],
+)
+def test_what_the_source_lost_is_dropped_by_every_verb_that_learns_of_it(verb, options):
+    source, cache = {"a": 1}, {}
+    store = cached_values(source, cache=cache, **options)
+    assert store["a"] == 1
+    del source["a"]
+    with contextlib.suppress(KeyError):
+        verb(store)
+    assert cache == {}
+    assert store.get("a", 7) == 7
+
+
+@pytest.mark.parametrize("options", [{"validate": "etag"}, {"max_age": 60}], ids=str)
+def test_what_the_source_lost_is_dropped_when_it_is_fetched_in_vain(options, monkeypatch):
+    source, cache = {"a": 1}, {}
+    store = cached_values(source, cache=cache, **options)
+    assert store["a"] == 1
+    del source["a"]
+    fake = types.SimpleNamespace(time=lambda: time.time() + 61)
+    monkeypatch.setattr("holdall.wrappers._value_cache.time", fake)
+    assert store.get("a", 7) == 7
+    assert cache == {}
+
+
+def _read_only(source):
+    return read_only(source)
+
+
+@pytest.mark.parametrize("fill", ["reads", "all"])
+@pytest.mark.parametrize("lock", [_read_only, types.MappingProxyType])
+def test_a_refused_write_leaves_the_cache_as_it_is(lock, fill):
+    source = {"a": 1, "b": 2}
+    cache = {}
+    store = cached_values(lock(source), cache=cache, fill=fill)
+    assert dict(store.items()) == source
+    for change in (
+        *(change for name, change in CHANGES.items() if name != "a view"),
+        *DELETIONS.values(),
+        lambda s: s.increment("a"),
+    ):
+        with pytest.raises((ReadOnlyError, UnsupportedError)):
+            change(store)
+        assert cache == source == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("options", [{}, {"validate": "etag"}, {"max_age": 60}], ids=str)
+def test_own_writes_and_conditional_reads_fill_the_cache_if_asked(options):
+    source = Source(a="old", b="other")
+    cache = {}
+    store = cached_values(source, cache=cache, fill="all", **options)
+    assert (
+        store.get_item_if(
+            "b", condition=ANY_ETAG, expected_etag=ITEM_NOT_AVAILABLE, retrieve_value=ALWAYS_RETRIEVE
+        ).new_value
+        == "other"
+    )
+    assert cache == {"b": "other"}
+    for value, write in (
+        ("1", lambda: store.__setitem__("a", "1")),
+        ("2", lambda: store.transform_item("a", transformer=lambda _: "2")),
+        ("3", lambda: store.set_item_if("a", value="3", condition=ANY_ETAG, expected_etag=store.etag("a"))),
+        ("4", lambda: store.pop("a") and store.setdefault("a", "4")),
+    ):
+        write()
+        assert cache["a"] == source["a"] == value
+        reads = len(source.read)
+        if "validate" not in options:
+            assert store["a"] == value
+            assert len(source.read) == reads, "what was written was fetched"
+    store.update(a="5")
+    assert (store["a"], cache["a"]) == ("5", "5")
+    del store["a"]
+    assert cache == {"b": "other"}
+
+
+def test_a_write_that_failed_or_met_another_is_not_kept():
+    class Meeting(dict):
+        def __setitem__(self, key, value):
+            super().__setitem__(key, value)
+            if value == "mine":  # another thread writes before this write has come back
+                in_threads(1, lambda _: store.__setitem__("a", "theirs"))
+                super().__setitem__(key, value)
+            if value == "failed":
+                raise ConnectionError("was it written?")
+
+    class Place(Persister):
+        def __init__(self):
+            self.inner = Meeting()
+
+        def __getitem__(self, id):
+            return self.inner[id]
+
+        def put(self, id, data):
+            self.inner[id] = data
+
+        __setitem__ = put
+
+        def __delitem__(self, id):
+            del self.inner[id]
+
+        def __iter__(self):
+            return iter(self.inner)
+
+    cache = {}
+    store = cached_values(Store(Place()), cache=cache, fill="all")
+    store["a"] = "mine"
+    assert cache == {}
+    assert store["a"] == "mine"
+    with pytest.raises(ConnectionError):
+        store["a"] = "failed"
+    assert cache == {}
+    assert store["a"] == "failed"
+
+
+@pytest.mark.parametrize("change", [*CHANGES])
+def test_a_read_during_an_own_write_does_not_replace_what_was_written(change):
+    if change == "a view":
+        return
+    source = Slow()
+    store = cached_values(source, fill="all")
+    reader = threading.Thread(target=store.get, args=("a",))
+    reader.start()
+    assert source.asked.wait(20)
+    CHANGES[change](store)
+    source.go.set()
+    reader.join(20)
+    assert store["a"] == "new"
+
+
 def test_functions_of_values_that_go_one_way_are_applied_once():
     class Hello(Store):
         def _obj_of_data(self, data):
@@ -256,7 +407,7 @@ def test_in_memory_an_age_is_that_of_the_fetch(monkeypatch):
     store = cached_values(source, cache={"a": "of unknown age"}, max_age=60)
     assert [store["a"], store["a"], len(source.read)] == [1, 1, 1]
     fake = types.SimpleNamespace(time=lambda: time.time() + 61)
-    monkeypatch.setattr("holdall.wrappers.values.time", fake)
+    monkeypatch.setattr("holdall.wrappers._value_cache.time", fake)
     assert [store["a"], store["a"], len(source.read)] == [1, 1, 2]
 
 
@@ -452,6 +603,8 @@ def test_errors_of_the_source_are_the_users():
         {"max_age": True},
         {"etags": {}},
         {"cache": 5},
+        {"fill": "writes"},
+        {"fill": True},
     ],
     ids=str,
 )

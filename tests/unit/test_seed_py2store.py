@@ -654,7 +654,7 @@ def test_caching_the_internet(site, tmp_path, monkeypatch):
     # "putting an expiry date on some cached items"
     fresh, _ = grazed(tmp_path, max_age=3600)
     later = types.SimpleNamespace(time=lambda: time.time() + 3601)
-    monkeypatch.setattr("holdall.wrappers.values.time", later)
+    monkeypatch.setattr("holdall.wrappers._value_cache.time", later)
     pages["/jokes.json"] = b"newer"
     assert fresh[url] == b"newer"
 

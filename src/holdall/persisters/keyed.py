@@ -67,7 +67,7 @@ class KeyedPersister(PersisterWrapper):
 
     def _data(self, id: str, value: Any) -> Any:
         serializer = self._of(id)
-        # As in a store: pieces are for places that join or write them, not for a mapping, which would keep them.
+        # As in a store: pieces are for places that write or join them; a mapping would keep the list.
         in_pieces = Capability.STREAMING in self.inner.capabilities
         try:
             return serializer.parts(value) if in_pieces else serializer.dumps(value)

@@ -149,7 +149,7 @@ class OptionLaws(StoreBase):
         assert same_items(store, model)
 
     def test_a_large_value_comes_back_as_it_was(self, place: Path) -> None:
-        """What a serializer may hand over in pieces is stored whole by every verb, and is no view of the value."""
+        """What a serializer may hand over in pieces is stored whole by every verb, and is no view."""
         store = self.fresh(place, Capability.WRITABLE)
         if not isinstance(self.values[0], str | bytes):
             pytest.skip("values are neither text nor bytes")

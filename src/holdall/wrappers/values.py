@@ -1,40 +1,19 @@
 """The values of a place, remembered in another store."""
 
-import json
-import threading
-import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager
-from typing import Any, Final, NamedTuple
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
 
 from holdall.abc import Capability, Persister, PersisterWrapper
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import CorruptValueError, InvalidArgumentError
-from holdall.store import Store
-from holdall.store._nested import StorePersister
+from holdall.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+)
 from holdall.wrappers._base import over_itself, wrapper
+from holdall.wrappers._value_cache import NOTHING, REFUSALS, ValueCache
 
 __all__ = ["CachedValuesPersister", "cached_values"]
-
-_NOTHING: Final = object()
-_STRIPES = 64
-
-
-class _Note(NamedTuple):
-    """What is known of a cached value, beside it."""
-
-    etag: str  # of the source
-    kept: str  # of the cached value
-    time: float
-
-
-class _Stripe:
-    """Some of the keys: their lock, and how many own writes to them there were."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.writes = 0
 
 
 class CachedValuesPersister(PersisterWrapper):
@@ -46,7 +25,7 @@ class CachedValuesPersister(PersisterWrapper):
         The source.
     cache
         The store that keeps values, or any mutable mapping.
-    max_age, validate, etags
+    max_age, validate, etags, fill
         As in `cached_values`.
 
     Notes
@@ -76,32 +55,12 @@ class CachedValuesPersister(PersisterWrapper):
         max_age: float | None = None,
         validate: str | None = None,
         etags: MutableMapping[Any, str] | None = None,
+        fill: str = "reads",
     ) -> None:
         super().__init__(inner)
-        self.cache = StorePersister(cache if isinstance(cache, Store) else Store(cache))
-        self.max_age = max_age
+        self.remembered = ValueCache(inner, cache, max_age=max_age, validate=validate, etags=etags)
         self.validate = validate
-        self.etags = etags
-        own_times = {Capability.MTIME, Capability.PERSISTENT} <= self.cache.capabilities
-        self._note_times = max_age is not None and not own_times
-        self._plain = max_age is None and validate is None
-        self._warned = False
-        self._off = False  # the cache could not be cleared, so nothing in it counts
-        self._distrusted: set[Any] = set()  # names of what could not be deleted there
-        self._names: dict[Any, Any] = {}  # of cached keys that are no text: 1 may be in the place of True
-        self._reset()
-
-    def _reset(self) -> None:
-        self._stripes = [_Stripe() for _ in range(_STRIPES)]
-        self._notes: dict[Any, _Note] = {}  # by name
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in ("_stripes", "_notes")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._reset()
+        self.fill = fill
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
@@ -112,164 +71,113 @@ class CachedValuesPersister(PersisterWrapper):
         """Refuse: what is remembered here would outlive a transaction that is undone."""
         return Persister.transaction(self)
 
-    # ------------------------------------------------------------------ the cache
-
-    def _name(self, key: Any) -> Any:
-        named = getattr(self.inner, "_id", None)
-        return key if named is None else named(key)
-
-    def _stripe(self, name: Any) -> _Stripe:
-        return self._stripes[hash(name) % _STRIPES]
-
-    def _failed(self, doing: str, error: Exception) -> None:
-        """Go on without the cache; say so once."""
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"the cache in {self.cache.place} failed at {doing}, values come from {self.place}: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-    def _cached(self, key: Any, name: Any, etag: str | None) -> Any:
-        """Give the cached value if there is one that counts, else `_NOTHING`."""
-        if self._off or name in self._distrusted:
-            return _NOTHING
+    @contextmanager
+    def _changing(self, key: Any) -> Iterator[None]:
+        """Drop the cached value of a key that is changed, unless the source refuses the change."""
         try:
-            if type(key) is not str and self._names.get(key, name) != name:
-                return _NOTHING
-            if self._plain:
-                return self.cache[key]
-            value, stat = self.cache.read(key)
-            return value if self._counts(self._noted(key, name), stat, etag) else _NOTHING
-        except (KeyError, CorruptValueError):
-            return _NOTHING
-        except Exception as error:
-            self._failed("reading", error)
-            return _NOTHING
-
-    def _counts(self, note: _Note | None, stat: Stat, etag: str | None) -> bool:
-        known = note is not None and note.kept == stat.etag
-        if etag is not None and not (known and note.etag == etag):  # type: ignore[union-attr]
-            return False
-        if self.max_age is None:
-            return True
-        if self._note_times:
-            return known and abs(time.time() - note.time) < self.max_age  # type: ignore[union-attr]
-        return abs(time.time() - stat.mtime) < self.max_age  # a clock that was set back is no reason to keep
-
-    def _noted(self, key: Any, name: Any) -> _Note | None:
-        if self.etags is None:
-            return self._notes.get(name)
-        try:
-            return _Note(*json.loads(self.etags[key]))
-        except (KeyError, ValueError, TypeError):
-            return None
-
-    def _keep(self, key: Any, name: Any, value: Any, etag: str, writes: int) -> None:
-        """Cache a value, unless there was an own write since it was asked for."""
-        stripe = self._stripe(name)
-        with stripe.lock:
-            if self._off or writes != stripe.writes:
-                return
-            try:
-                if self.validate is None and not self._note_times:
-                    self.cache.put(key, value)
-                else:
-                    note = _Note(etag, self.cache.write(key, value).etag, time.time())
-                    if self.etags is None:
-                        self._notes[name] = note
-                    else:
-                        self.etags[key] = json.dumps(note)
-                if type(key) is not str:
-                    self._names[key] = name
-            except Exception as error:
-                self._failed("writing", error)
-            else:
-                self._distrusted.discard(name)
-
-    def _forget(self, key: Any) -> None:
-        """Drop a cached value after an own write: what is read from now on is new."""
-        name = self._name(key)
-        stripe = self._stripe(name)
-        with stripe.lock:
-            stripe.writes += 1
-            self._notes.pop(name, None)
-            try:
-                _discard(self.cache, key)
-                if self.etags is not None:
-                    _discard(self.etags, key)
-            except Exception as error:
-                self._distrusted.add(name)
-                self._failed("deleting", error)
-
-    def _forget_all(self) -> None:
-        for stripe in self._stripes:
-            stripe.lock.acquire()
-        try:
-            for stripe in self._stripes:
-                stripe.writes += 1
-            self._notes.clear()
-            self._off = True
-            self.cache.remove_many(list(self.cache))
-            self._off = False
-            self._distrusted.clear()
-            self._names.clear()
-        except Exception as error:
-            self._failed("clearing", error)
-        finally:
-            for stripe in self._stripes:
-                stripe.lock.release()
+            yield
+        except REFUSALS:
+            raise
+        except BaseException:
+            self.remembered.forget(key)
+            raise
+        self.remembered.forget(key)
 
     def refresh(self) -> None:  # docstring inherited
         super().refresh()
-        self._forget_all()
+        self.remembered.forget_all()
 
     # ------------------------------------------------------------------ reading
 
     def __getitem__(self, id: Any) -> Any:
-        name = self._name(id)
+        name = self.remembered.name(id)
         if self.validate is None:
-            value = self._cached(id, name, None)
-            if value is not _NOTHING:
+            value = self.remembered.get(id, name, None)
+            if value is not NOTHING:
                 return value
-            writes = self._stripe(name).writes
-            value, etag = self.inner[id], ""
+            writes = self.remembered.writes(name)
+            try:
+                value, etag = self.inner[id], ""
+            except KeyError:
+                if not self.remembered.plain:  # one that was too old may be there
+                    self.remembered.forget(id)
+                raise
         else:
-            value = self._cached(id, name, self.inner.stat(id).etag)
-            if value is not _NOTHING:
+            value = self.remembered.get(id, name, self.stat(id).etag)
+            if value is not NOTHING:
                 return value
-            writes = self._stripe(name).writes
-            value, stat = self.inner.read(id)
+            writes = self.remembered.writes(name)
+            value, stat = self._read(id)
             etag = stat.etag
-        self._keep(id, name, value, etag, writes)
+        self.remembered.keep(id, name, value, etag, writes)
         return value
 
+    def __contains__(self, id: object) -> bool:
+        return id in self.inner
+
+    def _read(self, id: Any) -> tuple[Any, Stat]:
+        try:
+            return self.inner.read(id)  # type: ignore[no-any-return]
+        except KeyError:
+            self._lost(id)
+            raise
+
+    def _lost(self, id: Any) -> None:
+        """Drop the cached value of a key that the source does not have; it may be none at all."""
+        try:
+            self.remembered.forget(id)
+        except InvalidKeyError:
+            pass
+
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
-        return self.inner.read(id)  # type: ignore[no-any-return]
+        if self.fill == "reads":
+            return self._read(id)
+        name = self.remembered.name(id)
+        writes = self.remembered.writes(name)
+        value, stat = self._read(id)
+        self.remembered.keep(id, name, value, stat.etag, writes)
+        return value, stat
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        try:
+            return self.inner.stat(id)  # type: ignore[no-any-return]
+        except KeyError:
+            self._lost(id)
+            raise
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
+        return self.inner.scan(prefix)  # type: ignore[no-any-return]
+
+    def by_age(
+        self, prefix: str = "", *, newest: bool = False, limit: int | None = None
+    ) -> Iterator[Any]:  # docstring inherited
+        return self.inner.by_age(prefix, newest=newest, limit=limit)  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------------ writing
 
     def put(self, id: Any, data: Any) -> None:  # docstring inherited
         inner = self._writable()
-        try:
-            inner.put(id, data)
-        finally:
-            self._forget(id)
+        if self.fill == "reads":
+            with self._changing(id):
+                inner.put(id, data)
+        elif self.validate is None:
+            self.remembered.write(id, data, lambda: inner.put(id, data))
+        else:
+            self.remembered.write(id, data, lambda: inner.write(id, data))
 
     def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         inner = self._writable()
-        try:
-            return inner.write(id, data, expected)  # type: ignore[no-any-return]
-        finally:
-            self._forget(id)
+        if self.fill == "reads":
+            with self._changing(id):
+                return inner.write(id, data, expected)  # type: ignore[no-any-return]
+        stat = self.remembered.write(id, data, lambda: inner.write(id, data, expected))
+        assert stat is not None  # noqa: S101  (write gives one)
+        return stat
 
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         inner = self._writable()
-        try:
+        with self._changing(id):
             inner.remove(id, expected)
-        finally:
-            self._forget(id)
 
     def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
         inner = self._writable()
@@ -283,35 +191,34 @@ class CachedValuesPersister(PersisterWrapper):
         try:
             inner.write_many(noted())
         finally:
-            for id in written:
-                self._forget(id)
+            if self._can_change():
+                for id in written:
+                    self.remembered.forget(id)
 
     def clear(self) -> None:  # docstring inherited
         try:
             self._writable().clear()
         finally:
-            self._forget_all()
+            if self._can_change():
+                self.remembered.forget_all()
+
+    def _can_change(self) -> bool:
+        """Tell whether a write of several items that was refused may have changed some of them."""
+        return Capability.WRITABLE in self.inner.capabilities
 
     def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
         count = super().purge(owns, prefix)
         if count:  # which ones is not told
-            self._forget_all()
+            self.remembered.forget_all()
         return count
 
     def flush(self) -> None:  # docstring inherited
         super().flush()
-        self.cache.flush()
+        self.remembered.cache.flush()
 
     def close(self) -> None:  # docstring inherited
         super().close()
-        self.cache.close()
-
-
-def _discard(mapping: MutableMapping[Any, Any], key: Any) -> None:
-    try:
-        del mapping[key]
-    except KeyError:
-        pass
+        self.remembered.cache.close()
 
 
 @wrapper
@@ -322,6 +229,7 @@ def cached_values(
     max_age: float | None = None,
     validate: str | None = None,
     etags: MutableMapping[Any, str] | None = None,
+    fill: Literal["reads", "all"] = "reads",
 ) -> None:
     """Keep values that were read in another store, and read them from there.
 
@@ -341,6 +249,11 @@ def cached_values(
     etags
         With ``validate="etag"``: a mapping that keeps the versions as text under the same keys, so that they
         count between runs. None keeps them in memory.
+    fill
+        ``"reads"`` caches what ``[]``, ``get`` and iteration fetch; ``"all"`` also what single own writes
+        store and what conditional operations read, which saves the request of the next read. Then the
+        source must give back what it was given: the value itself is cached, not what reading would make of
+        it.
 
     Raises
     ------
@@ -351,8 +264,10 @@ def cached_values(
     -----
     Only values are cached: listing, ``in``, ``len`` and the conditional operations ask the source. An own
     write or deletion, by whatever verb, deletes the cached value, and the next read fetches it: what is
-    cached is always what the source gave. ``refresh()`` deletes all cached values. A cached value that cannot
-    be decoded is fetched anew. A cache that fails in any other way is passed by, with one `RuntimeWarning`.
+    cached is what the source gave, unless ``fill="all"``. A write that the source refuses leaves the cache
+    as it is; a conditional operation that finds that the source lost an item drops its cached value.
+    ``refresh()`` deletes all cached values. A cached value that cannot be decoded is fetched anew. A cache
+    that fails in any other way is passed by, with one `RuntimeWarning`.
 
     A dict as cache keeps the objects themselves: who changes one that he got changes it for the next reader.
     ``lambda: MemoryStore(serializer="pickle")`` gives each reader a copy.
@@ -381,8 +296,10 @@ def cached_values(
         raise InvalidArgumentError(
             f"max_age is a number of seconds, more than 0, or None, got {max_age!r:.80}"
         )
+    if fill not in ("reads", "all"):
+        raise InvalidArgumentError(f'fill is "reads" or "all", got {fill!r:.80}')
     if callable(cache) and not isinstance(cache, Mapping):
         cache = cache()
     store._persister = CachedValuesPersister(
-        over_itself(store), cache, max_age=max_age, validate=validate, etags=etags
+        over_itself(store), cache, max_age=max_age, validate=validate, etags=etags, fill=fill
     )
