@@ -117,6 +117,8 @@ class Reader(Mapping[str, Any], ABC):
     capabilities: frozenset[Capability] = frozenset({Capability.BYTES})
     #: Whether bulk verbs send many requests at once, so that many items are better given together.
     bulk: bool = False
+    #: Whether ``[]`` makes data for ids that are absent, as that of a defaultdict does; nothing else does.
+    makes_missing: bool = False
 
     @abstractmethod
     def __getitem__(self, id: str) -> Any:
@@ -662,6 +664,11 @@ class PersisterWrapper(Persister):
     def bulk(self) -> bool:  # type: ignore[override]
         """Whether the inner persister sends many requests at once."""
         return bool(self.inner.bulk)
+
+    @property
+    def makes_missing(self) -> bool:  # type: ignore[override]
+        """Whether ``[]`` of the inner persister makes data for absent ids."""
+        return bool(self.inner.makes_missing)
 
     @property
     def lock_file(self) -> str | None:  # docstring inherited

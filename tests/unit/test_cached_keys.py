@@ -131,6 +131,30 @@ def test_what_others_do_is_seen_after_refresh(tmp_path):
     assert list(store) == ["b"]
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda s: s.pop("a", None),
+        lambda s: s.discard("a"),
+        lambda s: s.discard_if("a", condition=ANY_ETAG, expected_etag=ITEM_NOT_AVAILABLE),
+        lambda s: s.set_item_if(
+            "a", value=DELETE_CURRENT, condition=ANY_ETAG, expected_etag=ITEM_NOT_AVAILABLE
+        ),
+        lambda s: s.transform_item("a", transformer=lambda _: DELETE_CURRENT),
+    ],
+)
+@pytest.mark.parametrize("keys_cache", [list, sorted, lambda keys: keys[:], ["a", "b"]])
+def test_what_others_deleted_is_off_the_list_when_an_own_deletion_meets_it(verb, keys_cache):
+    place = {"a": 1, "b": 2}
+    store = cached_keys(place, keys_cache=keys_cache)
+    assert list(store) == ["a", "b"]
+    del place["a"]
+    verb(store)
+    assert list(store) == ["b"]
+    assert len(store) == 1
+    assert "a" not in store
+
+
 def test_keys_are_in_the_order_asked_for():
     store = cached_keys({"b": 1, "c": 2}, keys_cache=sorted)
     assert list(store) == ["b", "c"]

@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,7 +30,9 @@ class MappingPersister(Persister):
     Parameters
     ----------
     mapping
-        The mapping to adapt. A `collections.abc.Mapping` that is not mutable can only be read.
+        The mapping to adapt. A `collections.abc.Mapping` that is not mutable can only be read. A
+        ``__missing__`` of it, as a defaultdict has, serves ``[]`` alone: to all other verbs, what is absent
+        is absent.
 
     Notes
     -----
@@ -53,6 +55,7 @@ class MappingPersister(Persister):
         self.mapping: Any = mapping
         mutable = isinstance(mapping, MutableMapping) or hasattr(mapping, "__setitem__")
         self.capabilities = _WRITES if mutable else _READS
+        self.makes_missing = hasattr(type(mapping), "__missing__")
         # id -> time of a write nobody has asked about, or (data, Stat) once somebody has.
         self._seen: dict[Any, Any] = {}
         # A dict gives back the object it was given, so another object there is another state. Other
@@ -120,7 +123,7 @@ class MappingPersister(Persister):
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         with self.lock:
             try:
-                data = self.mapping[id]
+                data = self._present(id)
             except KeyError:
                 self._seen.pop(id, None)  # deleted by hand: what comes next is another state
                 raise
@@ -132,6 +135,20 @@ class MappingPersister(Persister):
             stat = Stat(f"{next(_versions):x}", mtime, size)
             self._seen[id] = (data if self._keeps_objects else None), stat
             return data, stat
+
+    def _present(self, id: Any) -> Any:
+        """Look up what is there, and make nothing."""
+        if self.makes_missing and id not in self.mapping:
+            raise KeyError(id)
+        return self.mapping[id]
+
+    def read_many(self, ids: Iterable[Any]) -> Iterator[tuple[Any, Any]]:  # docstring inherited
+        for id in ids:
+            try:
+                data = self._present(id)
+            except KeyError:
+                continue
+            yield id, data
 
     def _check_writable(self) -> None:
         if Capability.WRITABLE not in self.capabilities:

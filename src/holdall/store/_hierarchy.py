@@ -217,7 +217,7 @@ class StoreHierarchy(StorePipeline[K, V]):
         values = []
         for key in keys:
             try:
-                values.append(self._get(key))
+                values.append(self._get_present(key))
             except KeyError:
                 continue
         return values

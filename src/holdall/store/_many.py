@@ -73,7 +73,7 @@ class StoreMany(StorePipeline[K, V]):
         if self._decode is None or Capability.STREAMING in self._persister.capabilities:
             for key in self:
                 try:
-                    value = self._get(key)
+                    value = self._get_present(key)
                 except KeyError:
                     continue
                 yield key, value

@@ -109,6 +109,8 @@ class StoreMapping(StoreMany[K, V]):
         0
         """
         try:
+            if self._makes_missing and key not in self:
+                return default
             return self[key]
         except KeyError:  # decoders cannot raise it: see the error boundary in _pipeline
             return default
@@ -191,7 +193,8 @@ class StoreMapping(StoreMany[K, V]):
         while True:
             next(turns)
             try:
-                return self[key]
+                if not self._makes_missing or key in self:
+                    return self[key]
             except InvalidKeyError:
                 raise
             except KeyError:
@@ -323,8 +326,7 @@ class StoreMapping(StoreMany[K, V]):
             If the store is empty.
         """
         for key in self:  # and not over the items, of which a place may send many at once
-            try:
-                return key, self[key]
-            except KeyError:
-                continue  # gone meanwhile
+            value = self.get(key, _NO_DEFAULT)
+            if value is not _NO_DEFAULT:  # it was not deleted meanwhile
+                return key, value
         raise KeyError(f"{self._place} is empty")

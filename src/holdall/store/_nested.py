@@ -39,6 +39,11 @@ class StorePersister(Persister):
         return bool(self._inner.bulk)
 
     @property
+    def makes_missing(self) -> bool:  # type: ignore[override]
+        """Whether ``[]`` of the place of the store makes data for absent ids."""
+        return bool(self._inner.makes_missing)
+
+    @property
     def place(self) -> str:  # docstring inherited
         return str(self._inner.place)
 

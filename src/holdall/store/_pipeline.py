@@ -51,7 +51,7 @@ V = TypeVar("V")
 # What _bind makes: left out of pickles and copies, and made anew there.
 _BOUND = (
     *("_get", "_has", "_set", "_encode", "_decode", "_decode_many", "_dump", "_load"),
-    *("_find", "_finish", "_inward", "_outward", "_proofs", "_limit"),
+    *("_find", "_finish", "_makes_missing", "_inward", "_outward", "_proofs", "_limit"),
 )
 _TURNS = 10_000
 _MISSING_CODE = (ImportError, AttributeError)
@@ -180,6 +180,7 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         self._own_errors = (dump_hook is not None, load_hook is not None)
         limit = serializer.stream_from if serializer and not load_hook else None
         self._limit = limit if Capability.STREAMING in self._persister.capabilities else None
+        self._makes_missing = self._persister.makes_missing
         self._get = getter(self)
         self._find, self._finish = find_and_finish(self)
         self._finish_own = load_hook is not None or self._load is None
@@ -370,6 +371,12 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         except KeyError as error:
             raise missing(key, error) from None
         return self._value(key, data), stat
+
+    def _get_present(self, key: Any) -> Any:
+        """Read the value of a key that is listed; KeyError if it was deleted meanwhile."""
+        if self._makes_missing and key not in self:
+            raise KeyError(key)
+        return self._get(key)
 
     def _stats(self) -> Iterator[tuple[Any, Stat]]:
         """Iterate over keys and stats of the items that are ours."""

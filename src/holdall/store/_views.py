@@ -1,10 +1,12 @@
 """Live views of the items and values of a store, and how values are compared in them."""
 
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_ABSENT: Final = object()
 
 
 class Keys(KeysView[K]):
@@ -25,10 +27,8 @@ class Items(ItemsView[K, V]):
         if not isinstance(wanted, tuple) or len(wanted) != 2:
             return False
         key, value = wanted
-        try:
-            return same(self._mapping[key], value)
-        except KeyError:
-            return False
+        found = self._mapping.get(key, _ABSENT)
+        return found is not _ABSENT and same(found, value)
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return self._mapping._iter_items()  # type: ignore[no-any-return]  # noqa: SLF001

@@ -115,10 +115,10 @@ class OverlayPersister(Persister):
     def __getitem__(self, id: Any) -> Any:
         if self.promote:
             return self._promoted(id)
-        return self._first(id, lambda layer: layer[id])[1]
+        return self._first(id, lambda layer: _present(layer, id))[1]
 
     def _promoted(self, id: Any) -> Any:
-        number, value = self._first(id, lambda layer: layer[id])
+        number, value = self._first(id, lambda layer: _present(layer, id))
         if number:
             try:
                 self.layers[0].write(id, value, ITEM_NOT_AVAILABLE)
@@ -283,6 +283,13 @@ class OverlayPersister(Persister):
     def close(self) -> None:  # docstring inherited
         for layer in self.layers:
             layer.close()
+
+
+def _present(layer: StorePersister, id: Any) -> Any:
+    """Look up what a layer has, and no value that its ``[]`` would make: that hid those below."""
+    if layer.makes_missing and id not in layer:
+        raise KeyError(id)
+    return layer[id]
 
 
 def _tagged(number: int, stat: Stat) -> Stat:

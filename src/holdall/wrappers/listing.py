@@ -216,6 +216,31 @@ class CachedKeysPersister(PersisterWrapper):
             if self._name(id) in listed:
                 yield id, stat
 
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        try:
+            return self.inner.read(id)  # type: ignore[no-any-return]
+        except KeyError:
+            self._lost(id)
+            raise
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        try:
+            return self.inner.stat(id)  # type: ignore[no-any-return]
+        except KeyError:
+            self._lost(id)
+            raise
+
+    def _lost(self, key: Any) -> None:
+        """Take a key off the list that the place does not have, unless somebody writes it."""
+        try:
+            name = self._name(key)
+        except InvalidKeyError:
+            return
+        with self._lock:
+            if self._known and name in self._known and name not in self._busy and self._look(key) is False:
+                del self._known[name]
+                self._picked = None
+
     # ------------------------------------------------------------------ writing
 
     def put(self, id: Any, data: Any) -> None:  # docstring inherited
@@ -289,10 +314,11 @@ def cached_keys(
     Notes
     -----
     Own writes and deletions, by whatever verb, are in the list when they return. What others do is not, until
-    ``refresh()``. Only the listing is cached: ``[]``, ``get`` and the conditional operations ask the place,
-    so a key that is not listed can still be read. Keys that were given are believed to be there;
-    ``refresh()`` drops those that are not. ``clear()`` deletes what is listed, where the list is not the
-    whole. The collection given is copied, and never changed.
+    ``refresh()``, or until ``pop`` or a conditional operation finds their item gone. Only the listing is
+    cached: ``[]``, ``get`` and the conditional operations ask the place, so a key that is not listed can
+    still be read. Keys that were given are believed to be there; ``refresh()`` drops those that are not.
+    ``clear()`` deletes what is listed, where the list is not the whole. The collection given is copied, and
+    never changed.
 
     See `CachedKeysPersister` for threads, processes and costs.
 

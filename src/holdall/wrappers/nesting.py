@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, overload
 
-from holdall.abc import Capability, Persister, conflict
+from holdall.abc import Capability, Persister, Reader, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError
 from holdall.store import Store
@@ -78,7 +78,7 @@ class FlatPersister(Persister):
 
     def __getitem__(self, id: Any) -> Any:
         place, first, path = self._resolve(id)
-        return self._leaf(id, place[first], path)
+        return self._leaf(id, _present(place, first) if path else place[first], path)
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         place, first, path = self._resolve(id)
@@ -165,9 +165,17 @@ class FlatPersister(Persister):
 
 def _get(place: Any, key: Any) -> Any:
     try:
-        return place[key]
+        return _present(place, key)
     except KeyError:
         return _MISSING
+
+
+def _present(place: Any, key: Any) -> Any:
+    """Look up what is there; nothing is made on the way to an item below it."""
+    makes = place.makes_missing if isinstance(place, Reader) else hasattr(type(place), "__missing__")
+    if makes and key not in place:
+        raise KeyError(key)
+    return place[key]
 
 
 def _at(data: Any, path: tuple[Any, ...]) -> Any:
