@@ -230,6 +230,17 @@ class ChecksAfterWriting(Sound):
             self._refuse_value(key, value)
 
 
+@mutant("test_values_of_another_type_are_not_read")
+class ReadsWhatItRefusesToWrite(Sound):
+    def pop(self, key, *default):
+        wanted, self._value_type = self._value_type, None
+        self._bind()
+        value = super().pop(key, *default)
+        self._value_type = wanted
+        self._bind()
+        return value
+
+
 @mutant("test_an_append_only_store_only_grows")
 class GrowsOnlyByItems(Sound):
     def update(self, other=(), /, **named):

@@ -5,6 +5,8 @@ import shelve
 import pytest
 
 from holdall import (
+    ANY_ETAG,
+    ITEM_NOT_AVAILABLE,
     AnyKeys,
     FileDirStore,
     MemoryStore,
@@ -193,3 +195,25 @@ class TestStoreOverAShelf(StoreContract):
 class TestNullStore(StoreContract):
     def open(self, place):
         return NullStore()
+
+    def test_nothing_is_kept_and_every_verb_says_so(self, place):
+        store = self.open(place)
+        usual = {"condition": ANY_ETAG, "expected_etag": ITEM_NOT_AVAILABLE}
+        nothing = (True, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
+        for _ in range(2):
+            store["a"] = 1
+            store.update(b=2)
+            assert store.set_item_if("a", value=1, **usual) == nothing
+            assert store.setdefault_if("a", default_value=1, **usual) == nothing
+            assert store.get_item_if("a", **usual) == nothing
+            assert store.discard_if("a", **usual) == nothing
+            changed = store.transform_item("a", transformer=lambda _: 1)
+            assert (changed.resulting_etag, changed.new_value) == (ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
+            assert store.setdefault("a", 1) == 1
+            assert store.increment("a") == 1
+            for ages in (store.newest_keys, store.oldest_keys, store.newest_values, store.oldest_values):
+                assert ages() == ages(3) == []
+            for verb in (store.timestamp, store.etag, store.pop, store.__getitem__, store.__delitem__):
+                with pytest.raises(KeyError):
+                    verb("a")
+            assert store == {}

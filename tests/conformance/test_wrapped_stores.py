@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from holdall import FileDirStore, MemoryStore, Prefix, ScriptStore, SQLiteStore, Store
+from holdall import FileDirStore, InvalidArgumentError, MemoryStore, Prefix, ScriptStore, SQLiteStore, Store
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads
 from holdall.wrappers import (
@@ -145,6 +145,12 @@ class TestAWrappedClass(StoreContract):
         store = Wrapped(place / "store", value_type=list)
         store["a"] = "one"
         assert store == {"a": "one"}
+
+    def test_values_of_another_type_are_not_read(self, place):
+        """The type is that of the values below the functions, which are lists here."""
+        Wrapped(place / "store")["a"] = "one"
+        with pytest.raises(InvalidArgumentError, match=r"values of this store are .*'a'"):
+            Wrapped(place / "store", value_type=dict)["a"]
 
 
 @pytest.mark.soak

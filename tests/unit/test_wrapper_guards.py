@@ -8,8 +8,10 @@ from types import MappingProxyType
 import pytest
 
 from holdall import DELETE_CURRENT, KEEP_CURRENT, FileDirStore, MemoryStore, NullStore, Store
+from holdall.abc import PersisterWrapper
 from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE
 from holdall.errors import HoldallError, InvalidArgumentError, MismatchError, ReadOnlyError
+from holdall.persisters.mapping import MappingPersister
 from holdall.wrappers import append_only, read_only, write_once, write_once_checks
 from holdall.wrappers._same import same_value
 
@@ -246,6 +248,31 @@ def test_what_would_be_read_back_is_compared(tmp_path, serializer):
     with pytest.raises(MismatchError, match="'k'"):
         store["k"] = {"a": True, "b": [1]}
     assert write_once_checks(store) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("write", [lambda s: s.__setitem__("a", "new"), lambda s: s.update(a="new")])
+def test_what_is_not_compared_is_not_read(write):
+    reads = []
+    below = Store(_Watched(MappingPersister({}), reads), serializer="pickle")
+    below["a"] = "old"
+    store = write_once(below, check_probability=0)
+    write(store)
+    assert reads == []
+    assert store["a"] == "old"
+
+
+class _Watched(PersisterWrapper):
+    def __init__(self, inner, reads):
+        super().__init__(inner)
+        self.reads = reads
+
+    def __getitem__(self, id):
+        self.reads.append(id)
+        return self.inner[id]
+
+    def read(self, id):
+        self.reads.append(id)
+        return self.inner.read(id)
 
 
 def test_about_the_asked_share_is_compared():

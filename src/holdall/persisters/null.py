@@ -10,6 +10,8 @@ from holdall.errors import ConflictError
 
 __all__ = ["NullPersister"]
 
+_ABSENT: Any = ITEM_NOT_AVAILABLE
+
 
 class NullPersister(Persister):
     """Accepts all writes, keeps nothing and is always empty: the null device of stores.
@@ -17,7 +19,8 @@ class NullPersister(Persister):
     Notes
     -----
     Threads, processes, after a crash: there is nothing to lose. Cost: none. As nothing is ever
-    there, a write that expects an absent item always goes ahead, and one that expects an etag never.
+    there, a write that expects an absent item always goes ahead, and one that expects an etag never; the etag
+    in the stat of a write is `ITEM_NOT_AVAILABLE`, and there are no items whose times could be unknown.
 
     Examples
     --------
@@ -27,7 +30,7 @@ class NullPersister(Persister):
     0
     """
 
-    capabilities = frozenset({Capability.CHEAP_STAT})
+    capabilities = frozenset({Capability.CHEAP_STAT, Capability.MTIME})
 
     @property
     def place(self) -> str:  # docstring inherited
@@ -51,4 +54,4 @@ class NullPersister(Persister):
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         if expected is not ANY_ETAG and expected is not ITEM_NOT_AVAILABLE:
             raise ConflictError(f"{id!r} is absent: {self.place} keeps nothing", ITEM_NOT_AVAILABLE)
-        return Stat("null", time.time(), len(data) if isinstance(data, bytes) else None)
+        return Stat(_ABSENT, time.time(), len(data) if isinstance(data, bytes) else None)

@@ -80,7 +80,7 @@ def _direct(store: Any, load: Unary | None) -> Unary:
         except Exception as error:
             failed(error, key, own=own)
 
-    own = store._own_errors[1] or store._load is None
+    own = store._own_errors[1] or store._keeps_objects
     if load is not None:
         return get_loaded
     # Nothing stands between us and a dict: its own KeyError has the right key.

@@ -171,7 +171,7 @@ class StoreConditional(StorePipeline[K, V]):
             except ConflictError as lost:
                 actual = lost.actual if lost.actual != actual else None
                 continue
-            return ConditionalResult(True, actual, stat.etag, value)
+            return ConditionalResult(True, actual, stat.etag, _kept(stat.etag, value))
 
     def setdefault_if(
         self,
@@ -207,7 +207,7 @@ class StoreConditional(StorePipeline[K, V]):
                 stat = self._persister.write(id, data, ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
-            return ConditionalResult(True, actual, stat.etag, default_value)
+            return ConditionalResult(True, actual, stat.etag, _kept(stat.etag, default_value))
 
     def discard_if(self, key: K, *, condition: Condition, expected_etag: Etag) -> ConditionalResult[V]:
         """Delete an item if its version meets a condition.
@@ -294,7 +294,7 @@ class StoreConditional(StorePipeline[K, V]):
                     self._delete(id, actual)
                     return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts)
                 stat = self._persister.write(id, self._data(key, new), actual)
-                return TransformResult(stat.etag, new, attempts)
+                return TransformResult(stat.etag, _kept(stat.etag, new), attempts)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
                     raise ConflictError(
@@ -339,6 +339,11 @@ class StoreConditional(StorePipeline[K, V]):
             self._persister.remove(id, actual)
         except KeyError:
             raise ConflictError(f"{id!r:.120} in {self._place} is gone", ITEM_NOT_AVAILABLE) from None
+
+
+def _kept(etag: Etag, value: Any) -> Any:
+    """Give what is stored after a write: nothing, in a place that keeps nothing."""
+    return ITEM_NOT_AVAILABLE if etag is ITEM_NOT_AVAILABLE else value
 
 
 def pause(attempts: int) -> None:

@@ -51,7 +51,7 @@ V = TypeVar("V")
 # What _bind makes: left out of pickles and copies, and made anew there.
 _BOUND = (
     *("_get", "_has", "_set", "_encode", "_decode", "_decode_many", "_dump", "_load"),
-    *("_find", "_finish", "_makes_missing", "_inward", "_outward", "_proofs", "_limit"),
+    *("_find", "_finish", "_makes_missing", "_keeps_objects", "_inward", "_outward", "_proofs", "_limit"),
 )
 _TURNS = 10_000
 _MISSING_CODE = (ImportError, AttributeError)
@@ -177,13 +177,16 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         self._inward, self._outward, self._proofs = outer.inward, outer.outward, outer.proofs
         self._dump = dump_hook or (self._dumper(serializer) if serializer else None)
         self._load = load_hook or (serializer.loads if serializer else None)
+        self._keeps_objects = self._load is None  # what the place gives may be what it keeps
+        if self._value_type is not None:
+            self._load = _checking(self._value_type, self._load)
         self._own_errors = (dump_hook is not None, load_hook is not None)
         limit = serializer.stream_from if serializer and not load_hook else None
         self._limit = limit if Capability.STREAMING in self._persister.capabilities else None
         self._makes_missing = self._persister.makes_missing
         self._get = getter(self)
         self._find, self._finish = find_and_finish(self)
-        self._finish_own = load_hook is not None or self._load is None
+        self._finish_own = load_hook is not None or self._keeps_objects
         self._has = checker(self)
         self._set = setter(self)
         # CPython reads attributes some five times faster from a dict that no other instance shares keys with.
@@ -256,6 +259,11 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
 
     def _load_failed(self, error: Exception, key: Any, *, own: bool | None = None) -> NoReturn:
         own = self._own_errors[1] if own is None else own
+        if isinstance(error, _OtherTypeError):
+            raise InvalidArgumentError(
+                f"values of this store are {self._value_type!r}, and that of {key!r:.120} in {self._place} "
+                f"is {error}: read it by a store without value_type, or store another value in its place",
+            ) from None
         if isinstance(error, HoldallError) and not isinstance(error, SerializationError | KeyError):
             raise error
         if own and not isinstance(error, KeyError):
@@ -341,9 +349,12 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         assert self._serializer is not None  # noqa: S101  (there is a limit)
         try:
             with file:
-                return self._serializer.load(file)
+                value = self._serializer.load(file)
+            if self._value_type is not None:
+                _check(self._value_type, value)
         except Exception as error:
             self._load_failed(error, key)
+        return value
 
     def _outside(self, key: Any, value: Any) -> Any:
         """Give what the functions above the base make of a value that was read."""
@@ -406,6 +417,26 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
             key = decode(id)
             if key is not NOT_MINE:
                 yield key, id
+
+
+class _OtherTypeError(Exception):
+    """Says of what type a value is that was read; who knows the key tells it."""
+
+
+def _check(wanted: Any, value: Any) -> None:
+    if not isinstance(value, wanted):
+        raise _OtherTypeError(type(value).__name__)
+
+
+def _checking(wanted: Any, load: Unary | None) -> Unary:
+    """Give a function that loads a value and checks its type."""
+
+    def checked(data: Any) -> Any:
+        value = data if load is None else load(data)
+        _check(wanted, value)
+        return value
+
+    return checked
 
 
 def _told(error: Exception) -> str:

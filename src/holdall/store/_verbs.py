@@ -76,7 +76,7 @@ class StoreVerbs(StorePipeline[K, V]):
                 raise
             value = self._copied(key, default)
         else:
-            if self._load is None:  # what the place gives may be what it keeps, or a cache
+            if self._keeps_objects:  # or a cache does
                 value = self._copied(key, value)
         if _is_firm(value):
             raise InvalidArgumentError(

@@ -98,6 +98,38 @@ class OptionLaws(StoreBase):
         store[key] = DELETE_CURRENT
         assert same_items(store, {})
 
+    def test_values_of_another_type_are_not_read(self, place: Path) -> None:
+        """With value_type=, no verb gives a value of another type, which another handle has stored."""
+        good, key, other = self.values[0], self.keys[0], self.keys[1]
+        bad = 3.5 if not isinstance(good, float) else "text"
+        free = self.open_with(place)
+        if Capability.PERSISTENT not in free._persister.capabilities:
+            pytest.skip("two handles share nothing")
+        try:
+            free.update({key: bad, other: good})
+        except SerializationError:
+            pytest.skip("the serializer knows one type")
+        free.flush()
+        store = self.open_with(place, value_type=type(good))
+        for read in (
+            lambda: store[key],
+            lambda: store.get(key),
+            lambda: store.pop(key),
+            lambda: store.pop(key, None),
+            lambda: store.setdefault(key, good),
+            lambda: dict(store.items()),
+            lambda: list(store.values()),
+            lambda: store.transform_item(key, transformer=lambda old: old),
+        ):
+            with pytest.raises(InvalidArgumentError, match="values of this store are") as caught:
+                read()
+            assert isinstance(caught.value, TypeError)
+            assert repr(key) in str(caught.value)
+        assert store[other] == good
+        assert set(store) == {key, other}
+        store[key] = good
+        assert same_items(store, {key: good, other: good})
+
     def test_an_append_only_store_only_grows(self, place: Path) -> None:
         """With append_only=True, items are added by every verb, and changed or deleted by none."""
         store = self.open_with(place, append_only=True)

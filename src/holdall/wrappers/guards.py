@@ -113,12 +113,14 @@ class WriteOncePersister(AppendOnlyPersister):
                 return self._first(id, data)
             except ConflictError:
                 pass
+            compares = random.random() < self.check_probability  # noqa: S311  (a sample, not a secret)
             try:
+                if not compares:
+                    return self.inner.stat(id)  # type: ignore[no-any-return]
                 stored, stat = self.inner.read(id)
             except KeyError:  # deleted since, through another handle: be the first
                 continue
-            if random.random() < self.check_probability:  # noqa: S311  (a sample, not a secret)
-                self._check(id, data, stored)
+            self._check(id, data, stored)
             return stat  # type: ignore[no-any-return]
 
     def _check(self, id: str, data: Any, stored: Any) -> None:
@@ -175,7 +177,7 @@ def write_once(store: Any, *, check_probability: float = 0.0) -> None:
 
     Threads and processes: of several first writers exactly one wins, in the scope in which the place
     compares and swaps, and the others are compared with it. Cost: a stat more a write; a repeated write
-    reads the item.
+    that is compared reads the item.
 
     Examples
     --------
