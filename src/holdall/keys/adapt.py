@@ -38,8 +38,10 @@ class _Adapted(Value[Any]):
 
     def decode(self, id: str) -> Any:
         try:
-            return self._decode(id)
-        except (KeyError, TypeError, ValueError):
+            key = self._decode(id)
+            # An id to which its key does not lead back could not be found, or would give a key twice.
+            return key if key is NOT_MINE or self._encode(key) == id else NOT_MINE
+        except (AttributeError, KeyError, TypeError, ValueError):
             return NOT_MINE
 
 
@@ -50,8 +52,8 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
     ----------
     spec
         None for keys as they are; a codec; the text of a `Template`; an object with ``encode`` and
-        ``decode``; or a pair of such functions. Where ``decode`` raises `KeyError`, `TypeError` or
-        `ValueError`, the id is not mine.
+        ``decode``; or a pair of such functions. Where ``decode`` raises `AttributeError`, `KeyError`,
+        `TypeError` or `ValueError`, or gives a key that ``encode`` names otherwise, the id is not mine.
 
     Returns
     -------

@@ -25,6 +25,7 @@ __all__ = [
     "decoding",
     "find_hook",
     "levels_of",
+    "listing",
     "pass_on",
 ]
 
@@ -191,6 +192,31 @@ def decoding(functions: list[Unary]) -> Unary | None:
     return decode
 
 
+def listing(functions: list[Unary], encode: Unary | None) -> Unary:
+    """Give one decoder for functions that a user gave: it answers only ids to which their keys lead back.
+
+    So listing, counting and finding agree whatever the functions are, and no key is listed twice.
+    """
+    decode = decoding(functions)
+
+    def listed(id: Any) -> Any:
+        key = id if decode is None else decode(id)
+        if key is NOT_MINE:
+            return NOT_MINE
+        try:
+            again = key if encode is None else encode(key)
+        except (InvalidKeyError, TypeError, AttributeError):  # no key, as `in` and [] say too
+            return NOT_MINE
+        except KeyError as error:
+            raise InvalidArgumentError(
+                f"the key {key!r:.120}, made of {id!r:.120}, cannot be named: KeyError: {error}; that does "
+                "not mean that the key is absent: raise InvalidKeyError for keys that are not accepted",
+            ) from error
+        return key if again == id else NOT_MINE
+
+    return listed
+
+
 class Values(NamedTuple):
     """The composed functions of values outside the base: of one argument, or of key and value."""
 
@@ -233,6 +259,7 @@ class Functions(NamedTuple):
 
     encoders: list[Unary]
     decoders: list[Unary]
+    renames: bool  # whether a user's `id_of_key` is among them
     inward: Values
     outward: Values
     proofs: list[tuple[Transform, Unary | None]]
@@ -275,4 +302,9 @@ def compose_layers(given: Sequence[Layer], hooks_of: Callable[[Hooks], Transform
             encoders.append(layer.id_of_key)
             if layer.key_of_id and any(layer is one for one in given):
                 proofs.append((layer, to_key))
-    return Functions(encoders, decoders, values(inward), values(outward[::-1]), proofs)
+    renames = any(
+        layer.id_of_key is not None
+        for layer, one in zip(layers, given, strict=True)
+        if not isinstance(one, KeyCodec)
+    )
+    return Functions(encoders, decoders, renames, values(inward), values(outward[::-1]), proofs)

@@ -42,6 +42,7 @@ from holdall.store._layers import (
     composed,
     decoding,
     find_hook,
+    listing,
 )
 from holdall.store._nested import as_persister
 
@@ -166,12 +167,16 @@ class StorePipeline(MutableMapping[K, V], Generic[K, V]):
         base, *layers = self._layers
         encode, decode, dump_hook, load_hook, *_ = self._hooks_of(base)  # type: ignore[arg-type]
         decode_own = decode is not None
+        renames = encode is not None
         if type(codec) is not IdentityKeys:
             encode, decode = encode or codec.encode, decode or codec.decode
         outer = compose_layers(layers, self._hooks_of)
         self._encode = composed([*outer.encoders, *([encode] if encode else [])])
         decoders = [*([decode] if decode else []), *outer.decoders]
-        self._decode = decoding(decoders) if decode_own or outer.decoders else composed(decoders)
+        if renames or outer.renames:
+            self._decode: Unary | None = listing(decoders, self._encode)
+        else:
+            self._decode = decoding(decoders) if outer.decoders else composed(decoders)
         self._decode_many = codec.decode_many if self._decode == codec.decode else None
         self._listed_by_codec = not outer.decoders and not decode_own
         self._inward, self._outward, self._proofs = outer.inward, outer.outward, outer.proofs

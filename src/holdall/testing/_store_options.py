@@ -54,6 +54,24 @@ class OptionLaws(StoreBase):
             part.clear(force=True)
             assert same_items(store, model)
 
+    def test_one_way_names_are_listed_as_they_are_found(self, place: Path) -> None:
+        """With a one-way `_id_of_key`, listing, ``len`` and ``in`` agree, and no key comes twice."""
+        self.text_keys()
+        store = self.fresh(place, Capability.WRITABLE)
+        one, two, three = self.values[:3]
+        store.update({"one": one, "ONE": two, "two": three})
+        folded = copy.copy(store)
+        usual = folded._id_of_key
+        folded._id_of_key = lambda key: usual(key.lower())
+        assert same_items(folded, {"one": one, "two": three})
+        folded["Two"] = two
+        folded["THREE"] = one
+        assert (folded["ONE"], folded["tWO"]) == (one, two)
+        assert same_items(folded, {"one": one, "two": two, "three": one})
+        folded.clear(force=True)
+        assert same_items(folded, {})
+        assert same_items(store, {"ONE": two})
+
     def test_hooks_of_values_change_what_is_kept(self, place: Path) -> None:
         """What `_data_of_obj` gives is stored, and what `_obj_of_data` gives is read."""
         store, model = self.partly(place)

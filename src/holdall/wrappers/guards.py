@@ -3,7 +3,7 @@
 import random
 from typing import Any, NamedTuple
 
-from holdall.abc import join_parts
+from holdall.abc import NOT_MINE, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, MismatchError
 from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
@@ -125,6 +125,7 @@ class WriteOncePersister(AppendOnlyPersister):
 
     def _check(self, id: str, data: Any, stored: Any) -> None:
         key = self.below._decode(id) if self.below._decode else id
+        key = id if key is NOT_MINE else key  # of functions that go one way
         same = self._same(key, data, stored)
         with self.lock:
             attempted, passed, failed = self.checks

@@ -59,6 +59,10 @@ def wrap_kvs(
     (writing) or `InvalidArgumentError` (keys). `TypeError` and `AttributeError` of `id_of_key` mean a key
     that it does not take: `InvalidKeyError`, and ``in`` is False. To refuse keys, raise `InvalidKeyError`.
 
+    Listed is what can be found: a key below to which its key here leads back. With ``id_of_key=str.lower``
+    alone these are the keys in small letters, and none is listed twice. Cost: a call of `id_of_key` a listed
+    key. A `key_of_id` alone only changes what is listed, and nothing is found by what it gives.
+
     Stores pickle if their functions do. Cost: a call a function; stacked wrappers compose their functions.
 
     Examples
