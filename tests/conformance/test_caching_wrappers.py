@@ -53,9 +53,7 @@ class Refreshing(PersisterWrapper):
 
 
 def refreshed(store):
-    store._persister = Refreshing(store._persister)
-    store._bind()
-    return store
+    return store.with_persister(Refreshing(store.pipeline.persister))
 
 
 # ---------------------------------------------------------------------- cached_keys
@@ -281,7 +279,7 @@ class TestPartOfACachedStore(StoreContract):
 
 
 def claims(store):
-    return store._persister.capabilities
+    return store.pipeline.persister.capabilities
 
 
 def test_wrappers_that_remember_have_no_transactions(tmp_path):

@@ -9,7 +9,8 @@ from holdall.abc import NOT_MINE, Unary
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys import as_key_codec
 from holdall.keys._value import Value, named, shown
-from holdall.store._layers import Keyed, Transform
+from holdall.store import Store
+from holdall.store.pipeline import Functions, KeyValueFunction, Pipeline
 from holdall.wrappers._base import wrapper
 from holdall.wrappers._typing import WrapKvs
 
@@ -18,15 +19,15 @@ __all__ = ["filt_iter", "wrap_keys", "wrap_kvs"]
 
 @WrapKvs
 def wrap_kvs(
-    store: Any,
+    store: Store[Any, Any],
     *,
     id_of_key: Unary | None = None,
     key_of_id: Unary | None = None,
     data_of_obj: Unary | None = None,
     obj_of_data: Unary | None = None,
-    preset: Keyed | None = None,
-    postget: Keyed | None = None,
-) -> None:
+    preset: KeyValueFunction | None = None,
+    postget: KeyValueFunction | None = None,
+) -> Pipeline:
     """Pass keys and values through functions; any of them may be given alone.
 
     Parameters
@@ -74,15 +75,15 @@ def wrap_kvs(
     >>> numbers[7], list(numbers), inner
     (2.5, [7], {'7': '2.5'})
     """
-    transform = Transform(id_of_key, key_of_id, data_of_obj, obj_of_data, preset, postget)
-    for name, function in transform._asdict().items():
+    functions = Functions(id_of_key, key_of_id, data_of_obj, obj_of_data, preset, postget)
+    for name, function in functions._asdict().items():
         if function is not None and not callable(function):
             raise InvalidArgumentError(f"{name} must be a function, got {type(function).__name__}")
-    store._layers += (transform,)
+    return store.pipeline.add(functions)
 
 
 @wrapper
-def wrap_keys(store: Any, *, keys: Any) -> None:
+def wrap_keys(store: Store[Any, Any], *, keys: Any) -> Pipeline:
     """Name the keys of a store by a key codec: with a prefix, a suffix, as paths or literals.
 
     Parameters
@@ -108,7 +109,7 @@ def wrap_keys(store: Any, *, keys: Any) -> None:
     >>> list(runs), inner
     (['7'], {'other': 0, 'run-7': 1})
     """
-    store._layers += (as_key_codec(keys),)
+    return store.pipeline.add(as_key_codec(keys))
 
 
 class Filter(Value[Any]):
@@ -123,6 +124,8 @@ class Filter(Value[Any]):
     """
 
     renames = False
+    #: The prefix below which all keys lie; None if there is none.
+    below: str | None
     _accepts: Callable[[Any], Any]
 
     def __init__(self, filt: Any, regex: Any, prefix: Any, suffix: Any) -> None:
@@ -144,7 +147,8 @@ class Filter(Value[Any]):
                 "filt_iter needs filt=, regex=, prefix= or suffix=: it leaves nothing out"
             )
         accepts = tests[0] if len(tests) == 1 else lambda key: all(test(key) for test in tests)
-        self._freeze(filt, regex, prefix, suffix, _accepts=accepts)
+        below = prefix[:-1] if isinstance(prefix, str) and prefix.endswith("/") else None
+        self._freeze(filt, regex, prefix, suffix, below=below, _accepts=accepts)
 
     def encode(self, key: Any) -> Any:  # docstring inherited
         if self._accepts(key):
@@ -186,13 +190,13 @@ def _affix(option: Any, method: Callable[[str, Any], bool]) -> Callable[[Any], b
 
 @wrapper
 def filt_iter(
-    store: Any,
+    store: Store[Any, Any],
     *,
     filt: Any = None,
     regex: Any = None,
     prefix: Any = None,
     suffix: Any = None,
-) -> None:
+) -> Pipeline:
     """Leave out all keys but those that pass.
 
     Parameters
@@ -229,6 +233,4 @@ def filt_iter(
     >>> dict(few)
     {'a': 1, 'c': 3}
     """
-    if isinstance(prefix, str) and prefix.endswith("/") and not store._id_prefix:
-        store._id_prefix = store._ids_below(prefix[:-1])
-    store._layers += (Filter(filt, regex, prefix, suffix),)
+    return store.pipeline.add(Filter(filt, regex, prefix, suffix))
