@@ -185,14 +185,62 @@ class AlwaysSaysThatItDeleted(Sound):
 
 @mutant("test_transform_item_tries_again_as_often_as_it_may")
 class TriesOnceTooOften(Sound):
-    def transform_item(self, key, *, transformer, n_retries=6):
+    def transform_item(self, key, transformer, *, n_retries=None):
         n_retries = n_retries if n_retries is None else n_retries + 1
-        return super().transform_item(key, transformer=transformer, n_retries=n_retries)
+        return super().transform_item(key, transformer, n_retries=n_retries)
+
+
+@mutant("test_transform_item_tries_again_as_often_as_it_may")
+class GivesUpByDefault(Sound):
+    def transform_item(self, key, transformer, *, n_retries=6):
+        return super().transform_item(key, transformer, n_retries=n_retries)
+
+
+@mutant("test_an_item_that_others_took_is_passed_over")
+class StopsAtTheFirstLostItem(Sound):
+    def popitem(self):
+        for key in self:
+            return key, self.pop(key)
+        raise KeyError
+
+
+@mutant("test_an_item_that_others_took_is_passed_over")
+class ListsOnce(Sound):
+    def head(self):
+        for key in self:
+            if (value := self.get(key)) is not None:
+                return key, value
+        raise KeyError
+
+
+@mutant("test_a_transformer_of_an_absent_item_gets_the_default")
+class HandsOutTheDefaultItself(Sound):
+    def transform_item(self, key, transformer, default=ITEM_NOT_AVAILABLE, **options):
+        def replace(old):
+            return transformer(default if old is ITEM_NOT_AVAILABLE else old)
+
+        return super().transform_item(key, replace, **options)
+
+
+@mutant("test_a_transformer_that_forgets_to_return_is_refused")
+class StoresWhatWasForgotten(Sound):
+    def transform_item(self, key, transformer, default=ITEM_NOT_AVAILABLE, **options):
+        def replace(old):
+            new = transformer(old)
+            return "null" if new is None else new
+
+        return super().transform_item(key, replace, default, **options)
+
+
+@mutant("test_a_transformation_tells_whether_it_changed_the_item")
+class SaysThatItClaimedWhatItLeft(Sound):
+    def transform_item(self, key, transformer, **options):
+        return super().transform_item(key, transformer, **options)._replace(actual_etag="before")
 
 
 @mutant("test_no_transformation_of_threads_is_lost")
 class TransformsWithoutComparing(Sound):
-    def transform_item(self, key, *, transformer, n_retries=6):
+    def transform_item(self, key, *, transformer, n_retries=None):
         new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
         Meeting.at(self)
         self[key] = new
@@ -407,8 +455,14 @@ class EditsWithoutComparing(Sound):
 
 @mutant("test_an_edit_begins_with_its_default")
 class EditsTheDefaultItself(Sound):
-    def _copied(self, key, value):
-        return value
+    @contextmanager
+    def edit(self, key, **options):
+        if key in self or "default" not in options:
+            with super().edit(key, **options) as value:
+                yield value
+        else:
+            yield options["default"]
+            self[key] = options["default"]
 
 
 @mutant("test_an_edit_begins_with_its_default")

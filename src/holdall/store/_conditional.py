@@ -30,6 +30,7 @@ from holdall.conditional import (
 from holdall.errors import ConflictError, InvalidArgumentError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import missing
+from holdall.store._mutable import can_change, copied
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -244,9 +245,10 @@ class StoreConditional(StoreBase[K, V]):
     def transform_item(
         self,
         key: K,
-        *,
         transformer: Callable[[Any], Any],
-        n_retries: int | None = 6,
+        default: Any = ITEM_NOT_AVAILABLE,
+        *,
+        n_retries: int | None = None,
     ) -> TransformResult[V]:
         """Replace a value by a function of it, so that no concurrent change is lost.
 
@@ -255,28 +257,32 @@ class StoreConditional(StoreBase[K, V]):
         key
             The key to transform.
         transformer
-            Gets the value, or `ITEM_NOT_AVAILABLE`, and gives the new value, `KEEP_CURRENT` or
-            `DELETE_CURRENT`. It is called again after each lost race, so it should have no other effect.
+            Gets the value, or the default, and returns the new value, `KEEP_CURRENT` or `DELETE_CURRENT`. It
+            is called again after each lost race, so it should have no other effect.
+        default
+            What it gets where nothing is stored: a copy of this value.
         n_retries
-            How often to try again when somebody else was faster; None: for ever.
+            How often to try again when somebody else was faster; None: until nobody was, with pauses that
+            grow.
 
         Returns
         -------
         TransformResult
-            What is stored now, and how many attempts it took.
+            What is stored now, whether this call changed it, and how many attempts it took.
 
         Raises
         ------
         ConflictError
             If the last attempt lost its race too; ``attempts`` tells how many there were.
+        InvalidArgumentError
+            If the transformer got a value that can change in place and returned None, as functions do that
+            forget to return it.
 
         Examples
         --------
-        >>> from holdall import ITEM_NOT_AVAILABLE, MemoryStore
+        >>> from holdall import MemoryStore
         >>> store = MemoryStore()
-        >>> def count(n):
-        ...     return 1 if n is ITEM_NOT_AVAILABLE else n + 1
-        >>> store.transform_item("runs", transformer=count).new_value
+        >>> store.transform_item("runs", lambda n: n + 1, 0).new_value
         1
         """
         if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
@@ -286,20 +292,26 @@ class StoreConditional(StoreBase[K, V]):
         while True:
             attempts += 1
             actual, old = self._look(key, id, ITEM_NOT_AVAILABLE, ALWAYS_RETRIEVE)
-            new = transformer(old)
+            given = old if actual is not ITEM_NOT_AVAILABLE else copied(key, default)
+            new = transformer(given)
             if new is KEEP_CURRENT:
-                return TransformResult(actual, old, attempts)
+                return TransformResult(actual, old, attempts, actual)
+            if new is None and can_change(given):
+                raise InvalidArgumentError(
+                    f"the transformer of {key!r:.120} got a {type(given).__name__} and returned None: "
+                    "nothing was stored; return the new value, or use edit() to change one in place",
+                )
             try:
                 if new is DELETE_CURRENT:
                     self._delete(id, actual)
-                    return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts)
+                    return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts, actual)
                 stat = self._compiled.persister.write(id, self._data(key, new), actual)
-                return TransformResult(stat.etag, _kept(stat.etag, new), attempts)
+                return TransformResult(stat.etag, _kept(stat.etag, new), attempts, actual)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
                     raise ConflictError(
                         f"{key!r:.120} in {self._compiled.place} was changed by others during each of "
-                        f"{attempts} attempts: raise n_retries, or None to retry for ever",
+                        f"{attempts} attempts: raise n_retries, or leave it away to try until you win",
                         lost.actual,
                         attempts,
                     ) from lost

@@ -1,7 +1,7 @@
 """The manners of a dict: every default of MutableMapping that reads too much or races, done right."""
 
 import itertools
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
 from holdall.abc import NOT_MINE
@@ -16,6 +16,7 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 _NO_DEFAULT: Any = object()
+_GONE: Any = object()
 
 
 class StoreMapping(StoreMany[K, V]):
@@ -205,18 +206,14 @@ class StoreMapping(StoreMany[K, V]):
             return default
 
     def popitem(self) -> tuple[K, V]:
-        """Delete some item and give it.
+        """Delete some item and return it; of several that do so at once, each gets another one.
 
         Raises
         ------
         KeyError
             If the store is empty.
         """
-        for key in self:
-            value = self.pop(key, _NO_DEFAULT)
-            if value is not _NO_DEFAULT:
-                return key, value
-        raise KeyError(f"{self._compiled.place} is empty")
+        return self._first(self.pop)
 
     @overload
     def setdefault(self, key: K) -> V | None: ...
@@ -380,8 +377,18 @@ class StoreMapping(StoreMany[K, V]):
         KeyError
             If the store is empty.
         """
-        for key in self:  # and not over the items, of which a place may send many at once
-            value = self.get(key, _NO_DEFAULT)
-            if value is not _NO_DEFAULT:  # it was not deleted meanwhile
-                return key, value
-        raise KeyError(f"{self._compiled.place} is empty")
+        return self._first(self.get)
+
+    def _first(self, take: Callable[[Any, Any], Any]) -> tuple[K, V]:
+        """Return the first item that can be taken: others may take first what was listed."""
+        lost: list[Any] = []
+        while True:
+            met: list[Any] = []
+            for key in self:  # and not over the items, of which a place may send many at once
+                value = take(key, _GONE)
+                if value is not _GONE:
+                    return key, value
+                met.append(key)
+            if not met or met == lost:
+                raise KeyError(f"{self._compiled.place} is empty")
+            lost = met  # look again: there may be others since

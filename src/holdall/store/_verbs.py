@@ -1,6 +1,5 @@
 """Everyday changes of one value, or of several as one, that lose nobody's change."""
 
-import copy
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,16 +7,15 @@ from numbers import Number
 from typing import Any, Final, TypeVar
 
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
-from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
+from holdall.errors import ConflictError, InvalidArgumentError
 from holdall.store._base import StoreBase
 from holdall.store._conditional import pause
+from holdall.store._mutable import copied, is_firm
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _ABSENT: Final = object()
-# What cannot change in place.
-_FIRM: Final = frozenset({int, float, complex, bool, str, bytes, type(None), range})
 
 
 class StoreVerbs(StoreBase[K, V]):
@@ -74,11 +72,11 @@ class StoreVerbs(StoreBase[K, V]):
         except KeyError:
             if default is _ABSENT:
                 raise
-            value = self._copied(key, default)
+            value = copied(key, default)
         else:
             if self._compiled.keeps_objects:  # or a cache does
-                value = self._copied(key, value)
-        if _is_firm(value):
+                value = copied(key, value)
+        if is_firm(value):
             raise InvalidArgumentError(
                 f"the value of {key!r:.120} is {type(value).__name__}, which cannot change in place: "
                 "use increment() for a number, transform_item() for any other value",
@@ -92,17 +90,6 @@ class StoreVerbs(StoreBase[K, V]):
                 "nothing was stored. Edit it again, or use transform_item(), which tries again by itself",
                 lost.actual,
             ) from lost
-
-    def _copied(self, key: Any, value: Any) -> Any:
-        try:
-            return copy.deepcopy(value)
-        except HoldallError:
-            raise
-        except Exception as error:
-            raise InvalidArgumentError(
-                f"the value of {key!r:.120} cannot be copied, so it would change before it is stored: "
-                f"{type(error).__name__}: {error}",
-            ) from error
 
     def increment(self, key: K, by: Any = 1, default: Any = 0) -> Any:
         """Add to a number, so that no concurrent change is lost.
@@ -230,8 +217,3 @@ class _Addition:
 
 def _is_number(thing: Any) -> bool:
     return type(thing) is int or isinstance(thing, Number)
-
-
-def _is_firm(value: Any) -> bool:
-    kind = type(value)
-    return kind in _FIRM or (kind in {tuple, frozenset} and all(map(_is_firm, value)))
