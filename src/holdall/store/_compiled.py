@@ -379,7 +379,11 @@ class Compiled:
 
 def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
     """Return what makes data of values: whole, or in pieces for a place that takes these as they are."""
-    return serializer.parts if Capability.STREAMING in persister.capabilities else serializer.dumps
+    in_pieces = Capability.STREAMING in persister.capabilities
+    # The usual parts() is one whole, which dumps() gives with a call less.
+    return (
+        serializer.parts if in_pieces and type(serializer).parts is not Serializer.parts else serializer.dumps
+    )
 
 
 def _is_other(error: Exception) -> bool:
