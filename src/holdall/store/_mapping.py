@@ -188,11 +188,11 @@ class StoreMapping(StoreMany[K, V]):
             If the key is absent and there is no default.
         """
         try:
-            id = self._id(key)
+            id = self._compiled.id(key)
             turns = self._compiled.turns(key)
             while True:
                 next(turns)
-                value, stat = self._read(key, id)
+                value, stat = self._compiled.read(key, id)
                 try:
                     self._compiled.persister.remove(id, stat.etag)
                 except ConflictError:
@@ -236,18 +236,20 @@ class StoreMapping(StoreMany[K, V]):
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
-        turns = self._compiled.turns(key)
+        compiled = self._compiled
+        turns = compiled.turns(key)
         while True:
             next(turns)
             try:
-                if not self._compiled.makes_missing or key in self:
+                if not compiled.makes_missing or key in self:
                     return self[key]
             except InvalidKeyError:
                 raise
             except KeyError:
                 pass
             try:
-                self._compiled.persister.write(self._id(key), self._data(key, default), ITEM_NOT_AVAILABLE)
+                id = compiled.id(key)
+                compiled.persister.write(id, compiled.data(key, id, default), ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return default
@@ -364,7 +366,7 @@ class StoreMapping(StoreMany[K, V]):
             Whether it was there. Some servers do not tell: True.
         """
         try:
-            id = self._id(key)
+            id = self._compiled.id(key)
         except KeyError:  # a key that can have no item
             return False
         return bool(self._compiled.persister.discard(id))
