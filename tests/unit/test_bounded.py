@@ -29,7 +29,7 @@ from holdall import (
     memoize,
 )
 from holdall._eviction import POLICIES, Entry, make_policy
-from holdall.wrappers import bounded, bounding, expiring, filt_iter, read_only, wrap_kvs
+from holdall.wrappers import _bounded, bounded, expiring, filt_iter, read_only, wrap_kvs
 
 KINDS = {
     "memory": lambda path: MemoryStore(serializer="bytes"),
@@ -715,13 +715,13 @@ def test_handles_that_are_opened_at_once_share_their_records(monkeypatch):
     handles = [bounded(shared, max_items=10) for _ in range(2)]
     opening = threading.Barrier(2)
 
-    class MetLedger(bounding.MemoryLedger):
+    class MetLedger(_bounded.MemoryLedger):
         def __init__(self, *args):
             with contextlib.suppress(threading.BrokenBarrierError):
                 opening.wait(0.2)  # for the other one to make records, too, if that can be
             super().__init__(*args)
 
-    monkeypatch.setattr(bounding, "MemoryLedger", MetLedger)
+    monkeypatch.setattr(_bounded, "MemoryLedger", MetLedger)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda handle: handle.__setitem__("a", 1), handles))
     assert handles[0].pipeline.persister.ledger is handles[1].pipeline.persister.ledger

@@ -49,7 +49,7 @@ def open_store(place: Any, max_bytes: int | None = None) -> Any:
         if store is None:
             store = _open_path(path)
             if max_bytes:  # 0 keeps nothing in memory
-                from holdall.wrappers.bounding import bounded  # noqa: PLC0415  (only for who asks for a bound)
+                from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only for who asks for a bound)
 
                 store = bounded(store, max_bytes=max_bytes)
             _stores[path, max_bytes] = store

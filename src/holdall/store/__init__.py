@@ -8,6 +8,7 @@ from holdall.store._display import StoreDisplay
 from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
 from holdall.store._nested import StorePersister
+from holdall.store._overrides import honour_overrides
 from holdall.store._verbs import StoreVerbs
 from holdall.store.pipeline import Functions, Pipeline
 
@@ -72,6 +73,10 @@ class Store(
     >>> inner
     {'A': 1}
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        honour_overrides(cls, Store)
 
     @property
     def persister(self) -> Any:

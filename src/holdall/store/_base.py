@@ -24,6 +24,9 @@ V = TypeVar("V")
 class StoreBase(MutableMapping[K, V], Generic[K, V]):
     """The part of `Store` that composes persister, serializer, key codec and what lies above them."""
 
+    # A slot: read at every verb, and neither copied nor pickled.
+    __slots__ = ("__dict__", "__weakref__", "_compiled")
+
     _pipeline: Pipeline
     _compiled: Compiled
     _params: dict[str, Any]
@@ -85,7 +88,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         """Be a store of this pipeline from now on."""
         fields = vars(self)
         fields["_pipeline"] = pipeline
-        fields["_compiled"] = Compiled(self, StoreBase, pipeline)
+        object.__setattr__(self, "_compiled", Compiled(self, StoreBase, pipeline))
         for name, method in self._methods.items():
             fields[name] = MethodType(method, self)
 
@@ -119,8 +122,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
             self._install(self._pipeline)
 
     def __getstate__(self) -> dict[str, Any]:
-        made = {"_compiled", *self._methods}
-        return {name: value for name, value in vars(self).items() if name not in made}
+        return {name: value for name, value in vars(self).items() if name not in self._methods}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

@@ -49,7 +49,6 @@ class Compiled:
     __slots__ = (
         "choose",
         "codec",
-        "data_at",
         "decode",
         "decode_many",
         "dump",
@@ -69,9 +68,11 @@ class Compiled:
         "persister",
         "prefix",
         "put",
+        "reads_values",
         "serializer",
-        "value_at",
+        "special",
         "value_type",
+        "writes_values",
     )
 
     #: From key to id, and back (`NOT_MINE` for an id of none of the keys); None leaves them as they are.
@@ -93,9 +94,11 @@ class Compiled:
     #: What lies above the base: functions of values.
     inward: ValueFunctions
     outward: ValueFunctions
-    #: `data` and `value`, where there is more to do than `dump` and `load`; else None.
-    data_at: Callable[[Any, Any, Any], Any] | None
-    value_at: Callable[[Any, Any, Any], Any] | None
+    #: Whether values are read, and written, as the data that they are.
+    reads_values: bool
+    writes_values: bool
+    #: Whether there is more to do than `dump` and `load`: then `data` and `value` do it.
+    special: bool
     #: From id to data (or, above `limit` bytes, an open file), and back to the place.
     fetch: Unary
     put: Callable[[Any, Any], None]
@@ -122,9 +125,11 @@ class Compiled:
         self.prefix = _prefix_of(pipeline, hooks_of)
         self.names_by_codec = not any(_names(layer, hooks_of) for layer in layers)
         self._serialize(hooks)
-        special = self.choose is not None
-        self.value_at = self.value if special or self.outward != _NOTHING else None
-        self.data_at = self.data if special or self.inward != _NOTHING else None
+        chosen = self.choose is not None
+        above_base = (self.inward, self.outward) != (_NOTHING, _NOTHING)
+        self.special = chosen or above_base or self.value_type is not None
+        self.reads_values = not chosen and self.load is None and self.outward == _NOTHING
+        self.writes_values = not (self.special or self.dump)
 
     def _name(self, hooks: Functions, encoders: list[Unary], decoders: list[Unary], *, renames: bool) -> None:
         """Compose what names keys."""
@@ -135,13 +140,15 @@ class Compiled:
             encode, decode = encode or codec.encode, decode or codec.decode
         self.encode = composed([*encoders, *([encode] if encode else [])])
         functions = [*([decode] if decode else []), *decoders]
+        self.decode_many = None
         if renames:
-            self.decode = listing(functions, self.encode)
+            self.decode_many = listed = listing(functions, self.encode)
+            self.decode = lambda one: next(iter(listed((one,))), NOT_MINE)
         elif self.listed_by_codec:
             self.decode = composed(functions)
+            self.decode_many = codec.decode_many if functions else None
         else:
             self.decode = decoding(functions)
-        self.decode_many = codec.decode_many if self.decode == codec.decode else None
 
     def _serialize(self, hooks: Functions) -> None:
         """Compose what makes data of values, and values of data."""

@@ -1,6 +1,6 @@
 """One function for several: of keys, of ids that may not be ours, and of values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from holdall.abc import NOT_MINE, KeyCodec, Unary
@@ -42,37 +42,58 @@ def decoding(functions: list[Unary]) -> Unary | None:
         except InvalidKeyError:
             raise
         except KeyError as error:
-            raise InvalidArgumentError(
-                f"no key can be made of {id!r:.120}: KeyError: {error}; answer NOT_MINE to leave it out",
-            ) from error
+            raise _no_key(id, error) from error
         return key
 
     return decode
 
 
-def listing(functions: list[Unary], encode: Unary | None) -> Unary:
-    """Return one decoder for functions that a user gave: it answers only ids to which their keys lead back.
+def listing(functions: list[Unary], encode: Unary | None) -> Callable[[Iterable[Any]], list[Any]]:
+    """Return what makes keys of ids by functions of a user: only of ids to which the keys lead back.
 
-    So listing, counting and finding agree whatever the functions are, and no key is listed twice.
+    So listing, counting and finding agree whatever the functions are, and no key is listed twice. All ids
+    of a page are named in one call, which saves a third of the time of a listing
+    (``benchmarks/wrappers.py``).
     """
-    decode = decoding(functions)
 
-    def listed(id: Any) -> Any:
-        key = id if decode is None else decode(id)
-        if key is NOT_MINE:
-            return NOT_MINE
-        try:
-            again = key if encode is None else encode(key)
-        except (InvalidKeyError, TypeError, AttributeError):  # no key, as `in` and [] say too
-            return NOT_MINE
-        except KeyError as error:
-            raise InvalidArgumentError(
-                f"the key {key!r:.120}, made of {id!r:.120}, cannot be named: KeyError: {error}; that does "
-                "not mean that the key is absent: raise InvalidKeyError for keys that are not accepted",
-            ) from error
-        return key if again == id else NOT_MINE
+    def listed(ids: Iterable[Any]) -> list[Any]:
+        keys = []
+        for id in ids:
+            key = id
+            try:
+                for function in functions:
+                    key = function(key)
+                    if key is NOT_MINE:
+                        break
+                else:
+                    if (key if encode is None else _encoded(encode, key)) == id:
+                        keys.append(key)
+            except InvalidKeyError:
+                raise
+            except KeyError as error:
+                raise _no_key(id, error) from error
+        return keys
 
     return listed
+
+
+def _encoded(encode: Unary, key: Any) -> Any:
+    """Return the id of a key that was listed, or `NOT_MINE` if it can have none."""
+    try:
+        return encode(key)
+    except (InvalidKeyError, TypeError, AttributeError):
+        return NOT_MINE
+    except KeyError as error:
+        raise InvalidArgumentError(
+            f"the key {key!r:.120} was listed and cannot be named: KeyError: {error}; that does not mean "
+            "that the key is absent: raise InvalidKeyError for keys that are not accepted",
+        ) from error
+
+
+def _no_key(id: Any, error: KeyError) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"no key can be made of {id!r:.120}: KeyError: {error}; answer NOT_MINE to leave it out",
+    )
 
 
 class ValueFunctions(NamedTuple):

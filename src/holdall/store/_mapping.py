@@ -22,50 +22,54 @@ _GONE: Any = object()
 class StoreMapping(StoreMany[K, V]):
     """The part of `Store` that behaves as a dict."""
 
+    # Functions are taken into local names first: CPython reads slots fast, but not to call what is in them.
+
     def __getitem__(self, key: K) -> V:
         compiled = self._compiled
+        encode, fetch = compiled.encode, compiled.fetch
         try:
-            id = key if compiled.encode is None else compiled.encode(key)
+            id = key if encode is None else encode(key)
         except UNNAMED as error:
             compiled.unnameable(key, error)
         try:
-            data = compiled.fetch(id)
+            data = fetch(id)
         except KeyError as error:
             raise missing(key, error) from None
         except TypeError as error:
             compiled.refuse(id, error)
-        if compiled.value_at is not None:
-            return compiled.value_at(key, id, data)  # type: ignore[no-any-return]
-        if compiled.load is None:
+        if compiled.reads_values:
             return data  # type: ignore[no-any-return]
+        load = compiled.load
+        if load is None or compiled.special:
+            return compiled.value(key, id, data)  # type: ignore[no-any-return]
         try:
-            return compiled.load(data)  # type: ignore[no-any-return]
+            return load(data)  # type: ignore[no-any-return]
         except Exception as error:
             compiled.unreadable(key, error)
 
     def __setitem__(self, key: K, value: Any) -> None:
         compiled = self._compiled
+        encode, put = compiled.encode, compiled.put
         if type(value) in COMMANDS:
             compiled.command(key, value)
             return
         if compiled.pairs:
             compiled.check_pairs(key)
         try:
-            id = key if compiled.encode is None else compiled.encode(key)
+            id = key if encode is None else encode(key)
         except UNNAMED as error:
             compiled.unnameable(key, error)
-        if compiled.data_at is not None:
-            value = compiled.data_at(key, id, value)
-        else:
-            if compiled.value_type is not None and not isinstance(value, compiled.value_type):
-                compiled.refuse_value(key, value)
-            if compiled.dump is not None:
+        if not compiled.writes_values:
+            dump = compiled.dump
+            if dump is None or compiled.special:
+                value = compiled.data(key, id, value)
+            else:
                 try:
-                    value = compiled.dump(value)
+                    value = dump(value)
                 except Exception as error:
                     compiled.unwritable(key, error)
         try:
-            compiled.put(id, value)
+            put(id, value)
         except TypeError as error:
             compiled.refuse(id, error)
 
@@ -117,7 +121,7 @@ class StoreMapping(StoreMany[K, V]):
         if not self._pipeline.keys.reversible and self._compiled.listed_by_codec:
             return sum(map(self._pipeline.keys.owns, self._compiled.persister.ids(self._compiled.prefix)))
         if self._compiled.decode_many is not None:
-            doubtful = self._pipeline.keys.doubtful
+            doubtful = self._pipeline.keys.doubtful if self._compiled.names_by_codec else ""
             if doubtful and not self._compiled.prefix:  # all others are ours
                 pages = list(self._compiled.persister.pages(doubtful))
                 ours = sum(map(len, map(self._compiled.decode_many, pages)))
@@ -262,11 +266,7 @@ class StoreMapping(StoreMany[K, V]):
             If the place may hold such items, and `force` was not given; or if this is a part of a
             store whose keys are one-way, so that nothing tells what belongs to it.
         """
-        if not force and not self._compiled.persister.owned:
-            raise UnsupportedError(
-                f"{self._compiled.place} was not made by holdall and may hold more than it wrote: "
-                "clear(force=True) deletes every item that this store lists",
-            )
+        self._require_owned(force=force)
         if self._compiled.decode is None:
             self._compiled.persister.clear()
         elif self._pipeline.keys.reversible:
@@ -279,6 +279,13 @@ class StoreMapping(StoreMany[K, V]):
         else:
             self._compiled.persister.remove_many(
                 [id for id in self._compiled.persister.ids() if self._pipeline.keys.owns(id)]
+            )
+
+    def _require_owned(self, *, force: bool) -> None:
+        if not force and not self._compiled.persister.owned:
+            raise UnsupportedError(
+                f"{self._compiled.place} was not made by holdall and may hold more than it wrote: "
+                "clear(force=True) deletes every item that this store lists",
             )
 
     def keys(self) -> KeysView[K]:

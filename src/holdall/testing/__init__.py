@@ -50,6 +50,7 @@ if "pytest" in sys.modules:  # not in the processes that laws start, which need 
         "_races",
         "_store",
         "_store_base",
+        "_store_changes",
         "_store_conditional",
         "_store_manners",
         "_store_options",

@@ -224,19 +224,43 @@ def _class_over(mapping: type) -> type:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         Store.__init__(self, mapping(*args, **kwargs))
 
+    def __getattr__(self: Any, name: str) -> Any:  # noqa: N807
+        if "_pipeline" not in vars(self):  # it is being made, or unpickled
+            raise AttributeError(name)
+        return getattr(self.store, name)
+
     try:
         __init__.__signature__ = inspect.signature(mapping)  # type: ignore[attr-defined]
     except (TypeError, ValueError):  # a class of C that tells none
         pass
     built_in = mapping.__module__ == "builtins"  # a class named dict that is none would confuse everybody
     names: dict[str, Any] = {
+        **_own_methods(mapping),
         "__init__": __init__,
+        "__getattr__": __getattr__,
         "__doc__": mapping.__doc__,
         "__module__": _callers_module() if built_in else mapping.__module__,
         "__qualname__": f"{mapping.__name__.capitalize()}Store" if built_in else mapping.__qualname__,
     }
     name = names["__qualname__"].rpartition(".")[2]
     return types.new_class(name, (Store,), exec_body=lambda body: body.update(names))
+
+
+def _own_methods(mapping: type) -> dict[str, Any]:
+    """Return the methods of a foreign class that a store lacks, to be called on the store in its place.
+
+    One that calls `super` can only be called on an instance of its class, where it is found as an attribute.
+    """
+    found: dict[str, Any] = {}
+    for cls in reversed(mapping.__mro__):
+        for name, value in vars(cls).items():
+            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            code = getattr(function, "__code__", None)
+            if code is None or name.startswith("__") or hasattr(Store, name):
+                continue
+            if "__class__" not in code.co_freevars:
+                found[name] = value
+    return found
 
 
 def _callers_module() -> str:

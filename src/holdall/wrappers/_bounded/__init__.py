@@ -17,13 +17,13 @@ from holdall.persisters.files import FilesPersister
 from holdall.persisters.guards import AppendOnlyPersister
 from holdall.persisters.sqlite import SqlitePersister
 from holdall.store import Pipeline, Store, StorePersister
+from holdall.wrappers._aliases import with_methods
 from holdall.wrappers._base import added_method
-from holdall.wrappers.bounding._ledger import Ledger, MemoryLedger
-from holdall.wrappers.bounding._persister import BoundedPersister, BoundedStats
-from holdall.wrappers.bounding._table import FolderLedger, TableLedger
-from holdall.wrappers.expiry import ExpiringPersister
-from holdall.wrappers.manners import with_methods
-from holdall.wrappers.transforms import Filter
+from holdall.wrappers._bounded._ledger import Ledger, MemoryLedger
+from holdall.wrappers._bounded._persister import BoundedPersister, BoundedStats
+from holdall.wrappers._bounded._table import FolderLedger, TableLedger
+from holdall.wrappers._expiring import ExpiringPersister
+from holdall.wrappers._filt_iter import Filter
 
 __all__ = ["BoundedPersister", "BoundedStats", "bounded"]
 

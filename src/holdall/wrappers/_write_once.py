@@ -1,4 +1,4 @@
-"""Wrappers that refuse or ignore writes, in the verb of the persister, so that nothing slips by."""
+"""The wrapper that keeps the first value of each key."""
 
 import random
 from typing import Any, NamedTuple
@@ -6,73 +6,12 @@ from typing import Any, NamedTuple
 from holdall.abc import NOT_MINE, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, MismatchError
-from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
+from holdall.persisters.guards import AppendOnlyPersister
 from holdall.store import Pipeline, Store, StorePersister
 from holdall.wrappers._base import wrapper
 from holdall.wrappers._same import same_value
 
-__all__ = ["Checks", "append_only", "read_only", "write_once", "write_once_checks"]
-
-
-@wrapper
-def read_only(store: Store[Any, Any]) -> Pipeline:
-    """Refuse every write, by whatever verb.
-
-    Parameters
-    ----------
-    store
-        A store, a store class, or any mapping. What is given stays writable.
-
-    Raises
-    ------
-    ReadOnlyError
-        When something is written or deleted.
-
-    Examples
-    --------
-    >>> from holdall.wrappers import read_only
-    >>> prices = {"tea": 2.5}
-    >>> shown = read_only(prices)
-    >>> shown["tea"]
-    2.5
-    >>> shown.pop("tea")
-    Traceback (most recent call last):
-    ...
-    holdall.errors.ReadOnlyError: a dict in memory is opened read-only: 'tea' stays as it is
-    """
-    return store.pipeline.over(ReadOnlyPersister(store.pipeline.persister))
-
-
-@wrapper
-def append_only(store: Store[Any, Any]) -> Pipeline:
-    """Let items be added, and never changed or deleted.
-
-    Parameters
-    ----------
-    store
-        A store, a store class, or any mapping.
-
-    Raises
-    ------
-    ReadOnlyError
-        When an item is changed or deleted.
-
-    Notes
-    -----
-    Threads and processes: exactly one of several writers of a new key wins, in the scope in which the place
-    compares and swaps. Cost: a stat more a write.
-
-    Examples
-    --------
-    >>> from holdall.wrappers import append_only
-    >>> log = append_only({})
-    >>> log["1"] = "start"
-    >>> log["1"] = "stop"
-    Traceback (most recent call last):
-    ...
-    holdall.errors.ReadOnlyError: a dict in memory is append-only: '1' is there and stays as it is
-    """
-    return store.pipeline.over(AppendOnlyPersister(store.pipeline.persister))
+__all__ = ["Checks", "WriteOncePersister", "write_once", "write_once_checks"]
 
 
 class Checks(NamedTuple):
