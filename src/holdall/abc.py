@@ -488,6 +488,17 @@ class Persister(Reader, MutableMapping[str, Any]):
         for id, data in items:
             self.put(id, data)
 
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:
+        """Store several items with times of last modification of their own; ``math.nan`` stands for now.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place tells times by itself alone. No item is taken then.
+        """
+        del items
+        raise UnsupportedError(f"{self.place} takes no times of items: copy without keep_times")
+
     def remove_many(self, ids: Iterable[str]) -> None:
         """Delete those of the ids that exist."""
         for id in ids:
@@ -800,6 +811,12 @@ class PersisterWrapper(Persister):
             super().write_many(items)
         else:
             self._writable().write_many(items)
+
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        if self._changes("write", "put", "write_many"):
+            super().write_dated(items)
+        else:
+            self._writable().write_dated(items)
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         if self._changes("remove"):

@@ -52,6 +52,7 @@ if "pytest" in sys.modules:  # not in the processes that laws start, which need 
         "_store_base",
         "_store_changes",
         "_store_conditional",
+        "_store_copying",
         "_store_manners",
         "_store_options",
         "_store_verbs",
