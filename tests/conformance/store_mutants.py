@@ -6,6 +6,7 @@
 import copy
 import itertools
 import threading
+import warnings
 from contextlib import contextmanager, nullcontext
 
 from conformance.mutants import PATIENCE, Meeting
@@ -244,6 +245,71 @@ class TransformsWithoutComparing(Sound):
         new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
         Meeting.at(self)
         self[key] = new
+
+
+@mutant("test_copying_to_another_mapping")
+class CountsTooMany(Sound):
+    def copy_to(self, other, **options):
+        return super().copy_to(other, **options) + 1
+
+
+@mutant("test_copying_what_is_new_leaves_the_rest")
+class CopiesWhatIsThereToo(Sound):
+    def copy_to(self, other, *, only_new=False, **options):
+        return super().copy_to(other, **options)
+
+
+@mutant("test_copying_skips_what_cannot_be_read")
+class SkipsWithoutAWord(Sound):
+    def copy_to(self, other, **options):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return super().copy_to(other, **options)
+
+
+@mutant("test_copying_skips_what_cannot_be_read")
+class StopsAtDamage(Sound):
+    def copy_to(self, other, *, on_error="raise", **options):
+        return super().copy_to(other, **options)
+
+
+@mutant("test_copying_skips_what_cannot_be_stored")
+class TakesAnyKey(Sound):
+    def _id_of_key(self, key):
+        return str(key)
+
+
+@mutant("test_copying_into_a_store_writes_many_at_once")
+class WritesOneByOne(Sound):
+    def update(self, other=(), progress=None, /, **named):
+        for key, value in other:
+            self[key] = value
+
+
+@mutant("test_copying_keeps_times_or_refuses")
+class CopiesWithoutTimes(Sound):
+    def copy_to(self, other, *, keep_times=False, **options):
+        return super().copy_to(other, **options)
+
+
+@mutant("test_what_is_copied_to_is_a_mapping")
+class CopiesIntoAnything(Sound):
+    def copy_to(self, other, **options):
+        return super().copy_to(other if hasattr(other, "__setitem__") else {})
+
+
+@mutant("test_update_and_reading_tell_their_progress")
+class TellsNothing(Sound):
+    def update(self, other=(), progress=None, /, **named):
+        super().update(other, **named)
+
+
+@mutant("test_update_and_reading_tell_their_progress")
+class TellsTooEarly(Sound):
+    def copy(self, *, progress=None):
+        items = super().copy()
+        progress(len(items))
+        return items
 
 
 @mutant("test_clearing")

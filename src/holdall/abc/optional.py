@@ -3,11 +3,12 @@
 import heapq
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdall.abc.capability import Unary
 from holdall.conditional import Stat
+from holdall.errors import UnsupportedError
 
 __all__ = ["OptionalVerbs"]
 
@@ -21,6 +22,8 @@ class OptionalVerbs:
     if TYPE_CHECKING:  # the verbs of the contract that the defaults are made of: see `Reader`
 
         def __getitem__(self, id: str) -> Any: ...
+        @property
+        def place(self) -> str: ...
         def read(self, id: str) -> tuple[Any, Stat]: ...
         def stat(self, id: str) -> Stat: ...
         def pages(self, prefix: str = "") -> Iterator[list[str]]: ...
@@ -133,6 +136,17 @@ class OptionalVerbs:
 
     def refresh(self) -> None:
         """Forget what the handle remembers of the place, so that the next look sees what others did."""
+
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:
+        """Store several items with times of last modification of their own; ``math.nan`` stands for now.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place tells times by itself alone. No item is taken then.
+        """
+        del items
+        raise UnsupportedError(f"{self.place} takes no times of items: copy without keep_times")
 
     def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:
         """Delete what has expired, where items do expire.

@@ -50,6 +50,7 @@ STANDS_ON: Final[dict[str, frozenset[str]]] = {
         "put": "write",
         "discard": "remove",
         "write_many": "put write",
+        "write_dated": "write_many put write",
         "remove_many": "discard remove",
         "clear": "remove_many discard remove __iter__",
     }.items()
@@ -220,6 +221,9 @@ class PersisterWrapper(Persister):
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         self._writable().write_many(items)
+
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        self._writable().write_dated(items)
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         self._writable().remove_many(ids)

@@ -294,13 +294,25 @@ class StoreMapping(StoreMany[K, V]):
         """Return a live view of the keys."""
         return Keys(self)
 
-    def items(self) -> ItemsView[K, V]:
-        """Give a live view of the items; what vanishes while it is iterated over is no error."""
-        return Items(self)
+    def items(self, *, progress: Callable[[int], Any] | None = None) -> ItemsView[K, V]:
+        """Return a live view of the items; what vanishes while it is iterated over is no error.
 
-    def values(self) -> ValuesView[V]:
-        """Give a live view of the values; what vanishes while it is iterated over is no error."""
-        return Values(self)
+        Parameters
+        ----------
+        progress
+            Called with the number of items given so far, when the next one is asked for.
+        """
+        return Items(self, progress)
+
+    def values(self, *, progress: Callable[[int], Any] | None = None) -> ValuesView[V]:
+        """Return a live view of the values; what vanishes while it is iterated over is no error.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of items given so far, when the next one is asked for.
+        """
+        return Values(self, progress)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -333,9 +345,15 @@ class StoreMapping(StoreMany[K, V]):
         self.update(other)
         return self
 
-    def copy(self) -> dict[K, V]:
-        """Give all items in a plain dict; `copy.copy` gives a second handle of the same place."""
-        return dict(self.items())
+    def copy(self, *, progress: Callable[[int], Any] | None = None) -> dict[K, V]:
+        """Return all items in a plain dict; `copy.copy` gives a second handle of the same place.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of items read so far, after each.
+        """
+        return dict(self.items(progress=progress))
 
     @classmethod
     def fromkeys(cls, keys: Iterable[Any], value: Any = None) -> Self:

@@ -3,8 +3,9 @@
 import contextlib
 import errno
 import io
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import close as os_close
 from os import stat as stat_path
@@ -64,7 +65,19 @@ class FilesWriting(FilesReading):
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         return self.put(id, data, expected, wanted=True)  # type: ignore[no-any-return]
 
-    def put(self, id: str, data: Any, expected: Expected = ANY_ETAG, *, wanted: bool = False) -> Any:
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        for id, data, mtime in items:
+            self.put(id, data, mtime=mtime)
+
+    def put(
+        self,
+        id: str,
+        data: Any,
+        expected: Expected = ANY_ETAG,
+        *,
+        wanted: bool = False,
+        mtime: float | None = None,
+    ) -> Any:
         """Write a file beside, and rename it over the old one under the lock.
 
         Parameters
@@ -77,6 +90,8 @@ class FilesWriting(FilesReading):
             The state in which the item must be, as in `write`.
         wanted
             Whether to return the stat of what is now stored.
+        mtime
+            The time of last modification, in seconds; None, or nan, for now.
         """
         if type(expected) is str:  # absence needs no version
             self._require_versions()
@@ -100,6 +115,8 @@ class FilesWriting(FilesReading):
                     if type(data) is not bytes or os_write(fd, data) != len(data):
                         write_all(fd, data)
                     stamp = time_ns()
+                    if mtime is not None:
+                        stamp = _dated(mtime, stamp)
                     utime(fd, ns=(stamp, stamp))  # see Notes of the class
                     if self._power:
                         os.fsync(fd)
@@ -368,6 +385,11 @@ class FilesWriting(FilesReading):
 
     def close(self) -> None:  # docstring inherited
         self._folder.close()
+
+
+def _dated(mtime: float, now: int) -> int:
+    """Return a time to the millisecond, and below that digits of now: a version must not come twice."""
+    return now if math.isnan(mtime) else round(mtime * 1000) * 10**6 + now % 10**6
 
 
 def _kind_of(about: os.stat_result) -> str:
