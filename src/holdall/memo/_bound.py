@@ -29,19 +29,19 @@ class Bound(Generic[P, R]):
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__func__(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
 
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Give the key of a call."""
         return self.__func__.cache_key(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
 
-    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of a call; tell whether there was one."""
         return self.__func__.forget(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
 
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Give the result of a call if it is known, and compute nothing."""
         return self.__func__.peek(self.__self__, *args, **kwargs)
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result of a call anew, and keep it in the place of the old one."""
         return self.__func__.refresh(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
 

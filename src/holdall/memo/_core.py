@@ -9,8 +9,10 @@ import copy as copying
 import functools
 import inspect
 import itertools
+import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Generator
 from hashlib import blake2b
 from math import inf
@@ -20,10 +22,13 @@ from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries, open_store, warn
 from holdall.memo._flight import Flight, Flights
+from holdall.memo._home import layers_of
 from holdall.memo._hot import Entry, Hot
 from holdall.memo._locks import KeyLocks
-from holdall.memo._options import Options
-from holdall.memo._source import full_name, nonlocals, source_version
+from holdall.memo._names import Name
+from holdall.memo._options import SOURCE, Options
+from holdall.memo._project import MAIN
+from holdall.memo._version import Code
 
 __all__ = ["COMPUTE", "Core", "Steps", "fail"]
 
@@ -86,7 +91,11 @@ class Core:
     __wrapped__: Callable[..., Any]
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
-        functools.update_wrapper(cast("Any", self), function)
+        functools.update_wrapper(cast("Any", self), function, updated=())
+        for attribute, value in getattr(function, "__dict__", {}).items():
+            if not hasattr(type(self), attribute):  # a verb of ours is not hidden
+                self.__dict__[attribute] = value
+        self.__wrapped__ = function
         self._options = options
         self._arguments = Arguments(
             function,
@@ -101,9 +110,14 @@ class Core:
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._ttl = options.ttl
         self._copied = copying.deepcopy if options.copy else None
-        self._name = options.name or full_name(function)
-        if self._name is None and options.place is not None:
-            raise InvalidArgumentError(f"{function!r:.80} has no name to find its results by: give name=")
+        self._named: Name | None = None
+        try:
+            self._named = Name(function)
+        except TypeError as error:
+            if options.place is not None and options.name is None:
+                raise InvalidArgumentError(f"{error}: give name=") from None
+        self._name = options.name or (repr(function)[:80] if self._named is None else str(self._named))
+        self._watch_code(function)
         self._max_bytes = options.nbytes
         self._hot = Hot(options.memory_limit, options.nbytes)
         self._quick = self._hot.quick
@@ -118,6 +132,36 @@ class Core:
         self._lock_first = False
         self._offset = 0
 
+    def _watch_code(self, function: Any) -> None:
+        """Begin to notice when the code of the function is replaced, unless the version is chosen by hand."""
+        by_code = self._options.version == SOURCE
+        watched = by_code and isinstance(function, types.FunctionType)
+        self._plain = function if watched else _no_quick_key
+        self._bytecode = self._plain.__code__
+        self._owner: type | None = None
+        self._code: Code | None = None
+        # What is typed in is typed in again, and what it calls as well, so a quick answer is no right one.
+        module = sys.modules.get(getattr(function, "__module__", None) or "")
+        self._typed_in = watched and module is not None and _is_session(module)
+        if self._typed_in:
+            self._quick_key = _no_quick_key
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Note the class that this is a method of."""
+        del name
+        self._owner = owner
+
+    def _check_code(self) -> None:
+        """Begin anew if the code is another than that of the results that are known."""
+        code = self._code
+        if code is None and self._typed_in:
+            code = self._code = Code(self.__wrapped__, self._owner)
+        if self._plain.__code__ is not self._bytecode or (code is not None and code.changed()):
+            with self._opening:
+                self._bytecode = self._plain.__code__
+                self._code, self._entries = None, _UNKNOWN
+                self._hot.clear()
+
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()
         self._hit, self._miss, self._store_hit = self._hits.up, self._misses.up, self._store_hits.up
@@ -131,7 +175,9 @@ class Core:
     def _found(self, quick: Any) -> Entry | None:
         """Give a valid result in memory by its quick key."""
         entry = self._quick.get(quick)
-        if entry is None or (self._ttl is not None and time.time() >= entry.expires):
+        if entry is None or self._plain.__code__ is not self._bytecode:
+            return None
+        if self._ttl is not None and time.time() >= entry.expires:
             return None
         self._hit()
         entry.used = True
@@ -141,8 +187,9 @@ class Core:
 
     def _steps(self, values: tuple[Any, ...], quick: Any, owner: Any) -> Steps:
         """Give the result of a call: known, awaited, or computed by this caller."""
+        self._check_code()
         call = self._call(values)
-        call.quick = quick
+        call.quick = None if self._typed_in else quick
         if call.key in self._hot.entries:
             value = self._in_memory(call)
             if value is not MISSING:
@@ -237,6 +284,10 @@ class Core:
         expires = inf if self._ttl is None else time.time() + self._ttl
         self._hot.put(call.key, self._own(value), call.quick, expires)
         if entries is not None:
+            if self._code is not None and self._code.changed():  # by the call: which code was it?
+                return value
+            if self._options.version == SOURCE:
+                entries.tell_of_others()
             entries.keep(call.key, value)
         return value
 
@@ -274,25 +325,40 @@ class Core:
             with self._opening:
                 if self._entries is _UNKNOWN:
                     try:
-                        name = self._place_of_entries()
-                        self._offset = int.from_bytes(blake2b(name.encode(), digest_size=7).digest())
-                        self._entries = Entries(self.store, name, self._ttl)
+                        family, version = self._place_of_entries()
+                        name = f"{family}/{version}".encode("utf-8", "surrogatepass")
+                        self._offset = int.from_bytes(blake2b(name, digest_size=7).digest())
+                        self._entries = Entries(self.store, family, version, self._ttl, self._name)
                     except StoreUnavailableError as error:
                         self._entries = None
                         warn(f"holdall cannot open the store of {self._name}, and goes on without", error)
         return self._entries  # type: ignore[no-any-return]
 
-    def _place_of_entries(self) -> str:
-        """Give the name below which the results lie: function, version, nonlocal constants."""
-        version = self._options.version
-        name = str(self._name)
-        if version == "source":
-            return f"{name}/@{source_version(self.__wrapped__)}"
-        if version is not None:
-            name += f"/@{version}"
-        # Who gives a name says what the function is.
-        others = "" if self._options.name else nonlocals(self.__wrapped__)
-        return f"{name}/~{others}" if others else name
+    def _place_of_entries(self) -> tuple[str, str]:
+        """Return the name below which results of all versions lie, and what tells this one's.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If functions of one factory could not be told apart.
+        """
+        options = self._options
+        name = options.name or ("" if self._named is None else self._named.whole())
+        if options.version == SOURCE or (options.name is None and _encloses(self.__wrapped__)):
+            code = Code(self.__wrapped__, self._owner)
+            if options.name is None and code.untold:
+                title, why = next(iter(code.untold.items()))
+                raise InvalidArgumentError(
+                    f"{self._name} encloses {title.rpartition(' ')[2]!r}, by which functions of that name "
+                    f"may differ: {why}. Or say by name= which function it is"
+                )
+            if code.identity:
+                name += f"/~{code.identity}"
+            if options.version == SOURCE:
+                self._code = code
+                return name, f"@{code.version}"
+        version = "" if options.version is None else str(options.version)
+        return name, "@" + version.replace("%", "%25").replace("/", "%2F")
 
     @property
     def store(self) -> Any:
@@ -324,3 +390,11 @@ def fail(steps: Steps, error: BaseException) -> None:
 
 def _no_quick_key(values: Any) -> None:
     del values
+
+
+def _encloses(function: Any) -> bool:
+    return any(getattr(layer, "__closure__", None) for layer in layers_of(function))
+
+
+def _is_session(module: Any) -> bool:
+    return module.__name__ in MAIN and not hasattr(module, "__file__")

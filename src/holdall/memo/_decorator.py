@@ -8,7 +8,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import ClassBound
 from holdall.memo._entries import is_place
 from holdall.memo._memoized import Memoized
-from holdall.memo._options import AUTOMATIC, Options
+from holdall.memo._options import AUTOMATIC, SOURCE, Options
 
 __all__ = ["memoize"]
 
@@ -33,7 +33,7 @@ def memoize(
     ignore: Any = (),
     typed: bool = False,
     ttl: float | None = None,
-    version: str | int | None = None,
+    version: str | int | None = SOURCE,
     name: str | None = None,
     maxsize: int | None = AUTOMATIC,
     max_bytes: float | str | None = None,
@@ -60,12 +60,12 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     ttl
         For how many seconds a result is valid; None for ever.
     version
-        Text or a number: results of another version are not found. ``"source"`` takes a digest of the
-        source of the function, of its nonlocal constants, and of the constants and functions of its
-        module that it uses.
+        Results of another version are not found. ``"source"`` follows the code: it is a digest of the
+        function and of what it stands on in its project, as ``version_info()`` tells. Text or a number of
+        your own, or None: what you say, and no code is looked at.
     name
-        What the function is called in the store. None for its module and qualified name, and a digest of
-        the nonlocal constants that it uses, so that the functions of one factory keep apart.
+        What the function is called in the store. None for its project, module and qualified name, and a
+        digest of what it encloses, so that the functions of one factory keep apart.
     maxsize
         How many results memory holds at the most; None for any number. Unless told, 10,000 beside a store
         and any number without one.
@@ -90,13 +90,14 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     -------
     Memoized
         A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
-        ``peek``, ``refresh``, ``store``, ``entries`` and ``__wrapped__``; or, where only options were
-        given, a decorator.
+        ``peek``, ``refresh``, ``outdated``, ``version_info``, ``store``, ``entries`` and ``__wrapped__``; or,
+        where only options were given, a decorator.
 
     Raises
     ------
     InvalidArgumentError
-        If the function is a generator, or an option is not of its kind.
+        If the function is a generator, or an option is not of its kind; at the first call, if it encloses
+        something by which functions of its name may differ and of which nothing is known.
 
     Notes
     -----

@@ -83,10 +83,14 @@ class Entries:
     ----------
     store
         The whole store.
-    name
-        Of the function; its results lie below it.
+    family
+        The name below which results of all versions lie.
+    version
+        The part of the name that is this version's.
     ttl
         For how many seconds a result is valid; None for ever.
+    title
+        What people call the function.
 
     Notes
     -----
@@ -94,10 +98,13 @@ class Entries:
     warned about once.
     """
 
-    def __init__(self, store: Any, name: str, ttl: float | None) -> None:
+    def __init__(self, store: Any, family: str, version: str, ttl: float | None, title: str) -> None:
         in_tuples = getattr(store.keys_codec, "tuples", False)
-        self.view = store.get_subdict(tuple(name.split("/")) if in_tuples else name)
-        self.name = name
+        self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
+        self.view = self.all.get_subdict((version,) if in_tuples else version)
+        self.version = version
+        self.name = title
+        self._compared = False
         self.ttl = ttl
         self._warned: set[str] = set()
         if ttl is not None and Capability.MTIME not in self.view._persister.capabilities:  # noqa: SLF001
@@ -129,6 +136,30 @@ class Entries:
         expires = stat.mtime + self.ttl
         return (value, expires) if time.time() < expires else (MISSING, inf)
 
+    def outdated(self) -> dict[str, Any]:
+        """Return the results of other versions, by version."""
+        parts = self.all.subdicts()
+        return {name[1:]: parts[name] for name in parts if name[:1] == "@" and name != self.version}
+
+    def tell_of_others(self) -> None:
+        """Say once that there are results of other code, where there are none of this one yet."""
+        if self._compared:
+            return
+        self._compared = True
+        try:
+            known = next(iter(self.view), None) is not None
+            changed = not known and any(_of_another(key, self.version) for key in self.all)
+        except Exception:
+            return  # as looking and writing will say
+        if changed:
+            warn(
+                f"the code of {self.name} has changed, and results that other code computed are not given. "
+                "version_info() tells what is covered, outdated() lists the old results, "
+                'cache_clear(outdated=True) drops them. With version="1" or the like it is you who says what '
+                "is new",
+                None,
+            )
+
     def keep(self, key: str, value: Any) -> None:
         """Store a result, if that is possible."""
         if isinstance(value, Joker | Sentinel):
@@ -159,3 +190,9 @@ def warn(message: str, error: Exception | None) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("holdall."):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, RuntimeWarning, stacklevel=level)
+
+
+def _of_another(key: Any, version: str) -> bool:
+    """Tell whether a key is of a version, and not of this one."""
+    first = key.split("/", 1)[0] if isinstance(key, str) else key[0]
+    return str(first)[:1] == "@" and first != version

@@ -5,7 +5,6 @@ Where numbers are not kept apart by type, those that Python finds equal give the
 """
 
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -22,6 +21,7 @@ from holdall.memo._numbers import (
     encode_fraction,
     encode_int,
 )
+from holdall.memo._project import imported_as
 
 __all__ = ["ENCODERS", "Encoder", "Unkeyable", "encoder", "name_of", "register"]
 
@@ -128,7 +128,7 @@ def _main_module(name: str) -> str:
     file = getattr(main, "__file__", None)
     if spec is not None and spec.name not in {"__main__", "__mp_main__"}:
         return str(spec.name)
-    return os.path.splitext(os.path.basename(file))[0] if file else "__main__"
+    return imported_as(file) if file else "__main__"
 
 
 def _advice(cls: type) -> str:

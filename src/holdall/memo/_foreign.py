@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from holdall.memo._fingerprint import LARGE, Encode, Encoder, Unkeyable, name_of
+from holdall.memo._version import digest_of
 
-__all__ = ["code_of", "find"]
+__all__ = ["find"]
 
 _PIECE = 1 << 20  # bytes of an array that are copied at a time, where they do not lie side by side
 
@@ -68,40 +69,27 @@ def _time(value: Any, e: Encoder) -> None:
 
 
 def _named(value: Any, e: Encoder) -> None:
+    digest = digest_of(value)
     e.out.append(b"n")
     e.text(name_of(value))
+    e.text(digest)
 
 
 def _function(value: Any, e: Encoder) -> None:
-    """Encode a function by its qualified name, one that has no name of its own by its code too."""
-    name = name_of(value)
-    e.open(b"F", name)
-    if "<lambda>" in name or "<locals>" in name:
-        code_of(value.__code__, e)
-        e.add(value.__defaults__)
-        e.add(value.__kwdefaults__)
-        for cell in value.__closure__ or ():
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not filled yet
-                e.out.append(b"-")
-                continue
-            if content is value:
-                e.out.append(b"=")
-            else:
-                e.add(content)
-    e.close()
-
-
-def code_of(code: types.CodeType, e: Encoder) -> None:
-    """Encode what a code object does; the same within one version of Python."""
-    e.open(b"C", code.co_name)
-    e.add((code.co_code, code.co_names, code.co_varnames, code.co_argcount, code.co_flags))
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            code_of(constant, e)
-        else:
-            e.parts(b"k", type(constant).__name__, (constant,))
+    """Encode a function by its qualified name, its code and what that stands on, and its attributes."""
+    try:
+        digest = digest_of(value)
+    except Unkeyable:
+        if e.token is None:
+            raise
+        e.by_identity(value)
+        return
+    e.open(b"F", name_of(value))
+    e.text(digest)
+    for name, attribute in sorted(vars(value).items()):
+        if digest and name != "__wrapped__":  # which is followed as code
+            e.text(name)
+            e.add(attribute)
     e.close()
 
 

@@ -15,7 +15,8 @@ from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, Core, fail
 from holdall.memo._entries import MISSING
 from holdall.memo._flight import Flight
-from holdall.memo._options import Options
+from holdall.memo._options import SOURCE, Options
+from holdall.memo._version import Code, VersionInfo
 
 __all__ = ["CacheInfo", "Memoized"]
 
@@ -73,7 +74,11 @@ class Memoized(Core, Generic[P, R]):
         else:
             quick = self._quick_key(values)
         entry = self._quick.get(quick)
-        if entry is not None and (self._ttl is None or time.time() < entry.expires):
+        if (
+            entry is not None
+            and self._plain.__code__ is self._bytecode
+            and (self._ttl is None or time.time() < entry.expires)
+        ):
             self._hit()
             entry.used = True
             return entry.value if self._copied is None else self._copied(entry.value)  # type: ignore[no-any-return]
@@ -135,15 +140,61 @@ class Memoized(Core, Generic[P, R]):
             bytes=hot.nbytes,
         )
 
-    def cache_clear(self) -> None:
-        """Forget all results of this function and version, in memory and in the store."""
+    def cache_clear(self, *, outdated: bool = False) -> None:
+        """Forget all results of this function and version, in memory and in the store.
+
+        Parameters
+        ----------
+        outdated
+            Whether to drop the results of its other versions instead, as `outdated` lists them.
+        """
+        if outdated:
+            for part in self._others().values():
+                part.clear(force=True)
+            return
         self._hot.clear()
         self._reset_counters()
         entries = self.entries
         if entries is not None:
             entries.clear(force=True)
 
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def outdated(self) -> dict[str, int]:
+        """Return how many results of other versions are in the store, by version.
+
+        Examples
+        --------
+        >>> from holdall import memoize
+        >>> place = {}
+        >>> def square(x): return x * x
+        >>> memoize(place, version=1)(square)(2)
+        4
+        >>> memoize(place, version=2)(square).outdated()
+        {'1': 1}
+        """
+        return {version: len(part) for version, part in sorted(self._others().items())}
+
+    def version_info(self) -> VersionInfo:
+        """Return which version it is, and what was followed to find that out.
+
+        Examples
+        --------
+        >>> from holdall import memoize
+        >>> factor = 2
+        >>> def twice(x): return factor * x
+        >>> f = memoize({})(twice)
+        >>> [name.rpartition(".")[2] for name in f.version_info().variables]
+        ['factor']
+        """
+        self._check_code()
+        code = self._code or Code(self.__wrapped__, self._owner)
+        chosen = self._options.version
+        return code.info(code.version if chosen == SOURCE else "" if chosen is None else str(chosen))
+
+    def _others(self) -> dict[str, Any]:
+        entries = self._opened()
+        return {} if entries is None else entries.outdated()
+
+    def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Give the key of a call: that of its result in `entries`.
 
         Raises
@@ -153,14 +204,14 @@ class Memoized(Core, Generic[P, R]):
         """
         return self._call(self._normal(args, kwargs)).key
 
-    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of a call; tell whether there was one."""
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
         entries = None if call.local else self.entries
         return (entries is not None and bool(entries.discard(call.key))) or known
 
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Give the result of a call if it is known, and compute nothing.
 
         Raises
@@ -178,7 +229,7 @@ class Memoized(Core, Generic[P, R]):
             raise KeyError(call.key)
         return value
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result of a call anew, and keep it in the place of the old one."""
         self._opened()
         twin = object.__new__(type(self))
