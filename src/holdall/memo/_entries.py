@@ -113,11 +113,12 @@ class Entries:
     @property
     def locks(self) -> KeyLocks | None:
         """The locks among processes, None where the store has none."""
-        try:
-            path = self.view._persister.lock_file  # noqa: SLF001
-        except Exception:  # a place that cannot be written, as writing the result will tell
-            return None
-        return None if path is None else KeyLocks.of(path)
+        with _opening:  # making the file closes it, and so would release what another thread locks in it
+            try:
+                path = self.view._persister.lock_file  # noqa: SLF001
+            except Exception:  # a place that cannot be written, as writing the result will tell
+                return None
+            return None if path is None else KeyLocks.of(path)
 
     def look(self, key: str) -> tuple[Any, float]:
         """Give a result and when it expires; `MISSING` if there is none that is valid."""
@@ -180,6 +181,12 @@ class Entries:
             return
         self._warned.add(kind)
         warn(f"holdall {what} results of {self.name}, and goes on without", error)
+
+
+def after_fork() -> None:
+    """Begin with a lock that nobody holds."""
+    global _opening  # noqa: PLW0603
+    _opening = threading.RLock()
 
 
 def warn(message: str, error: Exception | None) -> None:

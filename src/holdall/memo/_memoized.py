@@ -9,7 +9,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
-from holdall.memo import _flight, _locks
+from holdall.memo import _entries, _flight, _locks
 from holdall.memo._arguments import ATOMS, BadCallError
 from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, Core, fail
@@ -276,6 +276,7 @@ _everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 def _after_fork() -> None:
     _locks.after_fork()
+    _entries.after_fork()
     _flight.forget_waiting()
     for memoized in list(_everything):
         memoized._after_fork()  # noqa: SLF001
