@@ -189,16 +189,6 @@ def test_nameless_functions_keep_apart(cache):
     assert (double(1), triple(1)) == (2, 3)
 
 
-def test_a_function_without_a_name_needs_one(cache):
-    import functools
-
-    with pytest.raises(holdall.InvalidArgumentError, match="name="):
-        memoize(cache)(functools.partial(max, 3))
-    at_least_three = memoize(cache, name="at least three")(functools.partial(max, 3))
-    assert at_least_three(5) == 5
-    assert memoize(functools.partial(max, 3))(1) == 3
-
-
 def test_readable_keys_begin_with_the_arguments(tmp_path):
     @memoize(tmp_path / "kept", readable=True)
     def f(x, *, path):

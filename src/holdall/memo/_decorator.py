@@ -2,10 +2,12 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from holdall.errors import InvalidArgumentError
-from holdall.memo._bound import ClassBound
+from holdall.memo._bound import Applied, Bound, ClassBound
+from holdall.memo._called import BoundKey, Called, called_by, shifted
 from holdall.memo._entries import is_place
 from holdall.memo._memoized import Memoized
 from holdall.memo._options import AUTOMATIC, SOURCE, Options
@@ -147,6 +149,9 @@ def _decorated(function: Any, options: Options) -> Any:
         return ClassBound(_decorated(function.__func__, options))
     if not callable(function):
         raise InvalidArgumentError(f"only functions can be memoized, got {function!r:.80}")
+    called = called_by(function)
+    if called.function is not function:
+        return _applied(called, options)
     plain = inspect.unwrap(function)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise InvalidArgumentError(
@@ -158,3 +163,17 @@ def _decorated(function: Any, options: Options) -> Any:
 
         return AsyncMemoized(function, options)
     return Memoized(function, options)
+
+
+def _applied(called: Called, options: Options) -> Any:
+    """Memoize what is called, and bind what was bound."""
+    options = replace(
+        options,
+        key=None if options.key is None else BoundKey(options.key, called),
+        ignore=shifted(options.ignore, len(called.args)),
+        identity=shifted(options.identity, len(called.args)),
+    )
+    memoized = _decorated(called.function, options)
+    if len(called.args) == 1 and not called.keywords:
+        return Bound(memoized, called.args[0])
+    return Applied(memoized, called.args, called.keywords)
