@@ -215,7 +215,7 @@ def test_readable_keys_of_equal_arguments_are_equal():
     shown = {
         "*values=(1.5, True, None, b'x')": (1.5, True, None, b"x"),
         "*values=({1, 'x'})": ({1, "x"},),
-        "*values=(date('2024-02-29'), Color('RED'))": (dt.date(2024, 2, 29), Color.RED),
+        "*values=(date('2024-02-29'), Color('RED', 1))": (dt.date(2024, 2, 29), Color.RED),
         "*values=(Point(x=1, y=[2]), <5000 bytes>)": (Point(1, [2]), bytes(5000)),
         "*values=...": (print,),
     }

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from holdall.errors import InvalidArgumentError
-from holdall.memo._fingerprint import Encoder, Unkeyable
+from holdall.memo._encoder import Encoder, Unkeyable
 from holdall.memo._readable import readable
 
 __all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "quick_key"]

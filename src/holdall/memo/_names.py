@@ -5,7 +5,7 @@ import sys
 from hashlib import blake2b
 from typing import Any
 
-from holdall.memo._fingerprint import Encoder
+from holdall.memo._encoder import Encoder
 from holdall.memo._project import MAIN, file_of_module, label_of, project_of
 from holdall.memo._version import code_of
 

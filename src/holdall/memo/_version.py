@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from holdall.memo._fingerprint import Encoder, Unkeyable
+from holdall.memo._encoder import Encoder, Unkeyable
 from holdall.memo._follow import Trail
 from holdall.memo._home import Home
 from holdall.memo._project import MAIN
@@ -58,7 +58,8 @@ class Code:
     def __init__(self, function: Any, owner: type | None = None) -> None:
         self._trail = trail = Trail(function, owner)
         self.unknown: dict[str, str] = {}
-        self.untold: dict[str, str] = {}  # those of them by which functions of one factory may differ
+        self.opaque: dict[str, str] = {}  # those of them that a result may depend on
+        self.untold: dict[str, str] = {}  # those by which functions of one factory may differ
         pieces = [_apart("code", title, _text(function)) for title, function in trail.codes]
         for name, path in trail.modules.items():
             pieces.append(_apart("module", name, said_by_file(path).text or ""))
@@ -83,8 +84,10 @@ class Code:
     def _unknown(self, title: str, value: Any, why: str) -> None:
         self.unknown[title] = why
         name = f"{type(value).__module__}.{type(value).__qualname__}"
-        if title in self._trail.closed and not name.startswith(_TOOLS):
-            self.untold[title] = why
+        if not name.startswith(_TOOLS):
+            self.opaque[title] = why
+            if title in self._trail.closed:
+                self.untold[title] = why
 
     def changed(self) -> bool:
         """Tell whether code or variables are others than they were; a quick look."""
@@ -171,8 +174,10 @@ def digest_of(thing: Any) -> str:
             code = _known[thing] = Code(thing)
         finally:
             busy.discard(id(thing))
-    if code.untold:
-        title, why = next(iter(code.untold.items()))
+    # One that has no name of its own is nothing but its code, and so has to be known wholly.
+    doubts = code.opaque if "<" in thing.__qualname__ else code.untold
+    if doubts:
+        title, why = next(iter(doubts.items()))
         raise Unkeyable(f"{title} is not known: {why}")
     return code.version
 
