@@ -911,8 +911,7 @@ class Serializer(ABC, Generic[V]):
 class KeyedSerializer(Serializer[V]):
     """A family of serializers: which one writes a value is told by the id.
 
-    A store does not ask it for data, since it has none to give without an id: a persister wrapper in its
-    place (`holdall.persisters.keyed`) asks for the serializer of each id. Stores without one pay nothing.
+    A store asks it for the serializer of each id, and never for data. Stores without one pay nothing.
 
     Examples
     --------

@@ -9,8 +9,16 @@ import threading
 from contextlib import contextmanager, nullcontext
 
 from conformance.mutants import PATIENCE, Meeting
-from holdall import ANY_ETAG, DELETE_CURRENT, ITEM_NOT_AVAILABLE, FileDirStore, SQLiteStore, Store
-from holdall.errors import InvalidKeyError
+from holdall import (
+    ANY_ETAG,
+    DELETE_CURRENT,
+    ITEM_NOT_AVAILABLE,
+    KEEP_CURRENT,
+    FileDirStore,
+    SQLiteStore,
+    Store,
+)
+from holdall.errors import CorruptValueError, InvalidKeyError
 from holdall.persisters.guards import AppendOnlyPersister
 
 DICTS = {}
@@ -51,8 +59,11 @@ def mutant(caught_by):
 
 @mutant("test_a_decoder_that_raises_is_not_absence")
 class TakesAnErrorOfTheDecoderForAbsence(Sound):
-    def _load_failed(self, error, key):
-        raise KeyError(key) if isinstance(error, KeyError) else error
+    def __getitem__(self, key):
+        try:
+            return super().__getitem__(key)
+        except CorruptValueError as error:
+            raise KeyError(key) if isinstance(error.__cause__, KeyError) else error from None
 
 
 @mutant("test_setdefault")
@@ -120,8 +131,10 @@ class ImpossibleIsJustAbsent(Sound):
 
 @mutant("test_jokers_are_commands")
 class KeepingDeletes(Sound):
-    def _command(self, key, value):
-        self.discard(key)
+    def __setitem__(self, key, value):
+        if value is KEEP_CURRENT:
+            self.discard(key)
+        super().__setitem__(key, value)
 
 
 @mutant("test_items_know_their_age")
@@ -222,33 +235,32 @@ class CopyIsDetached(Sound):
 @mutant("test_values_of_another_type_are_refused")
 class ChecksAfterWriting(Sound):
     def __setitem__(self, key, value):
-        wanted, self._value_type = self._value_type, None
-        self._bind()
+        sound = self.pipeline
+        self._install(sound._replace(value_type=None))
         super().__setitem__(key, value)
-        self._value_type = wanted
-        if wanted is not None and not isinstance(value, wanted):
-            self._refuse_value(key, value)
+        self._install(sound)
+        if sound.value_type is not None and not isinstance(value, sound.value_type):
+            self._compiled.refuse_value(key, value)
 
 
 @mutant("test_values_of_another_type_are_not_read")
 class ReadsWhatItRefusesToWrite(Sound):
     def pop(self, key, *default):
-        wanted, self._value_type = self._value_type, None
-        self._bind()
+        sound = self.pipeline
+        self._install(sound._replace(value_type=None))
         value = super().pop(key, *default)
-        self._value_type = wanted
-        self._bind()
+        self._install(sound)
         return value
 
 
 @mutant("test_an_append_only_store_only_grows")
 class GrowsOnlyByItems(Sound):
     def update(self, other=(), /, **named):
-        guard = self._persister
-        if isinstance(guard, AppendOnlyPersister):
-            self._persister = guard.inner
+        sound = self.pipeline
+        if isinstance(sound.persister, AppendOnlyPersister):
+            self._install(sound.over(sound.persister.inner))
         super().update(other, **named)
-        self._persister = guard
+        self._install(sound)
 
 
 @mutant("test_refreshing_and_purging_lose_nothing")
@@ -260,14 +272,22 @@ class PurgesWhatIsYoung(Sound):
 
 @mutant("test_each_hook_alone_takes_part")
 class ForgetsTheHookOfListing(Sound):
-    def _hook(self, name, hooks):
-        return None if name == "_key_of_id" else super()._hook(name, hooks)
+    def _install(self, pipeline):
+        without(self, "_key_of_id", super()._install, pipeline)
+
+
+def without(store, hook, install, pipeline):
+    """Compile a store as if one of its hooks had not been given."""
+    given = vars(store).pop(hook, None)
+    install(pipeline)
+    if given is not None:
+        vars(store)[hook] = given
 
 
 @mutant("test_hooks_of_values_change_what_is_kept")
 class ForgetsTheHookOfReading(Sound):
-    def _hook(self, name, hooks):
-        return None if name == "_obj_of_data" else super()._hook(name, hooks)
+    def _install(self, pipeline):
+        without(self, "_obj_of_data", super()._install, pipeline)
 
 
 @mutant("test_what_is_shown_is_escaped_and_bounded")

@@ -13,7 +13,7 @@ from holdall.wrappers import bounded, cached_keys, cached_values, expiring, writ
 
 
 def bounded_persister(persister, **options):
-    return bounded(Store(persister), max_bytes="1GB", **options)._persister
+    return bounded(Store(persister), max_bytes="1GB", **options).pipeline.persister
 
 
 class TestBoundedDict(PersisterContract):

@@ -21,11 +21,11 @@ from holdall.persisters.files import FilesPersister
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing import PersisterContract, StoreContract, store_machine
 from holdall.wrappers import cached_keys, cached_values, expiring, overlay, read_only, write_back
-from holdall.wrappers.buffer import WriteBackPersister
-from holdall.wrappers.expiry import ExpiringPersister
-from holdall.wrappers.layers import OverlayPersister
-from holdall.wrappers.listing import CachedKeysPersister
-from holdall.wrappers.values import CachedValuesPersister
+from holdall.wrappers._cached_keys import CachedKeysPersister
+from holdall.wrappers._cached_values import CachedValuesPersister
+from holdall.wrappers._expiring import ExpiringPersister
+from holdall.wrappers._overlay import OverlayPersister
+from holdall.wrappers._write_back import WriteBackPersister
 
 
 class Refreshing(PersisterWrapper):
@@ -53,9 +53,7 @@ class Refreshing(PersisterWrapper):
 
 
 def refreshed(store):
-    store._persister = Refreshing(store._persister)
-    store._bind()
-    return store
+    return store.with_persister(Refreshing(store.pipeline.persister))
 
 
 # ---------------------------------------------------------------------- cached_keys
@@ -281,7 +279,7 @@ class TestPartOfACachedStore(StoreContract):
 
 
 def claims(store):
-    return store._persister.capabilities
+    return store.pipeline.persister.capabilities
 
 
 def test_wrappers_that_remember_have_no_transactions(tmp_path):

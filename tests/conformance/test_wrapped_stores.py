@@ -5,6 +5,7 @@ import json
 import pytest
 
 from holdall import FileDirStore, InvalidArgumentError, MemoryStore, Prefix, ScriptStore, SQLiteStore, Store
+from holdall.store import Pipeline, StorePersister
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads
 from holdall.wrappers import (
@@ -18,7 +19,6 @@ from holdall.wrappers import (
     wrap_kvs,
     wrapper,
 )
-from holdall.wrappers._base import over_itself
 
 
 def prefixed(key):
@@ -64,7 +64,7 @@ words = aliases(read="load", write="save")
 
 @wrapper
 def inside_out(store):
-    over_itself(store)
+    return Pipeline(StorePersister(store))
 
 
 tall = compose(

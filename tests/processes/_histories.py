@@ -33,8 +33,7 @@ def make_history(number, path, keys, times, *, broken, begin):
     """Do operations on keys that others use too; give for each its key, and what a register is told of it."""
     store = open_store(path)
     if broken:
-        store._persister = _LosesUpdates(store._persister)
-        store._bind()
+        store = store.with_persister(_LosesUpdates(store.pipeline.persister))
     chance = random.Random(number)
     history = []
     known = dict.fromkeys(keys, (ITEM_NOT_AVAILABLE, None))

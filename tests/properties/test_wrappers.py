@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exploring import examples
 from holdall import MemoryStore, Prefix, Store, Suffix
+from holdall.store import Pipeline, StorePersister
 from holdall.wrappers import (
     add_ipython_key_completions,
     aliases,
@@ -18,7 +19,6 @@ from holdall.wrappers import (
     wrap_kvs,
     wrapper,
 )
-from holdall.wrappers._base import over_itself
 
 
 def add_x(key):
@@ -56,7 +56,7 @@ def not_hidden(key):
 
 @wrapper
 def inside_out(store):
-    over_itself(store)
+    return Pipeline(StorePersister(store))
 
 
 class Foreign(dict):

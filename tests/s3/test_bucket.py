@@ -190,7 +190,7 @@ def test_views_and_handles_share_a_client(plain_bucket):
     store["a/b"] = 1
     view = store.get_subdict("a")
     assert view["b"] == 1
-    assert view._persister is store._persister
+    assert view.pipeline.persister is store.pipeline.persister
     assert store.get_params()["endpoint_url"] == plain_bucket.endpoint_url
     assert repr(store) == repr(pickle.loads(pickle.dumps(store)))
 

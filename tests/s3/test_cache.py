@@ -390,4 +390,4 @@ def test_buckets_and_prefixes_are_kept_apart(endpoint, plain_bucket, tmp_path):
     for number, store in enumerate(stores):
         store["k"] = number
     assert [store["k"] for store in stores] == [0, 1, 2]
-    assert len({store._persister.inner._files.below for store in stores}) == 3
+    assert len({store.pipeline.persister.inner._files.below for store in stores}) == 3

@@ -409,7 +409,7 @@ def test_a_pickle_holds_no_credentials(plain_bucket, monkeypatch):
         again = pickle.loads(data)
         assert again["k"] == 1
         assert (
-            pickle.loads(pickle.dumps(store.get_subdict("x")))._persister.engine.requests.bucket
+            pickle.loads(pickle.dumps(store.get_subdict("x"))).pipeline.persister.engine.requests.bucket
             == plain_bucket.name
         )
 

@@ -80,7 +80,7 @@ def translated(bucket, **options):
 
 def persister_of(bucket, **options):
     """Open a bucket through obstore, and give what lies below the store."""
-    return translated(bucket, **options)._persister
+    return translated(bucket, **options).pipeline.persister
 
 
 @pytest.mark.soak  # each law takes a hundred requests

@@ -29,7 +29,7 @@ from holdall import (
     memoize,
 )
 from holdall._eviction import POLICIES, Entry, make_policy
-from holdall.wrappers import bounded, bounding, expiring, filt_iter, read_only, wrap_kvs
+from holdall.wrappers import _bounded, bounded, expiring, filt_iter, read_only, wrap_kvs
 
 KINDS = {
     "memory": lambda path: MemoryStore(serializer="bytes"),
@@ -330,7 +330,7 @@ def die(cache, step, write=None):
     pid = os.fork()
     if pid == 0:
         try:
-            setattr(cache._persister.ledger, step, lambda *_: os._exit(0))
+            setattr(cache.pipeline.persister.ledger, step, lambda *_: os._exit(0))
             (write or (lambda: cache.__setitem__("last", bytes(3000))))()
         finally:
             os._exit(1)
@@ -342,7 +342,7 @@ def test_a_crash_amid_a_write_is_made_good(open_disk, step):
     cache = bounded(open_disk(), max_items=10)
     for number in range(10):
         cache[f"key{number}"] = b"1"
-    if step == "victims" or not cache._persister.ledger.automatic:
+    if step == "victims" or not cache.pipeline.persister.ledger.automatic:
         die(cache, step)
     cache.close()
     again = bounded(open_disk(), max_items=10)
@@ -695,7 +695,7 @@ def test_a_part_is_not_bounded_as_the_rest_would_go_with_it(open_store, part):
 @pytest.mark.parametrize("kind", ["table", "files"])
 def test_an_update_takes_no_more_at_once_than_a_part_of_the_bound(tmp_path, kind):
     cache = bounded(KINDS[kind](tmp_path), max_bytes=1_000_000)
-    inner, portions = cache._persister.inner, []
+    inner, portions = cache.pipeline.persister.inner, []
     write_many = inner.write_many
 
     def noted(items):
@@ -715,16 +715,16 @@ def test_handles_that_are_opened_at_once_share_their_records(monkeypatch):
     handles = [bounded(shared, max_items=10) for _ in range(2)]
     opening = threading.Barrier(2)
 
-    class MetLedger(bounding.MemoryLedger):
+    class MetLedger(_bounded.MemoryLedger):
         def __init__(self, *args):
             with contextlib.suppress(threading.BrokenBarrierError):
                 opening.wait(0.2)  # for the other one to make records, too, if that can be
             super().__init__(*args)
 
-    monkeypatch.setattr(bounding, "MemoryLedger", MetLedger)
+    monkeypatch.setattr(_bounded, "MemoryLedger", MetLedger)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda handle: handle.__setitem__("a", 1), handles))
-    assert handles[0]._persister.ledger is handles[1]._persister.ledger
+    assert handles[0].pipeline.persister.ledger is handles[1].pipeline.persister.ledger
 
 
 def test_handles_in_memory_share_the_bound_whatever_their_policies():
@@ -749,7 +749,7 @@ def test_what_was_written_to_memory_in_between_is_counted_when_it_is_next_opened
 
 def meanwhile(monkeypatch, cache, step, act):
     """Let another handle act once, right before a step of a ledger."""
-    ledger = cache._persister.ledger
+    ledger = cache.pipeline.persister.ledger
     real = getattr(ledger, step)
 
     def acting(*args):
@@ -765,7 +765,7 @@ def test_an_expired_item_that_others_wrote_anew_is_not_deleted(open_disk, clock,
     for size in (1, 5000):
         cache.set("a", bytes(size), ttl=1)
         clock[0] += 2
-        if cache._persister.ledger.automatic:
+        if cache.pipeline.persister.ledger.automatic:
             meanwhile(monkeypatch, cache, "bury", lambda: other.update(a=b"theirs"))
             assert cache.setdefault("a", bytes(size)) == b"theirs"
         else:  # they take turns
@@ -818,7 +818,7 @@ def test_what_cannot_be_evicted_does_not_undo_the_record_of_a_write(open_disk, m
         raise StoreUnavailableError(errno.EACCES, "the items cannot be deleted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache._persister.inner, "remove_many", full)
+        patch.setattr(cache.pipeline.persister.inner, "remove_many", full)
         with pytest.raises(StoreUnavailableError):
             cache["last"] = bytes(3000)
     assert cache["last"] == bytes(3000)

@@ -24,7 +24,7 @@ from holdall import (
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing._races import in_threads
 from holdall.wrappers import cached_keys, expiring
-from holdall.wrappers.listing import CachedKeysPersister
+from holdall.wrappers._cached_keys import CachedKeysPersister
 
 
 class Listing(dict):
@@ -256,7 +256,7 @@ def test_purging_what_expired_takes_it_off_the_list(monkeypatch):
     store["a"] = 1
     assert list(store) == ["a"]
     later = types.SimpleNamespace(time=lambda: 1e12)
-    monkeypatch.setattr("holdall.wrappers.expiry.time", later)
+    monkeypatch.setattr("holdall.wrappers._expiring.time", later)
     assert store.purge() == 1
     assert list(store) == []
 

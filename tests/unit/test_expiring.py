@@ -21,7 +21,7 @@ from holdall import (
 )
 from holdall.persisters.mapping import MappingPersister
 from holdall.wrappers import append_only, cached_keys, cached_values, expiring, overlay, read_only, write_back
-from holdall.wrappers.expiry import ExpiringPersister
+from holdall.wrappers._expiring import ExpiringPersister
 
 HOUR = 3600
 
@@ -31,7 +31,7 @@ def clock(monkeypatch):
     """A clock that can be put forward for what expires."""
     state = types.SimpleNamespace(ahead=0.0)
     fake = types.SimpleNamespace(time=lambda: time.time() + state.ahead)
-    monkeypatch.setattr("holdall.wrappers.expiry.time", fake)
+    monkeypatch.setattr("holdall.wrappers._expiring.time", fake)
     return state
 
 

@@ -470,7 +470,7 @@ def test_wrappers_leave_the_script_what_it_is(path):
         assert wrapped.path == str(path)
         assert wrapped.check() == []
         with wrapped.lock():
-            assert store._persister._file.held is True
+            assert store.pipeline.persister._file.held is True
     mine = wrap_kvs(ScriptStore, data_of_obj=lambda n: n + 1)
     mine(path)["n"] = 1
     assert store["n"] == 2

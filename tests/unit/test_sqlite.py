@@ -201,11 +201,11 @@ class TestIds:
 
     def test_long_names_make_no_long_messages(self, store):
         key = "k" * 1_000_000
-        etag = store._persister.write(key, b"\x80").etag
+        etag = store.pipeline.persister.write(key, b"\x80").etag
         for verb in (
             lambda: store[key],
-            lambda: store._persister.write(key, b"", "e" * 1_000_000),
-            lambda: store._persister.remove(key, etag + "0"),
+            lambda: store.pipeline.persister.write(key, b"", "e" * 1_000_000),
+            lambda: store.pipeline.persister.remove(key, etag + "0"),
             lambda: store.__setitem__(key, threading.Lock()),
         ):
             with pytest.raises((CorruptValueError, ConflictError, SerializationError)) as caught:
@@ -291,7 +291,7 @@ class TestSizes:
         store.update({"a": "small", "b": "x" * LARGE, "c": "y" * LARGE, "d": "small"})
         lose_large_data(store.path)
         assert store.check() == ["2 items of table 'items' have lost their data"]
-        place = store._persister
+        place = store.pipeline.persister
         with within(10):
             for verb in (
                 lambda: store["b"],
@@ -405,7 +405,7 @@ class TestDamage:
 
     def test_items_before_a_corrupt_value_are_given(self, store):
         store.update({f"k{number:04}": number for number in range(3000)})
-        store._persister["k1500"] = b"no pickle"
+        store.pipeline.persister["k1500"] = b"no pickle"
         seen = []
         with pytest.raises(CorruptValueError, match="'k1500'"):
             seen.extend(store.items())
@@ -419,7 +419,7 @@ class TestDamage:
         store.update({number: number for number in range(300)})
         store["text"] = b"x" * LARGE
         for number in range(500):
-            store._persister[f"!foreign {number}"] = b"no pickle" * (number % 2 * 1000)
+            store.pipeline.persister[f"!foreign {number}"] = b"no pickle" * (number % 2 * 1000)
         assert len(store) == len(list(store)) == len(dict(store.items())) == 301
         assert len(store.oldest_keys()) == len(store.oldest_values()) == 301
         assert store.newest_keys(3) == ["text", 299, 298]
@@ -427,7 +427,7 @@ class TestDamage:
         assert store.oldest_keys(10**30) == store.newest_keys()[::-1]
         assert store.oldest_keys(0) == store.oldest_keys(-5) == []
         store.clear()
-        assert len(store._persister) == 500
+        assert len(store.pipeline.persister) == 500
 
 
 # ---------------------------------------------------------------------- versions
@@ -653,7 +653,7 @@ class TestUpdate:
 
         def count():
             while not stop.is_set():
-                seen.add(len(store._persister))
+                seen.add(len(store.pipeline.persister))
 
         reader = threading.Thread(target=count)
         reader.start()
@@ -689,7 +689,7 @@ class TestIteration:
 
     def test_abandoned_iterators_hold_nothing(self, store):
         store.update({number: "x" * (number % 2 * LARGE) for number in range(500)})
-        iterators = [iter(store), iter(store.items()), iter(store.values()), store._persister.scan()]
+        iterators = [iter(store), iter(store.items()), iter(store.values()), store.pipeline.persister.scan()]
         for iterator in iterators:
             next(iterator)
         descriptors = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
@@ -936,7 +936,7 @@ class TestReadOnly:
                 lambda: store.setdefault("new", 1),
                 store.clear,
                 store.vacuum,
-                lambda: store._persister.writer("a").__enter__(),
+                lambda: store.pipeline.persister.writer("a").__enter__(),
             ):
                 with pytest.raises(UnsupportedError, match="read_only=True"):
                     write()
@@ -1120,7 +1120,7 @@ store = SQLiteStore({str(path)!r})
 store.update({{number: "x" * number for number in range(2000)}})
 view, iterator = store.get_subdict(("a",)), iter(store.items())
 next(iterator)
-file = store._persister.reader("!1999")
+file = store.pipeline.persister.reader("!1999")
 thread = threading.Thread(target=lambda: store[1]); thread.start(); thread.join()
 class Late:
     def __del__(self): store["late"] = 1

@@ -388,10 +388,10 @@ def test_a_sub_store_lists_only_what_it_must(tmp_path):
         for year in (1, 2):
             store[country, "x", year] = year
     asked = []
-    pages = type(store._persister).pages
+    persister = store.pipeline.persister
+    pages = type(persister).pages
+    persister.pages = lambda prefix="": asked.append(prefix) or pages(persister, prefix)
     view = store.get_subdict(("fr",))
-    view._persister.pages = lambda prefix="": asked.append(prefix) or pages(store._persister, prefix)
-    view._bind()
     assert sorted(view) == [("x", 1), ("x", 2)]
     assert set(asked) == {"fr/"}
 

@@ -24,6 +24,7 @@ from holdall import (
 )
 from holdall.abc import Reader
 from holdall.conditional import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, KEEP_CURRENT
+from holdall.store import Pipeline, StorePersister
 from holdall.wrappers import (
     add_ipython_key_completions,
     aliases,
@@ -37,7 +38,6 @@ from holdall.wrappers import (
     wrapper,
     write_once,
 )
-from holdall.wrappers._base import over_itself
 
 
 def plus_one(number):
@@ -450,14 +450,14 @@ def test_a_prefix_is_passed_on_to_the_place(tmp_path):
     store = FileDirStore(tmp_path, serializer="json")
     store.update({"a/x": 1, "a/y/z": 2, "b/x": 3, "ab": 4})
     asked = []
-    ids = type(store._persister).ids
+    ids = type(store.pipeline.persister).ids
 
-    class Watched(type(store._persister)):
+    class Watched(type(store.pipeline.persister)):
         def ids(self, prefix=""):
             asked.append(prefix)
             return ids(self, prefix)
 
-    store._persister.__class__ = Watched
+    store.pipeline.persister.__class__ = Watched
     below = filt_iter(store, prefix="a/")
     assert set(below) == {"a/x", "a/y/z"}
     assert asked == ["a/"]
@@ -496,7 +496,7 @@ def test_a_wrapped_class_keeps_its_face():
     assert JsonTexts.__doc__ == "JSON in a dict."
     assert issubclass(Shifted, JsonTexts)
     assert "serializer" in inspect.signature(wrap_kvs(FileDirStore)).parameters
-    assert isinstance(wrap_kvs(FileDirStore())._persister, type(FileDirStore()._persister))
+    assert isinstance(wrap_kvs(FileDirStore()).pipeline.persister, type(FileDirStore().pipeline.persister))
 
 
 def test_classes_bound_at_module_level_pickle_under_any_name():
@@ -747,8 +747,8 @@ def test_large_values_are_still_streamed(tmp_path):
     store = FileDirStore(tmp_path, serializer="npy")
     store["a"] = numpy.arange(300_000)
     fetched = []
-    fetch = store._persister.fetch
-    store._persister.fetch = lambda name, limit: fetched.append(name) or fetch(name, limit)
+    fetch = store.pipeline.persister.fetch
+    store.pipeline.persister.fetch = lambda name, limit: fetched.append(name) or fetch(name, limit)
     wrapped = wrap_kvs(store, obj_of_data=lambda array: array.sum())
     assert wrapped["a"] == store["a"].sum()
     assert fetched == ["a.npy"]
@@ -858,7 +858,7 @@ def test_completions_and_stacks():
 def test_a_wrapper_that_needs_keys_and_values_looks_through_the_store():
     @wrapper
     def nested(store):
-        over_itself(store)
+        return Pipeline(StorePersister(store))
 
     inner = {"A": '{"n": 1}'}
     assert wrap_kvs(nested(Points), obj_of_data=list)({"A": "[1, 2]"}) == {"a": [1, 2]}

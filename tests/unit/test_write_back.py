@@ -24,7 +24,7 @@ from holdall import (
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing._races import in_threads
 from holdall.wrappers import append_only, cached_values, read_only, write_back, write_once
-from holdall.wrappers.buffer import _waiting
+from holdall.wrappers._write_back import _waiting
 
 
 class Place(MappingPersister):

@@ -14,7 +14,7 @@ from holdall.abc import Capability
 from holdall.conditional import Joker, Sentinel
 from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavailableError
 from holdall.memo._locks import KeyLocks
-from holdall.store import Store
+from holdall.store import Store, StorePersister
 
 __all__ = ["MISSING", "Entries", "open_store"]
 
@@ -49,7 +49,7 @@ def open_store(place: Any, max_bytes: int | None = None) -> Any:
         if store is None:
             store = _open_path(path)
             if max_bytes:  # 0 keeps nothing in memory
-                from holdall.wrappers.bounding import bounded  # noqa: PLC0415  (only for who asks for a bound)
+                from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only for who asks for a bound)
 
                 store = bounded(store, max_bytes=max_bytes)
             _stores[path, max_bytes] = store
@@ -102,20 +102,23 @@ class Entries:
         in_tuples = getattr(store.keys_codec, "tuples", False)
         self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
         self.view = self.all.get_subdict((version,) if in_tuples else version)
+        self._place = StorePersister(self.view)
         self.version = version
         self.name = title
         self._compared = False
         self.ttl = ttl
         self._warned: set[str] = set()
-        if ttl is not None and Capability.MTIME not in self.view._persister.capabilities:  # noqa: SLF001
-            raise InvalidArgumentError(f"ttl= needs times, and {self.view._place} keeps none")  # noqa: SLF001
+        if ttl is not None and Capability.MTIME not in self.view.pipeline.persister.capabilities:
+            raise InvalidArgumentError(
+                f"ttl= needs times, and {self.view.pipeline.persister.place} keeps none"
+            )
 
     @property
     def locks(self) -> KeyLocks | None:
         """The locks among processes, None where the store has none."""
         with _opening:  # making the file closes it, and so would release what another thread locks in it
             try:
-                path = self.view._persister.lock_file  # noqa: SLF001
+                path = self.view.pipeline.persister.lock_file
             except Exception:  # a place that cannot be written, as writing the result will tell
                 return None
             return None if path is None else KeyLocks.of(path)
@@ -125,8 +128,8 @@ class Entries:
         view = self.view
         try:
             if self.ttl is None:
-                return view._get(key), inf  # noqa: SLF001
-            value, stat = view._read(key, view._id(key))  # noqa: SLF001
+                return view[key], inf
+            value, stat = self._place.read(key)
         except KeyError as error:
             if type(error) is not KeyError:
                 self.warn("look", "cannot look up", error)

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -56,6 +57,7 @@ class MappingPersister(Persister):
         mutable = isinstance(mapping, MutableMapping) or hasattr(mapping, "__setitem__")
         self.capabilities = _WRITES if mutable else _READS
         self.makes_missing = hasattr(type(mapping), "__missing__")
+        self._lock = threading.RLock()  # what `lock` gives, without a call
         # id -> time of a write nobody has asked about, or (data, Stat) once somebody has.
         self._seen: dict[Any, Any] = {}
         # A dict gives back the object it was given, so another object there is another state. Other
@@ -79,6 +81,10 @@ class MappingPersister(Persister):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of, (self.mapping,)
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:  # docstring inherited
+        return self._lock
 
     @property
     def place(self) -> str:  # docstring inherited
@@ -155,7 +161,7 @@ class MappingPersister(Persister):
             raise UnsupportedError(f"{self.place} can only be read")
 
     def put(self, id: Any, data: Any) -> None:  # docstring inherited
-        with self.lock:
+        with self._lock:
             try:
                 self.mapping[id] = data
             except TypeError:

@@ -7,9 +7,12 @@ from holdall.store._conditional import StoreConditional
 from holdall.store._display import StoreDisplay
 from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
+from holdall.store._nested import StorePersister
+from holdall.store._overrides import honour_overrides
 from holdall.store._verbs import StoreVerbs
+from holdall.store.pipeline import Functions, Pipeline
 
-__all__ = ["Store"]
+__all__ = ["Functions", "Pipeline", "Store", "StorePersister"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -71,22 +74,29 @@ class Store(
     {'A': 1}
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        honour_overrides(cls, Store)
+
     @property
     def persister(self) -> Any:
         """The mapping or persister that this store wraps, as it was given."""
-        return getattr(self._persister, "mapping", self._persister)
+        place = self._pipeline.persister
+        if isinstance(place, StorePersister):
+            return place.inner
+        return getattr(place, "mapping", place)
 
     store = persister
 
     @property
     def serializer(self) -> Any:
         """How values are written; None where they are kept as they are."""
-        return self._serializer if self._keyed is None else self._keyed
+        return self._pipeline.serializer
 
     @property
     def keys_codec(self) -> Any:
         """How keys are named."""
-        return self._codec
+        return self._pipeline.keys
 
     def copy_to(self, other: Any, *, progress: Callable[[int], Any] | None = None) -> int:
         """Copy all items into another mapping, overwriting what is there.
@@ -120,7 +130,7 @@ class Store(
                 if progress is not None:
                     progress(count)
 
-        if getattr(getattr(other, "_persister", None), "bulk", False):
+        if isinstance(other, Store) and other.pipeline.persister.bulk:
             other.update(counted())
         else:
             for key, value in counted():
@@ -132,15 +142,15 @@ class Store(
 
         Only caches remember anything; the stores without one always show the place as it is.
         """
-        self._persister.refresh()
+        self._pipeline.persister.refresh()
 
     def flush(self) -> None:
         """Bring to the place what is still on its way."""
-        self._persister.flush()
+        self._pipeline.persister.flush()
 
     def close(self) -> None:
         """Give back what the store holds of its place; the next use opens it again."""
-        self._persister.close()
+        self._pipeline.persister.close()
 
     def __enter__(self) -> Self:
         return self

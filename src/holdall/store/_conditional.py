@@ -28,8 +28,8 @@ from holdall.conditional import (
     condition_holds,
 )
 from holdall.errors import ConflictError, InvalidArgumentError
-from holdall.store._calls import missing
-from holdall.store._pipeline import StorePipeline
+from holdall.store._base import StoreBase
+from holdall.store._compiled import missing
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,7 +38,7 @@ V = TypeVar("V")
 _FIRST_PAUSE, _LONGEST_PAUSE = 50e-6, 20e-3
 
 
-class StoreConditional(StorePipeline[K, V]):
+class StoreConditional(StoreBase[K, V]):
     """The part of `Store` that compares and swaps."""
 
     def etag(self, key: K) -> str:
@@ -66,7 +66,7 @@ class StoreConditional(StorePipeline[K, V]):
         """
         id = self._id(key)
         try:
-            return str(self._persister.stat(id).etag)
+            return str(self._compiled.persister.stat(id).etag)
         except KeyError as error:
             raise missing(key, error) from None
 
@@ -143,7 +143,7 @@ class StoreConditional(StorePipeline[K, V]):
         _check(condition, expected_etag, retrieve_value)
         id = self._id(key)
         data = None if isinstance(value, Joker) else self._data(key, value)
-        turns = self._turns(key)
+        turns = self._compiled.turns(key)
         actual: Etag | None = None
         if condition is ETAG_IS_THE_SAME and not (
             value is DELETE_CURRENT and expected_etag is ITEM_NOT_AVAILABLE
@@ -167,7 +167,7 @@ class StoreConditional(StorePipeline[K, V]):
                 if value is DELETE_CURRENT:
                     self._delete(id, actual)
                     return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
-                stat = self._persister.write(id, data, actual)
+                stat = self._compiled.persister.write(id, data, actual)
             except ConflictError as lost:
                 actual = lost.actual if lost.actual != actual else None
                 continue
@@ -196,7 +196,7 @@ class StoreConditional(StorePipeline[K, V]):
         _check(condition, expected_etag, retrieve_value)
         id = self._id(key)
         data = self._data(key, default_value)
-        turns = self._turns(key)
+        turns = self._compiled.turns(key)
         while True:
             next(turns)
             actual, found = self._look(key, id, expected_etag, retrieve_value)
@@ -204,7 +204,7 @@ class StoreConditional(StorePipeline[K, V]):
             if actual is not ITEM_NOT_AVAILABLE or not held:
                 return ConditionalResult(held, actual, actual, found)
             try:
-                stat = self._persister.write(id, data, ITEM_NOT_AVAILABLE)
+                stat = self._compiled.persister.write(id, data, ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return ConditionalResult(True, actual, stat.etag, _kept(stat.etag, default_value))
@@ -221,7 +221,7 @@ class StoreConditional(StorePipeline[K, V]):
         """
         _check(condition, expected_etag, NEVER_RETRIEVE)
         id = self._id(key)
-        turns = self._turns(key)
+        turns = self._compiled.turns(key)
         actual: Etag | None = None
         if condition is ETAG_IS_THE_SAME and expected_etag is not ITEM_NOT_AVAILABLE:
             actual = expected_etag
@@ -293,13 +293,13 @@ class StoreConditional(StorePipeline[K, V]):
                 if new is DELETE_CURRENT:
                     self._delete(id, actual)
                     return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts)
-                stat = self._persister.write(id, self._data(key, new), actual)
+                stat = self._compiled.persister.write(id, self._data(key, new), actual)
                 return TransformResult(stat.etag, _kept(stat.etag, new), attempts)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
                     raise ConflictError(
-                        f"{key!r:.120} in {self._place} was changed by others during each of {attempts} "
-                        "attempts: raise n_retries, or None to retry for ever",
+                        f"{key!r:.120} in {self._compiled.place} was changed by others during each of "
+                        f"{attempts} attempts: raise n_retries, or None to retry for ever",
                         lost.actual,
                         attempts,
                     ) from lost
@@ -309,7 +309,7 @@ class StoreConditional(StorePipeline[K, V]):
 
     def _actual(self, id: Any) -> Etag:
         try:
-            return str(self._persister.stat(id).etag)
+            return str(self._compiled.persister.stat(id).etag)
         except KeyError:
             return ITEM_NOT_AVAILABLE
 
@@ -336,9 +336,11 @@ class StoreConditional(StorePipeline[K, V]):
         if actual is ITEM_NOT_AVAILABLE:
             return
         try:
-            self._persister.remove(id, actual)
+            self._compiled.persister.remove(id, actual)
         except KeyError:
-            raise ConflictError(f"{id!r:.120} in {self._place} is gone", ITEM_NOT_AVAILABLE) from None
+            raise ConflictError(
+                f"{id!r:.120} in {self._compiled.place} is gone", ITEM_NOT_AVAILABLE
+            ) from None
 
 
 def _kept(etag: Etag, value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from holdall.abc import NOT_MINE
 from holdall.errors import HoldallError
-from holdall.store._pipeline import StorePipeline
+from holdall.store._base import StoreBase
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,7 +19,7 @@ _COMPLETIONS, _SECONDS = 1000, 0.1
 _FOREIGN = 10  # ids looked at for each key wanted: some may not be ours, or not of this view
 
 
-class StoreDisplay(StorePipeline[K, V]):
+class StoreDisplay(StoreBase[K, V]):
     """The part of `Store` that people look at."""
 
     def get_params(self) -> dict[str, Any]:
@@ -43,17 +43,18 @@ class StoreDisplay(StorePipeline[K, V]):
     def _repr_html_(self) -> str:
         rows: list[str] = []
         now = time.time()
-        for key, id in itertools.islice(self._pairs(), _ROWS + 1):
+        for key, id in itertools.islice(self._compiled.pairs_of_ids(), _ROWS + 1):
             if len(rows) == _ROWS:
                 rows.append("<tr><td colspan=4>…</td></tr>")
                 break
             try:
-                stat = self._persister.stat(id)
+                stat = self._compiled.persister.stat(id)
             except (KeyError, OSError):
                 continue
             size = "" if stat.size is None else f"{stat.size:,}"
             age = "" if math.isnan(stat.mtime) else f"{max(0.0, now - stat.mtime):,.0f}"
-            serializer = self._keyed.for_id(id) if self._keyed else self._serializer
+            choose = self._compiled.choose
+            serializer = self._pipeline.serializer if choose is None else choose(id)
             kind = serializer.name if serializer else "as it is"
             cells = (repr(key)[:80], kind, size, age)
             rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
@@ -70,8 +71,8 @@ class StoreDisplay(StorePipeline[K, V]):
     def _some_keys(self, limit: int, seconds: float) -> list[Any]:
         """Give some of the keys, in a time that does not depend on how many there are."""
         until = time.monotonic() + seconds
-        ids = self._persister.peek(self._id_prefix, limit=_FOREIGN * limit, seconds=seconds)
-        decode = self._decode
+        ids = self._compiled.persister.peek(self._compiled.prefix, limit=_FOREIGN * limit, seconds=seconds)
+        decode = self._compiled.decode
         if decode is None:
             return ids[:limit]  # type: ignore[no-any-return]
         keys: list[Any] = []

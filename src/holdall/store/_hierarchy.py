@@ -1,21 +1,20 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
-from holdall.abc import NOT_MINE, Capability, KeyCodec
+from holdall.abc import NOT_MINE, Capability
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, PathKeys, Under
-from holdall.store._calls import missing
-from holdall.store._layers import Hooks, Layer
-from holdall.store._pipeline import StorePipeline
+from holdall.store._base import StoreBase
+from holdall.store._compiled import missing
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class StoreHierarchy(StorePipeline[K, V]):
+class StoreHierarchy(StoreBase[K, V]):
     """The part of `Store` that knows prefixes and times."""
 
     def get_subdict(self, prefix: Any) -> Self:
@@ -42,21 +41,12 @@ class StoreHierarchy(StorePipeline[K, V]):
         >>> sorted(store), sorted(theme)
         (['theme/dark', 'theme/light'], ['dark', 'light'])
         """
-        layers = self._layers
+        layers = self._pipeline.layers
         outer: Any = IdentityKeys()
-        if isinstance(layers[-1], Under):
+        if layers and isinstance(layers[-1], Under):
             *layers, outer = layers  # type: ignore[assignment]
-        whole = outer.encode(prefix)
-        state = {
-            **self.__getstate__(),
-            "_layers": (*layers, Under(outer, prefix)),
-            "_params": {**self._params, "prefix": whole},
-        }
-        if below := self._ids_below(whole, layers):
-            state["_id_prefix"] = below
-        view = type(self).__new__(type(self))
-        view.__setstate__(state)
-        return view
+        below = self._pipeline._replace(layers=(*layers, Under(outer, prefix)))
+        return self._with(below, prefix=outer.encode(prefix))
 
     def subdicts(self) -> dict[str, Self]:
         """Give the views of all first parts of keys that have something below them.
@@ -91,7 +81,7 @@ class StoreHierarchy(StorePipeline[K, V]):
         self._require_times()
         id = self._id(key)
         try:
-            return float(self._persister.stat(id).mtime)
+            return float(self._compiled.persister.stat(id).mtime)
         except KeyError as error:
             raise missing(key, error) from None
 
@@ -164,16 +154,10 @@ class StoreHierarchy(StorePipeline[K, V]):
 
     def _firsts_by_folders(self) -> dict[Any, Any] | None:
         """Return the first parts of keys by the folders of the place; None if they are not told so."""
-        codec = self._codec
-        if not isinstance(codec, PathKeys):
+        codec = self._pipeline.keys
+        if not isinstance(codec, PathKeys) or not self._compiled.names_by_codec:
             return None
-        for layer in self._layers:
-            if isinstance(layer, Under):
-                continue
-            named = self._hooks_of(layer) if isinstance(layer, Hooks) else layer
-            if isinstance(named, KeyCodec) or named.id_of_key or named.key_of_id:
-                return None
-        folders = self._persister.folders(self._id_prefix)
+        folders = self._compiled.persister.folders(self._compiled.prefix)
         if folders is None:
             return None
         firsts: dict[Any, Any] = {}
@@ -185,46 +169,30 @@ class StoreHierarchy(StorePipeline[K, V]):
                 firsts[first] = (first,) if codec.tuples else first
         return firsts
 
-    def _ids_below(self, prefix: Any, layers: Sequence[Layer] | None = None) -> str:
-        """Give a text with which the ids of all keys below a prefix start; "" promises nothing."""
-        for layer in self._layers if layers is None else layers:
-            if isinstance(layer, KeyCodec):
-                if getattr(layer, "renames", True):
-                    return ""
-            elif (self._hooks_of(layer) if isinstance(layer, Hooks) else layer).id_of_key:
-                return ""
-        return self._codec.id_prefix(prefix)
-
     def _purge(self, wanted: Callable[[Any], bool]) -> int:
         """Delete what has expired under those of our keys that are wanted."""
-        decode, codec = self._decode, self._codec
+        decode, codec = self._compiled.decode, self._pipeline.keys
 
         def owns(id: Any) -> bool:
             if not codec.reversible:  # no key can be told, so none can be left out
-                return self._listed_by_codec and codec.owns(id)
+                return self._compiled.listed_by_codec and codec.owns(id)
             key = id if decode is None else decode(id)
             return key is not NOT_MINE and wanted(key)
 
-        return int(self._persister.purge(owns, self._id_prefix))
-
-    def _lists(self, id: Any) -> bool:
-        """Tell whether an id is that of one of our keys."""
-        if not self._codec.reversible:
-            return self._codec.owns(id)
-        return self._decode is None or self._decode(id) is not NOT_MINE
+        return int(self._compiled.persister.purge(owns, self._compiled.prefix))
 
     def _existing(self, keys: list[Any]) -> list[Any]:
         values = []
         for key in keys:
             try:
-                values.append(self._get_present(key))
+                values.append(self._present(key))
             except KeyError:
                 continue
         return values
 
     def _require_times(self) -> None:
-        if Capability.MTIME not in self._persister.capabilities:
-            raise UnsupportedError(f"{self._place} keeps no times of modification")
+        if Capability.MTIME not in self._compiled.persister.capabilities:
+            raise UnsupportedError(f"{self._compiled.place} keeps no times of modification")
 
     def _by_age(self, max_n: int | None, *, newest: bool) -> list[Any]:
         self._require_times()
@@ -232,8 +200,8 @@ class StoreHierarchy(StorePipeline[K, V]):
             raise InvalidArgumentError(f"max_n must be a whole number or None, got {max_n!r}")
         limit = max_n if max_n is None else max(max_n, 0)
         while True:
-            ids = list(self._persister.by_age(self._id_prefix, newest=newest, limit=limit))
-            keys = ids if self._decode is None else [self._decode(id) for id in ids]
+            ids = list(self._compiled.persister.by_age(self._compiled.prefix, newest=newest, limit=limit))
+            keys = ids if self._compiled.decode is None else [self._compiled.decode(id) for id in ids]
             found = [key for key in keys if key is not NOT_MINE]
             if limit is None or max_n is None or len(found) >= max_n or len(ids) < limit:
                 return found[:max_n]

@@ -6,15 +6,15 @@ from typing import Any, TypeVar
 
 from holdall.abc import NOT_MINE, Capability
 from holdall.conditional import DELETE_CURRENT
-from holdall.store._calls import COMMANDS, UNNAMED
-from holdall.store._layers import composed
-from holdall.store._pipeline import StorePipeline
+from holdall.store._base import StoreBase
+from holdall.store._compiled import COMMANDS, UNNAMED
+from holdall.store._compose import composed
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class StoreMany(StorePipeline[K, V]):
+class StoreMany(StoreBase[K, V]):
     """The part of `Store` that writes and reads many items at once."""
 
     def update(self, other: Any = (), /, **named: Any) -> None:
@@ -32,48 +32,52 @@ class StoreMany(StorePipeline[K, V]):
         pairs = itertools.chain(_pairs_of(other), named.items())
         deleted: list[Any] = []
         while True:
-            self._persister.write_many(self._encoded(pairs, deleted))
+            self._compiled.persister.write_many(self._encoded(pairs, deleted))
             if not deleted:
                 return
             # Not before: the place may write later what it was given first.
-            self._command(deleted.pop(), DELETE_CURRENT)
+            self._compiled.command(deleted.pop(), DELETE_CURRENT)
 
     def _encoded(self, pairs: Iterator[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
         """Give ids and data up to the first item that is to be deleted."""
-        encode, dump, wanted = self._encode, self._dump, self._value_type
-        simple = encode and dump and not self._proofs and not any(self._inward)
+        compiled = self._compiled
+        encode, dump = compiled.encode, compiled.dump
+        simple = encode and dump and not compiled.pairs and not compiled.special
         for key, value in pairs:
             if type(value) in COMMANDS:
                 if value is DELETE_CURRENT:
                     deleted.append(key)
                     return
-                self._command(key, value)
+                compiled.command(key, value)
             elif not simple:
-                yield self._id(key), self._data(key, value)
-            else:  # in line what _id() and _data() do: a third of the time of a small item
-                if wanted is not None and not isinstance(value, wanted):
-                    self._refuse_value(key, value)
+                id = compiled.id(key)
+                yield id, compiled.data(key, id, value)
+            else:  # in line what id() and data() do: a third of the time of a small item
                 try:
                     id = encode(key)  # type: ignore[misc]
                 except UNNAMED as error:
-                    self._key_failed(error, key)
+                    compiled.unnameable(key, error)
                 try:
                     data = dump(value)  # type: ignore[misc]
                 except Exception as error:
-                    self._dump_failed(error, key)
+                    compiled.unwritable(key, error)
                 yield id, data
 
     def _iter_items(self) -> Iterator[tuple[K, V]]:
-        lists = None if self._decode is None else self._persister.contents(self._id_prefix, self._limit)
+        compiled = self._compiled
+        lists = None
+        if compiled.decode is not None and compiled.choose is None:
+            lists = compiled.persister.contents(compiled.prefix, compiled.limit)
         # No generator of ours stands round the one that gives the items: that is a tenth of a small one.
         return self._one_after_another() if lists is None else self._in_bulk(lists)
 
     def _one_after_another(self) -> Iterator[tuple[Any, Any]]:
         """Give keys and values by looking up each key."""
-        if self._decode is None or Capability.STREAMING in self._persister.capabilities:
+        compiled = self._compiled
+        if compiled.decode is None or Capability.STREAMING in compiled.persister.capabilities:
             for key in self:
                 try:
-                    value = self._get_present(key)
+                    value = self._present(key)
                 except KeyError:
                     continue
                 yield key, value
@@ -81,13 +85,13 @@ class StoreMany(StorePipeline[K, V]):
         keys: dict[Any, Any] = {}  # the ids that read_many is working on
 
         def ids() -> Iterator[Any]:
-            for key, id in self._pairs():
+            for key, id in compiled.pairs_of_ids():
                 keys[id] = key
                 yield id
 
-        for id, data in self._persister.read_many(ids()):
+        for id, data in compiled.persister.read_many(ids()):
             key = keys.pop(id)
-            yield key, self._value(key, data)
+            yield key, compiled.value(key, id, data)
 
     def _in_bulk(self, lists: Iterator[list[tuple[str, Any]]]) -> Iterator[tuple[Any, Any]]:
         """Give keys and values of items that the place gives by lists.
@@ -95,13 +99,14 @@ class StoreMany(StorePipeline[K, V]):
         There is no call an item but those of key codec and serializer: over 100,000 small values in SQLite
         that takes 0.45 µs an item, with a generator an item it took 0.7 (``benchmarks/sqlite.py``).
         """
-        decode, decode_many, (plain, keyed) = self._decode, self._decode_many, self._outward
-        load = composed([function for function in (self._load, plain) if function])
+        compiled = self._compiled
+        decode, decode_many, (plain, with_key) = compiled.decode, compiled.decode_many, compiled.outward
+        load = composed([function for function in (compiled.loads, plain) if function])
         assert decode is not None  # noqa: S101  (_iter_items asked)
         for items in lists:
             ids = [id for id, _ in items]
             keys = decode_many(ids) if decode_many is not None else []
-            if len(items) == 1 or len(keys) != len(ids) or keyed is not None:
+            if len(items) == 1 or len(keys) != len(ids) or with_key is not None:
                 yield from self._one_by_one(items)
             elif load is not None and load is not bytes:
                 try:
@@ -116,7 +121,8 @@ class StoreMany(StorePipeline[K, V]):
 
     def _one_by_one(self, items: list[tuple[str, Any]]) -> Iterator[tuple[Any, Any]]:
         """Give keys and values of items of which some are not ours, are open files, or cannot be loaded."""
-        decode = self._decode
+        compiled = self._compiled
+        decode = compiled.decode
         assert decode is not None  # noqa: S101  (_iter_items asked)
         for id, data in items:
             key = decode(id)
@@ -124,7 +130,7 @@ class StoreMany(StorePipeline[K, V]):
                 if hasattr(data, "close"):
                     data.close()
             else:
-                yield key, self._value_of_file(key, data)
+                yield key, compiled.value(key, id, data)
 
 
 def _pairs_of(other: Any) -> Iterable[tuple[Any, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar, overload
 from holdall.abc import NOT_MINE
 from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.store._calls import missing
+from holdall.store._compiled import COMMANDS, UNNAMED, missing
 from holdall.store._many import StoreMany
 from holdall.store._views import Items, Keys, Values, same
 
@@ -21,38 +21,83 @@ _NO_DEFAULT: Any = object()
 class StoreMapping(StoreMany[K, V]):
     """The part of `Store` that behaves as a dict."""
 
+    # Functions are taken into local names first: CPython reads slots fast, but not to call what is in them.
+
     def __getitem__(self, key: K) -> V:
-        # In pieces here, since a call of `_get` costs as much as the rest.
+        compiled = self._compiled
+        encode, fetch = compiled.encode, compiled.fetch
         try:
-            find = self._find
-            data = find(key)
+            id = key if encode is None else encode(key)
+        except UNNAMED as error:
+            compiled.unnameable(key, error)
+        try:
+            data = fetch(id)
         except KeyError as error:
             raise missing(key, error) from None
         except TypeError as error:
-            if self._encode is None:
-                self._absent(key, error)
-            raise
-        finish = self._finish
-        if finish is None:
+            compiled.refuse(id, error)
+        if compiled.reads_values:
             return data  # type: ignore[no-any-return]
+        load = compiled.load
+        if load is None or compiled.special:
+            return compiled.value(key, id, data)  # type: ignore[no-any-return]
         try:
-            return finish(data)  # type: ignore[no-any-return]
+            return load(data)  # type: ignore[no-any-return]
         except Exception as error:
-            self._load_failed(error, key, own=self._finish_own)
-            raise
+            compiled.unreadable(key, error)
 
     def __setitem__(self, key: K, value: Any) -> None:
-        self._set(key, value)
+        compiled = self._compiled
+        encode, put = compiled.encode, compiled.put
+        if type(value) in COMMANDS:
+            compiled.command(key, value)
+            return
+        if compiled.pairs:
+            compiled.check_pairs(key)
+        try:
+            id = key if encode is None else encode(key)
+        except UNNAMED as error:
+            compiled.unnameable(key, error)
+        if not compiled.writes_values:
+            dump = compiled.dump
+            if dump is None or compiled.special:
+                value = compiled.data(key, id, value)
+            else:
+                try:
+                    value = dump(value)
+                except Exception as error:
+                    compiled.unwritable(key, error)
+        try:
+            put(id, value)
+        except TypeError as error:
+            compiled.refuse(id, error)
 
     def __contains__(self, key: object) -> bool:
+        compiled = self._compiled
+        if compiled.encode is None:
+            try:
+                return key in compiled.persister
+            except TypeError as error:
+                return self._cannot_be(key, error)
         try:
-            return self._has(key)
-        except TypeError as error:
-            return self._impossible(key, error)
+            id = compiled.encode(key)
+        except (InvalidKeyError, TypeError, AttributeError):
+            return False
+        except KeyError as error:
+            compiled.unnameable(key, error)
+        return id in compiled.persister
+
+    def _cannot_be(self, key: Any, error: TypeError) -> bool:
+        """Answer False for a key that cannot be hashed; pass on any other error."""
+        try:
+            hash(key)
+        except TypeError:
+            return False
+        raise error
 
     def __delitem__(self, key: K) -> None:
         try:
-            self._persister.remove(self._id(key))
+            self._compiled.persister.remove(self._compiled.id(key))
         except InvalidKeyError:
             raise
         except KeyError:
@@ -60,31 +105,36 @@ class StoreMapping(StoreMany[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         # No generator function: the place is to know of the iterator before anybody takes from it.
-        decode = self._decode
+        decode = self._compiled.decode
         if decode is None:
-            return iter(self._persister)
-        if self._decode_many is not None:
-            pages = self._persister.pages(self._id_prefix)
-            return itertools.chain.from_iterable(map(self._decode_many, pages))
-        ids = self._persister.ids(self._id_prefix)
+            return iter(self._compiled.persister)
+        if self._compiled.decode_many is not None:
+            pages = self._compiled.persister.pages(self._compiled.prefix)
+            return itertools.chain.from_iterable(map(self._compiled.decode_many, pages))
+        ids = self._compiled.persister.ids(self._compiled.prefix)
         return (key for id in ids if (key := decode(id)) is not NOT_MINE)
 
     def __len__(self) -> int:
-        if self._decode is None:
-            return len(self._persister)
-        if not self._codec.reversible and self._listed_by_codec:
-            return sum(map(self._codec.owns, self._persister.ids(self._id_prefix)))
-        if self._decode_many is not None:
-            doubtful = self._codec.doubtful
-            if doubtful and not self._id_prefix:  # all others are ours
-                pages = list(self._persister.pages(doubtful))
-                ours = sum(map(len, map(self._decode_many, pages)))
-                return len(self._persister) - sum(map(len, pages)) + ours
-            return sum(map(len, map(self._decode_many, self._persister.pages(self._id_prefix))))
+        if self._compiled.decode is None:
+            return len(self._compiled.persister)
+        if not self._pipeline.keys.reversible and self._compiled.listed_by_codec:
+            return sum(map(self._pipeline.keys.owns, self._compiled.persister.ids(self._compiled.prefix)))
+        if self._compiled.decode_many is not None:
+            doubtful = self._pipeline.keys.doubtful if self._compiled.names_by_codec else ""
+            if doubtful and not self._compiled.prefix:  # all others are ours
+                pages = list(self._compiled.persister.pages(doubtful))
+                ours = sum(map(len, map(self._compiled.decode_many, pages)))
+                return len(self._compiled.persister) - sum(map(len, pages)) + ours
+            return sum(
+                map(
+                    len,
+                    map(self._compiled.decode_many, self._compiled.persister.pages(self._compiled.prefix)),
+                )
+            )
         return sum(1 for _ in self)
 
     def __bool__(self) -> bool:
-        return any(True for _ in self) if self._codec.reversible else len(self) > 0
+        return any(True for _ in self) if self._pipeline.keys.reversible else len(self) > 0
 
     @overload
     def get(self, key: K) -> V | None: ...
@@ -109,7 +159,7 @@ class StoreMapping(StoreMany[K, V]):
         0
         """
         try:
-            if self._makes_missing and key not in self:
+            if self._compiled.makes_missing and key not in self:
                 return default
             return self[key]
         except KeyError:  # decoders cannot raise it: see the error boundary in _pipeline
@@ -138,12 +188,12 @@ class StoreMapping(StoreMany[K, V]):
         """
         try:
             id = self._id(key)
-            turns = self._turns(key)
+            turns = self._compiled.turns(key)
             while True:
                 next(turns)
                 value, stat = self._read(key, id)
                 try:
-                    self._persister.remove(id, stat.etag)
+                    self._compiled.persister.remove(id, stat.etag)
                 except ConflictError:
                     continue
                 except KeyError:
@@ -166,7 +216,7 @@ class StoreMapping(StoreMany[K, V]):
             value = self.pop(key, _NO_DEFAULT)
             if value is not _NO_DEFAULT:
                 return key, value
-        raise KeyError(f"{self._place} is empty")
+        raise KeyError(f"{self._compiled.place} is empty")
 
     @overload
     def setdefault(self, key: K) -> V | None: ...
@@ -189,18 +239,18 @@ class StoreMapping(StoreMany[K, V]):
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
-        turns = self._turns(key)
+        turns = self._compiled.turns(key)
         while True:
             next(turns)
             try:
-                if not self._makes_missing or key in self:
+                if not self._compiled.makes_missing or key in self:
                     return self[key]
             except InvalidKeyError:
                 raise
             except KeyError:
                 pass
             try:
-                self._persister.write(self._id(key), self._data(key, default), ITEM_NOT_AVAILABLE)
+                self._compiled.persister.write(self._id(key), self._data(key, default), ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return default
@@ -219,22 +269,27 @@ class StoreMapping(StoreMany[K, V]):
             If the place may hold such items, and `force` was not given; or if this is a part of a
             store whose keys are one-way, so that nothing tells what belongs to it.
         """
-        if not force and not self._persister.owned:
-            raise UnsupportedError(
-                f"{self._place} was not made by holdall and may hold more than it wrote: "
-                "clear(force=True) deletes every item that this store lists",
-            )
-        if self._decode is None:
-            self._persister.clear()
-        elif self._codec.reversible:
-            self._persister.remove_many([id for _, id in self._pairs()])
-        elif not self._listed_by_codec:
+        self._require_owned(force=force)
+        if self._compiled.decode is None:
+            self._compiled.persister.clear()
+        elif self._pipeline.keys.reversible:
+            self._compiled.persister.remove_many([id for _, id in self._compiled.pairs_of_ids()])
+        elif not self._compiled.listed_by_codec:
             raise UnsupportedError(
                 f"{self!r:.120} has one-way keys, so which of them are below it cannot be told: "
                 "clear the whole store, or delete the keys that you know",
             )
         else:
-            self._persister.remove_many([id for id in self._persister.ids() if self._codec.owns(id)])
+            self._compiled.persister.remove_many(
+                [id for id in self._compiled.persister.ids() if self._pipeline.keys.owns(id)]
+            )
+
+    def _require_owned(self, *, force: bool) -> None:
+        if not force and not self._compiled.persister.owned:
+            raise UnsupportedError(
+                f"{self._compiled.place} was not made by holdall and may hold more than it wrote: "
+                "clear(force=True) deletes every item that this store lists",
+            )
 
     def keys(self) -> KeysView[K]:
         """Return a live view of the keys."""
@@ -315,7 +370,7 @@ class StoreMapping(StoreMany[K, V]):
             id = self._id(key)
         except KeyError:  # a key that can have no item
             return False
-        return bool(self._persister.discard(id))
+        return bool(self._compiled.persister.discard(id))
 
     def head(self) -> tuple[K, V]:
         """Give the first item that iteration meets.
@@ -329,4 +384,4 @@ class StoreMapping(StoreMany[K, V]):
             value = self.get(key, _NO_DEFAULT)
             if value is not _NO_DEFAULT:  # it was not deleted meanwhile
                 return key, value
-        raise KeyError(f"{self._place} is empty")
+        raise KeyError(f"{self._compiled.place} is empty")

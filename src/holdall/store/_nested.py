@@ -4,136 +4,189 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from holdall.abc import Capability, Persister, Reader
+from holdall.abc import Capability, Persister, Reader, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.mapping import MappingPersister
+from holdall.store.pipeline import Pipeline
 
-__all__ = ["StorePersister", "as_persister", "ground"]
+__all__ = ["StorePersister", "as_persister", "under"]
 
 
 class StorePersister(Persister):
-    """A persister over a store, so that versions, times and compare-and-swap are those of its place.
+    """A persister over a store: keys are ids, values are data; versions and times are those of its place.
 
     Parameters
     ----------
-    mapping
+    inner
         The store to look through.
 
     Notes
     -----
     Threads, processes, after a crash: as the store. Cost: that of the store, and a call.
+
+    Examples
+    --------
+    >>> from holdall import Store
+    >>> place = StorePersister(Store({"a": b"[1]"}, serializer="json"))
+    >>> place["a"], place.read("a")[1].size
+    ([1], 3)
     """
 
-    def __init__(self, mapping: Any) -> None:
-        self.mapping = mapping
-        self._inner: Any = mapping._persister  # noqa: SLF001  (the other half of one class)
-        self.capabilities = self._inner.capabilities - {Capability.BYTES, Capability.STREAMING}
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self._below: Any = inner.pipeline.persister
+        self.capabilities = self._below.capabilities - {Capability.BYTES, Capability.STREAMING}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.mapping,)
+        return type(self), (self.inner,)
 
     @property
     def bulk(self) -> bool:  # type: ignore[override]
         """Whether the place of the store sends many requests at once."""
-        return bool(self._inner.bulk)
+        return bool(self._below.bulk)
 
     @property
     def makes_missing(self) -> bool:  # type: ignore[override]
         """Whether ``[]`` of the place of the store makes data for absent ids."""
-        return bool(self._inner.makes_missing)
+        return bool(self._below.makes_missing)
 
     @property
     def place(self) -> str:  # docstring inherited
-        return str(self._inner.place)
+        return str(self._below.place)
 
     @property
     def owned(self) -> bool:  # docstring inherited
-        return bool(self._inner.owned)
+        return bool(self._below.owned)
 
     @property
     def lock_file(self) -> str | None:  # docstring inherited
-        return self._inner.lock_file  # type: ignore[no-any-return]
+        return self._below.lock_file  # type: ignore[no-any-return]
 
-    def _id(self, id: Any) -> Any:
-        return self.mapping._id(id)  # noqa: SLF001
+    def id_of(self, key: Any) -> Any:
+        """Return the id that a key has in the place of the store; InvalidKeyError if it can have none."""
+        return self._compiled.id(key)
+
+    @property
+    def namer(self) -> Unary:
+        """A function that names keys; a `TypeError` or `AttributeError` of it is an invalid key, too."""
+        compiled = self._compiled
+        return compiled.encode or compiled.id  # type: ignore[no-any-return]
+
+    def key_of(self, id: Any) -> Any:
+        """Return the key that has an id in the place of the store, or `NOT_MINE`."""
+        decode = self._compiled.decode
+        return id if decode is None else decode(id)
+
+    def owns(self, id: Any) -> bool:
+        """Tell whether an id in the place of the store is that of one of its keys."""
+        return self._compiled.owns(id)  # type: ignore[no-any-return]
+
+    def data_of(self, key: Any, value: Any) -> Any:
+        """Return what the place of the store would keep for a value; `SerializationError` if it cannot."""
+        compiled = self._compiled
+        return compiled.data(key, None if compiled.choose is None else compiled.id(key), value)
+
+    def value_of(self, key: Any, data: Any) -> Any:
+        """Return the value that the store makes of data, whole or as an open file."""
+        compiled = self._compiled
+        return compiled.value(key, None if compiled.choose is None else compiled.id(key), data)
+
+    @property
+    def limit(self) -> int | None:
+        """The size in bytes from which data are read as an open file; None if they are always read whole."""
+        return self._compiled.limit  # type: ignore[no-any-return]
+
+    @property
+    def plain(self) -> bool:
+        """Whether data are just what one serializer makes of values, and no wrapper or hook changes them."""
+        compiled = self._compiled
+        return (
+            len(self.inner.pipeline.layers) == 1
+            and compiled.own_errors == (False, False)
+            and compiled.choose is None
+        )
+
+    @property
+    def _compiled(self) -> Any:
+        return self.inner._compiled  # noqa: SLF001  (the other half of one class)
 
     def __getitem__(self, id: Any) -> Any:
-        return self.mapping[id]
+        return self.inner[id]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.mapping)
+        return iter(self.inner)
 
     def peek(
         self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
     ) -> list[Any]:  # docstring inherited
-        keys = self.mapping._some_keys(limit, seconds)  # noqa: SLF001
+        keys = self.inner._some_keys(limit, seconds)  # noqa: SLF001
         return [key for key in keys if not prefix or (isinstance(key, str) and key.startswith(prefix))]
 
     def __contains__(self, id: object) -> bool:
-        return id in self.mapping
+        return id in self.inner
 
     def __len__(self) -> int:
-        return len(self.mapping)
+        return len(self.inner)
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
-        return self.mapping._read(id, self._id(id))  # type: ignore[no-any-return]  # noqa: SLF001
+        return self._compiled.read(id, self.id_of(id))  # type: ignore[no-any-return]
 
     def stat(self, id: Any) -> Stat:  # docstring inherited
-        return self._inner.stat(self._id(id))  # type: ignore[no-any-return]
+        return self._below.stat(self.id_of(id))  # type: ignore[no-any-return]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
-        for key, stat in self.mapping._stats():  # noqa: SLF001
+        for key, stat in self._compiled.stats():
             if not prefix or key.startswith(prefix):
                 yield key, stat
 
     def read_many(self, ids: Iterable[Any]) -> Iterator[tuple[Any, Any]]:  # docstring inherited
         missing = object()
         for id in ids:
-            data = self.mapping.get(id, missing)
+            data = self.inner.get(id, missing)
             if data is not missing:
                 yield id, data
 
     def put(self, id: Any, data: Any) -> None:  # docstring inherited
-        self.mapping[id] = data
+        self.inner[id] = data
 
     __setitem__ = put
 
     def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
-        encoded = self.mapping._data(id, data)  # noqa: SLF001
-        return self._inner.write(self._id(id), encoded, expected)  # type: ignore[no-any-return]
+        name = self.id_of(id)
+        return self._below.write(name, self._compiled.data(id, name, data), expected)  # type: ignore[no-any-return]
 
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        self._inner.remove(self._id(id), expected)
+        self._below.remove(self.id_of(id), expected)
 
     def discard(self, id: Any) -> bool:  # docstring inherited
-        return bool(self._inner.discard(self._id(id)))
+        return bool(self._below.discard(self.id_of(id)))
 
     def __delitem__(self, id: Any) -> None:
-        del self.mapping[id]
+        del self.inner[id]
 
     def transaction(self) -> AbstractContextManager[None]:  # docstring inherited
-        return self.mapping.transaction()  # type: ignore[no-any-return]
+        return self.inner.transaction()  # type: ignore[no-any-return]
 
     def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
-        self.mapping.update(items)
+        self.inner.update(items)
 
     def clear(self) -> None:  # docstring inherited
-        self.mapping.clear(force=True)
+        self.inner.clear(force=True)
 
     def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
-        return self.mapping._purge(  # type: ignore[no-any-return]  # noqa: SLF001
+        return self.inner._purge(  # type: ignore[no-any-return]  # noqa: SLF001
             lambda key: owns(key) and (not prefix or key.startswith(prefix)),
         )
 
     def refresh(self) -> None:  # docstring inherited
-        self.mapping.refresh()
+        self.inner.refresh()
 
     def flush(self) -> None:  # docstring inherited
-        self.mapping.flush()
+        self.inner.flush()
 
     def close(self) -> None:  # docstring inherited
-        self.mapping.close()
+        self.inner.close()
 
 
 def as_persister(place: Any) -> Reader:
@@ -160,7 +213,7 @@ def as_persister(place: Any) -> Reader:
         return as_persister(place())
     if isinstance(place, Reader):
         return place
-    if isinstance(getattr(place, "_persister", None), Reader):  # a store
+    if isinstance(getattr(place, "pipeline", None), Pipeline):  # a store
         return StorePersister(place)
     like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
     if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes | list | tuple)):
@@ -170,22 +223,13 @@ def as_persister(place: Any) -> Reader:
     )
 
 
-def ground(store: Any, id: Any = None) -> tuple[Any, Any]:
-    """Give what lies under all wrappers of a store, and the name that an id of the store has there.
-
-    Parameters
-    ----------
-    store
-        The store.
-    id
-        An id of its persister, if one is asked for.
-    """
-    place = store._persister  # noqa: SLF001  (the other half of one class)
-    while True:
+def under(store: Any, id: Any = None) -> tuple[Any, Any]:
+    """Return what lies under all wrappers of a store, and the name that an id of the store has there."""
+    place = store.pipeline.persister
+    while hasattr(place, "inner"):
         if isinstance(place, StorePersister):
-            id = None if id is None else place.mapping._id(id)  # noqa: SLF001
-            place = place.mapping._persister  # noqa: SLF001
-        elif hasattr(place, "inner"):
-            place = place.inner
+            id = None if id is None else place.id_of(id)
+            place = place.inner.pipeline.persister
         else:
-            return place, id
+            place = place.inner
+    return place, id

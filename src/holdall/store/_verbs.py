@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
 from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
+from holdall.store._base import StoreBase
 from holdall.store._conditional import pause
-from holdall.store._pipeline import StorePipeline
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,7 +20,7 @@ _ABSENT: Final = object()
 _FIRM: Final = frozenset({int, float, complex, bool, str, bytes, type(None), range})
 
 
-class StoreVerbs(StorePipeline[K, V]):
+class StoreVerbs(StoreBase[K, V]):
     """The part of `Store` for everyday changes."""
 
     @contextmanager
@@ -76,7 +76,7 @@ class StoreVerbs(StorePipeline[K, V]):
                 raise
             value = self._copied(key, default)
         else:
-            if self._keeps_objects:  # or a cache does
+            if self._compiled.keeps_objects:  # or a cache does
                 value = self._copied(key, value)
         if _is_firm(value):
             raise InvalidArgumentError(
@@ -85,11 +85,11 @@ class StoreVerbs(StorePipeline[K, V]):
             )
         yield value
         try:
-            self._persister.write(id, self._data(key, value), etag)
+            self._compiled.persister.write(id, self._data(key, value), etag)
         except ConflictError as lost:
             raise ConflictError(
-                f"{key!r:.120} in {self._place} was changed since edit() gave its value: nothing was stored. "
-                "Edit it again, or use transform_item(), which tries again by itself",
+                f"{key!r:.120} in {self._compiled.place} was changed since edit() gave its value: "
+                "nothing was stored. Edit it again, or use transform_item(), which tries again by itself",
                 lost.actual,
             ) from lost
 
@@ -142,7 +142,7 @@ class StoreVerbs(StorePipeline[K, V]):
                 f"by and default are numbers, got by={by!r:.80} and default={default!r:.80}"
             )
         id = self._id(key)
-        modify = getattr(self._persister, "modify", None)
+        modify = getattr(self._compiled.persister, "modify", None)
         if modify is not None:
             change = _Addition(self, key, by)
             try:
@@ -159,7 +159,7 @@ class StoreVerbs(StorePipeline[K, V]):
                 value, etag = default, ITEM_NOT_AVAILABLE
             new = self._sum(key, value, by)
             try:
-                self._persister.write(id, self._data(key, new), etag)
+                self._compiled.persister.write(id, self._data(key, new), etag)
             except ConflictError:
                 pause(attempt)
             else:
@@ -201,7 +201,7 @@ class StoreVerbs(StorePipeline[K, V]):
         >>> accounts["ann"]
         5
         """
-        return self._persister.transaction()  # type: ignore[no-any-return]
+        return self._compiled.persister.transaction()  # type: ignore[no-any-return]
 
 
 class _LargeError(Exception):

@@ -10,7 +10,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._nested import ground
+from holdall.store._nested import under
 from holdall.stores._paths import path_codec
 from holdall.stores._recorded import check_recorded
 
@@ -161,7 +161,7 @@ class FileDirStore(Store[K, V]):
 
     @property
     def _files(self) -> FilesPersister:
-        return ground(self)[0]  # type: ignore[no-any-return]
+        return under(self)[0]  # type: ignore[no-any-return]
 
     def file_of(self, key: K) -> str:
         """Give the path of the file in which the value of a key lies, or would lie.
@@ -176,7 +176,7 @@ class FileDirStore(Store[K, V]):
         InvalidKeyError
             If the key has no name here.
         """
-        place, id = ground(self, self._id(key))
+        place, id = under(self, self._compiled.id(key))
         return os.path.join(str(place.path), fs_name(str(id)))
 
 

@@ -225,7 +225,7 @@ class S3Store(Store[K, V]):
         InvalidKeyError
             If the key has no name here.
         """
-        return self.prefix + str(self._id(key))
+        return self.prefix + str(self._compiled.id(key))
 
 
 def _through(engine: Any, place: S3Persister) -> ObjectPersister:

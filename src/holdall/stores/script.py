@@ -13,7 +13,7 @@ from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._nested import ground
+from holdall.store._nested import under
 
 __all__ = ["ScriptStore"]
 
@@ -136,7 +136,7 @@ class ScriptStore(Store[K, V]):
 
     @property
     def _script(self) -> ScriptPersister | None:
-        place = ground(self)[0]
+        place = under(self)[0]
         return place if isinstance(place, ScriptPersister) else None
 
     @property
@@ -163,7 +163,7 @@ class ScriptStore(Store[K, V]):
         >>> store["n"]
         1
         """
-        return ground(self)[0].lock  # type: ignore[no-any-return]
+        return under(self)[0].lock  # type: ignore[no-any-return]
 
     def check(self) -> list[str]:
         """Look at every line of the data.

@@ -187,7 +187,7 @@ class SpillStore(Store[K, V]):
 
     @property
     def _spill(self) -> SpillPersister:
-        place = self._persister
+        place = self.pipeline.persister
         while not isinstance(place, SpillPersister):
             place = place.inner
         return place
@@ -278,8 +278,8 @@ class SpillStore(Store[K, V]):
         path = self._spill.file_of(key)
         if path is None:
             raise UnsupportedError(
-                f"the value of {key!r:.120} has no file of its own in {self._place}: it lies among other "
-                "small ones; make the store with file_per_value=True"
+                f"the value of {key!r:.120} has no file of its own in {self.pipeline.persister.place}: "
+                "it lies among other small ones; make the store with file_per_value=True"
             )
         return path
 
@@ -349,8 +349,9 @@ class SpillStore(Store[K, V]):
 def _place_of(store: Any) -> SpillPersister | None:
     """Return the place of a store whose keys and values are those of the place, else None."""
     place = store.persister
-    plain = isinstance(place, SpillPersister) and len(store._layers) == 1  # noqa: SLF001  (of our own kind)
-    return place if plain and store._value_type is None else None  # noqa: SLF001  (see above)
+    pipeline = store.pipeline
+    plain = isinstance(place, SpillPersister) and len(pipeline.layers) == 1
+    return place if plain and pipeline.value_type is None else None
 
 
 class _Functions:

@@ -8,8 +8,8 @@ from holdall.persisters.files import FilesPersister
 from holdall.persisters.sqlite import SqlitePersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._calls import missing
-from holdall.store._nested import ground
+from holdall.store._compiled import missing
+from holdall.store._nested import under
 from holdall.stores._recorded import check_recorded
 
 __all__ = ["SQLiteStore", "database"]
@@ -151,7 +151,7 @@ class SQLiteStore(Store[K, V]):
 
     @property
     def _database(self) -> SqlitePersister:
-        return ground(self)[0]  # type: ignore[no-any-return]
+        return under(self)[0]  # type: ignore[no-any-return]
 
     @property
     def path(self) -> str:
@@ -186,7 +186,7 @@ class SQLiteStore(Store[K, V]):
         >>> store.file_of("small") is None, os.path.getsize(store.file_of("large"))
         (True, 5000)
         """
-        place, id = ground(self, self._id(key))
+        place, id = under(self, self._compiled.id(key))
         try:
             return place.file_of(id)  # type: ignore[no-any-return]
         except KeyError as error:

@@ -55,7 +55,7 @@ def store_machine(
             shutil.rmtree(self.place, ignore_errors=True)
 
         def persistent(self) -> bool:
-            return Capability.PERSISTENT in self.store._persister.capabilities
+            return Capability.PERSISTENT in self.store.pipeline.persister.capabilities
 
         @initialize(key=keys, value=values)
         def begin(self, key: Any, value: Any) -> None:

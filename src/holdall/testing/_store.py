@@ -64,7 +64,7 @@ class StoreContract(ConditionalLaws, VerbLaws, MannersLaws, OptionLaws):
         """Open an empty store, and skip the law if the place does not claim what the law is about."""
         store = self.open(place)
         for claim in (Capability.WRITABLE, *claims):
-            if claim not in store._persister.capabilities:
+            if claim not in store.pipeline.persister.capabilities:
                 pytest.skip(f"does not claim {claim.name}")
         return store
 

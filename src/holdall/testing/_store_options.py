@@ -121,7 +121,7 @@ class OptionLaws(StoreBase):
         good, key, other = self.values[0], self.keys[0], self.keys[1]
         bad = 3.5 if not isinstance(good, float) else "text"
         free = self.open_with(place)
-        if Capability.PERSISTENT not in free._persister.capabilities:
+        if Capability.PERSISTENT not in free.pipeline.persister.capabilities:
             pytest.skip("two handles share nothing")
         try:
             free.update({key: bad, other: good})

@@ -150,7 +150,7 @@ class VerbLaws(StoreBase):
     def test_a_place_without_transactions_says_so(self, place: Path) -> None:
         """It refuses before the block runs, and does not pretend."""
         store = self.open(place)
-        if TRANSACTIONS in store._persister.capabilities:
+        if TRANSACTIONS in store.pipeline.persister.capabilities:
             pytest.skip("claims TRANSACTIONS")
         with pytest.raises((UnsupportedError, ReadOnlyError)), store.transaction():
             pytest.fail("the block must not run")

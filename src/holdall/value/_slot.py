@@ -15,7 +15,7 @@ from holdall.errors import ConflictError, HoldallError, InvalidArgumentError, Se
 from holdall.keys import AnyKeys
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers.line import LineSerializer
-from holdall.store import Store
+from holdall.store import Store, StorePersister
 
 # What cannot change in place, so that nobody has to look whether it did.
 _FIRM = frozenset({int, float, complex, bool, str, bytes, type(None), range})
@@ -53,6 +53,7 @@ class Slot:
         self.key = key
         self.id = _codec.encode(key)
         self.store: Store[Any, Any] = Store(place, keys=_codec, serializer=_serializer)
+        self._place = StorePersister(self.store)
         self._default = default
         self._default_data: bytes | None = None if _is_firm(default) else self._dumped(default)
         self._read = _NOT_READ
@@ -115,7 +116,7 @@ class Slot:
             try:
                 data = _serializer.dumps(value)
             except SerializationError:
-                data = self.store._data(self.key, value)  # noqa: SLF001  (which says for which key it fails)
+                data = self._place.data_of(self.key, value)  # which says for which key it fails
             etag = self._put(self.id, data)
             if kind in _FIRM:
                 self._etag, self._held, self._data = etag, value, None
@@ -200,7 +201,7 @@ class Slot:
     def _load(self) -> Any:
         """Read the value and hold on to it."""
         try:
-            value, stat = self.store._read(self.key, self.id)  # noqa: SLF001  (value and etag as one snapshot)
+            value, stat = self._place.read(self.key)  # value and etag as one snapshot
         except KeyError:
             value, self._untouched = (self._default if self._untouched else self._fresh()), False
             self._hold(ITEM_NOT_AVAILABLE, value)

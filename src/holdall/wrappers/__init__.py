@@ -15,24 +15,33 @@ never changed. They compose in any order.
 'start'
 """
 
+from holdall.wrappers._aliases import add_ipython_key_completions, aliases, appendable
 from holdall.wrappers._base import Decorator, Wrapper, wrapper
-from holdall.wrappers.bounding import BoundedStats, bounded
-from holdall.wrappers.buffer import write_back
-from holdall.wrappers.expiry import expiring
-from holdall.wrappers.guards import Checks, append_only, read_only, write_once, write_once_checks
-from holdall.wrappers.layers import overlay
-from holdall.wrappers.listing import cached_keys
-from holdall.wrappers.manners import Stack, add_ipython_key_completions, aliases, appendable, compose
-from holdall.wrappers.nesting import flatten
-from holdall.wrappers.transforms import filt_iter, wrap_keys, wrap_kvs
-from holdall.wrappers.values import cached_values
+from holdall.wrappers._bounded import BoundedPersister, BoundedStats, bounded
+from holdall.wrappers._cached_keys import CachedKeysPersister, cached_keys
+from holdall.wrappers._cached_values import CachedValuesPersister, cached_values
+from holdall.wrappers._compose import Stack, compose
+from holdall.wrappers._expiring import ExpiringPersister, expiring
+from holdall.wrappers._filt_iter import filt_iter
+from holdall.wrappers._flatten import flatten
+from holdall.wrappers._overlay import OverlayPersister, overlay
+from holdall.wrappers._read_only import append_only, read_only
+from holdall.wrappers._wrap_kvs import wrap_keys, wrap_kvs
+from holdall.wrappers._write_back import WriteBackPersister, write_back
+from holdall.wrappers._write_once import Checks, write_once, write_once_checks
 
 __all__ = [
+    "BoundedPersister",
     "BoundedStats",
+    "CachedKeysPersister",
+    "CachedValuesPersister",
     "Checks",
     "Decorator",
+    "ExpiringPersister",
+    "OverlayPersister",
     "Stack",
     "Wrapper",
+    "WriteBackPersister",
     "add_ipython_key_completions",
     "aliases",
     "append_only",

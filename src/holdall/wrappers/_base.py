@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_origin, overload
 
 from holdall.errors import InvalidArgumentError
-from holdall.keys import IdentityKeys
-from holdall.store import Store
-from holdall.store._layers import HOOKS, NO_HOOKS, Hooks, as_it_is, levels_of, pass_on
-from holdall.store._nested import StorePersister
+from holdall.store import Pipeline, Store
+from holdall.store._hooks import HOOKS, levels_of, pass_on
+from holdall.store.pipeline import Hooks
 
-__all__ = ["BaseWrapper", "Decorator", "Wrapper", "over_itself", "unbound_copy", "wrapper"]
+__all__ = ["BaseWrapper", "Decorator", "Wrapper", "added_method", "wrapper"]
 
 #: From the options of a wrapper to the methods that it adds.
 Methods: TypeAlias = Callable[..., dict[str, Callable[..., Any]]]
@@ -22,6 +21,13 @@ P = ParamSpec("P")
 S = TypeVar("S", bound=Store[Any, Any])
 K = TypeVar("K")
 V = TypeVar("V")
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def added_method(function: C) -> C:
+    """Mark a function as a method that a wrapper adds, so that another wrapper may replace it."""
+    function.from_wrapper = True  # type: ignore[attr-defined]
+    return function
 
 
 class Decorator:
@@ -62,7 +68,7 @@ class BaseWrapper:
     Parameters
     ----------
     change
-        What changes a store in place.
+        From a store and options to the pipeline of the changed store.
     methods
         Gives the methods that a store gets besides, by name, for the options of the wrapper; they are
         functions of a module.
@@ -71,7 +77,7 @@ class BaseWrapper:
     __name__: str
     __qualname__: str
 
-    def __init__(self, change: Callable[..., None], methods: Methods | None = None) -> None:
+    def __init__(self, change: Callable[..., Pipeline], methods: Methods | None = None) -> None:
         self._methods = methods
         functools.update_wrapper(self, change)  # type: ignore[arg-type]
         self._change = change
@@ -91,10 +97,9 @@ class BaseWrapper:
             raise InvalidArgumentError(
                 f"{self.__name__} takes a store, a mapping or a class of these, got None"
             )
-        made = unbound_copy(store) if isinstance(store, Store) else Store(store)
-        methods = self._methods_for(type(made), options)
-        _rewrap(made, self.__name__, self._changing(options), NO_HOOKS, methods)
-        return made
+        given = store if isinstance(store, Store) else Store(store)
+        methods = self._methods_for(type(given), options)
+        return given.derive(self._changing(options), name=self.__name__, methods=methods)
 
     def __reduce__(self) -> str:
         return self.__qualname__
@@ -102,12 +107,12 @@ class BaseWrapper:
     def __repr__(self) -> str:
         return f"<wrapper {self.__name__}>"
 
-    def _changing(self, options: dict[str, Any]) -> Callable[[Any], None]:
+    def _changing(self, options: dict[str, Any]) -> Callable[[Any], Pipeline]:
         return functools.partial(self._change, **options)
 
     def _try(self, options: dict[str, Any]) -> None:
         """Refuse wrong options when a class is made, not when somebody makes an instance of it."""
-        _rewrap(Store(), self.__name__, self._changing(options), NO_HOOKS, {})
+        Store().derive(self._changing(options))
         self._methods_for(Store, options)
 
     def _methods_for(self, cls: type, options: dict[str, Any]) -> dict[str, Callable[..., Any]]:
@@ -117,7 +122,7 @@ class BaseWrapper:
         inspect.signature(self._change).bind(None, **options)  # so that a wrong name is told as usual
         methods = self._methods(**options)
         for name in methods:
-            if hasattr(cls, name) and not hasattr(getattr(cls, name), "_added"):
+            if hasattr(cls, name) and not hasattr(getattr(cls, name), "from_wrapper"):
                 raise InvalidArgumentError(f"{cls.__name__} has a {name!r} of its own: choose another word")
         return methods
 
@@ -132,7 +137,8 @@ class BaseWrapper:
         @functools.wraps(origin.__init__)
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             super(made, self).__init__(*args, **kwargs)
-            _rewrap(self, name, change, levels_of(type(self)).index(origin) + 1, {})
+            level = levels_of(type(self)).index(origin) + 1
+            self._wrapped(change, Hooks(level, {}), name=name, methods={})
 
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
             _find_name(made)
@@ -173,16 +179,17 @@ class Wrapper(BaseWrapper, Generic[P]):
         return self.wrap(*stores, **options)
 
 
-def wrapper(change: Callable[Concatenate[Any, P], None]) -> Wrapper[P]:
-    """Make a wrapper of a function that changes a store in place.
+def wrapper(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
+    """Make a wrapper of a function from a store to the pipeline of a changed one.
 
     Parameters
     ----------
     change
-        Gets a store that nobody else holds, and options by name. It may put a
-        `holdall.abc.PersisterWrapper` round ``store._persister``, add a `Transform` to ``store._layers``, or
-        call `over_itself` first, where behaviour must see keys and values. It only builds: it is also tried
-        on an empty store, so that wrong options are refused when a class or a decorator is made.
+        Gets a store, and options by name, and returns a `Pipeline`: ``store.pipeline.over(persister)``, with
+        a `holdall.abc.PersisterWrapper` round ``store.pipeline.persister``; ``store.pipeline.add(layer)``,
+        with `Functions` or a key codec; or, where behaviour must see keys and values, ``Pipeline(persister)``
+        with a persister round ``StorePersister(store)``. It only builds: it is also tried on an empty store,
+        so that wrong options are refused when a class or a decorator is made.
 
     Returns
     -------
@@ -200,77 +207,11 @@ def wrapper(change: Callable[Concatenate[Any, P], None]) -> Wrapper[P]:
     ...         self.inner.put(id, data)
     >>> @wrapper
     ... def loud(store):
-    ...     store._persister = Loud(store._persister)
+    ...     return store.pipeline.over(Loud(store.pipeline.persister))
     >>> loud({})["a"] = 1
     writing a
     """
     return Wrapper[P](change)
-
-
-def over_itself(store: Any) -> StorePersister:
-    """Turn a store, in place, into a store over what it was, so that its ids and data are keys and values.
-
-    Parameters
-    ----------
-    store
-        The store that a wrapper may change.
-
-    Returns
-    -------
-    StorePersister
-        The persister that the store now has.
-    """
-    below = unbound_copy(store, bind=True)
-    place = StorePersister(below)
-    vars(store).update(
-        _persister=place,
-        _codec=IdentityKeys(),
-        _serializer=None,
-        _keyed=None,
-        _value_type=None,
-        _layers=(Hooks(NO_HOOKS, {}),),
-        _id_prefix="",
-    )
-    return place
-
-
-def _rewrap(
-    store: Any,
-    name: str,
-    change: Callable[[Any], None],
-    level: int,
-    methods: Mapping[str, Callable[..., Any]],
-) -> None:
-    """Change a store in place, and let hooks that it gets from now on lie on top."""
-    own = {hook: vars(store).pop(hook) for hook in HOOKS if hook in vars(store)}
-    if own:  # what the instance was given until now lies below
-        last = store._last_hooks()
-        frozen = Hooks(last.level, own)
-        store._layers = tuple(frozen if layer is last else layer for layer in store._layers)
-    change(store)
-    store._layers += (Hooks(level, {}),)
-    if level == NO_HOOKS:
-        vars(store).update(dict.fromkeys(HOOKS, as_it_is))
-    store._methods = {**store._methods, **methods}
-    store._params = {**store._params, "wrappers": (*store._params.get("wrappers", ()), name)}
-    store._bind()
-
-
-def unbound_copy(store: Any, *, bind: bool = False) -> Any:
-    """Give another handle of a store as it is now.
-
-    Parameters
-    ----------
-    store
-        The store; what a wrapper changes in it later does not reach the copy.
-    bind
-        Whether the copy is to be used as it is.
-    """
-    made: Any = object.__new__(type(store))
-    vars(made).update(store.__getstate__())
-    if bind:
-        made._bind()
-    return made
 
 
 def _class_over(mapping: type) -> type:
@@ -283,13 +224,20 @@ def _class_over(mapping: type) -> type:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         Store.__init__(self, mapping(*args, **kwargs))
 
+    def __getattr__(self: Any, name: str) -> Any:  # noqa: N807
+        if "_pipeline" not in vars(self):  # it is being made, or unpickled
+            raise AttributeError(name)
+        return getattr(self.store, name)
+
     try:
         __init__.__signature__ = inspect.signature(mapping)  # type: ignore[attr-defined]
     except (TypeError, ValueError):  # a class of C that tells none
         pass
     built_in = mapping.__module__ == "builtins"  # a class named dict that is none would confuse everybody
     names: dict[str, Any] = {
+        **_own_methods(mapping),
         "__init__": __init__,
+        "__getattr__": __getattr__,
         "__doc__": mapping.__doc__,
         "__module__": _callers_module() if built_in else mapping.__module__,
         "__qualname__": f"{mapping.__name__.capitalize()}Store" if built_in else mapping.__qualname__,
@@ -298,9 +246,26 @@ def _class_over(mapping: type) -> type:
     return types.new_class(name, (Store,), exec_body=lambda body: body.update(names))
 
 
+def _own_methods(mapping: type) -> dict[str, Any]:
+    """Return the methods of a foreign class that a store lacks, to be called on the store in its place.
+
+    One that calls `super` can only be called on an instance of its class, where it is found as an attribute.
+    """
+    found: dict[str, Any] = {}
+    for cls in reversed(mapping.__mro__):
+        for name, value in vars(cls).items():
+            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            code = getattr(function, "__code__", None)
+            if code is None or name.startswith("__") or hasattr(Store, name):
+                continue
+            if "__class__" not in code.co_freevars:
+                found[name] = value
+    return found
+
+
 def _callers_module() -> str:
     """Give the name of the module that called a wrapper."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001  (there is no other way to ask)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("holdall.wrappers"):
         frame = frame.f_back
     return str(frame.f_globals.get("__name__", "__main__"))

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from holdall.abc import Unary
 from holdall.store import Store
-from holdall.store._layers import Keyed
+from holdall.store.pipeline import KeyValueFunction
 from holdall.wrappers._base import BaseWrapper, Decorator
 
 __all__ = ["NewItems", "NewKeys", "NewValues", "WrapKvs"]
@@ -57,8 +57,8 @@ class WrapKvs(BaseWrapper):
         key_of_id: Unary | None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: Unary | None = None,
-        preset: Keyed | None = None,
-        postget: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
+        postget: KeyValueFunction | None = None,
     ) -> type[S]: ...
     @overload
     def __call__(
@@ -70,8 +70,8 @@ class WrapKvs(BaseWrapper):
         key_of_id: Unary | None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: Unary | None = None,
-        preset: Keyed | None = None,
-        postget: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
+        postget: KeyValueFunction | None = None,
     ) -> type[Store[Any, Any]]: ...
     @overload
     def __call__(
@@ -83,7 +83,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> S: ...
     @overload
@@ -96,7 +96,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> Store[K, V]: ...
     @overload
@@ -109,7 +109,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: Callable[[Any], W],
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> Store[K, W]: ...
     @overload
@@ -122,7 +122,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: Unary | None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: Callable[[Any, Any], W],
     ) -> Store[K, W]: ...
     @overload
@@ -135,7 +135,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: Callable[[Any], J],
         data_of_obj: Unary | None = None,
         obj_of_data: None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> Store[J, V]: ...
     @overload
@@ -148,7 +148,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: Callable[[Any], J],
         data_of_obj: Unary | None = None,
         obj_of_data: Callable[[Any], W],
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> Store[J, W]: ...
     @overload
@@ -161,7 +161,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: Callable[[Any], J],
         data_of_obj: Unary | None = None,
         obj_of_data: Unary | None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: Callable[[Any, Any], W],
     ) -> Store[J, W]: ...
     @overload
@@ -172,7 +172,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> Decorator: ...
     @overload
@@ -183,7 +183,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: Callable[[Any], W],
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> NewValues[W]: ...
     @overload
@@ -194,7 +194,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: None = None,
         data_of_obj: Unary | None = None,
         obj_of_data: Unary | None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: Callable[[Any, Any], W],
     ) -> NewValues[W]: ...
     @overload
@@ -205,7 +205,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: Callable[[Any], J],
         data_of_obj: Unary | None = None,
         obj_of_data: None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> NewKeys[J]: ...
     @overload
@@ -216,7 +216,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: Callable[[Any], J],
         data_of_obj: Unary | None = None,
         obj_of_data: Callable[[Any], W],
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: None = None,
     ) -> NewItems[J, W]: ...
     @overload
@@ -227,7 +227,7 @@ class WrapKvs(BaseWrapper):
         key_of_id: Callable[[Any], J],
         data_of_obj: Unary | None = None,
         obj_of_data: Unary | None = None,
-        preset: Keyed | None = None,
+        preset: KeyValueFunction | None = None,
         postget: Callable[[Any, Any], W],
     ) -> NewItems[J, W]: ...
     def __call__(self, *stores: Any, **options: Any) -> Any:

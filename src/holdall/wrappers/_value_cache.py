@@ -10,8 +10,7 @@ from typing import Any, Final, NamedTuple
 from holdall.abc import Capability
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError, ReadOnlyError, UnsupportedError
-from holdall.store import Store
-from holdall.store._nested import StorePersister
+from holdall.store import Store, StorePersister
 
 __all__ = ["NOTHING", "REFUSALS", "ValueCache"]
 
@@ -81,7 +80,7 @@ class ValueCache:
 
     def name(self, key: Any) -> Any:
         """Name a key as the source does, which tells keys apart that are equal but not the same."""
-        named = getattr(self.source, "_id", None)
+        named = getattr(self.source, "id_of", None)
         return key if named is None else named(key)
 
     def writes(self, name: Any) -> int:

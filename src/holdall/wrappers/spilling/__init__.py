@@ -14,9 +14,7 @@ from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, SerializationError
-from holdall.store import Store
-from holdall.store._nested import StorePersister
-from holdall.wrappers._base import unbound_copy
+from holdall.store import Store, StorePersister
 from holdall.wrappers.spilling._core import Spill
 from holdall.wrappers.spilling._forked import ForkedPersister
 from holdall.wrappers.spilling._items import Items
@@ -115,7 +113,7 @@ class SpillPersister(PersisterWrapper):
         budget: int = options["memory"]
         items = Items(budget, make_policy(options["policy"], budget))
         self.spill = Spill(
-            SlowSide(self.inner.mapping, options["disk"]),
+            SlowSide(self.inner.inner, options["disk"]),
             items,
             sizeof=options["sizeof"] or usual_sizeof,
             writeback=options["writeback"],
@@ -170,9 +168,8 @@ class SpillPersister(PersisterWrapper):
             return
         self.spill.items.reset_locks()
         if self.options["discard"]:
-            below = unbound_copy(self.inner.mapping)
-            below._persister = ForkedPersister(below._persister)
-            below._bind()
+            below = self.inner.inner
+            below = below.with_persister(ForkedPersister(below.pipeline.persister))
             self.inner = StorePersister(below)
             self.spill.slow.use(below)
 
@@ -356,7 +353,7 @@ class SpillPersister(PersisterWrapper):
             if not slow.has(key):
                 raise KeyError(key)
             find: Any = getattr(slow.persister, "file_of", None)
-            return None if find is None else find(slow.store._id(key))
+            return None if find is None else find(slow.place.id_of(key))
 
     def shrink(self, to: float | str = 0) -> None:
         """Move values to the slow side until no more than some bytes are in memory."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from holdall.errors import SerializationError, StoreUnavailableError
-from holdall.store._calls import UNNAMED
+from holdall.store._compiled import UNNAMED
 from holdall.wrappers.spilling._items import GONE, Item, is_held, taken
 from holdall.wrappers.spilling._slow import Loaded
 from holdall.wrappers.spilling._writing import SpillWriting
@@ -27,14 +27,14 @@ class Spill(SpillWriting):
         try:
             return self._name(key)
         except UNNAMED:
-            return self.slow.store._id(key)
+            return self.slow.place.id_of(key)
 
     def get(self, key: Any) -> Any:
         """Return a value; KeyError if there is none."""
         try:
             name = self._name(key)
         except UNNAMED:
-            name = self.slow.store._id(key)
+            name = self.slow.place.id_of(key)
         item = self.items.by_name.get(name)
         if item is not None:
             value = item.value  # a reference first: see taken()

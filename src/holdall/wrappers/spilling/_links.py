@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from holdall.store import Store
 from holdall.wrappers.spilling._core import Spill
 
 __all__ = ["take_over"]
@@ -42,7 +41,7 @@ def _linking(spill: Spill, source: Spill) -> Callable[[Any], bool] | None:
     ours, theirs = spill.slow, source.slow
     link: Any = getattr(ours.persister, "link", None)
     file_of: Any = getattr(theirs.persister, "file_of", None)
-    if link is None or file_of is None or not (_is_plain(ours.store) and _is_plain(theirs.store)):
+    if link is None or file_of is None or not (ours.place.plain and theirs.place.plain):
         return None
     if ours.store.serializer != theirs.store.serializer:
         return None
@@ -50,15 +49,10 @@ def _linking(spill: Spill, source: Spill) -> Callable[[Any], bool] | None:
     def linked(key: Any) -> bool:
         name = spill.name(key)
         with spill.items.turn(name):
-            path = file_of(theirs.store._id(key))
-            if path is None or not link(ours.store._id(key), path):
+            path = file_of(theirs.place.id_of(key))
+            if path is None or not link(ours.place.id_of(key), path):
                 return False
             spill.forget(name, spill.items.by_name.get(name))
             return True
 
     return linked
-
-
-def _is_plain(store: Store[Any, Any]) -> bool:
-    """Tell whether files of the store hold what its serializer wrote, and nothing changes them on the way."""
-    return len(store._layers) == 1 and store._own_errors == (False, False) and store._keyed is None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from holdall.conditional import Stat
 from holdall.errors import StoreFullError
-from holdall.store import Store
+from holdall.store import Store, StorePersister
 from holdall.wrappers.spilling._changes import Mark, mark_of_data, mark_of_pieces
 
 __all__ = ["Loaded", "SlowSide"]
@@ -48,9 +48,10 @@ class SlowSide:
     def use(self, store: Store[Any, Any]) -> None:
         """Read from, and write to, a store from now on."""
         self.store = store
-        self.serialized = store._serializer is not None  # else data are whatever values are
+        self.place = StorePersister(store)
+        self.serialized = store.pipeline.serializer is not None  # else data are whatever values are
         self._notes: dict[Any, tuple[str, Mark | None]] = {}  # of large data: etag, mark
-        self.persister: Any = store._persister
+        self.persister: Any = store.pipeline.persister
 
     def volume(self) -> int:
         """Return the bytes that the data take there."""
@@ -64,7 +65,7 @@ class SlowSide:
         if self.limit is None:
             return
         try:
-            more = -(self.persister.stat(self.store._id(key)).size or 0)
+            more = -(self.persister.stat(self.place.id_of(key)).size or 0)
         except KeyError:
             more = 0
         more += self.size(data)
@@ -87,16 +88,16 @@ class SlowSide:
         SerializationError
             If the value cannot be stored.
         """
-        return self.store._data(key, value)
+        return self.place.data_of(key, value)
 
     def has(self, key: Any) -> bool:
         """Tell whether a value lies there."""
-        return self.store._id(key) in self.persister
+        return self.place.id_of(key) in self.persister
 
     def put(self, key: Any, data: Any) -> None:
         """Store data."""
         self.check_room(key, data)
-        id = self.store._id(key)
+        id = self.place.id_of(key)
         if self.marking and self.serialized and type(data) is list:
             mark = mark_of_pieces(data)
             self._note(id, self.persister.write(id, data).etag, mark)
@@ -119,18 +120,16 @@ class SlowSide:
         KeyError
             If there is none.
         """
-        store = self.store
         start = perf_counter()
-        id = store._id(key)
+        id = self.place.id_of(key)
+        limit = self.place.limit
         try:
-            if store._limit is None:
-                data = self.persister[id]
-            else:  # large data come in pieces, too, and are copied once
-                data = self.persister.fetch(id, min(store._limit, _SMALL))
+            # Large data come in pieces, too, and are copied once.
+            data = self.persister[id] if limit is None else self.persister.fetch(id, min(limit, _SMALL))
         except KeyError:
             raise KeyError(key) from None
         whole = data if isinstance(data, bytes) else None
-        value = store._value_of_file(key, data)
+        value = self.place.value_of(key, data)
         seconds = perf_counter() - start
         if whole is None and self.serialized and (note := self._notes.get(id)) is not None:
             # They were written here, and no state has the etag of another one: it is this one if it is still.
@@ -149,8 +148,8 @@ class SlowSide:
     def read(self, key: Any) -> tuple[Loaded, Stat]:
         """Read a value and its stat, as one snapshot."""
         start = perf_counter()
-        data, stat = self.persister.read(self.store._id(key))
-        value = self.store._value(key, data)
+        data, stat = self.persister.read(self.place.id_of(key))
+        value = self.place.value_of(key, data)
         seconds = perf_counter() - start
         return self._loaded(key, value, data if isinstance(data, bytes) else None, seconds), stat
 
@@ -172,7 +171,7 @@ class SlowSide:
     def same(self, key: Any, data: Any, mark: Mark | None) -> bool:
         """Tell whether data are those that were stored, by their mark or else by reading them again."""
         if mark is None:
-            stored = self.persister.get(self.store._id(key))
+            stored = self.persister.get(self.place.id_of(key))
             if not self.serialized:
                 return stored is data
             mark = mark_of_data(stored)
@@ -183,7 +182,7 @@ class SlowSide:
         """Return the mark of data that have just been stored."""
         if not (self.serialized and self.marking):
             return None
-        note = self._notes.get(self.store._id(key)) if type(data) is list else None
+        note = self._notes.get(self.place.id_of(key)) if type(data) is list else None
         return mark_of_pieces(data) if note is None else note[1]
 
     def mark_of_value(self, key: Any, value: Any) -> Mark | None:
@@ -204,7 +203,7 @@ class SlowSide:
         def counted() -> Iterator[tuple[Any, Any]]:
             for key, data in items:
                 self.check_room(key, data)
-                id = self.store._id(key)
+                id = self.place.id_of(key)
                 self._notes.pop(id, None)
                 yield id, data
                 self.bytes_written += self.size(data)

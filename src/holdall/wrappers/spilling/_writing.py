@@ -49,7 +49,7 @@ class SpillWriting:
         self.slow = slow
         slow.marking = writeback != "never"
         self.items = items
-        self._name = slow.store._encode or slow.store._id
+        self._name = slow.place.namer
         self._sizeof = sizeof
         self.writeback = writeback
         self.through = through

@@ -15,21 +15,20 @@ from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import Under
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.guards import AppendOnlyPersister
-from holdall.persisters.keyed import KeyedPersister
 from holdall.persisters.sqlite import SqlitePersister
-from holdall.store._nested import StorePersister
-from holdall.wrappers._base import unbound_copy
-from holdall.wrappers.bounding._ledger import Ledger, MemoryLedger
-from holdall.wrappers.bounding._persister import BoundedPersister, BoundedStats
-from holdall.wrappers.bounding._table import FolderLedger, TableLedger
-from holdall.wrappers.expiry import ExpiringPersister
-from holdall.wrappers.manners import with_methods
-from holdall.wrappers.transforms import Filter
+from holdall.store import Pipeline, Store, StorePersister
+from holdall.wrappers._aliases import with_methods
+from holdall.wrappers._base import added_method
+from holdall.wrappers._bounded._ledger import Ledger, MemoryLedger
+from holdall.wrappers._bounded._persister import BoundedPersister, BoundedStats
+from holdall.wrappers._bounded._table import FolderLedger, TableLedger
+from holdall.wrappers._expiring import ExpiringPersister
+from holdall.wrappers._filt_iter import Filter
 
 __all__ = ["BoundedPersister", "BoundedStats", "bounded"]
 
 #: Wrappers below which a place may be bounded, as they neither rename ids nor remember anything.
-_CLEAR = (KeyedPersister, AppendOnlyPersister, ExpiringPersister)
+_CLEAR = (AppendOnlyPersister, ExpiringPersister)
 
 _LOG = 3_500_000  # bytes that a write-ahead log may have beside a small bound
 
@@ -38,55 +37,48 @@ _ledgers: WeakKeyDictionary[Any, dict[Any, MemoryLedger]] = WeakKeyDictionary()
 _ledgers_lock = threading.Lock()
 
 
-def _word(function: Any) -> Any:
-    function._added = True
-    return function
-
-
 def _place(store: Any) -> BoundedPersister:
     """Return the bounded persister of a store."""
-    persister = store._persister
-    while not isinstance(persister, BoundedPersister):
-        persister = persister.mapping._persister if isinstance(persister, StorePersister) else persister.inner
-    return persister
+    return _find(store)[0]
 
 
-@_word
+def _find(store: Any, key: Any = None) -> tuple[BoundedPersister, Any]:
+    """Return the bounded persister of a store, and the id that a key has there."""
+    place: Any = StorePersister(store)
+    while not isinstance(place, BoundedPersister):
+        if isinstance(place, StorePersister):
+            key = None if key is None else place.id_of(key)
+            place = place.inner.pipeline.persister
+        else:
+            place = place.inner
+    return place, key
+
+
+@added_method
 def _set(self: Any, key: Any, value: Any, ttl: float | None = None) -> None:
     """Store a value that is there for so many seconds; None for as long as there is room."""
     with _place(self).living(ttl):
         self[key] = value
 
 
-@_word
+@added_method
 def _touch(self: Any, key: Any, ttl: float | None = None) -> bool:
     """Count a use of an item, and let it be there for so many seconds from now; tell whether it is there."""
-    place = _place(self)
+    place, id = _find(self, key)
     with place.living(ttl):
-        return place.touch(_id_below(self, key))
+        return place.touch(id)
 
 
-@_word
+@added_method
 def _stats(self: Any) -> BoundedStats:
     """Return counts of hits, misses and evictions, and what the store holds."""
     return _place(self).stats()
 
 
-@_word
+@added_method
 def _volume(self: Any) -> int:
     """Return the bytes that the store takes, of those that `bounded` counts."""
     return _place(self).ledger.totals()[0]
-
-
-def _id_below(store: Any, key: Any) -> Any:
-    """Return the id that a key has in the bounded persister."""
-    id, persister = store._id(key), store._persister
-    while not isinstance(persister, BoundedPersister):
-        if isinstance(persister, StorePersister):
-            id, persister = persister.mapping._id(id), persister.mapping._persister
-        else:
-            persister = persister.inner
-    return id
 
 
 def _methods(**_: Any) -> dict[str, Callable[..., Any]]:
@@ -95,12 +87,12 @@ def _methods(**_: Any) -> dict[str, Callable[..., Any]]:
 
 @with_methods(_methods)
 def bounded(
-    store: Any,
+    store: Store[Any, Any],
     *,
     max_bytes: float | str | None = None,
     max_items: int | None = None,
     policy: str = "lru",
-) -> None:
+) -> Pipeline:
     """Keep a store within a bound: what is used least goes when there is no more room.
 
     Parameters
@@ -164,34 +156,35 @@ def bounded(
         raise InvalidArgumentError(f"max_bytes must be more than 0, got {max_bytes!r:.80}")
     if policy not in POLICIES:
         raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {policy!r:.80}")
-    if Capability.WRITABLE not in store._persister.capabilities:
-        raise UnsupportedError(f"{store._place} cannot be written, so there is nothing to bound")
+    if Capability.WRITABLE not in store.pipeline.persister.capabilities:
+        raise UnsupportedError(
+            f"{store.pipeline.persister.place} cannot be written, so there is nothing to bound"
+        )
     make = partial(
         BoundedPersister,
         open_ledger=partial(_open_ledger, policy=policy, capacity=nbytes or max_items or 0, max_bytes=nbytes),
         max_bytes=nbytes,
         max_items=max_items,
     )
-    store._persister = _over_ground(store, store._persister, make)
+    return store.pipeline.over(_over_ground(store, store.pipeline.persister, make))
 
 
 def _over_ground(store: Any, persister: Any, make: Callable[..., BoundedPersister]) -> Any:
     """Bound a place below the wrappers that only look at its data, in copies of these."""
-    if any(isinstance(layer, Under | Filter) for layer in store._layers):
+    if any(isinstance(layer, Under | Filter) for layer in store.pipeline.layers):
         raise UnsupportedError(
             f"{store!r:.200} shows a part of a store, and what it does not show would count and be evicted "
             "as well: bound the whole store, and take the part of that",
         )
     if isinstance(persister, StorePersister):
-        below = unbound_copy(persister.mapping)
-        below._persister = _over_ground(below, below._persister, make)
-        below._bind()
-        return StorePersister(below)
+        below = persister.inner
+        bound = _over_ground(below, below.pipeline.persister, make)
+        return StorePersister(below.with_persister(bound))
     if type(persister) in _CLEAR:
         made = copy.copy(persister)
         made.inner = _over_ground(store, persister.inner, make)
         return made
-    return make(persister, owns=unbound_copy(store, bind=True)._lists)
+    return make(persister, owns=StorePersister(store).owns)
 
 
 def _open_ledger(

@@ -1,4 +1,4 @@
-"""Wrappers that refuse or ignore writes, in the verb of the persister, so that nothing slips by."""
+"""The wrapper that keeps the first value of each key."""
 
 import random
 from typing import Any, NamedTuple
@@ -6,72 +6,12 @@ from typing import Any, NamedTuple
 from holdall.abc import NOT_MINE, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, MismatchError
-from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
-from holdall.wrappers._base import unbound_copy, wrapper
+from holdall.persisters.guards import AppendOnlyPersister
+from holdall.store import Pipeline, Store, StorePersister
+from holdall.wrappers._base import wrapper
 from holdall.wrappers._same import same_value
 
-__all__ = ["Checks", "append_only", "read_only", "write_once", "write_once_checks"]
-
-
-@wrapper
-def read_only(store: Any) -> None:
-    """Refuse every write, by whatever verb.
-
-    Parameters
-    ----------
-    store
-        A store, a store class, or any mapping. What is given stays writable.
-
-    Raises
-    ------
-    ReadOnlyError
-        When something is written or deleted.
-
-    Examples
-    --------
-    >>> from holdall.wrappers import read_only
-    >>> prices = {"tea": 2.5}
-    >>> shown = read_only(prices)
-    >>> shown["tea"]
-    2.5
-    >>> shown.pop("tea")
-    Traceback (most recent call last):
-    ...
-    holdall.errors.ReadOnlyError: a dict in memory is opened read-only: 'tea' stays as it is
-    """
-    store._persister = ReadOnlyPersister(store._persister)
-
-
-@wrapper
-def append_only(store: Any) -> None:
-    """Let items be added, and never changed or deleted.
-
-    Parameters
-    ----------
-    store
-        A store, a store class, or any mapping.
-
-    Raises
-    ------
-    ReadOnlyError
-        When an item is changed or deleted.
-
-    Notes
-    -----
-    Threads and processes: exactly one of several writers of a new key wins, in the scope in which the place
-    compares and swaps. Cost: a stat more a write.
-
-    Examples
-    --------
-    >>> from holdall.wrappers import append_only
-    >>> log = append_only({})
-    >>> log["1"] = "start"
-    >>> log["1"] = "stop"
-    Traceback (most recent call last):
-    ...
-    holdall.errors.ReadOnlyError: a dict in memory is append-only: '1' is there and stays as it is
-    """
-    store._persister = AppendOnlyPersister(store._persister)
+__all__ = ["Checks", "WriteOncePersister", "write_once", "write_once_checks"]
 
 
 class Checks(NamedTuple):
@@ -93,15 +33,15 @@ class WriteOncePersister(AppendOnlyPersister):
 
     Parameters
     ----------
-    below
-        The store below, which makes values of data.
+    store
+        The store that is wrapped, which makes values of data.
     check_probability
         How probably a repeated write is compared, from 0 to 1.
     """
 
-    def __init__(self, below: Any, check_probability: float) -> None:
-        super().__init__(below._persister)
-        self.below = below
+    def __init__(self, store: Any, check_probability: float) -> None:
+        super().__init__(store.pipeline.persister)
+        self.store = StorePersister(store)
         self.check_probability = check_probability
         self.checks = Checks(0, 0, 0)
 
@@ -124,7 +64,7 @@ class WriteOncePersister(AppendOnlyPersister):
             return stat  # type: ignore[no-any-return]
 
     def _check(self, id: str, data: Any, stored: Any) -> None:
-        key = self.below._decode(id) if self.below._decode else id
+        key = self.store.key_of(id)
         key = id if key is NOT_MINE else key  # of functions that go one way
         same = self._same(key, data, stored)
         with self.lock:
@@ -137,22 +77,16 @@ class WriteOncePersister(AppendOnlyPersister):
             )
 
     def _same(self, key: Any, data: Any, stored: Any) -> bool:
-        load = self.below._load
-        if self.below._serializer is not None:
+        if self.store.inner.serializer is not None:
             data, stored = join_parts(data), join_parts(stored)
-        same = same_value(data, stored)
-        if same or load is None:
-            return same
-        try:  # the same value may have several forms, as the pickle of a set has
-            new, first = load(data), load(stored)
-        except Exception as error:
-            self.below._load_failed(error, key)
-            raise
-        return same_value(new, first)
+        if same_value(data, stored):
+            return True
+        # The same value may have several forms, as the pickle of a set has.
+        return same_value(self.store.value_of(key, data), self.store.value_of(key, stored))
 
 
 @wrapper
-def write_once(store: Any, *, check_probability: float = 0.0) -> None:
+def write_once(store: Store[Any, Any], *, check_probability: float = 0.0) -> Pipeline:
     """Keep the first value of each key; later writes are ignored, or compared with it.
 
     Parameters
@@ -197,7 +131,7 @@ def write_once(store: Any, *, check_probability: float = 0.0) -> None:
         raise InvalidArgumentError(
             f"check_probability must be a number from 0 to 1, got {check_probability!r:.80}"
         )
-    store._persister = WriteOncePersister(unbound_copy(store, bind=True), check_probability)
+    return store.pipeline.over(WriteOncePersister(store, check_probability))
 
 
 def write_once_checks(store: Any) -> Checks:
@@ -218,9 +152,11 @@ def write_once_checks(store: Any) -> Checks:
     InvalidArgumentError
         If the store is not write_once.
     """
-    place = store._persister
+    place = getattr(getattr(store, "pipeline", None), "persister", None)
     while place is not None and not isinstance(place, WriteOncePersister):
-        place = getattr(place, "inner", None) or getattr(place, "_inner", None)
+        place = getattr(place, "inner", None)
+        if isinstance(place, Store):
+            place = place.pipeline.persister
     if place is None:
         raise InvalidArgumentError(f"{store!r:.120} is not write_once, and compares nothing")
     return place.checks

@@ -15,7 +15,7 @@ from holdall.abc import Capability, Persister, PersisterWrapper, Reader, join_pa
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.guards import AppendOnlyPersister, ReadOnlyPersister
-from holdall.store._nested import StorePersister
+from holdall.store import Pipeline, Store, StorePersister
 from holdall.wrappers._base import wrapper
 
 __all__ = ["WriteBackPersister", "write_back"]
@@ -183,7 +183,7 @@ class WriteBackPersister(PersisterWrapper):
         while isinstance(place, PersisterWrapper):
             place = place.inner
         # Over another store, an id is a key, which may have no name there: that is to be told at once.
-        self._check = place._id if isinstance(place, StorePersister) else None
+        self._check = place.id_of if isinstance(place, StorePersister) else None
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
@@ -360,7 +360,9 @@ class WriteBackPersister(PersisterWrapper):
 
 
 @wrapper
-def write_back(store: Any, *, max_items: int | None = 1000, max_bytes: int | None = None) -> None:
+def write_back(
+    store: Store[Any, Any], *, max_items: int | None = 1000, max_bytes: int | None = None
+) -> Pipeline:
     """Keep writes in memory until ``flush()``, ``close()``, or a bound; reading sees them at once.
 
     Parameters
@@ -407,7 +409,7 @@ def write_back(store: Any, *, max_items: int | None = 1000, max_bytes: int | Non
     for name, bound in (("max_items", max_items), ("max_bytes", max_bytes)):
         if bound is not None and (type(bound) is not int or bound < 1):
             raise InvalidArgumentError(f"{name} is a whole number, 1 or more, or None, got {bound!r:.80}")
-    store._persister = _under_guards(store._persister, max_items, max_bytes)
+    return store.pipeline.over(_under_guards(store.pipeline.persister, max_items, max_bytes))
 
 
 def _under_guards(place: Any, *bounds: int | None) -> Any:

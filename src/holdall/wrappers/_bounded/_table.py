@@ -11,7 +11,7 @@ from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite import SqlitePersister, as_id, as_text
 from holdall.persisters.sqlite._ledger import LedgerStatements, row_size
 from holdall.persisters.sqlite._schema import INLINE
-from holdall.wrappers.bounding._ledger import Ledger
+from holdall.wrappers._bounded._ledger import Ledger
 
 __all__ = ["FolderLedger", "TableLedger"]
 

@@ -10,7 +10,8 @@ from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
 )
-from holdall.wrappers._base import over_itself, wrapper
+from holdall.store import Pipeline, Store, StorePersister
+from holdall.wrappers._base import wrapper
 from holdall.wrappers._value_cache import NOTHING, REFUSALS, ValueCache
 
 __all__ = ["CachedValuesPersister", "cached_values"]
@@ -223,14 +224,14 @@ class CachedValuesPersister(PersisterWrapper):
 
 @wrapper
 def cached_values(
-    store: Any,
+    store: Store[Any, Any],
     *,
     cache: Any = dict,
     max_age: float | None = None,
     validate: str | None = None,
     etags: MutableMapping[Any, str] | None = None,
     fill: Literal["reads", "all"] = "reads",
-) -> None:
+) -> Pipeline:
     """Keep values that were read in another store, and read them from there.
 
     Parameters
@@ -300,6 +301,7 @@ def cached_values(
         raise InvalidArgumentError(f'fill is "reads" or "all", got {fill!r:.80}')
     if callable(cache) and not isinstance(cache, Mapping):
         cache = cache()
-    store._persister = CachedValuesPersister(
-        over_itself(store), cache, max_age=max_age, validate=validate, etags=etags, fill=fill
+    source = StorePersister(store)
+    return Pipeline(
+        CachedValuesPersister(source, cache, max_age=max_age, validate=validate, etags=etags, fill=fill)
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from holdall.abc import Persister, PersisterWrapper, Reader, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, ValueTooLargeError
-from holdall.wrappers.bounding._ledger import Ledger
+from holdall.wrappers._bounded._ledger import Ledger
 
 __all__ = ["BoundedPersister", "BoundedStats"]
 
@@ -56,7 +56,7 @@ class BoundedPersister(PersisterWrapper):
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
-    >>> from holdall.wrappers.bounding._ledger import MemoryLedger
+    >>> from holdall.wrappers._bounded._ledger import MemoryLedger
     >>> place = BoundedPersister(MappingPersister({}), lambda *_: MemoryLedger("lru", 2), max_items=2)
     >>> place["a"], place["b"] = 1, 2
     >>> place["a"]

@@ -9,7 +9,8 @@ from typing import Any
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.wrappers._base import over_itself, wrapper
+from holdall.store import Pipeline, Store, StorePersister
+from holdall.wrappers._base import wrapper
 
 __all__ = ["CachedKeysPersister", "cached_keys"]
 
@@ -81,7 +82,7 @@ class CachedKeysPersister(PersisterWrapper):
     # ------------------------------------------------------------------ the list
 
     def _name(self, key: Any) -> Any:
-        named = getattr(self.inner, "_id", None)
+        named = getattr(self.inner, "id_of", None)
         return key if named is None else named(key)
 
     def _named(self, keys: Iterable[Any]) -> dict[Any, Any]:
@@ -294,8 +295,8 @@ class CachedKeysPersister(PersisterWrapper):
 
 @wrapper
 def cached_keys(
-    store: Any, *, keys_cache: Callable[[list[Any]], Iterable[Any]] | Collection[Any] = list
-) -> None:
+    store: Store[Any, Any], *, keys_cache: Callable[[list[Any]], Iterable[Any]] | Collection[Any] = list
+) -> Pipeline:
     """List the keys once, and answer ``in``, ``len`` and iteration from that list.
 
     Parameters
@@ -344,4 +345,4 @@ def cached_keys(
         raise InvalidArgumentError(
             f"keys_cache is a function of the list of keys, or a collection of keys, got {keys_cache!r:.80}",
         )
-    store._persister = CachedKeysPersister(over_itself(store), keys_cache)
+    return Pipeline(CachedKeysPersister(StorePersister(store), keys_cache))

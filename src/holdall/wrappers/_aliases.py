@@ -1,64 +1,58 @@
-"""Wrappers that give a store more words, and the one that makes a wrapper of several."""
+"""Wrappers that give a store more methods."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable
+from types import MethodType
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from holdall.errors import InvalidArgumentError
-from holdall.store import Store
-from holdall.wrappers._base import Methods, Wrapper, wrapper
+from holdall.store import Pipeline, Store
+from holdall.wrappers._base import Methods, Wrapper, added_method, wrapper
 
-__all__ = ["Stack", "add_ipython_key_completions", "aliases", "appendable", "compose"]
+__all__ = ["add_ipython_key_completions", "aliases", "appendable", "with_methods"]
 
 S = TypeVar("S", bound=Store[Any, Any])
 K = TypeVar("K")
 V = TypeVar("V")
-C = TypeVar("C", bound=Callable[..., Any])
 P = ParamSpec("P")
 
 
-def _word(function: C) -> C:
-    """Mark a function as one that wrappers add to stores."""
-    function._added = True  # type: ignore[attr-defined]
-    return function
-
-
-@_word
+@added_method
 def _read(self: Any, key: Any) -> Any:
     """Give the value of a key."""
     return self[key]
 
 
-@_word
+@added_method
 def _write(self: Any, key: Any, value: Any) -> None:
     """Store a value under a key."""
     self[key] = value
 
 
-@_word
+@added_method
 def _write_value_first(self: Any, value: Any, key: Any) -> None:
     """Store a value under a key; the value comes first."""
     self[key] = value
 
 
-@_word
+@added_method
 def _delete(self: Any, key: Any) -> None:
     """Delete a key."""
     del self[key]
 
 
-@_word
+@added_method
 def _exists(self: Any, key: Any) -> bool:
     """Tell whether a key is there."""
     return key in self
 
 
-@_word
+@added_method
 def _list(self: Any) -> list[Any]:
     """Give the keys."""
     return list(self)
 
 
-@_word
+@added_method
 def _count(self: Any) -> int:
     """Give the number of items."""
     return len(self)
@@ -82,10 +76,10 @@ def _verbs(*, value_first: bool = False, **words: Any) -> dict[str, Callable[...
     return {word: verbs[verb] for verb, word in given.items()}
 
 
-def with_methods(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], None]], Wrapper[P]]:
+def with_methods(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], Pipeline]], Wrapper[P]]:
     """Make a wrapper of a function, as `wrapper` does, that also adds methods to the store."""
 
-    def decorate(change: Callable[Concatenate[Any, P], None]) -> Wrapper[P]:
+    def decorate(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
         return Wrapper(change, methods)
 
     return decorate
@@ -93,7 +87,7 @@ def with_methods(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], No
 
 @with_methods(_verbs)
 def aliases(
-    store: Any,
+    store: Store[Any, Any],
     *,
     read: str | None = None,
     write: str | None = None,
@@ -102,7 +96,7 @@ def aliases(
     list: str | None = None,
     count: str | None = None,
     value_first: bool = False,
-) -> None:
+) -> Pipeline:
     """Give a store the words of your own for what a dict does.
 
     Parameters
@@ -131,24 +125,43 @@ def aliases(
     >>> store.load("a"), store.names()
     ([1, 2], ['a'])
     """
-    del store, read, write, delete, exists, list, count, value_first
+    del read, write, delete, exists, list, count, value_first
+    return store.pipeline
 
 
-@_word
-def _append(self: Any, item: Any) -> None:
-    """Store an item under the key that is made of it."""
-    key, value = self._item2kv(item)
-    self[key] = value
+class _Append:
+    """Stores an item under the key that is made of it."""
+
+    from_wrapper = True
+
+    def __init__(self, item2kv: Callable[[Any], tuple[Any, Any]]) -> None:
+        self.item2kv = item2kv
+
+    def __get__(
+        self, store: Any, owner: Any = None
+    ) -> Any:  # as functions are bound to what they are taken of
+        return self if store is None else MethodType(self, store)
+
+    def __call__(self, store: Any, item: Any) -> None:
+        key, value = self.item2kv(item)
+        store[key] = value
 
 
-@_word
-def _extend(self: Any, items: Iterable[Any]) -> None:
-    """Store several items, in one go where the place can."""
-    self.update(map(self._item2kv, items))
+class _Extend(_Append):
+    """Stores several items, in one go where the place can."""
+
+    def __call__(self, store: Any, items: Iterable[Any]) -> None:
+        store.update(map(self.item2kv, items))
 
 
-@with_methods(lambda **_: {"append": _append, "extend": _extend})
-def appendable(store: Any, *, item2kv: Callable[[Any], tuple[Any, Any]]) -> None:
+def _appending(*, item2kv: Callable[[Any], tuple[Any, Any]]) -> dict[str, Callable[..., Any]]:
+    if not callable(item2kv):
+        raise InvalidArgumentError(f"item2kv must be a function, got {type(item2kv).__name__}")
+    return {"append": _Append(item2kv), "extend": _Extend(item2kv)}
+
+
+@with_methods(_appending)
+def appendable(store: Store[Any, Any], *, item2kv: Callable[[Any], tuple[Any, Any]]) -> Pipeline:
     """Let items be added as to a list, under keys that are made of them.
 
     Parameters
@@ -176,13 +189,12 @@ def appendable(store: Any, *, item2kv: Callable[[Any], tuple[Any, Any]]) -> None
     >>> list(people), people["Ada"]["born"]
     (['Ada', 'Alan'], 1815)
     """
-    if not callable(item2kv):
-        raise InvalidArgumentError(f"item2kv must be a function, got {type(item2kv).__name__}")
-    store._item2kv = item2kv
+    del item2kv  # the methods have it
+    return store.pipeline
 
 
 @wrapper
-def add_ipython_key_completions(store: Any) -> None:
+def add_ipython_key_completions(store: Store[Any, Any]) -> Pipeline:
     """Let interactive shells complete the keys of any mapping; every store does so already.
 
     Parameters
@@ -196,70 +208,4 @@ def add_ipython_key_completions(store: Any) -> None:
     >>> add_ipython_key_completions({"tea": 1})._ipython_key_completions_()
     ['tea']
     """
-    del store
-
-
-class Stack:
-    """Several wrappers as one, as `compose` makes it.
-
-    Parameters
-    ----------
-    wrappers
-        The wrappers, the one to be applied first comes first.
-    """
-
-    def __init__(self, wrappers: tuple[Callable[[Any], Any], ...]) -> None:
-        self.wrappers = wrappers
-
-    @overload
-    def __call__(self, store: type[S], /) -> type[S]: ...
-    @overload
-    def __call__(self, store: S, /) -> S: ...
-    @overload
-    def __call__(self, store: type[Mapping[K, V]], /) -> type[Store[K, V]]: ...
-    @overload
-    def __call__(self, store: Mapping[K, V], /) -> Store[K, V]: ...
-    def __call__(self, store: Any, /) -> Any:
-        """Wrap a store, a store class, or a mapping, by one wrapper after the other."""
-        for one in self.wrappers:
-            store = one(store)
-        return store
-
-    def __repr__(self) -> str:
-        return f"compose({', '.join(map(repr, self.wrappers))})"
-
-
-def compose(*wrappers: Callable[[Any], Any]) -> Stack:
-    """Make one wrapper of several, to be used again and again.
-
-    Parameters
-    ----------
-    *wrappers
-        Wrappers, those with options called with these options alone. The first is applied first, so that
-        the last one is outermost.
-
-    Returns
-    -------
-    Stack
-        To be called with a store, a store class, or any mapping.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If one of them cannot be called.
-
-    Examples
-    --------
-    >>> from holdall import MemoryStore
-    >>> from holdall.wrappers import compose, filt_iter, read_only, wrap_kvs
-    >>> texts = compose(filt_iter(suffix=".txt"), wrap_kvs(obj_of_data=bytes.decode), read_only)
-    >>> @texts
-    ... class Notes(MemoryStore):
-    ...     '''Text, to be read.'''
-    >>> dict(Notes({"a.txt": b"one", "b.png": b""}))
-    {'a.txt': 'one'}
-    """
-    for one in wrappers:
-        if isinstance(one, type) or not callable(one):
-            raise InvalidArgumentError(f"compose takes wrappers, got {one!r:.80}")
-    return Stack(wrappers)
+    return store.pipeline

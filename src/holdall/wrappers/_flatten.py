@@ -7,9 +7,9 @@ from typing import Any, TypeVar, overload
 from holdall.abc import Capability, Persister, Reader, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError
-from holdall.store import Store
+from holdall.store import Pipeline, Store, StorePersister
 from holdall.store._nested import as_persister
-from holdall.wrappers._base import BaseWrapper, over_itself
+from holdall.wrappers._base import BaseWrapper
 from holdall.wrappers._typing import NewKeys
 
 __all__ = ["flatten"]
@@ -227,7 +227,7 @@ class _Flatten(BaseWrapper):
 
 
 @_Flatten
-def flatten(store: Any, *, levels: int | None = None) -> None:
+def flatten(store: Store[Any, Any], *, levels: int | None = None) -> Pipeline:
     """See a mapping of mappings as one, whose keys are tuples.
 
     Parameters
@@ -263,4 +263,4 @@ def flatten(store: Any, *, levels: int | None = None) -> None:
     """
     if levels is not None and (type(levels) is not int or levels < 1):
         raise InvalidArgumentError(f"levels must be a whole number above 0, or None, got {levels!r:.80}")
-    store._persister = FlatPersister(over_itself(store), levels)
+    return Pipeline(FlatPersister(StorePersister(store), levels))

@@ -14,8 +14,7 @@ from holdall.errors import (
     ReadOnlyError,
     UnsupportedError,
 )
-from holdall.store import Store
-from holdall.store._nested import StorePersister
+from holdall.store import Store, StorePersister
 
 __all__ = ["OverlayPersister", "overlay"]
 
@@ -60,6 +59,8 @@ class OverlayPersister(Persister):
         self.written = self.layers[:1] if write == "first" else self.layers
         self.promote = promote
         self._warned = False
+        if write == "all" or promote:
+            self._check_writable()
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
@@ -93,7 +94,7 @@ class OverlayPersister(Persister):
         """Name a key, so that keys that are equal but not the same stay apart where the layers tell them."""
         for layer in self.layers:
             try:
-                return layer._id(key)
+                return layer.id_of(key)
             except InvalidKeyError:
                 continue
         return repr(key)
@@ -360,7 +361,4 @@ def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[
     if write not in ("first", "all"):
         raise InvalidArgumentError(f'write is "first" or "all", got {write!r:.80}')
     layers = [store if isinstance(store, Store) else Store(store) for store in stores]
-    place = OverlayPersister(layers, write, promote=promote)
-    if write == "all" or promote:
-        place._check_writable()
-    return Store(place)
+    return Store(OverlayPersister(layers, write, promote=promote))

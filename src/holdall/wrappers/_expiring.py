@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
+from holdall.store import Pipeline, Store
 from holdall.wrappers._base import wrapper
 
 __all__ = ["ExpiringPersister", "expiring"]
@@ -150,7 +151,7 @@ class ExpiringPersister(PersisterWrapper):
 
 
 @wrapper
-def expiring(store: Any, *, ttl: float) -> None:
+def expiring(store: Store[Any, Any], *, ttl: float) -> Pipeline:
     """Let items be there for a time after they were last written, and be absent then.
 
     Parameters
@@ -194,7 +195,7 @@ def expiring(store: Any, *, ttl: float) -> None:
     """
     if type(ttl) not in (int, float) or not ttl > 0:
         raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, got {ttl!r:.80}")
-    inner = store._persister
+    inner = store.pipeline.persister
     if Capability.MTIME not in inner.capabilities:
         raise UnsupportedError(f"{inner.place} keeps no times of modification, so nothing there can expire")
-    store._persister = ExpiringPersister(inner, ttl)
+    return store.pipeline.over(ExpiringPersister(inner, ttl))

@@ -1,0 +1,448 @@
+"""The layers of a store made into a few functions, and the one place where errors get their meaning.
+
+Only the look-up in the persister may say that a key is absent; whatever a serializer, a codec or a function
+of the user's raises, a KeyError included, is told apart from absence.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, NoReturn
+
+from holdall.abc import NOT_MINE, Capability, KeyCodec, KeyedSerializer, Serializer, Unary
+from holdall.conditional import DELETE_CURRENT, Joker, Sentinel, Stat
+from holdall.errors import (
+    ConflictError,
+    CorruptValueError,
+    HoldallError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    SerializationError,
+)
+from holdall.keys import IdentityKeys, Under
+from holdall.store._compose import ValueFunctions, compose_layers, composed, decoding, listing
+from holdall.store._hooks import functions_of
+from holdall.store.pipeline import Functions, Hooks, Layer, Pipeline
+
+__all__ = ["COMMANDS", "UNNAMED", "Compiled", "dumper", "missing"]
+
+#: The types of what is no value.
+COMMANDS: Final = frozenset({Joker, Sentinel})
+#: What a function of keys raises for a key that it cannot take, or for a fault of its own.
+UNNAMED: Final = (KeyError, TypeError, AttributeError)
+
+_TURNS = 10_000
+_MISSING_CODE = (ImportError, AttributeError)
+_NOTHING = ValueFunctions(None, None)
+
+
+def missing(key: Any, error: KeyError) -> KeyError:
+    """Return the error for a key that the place does not have, or cannot have."""
+    return error if isinstance(error, InvalidKeyError) else KeyError(key)
+
+
+class Compiled:
+    """The functions of one store, made of its pipeline and its hooks; never pickled, but made anew.
+
+    ``benchmarks/wrappers.py`` measures what this saves against a call of each hook.
+    """
+
+    __slots__ = (
+        "choose",
+        "codec",
+        "decode",
+        "decode_many",
+        "dump",
+        "encode",
+        "fetch",
+        "inward",
+        "keeps_objects",
+        "limit",
+        "listed_by_codec",
+        "load",
+        "loads",
+        "makes_missing",
+        "names_by_codec",
+        "outward",
+        "own_errors",
+        "pairs",
+        "persister",
+        "prefix",
+        "put",
+        "reads_values",
+        "serializer",
+        "special",
+        "value_type",
+        "writes_values",
+    )
+
+    #: From key to id, and back (`NOT_MINE` for an id of none of the keys); None leaves them as they are.
+    encode: Unary | None
+    decode: Unary | None
+    #: From several ids to the keys of those that are ours; None where only `decode` knows.
+    decode_many: Callable[[list[str]], list[Any]] | None
+    #: With what all ids of this store start.
+    prefix: str
+    #: Whether nothing but the codec and views names keys.
+    names_by_codec: bool
+    #: From value to data, and back, by hooks or serializer; None leaves them as they are.
+    dump: Unary | None
+    load: Unary | None
+    #: `load` for data that are no open file.
+    loads: Unary | None
+    #: Gives the serializer of an id, where ids choose one.
+    choose: Callable[[str], Serializer[Any]] | None
+    #: What lies above the base: functions of values.
+    inward: ValueFunctions
+    outward: ValueFunctions
+    #: Whether values are read, and written, as the data that they are.
+    reads_values: bool
+    writes_values: bool
+    #: Whether there is more to do than `dump` and `load`: then `data` and `value` do it.
+    special: bool
+    #: From id to data (or, above `limit` bytes, an open file), and back to the place.
+    fetch: Unary
+    put: Callable[[Any, Any], None]
+    limit: int | None
+
+    def __init__(self, store: Any, base: type, pipeline: Pipeline) -> None:
+        persister, codec, serializer, self.value_type, layers = pipeline
+        self.persister, self.codec, self.serializer = persister, codec, serializer
+        self.put = persister.put
+        self.makes_missing = persister.makes_missing
+
+        def hooks_of(hooks: Hooks) -> Functions:
+            return functions_of(store, base, hooks, layers)
+
+        lowest = layers[:1]
+        hooks = Functions()
+        if lowest and isinstance(lowest[0], Hooks):
+            hooks, layers_above = hooks_of(lowest[0]), layers[1:]
+        else:
+            layers_above = layers
+        above = compose_layers(layers_above, hooks_of)
+        self.inward, self.outward, self.pairs = above.inward, above.outward, above.pairs
+        self._name(hooks, above.encoders, above.decoders, renames=above.renames)
+        self.prefix = _prefix_of(pipeline, hooks_of)
+        self.names_by_codec = not any(_names(layer, hooks_of) for layer in layers)
+        self._serialize(hooks)
+        chosen = self.choose is not None
+        above_base = (self.inward, self.outward) != (_NOTHING, _NOTHING)
+        self.special = chosen or above_base or self.value_type is not None
+        self.reads_values = not chosen and self.load is None and self.outward == _NOTHING
+        self.writes_values = not (self.special or self.dump)
+
+    def _name(self, hooks: Functions, encoders: list[Unary], decoders: list[Unary], *, renames: bool) -> None:
+        """Compose what names keys."""
+        codec, encode, decode = self.codec, hooks.id_of_key, hooks.key_of_id
+        renames = renames or encode is not None
+        self.listed_by_codec = decode is None and not decoders
+        if type(codec) is not IdentityKeys:
+            encode, decode = encode or codec.encode, decode or codec.decode
+        self.encode = composed([*encoders, *([encode] if encode else [])])
+        functions = [*([decode] if decode else []), *decoders]
+        self.decode_many = None
+        if renames:
+            self.decode_many = listed = listing(functions, self.encode)
+            self.decode = lambda one: next(iter(listed((one,))), NOT_MINE)
+        elif self.listed_by_codec:
+            self.decode = composed(functions)
+            self.decode_many = codec.decode_many if functions else None
+        else:
+            self.decode = decoding(functions)
+
+    def _serialize(self, hooks: Functions) -> None:
+        """Compose what makes data of values, and values of data."""
+        serializer, persister = self.serializer, self.persister
+        self.choose = serializer.for_id if isinstance(serializer, KeyedSerializer) else None
+        self.own_errors = (hooks.data_of_obj is not None, hooks.obj_of_data is not None)
+        self.dump, self.load = hooks.data_of_obj, hooks.obj_of_data
+        self.loads = self.load
+        self.limit = None
+        self.fetch = persister.getter
+        if self.choose is not None:
+            self.fetch = self._fetch_chosen
+        elif serializer is not None:
+            self.dump = self.dump or dumper(serializer, persister)
+            streaming = Capability.STREAMING in persister.capabilities
+            if self.load is None and streaming and serializer.stream_from is not None:
+                self.limit = serializer.stream_from
+                self.fetch = partial(persister.fetch, limit=self.limit)
+                self.load = _loader(serializer)
+            self.loads = hooks.obj_of_data or serializer.loads
+            self.load = self.load or self.loads
+        self.keeps_objects = self.load is None and self.choose is None  # what is given may be what is kept
+        if self.value_type is not None:
+            self.load, self.loads = (_checking(self.value_type, load) for load in (self.load, self.loads))
+        elif self.keeps_objects and self.outward.plain is not None:  # one call less for a function alone
+            self.own_errors = (self.own_errors[0], True)
+            self.load = self.loads = self.outward.plain
+            self.outward = _NOTHING
+
+    # ------------------------------------------------------------------ keys
+
+    def id(self, key: Any) -> Any:
+        """Name a key; InvalidKeyError if it has no name."""
+        if self.encode is not None:
+            try:
+                return self.encode(key)
+            except UNNAMED as error:
+                self.unnameable(key, error)
+        try:
+            hash(key)
+        except TypeError as error:
+            self.refuse(key, error)
+        return key
+
+    def pairs_of_ids(self) -> Iterator[tuple[Any, Any]]:
+        """Iterate over keys and ids of the items that are ours."""
+        decode = self.decode
+        if decode is None:
+            for id in self.persister:
+                yield id, id
+            return
+        for id in self.persister.ids(self.prefix):
+            key = decode(id)
+            if key is not NOT_MINE:
+                yield key, id
+
+    def owns(self, id: Any) -> bool:
+        """Tell whether an id is that of one of our keys."""
+        if not self.codec.reversible:
+            return self.codec.owns(id)
+        return self.decode is None or self.decode(id) is not NOT_MINE
+
+    def stats(self) -> Iterator[tuple[Any, Stat]]:
+        """Iterate over keys and stats of the items that are ours."""
+        decode = self.decode
+        for id, stat in self.persister.scan(self.prefix):
+            key = id if decode is None else decode(id)
+            if key is not NOT_MINE:
+                yield key, stat
+
+    def check_pairs(self, key: Any) -> None:
+        """Check, at the first write, that functions of keys are each other's inverse.
+
+        Costs one call of each; a key that comes back is no proof for all others, but a wrong pair nearly
+        always fails at once.
+        """
+        self.id(key)  # a key that is not taken is told as such
+        for functions, to_key in self.pairs:
+            functions.check_pair(key if to_key is None else to_key(key))
+        self.pairs = []
+
+    # ------------------------------------------------------------------ values
+
+    def data(self, key: Any, id: Any, value: Any) -> Any:
+        """Check and serialize a value."""
+        if self.pairs:
+            self.check_pairs(key)
+        if type(value) in COMMANDS:
+            raise InvalidArgumentError(f"{value!r} is a command, not a value, and has no meaning here")
+        try:
+            value = self.inward.apply(key, value)
+        except KeyError as error:
+            self.unwritable(key, error, own=True)
+        if type(value) in COMMANDS:
+            raise InvalidArgumentError(
+                f"{value!r} came out of a function of values for {key!r:.120}, and is no value"
+            )
+        if self.value_type is not None and not isinstance(value, self.value_type):
+            self.refuse_value(key, value)
+        if self.dump is not None:
+            try:
+                value = self.dump(value)
+            except Exception as error:
+                self.unwritable(key, error)
+        if self.choose is None:
+            return value
+        serializer = self.choose(_text(id, self.serializer))
+        try:
+            return dumper(serializer, self.persister)(value)
+        except Exception as error:
+            self.unwritable(key, error, own=_is_other(error))
+
+    def value(self, key: Any, id: Any, data: Any) -> Any:
+        """Deserialize the data of a key: bytes, an open file, or what else the place keeps."""
+        if self.choose is not None:
+            serializer = self.choose(id)
+            try:
+                data = _loader(serializer)(data)
+            except Exception as error:
+                self.unreadable(key, error, own=False)
+        if self.load is not None:
+            try:
+                data = self.load(data)
+            except Exception as error:
+                self.unreadable(key, error)
+        try:
+            return self.outward.apply(key, data)
+        except KeyError as error:
+            self.unreadable(key, error, own=True)
+
+    def read(self, key: Any, id: Any) -> tuple[Any, Stat]:
+        """Read value and stat as one snapshot."""
+        if self.choose is not None:
+            _text(id, self.serializer)
+            self.choose(id)  # an id for which there is none is told before anything is read
+        try:
+            data, stat = self.persister.read(id)
+        except KeyError as error:
+            raise missing(key, error) from None
+        return self.value(key, id, data), stat
+
+    def _fetch_chosen(self, id: Any) -> Any:
+        """Read data whose serializer is told by the id."""
+        limit = self.choose(_text(id, self.serializer)).stream_from  # type: ignore[misc]
+        return self.persister[id] if limit is None else self.persister.fetch(id, limit)
+
+    def command(self, key: Any, value: Any) -> None:
+        """Carry out a joker that was written in the place of a value."""
+        if type(value) is Sentinel:
+            raise InvalidArgumentError(
+                f"{value!r} marks what is not there and cannot be stored for {key!r:.120}"
+            )
+        id = self.id(key)
+        if value is DELETE_CURRENT:
+            self.persister.discard(id)
+
+    def turns(self, key: Any) -> Iterator[int]:
+        """Count the attempts at a compare-and-swap, up to a number that no honest race reaches."""
+        yield from range(_TURNS)
+        raise ConflictError(
+            f"{key!r:.120} in {self.place} was never twice at the same etag in {_TURNS} attempts: "
+            "the place gives a new etag at every look, or others write it all the time",
+            attempts=_TURNS,
+        )
+
+    # ------------------------------------------------------------------ errors
+
+    @property
+    def place(self) -> str:
+        """Where the data lie, for messages."""
+        return str(self.persister.place)
+
+    def refuse(self, id: Any, error: TypeError) -> NoReturn:
+        """Tell an id that a mapping cannot take from an error of its own."""
+        if not isinstance(error, HoldallError):
+            try:
+                hash(id)
+            except TypeError:
+                raise InvalidKeyError(
+                    f"{id!r:.80} cannot be a key of {self.place}: {type(id).__name__} is not hashable",
+                ) from None
+        raise error
+
+    def unnameable(self, key: Any, error: Exception) -> NoReturn:
+        """Tell a key that a function of keys cannot take from a fault of the function."""
+        if isinstance(error, InvalidKeyError):
+            raise error
+        if isinstance(error, KeyError):
+            raise InvalidArgumentError(
+                f"naming {key!r:.120} for {self.place} failed with KeyError: {error}; that does not mean "
+                "that the key is absent: raise InvalidKeyError for keys that are not accepted",
+            ) from error
+        raise InvalidKeyError(
+            f"{key!r:.120} has no name in {self.place}: {type(error).__name__}: {error}",
+        ) from error
+
+    def unreadable(self, key: Any, error: Exception, *, own: bool | None = None) -> NoReturn:
+        """Tell what is wrong with a stored value; errors of the user's own functions stay as they are."""
+        own = self.own_errors[1] if own is None else own
+        if isinstance(error, _OtherTypeError):
+            raise InvalidArgumentError(
+                f"values of this store are {self.value_type!r}, and that of {key!r:.120} in {self.place} "
+                f"is {error}: read it by a store without value_type, or store another value in its place",
+            ) from None
+        if _is_other(error) or (own and not isinstance(error, KeyError)):
+            raise error
+        no_code = isinstance(error, _MISSING_CODE) and not own
+        kind = SerializationError if no_code else CorruptValueError
+        what = "needs code that is not here" if no_code else "cannot be decoded"
+        told = str(error) if isinstance(error, HoldallError) else f"{type(error).__name__}: {error}"
+        raise kind(f"the value of {key!r:.120} in {self.place} {what}: {told}") from error
+
+    def unwritable(self, key: Any, error: Exception, *, own: bool | None = None) -> NoReturn:
+        """Tell why a value was not stored; errors of the user's own functions stay as they are."""
+        own = self.own_errors[0] if own is None else own
+        if own and not isinstance(error, KeyError):
+            raise error
+        raise SerializationError(
+            f"the value for {key!r:.120} was not stored in {self.place}: {error}",
+        ) from error
+
+    def refuse_value(self, key: Any, value: Any) -> NoReturn:
+        """Refuse a value of another type than all values have."""
+        raise InvalidArgumentError(
+            f"values of this store are {self.value_type!r}, got {type(value).__name__} for {key!r:.120}",
+        )
+
+
+def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
+    """Return what makes data of values: whole, or in pieces for a place that takes these as they are."""
+    return serializer.parts if Capability.STREAMING in persister.capabilities else serializer.dumps
+
+
+def _is_other(error: Exception) -> bool:
+    """Tell an error of ours that is about something else than the data."""
+    return isinstance(error, HoldallError) and not isinstance(error, SerializationError | KeyError)
+
+
+def _text(id: Any, serializer: Any) -> str:
+    if not isinstance(id, str):
+        raise InvalidKeyError(f"{serializer!r} chooses by text, got {type(id).__name__}: {id!r:.80}")
+    return id
+
+
+def _loader(serializer: Serializer[Any]) -> Unary:
+    """Return what loads data that may have come as an open file."""
+    loads, load = serializer.loads, serializer.load
+
+    def load_either(data: Any) -> Any:
+        if type(data) is bytes or not hasattr(data, "readinto"):
+            return loads(data)
+        with data:
+            return load(data)
+
+    return load_either
+
+
+class _OtherTypeError(Exception):
+    """Says of what type a value is that was read; who knows the key tells it."""
+
+
+def _checking(wanted: Any, load: Unary | None) -> Unary:
+    """Return what loads a value and checks its type."""
+
+    def load_checked(data: Any) -> Any:
+        value = data if load is None else load(data)
+        if not isinstance(value, wanted):
+            raise _OtherTypeError(type(value).__name__)
+        return value
+
+    return load_checked
+
+
+def _names(layer: Layer, hooks_of: Callable[[Hooks], Functions]) -> bool:
+    """Tell whether a layer has a say in how keys are named, other than by showing a part of them."""
+    if isinstance(layer, KeyCodec):
+        return not isinstance(layer, Under)
+    functions = hooks_of(layer) if isinstance(layer, Hooks) else layer
+    return functions.id_of_key is not None or functions.key_of_id is not None
+
+
+def _prefix_of(pipeline: Pipeline, hooks_of: Callable[[Hooks], Functions]) -> str:
+    """Return a text with which the ids of all keys start, by views and filters; "" promises nothing."""
+    prefix, renamed = "", False
+    for layer in pipeline.layers:
+        if isinstance(layer, Under):
+            below = "" if renamed else pipeline.keys.id_prefix(layer.codec.encode(layer.prefix))
+            prefix, renamed = below or prefix, True
+        elif isinstance(layer, KeyCodec):
+            start = getattr(layer, "below", None)
+            if start is not None and not (prefix or renamed):
+                prefix = pipeline.keys.id_prefix(start)
+            renamed = renamed or getattr(layer, "renames", True)
+        else:
+            functions = hooks_of(layer) if isinstance(layer, Hooks) else layer
+            renamed = renamed or functions.id_of_key is not None
+    return prefix

@@ -1,0 +1,62 @@
+"""The four methods by which subclasses adapt a store: which of them counts at which level."""
+
+from typing import Any, Final
+
+from holdall.abc import Unary
+from holdall.store.pipeline import Functions, Hooks, Layer
+
+__all__ = ["HOOKS", "as_it_is", "frozen_layers", "functions_of", "levels_of", "pass_on"]
+
+HOOKS: Final = ("_id_of_key", "_key_of_id", "_data_of_obj", "_obj_of_data")
+
+
+def pass_on(self: Any, thing: Any) -> Any:
+    """Take the place of a hook in a wrapped class: what is below has been done already."""
+    del self
+    return thing
+
+
+def as_it_is(thing: Any) -> Any:
+    """Take the place of a hook in a wrapped instance."""
+    return thing
+
+
+def levels_of(cls: type) -> tuple[type, ...]:
+    """Return the classes in which the hooks of each level are looked up: what was wrapped, then the class."""
+    return (*(vars(c)["_wraps"] for c in reversed(cls.__mro__) if "_wraps" in vars(c)), cls)
+
+
+def functions_of(store: Any, base: type, hooks: Hooks, layers: tuple[Layer, ...]) -> Functions:
+    """Return those hooks of a level that were overridden; `base` is the class whose own are the defaults."""
+    if hooks is _last(layers):
+        hooks = Hooks(hooks.level, vars(store))
+    found = (_find(store, base, name, hooks) for name in HOOKS)
+    return Functions(*found)  # type: ignore[arg-type]
+
+
+def frozen_layers(store: Any, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Return the layers of a store with the hooks that the instance has now; later ones do not reach them."""
+    own = {name: vars(store)[name] for name in HOOKS if name in vars(store)}
+    if not own:
+        return layers
+    last = _last(layers)
+    return tuple(Hooks(layer.level, own) if layer is last else layer for layer in layers)  # type: ignore[union-attr]
+
+
+def _last(layers: tuple[Layer, ...]) -> Layer | None:
+    return next((layer for layer in reversed(layers) if isinstance(layer, Hooks)), None)
+
+
+def _find(store: Any, base: type, name: str, hooks: Hooks) -> Unary | None:
+    own: Unary | None = hooks.own.get(name)
+    if own is not None:
+        return None if own is as_it_is else own
+    if hooks.level is None:
+        return None
+    for cls in levels_of(type(store))[hooks.level].__mro__:
+        if name in vars(cls):
+            found = vars(cls)[name]
+            if cls is base or found is pass_on:
+                return None
+            return found.__get__(store, type(store))  # type: ignore[no-any-return]
+    return None

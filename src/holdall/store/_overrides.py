@@ -1,0 +1,82 @@
+"""How the dict verbs of a subclass go through what it overrides of ``[]``, ``[] =``, ``del`` and iteration.
+
+The verbs of a store go to its place at once, past these four. A class that overrides one of them gets verbs
+that are made of it instead, when the class is made; its other verbs, and all other classes, pay nothing.
+"""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, Final
+
+from holdall.errors import InvalidKeyError
+
+__all__ = ["honour_overrides"]
+
+_NO_DEFAULT: Any = object()
+
+
+def _iter_items(self: Any) -> Iterator[tuple[Any, Any]]:
+    """Iterate over keys and values; what vanishes meanwhile is left out."""
+    for key in self:
+        try:
+            value = self[key]
+        except KeyError:
+            continue
+        yield key, value
+
+
+def _pop(self: Any, key: Any, default: Any = _NO_DEFAULT) -> Any:
+    """Delete a key and return its value, or a default where there is none."""
+    try:
+        value = self[key]
+        del self[key]
+    except KeyError:
+        if default is _NO_DEFAULT:
+            raise
+        return default
+    return value
+
+
+def _discard(self: Any, key: Any) -> bool:
+    """Delete a key if it is there; return whether it was."""
+    try:
+        del self[key]
+    except KeyError:
+        return False
+    return True
+
+
+def _setdefault(self: Any, key: Any, default: Any = None) -> Any:
+    """Return the value of a key, inserting a default if it is absent."""
+    try:
+        return self[key]
+    except InvalidKeyError:
+        raise
+    except KeyError:
+        self[key] = default
+    return default
+
+
+def _clear(self: Any, *, force: bool = False) -> None:
+    """Delete all items, one by one."""
+    self._require_owned(force=force)
+    for key in list(self):
+        _discard(self, key)
+
+
+#: What takes the place of which verbs where one of the four is overridden.
+_INSTEAD: Final[dict[str, dict[str, Callable[..., Any]]]] = {
+    "__getitem__": {"_iter_items": _iter_items, "pop": _pop, "setdefault": _setdefault},
+    "__setitem__": {"update": MutableMapping.update, "setdefault": _setdefault},
+    "__delitem__": {"pop": _pop, "discard": _discard, "clear": _clear},
+    "__iter__": {"_iter_items": _iter_items, "clear": _clear},
+}
+
+
+def honour_overrides(cls: type, base: type) -> None:
+    """Give a class verbs made of what it overrides, where it has not written these verbs itself."""
+    for name, verbs in _INSTEAD.items():
+        if name not in vars(cls):
+            continue
+        for verb, function in verbs.items():
+            if getattr(cls, verb) is getattr(base, verb):
+                setattr(cls, verb, function)
