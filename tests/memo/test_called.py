@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import functools
 import inspect
+import itertools
 import math
 import operator
 import pickle
@@ -298,6 +299,52 @@ def test_a_memoized_function_can_be_memoized():
     assert (outer(1), outer(1, 0)) == (1, 1)
     assert (inner.cache_info().misses, outer.cache_info().misses) == (1, 1)
     assert [key.partition("/")[0] for key in place] == ["holdall:tests.memo.test_called.one"]
+
+
+def loose(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+SIGNATURES = {
+    "none": lambda: (),
+    "one": lambda x: (x,),
+    "two": lambda x, y=1: (x, y),
+    "rest and keyword": lambda x=1, *xs, y=1: (x, xs, y),
+    "keyword": lambda x=1, *, y=1: (x, y),
+    "rest": lambda *xs: xs,
+    "one and rest": lambda x=1, *xs: (x, xs),
+    "names": lambda x=1, **names: (x, sorted(names.items())),
+    "loose": loose(lambda x=1, y=1: (x, y)),
+    "loose rest": loose(lambda x=1, *xs: (x, xs)),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"typed": True}, {"version": 1}], ids=repr)
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_all_ways_to_call_give_what_the_function_gives(name, options):
+    function, f = SIGNATURES[name], memoize(**options)(SIGNATURES[name])
+    values = (0, 1, "a", None, (1,), [1])
+    calls = [(args, {}) for n in range(4) for args in itertools.product(values[: 6 - n], repeat=n)]
+    calls += [((1,), {"y": 1}), ((), {"x": 0, "y": "a"}), ((0,), {"x": 1})]
+    for args, kwargs in calls * 2:
+        try:
+            expected = function(*args, **kwargs)
+        except TypeError:
+            with pytest.raises(TypeError):
+                f(*args, **kwargs)
+        else:
+            assert f(*args, **kwargs) == expected
+
+
+def test_what_is_ignored_is_not_taken_for_something_else():
+    f = memoize(ignore="x")(lambda x, y=9: y)
+    assert (f(x=5, y=1), f(1), f(1, 1), f(9), f(9, 1)) == (1, 9, 1, 9, 1)
+    g = memoize(ignore="x")(lambda x=0, *, y=9: y)
+    assert (g(y=1), g(1), g()) == (1, 9, 9)
 
 
 def test_bound_ones_can_be_pickled():

@@ -278,17 +278,6 @@ def test_only_what_the_predicate_accepts_is_kept(place):
     assert calls == [(1, 0), (1, 0), (2, 0)]
 
 
-def test_callers_share_the_object_unless_they_want_copies():
-    shared = memoize(lambda: [1])
-    assert shared() is shared()
-    copied = memoize(copy=True)(lambda: [1])
-    first = copied()
-    first.append(2)
-    second = copied()
-    second.append(3)
-    assert copied() == copied.peek() == [1]
-
-
 @pytest.mark.parametrize("make", [lambda: (x for x in "ab"), lambda: iter([1]), lambda: map(str, [1])])
 def test_what_can_be_used_once_is_not_kept(make, cache):
     f = memoize(cache, name="f")(make)

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import marshal
+import math
 import sys
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -126,8 +127,11 @@ class Arguments:
         self._counted = sum(1 << i for i in self._kept)
         self._whole = len(self._kept) == len(self.names) and not self._unkeyed
         kept = ["the key"] if key else [self._title(name) for name in self.names if name not in ignored]
-        #: The number of arguments with which a call is in normal form as it stands; -1: with none.
-        self.exact = len(self.names) if self._simple and self._whole and key is None else -1
+        #: How many arguments of simple types, given by position, say as they stand which call it is. More of
+        #: them would look like a normal form, and so would others where something is left out.
+        self.by_position: float = -1
+        if self._whole and key is None and not self._by_identity:
+            self.by_position = self._n_positional if self._rest is None else math.inf
         self._titles = kept
         self._positions = [0] if key else self._kept
         head = f"{'typed' if typed else 'equal'} {', '.join(kept)}\n"
@@ -141,7 +145,6 @@ class Arguments:
         self._defaults = [None if self._loose else p.default for p in named]
         self._n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in named)
         self._index = {p.name: i for i, p in enumerate(named) if p.kind is not p.POSITIONAL_ONLY}
-        self._simple = self._n_positional == len(parameters) and not self._loose
         self.names = [p.name for p in named] + [name for name in (self._rest, self._extra) if name]
         if self._loose:
             self.names.append(_GIVEN)

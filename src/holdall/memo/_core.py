@@ -5,9 +5,7 @@ drive it in one way and tasks in another. While the function runs, nothing of it
 recursion goes half as deep as without it, and no less.
 """
 
-import copy as copying
 import functools
-import inspect
 import itertools
 import sys
 import threading
@@ -28,6 +26,7 @@ from holdall.memo._locks import KeyLocks
 from holdall.memo._names import Name
 from holdall.memo._options import SOURCE, Options
 from holdall.memo._project import MAIN
+from holdall.memo._results import Held, Keeping
 from holdall.memo._version import Code
 
 __all__ = ["COMPUTE", "Core", "Steps", "fail"]
@@ -106,10 +105,9 @@ class Core:
             local=options.place is None,
         )
         self._fresh = False  # whether known results are passed over
-        self._exact = self._arguments.exact
+        self._by_position = self._arguments.by_position
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._ttl = options.ttl
-        self._copied = copying.deepcopy if options.copy else None
         self._named: Name | None = None
         try:
             self._named = Name(function)
@@ -122,7 +120,7 @@ class Core:
         self._hot = Hot(options.memory_limit, options.nbytes)
         self._quick = self._hot.quick
         self._flights = Flights()
-        self._warned = False
+        self._keeping = Keeping(self._name, options.copy)
         self._reset_counters()
         self._opening = threading.RLock()
         self._store: Any = _UNKNOWN
@@ -144,7 +142,7 @@ class Core:
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         self._typed_in = watched and module is not None and _is_session(module)
         if self._typed_in:
-            self._quick_key = _no_quick_key
+            self._quick_key, self._by_position = _no_quick_key, -1
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Note the class that this is a method of."""
@@ -190,10 +188,9 @@ class Core:
         self._check_code()
         call = self._call(values)
         call.quick = None if self._typed_in else quick
-        if call.key in self._hot.entries:
-            value = self._in_memory(call)
-            if value is not MISSING:
-                return value
+        entry = self._entry(call)
+        if entry is not None:
+            return entry.given()
         flight = Flight(owner)
         try:  # from here on, so that no interrupt leaves others waiting
             while self._options.lock:
@@ -211,17 +208,14 @@ class Core:
                     continue
                 if other.error is not None:
                     yield other.error
-                if other.succeeded:
+                if other.value is not None:
                     self._hit()
-                    return self._own(other.value)
+                    return other.value.given()
             entries = None if call.local else self._opened()
             lock_first = self._lock_first and entries is not None
-            value = MISSING if lock_first else self._look(call, entries)
+            value = MISSING if lock_first else self._look(call, entries, flight)
             if value is MISSING:
                 value = yield from self._lead(call, entries, flight)
-            else:
-                flight.succeeded = True
-            flight.value = value
             return value
         finally:
             flight.land()
@@ -237,10 +231,9 @@ class Core:
         while True:
             try:
                 free = locks.acquire(offset, flight)
-                value = self._look(call, entries)  # again: now nobody else can be about to write it
+                value = self._look(call, entries, flight)  # again: now nobody else can be about to write it
                 if value is not MISSING:
                     self._lock_first = False
-                    flight.succeeded = True
                     return value
                 self._lock_first = True
                 if free:
@@ -250,16 +243,23 @@ class Core:
             yield pause
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _look(self, call: Call, entries: Entries | None) -> Any:
-        """Give a known result, `MISSING` if there is none."""
+    def _look(self, call: Call, entries: Entries | None, flight: Flight) -> Any:
+        """Return a known result, `MISSING` if there is none."""
         if self._fresh:
             return MISSING
-        value = self._in_memory(call) if call.key in self._hot.entries else MISSING
-        if value is MISSING and entries is not None:
-            value, expires = entries.look(call.key)
-            if value is not MISSING:
-                self._hot.put(call.key, self._own(value), call.quick, expires)
-                self._store_hit()
+        entry = self._entry(call)
+        if entry is not None:
+            flight.value = Held(entry.value, entry.copy)
+            return entry.given()
+        if entries is None:
+            return MISSING
+        value, expires = entries.look(call.key)
+        if value is not MISSING:
+            value, held = self._keeping.adopt(value)
+            if held is not None:
+                flight.value = held
+                self._hot.put(call.key, held, call.quick, expires)
+            self._store_hit()
         return value
 
     def _key_locks(self, entries: Entries) -> KeyLocks | None:
@@ -275,45 +275,37 @@ class Core:
             flight.error = error
             return None
         self._miss()
-        flight.succeeded = True
+        if not self._keeping.keeps(value):
+            return value  # and those who wait compute for themselves
+        held = flight.value = self._keeping.hold(value)
         if self._options.cache_if is not None and not self._options.cache_if(value):
             return value
-        if hasattr(type(value), "__next__") or inspect.iscoroutine(value):
-            self._warn_of(value)
-            return value
-        expires = inf if self._ttl is None else time.time() + self._ttl
-        self._hot.put(call.key, self._own(value), call.quick, expires)
+        if held is not None:
+            expires = inf if self._ttl is None else time.time() + self._ttl
+            self._hot.put(call.key, held, call.quick, expires)
         if entries is not None:
             if self._code is not None and self._code.changed():  # by the call: which code was it?
                 return value
             if self._options.version == SOURCE:
                 entries.tell_of_others()
-            entries.keep(call.key, value)
+            entries.keep(call.key, value, held)
         return value
 
-    def _in_memory(self, call: Call) -> Any:
+    def _entry(self, call: Call) -> Entry | None:
+        """Return a result in memory that is valid."""
         entry = None if self._fresh else self._hot.entries.get(call.key)
         if entry is None or time.time() >= entry.expires:
-            return MISSING
+            return None
         self._hot.alias(call.quick, entry)
         self._hit()
         entry.used = True
-        return self._own(entry.value)
-
-    def _own(self, value: Any) -> Any:
-        return value if self._copied is None else self._copied(value)
+        return entry
 
     def _call(self, values: tuple[Any, ...]) -> Call:
         """Find the key of arguments in normal form."""
         digest, local = self._arguments.key(values)
         key = f"{self._arguments.readable(values)} #{digest}" if self._options.readable else digest
         return Call(key, digest, local)
-
-    def _warn_of(self, value: Any) -> None:
-        if not self._warned:
-            self._warned = True
-            what = f"{self._name} returns a {type(value).__name__}, which can be used only once"
-            warn(f"{what}, and is not kept: return a list", None)
 
     # ------------------------------------------------------------------ the store
 

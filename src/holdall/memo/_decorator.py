@@ -41,7 +41,7 @@ def memoize(
     max_bytes: float | str | None = None,
     cache_if: Callable[[Any], Any] | None = None,
     lock: bool = True,
-    copy: bool = False,
+    copy: bool = True,
     readable: bool = False,
     identity: Any = (),
 ) -> Decorator: ...
@@ -81,7 +81,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     lock
         Whether only one caller computes a result while others wait, among threads, tasks and processes.
     copy
-        Whether each caller gets a deep copy. Without it, callers share the object in memory.
+        Whether each caller gets a copy of a result that can be changed. False is your promise that nobody
+        changes results: callers share the object in memory.
     readable
         Whether the keys in the store begin with the arguments, for humans.
     identity

@@ -164,13 +164,25 @@ class Entries:
                 None,
             )
 
-    def keep(self, key: str, value: Any) -> None:
-        """Store a result, if that is possible."""
+    def keep(self, key: str, value: Any, private: Any) -> None:
+        """Store a result, if that is possible.
+
+        Parameters
+        ----------
+        key
+            Of the call.
+        value
+            The result.
+        private
+            The same in keeping, None if it cannot be copied. Stores that write nothing get that one.
+        """
         if isinstance(value, Joker | Sentinel):
             self.warn("joker", f"cannot keep {value!r}, which is a command to stores, of", None)
             return
+        if private is None and self.view.serializer is None:
+            return  # it would be shared
         try:
-            self.view[key] = value
+            self.view[key] = value if private is None else private.value
         except SerializationError as error:
             self.warn("value", "cannot write", error)
         except StoreUnavailableError as error:

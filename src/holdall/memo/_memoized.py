@@ -62,16 +62,20 @@ class Memoized(Core, Generic[P, R]):
         _everything.add(self)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if len(args) == self._exact and not kwargs:
-            values: tuple[Any, ...] = args
-        else:
+        values: tuple[Any, ...] | None = None
+        quick: Any = None
+        if not kwargs and len(args) <= self._by_position:
+            if len(args) == 1:
+                cls = type(args[0])
+                if cls in ATOMS:
+                    quick = (cls, args[0])
+            elif ATOMS.issuperset(map(type, args)):
+                quick = (*map(type, args), *args)
+        if quick is None:
             try:
                 values = self._arguments.values(args, kwargs)
             except BadCallError:
                 return self.__wrapped__(*args, **kwargs)  # which says what is wrong
-        if len(values) == 1 and type(values[0]) in ATOMS:
-            quick: Any = (type(values[0]), values[0])
-        else:
             quick = self._quick_key(values)
         entry = self._quick.get(quick)
         if (
@@ -81,7 +85,12 @@ class Memoized(Core, Generic[P, R]):
         ):
             self._hit()
             entry.used = True
-            return entry.value if self._copied is None else self._copied(entry.value)  # type: ignore[no-any-return]
+            return entry.value if entry.copy is None else entry.copy(entry.value)  # type: ignore[no-any-return]
+        if values is None:
+            try:
+                values = self._arguments.values(args, kwargs)
+            except BadCallError:
+                return self.__wrapped__(*args, **kwargs)
         # In line, so that a recursive function needs one frame a level more than without us.
         steps = self._steps(values, quick, get_ident())
         answer: Any = None
@@ -222,12 +231,12 @@ class Memoized(Core, Generic[P, R]):
         call = self._call(self._normal(args, kwargs))
         entry = self._hot.entries.get(call.key)
         if entry is not None and time.time() < entry.expires:
-            return self._own(entry.value)
+            return entry.given()
         entries = None if call.local else self._opened()
         value = MISSING if entries is None else entries.look(call.key)[0]
         if value is MISSING:
             raise KeyError(call.key)
-        return value
+        return self._keeping.adopt(value)[0]
 
     def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result of a call anew, and keep it in the place of the old one."""

@@ -43,7 +43,7 @@ class Options:
     max_bytes: float | str | None = None
     cache_if: Callable[[Any], Any] | None = None
     lock: bool = True
-    copy: bool = False
+    copy: bool = True
     readable: bool = False
     identity: Any = ()
 
