@@ -67,7 +67,9 @@ class Memoized(Core, Generic[P, R]):
         if not kwargs and len(args) <= self._by_position:
             if len(args) == 1:
                 cls = type(args[0])
-                if cls in ATOMS:
+                if cls is int or cls is str:  # which nothing else in the table is equal to
+                    quick = args[0]
+                elif cls in ATOMS:
                     quick = (cls, args[0])
             elif ATOMS.issuperset(map(type, args)):
                 quick = (*map(type, args), *args)
