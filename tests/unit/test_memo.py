@@ -168,7 +168,7 @@ def test_functions_share_a_store_and_keep_apart(cache):
     assert list(two.entries.values()) == [("two", 1)]
     assert len(cache) == 1
     version = two.version_info().version
-    name = f"holdall:tests.unit.test_memo.{two.__qualname__}/@{version}"
+    name = f"holdall+tests.unit.test_memo.{two.__qualname__}/@{version}"
     assert list(cache.get_subdict(name)) == [two.cache_key(1)]
 
 
@@ -1049,4 +1049,4 @@ def test_names_are_those_of_the_file_where_the_module_is_main(tmp_path):
     ]
     assert outputs[0] == ["computing", outputs[0][-1]]
     assert outputs[1] == outputs[2] == outputs[0][1:]
-    assert ":script.f/@" in outputs[0][1]
+    assert "+script.f/@" in outputs[0][1]

@@ -18,13 +18,14 @@ from typing import Any, cast
 
 from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.memo._arguments import Arguments, quick_key
-from holdall.memo._entries import MISSING, Entries, open_store, warn
+from holdall.memo._entries import MISSING, Entries, warn
 from holdall.memo._flight import Flight, Flights
 from holdall.memo._home import layers_of
 from holdall.memo._hot import Entry, Hot
 from holdall.memo._locks import KeyLocks
 from holdall.memo._names import Name
 from holdall.memo._options import SOURCE, Options
+from holdall.memo._places import open_store
 from holdall.memo._project import MAIN
 from holdall.memo._results import Held, Keeping
 from holdall.memo._version import Code
@@ -125,6 +126,7 @@ class Core:
         self._opening = threading.RLock()
         self._store: Any = _UNKNOWN
         self._entries: Any = _UNKNOWN
+        self._trouble: StoreUnavailableError | None = None
         self._locks: Any = _UNKNOWN
         # A look before the lock is for nothing where results are mostly new; one miss foretells another.
         self._lock_first = False
@@ -322,7 +324,7 @@ class Core:
                         self._offset = int.from_bytes(blake2b(name, digest_size=7).digest())
                         self._entries = Entries(self.store, family, version, self._ttl, self._name)
                     except StoreUnavailableError as error:
-                        self._entries = None
+                        self._entries, self._trouble = None, error
                         warn(f"holdall cannot open the store of {self._name}, and goes on without", error)
         return self._entries  # type: ignore[no-any-return]
 
@@ -364,9 +366,25 @@ class Core:
 
     @property
     def entries(self) -> Any:
-        """The results of this function in the store, by key: a part of `store`; None without one."""
-        entries = self._opened()
+        """The results of this function in the store, by key: a part of `store`; None without one.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened.
+        """
+        entries = self._looked_at()
         return None if entries is None else entries.view
+
+    def _looked_at(self) -> Entries | None:
+        """Return the results in the store for somebody who asks for them, and not for a call."""
+        entries = self._opened()
+        if entries is None and self._trouble is not None:
+            raise StoreUnavailableError(
+                f"the store of {self._name} cannot be opened, so no results can be listed or forgotten "
+                f"there: mend it, or move it away, and begin a new process ({self._trouble})"
+            )
+        return entries
 
 
 def fail(steps: Steps, error: BaseException) -> None:

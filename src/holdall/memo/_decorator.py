@@ -8,9 +8,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
-from holdall.memo._entries import is_place
 from holdall.memo._memoized import Memoized
 from holdall.memo._options import AUTOMATIC, SOURCE, Options
+from holdall.memo._places import is_place
 
 __all__ = ["memoize"]
 

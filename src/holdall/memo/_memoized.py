@@ -9,7 +9,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
-from holdall.memo import _entries, _flight, _locks
+from holdall.memo import _flight, _locks, _places
 from holdall.memo._arguments import ATOMS, BadCallError
 from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, Core, fail
@@ -158,6 +158,11 @@ class Memoized(Core, Generic[P, R]):
         ----------
         outdated
             Whether to drop the results of its other versions instead, as `outdated` lists them.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened; memory has forgotten them then.
         """
         if outdated:
             for part in self._others().values():
@@ -202,7 +207,7 @@ class Memoized(Core, Generic[P, R]):
         return code.info(code.version if chosen == SOURCE else "" if chosen is None else str(chosen))
 
     def _others(self) -> dict[str, Any]:
-        entries = self._opened()
+        entries = self._looked_at()
         return {} if entries is None else entries.outdated()
 
     def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -216,7 +221,13 @@ class Memoized(Core, Generic[P, R]):
         return self._call(self._normal(args, kwargs)).key
 
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call; tell whether there was one."""
+        """Forget the result of a call; tell whether there was one.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened; memory has forgotten it then.
+        """
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
         entries = None if call.local else self.entries
@@ -287,7 +298,7 @@ _everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 def _after_fork() -> None:
     _locks.after_fork()
-    _entries.after_fork()
+    _places.after_fork()
     _flight.forget_waiting()
     for memoized in list(_everything):
         memoized._after_fork()  # noqa: SLF001
