@@ -154,16 +154,24 @@ class TransformResult(NamedTuple, Generic[V]):
         The value now, `ITEM_NOT_AVAILABLE` if the item is absent.
     attempts
         How often the transformer was called: 1 plus the number of lost races.
+    actual_etag
+        Etag before the change, `ITEM_NOT_AVAILABLE` if the key was absent.
 
     Examples
     --------
-    >>> TransformResult("2", 7, 1).new_value
-    7
+    >>> TransformResult("2", 7, 1, "1").value_was_mutated
+    True
     """
 
     resulting_etag: Etag
     new_value: V | Sentinel
     attempts: int
+    actual_etag: Etag
+
+    @property
+    def value_was_mutated(self) -> bool:
+        """Whether this call changed what is stored; False after `KEEP_CURRENT`, whoever changed it before."""
+        return self.actual_etag != self.resulting_etag
 
 
 def condition_holds(condition: Any, expected: Any, actual: Any) -> bool:

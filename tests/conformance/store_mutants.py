@@ -6,6 +6,7 @@
 import copy
 import itertools
 import threading
+import warnings
 from contextlib import contextmanager, nullcontext
 
 from conformance.mutants import PATIENCE, Meeting
@@ -185,17 +186,130 @@ class AlwaysSaysThatItDeleted(Sound):
 
 @mutant("test_transform_item_tries_again_as_often_as_it_may")
 class TriesOnceTooOften(Sound):
-    def transform_item(self, key, *, transformer, n_retries=6):
+    def transform_item(self, key, transformer, *, n_retries=None):
         n_retries = n_retries if n_retries is None else n_retries + 1
-        return super().transform_item(key, transformer=transformer, n_retries=n_retries)
+        return super().transform_item(key, transformer, n_retries=n_retries)
+
+
+@mutant("test_transform_item_tries_again_as_often_as_it_may")
+class GivesUpByDefault(Sound):
+    def transform_item(self, key, transformer, *, n_retries=6):
+        return super().transform_item(key, transformer, n_retries=n_retries)
+
+
+@mutant("test_an_item_that_others_took_is_passed_over")
+class StopsAtTheFirstLostItem(Sound):
+    def popitem(self):
+        for key in self:
+            return key, self.pop(key)
+        raise KeyError
+
+
+@mutant("test_an_item_that_others_took_is_passed_over")
+class ListsOnce(Sound):
+    def head(self):
+        for key in self:
+            if (value := self.get(key)) is not None:
+                return key, value
+        raise KeyError
+
+
+@mutant("test_a_transformer_of_an_absent_item_gets_the_default")
+class HandsOutTheDefaultItself(Sound):
+    def transform_item(self, key, transformer, default=ITEM_NOT_AVAILABLE, **options):
+        def replace(old):
+            return transformer(default if old is ITEM_NOT_AVAILABLE else old)
+
+        return super().transform_item(key, replace, **options)
+
+
+@mutant("test_a_transformer_that_forgets_to_return_is_refused")
+class StoresWhatWasForgotten(Sound):
+    def transform_item(self, key, transformer, default=ITEM_NOT_AVAILABLE, **options):
+        def replace(old):
+            new = transformer(old)
+            return "null" if new is None else new
+
+        return super().transform_item(key, replace, default, **options)
+
+
+@mutant("test_a_transformation_tells_whether_it_changed_the_item")
+class SaysThatItClaimedWhatItLeft(Sound):
+    def transform_item(self, key, transformer, **options):
+        return super().transform_item(key, transformer, **options)._replace(actual_etag="before")
 
 
 @mutant("test_no_transformation_of_threads_is_lost")
 class TransformsWithoutComparing(Sound):
-    def transform_item(self, key, *, transformer, n_retries=6):
+    def transform_item(self, key, *, transformer, n_retries=None):
         new = transformer(self.get(key, ITEM_NOT_AVAILABLE))
         Meeting.at(self)
         self[key] = new
+
+
+@mutant("test_copying_to_another_mapping")
+class CountsTooMany(Sound):
+    def copy_to(self, other, **options):
+        return super().copy_to(other, **options) + 1
+
+
+@mutant("test_copying_what_is_new_leaves_the_rest")
+class CopiesWhatIsThereToo(Sound):
+    def copy_to(self, other, *, only_new=False, **options):
+        return super().copy_to(other, **options)
+
+
+@mutant("test_copying_skips_what_cannot_be_read")
+class SkipsWithoutAWord(Sound):
+    def copy_to(self, other, **options):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return super().copy_to(other, **options)
+
+
+@mutant("test_copying_skips_what_cannot_be_read")
+class StopsAtDamage(Sound):
+    def copy_to(self, other, *, on_error="raise", **options):
+        return super().copy_to(other, **options)
+
+
+@mutant("test_copying_skips_what_cannot_be_stored")
+class TakesAnyKey(Sound):
+    def _id_of_key(self, key):
+        return str(key)
+
+
+@mutant("test_copying_into_a_store_writes_many_at_once")
+class WritesOneByOne(Sound):
+    def update(self, other=(), progress=None, /, **named):
+        for key, value in other:
+            self[key] = value
+
+
+@mutant("test_copying_keeps_times_or_refuses")
+class CopiesWithoutTimes(Sound):
+    def copy_to(self, other, *, keep_times=False, **options):
+        return super().copy_to(other, **options)
+
+
+@mutant("test_what_is_copied_to_is_a_mapping")
+class CopiesIntoAnything(Sound):
+    def copy_to(self, other, **options):
+        return super().copy_to(other if hasattr(other, "__setitem__") else {})
+
+
+@mutant("test_update_and_reading_tell_their_progress")
+class TellsNothing(Sound):
+    def update(self, other=(), progress=None, /, **named):
+        super().update(other, **named)
+
+
+@mutant("test_update_and_reading_tell_their_progress")
+class TellsTooEarly(Sound):
+    def copy(self, *, progress=None):
+        items = super().copy()
+        progress(len(items))
+        return items
 
 
 @mutant("test_clearing")
@@ -407,8 +521,14 @@ class EditsWithoutComparing(Sound):
 
 @mutant("test_an_edit_begins_with_its_default")
 class EditsTheDefaultItself(Sound):
-    def _copied(self, key, value):
-        return value
+    @contextmanager
+    def edit(self, key, **options):
+        if key in self or "default" not in options:
+            with super().edit(key, **options) as value:
+                yield value
+        else:
+            yield options["default"]
+            self[key] = options["default"]
 
 
 @mutant("test_an_edit_begins_with_its_default")

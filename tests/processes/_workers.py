@@ -26,17 +26,13 @@ def add_one(value):
 def increment(_number, path, times):
     """Count, and give every number that was reached."""
     store = open_store(path)
-    return [store.transform_item("n", transformer=add_one, n_retries=None).new_value for _ in range(times)]
+    return [store.transform_item("n", add_one, 0).new_value for _ in range(times)]
 
 
 def increment_in_tables(_number, path, times):
     """Count in turn in two tables of one file."""
     stores = [SQLiteStore(path, table=table) for table in ("odd", "even")]
-    return [
-        store.transform_item("n", transformer=add_one, n_retries=None).new_value
-        for _ in range(times)
-        for store in stores
-    ]
+    return [store.transform_item("n", add_one, 0).new_value for _ in range(times) for store in stores]
 
 
 def increment_in_threads(_number, path, threads, times):
@@ -45,7 +41,7 @@ def increment_in_threads(_number, path, threads, times):
     reached = []
 
     def count():
-        mine = [store.transform_item("n", transformer=add_one, n_retries=None) for _ in range(times)]
+        mine = [store.transform_item("n", add_one, 0) for _ in range(times)]
         reached.extend(result.new_value for result in mine)
 
     running = [threading.Thread(target=count) for _ in range(threads)]
@@ -62,7 +58,7 @@ def increment_beside_setters(number, path, times):
     seen = []
     for turn in range(times):
         if number % 2:
-            result = store.transform_item("n", transformer=add_one, n_retries=None)
+            result = store.transform_item("n", add_one, 0)
             seen.append((result.new_value - 1, result.new_value))
         else:
             value = (number + 1) * 1_000_000_000 + turn * 1_000_000
@@ -77,9 +73,7 @@ def increment_inherited(_number, path, times):
     store["n"] = 0
 
     def count():
-        return [
-            store.transform_item("n", transformer=add_one, n_retries=None).new_value for _ in range(times)
-        ]
+        return [store.transform_item("n", add_one, 0).new_value for _ in range(times)]
 
     workers = [fork(count) for _ in range(2)]
     reached = count()
@@ -103,7 +97,7 @@ def fork_amid_writes(_number, path, forks):
     thread.start()
     try:
         for _ in range(forks):
-            worker = fork(lambda: store.transform_item("n", transformer=add_one, n_retries=None).new_value)
+            worker = fork(lambda: store.transform_item("n", add_one, 0).new_value)
             for worked, answer in collect([worker], 20):
                 assert worked, answer
     finally:
@@ -175,13 +169,14 @@ def pop(_number, path, keys):
 
 
 def pop_items(_number, path):
-    """Pop items until the store is empty."""
+    """Pop items until the store is empty, and check that it is."""
     store = open_store(path)
     got = []
     while True:
         try:
             got.append(store.popitem())
         except KeyError:
+            assert list(store) == []
             return got
 
 

@@ -222,7 +222,8 @@ def test_results_are_frozen_and_structured(opened):
         assert result.value_was_mutated is (result.actual_etag != result.resulting_etag)
         assert hash(result) == hash(copy.copy(result))
     results.append(store.transform_item("x", transformer=lambda _: 3))
-    assert results[-1]._fields == ("resulting_etag", "new_value", "attempts")
+    assert results[-1]._fields == ("resulting_etag", "new_value", "attempts", "actual_etag")
+    assert results[-1].value_was_mutated
     for result in results:
         for name in (*result._fields, "another"):
             with pytest.raises(AttributeError):

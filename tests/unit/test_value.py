@@ -187,6 +187,9 @@ def test_the_default_comes_back_as_it_was():
     assert value.value == [1]
     value.value = KEEP_CURRENT
     assert value.transform(lambda old: [*old, 9]) == [1, 9]
+    with pytest.raises(InvalidArgumentError, match=r"return the new value, or use edit\(\)"):
+        value.transform(lambda old: old.append(10))
+    assert value.value == [1, 9]
     assert value.transform(lambda old: DELETE_CURRENT) == [1]
 
 

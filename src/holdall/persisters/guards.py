@@ -62,6 +62,10 @@ class ReadOnlyPersister(PersisterWrapper):
         for id, data in items:
             self.put(id, data)
 
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        for id, data, _ in items:
+            self.put(id, data)
+
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         for id in ids:
             self.remove(id)

@@ -1,6 +1,7 @@
 """Any mapping as a place: a plain dict, a foreign MutableMapping, a read-only Mapping."""
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
@@ -159,6 +160,13 @@ class MappingPersister(Persister):
     def _check_writable(self) -> None:
         if Capability.WRITABLE not in self.capabilities:
             raise UnsupportedError(f"{self.place} can only be read")
+
+    def write_dated(self, items: Iterable[tuple[Any, Any, float]]) -> None:  # docstring inherited
+        for id, data, mtime in items:
+            with self._lock:
+                self.put(id, data)
+                if not math.isnan(mtime):
+                    self._seen[id] = float(mtime)
 
     def put(self, id: Any, data: Any) -> None:  # docstring inherited
         with self._lock:

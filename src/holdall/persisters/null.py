@@ -1,7 +1,7 @@
 """The place that keeps nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from holdall.abc import Capability, Persister
@@ -44,6 +44,10 @@ class NullPersister(Persister):
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited
         pass
+
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        for _ in items:
+            pass
 
     def __delitem__(self, id: str) -> None:
         raise KeyError(id)

@@ -1,9 +1,10 @@
 """The store: the whole interface that users hold, over the contract of persisters."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Self, TypeVar
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeVar
 
 from holdall.store._conditional import StoreConditional
+from holdall.store._copying import copy_items
 from holdall.store._display import StoreDisplay
 from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
@@ -98,44 +99,62 @@ class Store(
         """How keys are named."""
         return self._pipeline.keys
 
-    def copy_to(self, other: Any, *, progress: Callable[[int], Any] | None = None) -> int:
-        """Copy all items into another mapping, overwriting what is there.
+    def copy_to(
+        self,
+        other: Any,
+        *,
+        progress: Callable[[int], Any] | None = None,
+        only_new: bool = False,
+        keep_times: bool = False,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> int:
+        """Copy all items into another mapping, many at once where it can.
 
         Parameters
         ----------
         other
-            Any mutable mapping.
+            A store, or any mutable mapping. What it has under a key is overwritten.
         progress
             Called with the number of items copied so far, after each. A store that sends several at once may
             still be at the last of them.
+        only_new
+            Whether to leave out the keys that `other` has when they come up. Their values are not read.
+        keep_times
+            Whether items keep the time of their last modification.
+        on_error
+            What to do at an item that cannot be read or stored, such as one that is damaged: ``"raise"``, or
+            ``"skip"`` it and say so at the end by a `RuntimeWarning`. A place that does not answer, is full
+            or refuses every item is an error always.
 
         Returns
         -------
         int
             How many items were copied.
 
+        Raises
+        ------
+        InvalidArgumentError
+            If `other` is no mutable mapping.
+        UnsupportedError
+            If times are to be kept, and one of the two does not know them or cannot be given them: folders,
+            zip archives and mappings in memory can. Nothing is copied.
+
         Examples
         --------
         >>> target = {}
         >>> Store({"a": 1}).copy_to(target), target
         (1, {'a': 1})
+        >>> Store({"a": 5, "b": 2}).copy_to(target, only_new=True), target
+        (1, {'a': 1, 'b': 2})
         """
-        count = 0
-
-        def counted() -> Iterator[tuple[K, V]]:
-            nonlocal count
-            for item in self.items():
-                yield item
-                count += 1
-                if progress is not None:
-                    progress(count)
-
-        if isinstance(other, Store) and other.pipeline.persister.bulk:
-            other.update(counted())
-        else:
-            for key, value in counted():
-                other[key] = value
-        return count
+        return copy_items(
+            self,
+            other,
+            progress=progress,
+            only_new=only_new,
+            keep_times=keep_times,
+            on_error=on_error,
+        )
 
     def refresh(self) -> None:
         """Forget what is remembered of the place: the next look sees what others did.

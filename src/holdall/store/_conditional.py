@@ -30,6 +30,7 @@ from holdall.conditional import (
 from holdall.errors import ConflictError, InvalidArgumentError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import missing
+from holdall.store._mutable import can_change, copied
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -64,7 +65,7 @@ class StoreConditional(StoreBase[K, V]):
         >>> store.etag("x") == before
         False
         """
-        id = self._id(key)
+        id = self._compiled.id(key)
         try:
             return str(self._compiled.persister.stat(id).etag)
         except KeyError as error:
@@ -104,7 +105,7 @@ class StoreConditional(StoreBase[K, V]):
             If a flag is not one of those named.
         """
         _check(condition, expected_etag, retrieve_value)
-        actual, value = self._look(key, self._id(key), expected_etag, retrieve_value)
+        actual, value = self._look(key, self._compiled.id(key), expected_etag, retrieve_value)
         held = condition_holds(condition, expected_etag, actual)
         return ConditionalResult(held, actual, actual, value)
 
@@ -141,8 +142,8 @@ class StoreConditional(StoreBase[K, V]):
             If the value cannot be stored.
         """
         _check(condition, expected_etag, retrieve_value)
-        id = self._id(key)
-        data = None if isinstance(value, Joker) else self._data(key, value)
+        id = self._compiled.id(key)
+        data = None if isinstance(value, Joker) else self._compiled.data(key, id, value)
         turns = self._compiled.turns(key)
         actual: Etag | None = None
         if condition is ETAG_IS_THE_SAME and not (
@@ -194,8 +195,8 @@ class StoreConditional(StoreBase[K, V]):
             As in `get_item_if`; a present item is never changed.
         """
         _check(condition, expected_etag, retrieve_value)
-        id = self._id(key)
-        data = self._data(key, default_value)
+        id = self._compiled.id(key)
+        data = self._compiled.data(key, id, default_value)
         turns = self._compiled.turns(key)
         while True:
             next(turns)
@@ -220,7 +221,7 @@ class StoreConditional(StoreBase[K, V]):
             As in `get_item_if`.
         """
         _check(condition, expected_etag, NEVER_RETRIEVE)
-        id = self._id(key)
+        id = self._compiled.id(key)
         turns = self._compiled.turns(key)
         actual: Etag | None = None
         if condition is ETAG_IS_THE_SAME and expected_etag is not ITEM_NOT_AVAILABLE:
@@ -244,9 +245,10 @@ class StoreConditional(StoreBase[K, V]):
     def transform_item(
         self,
         key: K,
-        *,
         transformer: Callable[[Any], Any],
-        n_retries: int | None = 6,
+        default: Any = ITEM_NOT_AVAILABLE,
+        *,
+        n_retries: int | None = None,
     ) -> TransformResult[V]:
         """Replace a value by a function of it, so that no concurrent change is lost.
 
@@ -255,51 +257,61 @@ class StoreConditional(StoreBase[K, V]):
         key
             The key to transform.
         transformer
-            Gets the value, or `ITEM_NOT_AVAILABLE`, and gives the new value, `KEEP_CURRENT` or
-            `DELETE_CURRENT`. It is called again after each lost race, so it should have no other effect.
+            Gets the value, or the default, and returns the new value, `KEEP_CURRENT` or `DELETE_CURRENT`. It
+            is called again after each lost race, so it should have no other effect.
+        default
+            What it gets where nothing is stored: a copy of this value.
         n_retries
-            How often to try again when somebody else was faster; None: for ever.
+            How often to try again when somebody else was faster; None: until nobody was, with pauses that
+            grow.
 
         Returns
         -------
         TransformResult
-            What is stored now, and how many attempts it took.
+            What is stored now, whether this call changed it, and how many attempts it took.
 
         Raises
         ------
         ConflictError
             If the last attempt lost its race too; ``attempts`` tells how many there were.
+        InvalidArgumentError
+            If the transformer got a value that can change in place and returned None, as functions do that
+            forget to return it.
 
         Examples
         --------
-        >>> from holdall import ITEM_NOT_AVAILABLE, MemoryStore
+        >>> from holdall import MemoryStore
         >>> store = MemoryStore()
-        >>> def count(n):
-        ...     return 1 if n is ITEM_NOT_AVAILABLE else n + 1
-        >>> store.transform_item("runs", transformer=count).new_value
+        >>> store.transform_item("runs", lambda n: n + 1, 0).new_value
         1
         """
         if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
             raise InvalidArgumentError(f"n_retries must be 0 or more, or None, got {n_retries!r}")
-        id = self._id(key)
+        id = self._compiled.id(key)
         attempts = 0
         while True:
             attempts += 1
             actual, old = self._look(key, id, ITEM_NOT_AVAILABLE, ALWAYS_RETRIEVE)
-            new = transformer(old)
+            given = old if actual is not ITEM_NOT_AVAILABLE else copied(key, default)
+            new = transformer(given)
             if new is KEEP_CURRENT:
-                return TransformResult(actual, old, attempts)
+                return TransformResult(actual, old, attempts, actual)
+            if new is None and can_change(given):
+                raise InvalidArgumentError(
+                    f"the transformer of {key!r:.120} got a {type(given).__name__} and returned None: "
+                    "nothing was stored; return the new value, or use edit() to change one in place",
+                )
             try:
                 if new is DELETE_CURRENT:
                     self._delete(id, actual)
-                    return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts)
-                stat = self._compiled.persister.write(id, self._data(key, new), actual)
-                return TransformResult(stat.etag, _kept(stat.etag, new), attempts)
+                    return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts, actual)
+                stat = self._compiled.persister.write(id, self._compiled.data(key, id, new), actual)
+                return TransformResult(stat.etag, _kept(stat.etag, new), attempts, actual)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
                     raise ConflictError(
                         f"{key!r:.120} in {self._compiled.place} was changed by others during each of "
-                        f"{attempts} attempts: raise n_retries, or None to retry for ever",
+                        f"{attempts} attempts: raise n_retries, or leave it away to try until you win",
                         lost.actual,
                         attempts,
                     ) from lost
@@ -324,7 +336,7 @@ class StoreConditional(StoreBase[K, V]):
             if retrieve is NEVER_RETRIEVE or actual == expected:
                 return actual, VALUE_NOT_RETRIEVED
         try:
-            value, stat = self._read(key, id)
+            value, stat = self._compiled.read(key, id)
         except KeyError:
             return ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE
         if retrieve is IF_ETAG_CHANGED and stat.etag == expected:

@@ -79,7 +79,7 @@ class StoreHierarchy(StoreBase[K, V]):
             If the place keeps no times.
         """
         self._require_times()
-        id = self._id(key)
+        id = self._compiled.id(key)
         try:
             return float(self._compiled.persister.stat(id).mtime)
         except KeyError as error:

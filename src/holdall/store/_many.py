@@ -1,7 +1,7 @@
 """Many items at once: storing all of a mapping, and reading all that there is."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from holdall.abc import NOT_MINE, Capability
@@ -9,6 +9,7 @@ from holdall.conditional import DELETE_CURRENT
 from holdall.store._base import StoreBase
 from holdall.store._compiled import COMMANDS, UNNAMED
 from holdall.store._compose import composed
+from holdall.store._progress import Progress
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -17,7 +18,7 @@ V = TypeVar("V")
 class StoreMany(StoreBase[K, V]):
     """The part of `Store` that writes and reads many items at once."""
 
-    def update(self, other: Any = (), /, **named: Any) -> None:
+    def update(self, other: Any = (), progress: Callable[[int], Any] | None = None, /, **named: Any) -> None:
         """Store the items of a mapping, of pairs, or of keywords, in one go where the place can.
 
         Each `DELETE_CURRENT` among the values is carried out in its turn, and begins another go.
@@ -26,10 +27,22 @@ class StoreMany(StoreBase[K, V]):
         ----------
         other
             A mapping, an object with ``keys``, or an iterable of pairs.
+        progress
+            Called with the number of items taken so far, after each. By position alone: keywords are items.
         **named
             More items, with text keys.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> counts = []
+        >>> MemoryStore().update({"a": 1, "b": 2}, counts.append)
+        >>> counts
+        [1, 2]
         """
-        pairs = itertools.chain(_pairs_of(other), named.items())
+        pairs: Iterator[tuple[Any, Any]] = itertools.chain(pairs_of(other), named.items())
+        if progress is not None:
+            pairs = Progress(progress).over(pairs)
         deleted: list[Any] = []
         while True:
             self._compiled.persister.write_many(self._encoded(pairs, deleted))
@@ -38,7 +51,7 @@ class StoreMany(StoreBase[K, V]):
             # Not before: the place may write later what it was given first.
             self._compiled.command(deleted.pop(), DELETE_CURRENT)
 
-    def _encoded(self, pairs: Iterator[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
+    def _encoded(self, pairs: Iterable[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
         """Give ids and data up to the first item that is to be deleted."""
         compiled = self._compiled
         encode, dump = compiled.encode, compiled.dump
@@ -133,7 +146,7 @@ class StoreMany(StoreBase[K, V]):
                 yield key, compiled.value(key, id, data)
 
 
-def _pairs_of(other: Any) -> Iterable[tuple[Any, Any]]:
+def pairs_of(other: Any) -> Iterable[tuple[Any, Any]]:
     """Give the items of whatever `dict.update` takes."""
     if isinstance(other, Mapping):
         return other.items()

@@ -1,7 +1,7 @@
 """The manners of a dict: every default of MutableMapping that reads too much or races, done right."""
 
 import itertools
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
 from holdall.abc import NOT_MINE
@@ -16,6 +16,7 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 _NO_DEFAULT: Any = object()
+_GONE: Any = object()
 
 
 class StoreMapping(StoreMany[K, V]):
@@ -187,11 +188,11 @@ class StoreMapping(StoreMany[K, V]):
             If the key is absent and there is no default.
         """
         try:
-            id = self._id(key)
+            id = self._compiled.id(key)
             turns = self._compiled.turns(key)
             while True:
                 next(turns)
-                value, stat = self._read(key, id)
+                value, stat = self._compiled.read(key, id)
                 try:
                     self._compiled.persister.remove(id, stat.etag)
                 except ConflictError:
@@ -205,18 +206,14 @@ class StoreMapping(StoreMany[K, V]):
             return default
 
     def popitem(self) -> tuple[K, V]:
-        """Delete some item and give it.
+        """Delete some item and return it; of several that do so at once, each gets another one.
 
         Raises
         ------
         KeyError
             If the store is empty.
         """
-        for key in self:
-            value = self.pop(key, _NO_DEFAULT)
-            if value is not _NO_DEFAULT:
-                return key, value
-        raise KeyError(f"{self._compiled.place} is empty")
+        return self._first(self.pop)
 
     @overload
     def setdefault(self, key: K) -> V | None: ...
@@ -239,18 +236,20 @@ class StoreMapping(StoreMany[K, V]):
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
-        turns = self._compiled.turns(key)
+        compiled = self._compiled
+        turns = compiled.turns(key)
         while True:
             next(turns)
             try:
-                if not self._compiled.makes_missing or key in self:
+                if not compiled.makes_missing or key in self:
                     return self[key]
             except InvalidKeyError:
                 raise
             except KeyError:
                 pass
             try:
-                self._compiled.persister.write(self._id(key), self._data(key, default), ITEM_NOT_AVAILABLE)
+                id = compiled.id(key)
+                compiled.persister.write(id, compiled.data(key, id, default), ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return default
@@ -295,13 +294,25 @@ class StoreMapping(StoreMany[K, V]):
         """Return a live view of the keys."""
         return Keys(self)
 
-    def items(self) -> ItemsView[K, V]:
-        """Give a live view of the items; what vanishes while it is iterated over is no error."""
-        return Items(self)
+    def items(self, *, progress: Callable[[int], Any] | None = None) -> ItemsView[K, V]:
+        """Return a live view of the items; what vanishes while it is iterated over is no error.
 
-    def values(self) -> ValuesView[V]:
-        """Give a live view of the values; what vanishes while it is iterated over is no error."""
-        return Values(self)
+        Parameters
+        ----------
+        progress
+            Called with the number of items given so far, when the next one is asked for.
+        """
+        return Items(self, progress)
+
+    def values(self, *, progress: Callable[[int], Any] | None = None) -> ValuesView[V]:
+        """Return a live view of the values; what vanishes while it is iterated over is no error.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of items given so far, when the next one is asked for.
+        """
+        return Values(self, progress)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -334,9 +345,15 @@ class StoreMapping(StoreMany[K, V]):
         self.update(other)
         return self
 
-    def copy(self) -> dict[K, V]:
-        """Give all items in a plain dict; `copy.copy` gives a second handle of the same place."""
-        return dict(self.items())
+    def copy(self, *, progress: Callable[[int], Any] | None = None) -> dict[K, V]:
+        """Return all items in a plain dict; `copy.copy` gives a second handle of the same place.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of items read so far, after each.
+        """
+        return dict(self.items(progress=progress))
 
     @classmethod
     def fromkeys(cls, keys: Iterable[Any], value: Any = None) -> Self:
@@ -367,7 +384,7 @@ class StoreMapping(StoreMany[K, V]):
             Whether it was there. Some servers do not tell: True.
         """
         try:
-            id = self._id(key)
+            id = self._compiled.id(key)
         except KeyError:  # a key that can have no item
             return False
         return bool(self._compiled.persister.discard(id))
@@ -380,8 +397,18 @@ class StoreMapping(StoreMany[K, V]):
         KeyError
             If the store is empty.
         """
-        for key in self:  # and not over the items, of which a place may send many at once
-            value = self.get(key, _NO_DEFAULT)
-            if value is not _NO_DEFAULT:  # it was not deleted meanwhile
-                return key, value
-        raise KeyError(f"{self._compiled.place} is empty")
+        return self._first(self.get)
+
+    def _first(self, take: Callable[[Any, Any], Any]) -> tuple[K, V]:
+        """Return the first item that can be taken: others may take first what was listed."""
+        lost: list[Any] = []
+        while True:
+            met: list[Any] = []
+            for key in self:  # and not over the items, of which a place may send many at once
+                value = take(key, _GONE)
+                if value is not _GONE:
+                    return key, value
+                met.append(key)
+            if not met or met == lost:
+                raise KeyError(f"{self._compiled.place} is empty")
+            lost = met  # look again: there may be others since

@@ -171,6 +171,11 @@ class StorePersister(Persister):
     def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:  # docstring inherited
         self.inner.update(items)
 
+    def write_dated(self, items: Iterable[tuple[Any, Any, float]]) -> None:  # docstring inherited
+        self._below.write_dated(
+            (self.id_of(key), self.data_of(key, value), mtime) for key, value, mtime in items
+        )
+
     def clear(self) -> None:  # docstring inherited
         self.inner.clear(force=True)
 

@@ -4,10 +4,13 @@ The verbs of a store go to its place at once, past these four. A class that over
 that are made of it instead, when the class is made; its other verbs, and all other classes, pay nothing.
 """
 
-from collections.abc import Callable, Iterator, MutableMapping
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from holdall.errors import InvalidKeyError
+from holdall.store._many import pairs_of
+from holdall.store._progress import Progress
 
 __all__ = ["honour_overrides"]
 
@@ -56,6 +59,14 @@ def _setdefault(self: Any, key: Any, default: Any = None) -> Any:
     return default
 
 
+def _update(
+    self: Any, other: Any = (), progress: Callable[[int], Any] | None = None, /, **named: Any
+) -> None:
+    """Store the items of a mapping, of pairs, or of keywords, one by one."""
+    for key, value in Progress(progress).over(itertools.chain(pairs_of(other), named.items())):
+        self[key] = value
+
+
 def _clear(self: Any, *, force: bool = False) -> None:
     """Delete all items, one by one."""
     self._require_owned(force=force)
@@ -66,7 +77,7 @@ def _clear(self: Any, *, force: bool = False) -> None:
 #: What takes the place of which verbs where one of the four is overridden.
 _INSTEAD: Final[dict[str, dict[str, Callable[..., Any]]]] = {
     "__getitem__": {"_iter_items": _iter_items, "pop": _pop, "setdefault": _setdefault},
-    "__setitem__": {"update": MutableMapping.update, "setdefault": _setdefault},
+    "__setitem__": {"update": _update, "setdefault": _setdefault},
     "__delitem__": {"pop": _pop, "discard": _discard, "clear": _clear},
     "__iter__": {"_iter_items": _iter_items, "clear": _clear},
 }

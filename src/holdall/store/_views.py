@@ -1,7 +1,9 @@
 """Live views of the items and values of a store, and how values are compared in them."""
 
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any, Final, TypeVar
+
+from holdall.store._progress import Progress
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -30,8 +32,13 @@ class Items(ItemsView[K, V]):
         found = self._mapping.get(key, _ABSENT)
         return found is not _ABSENT and same(found, value)
 
+    def __init__(self, mapping: Any, progress: Callable[[int], Any] | None = None) -> None:
+        super().__init__(mapping)
+        self._progress = progress
+
     def __iter__(self) -> Iterator[tuple[K, V]]:
-        return self._mapping._iter_items()  # type: ignore[no-any-return]  # noqa: SLF001
+        items: Iterator[tuple[K, V]] = self._mapping._iter_items()  # noqa: SLF001
+        return items if self._progress is None else Progress(self._progress).over(items)
 
 
 class Values(ValuesView[V]):
@@ -39,8 +46,13 @@ class Values(ValuesView[V]):
 
     _mapping: Any
 
+    def __init__(self, mapping: Any, progress: Callable[[int], Any] | None = None) -> None:
+        super().__init__(mapping)
+        self._progress = progress
+
     def __iter__(self) -> Iterator[V]:
-        return (value for _, value in self._mapping._iter_items())  # noqa: SLF001
+        items: Items[Any, V] = Items(self._mapping, self._progress)
+        return (value for _, value in items)
 
     def __contains__(self, wanted: object) -> bool:
         return any(same(value, wanted) for value in self)

@@ -226,7 +226,15 @@ class SpillStore(Store[K, V]):
         """
         return self._spill.stats()
 
-    def update(self, other: Any = (), /, *, overwrite: bool = True, **named: Any) -> None:
+    def update(
+        self,
+        other: Any = (),
+        progress: Callable[[int], Any] | None = None,
+        /,
+        *,
+        overwrite: bool = True,
+        **named: Any,
+    ) -> None:
         """Store the items of a mapping, of pairs, or of keywords.
 
         Parameters
@@ -235,6 +243,8 @@ class SpillStore(Store[K, V]):
             A mapping, an object with ``keys``, or an iterable of pairs. From another `SpillStore` with the
             same serializer, on the same file system, values in files of their own are taken by hard links,
             without being read; a later change in one of the stores does not show in the other.
+        progress
+            Called with the number of items taken so far, after each; not for values taken by hard links.
         overwrite
             Whether items that are there are replaced.
         **named
@@ -255,10 +265,12 @@ class SpillStore(Store[K, V]):
                 ours.take_over(theirs, overwrite=overwrite)
                 other = ()
         if overwrite:
-            super().update(other, **named)
+            super().update(other, progress, **named)
             return
-        for key, value in {**dict(other), **named}.items():
+        for number, (key, value) in enumerate({**dict(other), **named}.items(), 1):
             self.setdefault(key, value)
+            if progress is not None:
+                progress(number)
 
     def key_to_filename(self, key: K) -> str:
         """Return the path of the file that holds the value of a key, as its serializer wrote it.

@@ -19,13 +19,15 @@ from holdall.conditional import (
 from holdall.errors import CorruptValueError, InvalidArgumentError, InvalidKeyError
 from holdall.testing._names import HOSTILE_NAMES
 from holdall.testing._races import in_threads
+from holdall.testing._store_changes import ChangeLaws
 from holdall.testing._store_conditional import ConditionalLaws
+from holdall.testing._store_copying import CopyLaws
 from holdall.testing._store_manners import MannersLaws
 from holdall.testing._store_options import OptionLaws
 from holdall.testing._store_verbs import VerbLaws
 
 
-class StoreContract(ConditionalLaws, VerbLaws, MannersLaws, OptionLaws):
+class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws, OptionLaws):
     """The laws of stores; subclass it and give `open`.
 
     Examples

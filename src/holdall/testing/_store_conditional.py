@@ -233,8 +233,9 @@ class ConditionalLaws(StoreBase):
             return self.values[2]
 
         for key in (self.keys[0], self.absent):
+            before = store.etag(key) if key in store else ITEM_NOT_AVAILABLE
             result = store.transform_item(key, transformer=replace)
-            assert tuple(result) == (store.etag(key), self.values[2], 1)
+            assert tuple(result) == (store.etag(key), self.values[2], 1, before)
             model[key] = self.values[2]
         assert given == [self.values[0], ITEM_NOT_AVAILABLE]
         assert same_items(store, model)
@@ -244,12 +245,14 @@ class ConditionalLaws(StoreBase):
         store, model = self.partly(place, CAS_THREADS)
         key = self.keys[0]
         etag = store.etag(key)
-        assert tuple(store.transform_item(key, transformer=lambda _: KEEP_CURRENT)) == (etag, model[key], 1)
+        kept = store.transform_item(key, transformer=lambda _: KEEP_CURRENT)
+        assert tuple(kept) == (etag, model[key], 1, etag)
         gone = (ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, 1)
         for joker in (KEEP_CURRENT, DELETE_CURRENT):
-            assert tuple(store.transform_item(self.absent, transformer=lambda _, give=joker: give)) == gone
+            left = store.transform_item(self.absent, transformer=lambda _, give=joker: give)
+            assert tuple(left) == (*gone, ITEM_NOT_AVAILABLE)
         assert same_items(store, model)
-        assert tuple(store.transform_item(key, transformer=lambda _: DELETE_CURRENT)) == gone
+        assert tuple(store.transform_item(key, transformer=lambda _: DELETE_CURRENT)) == (*gone, etag)
         del model[key]
         assert same_items(store, model)
 
@@ -257,7 +260,7 @@ class ConditionalLaws(StoreBase):
         """Each lost race is one attempt more; after the last one it is a conflict that tells how many."""
         store = self.fresh(place, CAS_THREADS)
         key = self.keys[0]
-        for losses, retries in ((0, 0), (1, 1), (2, 6), (3, 3), (9, None)):
+        for losses, retries in ((0, 0), (1, 1), (2, 6), (3, 3), (9, None), (9, "the default")):
             seen: list[Any] = []
 
             def transform(old: Any, losses: int = losses, seen: list[Any] = seen) -> Any:
@@ -266,8 +269,9 @@ class ConditionalLaws(StoreBase):
                     store[key] = self.values[len(seen) % 2]
                 return self.values[2]
 
+            options = {} if retries == "the default" else {"n_retries": retries}
             store[key] = self.values[0]
-            result = store.transform_item(key, transformer=transform, n_retries=retries)
+            result = store.transform_item(key, transformer=transform, **options)
             assert result.attempts == len(seen) == losses + 1
             assert store[key] == result.new_value == self.values[2]
         for retries in (0, 2):

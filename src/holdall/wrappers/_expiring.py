@@ -108,6 +108,9 @@ class ExpiringPersister(PersisterWrapper):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         self._writable().write_many(items)
 
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        self._writable().write_dated(items)
+
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         inner = self._writable()
         if expected is not ITEM_NOT_AVAILABLE:

@@ -1,5 +1,6 @@
 """A zip archive as a place: an entry an id."""
 
+import math
 import os
 import tempfile
 import zipfile
@@ -236,16 +237,19 @@ class ZipPersister(Persister):
     # ------------------------------------------------------------------ writing
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited
-        self._change([(id, data)])
+        self._change([(id, data, math.nan)])
 
     __setitem__ = put
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
-        new = self._change([(id, data)], expected={id: expected})
+        new = self._change([(id, data, math.nan)], expected={id: expected})
         return stat_of(new[id])
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items by writing the archive once: all of them, or after an error none."""
+        self._change((id, data, math.nan) for id, data in items)
+
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
         self._change(items)
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
@@ -259,7 +263,7 @@ class ZipPersister(Persister):
 
     def _change(
         self,
-        items: Iterable[tuple[str, Any]],
+        items: Iterable[tuple[str, Any, float]],
         *,
         drop: Iterable[str] = (),
         expected: dict[str, Expected] | None = None,

@@ -28,9 +28,9 @@ _ENCRYPTED = 0x1
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-def stamp() -> bytes:
-    """Make the extra field of a new entry, which no other entry has."""
-    return struct.pack("<HH", _OURS, _STAMP.size) + _STAMP.pack(time.time_ns(), os.urandom(8))
+def stamp(now: int) -> bytes:
+    """Make the extra field of a new entry, which no other entry has, of a time in nanoseconds."""
+    return struct.pack("<HH", _OURS, _STAMP.size) + _STAMP.pack(now, os.urandom(8))
 
 
 def unsafe(name: str) -> str | None:

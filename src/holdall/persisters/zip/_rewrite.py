@@ -1,5 +1,6 @@
 """Writing a zip archive anew: what stays is copied as it is, compressed; what is new is added."""
 
+import math
 import struct
 import time
 import zipfile
@@ -17,14 +18,14 @@ _UNIX = 3  # the system of whose files an entry keeps the mode
 
 
 def pack(
-    items: Iterable[tuple[str, Any]], file: BinaryIO, *, method: int, level: int | None, place: str
+    items: Iterable[tuple[str, Any, float]], file: BinaryIO, *, method: int, level: int | None, place: str
 ) -> zipfile.ZipFile:
     """Write new entries into an archive of their own, of which they are copied later.
 
     Parameters
     ----------
     items
-        Names and data; of several with one name the last one counts.
+        Names, data and times, ``math.nan`` for now; of several with one name the last one counts.
     file
         An empty file.
     method, level
@@ -33,7 +34,7 @@ def pack(
         Where they will lie, for messages.
     """
     with _written(QuietZip(file, "w", method, compresslevel=level)) as packed:
-        for name, data in items:
+        for name, data, mtime in items:
             if not isinstance(name, str):
                 raise TypeError(f"names in an archive are text, got {type(name).__name__}")
             check_name(name, place)
@@ -41,10 +42,12 @@ def pack(
             old = packed.NameToInfo.pop(name, None)
             if old is not None:
                 packed.filelist.remove(old)
-            info = zipfile.ZipInfo(name, max(time.localtime()[:6], (1980, 1, 1, 0, 0, 0)))
+            now = time.time_ns() if math.isnan(mtime) else max(0, round(mtime * 1e6) * 1000)
+            date = time.localtime(now // 10**9)[:6]
+            info = zipfile.ZipInfo(name, min(max(date, (1980, 1, 1, 0, 0, 0)), (2107, 12, 31, 23, 59, 58)))
             info.compress_type = method
             info.external_attr = _FILE_MODE
-            info.extra = stamp()
+            info.extra = stamp(now)
             info.file_size = sum(memoryview(part).nbytes for part in parts)
             info._compresslevel = level  # type: ignore[attr-defined]  # noqa: SLF001  (public from 3.13 on)
             with packed.open(info, "w") as entry:
