@@ -16,6 +16,7 @@ from hashlib import blake2b
 from math import inf
 from typing import Any, cast
 
+from holdall.conditional import AHEAD
 from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries, warn
@@ -109,6 +110,7 @@ class Core:
         self._by_position = self._arguments.by_position
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._ttl = options.ttl
+        self._reach = inf if options.ttl is None else options.ttl + AHEAD
         self._named: Name | None = None
         try:
             self._named = Name(function)
@@ -117,7 +119,6 @@ class Core:
                 raise InvalidArgumentError(f"{error}: give name=") from None
         self._name = options.name or (repr(function)[:80] if self._named is None else str(self._named))
         self._watch_code(function)
-        self._max_bytes = options.nbytes
         self._hot = Hot(options.memory_limit, options.nbytes)
         self._quick = self._hot.quick
         self._flights = Flights()
@@ -177,7 +178,7 @@ class Core:
         entry = self._quick.get(quick)
         if entry is None or self._plain.__code__ is not self._bytecode:
             return None
-        if self._ttl is not None and time.time() >= entry.expires:
+        if self._ttl is not None and not 0 < entry.expires - time.time() <= self._reach:
             return None
         self._hit()
         entry.used = True
@@ -296,7 +297,7 @@ class Core:
     def _entry(self, call: Call) -> Entry | None:
         """Return a result in memory that is valid."""
         entry = None if self._fresh else self._hot.entries.get(call.key)
-        if entry is None or time.time() >= entry.expires:
+        if entry is None or not 0 < entry.expires - time.time() <= self._reach:
             return None
         self._hot.alias(call.quick, entry)
         self._hit()
@@ -361,7 +362,7 @@ class Core:
             with self._opening:
                 if self._store is _UNKNOWN:
                     place = self._options.place
-                    self._store = None if place is None else open_store(place, self._max_bytes)
+                    self._store = None if place is None else open_store(place, self._options.bounds)
         return self._store
 
     @property
@@ -374,7 +375,7 @@ class Core:
             If the store cannot be opened.
         """
         entries = self._looked_at()
-        return None if entries is None else entries.view
+        return None if entries is None else entries.valid
 
     def _looked_at(self) -> Entries | None:
         """Return the results in the store for somebody who asks for them, and not for a call."""

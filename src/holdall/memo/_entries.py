@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from holdall.abc import Capability
-from holdall.conditional import Joker, Sentinel
+from holdall.conditional import AHEAD, Joker, Sentinel
 from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavailableError
 from holdall.memo._locks import KeyLocks
 from holdall.memo._places import opening
@@ -81,7 +81,17 @@ class Entries:
             self.warn("look", "cannot look up", error)
             return MISSING, inf
         expires = stat.mtime + self.ttl
-        return (value, expires) if time.time() < expires else (MISSING, inf)
+        valid = 0 < expires - time.time() <= self.ttl + AHEAD
+        return (value, expires) if valid else (MISSING, inf)
+
+    @property
+    def valid(self) -> Any:
+        """The part of the store where the results lie, without those that are no longer valid."""
+        if not self.ttl:
+            return self.view
+        from holdall.wrappers._expiring import expiring  # noqa: PLC0415  (only for results that expire)
+
+        return expiring(self.view, ttl=self.ttl)
 
     def outdated(self) -> dict[str, Any]:
         """Return the results of other versions, by version."""

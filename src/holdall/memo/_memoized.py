@@ -9,6 +9,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
+from holdall._eviction.amounts import parse_size
 from holdall.memo import _flight, _locks, _places
 from holdall.memo._arguments import ATOMS, BadCallError
 from holdall.memo._bound import Bound
@@ -16,6 +17,7 @@ from holdall.memo._core import COMPUTE, Core, fail
 from holdall.memo._entries import MISSING
 from holdall.memo._flight import Flight
 from holdall.memo._options import SOURCE, Options
+from holdall.memo._purging import Limits, purge
 from holdall.memo._version import Code, VersionInfo
 
 __all__ = ["CacheInfo", "Memoized"]
@@ -83,7 +85,7 @@ class Memoized(Core, Generic[P, R]):
         if (
             entry is not None
             and self._plain.__code__ is self._bytecode
-            and (self._ttl is None or time.time() < entry.expires)
+            and (self._ttl is None or 0 < entry.expires - time.time() <= self._reach)
         ):
             self._hit()
             entry.used = True
@@ -170,9 +172,9 @@ class Memoized(Core, Generic[P, R]):
             return
         self._hot.clear()
         self._reset_counters()
-        entries = self.entries
+        entries = self._looked_at()
         if entries is not None:
-            entries.clear(force=True)
+            entries.view.clear(force=True)
 
     def outdated(self) -> dict[str, int]:
         """Return how many results of other versions are in the store, by version.
@@ -230,8 +232,54 @@ class Memoized(Core, Generic[P, R]):
         """
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
-        entries = None if call.local else self.entries
-        return (entries is not None and bool(entries.discard(call.key))) or known
+        entries = None if call.local else self._looked_at()
+        return (entries is not None and bool(entries.view.discard(call.key))) or known
+
+    def purge(
+        self,
+        *,
+        older_than: float | None = None,
+        max_items: int | None = None,
+        max_bytes: float | str | None = None,
+    ) -> int:
+        """Delete results that are no longer valid from the store, and old ones, as many as you say.
+
+        Parameters
+        ----------
+        older_than
+            Delete what was computed longer ago than so many seconds, too.
+        max_items
+            Keep at the most so many results, the youngest.
+        max_bytes
+            Keep at the most so many bytes, the youngest: a number or text such as ``"500MB"``.
+
+        Returns
+        -------
+        int
+            How many results were deleted. One that is renewed meanwhile stays.
+
+        Raises
+        ------
+        UnsupportedError
+            If the store keeps no times, or no sizes where bytes are counted.
+        StoreUnavailableError
+            If the store cannot be opened.
+
+        Examples
+        --------
+        >>> from holdall import memoize, MemoryStore
+        >>> square = memoize(MemoryStore())(lambda x: x * x)
+        >>> square(2), square(3), square.purge(older_than=3600), square.purge(max_items=1)
+        (4, 9, 0, 1)
+        """
+        entries = self._looked_at()
+        if entries is None:
+            return 0
+        nbytes = None if max_bytes is None else parse_size(max_bytes, "max_bytes")
+        gone = purge(entries.view, entries.ttl, Limits(older_than, max_items, nbytes))
+        for key in gone:
+            self._hot.discard(key)
+        return len(gone)
 
     def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Give the result of a call if it is known, and compute nothing.
@@ -243,7 +291,7 @@ class Memoized(Core, Generic[P, R]):
         """
         call = self._call(self._normal(args, kwargs))
         entry = self._hot.entries.get(call.key)
-        if entry is not None and time.time() < entry.expires:
+        if entry is not None and 0 < entry.expires - time.time() <= self._reach:
             return entry.given()
         entries = None if call.local else self._opened()
         value = MISSING if entries is None else entries.look(call.key)[0]

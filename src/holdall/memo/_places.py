@@ -3,23 +3,34 @@
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from holdall.abc import Capability
 from holdall.errors import StoreUnavailableError
 from holdall.store import Store
 
-__all__ = ["after_fork", "is_place", "open_store", "opening"]
+__all__ = ["Bounds", "after_fork", "is_place", "open_store", "opening"]
+
+
+class Bounds(NamedTuple):
+    """What the place of a path may hold, and who goes when there is no more room."""
+
+    max_bytes: int | None = None
+    max_items: int | None = None
+    policy: str = "lru"
+
+
+NO_BOUNDS = Bounds()
 
 # Functions with one place share its store, and so its connections.
-_stores: WeakValueDictionary[tuple[str, int | None], Any] = WeakValueDictionary()
+_stores: WeakValueDictionary[tuple[str, Bounds], Any] = WeakValueDictionary()
 _opening = threading.RLock()
 
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
-def open_store(place: Any, max_bytes: int | None = None) -> Any:
+def open_store(place: Any, bounds: Bounds = NO_BOUNDS) -> Any:
     """Give the store of a place.
 
     Parameters
@@ -27,8 +38,8 @@ def open_store(place: Any, max_bytes: int | None = None) -> Any:
     place
         A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or
         ``.sqlite3``, else of a folder.
-    max_bytes
-        How many bytes the place of a path may hold; None for any.
+    bounds
+        What the place of a path may hold.
     """
     if isinstance(place, Store):
         return place
@@ -36,14 +47,16 @@ def open_store(place: Any, max_bytes: int | None = None) -> Any:
         return Store(place)
     path = os.path.abspath(place)
     with _opening:
-        store = _stores.get((path, max_bytes))
+        store = _stores.get((path, bounds))
         if store is None:
             store = _open_path(path)
-            if max_bytes and Capability.WRITABLE in store.pipeline.persister.capabilities:  # 0 keeps nothing
+            bounded_at_all = bounds.max_bytes or bounds.max_items  # 0 keeps nothing in memory
+            if bounded_at_all and Capability.WRITABLE in store.pipeline.persister.capabilities:
                 from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only for who asks for a bound)
 
-                store = bounded(store, max_bytes=max_bytes)
-            _stores[path, max_bytes] = store
+                max_bytes, max_items, policy = bounds
+                store = bounded(store, max_bytes=max_bytes or None, max_items=max_items, policy=policy)
+            _stores[path, bounds] = store
         return store
 
 
