@@ -108,6 +108,7 @@ class Core:
         )
         self._fresh = False  # whether known results are passed over
         self._by_position = self._arguments.by_position
+        self._exact = self._arguments.exact
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._ttl = options.ttl
         self._reach = inf if options.ttl is None else options.ttl + AHEAD
@@ -145,7 +146,7 @@ class Core:
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         self._typed_in = watched and module is not None and _is_session(module)
         if self._typed_in:
-            self._quick_key, self._by_position = _no_quick_key, -1
+            self._quick_key, self._by_position, self._exact = _no_quick_key, -1, -1
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Note the class that this is a method of."""

@@ -43,8 +43,9 @@ class Entries:
 
     def __init__(self, store: Any, family: str, version: str, ttl: float | None, title: str) -> None:
         in_tuples = getattr(store.keys_codec, "tuples", False)
+        whole = f"{family}/{version}"
         self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
-        self.view = self.all.get_subdict((version,) if in_tuples else version)
+        self.view = store.get_subdict(tuple(whole.split("/")) if in_tuples else whole)
         self._place = StorePersister(self.view)
         self.version = version
         self.name = title

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, ov
 
 from holdall._eviction.amounts import parse_size
 from holdall.memo import _flight, _locks, _places
-from holdall.memo._arguments import ATOMS, BadCallError
+from holdall.memo._arguments import ATOMS, BadCallError, plain_key
 from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, Core, fail
 from holdall.memo._entries import MISSING
@@ -76,11 +76,14 @@ class Memoized(Core, Generic[P, R]):
             elif ATOMS.issuperset(map(type, args)):
                 quick = (*map(type, args), *args)
         if quick is None:
-            try:
-                values = self._arguments.values(args, kwargs)
-            except BadCallError:
-                return self.__wrapped__(*args, **kwargs)  # which says what is wrong
-            quick = self._quick_key(values)
+            if len(args) == self._exact and not kwargs:
+                values, quick = args, plain_key(args)
+            else:
+                try:
+                    values = self._arguments.values(args, kwargs)
+                except BadCallError:
+                    return self.__wrapped__(*args, **kwargs)  # which says what is wrong
+                quick = self._quick_key(values)
         entry = self._quick.get(quick)
         if (
             entry is not None
