@@ -90,6 +90,8 @@ class Core:
     """
 
     __wrapped__: Callable[..., Any]
+    #: Where its results lie, of one that came from another process.
+    _sent_place: tuple[str, str] | None = None
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         functools.update_wrapper(cast("Any", self), function, updated=())
@@ -139,7 +141,7 @@ class Core:
         by_code = self._options.version == SOURCE
         watched = by_code and isinstance(function, types.FunctionType)
         self._plain = function if watched else _no_quick_key
-        self._bytecode = self._plain.__code__
+        self._bytecode = self._first_code = self._plain.__code__
         self._owner: type | None = None
         self._code: Code | None = None
         # What is typed in is typed in again, and what it calls as well, so a quick answer is no right one.
@@ -339,6 +341,8 @@ class Core:
             If functions of one factory could not be told apart.
         """
         options = self._options
+        if self._sent_place is not None and self._plain.__code__ is self._first_code:
+            return self._sent_place
         name = options.name or ("" if self._named is None else self._named.whole())
         if options.version == SOURCE or (options.name is None and _encloses(self.__wrapped__)):
             code = Code(self.__wrapped__, self._owner)
@@ -355,6 +359,10 @@ class Core:
                 return name, f"@{code.version}"
         version = "" if options.version is None else str(options.version)
         return name, "@" + version.replace("%", "%25").replace("/", "%2F")
+
+    def _place_if_any(self) -> tuple[str, str] | None:
+        """Return what tells the results of this function in a store, None without one."""
+        return None if self._options.place is None else self._place_of_entries()
 
     @property
     def store(self) -> Any:

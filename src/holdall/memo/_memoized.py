@@ -17,6 +17,7 @@ from holdall.memo._core import COMPUTE, Core, fail
 from holdall.memo._entries import MISSING
 from holdall.memo._flight import Flight
 from holdall.memo._options import SOURCE, Options
+from holdall.memo._project import MAIN
 from holdall.memo._purging import Limits, purge
 from holdall.memo._version import Code, VersionInfo
 
@@ -209,7 +210,10 @@ class Memoized(Core, Generic[P, R]):
         self._check_code()
         code = self._code or Code(self.__wrapped__, self._owner)
         chosen = self._options.version
-        return code.info(code.version if chosen == SOURCE else "" if chosen is None else str(chosen))
+        if chosen == SOURCE:
+            place = self._sent_place and self._place_of_entries()
+            return code.info(place[1][1:] if place else code.version)
+        return code.info("" if chosen is None else str(chosen))
 
     def _others(self) -> dict[str, Any]:
         entries = self._looked_at()
@@ -322,7 +326,18 @@ class Memoized(Core, Generic[P, R]):
         return f"<memoized {self._name or repr(self.__wrapped__)}>"
 
     def __reduce__(self) -> Any:
-        return by_name(self) or (_rebuilt, (type(self), self.__wrapped__, self._options))
+        name = by_name(self)
+        if name is not None and not (self.__module__ in MAIN and is_by_value()):
+            return name
+        return _shell, (type(self),), self.__getstate__()
+
+    def __getstate__(self) -> Any:
+        """Return what it is made of; in another process, the same name and version are not found again."""
+        return self.__wrapped__, self._options, self._place_if_any()
+
+    def __setstate__(self, state: Any) -> None:
+        function, options, self._sent_place = state
+        self.__init__(function, options)  # type: ignore[misc]
 
     def __copy__(self) -> "Memoized[P, R]":
         return self
@@ -331,8 +346,15 @@ class Memoized(Core, Generic[P, R]):
         return self
 
 
-def _rebuilt(cls: type[Memoized[Any, Any]], function: Any, options: Options) -> Memoized[Any, Any]:
-    return cls(function, options)
+def _shell(cls: type[Memoized[Any, Any]]) -> Memoized[Any, Any]:
+    """Make a memoized function before its state, of which it may be a part, as where it calls itself."""
+    return object.__new__(cls)
+
+
+def is_by_value() -> bool:
+    """Tell whether it is cloudpickle that asks, which takes along what a script has defined."""
+    pickler = sys._getframe(2).f_locals.get("self")  # noqa: SLF001  (the only way to ask)
+    return any("cloudpickle" in base.__module__ for base in type(pickler).__mro__)
 
 
 def by_name(thing: Any) -> str | None:
