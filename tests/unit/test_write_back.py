@@ -372,7 +372,7 @@ assert store["child"] == 2
 def test_what_the_parent_could_not_write_is_still_the_parents(tmp_path):
     done = run(
         """
-from holdall.wrappers import buffer
+from holdall.wrappers import _write_back as buffer
 class Place(dict):
     def __setitem__(self, key, value):
         raise OSError("not now")

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from holdall.abc import NOT_MINE, Capability
 from holdall.conditional import DELETE_CURRENT
+from holdall.errors import HoldallError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import COMMANDS, UNNAMED
 from holdall.store._compose import composed
@@ -45,7 +46,10 @@ class StoreMany(StoreBase[K, V]):
             pairs = Progress(progress).over(pairs)
         deleted: list[Any] = []
         while True:
-            self._compiled.persister.write_many(self._encoded(pairs, deleted))
+            try:
+                self._compiled.persister.write_many(self._encoded(pairs, deleted))
+            except HoldallError as error:
+                self._compiled.tell(error, None, "write")
             if not deleted:
                 return
             # Not before: the place may write later what it was given first.

@@ -7,7 +7,7 @@ from numbers import Number
 from typing import Any, Final, TypeVar
 
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
-from holdall.errors import ConflictError, InvalidArgumentError
+from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
 from holdall.store._base import StoreBase
 from holdall.store._conditional import pause
 from holdall.store._mutable import copied, is_firm
@@ -83,13 +83,13 @@ class StoreVerbs(StoreBase[K, V]):
             )
         yield value
         try:
-            self._compiled.persister.write(id, self._data(key, value), etag)
+            self._compiled.write(key, id, self._data(key, value), etag)
         except ConflictError as lost:
             raise ConflictError(
                 f"{key!r:.120} in {self._compiled.place} was changed since edit() gave its value: "
                 "nothing was stored. Edit it again, or use transform_item(), which tries again by itself",
                 lost.actual,
-            ) from lost
+            ).about(key=key, location=self._compiled.place, operation="write") from lost
 
     def increment(self, key: K, by: Any = 1, default: Any = 0) -> Any:
         """Add to a number, so that no concurrent change is lost.
@@ -136,6 +136,8 @@ class StoreVerbs(StoreBase[K, V]):
                 modify(id, change)
             except (KeyError, _LargeError):
                 pass  # absent, or not to be had in one step
+            except HoldallError as error:
+                self._compiled.tell(error, key, "write")
             else:
                 return change.result
         for attempt in itertools.count(1):
@@ -146,7 +148,7 @@ class StoreVerbs(StoreBase[K, V]):
                 value, etag = default, ITEM_NOT_AVAILABLE
             new = self._sum(key, value, by)
             try:
-                self._compiled.persister.write(id, self._data(key, new), etag)
+                self._compiled.write(key, id, self._data(key, new), etag)
             except ConflictError:
                 pause(attempt)
             else:

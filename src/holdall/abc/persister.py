@@ -1,0 +1,365 @@
+"""A place: ids to data, from two methods to read and four to write."""
+
+import hashlib
+import io
+import itertools
+import math
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, BinaryIO, Self
+
+from holdall.abc.capability import Capability, join_parts
+from holdall.abc.optional import OptionalVerbs
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import ConflictError, UnsupportedError
+
+__all__ = ["Persister", "Reader", "conflict"]
+
+
+class Reader(OptionalVerbs, Mapping[str, Any], ABC):
+    """A read-only place: ids to data, from two methods, ``__getitem__`` and ``__iter__``.
+
+    Notes
+    -----
+    Threads and processes: as safe as the two methods are. Cost: the defaults read a value to tell
+    anything of it; override `stat` to do better.
+
+    Examples
+    --------
+    >>> class Squares(Reader):
+    ...     def __getitem__(self, id):
+    ...         if not id.isdigit():
+    ...             raise KeyError(id)
+    ...         return str(int(id) ** 2).encode()
+    ...     def __iter__(self):
+    ...         return map(str, range(4))
+    >>> Squares().read("3")[0], "x" in Squares(), len(Squares())
+    (b'9', False, 4)
+    """
+
+    #: What this place claims to do.
+    capabilities: frozenset[Capability] = frozenset({Capability.BYTES})
+
+    @abstractmethod
+    def __getitem__(self, id: str) -> Any:
+        """Give the data stored under an id; ``KeyError(id)`` means absent and nothing else."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the ids; safe while others write."""
+
+    # Two handles of one place are not compared by reading everything in it.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def place(self) -> str:
+        """Where the data lie, for messages."""
+        return type(self).__name__
+
+    @property
+    def owned(self) -> bool:
+        """Whether all that lies here was put here through holdall, so that it may be cleared."""
+        return True
+
+    def read(self, id: str) -> tuple[Any, Stat]:
+        """Give data and stat as one snapshot.
+
+        Parameters
+        ----------
+        id
+            The id to read.
+
+        Returns
+        -------
+        tuple
+            The data and their `Stat`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        data = self[id]
+        return data, Stat(_digest(data), math.nan, len(data) if isinstance(data, bytes) else None)
+
+    def stat(self, id: str) -> Stat:
+        """Give the stat of an id; override this method first.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        return self.read(id)[1]
+
+    def __contains__(self, id: object) -> bool:
+        # The default stat reads the data, and makes a digest of them that nobody asked for here.
+        look = self.__getitem__ if type(self).stat is Reader.stat else self.stat
+        try:
+            look(id)  # type: ignore[arg-type,index]
+        except KeyError:
+            return False
+        return True
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def ids(self, prefix: str = "") -> Iterator[str]:
+        """Iterate over the ids that start with a prefix."""
+        if not prefix:
+            return iter(self)
+        return (id for id in self if id.startswith(prefix))
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:
+        """Iterate over the ids that start with a prefix, by the lists in which the place gives them."""
+        ids = self.ids(prefix)
+        while page := list(itertools.islice(ids, 256)):
+            yield page
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:
+        """Iterate over ids and stats; what vanishes meanwhile is left out."""
+        for id in self.ids(prefix):
+            try:
+                stat = self.stat(id)
+            except KeyError:
+                continue
+            yield id, stat
+
+    def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """Iterate over id and data of those ids that exist, in the order asked."""
+        for id in ids:
+            try:
+                data = self[id]
+            except KeyError:
+                continue
+            yield id, data
+
+    def fetch(self, id: str, limit: int) -> Any:
+        """Give data of up to `limit` bytes whole; larger data may come as an open binary file.
+
+        Parameters
+        ----------
+        id
+            The id to read.
+        limit
+            Size in bytes up to which the data are wanted whole.
+
+        Returns
+        -------
+        bytes or file
+            What is no bytes has ``read``, ``readinto`` and ``close``; the caller closes it.
+        """
+        del limit
+        return self[id]
+
+    def flush(self) -> None:
+        """Bring to the place what is still on its way."""
+
+    def close(self) -> None:
+        """Give back what the handle holds; closing twice is allowed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+
+class Persister(Reader, MutableMapping[str, Any]):
+    """A place that can be written: ids to data, from four methods.
+
+    Notes
+    -----
+    Threads: conditional writes are linearizable among the threads that share the object, by a lock.
+    Processes: whatever the four methods give; conditional writes of several processes need an
+    override of `write` and `remove`. After a crash: whatever ``__setitem__`` leaves.
+
+    Examples
+    --------
+    >>> class Shouting(Persister):
+    ...     def __init__(self): self.inner = {}
+    ...     def __getitem__(self, id): return self.inner[id.upper()]
+    ...     def __setitem__(self, id, data): self.inner[id.upper()] = data
+    ...     def __delitem__(self, id): del self.inner[id.upper()]
+    ...     def __iter__(self): return iter(list(self.inner))
+    >>> place = Shouting()
+    >>> first = place.write("a", b"1", ITEM_NOT_AVAILABLE)
+    >>> place.write("a", b"2", first.etag).size
+    1
+    """
+
+    capabilities = frozenset({Capability.BYTES, Capability.WRITABLE, Capability.CAS_THREADS})
+
+    @abstractmethod
+    def __setitem__(self, id: str, data: Any) -> None:
+        """Store data under an id, replacing what was there."""
+
+    @abstractmethod
+    def __delitem__(self, id: str) -> None:
+        """Delete an id; ``KeyError(id)`` if there is none."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """The lock under which the defaults compare and swap."""
+        try:
+            return vars(self)["_lock"]  # type: ignore[no-any-return]
+        except KeyError:  # setdefault is atomic: all threads get the same lock
+            return vars(self).setdefault("_lock", threading.RLock())  # type: ignore[no-any-return]
+
+    def put(self, id: str, data: Any) -> None:
+        """Store data, whatever was there, in turn with conditional writers."""
+        with self.lock:
+            self[id] = join_parts(data)
+
+    @contextmanager
+    def writer(self, id: str) -> Iterator[BinaryIO]:
+        """Open a binary file whose content is stored when the context is left without an error."""
+        file = io.BytesIO()
+        yield file
+        self.put(id, file.getvalue())
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:
+        """Store data under an id if the id is in the expected state.
+
+        Parameters
+        ----------
+        id
+            The id to write.
+        data
+            What to store.
+        expected
+            The etag that the item must have, `ITEM_NOT_AVAILABLE` if there must be none, or `ANY_ETAG`.
+
+        Returns
+        -------
+        Stat
+            The stat of what is now stored.
+
+        Raises
+        ------
+        ConflictError
+            If the item is in another state; its ``actual`` tells which.
+        """
+        with self.lock:
+            self.require(id, expected)
+            self[id] = join_parts(data)
+            return self.stat(id)
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:
+        """Delete an id if it is in the expected state.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        ConflictError
+            If the item has another etag.
+        """
+        with self.lock:
+            self.require(id, expected)
+            del self[id]
+
+    def discard(self, id: str) -> bool:
+        """Delete an id if there is one.
+
+        Returns
+        -------
+        bool
+            Whether there was one. A place that does not tell in the same request says True.
+        """
+        try:
+            self.remove(id)
+        except KeyError:
+            return False
+        return True
+
+    def require(self, id: str, expected: Expected) -> None:
+        """Raise `ConflictError` unless the id is in the expected state."""
+        if expected is ANY_ETAG:
+            return
+        try:
+            actual: Etag = self.stat(id).etag
+        except KeyError:
+            actual = ITEM_NOT_AVAILABLE
+        if actual != expected:
+            raise conflict(self, id, expected, actual)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one of all that this thread writes within the context: after an error, none of it happened.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place does not claim `Capability.TRANSACTIONS`.
+        """
+        raise UnsupportedError(
+            f"{self.place} has no transactions: each write stands for itself. A SQLiteStore has them",
+        )
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items; what was stored before an error stays stored."""
+        for id, data in items:
+            self.put(id, data)
+
+    def remove_many(self, ids: Iterable[str]) -> None:
+        """Delete those of the ids that exist."""
+        for id in ids:
+            self.discard(id)
+
+    def clear(self) -> None:
+        """Delete every id."""
+        self.remove_many(list(self))
+
+
+def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
+    """Build the error of a compare-and-swap that lost.
+
+    Parameters
+    ----------
+    persister
+        Where it was tried.
+    id
+        What was to be written or deleted.
+    expected
+        The state in which it was to be found.
+    actual
+        The state in which it is.
+
+    Returns
+    -------
+    ConflictError
+        For the caller to raise.
+
+    Examples
+    --------
+    >>> from holdall.persisters.null import NullPersister
+    >>> conflict(NullPersister(), "a", "7", "8").actual
+    '8'
+    """
+    return ConflictError(
+        f"{id!r:.120} in {persister.place} is at {actual!r}, not at {expected!r:.120}: "
+        "read it again and retry",
+        actual,
+    )
+
+
+def _digest(data: Any) -> str:
+    """Etag of data whose place knows none: equal data, equal etag."""
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogatepass")
+    elif not isinstance(data, bytes | bytearray | memoryview):
+        import pickle  # noqa: PLC0415  (only for objects in a place that keeps no versions)
+
+        try:
+            data = pickle.dumps(data)
+        except Exception as error:
+            raise UnsupportedError(
+                f"the place keeps no versions, and {type(data).__name__} has no digest: override stat()",
+            ) from error
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

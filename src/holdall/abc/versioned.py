@@ -1,0 +1,85 @@
+"""A place that compares and swaps by itself: a database, an object store, a server."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, final
+
+from holdall.abc.persister import Persister
+from holdall.conditional import ANY_ETAG, Expected, Stat
+
+__all__ = ["VersionedPersister"]
+
+
+class VersionedPersister(Persister):
+    """A place that compares and swaps by itself, from `read`, `write`, `remove` and `ids`.
+
+    The plain verbs are made of these four here and are final, so that no unconditional writer can pass a
+    conditional one by. Databases, object stores and servers with a compare-and-set command are such places.
+    `stat` is made of `read`: override it where the place tells of data without sending them.
+
+    Notes
+    -----
+    Threads, processes, machines: as `write` and `remove`; the subclass claims in `capabilities` how far they
+    reach. No lock is taken. After a crash: whatever `write` leaves.
+
+    Examples
+    --------
+    >>> from holdall.persisters.mapping import MappingPersister
+    >>> class Forwarding(VersionedPersister):
+    ...     def __init__(self): self.server = MappingPersister({})
+    ...     def read(self, id): return self.server.read(id)
+    ...     def write(self, id, data, expected=ANY_ETAG):
+    ...         return self.server.write(id, join_parts(data), expected)
+    ...     def remove(self, id, expected=ANY_ETAG): self.server.remove(id, expected)
+    ...     def ids(self, prefix=""): return self.server.ids(prefix)
+    >>> place = Forwarding()
+    >>> place["a"] = b"1"
+    >>> before = place.stat("a").etag
+    >>> place["a"] = b"2"
+    >>> place.write("a", b"3", before)
+    Traceback (most recent call last):
+    ...
+    holdall.errors.ConflictError: 'a' in ... is at ...
+    """
+
+    @abstractmethod
+    def read(self, id: str) -> tuple[Any, Stat]:
+        """Give data and stat as one snapshot; ``KeyError(id)`` means absent and nothing else."""
+
+    @abstractmethod
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:
+        """Store data if the id is in the expected state, else raise `conflict`; data may come in pieces.
+
+        The time of the `Stat` may be ``math.nan`` where the answer of the place does not tell it.
+        """
+
+    @abstractmethod
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:
+        """Delete an id that is in the expected state; raise `conflict` if it is in another.
+
+        An absent id is ``KeyError(id)`` where any state, or absence, was expected.
+        """
+
+    @abstractmethod
+    def ids(self, prefix: str = "") -> Iterator[str]:
+        """Iterate over the ids that start with a prefix; safe while others write."""
+
+    @final
+    def __getitem__(self, id: str) -> Any:
+        return self.read(id)[0]
+
+    @final
+    def __setitem__(self, id: str, data: Any) -> None:
+        self.write(id, data)
+
+    @final
+    def __delitem__(self, id: str) -> None:
+        self.remove(id)
+
+    @final
+    def __iter__(self) -> Iterator[str]:
+        return self.ids()
+
+    @final
+    def put(self, id: str, data: Any) -> None:  # docstring inherited
+        self.write(id, data)
