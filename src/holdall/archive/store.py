@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from holdall._options import checked_path
 from holdall.abc import Capability, Persister
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
@@ -116,7 +117,7 @@ class ArchivePersister(Persister):
         timeout: float = 60,
         trust: bool = False,
     ) -> None:
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = os.path.abspath(checked_path(path, "folder"))
         name = os.path.basename(self.path)
         check_name(name, allowed={name})
         if data_format not in ("npy", "npz", "hdf5"):

@@ -2,8 +2,10 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from holdall._options import unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import ClassBound
 from holdall.memo._entries import is_place
@@ -126,12 +128,11 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         raise InvalidArgumentError(
             f"memoize takes a function, a store, a mapping or a path, got {type(place).__name__}"
         )
-    try:
-        chosen = Options(place=place, **options)
-    except TypeError as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
-        raise InvalidArgumentError(f"memoize has no such option: {error}") from None
+    known = {field.name for field in fields(Options)} - {"place"}
+    for name in options:
+        if name not in known:
+            raise unknown_option("memoize", name, known)
+    chosen = Options(place=place, **options)
 
     def decorate(function: Any, /) -> Any:
         return _decorated(function, chosen)

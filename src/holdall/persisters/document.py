@@ -14,6 +14,7 @@ from holdall.errors import (
     CorruptValueError,
     InvalidArgumentError,
     InvalidKeyError,
+    ReadOnlyError,
     SerializationError,
     StoreNotFoundError,
     UnsupportedError,
@@ -202,7 +203,7 @@ class DocumentPersister(Persister):
         must_exist: bool = False,
     ) -> Stat:
         if self.read_only:
-            raise UnsupportedError(f"{self.place} was opened to be read only")
+            raise ReadOnlyError(f"{self.place} was opened to be read only")
 
         def change() -> Stat:
             state, document = self._load()

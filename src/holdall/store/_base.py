@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from types import MethodType
 from typing import Any, Generic, Self, TypeVar
 
+from holdall._options import options_of, unknown_option
 from holdall.abc import KeyCodec, KeyedSerializer, Reader, Serializer
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError
@@ -31,6 +32,15 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
     _compiled: Compiled
     _params: dict[str, Any]
     _methods: dict[str, Callable[..., Any]]  # those that wrappers gave to this handle
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        del args
+        known = options_of(cls.__init__) if options else None
+        if known is not None:
+            for name in options:
+                if name not in known:
+                    raise unknown_option(cls.__name__, name, known)
+        return super().__new__(cls)
 
     def __init__(
         self,

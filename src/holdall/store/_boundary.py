@@ -2,6 +2,9 @@
 
 Only the look-up in the persister may say that a key is absent; whatever a serializer, a codec or a function
 of the user's raises, a KeyError included, is told apart from absence.
+
+An error that came as an argument is deleted when it is raised: else the error, its traceback and the frame
+would keep each other alive, and with them the store and its open files.
 """
 
 from typing import Any, Final, NoReturn
@@ -48,6 +51,7 @@ class ErrorBoundary:
             return self.persister.write(id, data, expected)  # type: ignore[no-any-return]
         except HoldallError as error:
             self.tell(error, key, "write")
+            raise
 
     def remove(self, key: Any, id: Any, expected: Expected) -> None:
         """Delete an id that is in the expected state."""
@@ -55,6 +59,7 @@ class ErrorBoundary:
             self.persister.remove(id, expected)
         except HoldallError as error:
             self.tell(error, key, "delete")
+            raise
 
     def discard(self, key: Any, id: Any) -> bool:
         """Delete an id if there is one."""
@@ -62,6 +67,7 @@ class ErrorBoundary:
             return bool(self.persister.discard(id))
         except HoldallError as error:
             self.tell(error, key, "delete")
+            raise
 
     def stat(self, key: Any, id: Any) -> Stat:
         """Return the stat of an id."""
@@ -69,10 +75,11 @@ class ErrorBoundary:
             return self.persister.stat(id)  # type: ignore[no-any-return]
         except HoldallError as error:
             self.tell(error, key, "read")
+            raise
 
-    def tell(self, error: HoldallError, key: Any, operation: Operation) -> NoReturn:
-        """Raise an error of the place, with the key of the user."""
-        raise error.about(key=key, location=self.place, operation=operation)
+    def tell(self, error: HoldallError, key: Any, operation: Operation) -> None:
+        """Add facts to an error of the place, with the key of the user."""
+        error.about(key=key, location=self.place, operation=operation)
 
     # ------------------------------------------------------------------ errors
 
@@ -90,12 +97,19 @@ class ErrorBoundary:
                 raise InvalidKeyError(
                     f"{id!r:.80} cannot be a key of {self.place}: {type(id).__name__} is not hashable",
                 ).about(key=id, location=self.place) from None
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # see above
 
     def unnameable(self, key: Any, error: Exception) -> NoReturn:
         """Tell a key that a function of keys cannot take from a fault of the function."""
         if isinstance(error, InvalidKeyError):
-            raise error.about(key=key, location=self.place)
+            error.about(key=key, location=self.place)
+            try:
+                raise error
+            finally:
+                del error  # see above
         if isinstance(error, KeyError):
             raise InvalidArgumentError(
                 f"naming {key!r:.120} for {self.place} failed with KeyError: {error}; that does not mean "
@@ -116,7 +130,10 @@ class ErrorBoundary:
         if is_other(error) or (own and not isinstance(error, KeyError)):
             if isinstance(error, HoldallError):
                 error.about(key=key, location=self.place, operation="read")
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # see above
         no_code = isinstance(error, _MISSING_CODE) and not own
         kind = SerializationError if no_code else CorruptValueError
         what = "needs code that is not here" if no_code else "cannot be decoded"
@@ -128,7 +145,7 @@ class ErrorBoundary:
             )
         location = self.persister.location_of(self.id(key))
         told = f"the value of {key!r:.120} in {location} {what}: {told}"
-        if Capability.WRITABLE in self.persister.capabilities and kind is CorruptValueError:
+        if Capability.WRITABLE in self.persister.capabilities and kind is CorruptValueError and not own:
             told += ". To be rid of it, store another value under this key, or delete it"
         raise kind(told).about(key=key, location=location, operation="read") from error
 
@@ -136,7 +153,10 @@ class ErrorBoundary:
         """Tell why a value was not stored; errors of the user's own functions stay as they are."""
         own = self.own_errors[0] if own is None else own
         if own and not isinstance(error, KeyError):
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # see above
         raise SerializationError(
             f"the value for {key!r:.120} was not stored in {self.place}: {error}",
         ).about(key=key, location=self.place, operation="write") from error

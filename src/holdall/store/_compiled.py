@@ -283,6 +283,7 @@ class Compiled(ErrorBoundary):
             raise missing(key, error) from None
         except HoldallError as error:
             self.tell(error, key, "read")
+            raise
         return self.value(key, id, data), stat
 
     def _fetch_chosen(self, id: Any) -> Any:

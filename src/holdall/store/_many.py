@@ -50,6 +50,7 @@ class StoreMany(StoreBase[K, V]):
                 self._compiled.persister.write_many(self._encoded(pairs, deleted))
             except HoldallError as error:
                 self._compiled.tell(error, None, "write")
+                raise
             if not deleted:
                 return
             # Not before: the place may write later what it was given first.

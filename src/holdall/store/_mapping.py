@@ -43,6 +43,7 @@ class StoreMapping(StoreMany[K, V]):
             raise missing(key, error) from None
         except HoldallError as error:
             compiled.tell(error, key, "read")
+            raise
         except TypeError as error:
             compiled.refuse(id, error)
         if compiled.reads_values:
@@ -80,6 +81,7 @@ class StoreMapping(StoreMany[K, V]):
             put(id, value)
         except HoldallError as error:
             compiled.tell(error, key, "write")
+            raise
         except TypeError as error:
             compiled.refuse(id, error)
 
@@ -90,6 +92,7 @@ class StoreMapping(StoreMany[K, V]):
                 return key in compiled.persister
             except HoldallError as error:
                 compiled.tell(error, key, "read")
+                raise
             except TypeError as error:
                 return self._cannot_be(key, error)
         try:
@@ -102,6 +105,7 @@ class StoreMapping(StoreMany[K, V]):
             return id in compiled.persister
         except HoldallError as error:
             compiled.tell(error, key, "read")
+            raise
 
     def _cannot_be(self, key: Any, error: TypeError) -> bool:
         """Answer False for a key that cannot be hashed; pass on any other error."""
@@ -117,6 +121,7 @@ class StoreMapping(StoreMany[K, V]):
             compiled.persister.remove(compiled.id(key))
         except HoldallError as error:
             compiled.tell(error, key, "delete")
+            raise
         except KeyError:
             raise KeyError(key) from None
 

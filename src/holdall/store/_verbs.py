@@ -138,6 +138,7 @@ class StoreVerbs(StoreBase[K, V]):
                 pass  # absent, or not to be had in one step
             except HoldallError as error:
                 self._compiled.tell(error, key, "write")
+                raise
             else:
                 return change.result
         for attempt in itertools.count(1):

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from holdall._options import checked_path
 from holdall._posix.temporary import TemporaryFolder, warn_of_memory
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys, IdentityKeys, PathKeys, as_key_codec
@@ -164,7 +165,7 @@ class SpillStore(Store[K, V]):
             # Not the folder itself, which is locked: a folder store has to lock its own.
             self._folder = folder = os.path.join(self._temporary.path, "values")
         else:
-            self._folder = folder = os.path.abspath(os.fspath(path))
+            self._folder = folder = os.path.abspath(checked_path(path, "folder"))
             warn_of_memory(folder)
         is_database = os.path.exists(os.path.join(folder, _FILE))
         is_files = not is_database and recorded(folder, "serializer") is not None

@@ -12,7 +12,6 @@ from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
     ReadOnlyError,
-    UnsupportedError,
 )
 from holdall.store import Store, StorePersister
 
@@ -189,7 +188,7 @@ class OverlayPersister(Persister):
     def _check_writable(self) -> None:
         for layer in self.written:
             if Capability.WRITABLE not in layer.capabilities:
-                raise UnsupportedError(f"{layer.place} can only be read")
+                raise ReadOnlyError(f"{layer.place} can only be read")
 
     @contextmanager
     def _swapping(self, id: Any, expected: Expected) -> Iterator[Expected]:

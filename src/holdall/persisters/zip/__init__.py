@@ -16,8 +16,8 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, St
 from holdall.errors import (
     CorruptValueError,
     InvalidArgumentError,
+    ReadOnlyError,
     StoreNotFoundError,
-    UnsupportedError,
     ValueTooLargeError,
 )
 from holdall.persisters.zip._archive import Archive, is_ours, stat_of
@@ -271,7 +271,7 @@ class ZipPersister(Persister):
     ) -> dict[str, zipfile.ZipInfo]:
         """Write the archive anew with other items; give the entries that are new."""
         if self.read_only:
-            raise UnsupportedError(f"{self.place} was opened to be read only")
+            raise ReadOnlyError(f"{self.place} was opened to be read only")
         method = _METHODS[self.compression]
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             # Outside of the lock: compressing takes time, and giving items may use this very store.
