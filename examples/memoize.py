@@ -24,7 +24,7 @@ def words(folder: Path, name: str) -> dict[str, int]:
     return dict(collections.Counter(word for word in text.split() if word.istitle()))
 
 
-@holdall.memoize(RESULTS, version="source")
+@holdall.memoize(RESULTS)
 async def commonest(names: list[str], *, top: int = 3) -> list[str]:
     """Give the words that occur in most modules."""
     folder = Path(sysconfig.get_paths()["stdlib"])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from holdall.errors import InvalidArgumentError, UnsupportedError
 
-__all__ = ["FALLBACKS", "Origin", "caller", "check_fallback", "is_of_package", "origin_of"]
+__all__ = ["FALLBACKS", "Origin", "caller", "check_fallback", "is_installed", "is_of_package", "origin_of"]
 
 #: What to do where the script cannot keep values.
 FALLBACKS = ("error", "memory", "sidecar")
@@ -101,7 +101,7 @@ def origin_of(frame: FrameType) -> Origin:
         return Origin(None, f"the code of {file} {kind}", os.path.realpath(file))
     if not os.path.isfile(path):
         return Origin(None, f"{path} is no file; it may lie in an archive", path)
-    if _is_installed(path):
+    if is_installed(path):
         return Origin(path, f"{path} is installed, and what is installed may be replaced at any time", path)
     if _is_under_test(path):
         return Origin(
@@ -116,7 +116,7 @@ def is_of_package(frame: FrameType) -> bool:
     return bool(frame.f_globals.get("__package__")) or name == "__main__.py"
 
 
-def _is_installed(path: str) -> bool:
+def is_installed(path: str) -> bool:
     """Tell whether a file belongs to Python, to a package, or to the programs that packages bring."""
     if not _INSTALLED.isdisjoint(path.split(os.sep)):
         return True

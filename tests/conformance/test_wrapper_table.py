@@ -7,6 +7,7 @@ import pytest
 from holdall.abc import Persister, PersisterWrapper
 from holdall.abc.wrapper import STANDS_ON
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE
+from holdall.errors import UnsupportedError
 from holdall.persisters.mapping import MappingPersister
 
 CALLS = {
@@ -28,6 +29,7 @@ CALLS = {
     "put": lambda place: place.put("a", b"2"),
     "discard": lambda place: place.discard("a"),
     "write_many": lambda place: place.write_many([("a", b"2")]),
+    "write_dated": lambda place: place.write_dated([("a", b"2", 1.0)]),
     "remove_many": lambda place: place.remove_many(["a"]),
     "clear": lambda place: place.clear(),
 }
@@ -99,6 +101,10 @@ def transitive(verbs):
 def test_the_table_names_what_a_default_calls(verb):
     if verb in GIVEN_UP:
         assert CALLS[verb](Four()) is None
+        return
+    if verb == "write_dated":
+        with pytest.raises(UnsupportedError):
+            CALLS[verb](Four())
         return
     if verb in OWN:
         assert STANDS_ON[verb] == OWN[verb]

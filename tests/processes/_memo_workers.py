@@ -139,7 +139,7 @@ def _fibonacci(n):
 
 
 def _compute_and_hang(place, started, with_child):
-    @memoize(place, name="fragile")
+    @memoize(place, name="fragile", version=1)
     def fragile(x):
         child = os.fork() if with_child else 1
         if not child:
@@ -158,7 +158,7 @@ def take_over(number, place, started, with_child):
     _wait_for(started)
 
     def wait_and_compute():
-        @memoize(place, name="fragile")
+        @memoize(place, name="fragile", version=1)
         def fragile(x):
             return ("computed", os.getpid())
 

@@ -216,7 +216,7 @@ def test_an_interrupt_amid_an_increment_comes_out_and_changes_nothing(numbers, m
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(numbers, "_sum", interrupt)
+    monkeypatch.setattr("holdall.store._verbs._sum", interrupt)
     with pytest.raises(KeyboardInterrupt):
         numbers.increment("n")
     monkeypatch.undo()

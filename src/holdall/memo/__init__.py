@@ -3,5 +3,6 @@
 from holdall.memo._decorator import memoize
 from holdall.memo._fingerprint import register
 from holdall.memo._memoized import CacheInfo, Memoized
+from holdall.memo._version import VersionInfo
 
-__all__ = ["CacheInfo", "Memoized", "memoize", "register"]
+__all__ = ["CacheInfo", "Memoized", "VersionInfo", "memoize", "register"]

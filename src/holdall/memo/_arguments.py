@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import marshal
+import math
 import sys
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -10,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from holdall.errors import InvalidArgumentError
-from holdall.memo._fingerprint import Encoder, Unkeyable
+from holdall.memo._encoder import Encoder, Unkeyable
 from holdall.memo._readable import readable
 
 __all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "quick_key"]
@@ -27,6 +28,10 @@ ATOMS = frozenset({int, str, bool, bytes, type(None)})
 # What marshal writes so that different content gives different bytes. Zeros of both signs are equal floats.
 _PLAIN = ATOMS | {float, complex}
 _QUICK_ITEMS, _QUICK_BYTES = 200, 2000  # larger containers are digested
+
+
+# What stands beside the arguments of a decorator that takes any: which of the function's were given.
+_GIVEN = "(given)"
 
 
 class BadCallError(TypeError):
@@ -119,29 +124,30 @@ class Arguments:
         self.quick = not self._by_identity
         self._unkeyed = [name for name in ignored if name not in self.names]  # of **kwargs
         self._kept = [i for i, name in enumerate(self.names) if name not in ignored]
+        self._counted = sum(1 << i for i in self._kept)
         self._whole = len(self._kept) == len(self.names) and not self._unkeyed
         kept = ["the key"] if key else [self._title(name) for name in self.names if name not in ignored]
-        #: The number of arguments with which a call is in normal form as it stands; -1: with none.
-        self.exact = len(self.names) if self._simple and self._whole and key is None else -1
+        #: How many arguments of simple types, given by position, say as they stand which call it is. More of
+        #: them would look like a normal form, and so would others where something is left out.
+        self.by_position: float = -1
+        if self._whole and key is None and not self._by_identity:
+            self.by_position = self._n_positional if self._rest is None else math.inf
         self._titles = kept
         self._positions = [0] if key else self._kept
         head = f"{'typed' if typed else 'equal'} {', '.join(kept)}\n"
         self._digest = blake2b(_FORMAT + head.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE)
 
     def _read_signature(self, function: Callable[..., Any]) -> None:
-        try:
-            parameters = list(inspect.signature(function).parameters.values())
-        except (ValueError, TypeError):  # some functions in C tell nothing
-            kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-            parameters = [inspect.Parameter(n, k) for n, k in zip(("args", "kwargs"), kinds, strict=True)]
+        parameters, self._loose = parameters_of(function)
         named = [p for p in parameters if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
         self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         self._extra = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
-        self._defaults = [p.default for p in named]
+        self._defaults = [None if self._loose else p.default for p in named]
         self._n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in named)
         self._index = {p.name: i for i, p in enumerate(named) if p.kind is not p.POSITIONAL_ONLY}
-        self._simple = self._n_positional == len(parameters)
         self.names = [p.name for p in named] + [name for name in (self._rest, self._extra) if name]
+        if self._loose:
+            self.names.append(_GIVEN)
 
     def _title(self, name: str) -> str:
         return {self._rest: "*", self._extra: "**"}.get(name, "") + name
@@ -183,6 +189,7 @@ class Arguments:
         given = min(n, n_positional)
         values = [*args[:given], *self._defaults[given:]]
         extra = {}
+        known = (1 << given) - 1
         for name, value in kwargs.items():
             i = self._index.get(name)
             if i is None:
@@ -193,6 +200,7 @@ class Arguments:
                 raise BadCallError
             else:
                 values[i] = value
+                known |= 1 << i
         for value in values:
             if value is _EMPTY:
                 raise BadCallError
@@ -202,6 +210,8 @@ class Arguments:
             for name in self._unkeyed:
                 extra.pop(name, None)
             values.append(extra)
+        if self._loose:
+            values.append(known & self._counted)
         return values
 
     # ------------------------------------------------------------------ keys
@@ -250,7 +260,8 @@ class Arguments:
         for position, value in enumerate(values):
             encoder = Encoder(self.typed, self._tokens_of)
             self._add(encoder, value, position)
-            pairs.append((self._titles[position], b"".join(encoder.out)))
+            if self._titles[position] != _GIVEN:
+                pairs.append((self._titles[position], b"".join(encoder.out)))
         return readable(pairs)
 
     def _add(self, encoder: Encoder, value: Any, position: int) -> None:
@@ -297,6 +308,26 @@ class Arguments:
                 keeper = value
             known = self._identities.setdefault(address, (keeper, number))
         return known[1]
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], bool]:
+    """Return the parameters of a function, and whether they are only those of what a decorator wrapped.
+
+    Such a decorator takes any arguments: names and positions are those of the function below, but what is
+    not given may be given by the decorator, so the defaults of the function say nothing.
+    """
+    any_kind = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError):  # some functions in C tell nothing
+        kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return [inspect.Parameter(n, k) for n, k in zip(("args", "kwargs"), kinds, strict=True)], False
+    if not hasattr(function, "__wrapped__") or not hasattr(function, "__code__"):
+        return parameters, False
+    own = list(inspect.signature(function, follow_wrapped=False).parameters.values())
+    if any_kind.issuperset(parameter.kind for parameter in own):
+        return parameters, True
+    return own, False
 
 
 _numbers = itertools.count(1)

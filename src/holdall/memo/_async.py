@@ -43,7 +43,7 @@ class AsyncMemoized(Memoized[P, R]):
         quick = self._quick_key(values)
         entry = self._found(quick)
         if entry is not None:
-            return self._own(entry.value)
+            return entry.given()
         steps = self._steps(values, quick, owner_of_task())
         answer = None
         try:

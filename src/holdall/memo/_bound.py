@@ -1,15 +1,64 @@
-"""A memoized method of one object."""
+"""Memoized functions of which some arguments are bound: methods of one object, partial functions."""
 
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Bound", "ClassBound"]
+__all__ = ["Applied", "Bound", "ClassBound"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Bound(Generic[P, R]):
+class Applied(Generic[P, R]):
+    """A memoized function that is called with further arguments.
+
+    Parameters
+    ----------
+    memoized
+        The memoized function.
+    args
+        What comes before the arguments of a call.
+    keywords
+        What comes beside them, unless the call says otherwise.
+    """
+
+    __slots__ = ("__func__", "__weakref__", "_args", "_keywords")
+
+    def __init__(self, memoized: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self.__func__ = memoized
+        self._args = args
+        self._keywords = keywords
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.__func__(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
+
+    def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Give the key of a call."""
+        return self.__func__.cache_key(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
+
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Forget the result of a call; tell whether there was one."""
+        return self.__func__.forget(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
+
+    def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Give the result of a call if it is known, and compute nothing."""
+        return self.__func__.peek(*self._args, *args, **{**self._keywords, **kwargs})
+
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute the result of a call anew, and keep it in the place of the old one."""
+        return self.__func__.refresh(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+    def __repr__(self) -> str:
+        return f"<{self.__func__!r} with {self._args!r:.80} bound>"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Applied, (self.__func__, self._args, self._keywords)
+
+
+class Bound(Applied[P, R]):
     """A memoized method of one object, which it adds to the arguments, as a bound method does.
 
     Parameters
@@ -20,33 +69,14 @@ class Bound(Generic[P, R]):
         The object.
     """
 
-    __slots__ = ("__func__", "__self__")
+    __slots__ = ("__self__",)
 
     def __init__(self, memoized: Any, instance: Any) -> None:
-        self.__func__ = memoized
+        super().__init__(memoized, (instance,), {})
         self.__self__ = instance
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__func__(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
-
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key of a call."""
-        return self.__func__.cache_key(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
-
-    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call; tell whether there was one."""
-        return self.__func__.forget(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
-
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Give the result of a call if it is known, and compute nothing."""
-        return self.__func__.peek(self.__self__, *args, **kwargs)
-
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute the result of a call anew, and keep it in the place of the old one."""
-        return self.__func__.refresh(self.__self__, *args, **kwargs)  # type: ignore[no-any-return]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__func__, name)
 
     def __repr__(self) -> str:
         return f"<bound {self.__func__!r} of {self.__self__!r}>"

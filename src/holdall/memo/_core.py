@@ -5,12 +5,12 @@ drive it in one way and tasks in another. While the function runs, nothing of it
 recursion goes half as deep as without it, and no less.
 """
 
-import copy as copying
 import functools
-import inspect
 import itertools
+import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Generator
 from hashlib import blake2b
 from math import inf
@@ -20,10 +20,14 @@ from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries, open_store, warn
 from holdall.memo._flight import Flight, Flights
+from holdall.memo._home import layers_of
 from holdall.memo._hot import Entry, Hot
 from holdall.memo._locks import KeyLocks
-from holdall.memo._options import Options
-from holdall.memo._source import full_name, nonlocals, source_version
+from holdall.memo._names import Name
+from holdall.memo._options import SOURCE, Options
+from holdall.memo._project import MAIN
+from holdall.memo._results import Held, Keeping
+from holdall.memo._version import Code
 
 __all__ = ["COMPUTE", "Core", "Steps", "fail"]
 
@@ -86,7 +90,11 @@ class Core:
     __wrapped__: Callable[..., Any]
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
-        functools.update_wrapper(cast("Any", self), function)
+        functools.update_wrapper(cast("Any", self), function, updated=())
+        for attribute, value in getattr(function, "__dict__", {}).items():
+            if not hasattr(type(self), attribute):  # a verb of ours is not hidden
+                self.__dict__[attribute] = value
+        self.__wrapped__ = function
         self._options = options
         self._arguments = Arguments(
             function,
@@ -97,18 +105,22 @@ class Core:
             local=options.place is None,
         )
         self._fresh = False  # whether known results are passed over
-        self._exact = self._arguments.exact
+        self._by_position = self._arguments.by_position
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._ttl = options.ttl
-        self._copied = copying.deepcopy if options.copy else None
-        self._name = options.name or full_name(function)
-        if self._name is None and options.place is not None:
-            raise InvalidArgumentError(f"{function!r:.80} has no name to find its results by: give name=")
+        self._named: Name | None = None
+        try:
+            self._named = Name(function)
+        except TypeError as error:
+            if options.place is not None and options.name is None:
+                raise InvalidArgumentError(f"{error}: give name=") from None
+        self._name = options.name or (repr(function)[:80] if self._named is None else str(self._named))
+        self._watch_code(function)
         self._max_bytes = options.nbytes
         self._hot = Hot(options.memory_limit, options.nbytes)
         self._quick = self._hot.quick
         self._flights = Flights()
-        self._warned = False
+        self._keeping = Keeping(self._name, options.copy)
         self._reset_counters()
         self._opening = threading.RLock()
         self._store: Any = _UNKNOWN
@@ -117,6 +129,36 @@ class Core:
         # A look before the lock is for nothing where results are mostly new; one miss foretells another.
         self._lock_first = False
         self._offset = 0
+
+    def _watch_code(self, function: Any) -> None:
+        """Begin to notice when the code of the function is replaced, unless the version is chosen by hand."""
+        by_code = self._options.version == SOURCE
+        watched = by_code and isinstance(function, types.FunctionType)
+        self._plain = function if watched else _no_quick_key
+        self._bytecode = self._plain.__code__
+        self._owner: type | None = None
+        self._code: Code | None = None
+        # What is typed in is typed in again, and what it calls as well, so a quick answer is no right one.
+        module = sys.modules.get(getattr(function, "__module__", None) or "")
+        self._typed_in = watched and module is not None and _is_session(module)
+        if self._typed_in:
+            self._quick_key, self._by_position = _no_quick_key, -1
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Note the class that this is a method of."""
+        del name
+        self._owner = owner
+
+    def _check_code(self) -> None:
+        """Begin anew if the code is another than that of the results that are known."""
+        code = self._code
+        if code is None and self._typed_in:
+            code = self._code = Code(self.__wrapped__, self._owner)
+        if self._plain.__code__ is not self._bytecode or (code is not None and code.changed()):
+            with self._opening:
+                self._bytecode = self._plain.__code__
+                self._code, self._entries = None, _UNKNOWN
+                self._hot.clear()
 
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()
@@ -131,7 +173,9 @@ class Core:
     def _found(self, quick: Any) -> Entry | None:
         """Give a valid result in memory by its quick key."""
         entry = self._quick.get(quick)
-        if entry is None or (self._ttl is not None and time.time() >= entry.expires):
+        if entry is None or self._plain.__code__ is not self._bytecode:
+            return None
+        if self._ttl is not None and time.time() >= entry.expires:
             return None
         self._hit()
         entry.used = True
@@ -141,12 +185,12 @@ class Core:
 
     def _steps(self, values: tuple[Any, ...], quick: Any, owner: Any) -> Steps:
         """Give the result of a call: known, awaited, or computed by this caller."""
+        self._check_code()
         call = self._call(values)
-        call.quick = quick
-        if call.key in self._hot.entries:
-            value = self._in_memory(call)
-            if value is not MISSING:
-                return value
+        call.quick = None if self._typed_in else quick
+        entry = self._entry(call)
+        if entry is not None:
+            return entry.given()
         flight = Flight(owner)
         try:  # from here on, so that no interrupt leaves others waiting
             while self._options.lock:
@@ -164,17 +208,14 @@ class Core:
                     continue
                 if other.error is not None:
                     yield other.error
-                if other.succeeded:
+                if other.value is not None:
                     self._hit()
-                    return self._own(other.value)
+                    return other.value.given()
             entries = None if call.local else self._opened()
             lock_first = self._lock_first and entries is not None
-            value = MISSING if lock_first else self._look(call, entries)
+            value = MISSING if lock_first else self._look(call, entries, flight)
             if value is MISSING:
                 value = yield from self._lead(call, entries, flight)
-            else:
-                flight.succeeded = True
-            flight.value = value
             return value
         finally:
             flight.land()
@@ -190,10 +231,9 @@ class Core:
         while True:
             try:
                 free = locks.acquire(offset, flight)
-                value = self._look(call, entries)  # again: now nobody else can be about to write it
+                value = self._look(call, entries, flight)  # again: now nobody else can be about to write it
                 if value is not MISSING:
                     self._lock_first = False
-                    flight.succeeded = True
                     return value
                 self._lock_first = True
                 if free:
@@ -203,16 +243,23 @@ class Core:
             yield pause
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _look(self, call: Call, entries: Entries | None) -> Any:
-        """Give a known result, `MISSING` if there is none."""
+    def _look(self, call: Call, entries: Entries | None, flight: Flight) -> Any:
+        """Return a known result, `MISSING` if there is none."""
         if self._fresh:
             return MISSING
-        value = self._in_memory(call) if call.key in self._hot.entries else MISSING
-        if value is MISSING and entries is not None:
-            value, expires = entries.look(call.key)
-            if value is not MISSING:
-                self._hot.put(call.key, self._own(value), call.quick, expires)
-                self._store_hit()
+        entry = self._entry(call)
+        if entry is not None:
+            flight.value = Held(entry.value, entry.copy)
+            return entry.given()
+        if entries is None:
+            return MISSING
+        value, expires = entries.look(call.key)
+        if value is not MISSING:
+            value, held = self._keeping.adopt(value)
+            if held is not None:
+                flight.value = held
+                self._hot.put(call.key, held, call.quick, expires)
+            self._store_hit()
         return value
 
     def _key_locks(self, entries: Entries) -> KeyLocks | None:
@@ -228,41 +275,37 @@ class Core:
             flight.error = error
             return None
         self._miss()
-        flight.succeeded = True
+        if not self._keeping.keeps(value):
+            return value  # and those who wait compute for themselves
+        held = flight.value = self._keeping.hold(value)
         if self._options.cache_if is not None and not self._options.cache_if(value):
             return value
-        if hasattr(type(value), "__next__") or inspect.iscoroutine(value):
-            self._warn_of(value)
-            return value
-        expires = inf if self._ttl is None else time.time() + self._ttl
-        self._hot.put(call.key, self._own(value), call.quick, expires)
+        if held is not None:
+            expires = inf if self._ttl is None else time.time() + self._ttl
+            self._hot.put(call.key, held, call.quick, expires)
         if entries is not None:
-            entries.keep(call.key, value)
+            if self._code is not None and self._code.changed():  # by the call: which code was it?
+                return value
+            if self._options.version == SOURCE:
+                entries.tell_of_others()
+            entries.keep(call.key, value, held)
         return value
 
-    def _in_memory(self, call: Call) -> Any:
+    def _entry(self, call: Call) -> Entry | None:
+        """Return a result in memory that is valid."""
         entry = None if self._fresh else self._hot.entries.get(call.key)
         if entry is None or time.time() >= entry.expires:
-            return MISSING
+            return None
         self._hot.alias(call.quick, entry)
         self._hit()
         entry.used = True
-        return self._own(entry.value)
-
-    def _own(self, value: Any) -> Any:
-        return value if self._copied is None else self._copied(value)
+        return entry
 
     def _call(self, values: tuple[Any, ...]) -> Call:
         """Find the key of arguments in normal form."""
         digest, local = self._arguments.key(values)
         key = f"{self._arguments.readable(values)} #{digest}" if self._options.readable else digest
         return Call(key, digest, local)
-
-    def _warn_of(self, value: Any) -> None:
-        if not self._warned:
-            self._warned = True
-            what = f"{self._name} returns a {type(value).__name__}, which can be used only once"
-            warn(f"{what}, and is not kept: return a list", None)
 
     # ------------------------------------------------------------------ the store
 
@@ -274,25 +317,40 @@ class Core:
             with self._opening:
                 if self._entries is _UNKNOWN:
                     try:
-                        name = self._place_of_entries()
-                        self._offset = int.from_bytes(blake2b(name.encode(), digest_size=7).digest())
-                        self._entries = Entries(self.store, name, self._ttl)
+                        family, version = self._place_of_entries()
+                        name = f"{family}/{version}".encode("utf-8", "surrogatepass")
+                        self._offset = int.from_bytes(blake2b(name, digest_size=7).digest())
+                        self._entries = Entries(self.store, family, version, self._ttl, self._name)
                     except StoreUnavailableError as error:
                         self._entries = None
                         warn(f"holdall cannot open the store of {self._name}, and goes on without", error)
         return self._entries  # type: ignore[no-any-return]
 
-    def _place_of_entries(self) -> str:
-        """Give the name below which the results lie: function, version, nonlocal constants."""
-        version = self._options.version
-        name = str(self._name)
-        if version == "source":
-            return f"{name}/@{source_version(self.__wrapped__)}"
-        if version is not None:
-            name += f"/@{version}"
-        # Who gives a name says what the function is.
-        others = "" if self._options.name else nonlocals(self.__wrapped__)
-        return f"{name}/~{others}" if others else name
+    def _place_of_entries(self) -> tuple[str, str]:
+        """Return the name below which results of all versions lie, and what tells this one's.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If functions of one factory could not be told apart.
+        """
+        options = self._options
+        name = options.name or ("" if self._named is None else self._named.whole())
+        if options.version == SOURCE or (options.name is None and _encloses(self.__wrapped__)):
+            code = Code(self.__wrapped__, self._owner)
+            if options.name is None and code.untold:
+                title, why = next(iter(code.untold.items()))
+                raise InvalidArgumentError(
+                    f"{self._name} encloses {title.rpartition(' ')[2]!r}, by which functions of that name "
+                    f"may differ: {why}. Or say by name= which function it is"
+                )
+            if code.identity:
+                name += f"/~{code.identity}"
+            if options.version == SOURCE:
+                self._code = code
+                return name, f"@{code.version}"
+        version = "" if options.version is None else str(options.version)
+        return name, "@" + version.replace("%", "%25").replace("/", "%2F")
 
     @property
     def store(self) -> Any:
@@ -324,3 +382,11 @@ def fail(steps: Steps, error: BaseException) -> None:
 
 def _no_quick_key(values: Any) -> None:
     del values
+
+
+def _encloses(function: Any) -> bool:
+    return any(getattr(layer, "__closure__", None) for layer in layers_of(function))
+
+
+def _is_session(module: Any) -> bool:
+    return module.__name__ in MAIN and not hasattr(module, "__file__")

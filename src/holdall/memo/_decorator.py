@@ -2,15 +2,16 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from holdall._options import unknown_option
 from holdall.errors import InvalidArgumentError
-from holdall.memo._bound import ClassBound
+from holdall.memo._bound import Applied, Bound, ClassBound
+from holdall.memo._called import BoundKey, Called, called_by, shifted
 from holdall.memo._entries import is_place
 from holdall.memo._memoized import Memoized
-from holdall.memo._options import AUTOMATIC, Options
+from holdall.memo._options import AUTOMATIC, SOURCE, Options
 
 __all__ = ["memoize"]
 
@@ -35,13 +36,13 @@ def memoize(
     ignore: Any = (),
     typed: bool = False,
     ttl: float | None = None,
-    version: str | int | None = None,
+    version: str | int | None = SOURCE,
     name: str | None = None,
     maxsize: int | None = AUTOMATIC,
     max_bytes: float | str | None = None,
     cache_if: Callable[[Any], Any] | None = None,
     lock: bool = True,
-    copy: bool = False,
+    copy: bool = True,
     readable: bool = False,
     identity: Any = (),
 ) -> Decorator: ...
@@ -62,12 +63,12 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     ttl
         For how many seconds a result is valid; None for ever.
     version
-        Text or a number: results of another version are not found. ``"source"`` takes a digest of the
-        source of the function, of its nonlocal constants, and of the constants and functions of its
-        module that it uses.
+        Results of another version are not found. ``"source"`` follows the code: it is a digest of the
+        function and of what it stands on in its project, as ``version_info()`` tells. Text or a number of
+        your own, or None: what you say, and no code is looked at.
     name
-        What the function is called in the store. None for its module and qualified name, and a digest of
-        the nonlocal constants that it uses, so that the functions of one factory keep apart.
+        What the function is called in the store. None for its project, module and qualified name, and a
+        digest of what it encloses, so that the functions of one factory keep apart.
     maxsize
         How many results memory holds at the most; None for any number. Unless told, 10,000 beside a store
         and any number without one.
@@ -81,7 +82,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     lock
         Whether only one caller computes a result while others wait, among threads, tasks and processes.
     copy
-        Whether each caller gets a deep copy. Without it, callers share the object in memory.
+        Whether each caller gets a copy of a result that can be changed. False is your promise that nobody
+        changes results: callers share the object in memory.
     readable
         Whether the keys in the store begin with the arguments, for humans.
     identity
@@ -92,13 +94,14 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     -------
     Memoized
         A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
-        ``peek``, ``refresh``, ``store``, ``entries`` and ``__wrapped__``; or, where only options were
-        given, a decorator.
+        ``peek``, ``refresh``, ``outdated``, ``version_info``, ``store``, ``entries`` and ``__wrapped__``; or,
+        where only options were given, a decorator.
 
     Raises
     ------
     InvalidArgumentError
-        If the function is a generator, or an option is not of its kind.
+        If the function is a generator, or an option is not of its kind; at the first call, if it encloses
+        something by which functions of its name may differ and of which nothing is known.
 
     Notes
     -----
@@ -147,6 +150,9 @@ def _decorated(function: Any, options: Options) -> Any:
         return ClassBound(_decorated(function.__func__, options))
     if not callable(function):
         raise InvalidArgumentError(f"only functions can be memoized, got {function!r:.80}")
+    called = called_by(function)
+    if called.function is not function:
+        return _applied(called, options)
     plain = inspect.unwrap(function)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise InvalidArgumentError(
@@ -158,3 +164,17 @@ def _decorated(function: Any, options: Options) -> Any:
 
         return AsyncMemoized(function, options)
     return Memoized(function, options)
+
+
+def _applied(called: Called, options: Options) -> Any:
+    """Memoize what is called, and bind what was bound."""
+    options = replace(
+        options,
+        key=None if options.key is None else BoundKey(options.key, called),
+        ignore=shifted(options.ignore, len(called.args)),
+        identity=shifted(options.identity, len(called.args)),
+    )
+    memoized = _decorated(called.function, options)
+    if len(called.args) == 1 and not called.keywords:
+        return Bound(memoized, called.args[0])
+    return Applied(memoized, called.args, called.keywords)

@@ -83,10 +83,14 @@ class Entries:
     ----------
     store
         The whole store.
-    name
-        Of the function; its results lie below it.
+    family
+        The name below which results of all versions lie.
+    version
+        The part of the name that is this version's.
     ttl
         For how many seconds a result is valid; None for ever.
+    title
+        What people call the function.
 
     Notes
     -----
@@ -94,11 +98,14 @@ class Entries:
     warned about once.
     """
 
-    def __init__(self, store: Any, name: str, ttl: float | None) -> None:
+    def __init__(self, store: Any, family: str, version: str, ttl: float | None, title: str) -> None:
         in_tuples = getattr(store.keys_codec, "tuples", False)
-        self.view = store.get_subdict(tuple(name.split("/")) if in_tuples else name)
+        self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
+        self.view = self.all.get_subdict((version,) if in_tuples else version)
         self._place = StorePersister(self.view)
-        self.name = name
+        self.version = version
+        self.name = title
+        self._compared = False
         self.ttl = ttl
         self._warned: set[str] = set()
         if ttl is not None and Capability.MTIME not in self.view.pipeline.persister.capabilities:
@@ -109,11 +116,12 @@ class Entries:
     @property
     def locks(self) -> KeyLocks | None:
         """The locks among processes, None where the store has none."""
-        try:
-            path = self.view.pipeline.persister.lock_file
-        except Exception:  # a place that cannot be written, as writing the result will tell
-            return None
-        return None if path is None else KeyLocks.of(path)
+        with _opening:  # making the file closes it, and so would release what another thread locks in it
+            try:
+                path = self.view.pipeline.persister.lock_file
+            except Exception:  # a place that cannot be written, as writing the result will tell
+                return None
+            return None if path is None else KeyLocks.of(path)
 
     def look(self, key: str) -> tuple[Any, float]:
         """Give a result and when it expires; `MISSING` if there is none that is valid."""
@@ -132,13 +140,49 @@ class Entries:
         expires = stat.mtime + self.ttl
         return (value, expires) if time.time() < expires else (MISSING, inf)
 
-    def keep(self, key: str, value: Any) -> None:
-        """Store a result, if that is possible."""
+    def outdated(self) -> dict[str, Any]:
+        """Return the results of other versions, by version."""
+        parts = self.all.subdicts()
+        return {name[1:]: parts[name] for name in parts if name[:1] == "@" and name != self.version}
+
+    def tell_of_others(self) -> None:
+        """Say once that there are results of other code, where there are none of this one yet."""
+        if self._compared:
+            return
+        self._compared = True
+        try:
+            known = next(iter(self.view), None) is not None
+            changed = not known and any(_of_another(key, self.version) for key in self.all)
+        except Exception:
+            return  # as looking and writing will say
+        if changed:
+            warn(
+                f"the code of {self.name} has changed, and results that other code computed are not given. "
+                "version_info() tells what is covered, outdated() lists the old results, "
+                'cache_clear(outdated=True) drops them. With version="1" or the like it is you who says what '
+                "is new",
+                None,
+            )
+
+    def keep(self, key: str, value: Any, private: Any) -> None:
+        """Store a result, if that is possible.
+
+        Parameters
+        ----------
+        key
+            Of the call.
+        value
+            The result.
+        private
+            The same in keeping, None if it cannot be copied. Stores that write nothing get that one.
+        """
         if isinstance(value, Joker | Sentinel):
             self.warn("joker", f"cannot keep {value!r}, which is a command to stores, of", None)
             return
+        if private is None and self.view.serializer is None:
+            return  # it would be shared
         try:
-            self.view[key] = value
+            self.view[key] = value if private is None else private.value
         except SerializationError as error:
             self.warn("value", "cannot write", error)
         except StoreUnavailableError as error:
@@ -154,6 +198,12 @@ class Entries:
         warn(f"holdall {what} results of {self.name}, and goes on without", error)
 
 
+def after_fork() -> None:
+    """Begin with a lock that nobody holds."""
+    global _opening  # noqa: PLW0603
+    _opening = threading.RLock()
+
+
 def warn(message: str, error: Exception | None) -> None:
     """Warn the one who calls the memoized function."""
     if error is not None:
@@ -162,3 +212,9 @@ def warn(message: str, error: Exception | None) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("holdall."):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, RuntimeWarning, stacklevel=level)
+
+
+def _of_another(key: Any, version: str) -> bool:
+    """Tell whether a key is of a version, and not of this one."""
+    first = key.split("/", 1)[0] if isinstance(key, str) else key[0]
+    return str(first)[:1] == "@" and first != version

@@ -4,16 +4,14 @@ Every piece begins with a tag and tells its own length, so that no two sequences
 Where numbers are not kept apart by type, those that Python finds equal give the same bytes.
 """
 
-import hashlib
-import os
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from holdall.errors import InvalidArgumentError
+from holdall.memo._encoder import ENCODERS, Encode, Encoder, Unkeyable, name_of
 from holdall.memo._numbers import (
     encode_bool,
     encode_complex,
@@ -23,119 +21,7 @@ from holdall.memo._numbers import (
     encode_int,
 )
 
-__all__ = ["ENCODERS", "Encoder", "Unkeyable", "encoder", "name_of", "register"]
-
-#: From so many bytes on, a buffer is digested by itself, without a copy.
-INLINE = 1024
-#: SHA-256, since it must be the same on all machines and hard to collide on purpose: where processors help,
-#: it is the fastest of the standard library (0.6 ms a megabyte; BLAKE2b 1.0, SHA-1 0.6, MD5 1.6).
-LARGE = hashlib.sha256
-
-
-class Unkeyable(Exception):  # noqa: N818  (an answer within this package, never seen outside)
-    """Nothing tells this value from others; the text says why."""
-
-
-class Encoder:
-    """Bytes of values, one after the other.
-
-    Parameters
-    ----------
-    typed
-        Whether equal values of different types are different.
-    token
-        Gives a number for an object that is known by what it is, not by what it holds; None where such
-        objects are refused.
-    """
-
-    __slots__ = ("local", "out", "token", "typed")
-
-    def __init__(self, typed: bool = False, token: Callable[[Any], int] | None = None) -> None:
-        self.out: list[bytes] = []
-        self.typed = typed
-        self.token = token
-        #: Whether anything was encoded that means nothing in another process.
-        self.local = False
-
-    def add(self, value: Any) -> None:
-        """Encode a value.
-
-        Raises
-        ------
-        Unkeyable
-            If it cannot be told from others.
-        """
-        (ENCODERS.get(type(value)) or encoder(type(value)))(value, self)
-
-    def apart(self, value: Any) -> bytes:
-        """Encode a value by itself."""
-        before, self.out = self.out, []
-        try:
-            self.add(value)
-            return b"".join(self.out)
-        finally:
-            self.out = before
-
-    def text(self, text: str) -> None:
-        """Encode text as part of something else."""
-        data = text.encode("utf-8", "surrogatepass")
-        self.out.append(b"%d:%b" % (len(data), data))
-
-    def open(self, tag: bytes, name: str) -> None:
-        """Begin something of parts; `close` ends it."""
-        self.out.append(tag + b"<")
-        self.text(name)
-
-    def close(self) -> None:
-        """End what was begun."""
-        self.out.append(b">")
-
-    def parts(self, tag: bytes, name: str, values: Iterable[Any]) -> None:
-        """Encode something of which the parts tell all."""
-        self.open(tag, name)
-        for value in values:
-            self.add(value)
-        self.close()
-
-    def buffer(self, view: memoryview) -> None:
-        """Encode contiguous memory, large one by its digest and without a copy."""
-        self.out.append(b"%d:" % view.nbytes)
-        self.out.append(view.tobytes() if view.nbytes < INLINE else LARGE(view).digest())
-
-    def by_identity(self, value: Any) -> None:
-        """Encode an object that is known by what it is."""
-        if self.token is None:
-            raise Unkeyable(_advice(type(value)))
-        self.local = True
-        self.out.append(b"@%d;" % self.token(value))
-
-
-Encode = Callable[[Any, Encoder], None]
-
-
-def name_of(thing: Any) -> str:
-    """Name a class or function the same way in every process."""
-    module = getattr(thing, "__module__", None) or "builtins"
-    if module in {"__main__", "__mp_main__"}:
-        module = _main_module(module)
-    return f"{module}.{getattr(thing, '__qualname__', thing.__name__)}"
-
-
-def _main_module(name: str) -> str:
-    """Name a script by its file: it has one name whether run, imported, or loaded by `multiprocessing`."""
-    main = sys.modules.get(name) or sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    file = getattr(main, "__file__", None)
-    if spec is not None and spec.name not in {"__main__", "__mp_main__"}:
-        return str(spec.name)
-    return os.path.splitext(os.path.basename(file))[0] if file else "__main__"
-
-
-def _advice(cls: type) -> str:
-    return (
-        f"{name_of(cls)} has no content that holdall knows: give the class a method __memo_key__, "
-        "tell what its objects are by holdall.memo.register, or leave the argument out by ignore="
-    )
+__all__ = ["encoder", "register"]
 
 
 def _none(value: Any, e: Encoder) -> None:
@@ -239,8 +125,19 @@ def _namespace(value: Any, e: Encoder) -> None:
 
 def _enum(value: Any, e: Encoder) -> None:
     # Combined flags have no name of their own in some versions of Python, and plain members a stable one.
-    known = type(value).__members__.get(value.name) is value if value.name else False
-    e.parts(b"E", name_of(type(value)), (value.name if known else value.value,))
+    cls = type(value)
+    known = cls.__members__.get(value.name) is value if value.name else False
+    e.open(b"E", name_of(cls))
+    if known:
+        e.add(value.name)
+        try:
+            e.out.append(e.apart(value.value))  # since another enum may have that name
+        except Unkeyable:
+            if "<locals>" in cls.__qualname__:
+                raise Unkeyable(f"the value of {value.name} is not known, nor where {cls} is from") from None
+    else:
+        e.add(value.value)
+    e.close()
 
 
 def _dataclass(value: Any, e: Encoder) -> None:
@@ -249,8 +146,8 @@ def _dataclass(value: Any, e: Encoder) -> None:
     e.open(b"D", name_of(type(value)))
     for field in fields(value):
         if field.compare:
-            e.text(field.name)
-            e.add(getattr(value, field.name))
+            e.attribute(field.name, getattr(value, field.name))
+    e.attributes(value, object, {field.name for field in fields(value)})
     e.close()
 
 
@@ -258,22 +155,25 @@ def _attrs(value: Any, e: Encoder) -> None:
     e.open(b"D", name_of(type(value)))
     for attribute in type(value).__attrs_attrs__:
         if attribute.eq:
-            e.text(attribute.name)
-            e.add(getattr(value, attribute.name))
+            e.attribute(attribute.name, getattr(value, attribute.name))
+    names = {attribute.name for attribute in type(value).__attrs_attrs__}
+    e.attributes(value, object, names | {"_attrs_cached_hash"})
     e.close()
 
 
 def _named_tuple(value: Any, e: Encoder) -> None:
-    e.parts(b"D", name_of(type(value)), tuple(value))
+    e.open(b"D", name_of(type(value)))
+    for item in value:
+        e.add(item)
+    e.attributes(value, tuple)
+    e.close()
 
 
-def _subclass(value: Any, e: Encoder, base: Encode) -> None:
-    """Encode an object of a class made from a built-in one: by class, content, and attributes."""
+def _subclass(value: Any, e: Encoder, base: Encode, known: type) -> None:
+    """Encode an object of a class made from a known one: by class, content, and attributes."""
     e.open(b"D", name_of(type(value)))
     base(value, e)
-    for name, attribute in sorted(getattr(value, "__dict__", {}).items()):
-        e.text(name)
-        e.add(attribute)
+    e.attributes(value, known)
     e.close()
 
 
@@ -289,25 +189,26 @@ def _by_identity(value: Any, e: Encoder) -> None:
     e.by_identity(value)
 
 
-#: How objects of exactly these classes are encoded.
-ENCODERS: dict[type, Encode] = {
-    type(None): _none,
-    bool: encode_bool,
-    int: encode_int,
-    float: encode_float,
-    complex: encode_complex,
-    str: _str,
-    bytes: _bytes,
-    bytearray: _bytearray,
-    memoryview: _memoryview,
-    list: _list,
-    tuple: _tuple,
-    dict: _mapping,
-    set: partial(_set, tag=b"M"),
-    frozenset: _set,
-    range: _range,
-    slice: _slice,
-}
+ENCODERS.update(
+    {
+        type(None): _none,
+        bool: encode_bool,
+        int: encode_int,
+        float: encode_float,
+        complex: encode_complex,
+        str: _str,
+        bytes: _bytes,
+        bytearray: _bytearray,
+        memoryview: _memoryview,
+        list: _list,
+        tuple: _tuple,
+        dict: _mapping,
+        set: partial(_set, tag=b"M"),
+        frozenset: _set,
+        range: _range,
+        slice: _slice,
+    }
+)
 #: The same for classes of other modules, which are not imported for it: by module and name.
 ELSEWHERE: dict[tuple[str, str], Encode] = {
     ("decimal", "Decimal"): encode_decimal,
@@ -364,6 +265,9 @@ def encoder(cls: type) -> Encode:
         return found
 
 
+Encoder.find = staticmethod(encoder)
+
+
 def _find(cls: type) -> Encode:
     for base in cls.__mro__:
         if base in _registered:
@@ -380,11 +284,12 @@ def _find(cls: type) -> Encode:
 
     found = _foreign.find(cls)
     if found is not None:
-        return found
+        base, encode = found
+        return encode if base is cls else partial(_subclass, base=encode, known=base)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return _named_tuple
     for base in cls.__mro__:
         known = ENCODERS[base] if base in ENCODERS else ELSEWHERE.get((base.__module__, base.__name__))
         if known is not None:
-            return known if base is cls else partial(_subclass, base=known)
+            return known if base is cls else partial(_subclass, base=known, known=base)
     return _by_identity

@@ -24,12 +24,11 @@ class Flight:
     before which no interrupt comes; all else about a flight that has landed can be made up for later.
     """
 
-    __slots__ = ("_callbacks", "_lock", "error", "land", "owner", "succeeded", "value")
+    __slots__ = ("_callbacks", "_lock", "error", "land", "owner", "value")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
-        self.succeeded = False
-        self.value: Any = None
+        self.value: Any = None  # the result in keeping, where others may have it
         self.error: Exception | None = None
         self._callbacks: list[Callable[[], Any]] = []
         self._lock = allocate_lock()

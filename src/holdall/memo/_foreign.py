@@ -1,31 +1,41 @@
-"""What values of other modules are: times, paths, functions, numpy arrays, pandas tables.
+"""What values of other modules are: times, paths, functions; numpy's and pandas' in modules of their own.
 
 Nothing is imported for it: a value of numpy can only come from somebody who has imported it.
 """
 
-import sys
 import types
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from holdall.memo._fingerprint import LARGE, Encode, Encoder, Unkeyable, name_of
+from holdall.memo._encoder import Encode, Encoder, Unkeyable, name_of
+from holdall.memo._numpy import NUMPY
+from holdall.memo._pandas import PANDAS, TABLES
+from holdall.memo._version import digest_of
 
-__all__ = ["code_of", "find"]
-
-_PIECE = 1 << 20  # bytes of an array that are copied at a time, where they do not lie side by side
+__all__ = ["find"]
 
 
-def find(cls: type) -> Encode | None:
-    """Find how objects of a class are encoded, None if it is not one of those known here."""
+def find(cls: type) -> tuple[type, Encode] | None:
+    """Find how objects of a class are encoded, and by which of its bases; None if none is known here."""
     if issubclass(cls, type):
-        return _named
+        return cls, _named
     for base in cls.__mro__:
-        root = base.__module__.partition(".")[0]
+        root = _root(base)
         found = (_FOREIGN.get(root) or {}).get(base.__name__)
         if found is not None:
-            return found
+            if found in WHOLE:  # which encode attributes themselves
+                return cls, found
+            return next(known for known in cls.__mro__ if _root(known) == root), found
     return None
+
+
+#: Encoders that encode all attributes of objects, those of subclasses too.
+WHOLE = frozenset({NUMPY["ndarray"], *(PANDAS[name] for name in TABLES)})
+
+
+def _root(cls: type) -> str:
+    return cls.__module__.partition(".")[0]
 
 
 # ---------------------------------------------------------------------- the standard library
@@ -68,40 +78,26 @@ def _time(value: Any, e: Encoder) -> None:
 
 
 def _named(value: Any, e: Encoder) -> None:
+    digest = digest_of(value)
     e.out.append(b"n")
     e.text(name_of(value))
+    e.text(digest)
 
 
 def _function(value: Any, e: Encoder) -> None:
-    """Encode a function by its qualified name, one that has no name of its own by its code too."""
-    name = name_of(value)
-    e.open(b"F", name)
-    if "<lambda>" in name or "<locals>" in name:
-        code_of(value.__code__, e)
-        e.add(value.__defaults__)
-        e.add(value.__kwdefaults__)
-        for cell in value.__closure__ or ():
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not filled yet
-                e.out.append(b"-")
-                continue
-            if content is value:
-                e.out.append(b"=")
-            else:
-                e.add(content)
-    e.close()
-
-
-def code_of(code: types.CodeType, e: Encoder) -> None:
-    """Encode what a code object does; the same within one version of Python."""
-    e.open(b"C", code.co_name)
-    e.add((code.co_code, code.co_names, code.co_varnames, code.co_argcount, code.co_flags))
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            code_of(constant, e)
-        else:
-            e.parts(b"k", type(constant).__name__, (constant,))
+    """Encode a function by its qualified name, its code and what that stands on, and its attributes."""
+    try:
+        digest = digest_of(value)
+    except Unkeyable:
+        if e.token is None:
+            raise
+        e.by_identity(value)
+        return
+    e.open(b"F", name_of(value))
+    e.text(digest)
+    for name, attribute in sorted(vars(value).items()):
+        if digest and name != "__wrapped__":  # which is followed as code
+            e.attribute(name, attribute)
     e.close()
 
 
@@ -124,125 +120,11 @@ def _descriptor(value: Any, e: Encoder) -> None:
 
 
 def _partial(value: Any, e: Encoder) -> None:
-    e.parts(b"F", "partial", (value.func, value.args, value.keywords))
+    e.parts(b"F", "partial", (value.func, value.args, value.keywords, vars(value)))
 
 
 def _memoized(value: Any, e: Encoder) -> None:
     e.add(value.__wrapped__)
-
-
-# ---------------------------------------------------------------------- numpy
-
-
-def _ndarray(value: Any, e: Encoder) -> None:
-    numpy = sys.modules["numpy"]
-    exact = type(value) in {numpy.ndarray, numpy.memmap}
-    plain = numpy.asarray(value)
-    dtype = plain.dtype
-    e.open(b"A", "" if exact else name_of(type(value)))
-    _dtype(dtype, e)
-    e.add(plain.shape)
-    if hasattr(value, "mask"):
-        e.add(numpy.ma.getmaskarray(value))
-        plain = numpy.ma.filled(value)  # what lies under the mask is no content
-    if dtype.names:
-        for name in dtype.names:  # what lies between the fields neither
-            e.add(plain[name])
-    elif dtype.hasobject or dtype.kind in "OT":
-        e.add(plain.ravel().tolist())
-    else:
-        _elements(numpy, plain, e)
-    e.close()
-
-
-def _elements(numpy: Any, plain: Any, e: Encoder) -> None:
-    if plain.flags.c_contiguous:
-        e.out.append(b"C")
-        e.buffer(_memory(plain))
-    elif plain.flags.f_contiguous:
-        e.out.append(b"F")
-        e.buffer(_memory(plain.T))
-    elif plain.nbytes <= _PIECE or plain.shape[0] == 1:
-        e.out.append(b"C")
-        e.buffer(_memory(numpy.ascontiguousarray(plain)))
-    else:
-        digest = LARGE()
-        rows = max(1, _PIECE * len(plain) // plain.nbytes)
-        for start in range(0, len(plain), rows):
-            digest.update(_memory(numpy.ascontiguousarray(plain[start : start + rows])))
-        e.out += (b"C", b"%d:" % plain.nbytes, digest.digest())
-
-
-def _memory(plain: Any) -> memoryview:
-    """Give the memory of a contiguous array, whatever its type; times have no buffer of their own."""
-    return memoryview(plain.reshape(-1).view("u1")) if plain.size else memoryview(b"")
-
-
-def _dtype(value: Any, e: Encoder) -> None:
-    e.parts(b"D", "dtype", (repr(value) if value.names else value.str,))
-
-
-def _numpy_scalar(value: Any, e: Encoder) -> None:
-    dtype = value.dtype
-    if e.typed or dtype.kind not in "biufcSU" or dtype.char in "gG":
-        e.open(b"G", "")
-        _dtype(dtype, e)
-        e.add(value.item() if dtype.hasobject else value.tobytes())
-        e.close()
-    else:
-        e.add(value.item())
-
-
-# ---------------------------------------------------------------------- pandas
-
-
-def _frame(value: Any, e: Encoder) -> None:
-    e.open(b"P", name_of(type(value)))
-    e.add(value.index)
-    e.add(value.columns)
-    for column in range(value.shape[1]):
-        _column(value.iloc[:, column].array, e)
-    e.close()
-
-
-def _series(value: Any, e: Encoder) -> None:
-    e.open(b"P", name_of(type(value)))
-    e.add(value.name)
-    e.add(value.index)
-    _column(value.array, e)
-    e.close()
-
-
-def _index(value: Any, e: Encoder) -> None:
-    e.open(b"P", name_of(type(value)))
-    e.add(list(value.names))
-    if hasattr(value, "levels"):
-        for level in range(value.nlevels):
-            _column(value.get_level_values(level).array, e)
-    else:
-        _column(value.array, e)
-    e.close()
-
-
-def _column(value: Any, e: Encoder) -> None:
-    """Encode a column: its type, and its content as numpy keeps it, or as objects."""
-    dtype = value.dtype
-    e.open(b"P", str(dtype))
-    if hasattr(value, "codes"):
-        e.add(value.codes)
-        e.add(bool(value.ordered))
-        e.add(value.categories)
-    elif hasattr(value, "asi8"):
-        e.add(value.asi8)
-    elif hasattr(dtype, "numpy_dtype") and not hasattr(value, "_mask"):
-        e.add(value.to_numpy())
-    else:
-        e.add(value.to_numpy(dtype=object))
-    e.close()
-
-
-def _pandas_scalar(value: Any, e: Encoder) -> None:
-    e.parts(b"P", name_of(type(value)), (repr(value),))
 
 
 def _table(names: Iterable[str], encode: Encode) -> dict[str, Encode]:
@@ -280,17 +162,9 @@ _FOREIGN: dict[str, dict[str, Encode]] = {
         "UnionType": partial(_text, to_text=repr),
     },
     "types": _table(("GenericAlias", "UnionType"), partial(_text, to_text=repr)),
-    "numpy": {
-        "ndarray": _ndarray,
-        "generic": _numpy_scalar,
-        "dtype": _dtype,
-        "ufunc": _text,
-    },
-    "pandas": {
-        "DataFrame": _frame,
-        "Series": _series,
-        "Index": _index,
-        "ExtensionArray": _column,
-    }
-    | _table(("Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"), _pandas_scalar),
+    "collections": _table(("UserDict", "UserList", "UserString"), _by("", "data"))
+    | {"ChainMap": _by("", "maps")},
+    "logging": _table(("Logger",), _by("", "name")),
+    "numpy": {**NUMPY, "ufunc": _text},
+    "pandas": PANDAS,
 }

@@ -7,6 +7,7 @@ from typing import Any
 from holdall._eviction import Entry as PolicyEntry
 from holdall._eviction import SievePolicy
 from holdall._eviction.sizeof import sizeof
+from holdall.memo._results import Held
 
 __all__ = ["Entry", "Hot"]
 
@@ -20,21 +21,26 @@ class Entry(PolicyEntry):
     ----------
     key
         Its key.
-    value
-        The result.
+    held
+        The result in keeping.
     expires
         When it is no longer valid, in seconds of `time.time`.
     size
         What it takes, in bytes; 0 where nobody counts.
     """
 
-    __slots__ = ("aliases", "expires", "value")
+    __slots__ = ("aliases", "copy", "expires", "value")
 
-    def __init__(self, key: str, value: Any, expires: float = inf, size: int = 0) -> None:
+    def __init__(self, key: str, held: Held, expires: float = inf, size: int = 0) -> None:
         super().__init__(key, size)
-        self.value = value
+        self.value = held.value
+        self.copy = held.copy
         self.expires = expires
         self.aliases: tuple[Any, ...] = ()
+
+    def given(self) -> Any:
+        """Return what a caller may have."""
+        return self.value if self.copy is None else self.copy(self.value)
 
 
 class Hot:
@@ -68,13 +74,13 @@ class Hot:
         """Begin with a lock that nobody holds, as in a forked child."""
         self._lock = threading.RLock()
 
-    def put(self, key: str, value: Any, quick: Any, expires: float) -> None:
+    def put(self, key: str, held: Held, quick: Any, expires: float) -> None:
         """Keep a result, in the place of an older one."""
-        size = 0 if self.max_bytes is None else sizeof(value)
+        size = 0 if self.max_bytes is None else sizeof(held.value)
         if self.maxsize == 0 or (self.max_bytes is not None and size > self.max_bytes):
             self.discard(key)
             return
-        entry = Entry(key, value, expires, size)
+        entry = Entry(key, held, expires, size)
         with self._lock:
             if key in self.entries:
                 self.discard(key)

@@ -9,13 +9,14 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
-from holdall.memo import _flight, _locks
+from holdall.memo import _entries, _flight, _locks
 from holdall.memo._arguments import ATOMS, BadCallError
 from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, Core, fail
 from holdall.memo._entries import MISSING
 from holdall.memo._flight import Flight
-from holdall.memo._options import Options
+from holdall.memo._options import SOURCE, Options
+from holdall.memo._version import Code, VersionInfo
 
 __all__ = ["CacheInfo", "Memoized"]
 
@@ -61,22 +62,37 @@ class Memoized(Core, Generic[P, R]):
         _everything.add(self)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if len(args) == self._exact and not kwargs:
-            values: tuple[Any, ...] = args
-        else:
+        values: tuple[Any, ...] | None = None
+        quick: Any = None
+        if not kwargs and len(args) <= self._by_position:
+            if len(args) == 1:
+                cls = type(args[0])
+                if cls is int or cls is str:  # which nothing else in the table is equal to
+                    quick = args[0]
+                elif cls in ATOMS:
+                    quick = (cls, args[0])
+            elif ATOMS.issuperset(map(type, args)):
+                quick = (*map(type, args), *args)
+        if quick is None:
             try:
                 values = self._arguments.values(args, kwargs)
             except BadCallError:
                 return self.__wrapped__(*args, **kwargs)  # which says what is wrong
-        if len(values) == 1 and type(values[0]) in ATOMS:
-            quick: Any = (type(values[0]), values[0])
-        else:
             quick = self._quick_key(values)
         entry = self._quick.get(quick)
-        if entry is not None and (self._ttl is None or time.time() < entry.expires):
+        if (
+            entry is not None
+            and self._plain.__code__ is self._bytecode
+            and (self._ttl is None or time.time() < entry.expires)
+        ):
             self._hit()
             entry.used = True
-            return entry.value if self._copied is None else self._copied(entry.value)  # type: ignore[no-any-return]
+            return entry.value if entry.copy is None else entry.copy(entry.value)  # type: ignore[no-any-return]
+        if values is None:
+            try:
+                values = self._arguments.values(args, kwargs)
+            except BadCallError:
+                return self.__wrapped__(*args, **kwargs)
         # In line, so that a recursive function needs one frame a level more than without us.
         steps = self._steps(values, quick, get_ident())
         answer: Any = None
@@ -135,15 +151,61 @@ class Memoized(Core, Generic[P, R]):
             bytes=hot.nbytes,
         )
 
-    def cache_clear(self) -> None:
-        """Forget all results of this function and version, in memory and in the store."""
+    def cache_clear(self, *, outdated: bool = False) -> None:
+        """Forget all results of this function and version, in memory and in the store.
+
+        Parameters
+        ----------
+        outdated
+            Whether to drop the results of its other versions instead, as `outdated` lists them.
+        """
+        if outdated:
+            for part in self._others().values():
+                part.clear(force=True)
+            return
         self._hot.clear()
         self._reset_counters()
         entries = self.entries
         if entries is not None:
             entries.clear(force=True)
 
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+    def outdated(self) -> dict[str, int]:
+        """Return how many results of other versions are in the store, by version.
+
+        Examples
+        --------
+        >>> from holdall import memoize
+        >>> place = {}
+        >>> def square(x): return x * x
+        >>> memoize(place, version=1)(square)(2)
+        4
+        >>> memoize(place, version=2)(square).outdated()
+        {'1': 1}
+        """
+        return {version: len(part) for version, part in sorted(self._others().items())}
+
+    def version_info(self) -> VersionInfo:
+        """Return which version it is, and what was followed to find that out.
+
+        Examples
+        --------
+        >>> from holdall import memoize
+        >>> factor = 2
+        >>> def twice(x): return factor * x
+        >>> f = memoize({})(twice)
+        >>> [name.rpartition(".")[2] for name in f.version_info().variables]
+        ['factor']
+        """
+        self._check_code()
+        code = self._code or Code(self.__wrapped__, self._owner)
+        chosen = self._options.version
+        return code.info(code.version if chosen == SOURCE else "" if chosen is None else str(chosen))
+
+    def _others(self) -> dict[str, Any]:
+        entries = self._opened()
+        return {} if entries is None else entries.outdated()
+
+    def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Give the key of a call: that of its result in `entries`.
 
         Raises
@@ -153,14 +215,14 @@ class Memoized(Core, Generic[P, R]):
         """
         return self._call(self._normal(args, kwargs)).key
 
-    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of a call; tell whether there was one."""
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
         entries = None if call.local else self.entries
         return (entries is not None and bool(entries.discard(call.key))) or known
 
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Give the result of a call if it is known, and compute nothing.
 
         Raises
@@ -171,14 +233,14 @@ class Memoized(Core, Generic[P, R]):
         call = self._call(self._normal(args, kwargs))
         entry = self._hot.entries.get(call.key)
         if entry is not None and time.time() < entry.expires:
-            return self._own(entry.value)
+            return entry.given()
         entries = None if call.local else self._opened()
         value = MISSING if entries is None else entries.look(call.key)[0]
         if value is MISSING:
             raise KeyError(call.key)
-        return value
+        return self._keeping.adopt(value)[0]
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result of a call anew, and keep it in the place of the old one."""
         self._opened()
         twin = object.__new__(type(self))
@@ -225,6 +287,7 @@ _everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 def _after_fork() -> None:
     _locks.after_fork()
+    _entries.after_fork()
     _flight.forget_waiting()
     for memoized in list(_everything):
         memoized._after_fork()  # noqa: SLF001

@@ -5,7 +5,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdall.memo._fingerprint import Encoder
+    from holdall.memo._encoder import Encoder
 
 _DOUBLE = struct.Struct(">d").pack
 _NAN = _DOUBLE(math.nan)

@@ -1,5 +1,6 @@
 """The options of a memoized function, checked."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 from holdall._eviction.amounts import parse_size
 from holdall.errors import InvalidArgumentError
 
-__all__ = ["AUTOMATIC", "Options"]
+__all__ = ["AUTOMATIC", "SOURCE", "Options"]
+
+#: The version that follows the code.
+SOURCE = "source"
 
 
 class _Automatic:
@@ -33,17 +37,19 @@ class Options:
     ignore: Any = ()
     typed: bool = False
     ttl: float | None = None
-    version: str | int | None = None
+    version: str | int | None = SOURCE
     name: str | None = None
     maxsize: Any = AUTOMATIC
     max_bytes: float | str | None = None
     cache_if: Callable[[Any], Any] | None = None
     lock: bool = True
-    copy: bool = False
+    copy: bool = True
     readable: bool = False
     identity: Any = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.place, str | os.PathLike):  # of the folder that is the current one now
+            object.__setattr__(self, "place", os.path.abspath(self.place))
         for field in fields(self):
             value = getattr(self, field.name)
             check = _CHECKS.get(field.name)
@@ -82,12 +88,16 @@ def _flag(value: Any) -> bool:
     return type(value) is bool
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and all(part and part[0] not in "@~" for part in value.split("/"))
+
+
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "key": (callable, "a function of the same arguments"),
     "typed": (_flag, "True or False"),
     "ttl": (_number, "a number of seconds, or None"),
     "version": (lambda v: type(v) in {str, int} and v != "", 'text, a number, "source" or None'),
-    "name": (lambda v: isinstance(v, str) and v != "", "text"),
+    "name": (_is_name, "text, of which no part between slashes is empty or begins with @ or ~"),
     "maxsize": (lambda v: v is AUTOMATIC or _whole(v), "a number of results, or None"),
     "max_bytes": (_size, 'a number of bytes, text such as "500MB", or None'),
     "cache_if": (callable, "a function of the result"),

@@ -6,7 +6,7 @@ number was when they were given.
 
 import struct
 
-from holdall.memo._fingerprint import INLINE, LARGE
+from holdall.memo._encoder import INLINE, LARGE
 
 __all__ = ["readable"]
 

@@ -1,149 +1,198 @@
-"""What a function is called in a store, and what its code is."""
+"""What a piece of code says: its source without comments, layout and docstrings, or else its byte code.
+
+The file may have been edited since it was imported, and then says what other code does. So it is believed
+only if it has not changed since this process began, or gives the same byte code when compiled again.
+"""
 
 import ast
 import inspect
-import textwrap
-import types
-from collections.abc import Callable, Iterator
-from hashlib import blake2b
-from typing import Any
+import linecache
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from functools import lru_cache
+from types import CodeType
+from typing import Any, NamedTuple
 
-from holdall.memo._fingerprint import Encoder, Unkeyable, name_of
-from holdall.memo._foreign import code_of
+__all__ = ["Said", "codes_in", "said_by", "said_by_file"]
 
-__all__ = ["full_name", "nonlocals", "source_version"]
+_BORN = time.time()  # when this process began, or a little later
+_TICK = 0.1  # seconds that the clocks of file systems may lag behind
 
-_SIZE = 8  # bytes: versions of one function are few
-_CONSTANTS = (int, float, complex, str, bytes, bool, type(None))
-
-
-def full_name(function: Any) -> str | None:
-    """Give module and qualified name, of a nameless function its code as well; None without a name."""
-    if not isinstance(getattr(function, "__qualname__", None), str):
-        return None
-    name = name_of(function)
-    if name.endswith("<lambda>") and hasattr(function, "__code__"):
-        encoder = Encoder(typed=True)
-        code_of(function.__code__, encoder)
-        name += _short(encoder.out)
-    return name
+#: Methods by which built-in containers, files and the like are changed.
+_CHANGING = frozenset(
+    {
+        *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft"),
+        *("fill", "insert", "intersection_update", "pop", "popitem", "popleft", "put", "remove", "reverse"),
+        *("rotate", "set", "setdefault", "setflags", "sort", "subtract", "symmetric_difference_update"),
+        *("update", "write", "writelines"),
+    }
+)
 
 
-def _short(parts: list[bytes]) -> str:
-    return blake2b(b"".join(parts), digest_size=_SIZE).hexdigest()
+class Said(NamedTuple):
+    """What a function says.
 
-
-def _plain(function: Any) -> Any:
-    """Give the function below all decorators."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    return getattr(function, "__func__", function)
-
-
-def nonlocals(function: Any) -> str:
-    """Give a digest of the constants that a function has from the functions around it, "" if there are none.
-
-    Without it all functions that one factory makes would share their results. Variables that hold anything
-    but numbers, text, bytes, None, tuples and frozensets of these, functions and classes are left out.
+    Parameters
+    ----------
+    text
+        Its source in one normal form; None where it has none that can be believed.
+    changes
+        The variables that it assigns, or changes in place: those are its state.
+    imports
+        What it imports when it runs: names of modules, and how many dots came before each.
     """
-    encoder = Encoder(typed=True)
-    for name, value in _cells(_plain(function)):
-        try:
-            data = encoder.apart(value)
-        except (Unkeyable, RecursionError):
-            continue
-        encoder.text(name)
-        encoder.out.append(data)
-    return _short(encoder.out) if encoder.out else ""
+
+    text: str | None
+    changes: frozenset[str] = frozenset()
+    imports: frozenset[tuple[str, int]] = frozenset()
 
 
-def _cells(function: Any) -> Iterator[tuple[str, Any]]:
-    """Give the nonlocal variables of a function that hold constants, functions or classes."""
-    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
-    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-        own = _plain(value) is function
-        if not own and (_constant(value) or isinstance(value, types.FunctionType | type)):
-            yield name, value
+# By identity: codes that are equal may come from files of which one can be believed.
+_said: dict[int, tuple[weakref.ref[CodeType], Said]] = {}
 
 
-def _constant(value: Any) -> bool:
-    if isinstance(value, tuple | frozenset):
-        return all(map(_constant, value))
-    return isinstance(value, _CONSTANTS)
+def said_by(code: CodeType, scope: dict[str, Any]) -> Said:
+    """Return what the code of a function says; read once for each code.
 
-
-def source_version(function: Any) -> str:
-    """Give a digest of what a function does, as far as its source tells.
-
-    It covers the source of the function, less comments, layout, docstring and decorators; its defaults;
-    nonlocal constants; and what it names of its own module: constants, and functions, which are looked
-    through in the same way. What comes from other modules is taken as it is.
+    Parameters
+    ----------
+    code
+        Of the function.
+    scope
+        Its globals.
     """
-    encoder = Encoder(typed=True)
-    seen: set[int] = set()
-    todo = [_plain(function)]
-    while todo:
-        function = todo.pop()
-        if id(function) in seen:
-            continue
-        seen.add(id(function))
-        encoder.text(getattr(function, "__qualname__", ""))
-        _own_source(function, encoder)
-        for name, value in _referred(function):
-            _add_reference(function, name, value, encoder, todo)
-    return _short(encoder.out)
+    known = _said.get(id(code))
+    if known is None:
+        node, number = _node(code, scope), id(code)
+        keeper = weakref.ref(code, lambda _: _said.pop(number, None))
+        known = _said[number] = (keeper, Said(None) if node is None else _saying(node))
+    return known[1]
 
 
-def _own_source(function: Any, encoder: Encoder) -> None:
-    text = _normal_source(function)
-    if text is not None:
-        encoder.text(text)
-    elif hasattr(function, "__code__"):  # typed in, or made by exec: there is only the code
-        code_of(function.__code__, encoder)
-    for value in (getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)):
-        try:
-            encoder.out.append(encoder.apart(value))
-        except (Unkeyable, RecursionError):
-            continue
-
-
-def _normal_source(function: Callable[..., Any]) -> str | None:
+def said_by_file(path: str) -> Said:
+    """Return what a whole file says."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return None  # a lambda in the middle of an expression has no source of its own either
-    node = tree.body[0]
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return None
-    node.decorator_list = []
-    if ast.get_docstring(node, clean=False) is not None:
-        node.body = node.body[1:] or [ast.Pass()]
+        with open(path, "rb") as file:
+            return _saying(ast.parse(file.read()))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return Said(None)
+
+
+def _saying(node: ast.AST) -> Said:
+    changes, imports = frozenset(_changed(node)), frozenset(_imported(node))
+    return Said(_normal(node), changes, imports)
+
+
+def codes_in(code: CodeType) -> Iterator[CodeType]:
+    """Iterate over a code object and those of the functions and classes inside of it."""
+    todo = [code]
+    while todo:
+        code = todo.pop()
+        yield code
+        todo += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+
+
+def _normal(node: ast.AST) -> str:
+    """Write a tree without docstrings, decorators of the outermost function, comments and layout."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) and (
+            ast.get_docstring(inner, clean=False) is not None
+        ):
+            inner.body = inner.body[1:] or [ast.Pass()]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        node.decorator_list = []
     return ast.unparse(node)
 
 
-def _referred(function: Any) -> Iterator[tuple[str, Any]]:
-    """Give what a function names outside of itself: nonlocal variables, and globals of its module."""
-    yield from sorted(_cells(function))
-    names: set[str] = set()
-    todo = [code for code in (getattr(function, "__code__", None),) if code is not None]
-    while todo:
-        code = todo.pop()
-        names.update(code.co_names)
-        todo += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    scope = getattr(function, "__globals__", {})
-    for name in sorted(names.intersection(scope)):
-        yield name, scope[name]
+def _node(code: CodeType, scope: dict[str, Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    file = code.co_filename
+    try:
+        linecache.checkcache(file)
+        lines = linecache.getlines(file, scope)[code.co_firstlineno - 1 :]
+        if not lines or not _believed(file, code):
+            return None
+        last = max((line or 0 for inner in codes_in(code) for *_, line in _spans(inner)), default=0)
+        node = _parsed(lines[: last - code.co_firstlineno + 1]) or _parsed(inspect.getblock(lines))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name
+    return node if named else None  # type: ignore[return-value]  # a lambda has no source of its own
 
 
-def _add_reference(function: Any, name: str, value: Any, encoder: Encoder, todo: list[Any]) -> None:
-    plain = _plain(value)
-    if isinstance(plain, types.FunctionType):
-        if plain.__module__ == function.__module__:
-            todo.append(plain)
-    elif _constant(value):
-        encoder.text(name)
-        encoder.add(value)
+def _spans(code: CodeType) -> Iterator[tuple[int | None, int | None]]:
+    for first, last, _, _ in code.co_positions():
+        yield first, last
+
+
+def _parsed(lines: list[str]) -> ast.stmt | None:
+    """Parse the lines of a function, however far it is indented."""
+    text = "".join(lines)
+    try:
+        if not lines[0][:1].isspace():
+            return ast.parse(text).body[0]
+        inner = ast.parse("if 1:\n" + text).body[0]
+    except (SyntaxError, IndexError):
+        return None
+    return inner.body[0] if isinstance(inner, ast.If) else None
+
+
+def _believed(file: str, code: CodeType) -> bool:
+    """Tell whether the source is that of the code that runs."""
+    try:
+        stat = os.stat(file)
+    except OSError:
+        return True  # typed into a notebook, or in an archive: such text does not change
+    if max(stat.st_mtime, stat.st_ctime) < _BORN - _TICK:
+        return True
+    return code in _compiled(file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _compiled(file: str, *identity: int) -> frozenset[CodeType]:
+    """Return all code that a file gives now."""
+    del identity
+    try:
+        with open(file, "rb") as opened:
+            module = compile(opened.read(), file, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    return frozenset(codes_in(module))
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """Iterate over the variables from outside that a function assigns or changes in place."""
+    ours: set[str] = set()
+    stored: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Global | ast.Nonlocal):
+            ours.update(inner.names)
+        elif isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
+            stored.add(inner.id)
+        elif isinstance(inner, ast.Subscript | ast.Attribute) and not isinstance(inner.ctx, ast.Load):
+            yield from _root(inner)
+        elif isinstance(inner, ast.Call) and getattr(inner.func, "attr", "") in _CHANGING:
+            yield from _root(inner.func)
+    yield from ours & stored
+
+
+def _imported(node: ast.AST) -> Iterator[tuple[str, int]]:
+    """Iterate over the modules that code imports, and over what might be modules."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            for alias in inner.names:
+                yield alias.name, 0
+        elif isinstance(inner, ast.ImportFrom):
+            module = inner.module or ""
+            if module:
+                yield module, inner.level
+            for alias in inner.names:
+                yield f"{module}.{alias.name}" if module else alias.name, inner.level
+
+
+def _root(node: ast.expr) -> Iterator[str]:
+    while isinstance(node, ast.Subscript | ast.Attribute | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    if isinstance(node, ast.Name):
+        yield node.id

@@ -16,7 +16,8 @@ def _no_constant(name: str) -> NoReturn:
 
 _WHITE = str.maketrans("01", " \t")
 
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_decoder = json.JSONDecoder(parse_constant=_no_constant)
+_decode, _read_back = _decoder.decode, _decoder.raw_decode
 
 
 class JsonSerializer(OptionSerializer[Any]):
@@ -79,7 +80,7 @@ class JsonSerializer(OptionSerializer[Any]):
             except UnicodeEncodeError:  # lone surrogates have no UTF-8, but escapes
                 text = self._ascii_encoder.encode(value) + self._end
                 data = text.encode()
-            equal = not self.strict or bool(_decode(text) == value)
+            equal = not self.strict or bool(_read_back(text)[0] == value)
         except Exception as error:
             if isinstance(error, MemoryError):
                 raise

@@ -6,7 +6,6 @@ from typing import Any, Generic, Self, TypeVar
 
 from holdall._options import options_of, unknown_option
 from holdall.abc import KeyCodec, KeyedSerializer, Reader, Serializer
-from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError
 from holdall.keys import as_key_codec
 from holdall.persisters.guards import AppendOnlyPersister
@@ -251,28 +250,6 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         self._install(pipeline.add(hooks))
 
     # ------------------------------------------------------------------ pieces for the other parts
-
-    @property
-    def _persister(self) -> Any:
-        return self._pipeline.persister
-
-    @property
-    def _place(self) -> str:
-        return self._compiled.place
-
-    def _id(self, key: Any) -> Any:
-        return self._compiled.id(key)
-
-    def _data(self, key: Any, value: Any) -> Any:
-        compiled = self._compiled
-        return compiled.data(key, None if compiled.choose is None else compiled.id(key), value)
-
-    def _value(self, key: Any, data: Any) -> Any:
-        compiled = self._compiled
-        return compiled.value(key, None if compiled.choose is None else compiled.id(key), data)
-
-    def _read(self, key: Any, id: Any) -> tuple[Any, Stat]:
-        return self._compiled.read(key, id)
 
     def _present(self, key: Any) -> Any:
         """Read the value of a key that is listed; KeyError if it was deleted meanwhile."""

@@ -231,6 +231,18 @@ class Compiled(ErrorBoundary):
             self.check_pairs(key)
         if type(value) in COMMANDS:
             raise InvalidArgumentError(f"{value!r} is a command, not a value, and has no meaning here")
+        return self._data_of_special(key, id, value) if self.special else self._dumped(key, value)
+
+    def _dumped(self, key: Any, value: Any) -> Any:
+        if self.dump is None:
+            return value
+        try:
+            return self.dump(value)
+        except Exception as error:
+            self.unwritable(key, error)
+
+    def _data_of_special(self, key: Any, id: Any, value: Any) -> Any:
+        """Serialize a value that passes functions, is of a type, or whose id chooses the serializer."""
         try:
             value = self.inward.apply(key, value)
         except KeyError as error:
@@ -241,11 +253,7 @@ class Compiled(ErrorBoundary):
             )
         if self.value_type is not None and not isinstance(value, self.value_type):
             self.refuse_value(key, value)
-        if self.dump is not None:
-            try:
-                value = self.dump(value)
-            except Exception as error:
-                self.unwritable(key, error)
+        value = self._dumped(key, value)
         if self.choose is None:
             return value
         serializer = self.choose(_text(id, self.serializer))
@@ -284,7 +292,13 @@ class Compiled(ErrorBoundary):
         except HoldallError as error:
             self.tell(error, key, "read")
             raise
-        return self.value(key, id, data), stat
+        if self.special:
+            return self.value(key, id, data), stat
+        load = self.loads  # of data that are whole
+        try:
+            return (data if load is None else load(data)), stat
+        except Exception as error:
+            self.unreadable(key, error, data=data)
 
     def _fetch_chosen(self, id: Any) -> Any:
         """Read data whose serializer is told by the id."""
@@ -313,7 +327,11 @@ class Compiled(ErrorBoundary):
 
 def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
     """Return what makes data of values: whole, or in pieces for a place that takes these as they are."""
-    return serializer.parts if Capability.STREAMING in persister.capabilities else serializer.dumps
+    in_pieces = Capability.STREAMING in persister.capabilities
+    # The usual parts() is one whole, which dumps() gives with a call less.
+    return (
+        serializer.parts if in_pieces and type(serializer).parts is not Serializer.parts else serializer.dumps
+    )
 
 
 def _text(id: Any, serializer: Any) -> str:

@@ -65,7 +65,7 @@ class StoreConditional(StoreBase[K, V]):
         >>> store.etag("x") == before
         False
         """
-        id = self._id(key)
+        id = self._compiled.id(key)
         try:
             return str(self._compiled.stat(key, id).etag)
         except KeyError as error:
@@ -105,7 +105,7 @@ class StoreConditional(StoreBase[K, V]):
             If a flag is not one of those named.
         """
         _check(condition, expected_etag, retrieve_value)
-        actual, value = self._look(key, self._id(key), expected_etag, retrieve_value)
+        actual, value = self._look(key, self._compiled.id(key), expected_etag, retrieve_value)
         held = condition_holds(condition, expected_etag, actual)
         return ConditionalResult(held, actual, actual, value)
 
@@ -142,8 +142,8 @@ class StoreConditional(StoreBase[K, V]):
             If the value cannot be stored.
         """
         _check(condition, expected_etag, retrieve_value)
-        id = self._id(key)
-        data = None if isinstance(value, Joker) else self._data(key, value)
+        id = self._compiled.id(key)
+        data = None if isinstance(value, Joker) else self._compiled.data(key, id, value)
         turns = self._compiled.turns(key)
         actual: Etag | None = None
         if condition is ETAG_IS_THE_SAME and not (
@@ -195,8 +195,8 @@ class StoreConditional(StoreBase[K, V]):
             As in `get_item_if`; a present item is never changed.
         """
         _check(condition, expected_etag, retrieve_value)
-        id = self._id(key)
-        data = self._data(key, default_value)
+        id = self._compiled.id(key)
+        data = self._compiled.data(key, id, default_value)
         turns = self._compiled.turns(key)
         while True:
             next(turns)
@@ -221,7 +221,7 @@ class StoreConditional(StoreBase[K, V]):
             As in `get_item_if`.
         """
         _check(condition, expected_etag, NEVER_RETRIEVE)
-        id = self._id(key)
+        id = self._compiled.id(key)
         turns = self._compiled.turns(key)
         actual: Etag | None = None
         if condition is ETAG_IS_THE_SAME and expected_etag is not ITEM_NOT_AVAILABLE:
@@ -287,7 +287,7 @@ class StoreConditional(StoreBase[K, V]):
         """
         if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
             raise InvalidArgumentError(f"n_retries must be 0 or more, or None, got {n_retries!r}")
-        id = self._id(key)
+        id = self._compiled.id(key)
         attempts = 0
         while True:
             attempts += 1
@@ -305,7 +305,7 @@ class StoreConditional(StoreBase[K, V]):
                 if new is DELETE_CURRENT:
                     self._delete(key, id, actual)
                     return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts, actual)
-                stat = self._compiled.write(key, id, self._data(key, new), actual)
+                stat = self._compiled.write(key, id, self._compiled.data(key, id, new), actual)
                 return TransformResult(stat.etag, _kept(stat.etag, new), attempts, actual)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
@@ -336,7 +336,7 @@ class StoreConditional(StoreBase[K, V]):
             if retrieve is NEVER_RETRIEVE or actual == expected:
                 return actual, VALUE_NOT_RETRIEVED
         try:
-            value, stat = self._read(key, id)
+            value, stat = self._compiled.read(key, id)
         except KeyError:
             return ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE
         if retrieve is IF_ETAG_CHANGED and stat.etag == expected:

@@ -79,9 +79,9 @@ class StoreHierarchy(StoreBase[K, V]):
             If the place keeps no times.
         """
         self._require_times()
-        id = self._id(key)
+        id = self._compiled.id(key)
         try:
-            return float(self._compiled.persister.stat(id).mtime)
+            return float(self._compiled.stat(key, id).mtime)
         except KeyError as error:
             raise missing(key, error) from None
 

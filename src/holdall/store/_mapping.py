@@ -209,11 +209,11 @@ class StoreMapping(StoreMany[K, V]):
             If the key is absent and there is no default.
         """
         try:
-            id = self._id(key)
+            id = self._compiled.id(key)
             turns = self._compiled.turns(key)
             while True:
                 next(turns)
-                value, stat = self._read(key, id)
+                value, stat = self._compiled.read(key, id)
                 try:
                     self._compiled.remove(key, id, stat.etag)
                 except ConflictError:
@@ -257,18 +257,20 @@ class StoreMapping(StoreMany[K, V]):
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
-        turns = self._compiled.turns(key)
+        compiled = self._compiled
+        turns = compiled.turns(key)
         while True:
             next(turns)
             try:
-                if not self._compiled.makes_missing or key in self:
+                if not compiled.makes_missing or key in self:
                     return self[key]
             except InvalidKeyError:
                 raise
             except KeyError:
                 pass
             try:
-                self._compiled.write(key, self._id(key), self._data(key, default), ITEM_NOT_AVAILABLE)
+                id = compiled.id(key)
+                compiled.write(key, id, compiled.data(key, id, default), ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return default
@@ -403,7 +405,7 @@ class StoreMapping(StoreMany[K, V]):
             Whether it was there. Some servers do not tell: True.
         """
         try:
-            id = self._id(key)
+            id = self._compiled.id(key)
         except KeyError:  # a key that can have no item
             return False
         return self._compiled.discard(key, id)

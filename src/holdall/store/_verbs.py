@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
 from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
 from holdall.store._base import StoreBase
+from holdall.store._compiled import Compiled
 from holdall.store._conditional import pause
 from holdall.store._mutable import copied, is_firm
 
@@ -64,10 +65,10 @@ class StoreVerbs(StoreBase[K, V]):
         >>> store["names"]
         ['ann']
         """
-        id = self._id(key)
+        id = self._compiled.id(key)
         etag: Etag = ITEM_NOT_AVAILABLE
         try:
-            value, stat = self._read(key, id)
+            value, stat = self._compiled.read(key, id)
             etag = stat.etag
         except KeyError:
             if default is _ABSENT:
@@ -83,7 +84,7 @@ class StoreVerbs(StoreBase[K, V]):
             )
         yield value
         try:
-            self._compiled.write(key, id, self._data(key, value), etag)
+            self._compiled.write(key, id, self._compiled.data(key, id, value), etag)
         except ConflictError as lost:
             raise ConflictError(
                 f"{key!r:.120} in {self._compiled.place} was changed since edit() gave its value: "
@@ -128,10 +129,11 @@ class StoreVerbs(StoreBase[K, V]):
             raise InvalidArgumentError(
                 f"by and default are numbers, got by={by!r:.80} and default={default!r:.80}"
             )
-        id = self._id(key)
-        modify = getattr(self._compiled.persister, "modify", None)
+        compiled = self._compiled
+        id = compiled.id(key)
+        modify = getattr(compiled.persister, "modify", None)
         if modify is not None:
-            change = _Addition(self, key, by)
+            change = _Addition(compiled, key, id, by)
             try:
                 modify(id, change)
             except (KeyError, _LargeError):
@@ -143,26 +145,18 @@ class StoreVerbs(StoreBase[K, V]):
                 return change.result
         for attempt in itertools.count(1):
             try:
-                value, stat = self._read(key, id)
+                value, stat = compiled.read(key, id)
                 etag: Etag = stat.etag
             except KeyError:
                 value, etag = default, ITEM_NOT_AVAILABLE
-            new = self._sum(key, value, by)
+            new = _sum(key, value, by)
             try:
-                self._compiled.write(key, id, self._data(key, new), etag)
+                compiled.write(key, id, compiled.data(key, id, new), etag)
             except ConflictError:
                 pause(attempt)
             else:
                 return new
         raise AssertionError  # itertools.count never ends
-
-    def _sum(self, key: Any, value: Any, by: Any) -> Any:
-        try:
-            return value + by
-        except TypeError as error:
-            raise InvalidArgumentError(
-                f"the value of {key!r:.120} is {type(value).__name__}: {by!r:.80} cannot be added to it",
-            ) from error
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make one of all writes within the context: after an error, none of them happened.
@@ -201,21 +195,30 @@ class _LargeError(Exception):
 class _Addition:
     """Adds to a number in the form in which it is stored, and keeps the sum."""
 
-    __slots__ = ("by", "key", "result", "store")
+    __slots__ = ("by", "compiled", "id", "key", "result")
 
-    def __init__(self, store: Any, key: Any, by: Any) -> None:
-        self.store, self.key, self.by = store, key, by
+    def __init__(self, compiled: Compiled, key: Any, id: Any, by: Any) -> None:
+        self.compiled, self.key, self.id, self.by = compiled, key, id, by
         self.result: Any = None
 
     def __call__(self, data: Any) -> bytes:
-        store, key = self.store, self.key
+        compiled, key, id = self.compiled, self.key, self.id
         if type(data) is not bytes:
             raise _LargeError
-        self.result = store._sum(key, store._value(key, data), self.by)  # noqa: SLF001
-        changed = store._data(key, self.result)  # noqa: SLF001  (the other half of one class)
+        self.result = _sum(key, compiled.value(key, id, data), self.by)
+        changed = compiled.data(key, id, self.result)
         if type(changed) is not bytes:
             raise _LargeError
         return changed
+
+
+def _sum(key: Any, value: Any, by: Any) -> Any:
+    try:
+        return value + by
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"the value of {key!r:.120} is {type(value).__name__}: {by!r:.80} cannot be added to it",
+        ) from error
 
 
 def _is_number(thing: Any) -> bool:

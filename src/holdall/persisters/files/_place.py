@@ -232,16 +232,17 @@ class FilesPlace(Persister):
 
     # ------------------------------------------------------------------ finding files
 
-    def _locate(
-        self, use: Opened, id: str, *, create: bool = False, doubts: list[str] | None = None
-    ) -> tuple[int, str]:
+    def _locate(self, use: Opened, id: str, *, doubts: list[str] | None = None) -> tuple[int, str]:
         """Open the folder of an id; the descriptor is the root's own where the id has no folder."""
         *folders, name = id.split("/")
-        if len(folders) >= self._levels:
-            raise InvalidKeyError(f"{id!r:.80} lies deeper than the {self._levels} levels of {self.place}")
+        self._check_depth(id)
         if not folders:
             return use.root, name
-        return use.enter(folders, create=create, doubts=doubts), name
+        return use.enter(folders, doubts=doubts), name
+
+    def _check_depth(self, id: str) -> None:
+        if id.count("/") >= self._levels:
+            raise InvalidKeyError(f"{id!r:.80} lies deeper than the {self._levels} levels of {self.place}")
 
     def _find(self, id: Any, action: Callable[[str, int], Any], doubts: list[str] | None = None) -> Any:
         """Do something with the file of an id, by name and descriptor of its folder.

@@ -12,14 +12,15 @@ from os import close as os_close
 from os import fstat as os_fstat
 from os import lstat as os_lstat
 from os import read as os_read
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from holdall._posix import trust
 from holdall._posix.control import CONTROL
 from holdall._posix.errors import ABSENT, telling, translate
 from holdall._posix.flags import READ
-from holdall._posix.folder import SHARED, Opened
+from holdall._posix.folder import RESERVED, SHARED, Opened
 from holdall._posix.names import UTF8, fs_name, text_of
+from holdall.abc import Unary
 from holdall.conditional import Stat
 from holdall.errors import HoldallError, InvalidKeyError
 from holdall.persisters.files._place import FilesPlace
@@ -35,6 +36,7 @@ from holdall.persisters.files._system import (
     stat_of,
 )
 
+_WHOLE = 1 << 62  # bytes: data of any size
 # How entries of a folder that begin with some text are taken from its listing.
 _Take = Callable[[Iterable["os.DirEntry[str]"], str], list["os.DirEntry[str]"]]
 
@@ -92,7 +94,11 @@ class FilesReading(FilesPlace):
             trust.refuse(repr(id), why, self.path)
 
     def __getitem__(self, id: str) -> bytes:
-        return cast("bytes", self.fetch(id, 1 << 62))
+        return self.fetch(id, _WHOLE)  # type: ignore[no-any-return]
+
+    @property
+    def getter(self) -> Unary:  # docstring inherited
+        return partial(self.fetch, limit=_WHOLE)
 
     def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
         # _open() stands here again, in line: a call and a tuple less is a tenth of a small read.
@@ -101,7 +107,12 @@ class FilesReading(FilesPlace):
         try:
             if "/" in id or id[:1] == ".":
                 doubts = [] if self.guard else None
-                fd = self._open_found(id, doubts)
+                names = id.split("/")
+                usual = 1 < len(names) <= self._levels and RESERVED.isdisjoint(names)
+                if usual and (self.hidden or not (id[0] == "." or "/." in id)):
+                    fd = use.open_file(names, READ, doubts)
+                else:
+                    fd = self._open_found(id, doubts)
             else:
                 # By the path: another folder that lies there by now is noticed for 4 % of a small read.
                 fd = os_open(f"{use.prefix}{id}", READ)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import close as os_close
+from os import stat as stat_path
 from os import utime
 from os import write as os_write
 from stat import S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK
@@ -19,8 +20,15 @@ from holdall._posix.descriptors import Descriptors, closing, open_into
 from holdall._posix.errors import ABSENT, translate
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, Opened
-from holdall._posix.names import fs_name
-from holdall._posix.replace import close_lost, is_plain, keep_attributes, sync_folder, unlink_quietly
+from holdall._posix.names import UTF8, fs_name
+from holdall._posix.replace import (
+    USUAL,
+    close_lost,
+    keep_attributes,
+    list_extended,
+    sync_folder,
+    unlink_quietly,
+)
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import HoldallError, InvalidKeyError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.files._reading import FilesReading
@@ -55,27 +63,49 @@ _NO_LINK = frozenset(
 class FilesWriting(FilesReading):
     """The part of `FilesPersister` that writes."""
 
-    def put(self, id: str, data: Any) -> None:  # docstring inherited
-        self._replace(id, data, ANY_ETAG, wanted=False)
-
-    __setitem__ = put
-
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
-        return cast("Stat", self._replace(id, data, expected, wanted=True))
+        return self.put(id, data, expected, wanted=True)  # type: ignore[no-any-return]
 
     def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
         for id, data, mtime in items:
-            self._replace(id, data, ANY_ETAG, wanted=False, mtime=mtime)
+            self.put(id, data, mtime=mtime)
 
-    def _replace(
-        self, id: str, data: Any, expected: Expected, *, wanted: bool, mtime: float | None = None
-    ) -> Stat | None:
-        """Write a file beside, and rename it over the old one under the lock."""
+    def put(
+        self,
+        id: str,
+        data: Any,
+        expected: Expected = ANY_ETAG,
+        *,
+        wanted: bool = False,
+        mtime: float | None = None,
+    ) -> Any:
+        """Write a file beside, and rename it over the old one under the lock.
+
+        Parameters
+        ----------
+        id
+            The id to write.
+        data
+            What to store.
+        expected
+            The state in which the item must be, as in `write`.
+        wanted
+            Whether to return the stat of what is now stored.
+        mtime
+            The time of last modification, in seconds; None, or nan, for now.
+        """
         if type(expected) is str:  # absence needs no version
             self._require_versions()
         name, fd = next(self._names), -1
         try:
-            use = self._folder.current()
+            use = self._folder.opened
+            try:
+                about = stat_path(use.path)
+                same = (about.st_dev, about.st_ino) == use.identity
+            except OSError:
+                same = False
+            if not same:  # or nothing is open: what this means is found out elsewhere
+                use = self._folder.current()
             try:
                 try:
                     fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
@@ -103,6 +133,9 @@ class FilesWriting(FilesReading):
         except TypeError:
             check_bytes(id, data)
             raise
+
+    def __setitem__(self, id: str, data: Any) -> None:
+        self.put(id, data)
 
     def link(self, id: str, path: str) -> bool:
         """Store, under an id, a file that is there already, by a hard link; tell whether that could be done.
@@ -199,7 +232,13 @@ class FilesWriting(FilesReading):
                     if expected is not ANY_ETAG and not self._is_at(use, id, expected):
                         self.require(id, expected)
                     if "/" in id or id in RESERVED or id[0] == ".":
-                        where, last = self._locate_new(use, id)
+                        *folders, last = names = id.split("/")
+                        if len(folders) >= self._levels or not RESERVED.isdisjoint(names):
+                            self._check_name(id)
+                        if not self.hidden and (id[0] == "." or "/." in id):
+                            self._check_name(id)
+                        if folders:
+                            where = use.enter(folders, create=True)
                     self._keep_attributes(use, name, id, where, last, linked=linked)
                     os_rename(name, last, src_dir_fd=use.workspace, dst_dir_fd=where)
                     if wanted:
@@ -227,9 +266,18 @@ class FilesWriting(FilesReading):
                 f"{last!r} is no file, but {_kind_of(old)}: delete it, or choose another key",
                 self.place,
             )
-        usual = (old.st_mode, old.st_uid, old.st_gid) == self._usual
-        if linked or (usual and is_plain(fs_name(f"{use.path}/{id}"))):
+        if linked:
             return
+        if (old.st_mode, old.st_uid, old.st_gid) == self._usual:
+            # By its path, since there is no such call that takes a folder, and one that goes by
+            # ``/proc/self/fd`` takes twice the time: 0.7 µs more of 13 for a small write.
+            path = f"{use.path}/{id}"
+            try:
+                if list_extended(path if UTF8 else fs_name(path), follow_symlinks=False) in USUAL:
+                    return
+            except OSError as error:
+                if error.errno == errno.EOPNOTSUPP:
+                    return
         fds: Descriptors = [None]
         close = closing(fds)
         try:
@@ -251,13 +299,13 @@ class FilesWriting(FilesReading):
             return False
         return stat.st_mode & KIND == REGULAR and etag_of(stat) == expected
 
-    def _locate_new(self, use: Opened, id: str) -> tuple[int, str]:
-        """Open the folder of an id that is written, making what is missing."""
+    def _check_name(self, id: str) -> None:
+        """Refuse an id that cannot be the name of a file here."""
         if not RESERVED.isdisjoint(id.split("/")):
             raise InvalidKeyError(f"{id!r} cannot be the name of a file in {self.place}")
         if not self.hidden and (id[0] == "." or "/." in id):
             raise InvalidKeyError(f"{id!r} is a hidden name: open {self.place} with hidden=True")
-        return self._locate(use, id, create=True)
+        self._check_depth(id)
 
     def _require_versions(self) -> None:
         if self._folder.opened.workspace < 0:

@@ -1,0 +1,170 @@
+"""How a result is copied, so that what its callers do to it shows in no later call."""
+
+import copy
+import marshal
+import pickle
+import sys
+import types
+from collections.abc import Callable, Iterable
+from enum import Enum
+from functools import partial
+from typing import Any
+
+__all__ = ["Copier", "copier_of"]
+
+Copier = Callable[[Any], Any]
+
+_ATOMS = frozenset(
+    {int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range}
+)
+_SHARED = (type, Enum, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+# All classes of these modules are immutable, as are numpy's numbers and pandas' times.
+_IMMUTABLE = frozenset({"datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "uuid", "zoneinfo"})
+_TIMES = frozenset({"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"})
+_PLAIN = frozenset({list, dict, set, tuple, frozenset})
+
+
+def copier_of(value: Any) -> Copier | None:
+    """Return a function that copies a result and all of it that can be changed, None if nothing can.
+
+    Parameters
+    ----------
+    value
+        The result, or another one that holds the same.
+    """
+    if _is_immutable(value):
+        return None
+    cls = type(value)
+    if cls in _PLAIN:
+        if _are_immutable(value) and (cls is not dict or _are_immutable(value.values())):
+            return cls.copy  # type: ignore[no-any-return]
+        if _is_plain(value):
+            return _copy_plain
+    root = cls.__module__.partition(".")[0]
+    if root == "pandas":
+        return _copier_of_pandas(value)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return _copier_of_array(numpy, value)
+    return copy.deepcopy
+
+
+def _is_immutable(value: Any) -> bool:
+    cls = type(value)
+    if cls in _ATOMS or isinstance(value, _SHARED):
+        return True
+    if cls is tuple or cls is frozenset:
+        return _are_immutable(value)
+    if cls.__module__ in _IMMUTABLE:
+        return True
+    root = cls.__module__.partition(".")[0]
+    if root == "numpy":
+        dtype = getattr(value, "dtype", None)
+        return cls.__name__ == "dtype" or (
+            dtype is not None
+            and not hasattr(value, "__array_finalize__")
+            and dtype.names is None
+            and dtype.subdtype is None
+            and not dtype.hasobject
+            and value.shape == ()
+        )
+    if root == "pandas":
+        return cls.__name__ in _TIMES
+    # What has no content at all stands for itself, as `object()` does where nothing is found.
+    return not _has_content(value)
+
+
+def _has_content(value: Any) -> bool:
+    """Tell whether an object has attributes, or is of a class that may keep what it likes."""
+    if getattr(value, "__dict__", None):
+        return True
+    return any(
+        not base.__flags__ & _HEAP  # it is written in C
+        or any(isinstance(slot, types.MemberDescriptorType) for slot in vars(base).values())
+        for base in type(value).__mro__[:-1]
+    )
+
+
+_HEAP = 1 << 9  # the flag of classes that are made at run time
+
+
+def _are_immutable(values: Iterable[Any]) -> bool:
+    return all(type(value) in _ATOMS or _is_immutable(value) for value in values)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether built-in values hold nothing else, so that `marshal` copies them, quickly."""
+    todo, seen = [value], 0
+    while todo:
+        value = todo.pop()
+        cls = type(value)
+        seen += 1
+        if cls is dict:
+            todo += value
+            todo += value.values()
+        elif cls in _PLAIN:
+            todo += value
+        elif cls not in _ATOMS or cls is range or seen > _MANY:
+            return False
+    return True
+
+
+_MANY = 100_000  # of so many it is not quick to tell; and what contains itself has no end
+
+
+def _copy_plain(value: Any) -> Any:
+    return marshal.loads(marshal.dumps(value))  # noqa: S302  (what it has just written)
+
+
+def _copy_pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value, 5))
+
+
+def _copier_of_pandas(value: Any) -> Copier:
+    """Let pandas copy what holds no objects that could be changed: those it would share."""
+    names = {"DataFrame", "Series", "Index"}
+    if not any(base.__name__ in names for base in type(value).__mro__):
+        return copy.deepcopy
+    columns = [value] if value.ndim == 1 else [value.iloc[:, i] for i in range(value.shape[1])]
+    for column in columns:
+        if column.dtype == object and not _are_immutable(column.array):
+            return _copy_pickled
+    return type(value).copy if not hasattr(value, "index") else _copy_table
+
+
+def _copy_table(value: Any) -> Any:
+    """Copy a table, and its indexes, of which names can be changed."""
+    copied = value.copy(deep=True)
+    copied.index = value.index.copy()
+    if value.ndim == 2:
+        copied.columns = value.columns.copy()
+    return copied
+
+
+def _copier_of_array(numpy: Any, value: Any) -> Copier | None:
+    if type(value) in {numpy.ndarray, numpy.memmap} and not value.dtype.hasobject:
+        return None if _is_sealed(value) else partial(numpy.array, order="K", subok=True)
+    if hasattr(value, "mask") or value.dtype.hasobject:
+        return copy.deepcopy
+    return _copy_array
+
+
+def _copy_array(value: Any) -> Any:
+    """Copy an array of a subclass, whose attributes deepcopy would lose."""
+    copied = value.copy(order="K")
+    vars_of = getattr(value, "__dict__", None)
+    if vars_of:
+        vars(copied).update(copy.deepcopy(vars_of))
+    return copied
+
+
+def _is_sealed(value: Any) -> bool:
+    """Tell whether the memory of an array cannot be written by anybody, as that of a file mapped to read."""
+    while isinstance(value, sys.modules["numpy"].ndarray):
+        if value.flags.writeable or value.flags.owndata:
+            return False
+        value = value.base
+    try:
+        return memoryview(value).readonly
+    except TypeError:
+        return False

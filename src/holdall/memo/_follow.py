@@ -1,0 +1,229 @@
+"""What a function stands on, as far as it can be found without calling it.
+
+From the function on, through what decorators wrapped, what it encloses, its defaults, and the globals that
+it names: functions and classes of its project are followed in the same way, data is taken by its content.
+What comes from elsewhere (installed packages, the standard library) is taken as it is.
+"""
+
+import functools
+import importlib
+import sys
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from holdall.memo._home import Home, absolute, layers_of, plain_of, title_of
+from holdall.memo._project import label_of
+from holdall.memo._source import codes_in, said_by
+
+__all__ = ["Trail"]
+
+_MEMBERS_OF_ALL = frozenset(vars(type("", (), {}))) | {"__slots__", "__match_args__", "__annotations__"}
+_BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
+_ABSENT: Any = object()
+
+
+class Trail:
+    """All that a function stands on.
+
+    Parameters
+    ----------
+    function
+        The function.
+    owner
+        The class that it is a method of; None if it is not known.
+
+    Attributes
+    ----------
+    codes
+        The functions that were followed, by title; several may have one title.
+    values
+        Data by title: nonlocal variables, defaults, globals, attributes of classes.
+    modules
+        Files of modules that a function imports when it runs, and that cannot be imported, by name.
+    closed
+        Titles of the values that are nonlocal variables.
+    enclosed
+        Titles of the functions and classes that are.
+    state
+        Titles of variables that the functions change themselves.
+    """
+
+    def __init__(self, function: Any, owner: type | None = None) -> None:
+        self.codes: list[tuple[str, Any]] = []
+        self.values: dict[str, Any] = {}
+        self.modules: dict[str, str] = {}
+        self.closed: set[str] = set()
+        self.enclosed: list[str] = []
+        self.state: set[str] = set()
+        self._watched: list[tuple[dict[str, Any], str, Any]] = []
+        self._cells: list[tuple[types.CellType, Any]] = []
+        self._seen: dict[Any, Any] = {}
+        self._changes: set[tuple[int, str]] = set()
+        self._data: dict[str, tuple[Any, tuple[int, str]]] = {}
+        self._titles: dict[str, int] = {}
+        self._todo: list[Any] = []
+        self._home = Home(function)
+        self._owner = owner
+        self._own = list(layers_of(function))  # these and what they enclose, before what they name
+        while self._own or self._todo:
+            own = bool(self._own)
+            self._visit(self._own.pop() if own else self._todo.pop(), own)
+        for title, (value, place) in self._data.items():
+            if place in self._changes:
+                self.state.add(title)
+            else:
+                self.values[title] = value
+
+    def changed(self) -> bool:
+        """Tell whether code or variables are others than when they were followed."""
+        for _, function in self.codes:
+            if self._seen[id(function)][1] is not function.__code__:
+                return True
+        for scope, name, value in self._watched:
+            if scope.get(name, _ABSENT) is not value:
+                return True
+        try:
+            return any(cell.cell_contents is not value for cell, value in self._cells)
+        except ValueError:  # deleted since
+            return True
+
+    # ------------------------------------------------------------------ following
+
+    def _visit(self, thing: Any, own: bool) -> None:
+        if id(thing) in self._seen:
+            return
+        self._seen[id(thing)] = (thing, getattr(thing, "__code__", None))
+        if isinstance(thing, types.FunctionType):
+            self._function(thing, own)
+        elif isinstance(thing, type):
+            self._class(thing)
+
+    def _function(self, function: types.FunctionType, own: bool) -> None:
+        title = title_of(function)
+        same = self._titles[title] = self._titles.get(title, 0) + 1
+        if same > 1:  # of one decorator used twice, or what functools.wraps gave the name of another
+            title = f"{title} ({same})"
+        self.codes.append((title, function))
+        scope = function.__globals__
+        inside = self._home.holds(scope)
+        changes = said_by(function.__code__, scope).changes
+        names = {name for code in codes_in(function.__code__) for name in code.co_names}
+        free = function.__code__.co_freevars
+        for name, cell in zip(free, function.__closure__ or (), strict=True):
+            place = (id(cell), name)
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            if name in changes:
+                self._changes.add(place)
+            else:
+                self._cells.append((cell, content))
+            self._refer(f"{title} {name}", content, place, names, closed=own)
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        for number, value in enumerate(defaults):
+            self._refer(f"{title} default {number}", value, (id(function), str(number)), names)
+        (self._own if own else self._todo).extend(layers_of(function))
+        if not inside:
+            return
+        for name in sorted(names & scope.keys()):
+            place = (id(scope), name)
+            if name in changes:
+                self._changes.add(place)
+            else:
+                self._watched.append((scope, name, scope[name]))
+            module = sys.modules.get(str(scope.get("__name__")))
+            label = str(scope.get("__name__")) if module is None else label_of(module)
+            self._refer(f"{label}.{name}", scope[name], place, names)
+        self._imported(scope, said_by(function.__code__, scope).imports, names)
+        self._methods(function, names)
+
+    def _refer(
+        self, title: str, value: Any, place: tuple[int, str], names: set[str], *, closed: bool = False
+    ) -> None:
+        """Note something that a function names."""
+        plain = plain_of(value)
+        owner = getattr(value, "__self__", None) if isinstance(value, _BOUND) else None
+        if not isinstance(owner, type | types.ModuleType | None):
+            self._refer(f"{title} self", owner, place, names, closed=closed)
+        if isinstance(plain, property):
+            self._todo += [part for part in (plain.fget, plain.fset, plain.fdel) if part is not None]
+        elif isinstance(plain, functools.cached_property):
+            self._todo.append(plain.func)
+        elif isinstance(plain, functools.partial):
+            self._refer(f"{title} partial", plain.func, place, names, closed=closed)
+            self._refer(f"{title} arguments", (plain.args, plain.keywords), place, names, closed=closed)
+        elif isinstance(plain, types.FunctionType):
+            if closed:
+                self.enclosed.append(title_of(plain))
+            if self._home.holds(plain.__globals__) or plain.__closure__ or hasattr(plain, "__wrapped__"):
+                (self._own if closed else self._todo).append(plain)
+        elif isinstance(plain, type):
+            if closed:
+                self.enclosed.append(title_of(plain))
+            self._todo.append(plain)
+        elif isinstance(plain, types.ModuleType):
+            self._module(plain, names)
+        elif not callable(plain) or not isinstance(getattr(plain, "__name__", None), str):
+            self._data[title] = (value, place)
+            if closed:
+                self.closed.add(title)
+            self._todo.append(type(plain))
+        elif closed:
+            self.enclosed.append(title_of(plain))
+
+    def _module(self, module: types.ModuleType, names: set[str]) -> None:
+        scope = vars(module)
+        if not self._home.holds(scope) or (key := (id(module), *sorted(names))) in self._seen:
+            return
+        self._seen[key] = module
+        for name in sorted(names & scope.keys()):
+            if not name.startswith("__"):
+                self._watched.append((scope, name, scope[name]))
+                self._refer(f"{label_of(module)}.{name}", scope[name], (id(scope), name), names)
+
+    def _class(self, cls: type) -> None:
+        if not self._home.holds_class(cls):
+            return
+        title = title_of(cls)
+        self._todo += cls.__bases__
+        bases = tuple(title_of(base) for base in cls.__bases__)
+        self._data[f"{title} bases"] = (bases, (id(cls), ""))
+        for name, value in sorted(vars(cls).items()):
+            if name in _MEMBERS_OF_ALL or name.startswith(("__dataclass_", "_abc_")):
+                continue
+            if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
+                continue
+            self._refer(f"{title}.{name}", value, (id(cls), name), set())
+
+    def _methods(self, function: types.FunctionType, names: set[str]) -> None:
+        """Follow what a method may name of its class: others of its methods, and attributes."""
+        owner: Any = self._owner
+        if owner is None or function.__qualname__.rpartition(".")[0] != owner.__qualname__:
+            owner = sys.modules.get(function.__module__)
+            for part in function.__qualname__.split(".")[:-1]:
+                owner = getattr(owner, part, None)
+        if not isinstance(owner, type):
+            return
+        for base in owner.__mro__:
+            if not self._home.holds_class(base):
+                continue
+            for name in sorted(names & vars(base).keys() - _MEMBERS_OF_ALL):
+                value = vars(base)[name]
+                if not isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
+                    self._refer(f"{title_of(base)}.{name}", value, (id(base), name), names)
+
+    def _imported(self, scope: dict[str, Any], imports: Iterable[tuple[str, int]], names: set[str]) -> None:
+        """Follow the modules of the project that a function imports when it runs, so import them now."""
+        package = str(scope.get("__package__") or "")
+        for name in sorted({absolute(name, level, package) for name, level in imports}):
+            path = self._home.find(name)
+            if path is None:
+                continue
+            try:
+                module = importlib.import_module(name)
+            except Exception:  # the function may know what to do then
+                self.modules[name] = path
+                continue
+            self._module(module, names)

@@ -1,0 +1,193 @@
+"""Which code it is that computes: a digest of a function and of what it stands on."""
+
+import sys
+import threading
+import types
+from hashlib import blake2b
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from holdall.memo._encoder import Encoder, Unkeyable
+from holdall.memo._follow import Trail
+from holdall.memo._home import Home
+from holdall.memo._project import MAIN
+from holdall.memo._source import said_by, said_by_file
+
+__all__ = ["Code", "VersionInfo", "code_of", "digest_of"]
+
+_SIZE = 8  # bytes: versions of one function are few
+# What no result depends on, whichever it is.
+_TOOLS = ("_thread.lock", "_thread.RLock", "threading.", "logging.", "_io.", "weakref.")
+
+
+class VersionInfo(NamedTuple):
+    """What the version of a memoized function covers."""
+
+    #: The version, as it is part of the names of results.
+    version: str
+    #: Functions whose code is covered; of classes, the methods.
+    functions: tuple[str, ...]
+    #: Variables whose content is covered: enclosed ones, defaults, globals, attributes of classes.
+    variables: tuple[str, ...]
+    #: Modules that a function imports when it runs and that cannot be imported before: covered as a whole.
+    modules: tuple[str, ...]
+    #: Variables that are not covered, since the functions change them themselves.
+    state: tuple[str, ...]
+    #: Variables that are not covered, since nothing tells what they hold, and why.
+    unknown: dict[str, str]
+
+
+class Code:
+    """The code of a function and of what it stands on, as it was when first asked.
+
+    Parameters
+    ----------
+    function
+        The function.
+    owner
+        The class that it is a method of; None if it is not known.
+
+    Attributes
+    ----------
+    version
+        A digest of all code and data.
+    identity
+        A digest of the data that the function encloses, by which those of one factory differ; "" without.
+    """
+
+    def __init__(self, function: Any, owner: type | None = None) -> None:
+        self._trail = trail = Trail(function, owner)
+        self.unknown: dict[str, str] = {}
+        self.opaque: dict[str, str] = {}  # those of them that a result may depend on
+        self.untold: dict[str, str] = {}  # those by which functions of one factory may differ
+        pieces = [_apart("code", title, _text(function)) for title, function in trail.codes]
+        for name, path in trail.modules.items():
+            pieces.append(_apart("module", name, said_by_file(path).text or ""))
+        enclosed = [_apart("enclosed", *sorted(trail.enclosed))] if trail.enclosed else []
+        for title, value in trail.values.items():
+            encoder = Encoder(typed=True)
+            try:
+                encoder.add((title, value))
+            except (Unkeyable, RecursionError) as error:
+                self._unknown(title, value, str(error))
+                continue
+            except Exception as error:  # of a method of theirs, such as __memo_key__
+                self._unknown(title, value, repr(error))
+                continue
+            piece = b"".join(encoder.out)
+            pieces.append(piece)
+            if title in trail.closed:
+                enclosed.append(piece)
+        self.version = _digest(pieces)
+        self.identity = _digest(enclosed) if enclosed else ""
+
+    def _unknown(self, title: str, value: Any, why: str) -> None:
+        self.unknown[title] = why
+        name = f"{type(value).__module__}.{type(value).__qualname__}"
+        if not name.startswith(_TOOLS):
+            self.opaque[title] = why
+            if title in self._trail.closed:
+                self.untold[title] = why
+
+    def changed(self) -> bool:
+        """Tell whether code or variables are others than they were; a quick look."""
+        return self._trail.changed()
+
+    def info(self, version: str) -> VersionInfo:
+        """Return what is covered."""
+        trail = self._trail
+        known = tuple(sorted(title for title in trail.values if title not in self.unknown))
+        return VersionInfo(
+            version,
+            tuple(sorted({title for title, _ in trail.codes})),
+            known,
+            tuple(sorted(trail.modules)),
+            tuple(sorted(trail.state)),
+            dict(sorted(self.unknown.items())),
+        )
+
+
+def _digest(pieces: list[bytes]) -> str:
+    digest = blake2b(digest_size=_SIZE)
+    for piece in sorted(pieces):
+        digest.update(b"%d:" % len(piece))
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _apart(*texts: str) -> bytes:
+    encoder = Encoder(typed=True)
+    for text in texts:
+        encoder.text(text)
+    return b"".join(encoder.out)
+
+
+def _text(function: Any) -> str:
+    code = function.__code__
+    text = said_by(code, function.__globals__).text
+    if text is None:  # typed in, made by exec, a lambda, or edited since
+        encoder = Encoder(typed=True)
+        code_of(code, encoder)
+        text = b"".join(encoder.out).decode("latin-1")
+    return text
+
+
+def code_of(code: types.CodeType, e: Encoder) -> None:
+    """Encode what a code object does; the same within one version of Python."""
+    e.open(b"C", code.co_name)
+    e.add((code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags))
+    e.add((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_exceptiontable))
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            code_of(constant, e)
+        else:
+            e.add(constant)
+    e.close()
+
+
+_known: WeakKeyDictionary[Any, Code] = WeakKeyDictionary()
+_running = threading.local()
+
+
+def digest_of(thing: Any) -> str:
+    """Return a digest of a function or class that is an argument.
+
+    It is "" of what is installed, which its name tells from others, and within itself.
+
+    Raises
+    ------
+    Unkeyable
+        If it encloses something that nothing is known of.
+    """
+    try:
+        code = _known.get(thing)
+    except TypeError:  # a class that cannot be hashed
+        return Code(thing).version
+    if code is None or code.changed():
+        if _is_installed(thing):
+            return ""
+        busy = _running.__dict__.setdefault("things", set())
+        if id(thing) in busy:
+            return ""
+        busy.add(id(thing))
+        try:
+            code = _known[thing] = Code(thing)
+        finally:
+            busy.discard(id(thing))
+    # One that has no name of its own is nothing but its code, and so has to be known wholly.
+    doubts = code.opaque if "<" in thing.__qualname__ else code.untold
+    if doubts:
+        title, why = next(iter(doubts.items()))
+        raise Unkeyable(f"{title} is not known: {why}")
+    return code.version
+
+
+def _is_installed(thing: Any) -> bool:
+    """Tell whether something is found by its name in a module that is no part of a project."""
+    name = thing.__module__
+    if Home(thing).root is not None or name in MAIN:
+        return False
+    found: Any = sys.modules.get(name or "")
+    for part in thing.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is thing
