@@ -2,11 +2,29 @@
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from holdall.errors import InvalidArgumentError
 
-__all__ = ["check_bytes", "checked_path", "options_of", "unknown_option"]
+__all__ = [
+    "DataFormat",
+    "Durability",
+    "Fallback",
+    "MmapMode",
+    "check_bytes",
+    "checked_path",
+    "options_of",
+    "unknown_option",
+]
+
+#: What a write that has returned survives: the end of the process, or also a power cut.
+Durability: TypeAlias = Literal["process", "power"]
+#: How files of arrays are mapped into memory.
+MmapMode: TypeAlias = Literal["r", "c"]
+#: The format of arrays that lie beside an archive.
+DataFormat: TypeAlias = Literal["npy", "npz", "hdf5"]
+#: What a `Value` or `ScriptStore` does where the script cannot keep values.
+Fallback: TypeAlias = Literal["error", "memory", "sidecar"]
 
 _VAR_KEYWORDS = 0x08  # of a function that takes any keyword
 

@@ -297,6 +297,16 @@ def test_a_misspelt_option_gets_a_proposal(tmp_path):
     assert Mine(tmp_path / "mine", mine=2, serializer="json").serializer.name == "json"
 
 
+def test_a_type_of_values_alone_gets_the_one_of_keys():
+    class Model:
+        pass
+
+    with pytest.raises(InvalidArgumentError, match=r"FileDirStore\[str, .*Model\]") as caught:
+        FileDirStore[Model]
+    assert isinstance(caught.value, TypeError)
+    assert type(MemoryStore[str, Model]()) is MemoryStore
+
+
 def test_mapping_arrays_without_numpy_names_the_package(tmp_path):
     code = (
         "import sys; sys.modules['numpy'] = None\nfrom holdall import FileDirStore\n"

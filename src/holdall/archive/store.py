@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from holdall._options import checked_path
+from holdall._options import DataFormat, checked_path
 from holdall.abc import Capability, Persister
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
@@ -110,7 +110,7 @@ class ArchivePersister(Persister):
         path: str | os.PathLike[str],
         *,
         array_threshold: float = 1000,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         mmap: bool = False,
         scoped: bool = True,
         read_only: bool = False,
@@ -311,7 +311,7 @@ class ArchiveStore(Store[K, V]):
         *,
         keys: Any = None,
         array_threshold: float = 1000,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         mmap: bool = False,
         scoped: bool = True,
         read_only: bool = False,

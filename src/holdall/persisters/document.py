@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from holdall._options import Durability
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
 from holdall.abc import Capability, Persister, Serializer, conflict
@@ -86,7 +87,7 @@ class DocumentPersister(Persister):
         path: Any,
         serializer: Serializer[Any],
         *,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
     ) -> None:

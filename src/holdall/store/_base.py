@@ -32,6 +32,15 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
     _params: dict[str, Any]
     _methods: dict[str, Callable[..., Any]]  # those that wrappers gave to this handle
 
+    def __class_getitem__(cls, types: Any) -> Any:
+        given = types if isinstance(types, tuple) else (types,)
+        if len(given) == 1 and len(getattr(cls, "__parameters__", ())) == 2:
+            name = types.__qualname__ if isinstance(types, type) else repr(types)
+            raise InvalidArgumentError(
+                f"{cls.__name__} takes the types of keys and of values, as in {cls.__name__}[str, {name}]"
+            )
+        return super().__class_getitem__(types)  # type: ignore[misc]
+
     def __new__(cls, *args: Any, **options: Any) -> Self:
         del args
         known = options_of(cls.__init__) if options else None

@@ -8,7 +8,7 @@ etags only, never on whether the condition held.
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from holdall.conditional import (
     ALWAYS_RETRIEVE,
@@ -242,6 +242,14 @@ class StoreConditional(StoreBase[K, V]):
                 continue
             return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
 
+    @overload
+    def transform_item(
+        self, key: K, transformer: Callable[[V], V | Joker], default: V, *, n_retries: int | None = None
+    ) -> TransformResult[V]: ...
+    @overload
+    def transform_item(
+        self, key: K, transformer: Callable[[Any], V | Joker], *, n_retries: int | None = None
+    ) -> TransformResult[V]: ...
     def transform_item(
         self,
         key: K,

@@ -56,7 +56,7 @@ class StoreMapping(StoreMany[K, V]):
         except Exception as error:
             compiled.unreadable(key, error, data=data)
 
-    def __setitem__(self, key: K, value: Any) -> None:
+    def __setitem__(self, key: K, value: V | Joker) -> None:
         compiled = self._compiled
         encode, put = compiled.encode, compiled.put
         if type(value) in COMMANDS:

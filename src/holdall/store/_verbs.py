@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from numbers import Number
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
 from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
@@ -16,14 +16,16 @@ from holdall.store._mutable import copied, is_firm
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ABSENT: Final = object()
+_ABSENT: Any = object()
+_ONE: Any = 1  # whatever type the numbers are of
+_ZERO: Any = 0
 
 
 class StoreVerbs(StoreBase[K, V]):
     """The part of `Store` for everyday changes."""
 
     @contextmanager
-    def edit(self, key: K, default: Any = _ABSENT) -> Iterator[V]:
+    def edit(self, key: K, default: V = _ABSENT) -> Iterator[V]:
         """Give a value to be changed in place, and store it when the context is left.
 
         Parameters
@@ -92,7 +94,7 @@ class StoreVerbs(StoreBase[K, V]):
                 lost.actual,
             ).about(key=key, location=self._compiled.place, operation="write") from lost
 
-    def increment(self, key: K, by: Any = 1, default: Any = 0) -> Any:
+    def increment(self, key: K, by: V | int = _ONE, default: V | int = _ZERO) -> V:
         """Add to a number, so that no concurrent change is lost.
 
         Parameters
@@ -142,7 +144,7 @@ class StoreVerbs(StoreBase[K, V]):
                 self._compiled.tell(error, key, "write")
                 raise
             else:
-                return change.result
+                return change.result  # type: ignore[no-any-return]
         for attempt in itertools.count(1):
             try:
                 value, stat = compiled.read(key, id)
@@ -155,7 +157,7 @@ class StoreVerbs(StoreBase[K, V]):
             except ConflictError:
                 pause(attempt)
             else:
-                return new
+                return new  # type: ignore[no-any-return]
         raise AssertionError  # itertools.count never ends
 
     def transaction(self) -> AbstractContextManager[None]:

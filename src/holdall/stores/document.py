@@ -3,7 +3,7 @@
 import os
 from typing import Any, TypeVar
 
-from holdall._options import checked_path
+from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidKeyError
@@ -80,7 +80,7 @@ class DocumentStore(Store[K, V]):
         *,
         serializer: Any = None,
         keys: Any = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
         value_type: type | tuple[type, ...] | None = None,

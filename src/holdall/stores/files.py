@@ -3,7 +3,7 @@
 import os
 from typing import Any, TypeVar
 
-from holdall._options import checked_path
+from holdall._options import Durability, MmapMode, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall._posix.names import fs_name
 from holdall.abc import KeyedSerializer, Serializer
@@ -97,13 +97,13 @@ class FileDirStore(Store[K, V]):
         serializer: Any = None,
         keys: Any = None,
         suffix: str | None = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         hidden: bool = False,
         max_levels: int | None = None,
         timeout: float = TIMEOUT,
         trust: bool = False,
-        mmap_mode: str | None = None,
+        mmap_mode: MmapMode | None = None,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
@@ -182,7 +182,7 @@ class FileDirStore(Store[K, V]):
         return os.path.join(str(place.path), fs_name(str(id)))
 
 
-def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:
+def _serializer(spec: Any, mmap_mode: MmapMode | None) -> Serializer[Any]:
     if mmap_mode is None:
         return get_serializer(spec)
     if spec != "npy":

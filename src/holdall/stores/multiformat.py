@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
-from holdall._options import checked_path
+from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import PathKeys, as_key_codec
@@ -78,7 +78,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         *serializers: Any,
         formats: Mapping[str, Any] | None = None,
         keys: Any = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         hidden: bool = False,
         max_levels: int | None = None,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from holdall._options import Fallback
 from holdall._scripts import Origin, caller, check_fallback, is_of_package, origin_of
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError, UnsupportedError
@@ -73,7 +74,7 @@ class Value(Operators, Generic[V]):
     (0, 0)
     """
 
-    def __init__(self, default: V, *, name: Any = None, fallback: str | None = None) -> None:
+    def __init__(self, default: V, *, name: Any = None, fallback: Fallback | None = None) -> None:
         frame = caller(self)
         origin = origin_of(frame)
         if fallback is None:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, TypeVar, overload
+from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar, overload
 
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
@@ -23,6 +23,10 @@ _NOTHING: Final = object()
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+#: To which layers is written.
+Writes: TypeAlias = Literal["first", "all"]
 
 
 class OverlayPersister(Persister):
@@ -52,7 +56,11 @@ class OverlayPersister(Persister):
     """
 
     def __init__(
-        self, layers: Iterable[Store[Any, Any]], write: str = "first", *, promote: bool = False
+        self,
+        layers: Iterable[Store[Any, Any]],
+        write: Writes = "first",
+        *,
+        promote: bool = False,
     ) -> None:
         self.layers = [StorePersister(store) for store in layers]
         self.written = self.layers[:1] if write == "first" else self.layers
@@ -298,10 +306,10 @@ def _tagged(number: int, stat: Stat) -> Stat:
 
 
 @overload
-def overlay(*stores: Mapping[K, V], write: str = "first", promote: bool = False) -> Store[K, V]: ...
+def overlay(*stores: Mapping[K, V], write: Writes = "first", promote: bool = False) -> Store[K, V]: ...
 @overload
-def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]: ...
-def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]:
+def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Store[Any, Any]: ...
+def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Store[Any, Any]:
     """Show several stores as one: the first that has a key gives its value.
 
     Parameters

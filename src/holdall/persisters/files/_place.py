@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Self
 
-from holdall._options import checked_path
+from holdall._options import Durability, checked_path
 from holdall._posix.control import CONTROL
 from holdall._posix.errors import ABSENT, telling, translate
 from holdall._posix.folder import Folder, Opened
@@ -34,7 +34,7 @@ class FilesPlace(Persister):
         self,
         path: str | os.PathLike[str] | None = None,
         *,
-        durability: str = "process",
+        durability: Durability = "process",
         guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,
@@ -94,7 +94,7 @@ class FilesPlace(Persister):
     def sibling(
         self,
         *,
-        durability: str = "process",
+        durability: Durability = "process",
         guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,

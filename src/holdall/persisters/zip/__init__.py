@@ -6,8 +6,9 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
+from holdall._options import Durability
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
@@ -91,9 +92,9 @@ class ZipPersister(Persister):
         self,
         archive: Any = None,
         *,
-        compression: str = "deflate",
+        compression: Literal["store", "deflate", "bzip2", "lzma"] = "deflate",
         level: int | None = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
         guard: bool | Callable[[str], bool] = False,
