@@ -3,8 +3,19 @@
 from holdall.memo._asking import CacheInfo
 from holdall.memo._decorator import memoize
 from holdall.memo._fingerprint import register
+from holdall.memo._inspecting import Kept, inspect
 from holdall.memo._memoized import Memoized
 from holdall.memo._references import Hit, Reference
 from holdall.memo._version import VersionInfo
 
-__all__ = ["CacheInfo", "Hit", "Memoized", "Reference", "VersionInfo", "memoize", "register"]
+__all__ = [
+    "CacheInfo",
+    "Hit",
+    "Kept",
+    "Memoized",
+    "Reference",
+    "VersionInfo",
+    "inspect",
+    "memoize",
+    "register",
+]

@@ -11,6 +11,7 @@ from typing import Any
 from holdall.conditional import AHEAD
 from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.memo._entries import Entries, warn
+from holdall.memo._follow import Trail
 from holdall.memo._home import layers_of
 from holdall.memo._hot import Hot
 from holdall.memo._names import Name
@@ -67,6 +68,7 @@ class Placed:
         self._bytecode = self._first_code = self._plain.__code__
         self._owner: type | None = None
         self._code: Code | None = None
+        self._stands_on: Trail | None = None  # of what is typed in, and has no store to be looked up in
         # What is typed in is typed in again, and what it calls as well, so a quick answer is no right one.
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         self._typed_in = watched and module is not None and _is_session(module)
@@ -78,13 +80,14 @@ class Placed:
 
     def _check_code(self) -> None:
         """Begin anew if the code is another than that of the results that are known."""
-        code = self._code
-        if code is None and self._typed_in:
-            code = self._code = Code(self.__wrapped__, self._owner)
-        if self._plain.__code__ is not self._bytecode or (code is not None and code.changed()):
+        stands_on = self._code or self._stands_on
+        if stands_on is None and self._typed_in:
+            stands_on = self._stands_on = Trail(self.__wrapped__, self._owner)
+        if self._plain.__code__ is not self._bytecode or (stands_on is not None and stands_on.changed()):
             with self._opening:
                 self._bytecode = self._plain.__code__
-                self._code, self._entries = None, _UNKNOWN
+                self._code = self._stands_on = None
+                self._entries = _UNKNOWN
                 self._hot.clear()
 
     def _opened(self) -> Entries | None:
