@@ -38,6 +38,13 @@ class CacheInfo(NamedTuple):
     store_hits: int
     #: What the results in memory take, in bytes: an estimate.
     bytes: int
+    #: How many seconds the calls that computed took in all.
+    seconds: float
+
+    @property
+    def saved(self) -> float:
+        """How many seconds the hits have saved, if computing takes as long as it did on average."""
+        return self.hits * self.seconds / self.misses if self.misses else 0.0
 
 
 class Asking(Core, Generic[P, R]):
@@ -77,6 +84,7 @@ class Asking(Core, Generic[P, R]):
             memory_hits=memory,
             store_hits=store,
             bytes=hot.nbytes,
+            seconds=self._seconds,
         )
 
     def cache_clear(self, *, outdated: bool = False) -> None:

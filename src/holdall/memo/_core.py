@@ -19,6 +19,7 @@ from holdall.memo._entries import MISSING, Entries
 from holdall.memo._flight import Flight, Flights
 from holdall.memo._hot import Entry
 from holdall.memo._locks import KeyLocks
+from holdall.memo._log import log
 from holdall.memo._options import SOURCE, Options
 from holdall.memo._placed import Placed
 from holdall.memo._references import Hit
@@ -117,12 +118,14 @@ class Core(Placed):
 
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()
+        self._seconds, self._timing = 0.0, threading.Lock()
         self._hit, self._miss, self._store_hit = self._hits.up, self._misses.up, self._store_hits.up
 
     def _after_fork(self) -> None:
         """Begin anew what threads of the parent were doing."""
         self._flights.clear()
         self._hot.reset_lock()
+        self._timing = threading.Lock()
         self._opening = threading.RLock()
 
     def _found(self, quick: Any) -> Entry | None:
@@ -217,6 +220,7 @@ class Core(Placed):
             held.made = made
             self._hot.put(call.key, held, call.quick, inf if self._ttl is None else made + self._ttl)
         self._store_hit()
+        log("a result of %s was in the store", self._name)
         return value
 
     def _is_valid(self, call: Call, made: float, seconds: float | None) -> bool:
@@ -243,6 +247,9 @@ class Core(Placed):
             flight.error = error
             return None
         self._miss()
+        with self._timing:
+            self._seconds += seconds
+        log("%s was computed in %.6f seconds", self._name, seconds)
         if not self._keeping.keeps(value):
             return value  # and those who wait compute for themselves
         held = flight.value = self._keeping.hold(value)
