@@ -2,9 +2,11 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from holdall._eviction import PolicyName
+from holdall._options import unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
@@ -41,7 +43,7 @@ def memoize(
     maxsize: int | None = AUTOMATIC,
     max_bytes: float | str | None = None,
     max_items: int | None = None,
-    policy: str = "lru",
+    policy: PolicyName = "lru",
     cache_if: Callable[[Any], Any] | None = None,
     valid: Callable[[Hit], Any] | None = None,
     lock: bool = True,
@@ -144,12 +146,11 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         raise InvalidArgumentError(
             f"memoize takes a function, a store, a mapping or a path, got {type(place).__name__}"
         )
-    try:
-        chosen = Options(place=place, **options)
-    except TypeError as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
-        raise InvalidArgumentError(f"memoize has no such option: {error}") from None
+    known = {field.name for field in fields(Options)} - {"place"}
+    for name in options:
+        if name not in known:
+            raise unknown_option("memoize", name, known)
+    chosen = Options(place=place, **options)
 
     def decorate(function: Any, /) -> Any:
         return _decorated(function, chosen)

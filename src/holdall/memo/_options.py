@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from holdall._eviction import POLICIES
+from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
 from holdall.errors import InvalidArgumentError
 from holdall.memo._places import Bounds
@@ -44,7 +44,7 @@ class Options:
     maxsize: Any = AUTOMATIC
     max_bytes: float | str | None = None
     max_items: int | None = None
-    policy: str = "lru"
+    policy: PolicyName = "lru"
     cache_if: Callable[[Any], Any] | None = None
     valid: Callable[[Any], Any] | None = None
     lock: bool = True

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from holdall._eviction import PolicyName
 from holdall.abc import Capability
 from holdall.errors import StoreUnavailableError
 from holdall.store import Store
@@ -18,7 +19,7 @@ class Bounds(NamedTuple):
 
     max_bytes: int | None = None
     max_items: int | None = None
-    policy: str = "lru"
+    policy: PolicyName = "lru"
 
 
 NO_BOUNDS = Bounds()

@@ -1,15 +1,17 @@
 """Many items at once: storing all of a mapping, and reading all that there is."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, overload
 
 from holdall.abc import NOT_MINE, Capability
-from holdall.conditional import DELETE_CURRENT
+from holdall.conditional import DELETE_CURRENT, Joker
+from holdall.errors import HoldallError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import COMMANDS, UNNAMED
 from holdall.store._compose import composed
 from holdall.store._progress import Progress
+from holdall.store._typing import Callback, SupportsKeys
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -18,7 +20,29 @@ V = TypeVar("V")
 class StoreMany(StoreBase[K, V]):
     """The part of `Store` that writes and reads many items at once."""
 
-    def update(self, other: Any = (), progress: Callable[[int], Any] | None = None, /, **named: Any) -> None:
+    @overload
+    def update(self, other: SupportsKeys[K, V | Joker], progress: Callback | None = None, /) -> None: ...
+    @overload
+    def update(
+        self: "StoreMany[str, V]",
+        other: SupportsKeys[str, V | Joker],
+        progress: Callback | None = None,
+        /,
+        **named: V | Joker,
+    ) -> None: ...
+    @overload
+    def update(self, other: Iterable[tuple[K, V | Joker]], progress: Callback | None = None, /) -> None: ...
+    @overload
+    def update(
+        self: "StoreMany[str, V]",
+        other: Iterable[tuple[str, V | Joker]],
+        progress: Callback | None = None,
+        /,
+        **named: V | Joker,
+    ) -> None: ...
+    @overload
+    def update(self: "StoreMany[str, V]", /, **named: V | Joker) -> None: ...
+    def update(self, other: Any = (), progress: Callback | None = None, /, **named: Any) -> None:
         """Store the items of a mapping, of pairs, or of keywords, in one go where the place can.
 
         Each `DELETE_CURRENT` among the values is carried out in its turn, and begins another go.
@@ -45,7 +69,11 @@ class StoreMany(StoreBase[K, V]):
             pairs = Progress(progress).over(pairs)
         deleted: list[Any] = []
         while True:
-            self._compiled.persister.write_many(self._encoded(pairs, deleted))
+            try:
+                self._compiled.persister.write_many(self._encoded(pairs, deleted))
+            except HoldallError as error:
+                self._compiled.tell(error, None, "write")
+                raise
             if not deleted:
                 return
             # Not before: the place may write later what it was given first.

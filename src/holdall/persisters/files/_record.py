@@ -58,7 +58,10 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
             "delete it to open the folder with the options that you give",
         ) from error
     if version != _FORMAT:
-        raise MismatchError(f"{path} has format {version!r}, this version of holdall reads {_FORMAT}")
+        raise MismatchError(
+            f"{path}/.holdall/{_NAME} has format {version!r}, this version of holdall reads {_FORMAT}: "
+            "a newer one made the folder, so update this one (pip install -U holdall)",
+        ).about(location=path)
     return dict(record)
 
 

@@ -18,7 +18,7 @@ from holdall._posix.names import fs_path
 from holdall._posix.temporary import TemporaryFolder
 from holdall.abc import Capability, Persister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
-from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, UnsupportedError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, ReadOnlyError
 from holdall.persisters.lmdb._environment import Environment, Transaction
 
 __all__ = ["LmdbPersister", "recorded"]
@@ -453,7 +453,7 @@ class LmdbPersister(Persister):
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise UnsupportedError(f"{self.path} was opened with read_only=True")
+            raise ReadOnlyError(f"{self.path} was opened with read_only=True")
 
     def flush(self) -> None:
         """Bring to the disk what returned writes have left to the system."""
