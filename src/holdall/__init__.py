@@ -55,9 +55,9 @@ if TYPE_CHECKING:
     )
     from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
     from holdall.memo import memoize
-    from holdall.serializers import register
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
+    from holdall.stores.lmdb import LmdbStore
     from holdall.stores.memory import MemoryStore
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
     from holdall.value import Value
-    from holdall.wrappers import filt_iter, wrap_kvs
 
 _errors = (
     "ConflictError CorruptValueError HoldallError InvalidArgumentError InvalidKeyError MismatchError "
@@ -89,9 +88,9 @@ _home = {
         "errors": _errors,
         "keys": "AnyKeys Digest PathKeys Prefix Suffix Template",
         "memo": "memoize",
-        "serializers": "register",
         "store": "Store",
         "stores.files": "FileDirStore",
+        "stores.lmdb": "LmdbStore",
         "stores.memory": "MemoryStore",
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
@@ -101,7 +100,6 @@ _home = {
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
         "value": "Value",
-        "wrappers": "filt_iter wrap_kvs",
     }.items()
     for name in names.split()
 }
@@ -132,6 +130,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidKeyError",
     "KeyCodec",
+    "LmdbStore",
     "MemoryStore",
     "MismatchError",
     "MultiFormatStore",
@@ -163,10 +162,7 @@ __all__ = [
     "ValueTooLargeError",
     "ZipStore",
     "__version__",
-    "filt_iter",
     "memoize",
-    "register",
-    "wrap_kvs",
 ]
 
 

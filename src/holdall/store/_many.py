@@ -107,7 +107,7 @@ class StoreMany(StoreBase[K, V]):
     def _iter_items(self) -> Iterator[tuple[K, V]]:
         compiled = self._compiled
         lists = None
-        if compiled.decode is not None and compiled.choose is None:
+        if compiled.choose is None:
             lists = compiled.persister.contents(compiled.prefix, compiled.limit)
         # No generator of ours stands round the one that gives the items: that is a tenth of a small one.
         return self._one_after_another() if lists is None else self._in_bulk(lists)
@@ -143,10 +143,9 @@ class StoreMany(StoreBase[K, V]):
         compiled = self._compiled
         decode, decode_many, (plain, with_key) = compiled.decode, compiled.decode_many, compiled.outward
         load = composed([function for function in (compiled.loads, plain) if function])
-        assert decode is not None  # noqa: S101  (_iter_items asked)
         for items in lists:
             ids = [id for id, _ in items]
-            keys = decode_many(ids) if decode_many is not None else []
+            keys = ids if decode is None else [] if decode_many is None else decode_many(ids)
             if len(items) == 1 or len(keys) != len(ids) or with_key is not None:
                 yield from self._one_by_one(items)
             elif load is not None and load is not bytes:
@@ -164,9 +163,8 @@ class StoreMany(StoreBase[K, V]):
         """Give keys and values of items of which some are not ours, are open files, or cannot be loaded."""
         compiled = self._compiled
         decode = compiled.decode
-        assert decode is not None  # noqa: S101  (_iter_items asked)
         for id, data in items:
-            key = decode(id)
+            key = id if decode is None else decode(id)
             if key is NOT_MINE:
                 if hasattr(data, "close"):
                     data.close()
