@@ -56,9 +56,9 @@ def _is_immutable(value: Any) -> bool:
         return True
     if cls is tuple or cls is frozenset:
         return _are_immutable(value)
-    if cls.__module__ in _IMMUTABLE:
-        return True
     root = cls.__module__.partition(".")[0]
+    if root in _IMMUTABLE:
+        return True
     if root == "numpy":
         dtype = getattr(value, "dtype", None)
         return cls.__name__ == "dtype" or (

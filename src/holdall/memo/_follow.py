@@ -18,7 +18,7 @@ from holdall.memo._source import codes_in, said_by
 
 __all__ = ["Trail"]
 
-# What classes have that says nothing of what they do, or in later versions of Python on which line they stand.
+# What classes have that says nothing of what they do; in later versions of Python, on which line they stand.
 _MEMBERS_OF_ALL = frozenset(vars(type("", (), {}))) | {
     *("__slots__", "__match_args__", "__annotations__", "__annotate__", "__annotate_func__"),
     *("__annotations_cache__", "__firstlineno__", "__static_attributes__"),
