@@ -15,6 +15,7 @@ import pytest
 
 import holdall
 from holdall import (
+    ITEM_NOT_AVAILABLE,
     ArchiveStore,
     CorruptValueError,
     FileDirStore,
@@ -154,6 +155,30 @@ def test_conflicts_refusals_and_keys_carry_facts(tmp_path):
     with pytest.raises(holdall.ConflictError) as caught:
         busy.transform_item("n", cross, n_retries=1)
     assert (caught.value.key, caught.value.location) == ("n", "a dict in memory")
+
+
+def test_refusals_of_the_store_itself_carry_facts(tmp_path):
+    store = FileDirStore(tmp_path / "facts", serializer="json")
+    store.update(n=1, text="x", d={})
+    place = store.path
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "x.json").write_text("1")
+    for use, facts in {
+        lambda: store.__setitem__("n", ITEM_NOT_AVAILABLE): ("n", place, "write"),
+        lambda: store.update(n=ITEM_NOT_AVAILABLE): ("n", place, "write"),
+        lambda: store.transform_item("d", lambda _: None): ("d", place, "write"),
+        lambda: store.edit("n").__enter__(): ("n", place, "write"),
+        lambda: store.increment("text"): ("text", None, "write"),
+        lambda: FileDirStore(foreign, serializer="json").clear(): (None, str(foreign), "delete"),
+        lambda: store.transaction().__enter__(): (None, place, "write"),
+        lambda: FileDirStore(place, serializer="pickle"): (None, place, None),
+        lambda: FileDirStore(tmp_path / "none", read_only=True): (None, str(tmp_path / "none"), None),
+    }.items():
+        with pytest.raises(HoldallError) as caught:
+            use()
+        error = caught.value
+        assert (error.key, error.location, error.operation) == facts
 
 
 def test_facts_travel_and_are_none_where_nothing_is_known():

@@ -230,7 +230,9 @@ class Compiled(ErrorBoundary):
         if self.pairs:
             self.check_pairs(key)
         if type(value) in COMMANDS:
-            raise InvalidArgumentError(f"{value!r} is a command, not a value, and has no meaning here")
+            raise InvalidArgumentError(f"{value!r} is a command, not a value, and has no meaning here").about(
+                key=key, location=self.place, operation="write"
+            )
         return self._data_of_special(key, id, value) if self.special else self._dumped(key, value)
 
     def _dumped(self, key: Any, value: Any) -> Any:
@@ -250,7 +252,7 @@ class Compiled(ErrorBoundary):
         if type(value) in COMMANDS:
             raise InvalidArgumentError(
                 f"{value!r} came out of a function of values for {key!r:.120}, and is no value"
-            )
+            ).about(key=key, location=self.place, operation="write")
         if self.value_type is not None and not isinstance(value, self.value_type):
             self.refuse_value(key, value)
         value = self._dumped(key, value)
@@ -310,7 +312,7 @@ class Compiled(ErrorBoundary):
         if type(value) is Sentinel:
             raise InvalidArgumentError(
                 f"{value!r} marks what is not there and cannot be stored for {key!r:.120}"
-            )
+            ).about(key=key, location=self.place, operation="write")
         id = self.id(key)
         if value is DELETE_CURRENT:
             self.discard(key, id)

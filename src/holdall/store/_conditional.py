@@ -308,7 +308,7 @@ class StoreConditional(StoreBase[K, V]):
                 raise InvalidArgumentError(
                     f"the transformer of {key!r:.120} got a {type(given).__name__} and returned None: "
                     "nothing was stored; return the new value, or use edit() to change one in place",
-                )
+                ).about(key=key, location=self._compiled.place, operation="write")
             try:
                 if new is DELETE_CURRENT:
                     self._delete(key, id, actual)

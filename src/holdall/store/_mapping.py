@@ -256,7 +256,9 @@ class StoreMapping(StoreMany[K, V]):
             What is stored now: the default, or the value that was there or came first.
         """
         if isinstance(default, Joker | Sentinel):
-            raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
+            raise InvalidArgumentError(
+                f"{default!r} is a command, not a default to insert for {key!r:.120}"
+            ).about(key=key, operation="write")
         compiled = self._compiled
         turns = compiled.turns(key)
         while True:
@@ -298,7 +300,7 @@ class StoreMapping(StoreMany[K, V]):
             raise UnsupportedError(
                 f"{self!r:.120} has one-way keys, so which of them are below it cannot be told: "
                 "clear the whole store, or delete the keys that you know",
-            )
+            ).about(location=self._compiled.place, operation="delete")
         else:
             self._compiled.persister.remove_many(
                 [id for id in self._compiled.persister.ids() if self._pipeline.keys.owns(id)]
@@ -309,7 +311,7 @@ class StoreMapping(StoreMany[K, V]):
             raise UnsupportedError(
                 f"{self._compiled.place} was not made by holdall and may hold more than it wrote: "
                 "clear(force=True) deletes every item that this store lists",
-            )
+            ).about(location=self._compiled.place, operation="delete")
 
     def keys(self) -> KeysView[K]:
         """Return a live view of the keys."""

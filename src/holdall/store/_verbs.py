@@ -83,7 +83,7 @@ class StoreVerbs(StoreBase[K, V]):
             raise InvalidArgumentError(
                 f"the value of {key!r:.120} is {type(value).__name__}, which cannot change in place: "
                 "use increment() for a number, transform_item() for any other value",
-            )
+            ).about(key=key, location=self._compiled.place, operation="write")
         yield value
         try:
             self._compiled.write(key, id, self._compiled.data(key, id, value), etag)
@@ -220,7 +220,7 @@ def _sum(key: Any, value: Any, by: Any) -> Any:
     except TypeError as error:
         raise InvalidArgumentError(
             f"the value of {key!r:.120} is {type(value).__name__}: {by!r:.80} cannot be added to it",
-        ) from error
+        ).about(key=key, operation="write") from error
 
 
 def _is_number(thing: Any) -> bool:
