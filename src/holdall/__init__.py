@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Reader,
         Serializer,
     )
+    from holdall.addresses import open  # noqa: A004, F401  (a name of ours, that * leaves out)
     from holdall.archive import Archive, ArchiveStore, DataSet
     from holdall.conditional import (
         ALWAYS_RETRIEVE,
@@ -83,6 +84,7 @@ _home = {
     name: module
     for module, names in {
         "abc": "NOT_MINE Capability KeyCodec Persister PersisterWrapper Reader Serializer",
+        "addresses": "open",
         "archive": "Archive ArchiveStore DataSet",
         "conditional": _conditional,
         "errors": _errors,
@@ -104,6 +106,7 @@ _home = {
     for name in names.split()
 }
 
+# All but `open`, which would hide the built-in from who writes ``from holdall import *``.
 __all__ = [
     "ALWAYS_RETRIEVE",
     "ANY_ETAG",
@@ -179,4 +182,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "open"])

@@ -17,6 +17,7 @@ from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
     MismatchError,
+    ReadOnlyError,
     StoreFullError,
     StoreNotFoundError,
     UnsupportedError,
@@ -245,7 +246,7 @@ def test_reading_only(tmp_path):
     store = LmdbStore(tmp_path / "db", read_only=True)
     assert dict(store) == {"a": 1}
     for write in (store.clear, store.popitem, lambda: store.update(b=2), lambda: store.__setitem__("a", 2)):
-        with pytest.raises(UnsupportedError):
+        with pytest.raises(ReadOnlyError):
             write()
     assert LmdbStore(tmp_path / "db", read_only=True, table="no such", serializer="json") == {}
 

@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from holdall.memo._arguments import BadCallError
 from holdall.memo._core import COMPUTE, fail
-from holdall.memo._flight import Flight, owner_of_task
+from holdall.memo._flight import PATIENCE, Flight, owner_of_task
 from holdall.memo._memoized import Memoized
 
 __all__ = ["AsyncMemoized"]
@@ -85,4 +85,5 @@ async def _landed(flight: Flight) -> None:
             pass  # that loop is closed: nobody waits there any more
 
     flight.when_landed(tell)
-    await landed
+    while not landed.done() and not flight.abandoned:
+        await asyncio.wait({landed}, timeout=PATIENCE)

@@ -16,15 +16,17 @@ from hashlib import blake2b
 from math import inf
 from typing import Any, cast
 
+from holdall.conditional import AHEAD
 from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.memo._arguments import Arguments, quick_key
-from holdall.memo._entries import MISSING, Entries, open_store, warn
+from holdall.memo._entries import MISSING, Entries, warn
 from holdall.memo._flight import Flight, Flights
 from holdall.memo._home import layers_of
 from holdall.memo._hot import Entry, Hot
 from holdall.memo._locks import KeyLocks
 from holdall.memo._names import Name
 from holdall.memo._options import SOURCE, Options
+from holdall.memo._places import open_store
 from holdall.memo._project import MAIN
 from holdall.memo._results import Held, Keeping
 from holdall.memo._version import Code
@@ -88,6 +90,8 @@ class Core:
     """
 
     __wrapped__: Callable[..., Any]
+    #: Where its results lie, of one that came from another process.
+    _sent_place: tuple[str, str] | None = None
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         functools.update_wrapper(cast("Any", self), function, updated=())
@@ -106,8 +110,10 @@ class Core:
         )
         self._fresh = False  # whether known results are passed over
         self._by_position = self._arguments.by_position
+        self._exact = self._arguments.exact
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._ttl = options.ttl
+        self._reach = inf if options.ttl is None else options.ttl + AHEAD
         self._named: Name | None = None
         try:
             self._named = Name(function)
@@ -116,7 +122,6 @@ class Core:
                 raise InvalidArgumentError(f"{error}: give name=") from None
         self._name = options.name or (repr(function)[:80] if self._named is None else str(self._named))
         self._watch_code(function)
-        self._max_bytes = options.nbytes
         self._hot = Hot(options.memory_limit, options.nbytes)
         self._quick = self._hot.quick
         self._flights = Flights()
@@ -125,6 +130,7 @@ class Core:
         self._opening = threading.RLock()
         self._store: Any = _UNKNOWN
         self._entries: Any = _UNKNOWN
+        self._trouble: StoreUnavailableError | None = None
         self._locks: Any = _UNKNOWN
         # A look before the lock is for nothing where results are mostly new; one miss foretells another.
         self._lock_first = False
@@ -135,14 +141,14 @@ class Core:
         by_code = self._options.version == SOURCE
         watched = by_code and isinstance(function, types.FunctionType)
         self._plain = function if watched else _no_quick_key
-        self._bytecode = self._plain.__code__
+        self._bytecode = self._first_code = self._plain.__code__
         self._owner: type | None = None
         self._code: Code | None = None
         # What is typed in is typed in again, and what it calls as well, so a quick answer is no right one.
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         self._typed_in = watched and module is not None and _is_session(module)
         if self._typed_in:
-            self._quick_key, self._by_position = _no_quick_key, -1
+            self._quick_key, self._by_position, self._exact = _no_quick_key, -1, -1
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Note the class that this is a method of."""
@@ -175,7 +181,7 @@ class Core:
         entry = self._quick.get(quick)
         if entry is None or self._plain.__code__ is not self._bytecode:
             return None
-        if self._ttl is not None and time.time() >= entry.expires:
+        if self._ttl is not None and not 0 < entry.expires - time.time() <= self._reach:
             return None
         self._hit()
         entry.used = True
@@ -294,7 +300,7 @@ class Core:
     def _entry(self, call: Call) -> Entry | None:
         """Return a result in memory that is valid."""
         entry = None if self._fresh else self._hot.entries.get(call.key)
-        if entry is None or time.time() >= entry.expires:
+        if entry is None or not 0 < entry.expires - time.time() <= self._reach:
             return None
         self._hot.alias(call.quick, entry)
         self._hit()
@@ -322,7 +328,7 @@ class Core:
                         self._offset = int.from_bytes(blake2b(name, digest_size=7).digest())
                         self._entries = Entries(self.store, family, version, self._ttl, self._name)
                     except StoreUnavailableError as error:
-                        self._entries = None
+                        self._entries, self._trouble = None, error
                         warn(f"holdall cannot open the store of {self._name}, and goes on without", error)
         return self._entries  # type: ignore[no-any-return]
 
@@ -335,6 +341,8 @@ class Core:
             If functions of one factory could not be told apart.
         """
         options = self._options
+        if self._sent_place is not None and self._plain.__code__ is self._first_code:
+            return self._sent_place
         name = options.name or ("" if self._named is None else self._named.whole())
         if options.version == SOURCE or (options.name is None and _encloses(self.__wrapped__)):
             code = Code(self.__wrapped__, self._owner)
@@ -352,6 +360,10 @@ class Core:
         version = "" if options.version is None else str(options.version)
         return name, "@" + version.replace("%", "%25").replace("/", "%2F")
 
+    def _place_if_any(self) -> tuple[str, str] | None:
+        """Return what tells the results of this function in a store, None without one."""
+        return None if self._options.place is None else self._place_of_entries()
+
     @property
     def store(self) -> Any:
         """The whole store, in which other functions may have their results too; None without one."""
@@ -359,14 +371,30 @@ class Core:
             with self._opening:
                 if self._store is _UNKNOWN:
                     place = self._options.place
-                    self._store = None if place is None else open_store(place, self._max_bytes)
+                    self._store = None if place is None else open_store(place, self._options.bounds)
         return self._store
 
     @property
     def entries(self) -> Any:
-        """The results of this function in the store, by key: a part of `store`; None without one."""
+        """The results of this function in the store, by key: a part of `store`; None without one.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened.
+        """
+        entries = self._looked_at()
+        return None if entries is None else entries.valid
+
+    def _looked_at(self) -> Entries | None:
+        """Return the results in the store for somebody who asks for them, and not for a call."""
         entries = self._opened()
-        return None if entries is None else entries.view
+        if entries is None and self._trouble is not None:
+            raise StoreUnavailableError(
+                f"the store of {self._name} cannot be opened, so no results can be listed or forgotten "
+                f"there: mend it, or move it away, and begin a new process ({self._trouble})"
+            )
+        return entries
 
 
 def fail(steps: Steps, error: BaseException) -> None:

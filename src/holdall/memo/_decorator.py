@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from holdall._eviction import PolicyName
 from holdall._options import unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
-from holdall.memo._entries import is_place
 from holdall.memo._memoized import Memoized
 from holdall.memo._options import AUTOMATIC, SOURCE, Options
+from holdall.memo._places import is_place
 
 __all__ = ["memoize"]
 
@@ -40,6 +41,8 @@ def memoize(
     name: str | None = None,
     maxsize: int | None = AUTOMATIC,
     max_bytes: float | str | None = None,
+    max_items: int | None = None,
+    policy: PolicyName = "lru",
     cache_if: Callable[[Any], Any] | None = None,
     lock: bool = True,
     copy: bool = True,
@@ -61,7 +64,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     typed
         Whether equal arguments of different types, such as ``1``, ``1.0`` and ``True``, are different.
     ttl
-        For how many seconds a result is valid; None for ever.
+        For how many seconds a result is valid; None for ever. ``entries`` does not list it any longer, and
+        ``purge`` deletes it.
     version
         Results of another version are not found. ``"source"`` follows the code: it is a digest of the
         function and of what it stands on in its project, as ``version_info()`` tells. Text or a number of
@@ -75,8 +79,13 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     max_bytes
         How many bytes the results take at the most, a number or text such as ``"500MB"``: in memory, by
         estimate, and, where `place` is a path, in its file or folder, which all functions share that are
-        given the same path and bound. What was not used for longest goes. None for any number. A store that
-        you give is bounded by `holdall.wrappers.bounded`.
+        given the same path and bounds. None for any number. A store that you give is bounded by
+        `holdall.wrappers.bounded`.
+    max_items
+        How many results the file or folder of a path holds at the most, exact among processes; None for any.
+    policy
+        Who goes when there is no more room there: ``"lru"``, ``"sieve"``, ``"lfu"`` or ``"gdsf"``, as
+        `holdall.wrappers.bounded` says.
     cache_if
         A function of the result that tells whether to keep it.
     lock
@@ -94,7 +103,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     -------
     Memoized
         A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
-        ``peek``, ``refresh``, ``outdated``, ``version_info``, ``store``, ``entries`` and ``__wrapped__``; or,
+        ``peek``, ``refresh``, ``purge``, ``outdated``, ``version_info``, ``store``, ``entries`` and
+        ``__wrapped__``; or,
         where only options were given, a decorator.
 
     Raises

@@ -9,13 +9,16 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
-from holdall.memo import _entries, _flight, _locks
-from holdall.memo._arguments import ATOMS, BadCallError
+from holdall._eviction.amounts import parse_size
+from holdall.memo import _flight, _locks, _places
+from holdall.memo._arguments import ATOMS, BadCallError, plain_key
 from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, Core, fail
 from holdall.memo._entries import MISSING
 from holdall.memo._flight import Flight
 from holdall.memo._options import SOURCE, Options
+from holdall.memo._project import MAIN
+from holdall.memo._purging import Limits, purge
 from holdall.memo._version import Code, VersionInfo
 
 __all__ = ["CacheInfo", "Memoized"]
@@ -74,16 +77,19 @@ class Memoized(Core, Generic[P, R]):
             elif ATOMS.issuperset(map(type, args)):
                 quick = (*map(type, args), *args)
         if quick is None:
-            try:
-                values = self._arguments.values(args, kwargs)
-            except BadCallError:
-                return self.__wrapped__(*args, **kwargs)  # which says what is wrong
-            quick = self._quick_key(values)
+            if len(args) == self._exact and not kwargs:
+                values, quick = args, plain_key(args)
+            else:
+                try:
+                    values = self._arguments.values(args, kwargs)
+                except BadCallError:
+                    return self.__wrapped__(*args, **kwargs)  # which says what is wrong
+                quick = self._quick_key(values)
         entry = self._quick.get(quick)
         if (
             entry is not None
             and self._plain.__code__ is self._bytecode
-            and (self._ttl is None or time.time() < entry.expires)
+            and (self._ttl is None or 0 < entry.expires - time.time() <= self._reach)
         ):
             self._hit()
             entry.used = True
@@ -158,6 +164,11 @@ class Memoized(Core, Generic[P, R]):
         ----------
         outdated
             Whether to drop the results of its other versions instead, as `outdated` lists them.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened; memory has forgotten them then.
         """
         if outdated:
             for part in self._others().values():
@@ -165,9 +176,9 @@ class Memoized(Core, Generic[P, R]):
             return
         self._hot.clear()
         self._reset_counters()
-        entries = self.entries
+        entries = self._looked_at()
         if entries is not None:
-            entries.clear(force=True)
+            entries.view.clear(force=True)
 
     def outdated(self) -> dict[str, int]:
         """Return how many results of other versions are in the store, by version.
@@ -199,10 +210,13 @@ class Memoized(Core, Generic[P, R]):
         self._check_code()
         code = self._code or Code(self.__wrapped__, self._owner)
         chosen = self._options.version
-        return code.info(code.version if chosen == SOURCE else "" if chosen is None else str(chosen))
+        if chosen == SOURCE:
+            place = self._sent_place and self._place_of_entries()
+            return code.info(place[1][1:] if place else code.version)
+        return code.info("" if chosen is None else str(chosen))
 
     def _others(self) -> dict[str, Any]:
-        entries = self._opened()
+        entries = self._looked_at()
         return {} if entries is None else entries.outdated()
 
     def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -216,11 +230,63 @@ class Memoized(Core, Generic[P, R]):
         return self._call(self._normal(args, kwargs)).key
 
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call; tell whether there was one."""
+        """Forget the result of a call; tell whether there was one.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If the store cannot be opened; memory has forgotten it then.
+        """
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
-        entries = None if call.local else self.entries
-        return (entries is not None and bool(entries.discard(call.key))) or known
+        entries = None if call.local else self._looked_at()
+        return (entries is not None and bool(entries.view.discard(call.key))) or known
+
+    def purge(
+        self,
+        *,
+        older_than: float | None = None,
+        max_items: int | None = None,
+        max_bytes: float | str | None = None,
+    ) -> int:
+        """Delete results that are no longer valid from the store, and old ones, as many as you say.
+
+        Parameters
+        ----------
+        older_than
+            Delete what was computed longer ago than so many seconds, too.
+        max_items
+            Keep at the most so many results, the youngest.
+        max_bytes
+            Keep at the most so many bytes, the youngest: a number or text such as ``"500MB"``.
+
+        Returns
+        -------
+        int
+            How many results were deleted. One that is renewed meanwhile stays.
+
+        Raises
+        ------
+        UnsupportedError
+            If the store keeps no times, or no sizes where bytes are counted.
+        StoreUnavailableError
+            If the store cannot be opened.
+
+        Examples
+        --------
+        >>> from holdall import memoize, MemoryStore
+        >>> square = memoize(MemoryStore())(lambda x: x * x)
+        >>> square(2), square(3), square.purge(older_than=3600), square.purge(max_items=1)
+        (4, 9, 0, 1)
+        """
+        entries = self._looked_at()
+        if entries is None:
+            return 0
+        nbytes = None if max_bytes is None else parse_size(max_bytes, "max_bytes")
+        gone = purge(entries.view, entries.ttl, Limits(older_than, max_items, nbytes))
+        for key in gone:
+            self._hot.discard(key)
+        return len(gone)
 
     def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Give the result of a call if it is known, and compute nothing.
@@ -232,7 +298,7 @@ class Memoized(Core, Generic[P, R]):
         """
         call = self._call(self._normal(args, kwargs))
         entry = self._hot.entries.get(call.key)
-        if entry is not None and time.time() < entry.expires:
+        if entry is not None and 0 < entry.expires - time.time() <= self._reach:
             return entry.given()
         entries = None if call.local else self._opened()
         value = MISSING if entries is None else entries.look(call.key)[0]
@@ -260,7 +326,18 @@ class Memoized(Core, Generic[P, R]):
         return f"<memoized {self._name or repr(self.__wrapped__)}>"
 
     def __reduce__(self) -> Any:
-        return by_name(self) or (_rebuilt, (type(self), self.__wrapped__, self._options))
+        name = by_name(self)
+        if name is not None and not (self.__module__ in MAIN and is_by_value()):
+            return name
+        return _shell, (type(self),), self.__getstate__()
+
+    def __getstate__(self) -> Any:
+        """Return what it is made of; in another process, the same name and version are not found again."""
+        return self.__wrapped__, self._options, self._place_if_any()
+
+    def __setstate__(self, state: Any) -> None:
+        function, options, self._sent_place = state
+        self.__init__(function, options)  # type: ignore[misc]
 
     def __copy__(self) -> "Memoized[P, R]":
         return self
@@ -269,8 +346,15 @@ class Memoized(Core, Generic[P, R]):
         return self
 
 
-def _rebuilt(cls: type[Memoized[Any, Any]], function: Any, options: Options) -> Memoized[Any, Any]:
-    return cls(function, options)
+def _shell(cls: type[Memoized[Any, Any]]) -> Memoized[Any, Any]:
+    """Make a memoized function before its state, of which it may be a part, as where it calls itself."""
+    return object.__new__(cls)
+
+
+def is_by_value() -> bool:
+    """Tell whether it is cloudpickle that asks, which takes along what a script has defined."""
+    pickler = sys._getframe(2).f_locals.get("self")  # noqa: SLF001  (the only way to ask)
+    return any("cloudpickle" in base.__module__ for base in type(pickler).__mro__)
 
 
 def by_name(thing: Any) -> str | None:
@@ -287,7 +371,7 @@ _everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 def _after_fork() -> None:
     _locks.after_fork()
-    _entries.after_fork()
+    _places.after_fork()
     _flight.forget_waiting()
     for memoized in list(_everything):
         memoized._after_fork()  # noqa: SLF001

@@ -1,6 +1,7 @@
 """Results in keeping: private ones, of which callers get copies."""
 
 from typing import Any
+from weakref import WeakSet
 
 from holdall.memo._copying import Copier, copier_of
 from holdall.memo._entries import warn
@@ -48,10 +49,13 @@ class Keeping:
         self._name = name
         self._copying = copying
         self._told: set[str] = set()
+        self._fine: WeakSet[type] = WeakSet()
 
     def keeps(self, value: Any) -> bool:
         """Tell whether a result can be used more than once; say it once if not."""
         cls = type(value)
+        if cls in self._fine:
+            return True
         if any(hasattr(cls, name) for name in _USED_UP):
             self._say(f"a {cls.__name__}, which can be used only once, and is not kept: return a list")
             return False
@@ -59,6 +63,7 @@ class Keeping:
         if entered and copier_of(value) is not None:
             self._say(f"a {cls.__name__}, which is left after use, and is not kept: copy=False keeps it")
             return False
+        self._fine.add(cls)
         return True
 
     def hold(self, value: Any) -> Held | None:

@@ -15,6 +15,7 @@ from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
     MismatchError,
+    ReadOnlyError,
     StoreFullError,
     StoreNotFoundError,
     StoreUnavailableError,
@@ -339,7 +340,7 @@ class Environment:
     def _told(self, error: Exception) -> HoldallError:
         """Return the error of ours for one of the driver's."""
         if isinstance(error, lmdb.ReadonlyError):
-            return UnsupportedError(f"{self.path} was opened with read_only=True")
+            return ReadOnlyError(f"{self.path} was opened with read_only=True")
         if isinstance(error, lmdb.DiskError | lmdb.MapFullError) or "No space" in str(error):
             return StoreFullError(errno.ENOSPC, f"nothing was stored: {error}", self.path)
         if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError):
