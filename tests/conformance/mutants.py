@@ -162,6 +162,12 @@ class ListsTemporaryNames(Sound):
         return iter([*self.items_here, ".tmp-1"])
 
 
+@mutant("test_new_items_never_take_the_place_of_old_ones")
+class WritesOverOldItems(Sound):
+    def write_new(self, items):
+        self.write_many(items)
+
+
 @mutant("test_items_are_given_times_or_refused")
 class ForgetsTimes(Sound):
     def write_dated(self, items):

@@ -29,6 +29,7 @@ CALLS = {
     "put": lambda place: place.put("a", b"2"),
     "discard": lambda place: place.discard("a"),
     "write_many": lambda place: place.write_many([("a", b"2")]),
+    "write_new": lambda place: place.write_new([("b", b"2")]),
     "write_dated": lambda place: place.write_dated([("a", b"2", 1.0)]),
     "remove_many": lambda place: place.remove_many(["a"]),
     "clear": lambda place: place.clear(),

@@ -12,6 +12,7 @@ from holdall import (
     ArchiveStore,
     DataSet,
     FileDirStore,
+    LmdbStore,
     MemoryStore,
     MultiFormatStore,
     S3Store,
@@ -84,6 +85,7 @@ FileDirStore[str, int]("x", durability="power", mmap_mode="r")
 FileDirStore[str, int]("x", durability="powr")  # type: ignore[arg-type]
 FileDirStore[str, int]("x", mmap_mode="r+")  # type: ignore[arg-type]
 SQLiteStore[str, int]("x", durability="powr")  # type: ignore[arg-type]
+LmdbStore[str, int]("x", durability="powr")  # type: ignore[arg-type]
 MultiFormatStore("x", "json", durability="powr")  # type: ignore[arg-type]
 DocumentStore[str, int]("x", durability="powr")  # type: ignore[arg-type]
 ScriptStore[str, int]("x", durability="powr")  # type: ignore[arg-type]

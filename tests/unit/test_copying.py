@@ -38,6 +38,22 @@ def test_an_archive_is_written_once(tmp_path, monkeypatch):
     assert len(replaced) == 4  # a thousand at a time, so that others are none the worse for one
 
 
+def test_an_append_only_archive_is_written_once(tmp_path, monkeypatch):
+    replaced = []
+    target = ZipStore(tmp_path / "many.zip", serializer="json", append_only=True)
+    whole = target.pipeline.persister.inner._whole
+    monkeypatch.setattr(whole, "replace", lambda *args, do=whole.replace: (replaced.append(1), do(*args)))
+    assert Store(ITEMS).copy_to(target) == len(ITEMS)
+    assert replaced == [1]
+    for update in ({"new": 1, "k0007": 2}, [("new", 1), ("new", 2)]):
+        with pytest.raises(
+            ReadOnlyError, match=r"is append-only: '(k0007|new).*' is there and stays as it is"
+        ) as caught:
+            target.update(update)
+        assert caught.value.location == str(tmp_path / "many.zip")
+    assert target == ITEMS
+
+
 def test_a_database_takes_all_or_nothing(tmp_path):
     target = SQLiteStore(tmp_path / "many.db", serializer="json")
     with pytest.raises(ValueError, match="bad"):

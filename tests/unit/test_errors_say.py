@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import gc
+import importlib.util
 import json
 import os
 import pathlib
@@ -22,6 +23,7 @@ from holdall import (
     HoldallError,
     InvalidArgumentError,
     InvalidKeyError,
+    LmdbStore,
     MemoryStore,
     MismatchError,
     MultiFormatStore,
@@ -207,6 +209,10 @@ def frozen_stores(tmp_path):
         yield cls(tmp_path / name, read_only=True, **options)
         yield read_only(store)
     yield read_only(MemoryStore({"a": "one"}))
+    if importlib.util.find_spec("lmdb"):
+        with LmdbStore(tmp_path / "ro.lmdb", serializer="json") as store:
+            store["a"] = "one"
+        yield LmdbStore(tmp_path / "ro.lmdb", serializer="json", read_only=True)
 
 
 def test_read_only_stores_raise_one_error_however_they_were_made(tmp_path):
@@ -263,6 +269,7 @@ PATHS = {
     "ScriptStore": ScriptStore,
     "ArchiveStore": ArchiveStore,
     "SpillStore": SpillStore,
+    **({"LmdbStore": LmdbStore} if importlib.util.find_spec("lmdb") else {}),
     "MultiFormatStore": lambda path: MultiFormatStore(path, "json"),
 }
 

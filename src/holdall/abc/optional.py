@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdall.abc.capability import Unary
-from holdall.conditional import Stat
-from holdall.errors import UnsupportedError
+from holdall.conditional import ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.errors import ConflictError, UnsupportedError
 
 __all__ = ["OptionalVerbs"]
 
@@ -26,6 +26,7 @@ class OptionalVerbs:
         def place(self) -> str: ...
         def read(self, id: str) -> tuple[Any, Stat]: ...
         def stat(self, id: str) -> Stat: ...
+        def write(self, id: str, data: Any, expected: Expected) -> Stat: ...
         def pages(self, prefix: str = "") -> Iterator[list[str]]: ...
         def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]: ...
 
@@ -141,6 +142,21 @@ class OptionalVerbs:
 
     def refresh(self) -> None:
         """Forget what the handle remembers of the place, so that the next look sees what others did."""
+
+    def write_new(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items under ids that have none; what was stored before an error may stay stored.
+
+        Raises
+        ------
+        ConflictError
+            If an id has an item; its ``key`` is the id.
+        """
+        for id, data in items:
+            try:
+                self.write(id, data, ITEM_NOT_AVAILABLE)
+            except ConflictError as error:
+                error.about(key=id)
+                raise
 
     def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:
         """Store several items with times of last modification of their own; ``math.nan`` stands for now.

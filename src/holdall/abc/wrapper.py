@@ -51,6 +51,7 @@ STANDS_ON: Final[dict[str, frozenset[str]]] = {
         "discard": "remove",
         "write_many": "put write",
         "write_dated": "write_many put write",
+        "write_new": "write",
         "remove_many": "discard remove",
         "clear": "remove_many discard remove __iter__",
     }.items()
@@ -224,6 +225,9 @@ class PersisterWrapper(Persister):
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         self._writable().write_many(items)
+
+    def write_new(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
+        self._writable().write_new(items)
 
     def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
         self._writable().write_dated(items)

@@ -125,8 +125,10 @@ class AppendOnlyPersister(PersisterWrapper):
         self._refuse(id)
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
-        for id, data in items:
-            self.put(id, data)
+        try:
+            self._writable().write_new(items)
+        except ConflictError as error:
+            self._refuse(error.key)
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         for id in ids:

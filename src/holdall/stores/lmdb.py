@@ -3,6 +3,7 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._options import Durability
 from holdall.errors import UnsupportedError
 from holdall.keys import AnyKeys, as_key_codec
 from holdall.serializers import get_serializer
@@ -83,7 +84,7 @@ class LmdbStore(Store[K, V]):
         table: str = "items",
         serializer: Any = None,
         keys: Any = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         trust: bool = False,
         value_type: type | tuple[type, ...] | None = None,

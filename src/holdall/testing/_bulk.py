@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdall.abc import Capability
-from holdall.errors import UnsupportedError
+from holdall.errors import ConflictError, UnsupportedError
 
 
 class BulkLaws:
@@ -46,6 +46,20 @@ class BulkLaws:
         assert [id for page in persister.contents() for id, _ in page] == [last]
         persister.clear()
         assert list(persister.contents()) == []
+
+    def test_new_items_never_take_the_place_of_old_ones(self, place: Path) -> None:
+        """write_new() stores items under ids that have none, and tells by which one it was stopped."""
+        persister, items = self.filled(place, Capability.WRITABLE, Capability.CAS_THREADS)
+        old, data = min(items), list(items.values())
+        persister.write_new([("new1", data[0]), ("new2", data[1])])
+        assert (persister["new1"], persister["new2"]) == (data[0], data[1])
+        for wrong in ([("new3", data[0]), (old, data[1])], [("new4", data[0]), ("new4", data[1])]):
+            with pytest.raises(ConflictError) as caught:
+                persister.write_new(wrong)
+            assert caught.value.key == wrong[1][0]
+        assert persister[old] == items[old]
+        for id in ("new3", "new4"):  # all of them, or those before the one that was refused
+            assert id not in persister or persister[id] == data[0]
 
     def test_items_are_given_times_or_refused(self, place: Path) -> None:
         """write_dated() stores items of an age, under another etag each time, or takes none of them."""

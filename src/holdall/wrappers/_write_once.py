@@ -1,6 +1,7 @@
 """The wrapper that keeps the first value of each key."""
 
 import random
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from holdall.abc import NOT_MINE, join_parts
@@ -62,6 +63,10 @@ class WriteOncePersister(AppendOnlyPersister):
                 continue
             self._check(id, data, stored)
             return stat  # type: ignore[no-any-return]
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
+        for id, data in items:
+            self.write(id, data)
 
     def _check(self, id: str, data: Any, stored: Any) -> None:
         key = self.store.key_of(id)

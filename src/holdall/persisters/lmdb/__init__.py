@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import lmdb
+from holdall._options import Durability, checked_path
 from holdall._posix import trust
 from holdall._posix.names import fs_path
 from holdall._posix.temporary import TemporaryFolder
@@ -105,7 +106,7 @@ class LmdbPersister(Persister):
         path: str | os.PathLike[str] | None = None,
         *,
         table: str = "items",
-        durability: str = "process",
+        durability: Durability = "process",
         guard: bool = False,
         read_only: bool = False,
         record: dict[str, Any] | None = None,
@@ -117,9 +118,9 @@ class LmdbPersister(Persister):
             raise InvalidArgumentError(f"table is the name of a table, and not {_META!r}, got {table!r:.80}")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a database that exists")
-        given: Any = None if path is None else os.fspath(path)
-        if given is not None and not (isinstance(given, str) and given and "\0" not in given):
-            raise InvalidArgumentError(f"path is the text of the path of a folder, got {path!r}")
+        given = None if path is None else checked_path(path, "folder")
+        if given == "":
+            raise InvalidArgumentError("path must be the name of a folder, got ''")
         self._temporary = TemporaryFolder() if given is None else None
         if given is None:
             self.path = os.path.join(self._temporary.path, "store")  # type: ignore[union-attr]
@@ -585,7 +586,7 @@ def recorded(path: str | os.PathLike[str], table: str, option: str) -> Any:
     option
         ``"serializer"`` or ``"keys"``.
     """
-    folder = os.path.abspath(fs_path(os.fspath(path)))
+    folder = os.path.abspath(fs_path(checked_path(path, "folder")))
     if not os.path.exists(os.path.join(folder, "data.mdb")):
         return None
 

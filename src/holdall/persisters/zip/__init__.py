@@ -250,6 +250,19 @@ class ZipPersister(Persister):
         """Store several items by writing the archive once: all of them, or after an error none."""
         self._change((id, data, math.nan) for id, data in items)
 
+    def write_new(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items under ids that have none by writing the archive once: all, or none."""
+        absent: dict[str, Expected] = {}
+
+        def new() -> Iterator[tuple[str, Any, float]]:
+            for id, data in items:
+                if id in absent:
+                    raise conflict(self, id, ITEM_NOT_AVAILABLE, "of another item").about(key=id)
+                absent[id] = ITEM_NOT_AVAILABLE
+                yield id, data, math.nan
+
+        self._change(new(), expected=absent)
+
     def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
         self._change(items)
 
@@ -281,7 +294,7 @@ class ZipPersister(Persister):
 
             def change() -> dict[str, zipfile.ZipInfo]:
                 archive = self._open()  # of our own: others move about in the one they read from
-                for id, state in (expected or {}).items():
+                for id, state in ({} if expected is None else expected).items():
                     self._require(archive, id, state)
                 gone = {id for id in drop if id in archive.entries}
                 if must_exist and not gone:
@@ -297,7 +310,7 @@ class ZipPersister(Persister):
         info = archive.entries.get(id)
         actual: Etag = ITEM_NOT_AVAILABLE if info is None else stat_of(info).etag
         if expected is not ANY_ETAG and actual != expected:
-            raise conflict(self, id, expected, actual)
+            raise conflict(self, id, expected, actual).about(key=id)
 
     def _replace(self, archive: Archive, gone: set[str], new: zipfile.ZipFile) -> None:
         for name, info in new.NameToInfo.items():
