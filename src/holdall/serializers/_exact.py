@@ -7,6 +7,7 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
+from holdall.serializers._document import if_not_strict
 
 __all__ = ["ExactSerializer", "alike"]
 
@@ -65,7 +66,7 @@ class ExactSerializer(OptionSerializer[Any]):
         if not same:
             raise SerializationError(
                 f"serializer {self.name!r}: this {type(value).__name__} would come back different; "
-                f"convert it, or use {type(self).__name__}(strict=False), or another serializer",
+                f"convert it, or use {if_not_strict(self, value)}another serializer",
             )
         return data
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
-from holdall.serializers._document import check_bound, optional
+from holdall.serializers._document import check_bound, if_not_strict, optional
 
 __all__ = ["XlsxSerializer"]
 
@@ -59,7 +59,8 @@ class XlsxSerializer(OptionSerializer[Any]):
             file = io.BytesIO()
             book.save(file)
             data = file.getvalue()
-            same = not self.strict or _same(self.loads(data), value)
+            read = self.loads(data)
+            same = not self.strict or _same(read, value)
         except Exception as error:
             if isinstance(error, MemoryError):
                 raise
@@ -68,7 +69,7 @@ class XlsxSerializer(OptionSerializer[Any]):
             raise SerializationError(
                 "this value would come back different from a workbook: rows are lists of text, numbers, "
                 "booleans, datetimes and None, without empty cells at their end; convert it, or use "
-                "XlsxSerializer(strict=False)",
+                f"{if_not_strict(self, value)}another serializer",
             )
         return data
 
