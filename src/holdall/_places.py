@@ -16,4 +16,4 @@ def check_record(record: Mapping[str, Any], wanted: Mapping[str, str], place: st
             raise MismatchError(
                 f"{place} was made with {option} {made!r} and is opened with {value!r}: open it with "
                 f"the {option} it was made with, or copy it item by item into a new store",
-            )
+            ).about(location=place)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
+from holdall._options import checked_path
 from holdall._posix.descriptors import Descriptors, closing, forget, open_into
 from holdall._posix.errors import telling
 from holdall._posix.flags import FOLDER
@@ -131,10 +132,7 @@ class _State(NamedTuple):
 
 def _real(path: Any) -> str:
     """Give the file itself, absolute, links resolved."""
-    given = os.fspath(path)
-    if not isinstance(given, str) or "\0" in given:
-        raise InvalidArgumentError(f"{path!r:.100} cannot be the path of a file")
-    return os.path.realpath(fs_path(given))
+    return os.path.realpath(fs_path(checked_path(path, "file")))
 
 
 class _Bytes(Whole):

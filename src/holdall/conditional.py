@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 from holdall.errors import InvalidArgumentError
 
 __all__ = [
+    "AHEAD",
     "ALWAYS_RETRIEVE",
     "ANY_ETAG",
     "DELETE_CURRENT",
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 V = TypeVar("V")
+
+#: By how many seconds the clock of a place may be ahead of ours. What is dated later was written by a clock
+#: that was wrong, and nothing tells how old it is.
+AHEAD: Final = 10.0
 
 
 class _Named(Enum):

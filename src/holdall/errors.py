@@ -9,8 +9,8 @@ Each leaf is also the built-in exception that a user would catch without knowing
      │   └─ CorruptValueError                         the stored data are not what a serializer wrote
      ├─ MismatchError          ValueError             what is given does not agree with what is there
      ├─ ConflictError          RuntimeError           somebody else changed the item first
-     ├─ ReadOnlyError          TypeError              a guard of the store forbids this write
      ├─ UnsupportedError       NotImplementedError    this kind of place cannot do that
+     │   └─ ReadOnlyError      TypeError              the store is read-only or append-only
      ├─ StoreUnavailableError  OSError                the place does not answer
      │   ├─ StoreNotFoundError FileNotFoundError      there is nothing at that place
      │   ├─ StoreFullError                            no room left; what was stored is untouched
@@ -20,9 +20,12 @@ Each leaf is also the built-in exception that a user would catch without knowing
      └─ ValueTooLargeError     ValueError             the value is larger than all that its place may hold
 
 An absent key is a plain ``KeyError`` with the user's key, as from a dict.
+
+What an error is about is told in its message, and as facts for programs: ``error.key``, ``error.location``
+and ``error.operation``, each None where it does not apply.
 """
 
-from typing import Any
+from typing import Any, Literal, Self, TypeAlias
 
 __all__ = [
     "ConflictError",
@@ -44,8 +47,61 @@ __all__ = [
 ]
 
 
+#: What was being done.
+Operation: TypeAlias = Literal["read", "write", "delete"]
+
+
 class HoldallError(Exception):
-    """Root of all exceptions of holdall."""
+    """Root of all exceptions of holdall.
+
+    Examples
+    --------
+    >>> from holdall import MemoryStore
+    >>> try:
+    ...     MemoryStore(serializer="json")["tags"] = {1, 2}
+    ... except HoldallError as error:
+    ...     error.key, error.location, error.operation
+    ('tags', 'a dict in memory', 'write')
+    """
+
+    #: The key that it is about, as the user gave it.
+    key: Any = None
+    #: What was being done: ``"read"``, ``"write"`` or ``"delete"``.
+    operation: Operation | None = None
+
+    @property
+    def location(self) -> str | None:
+        """Where the data lie: a path or URL, or words such as "a dict in memory"."""
+        location: str | None = vars(self).get("_location")
+        return getattr(self, "filename", None) if location is None else location
+
+    def about(
+        self, *, key: Any = None, location: str | None = None, operation: Operation | None = None
+    ) -> Self:
+        """Add facts to an error on its way: the key of the outermost caller counts, of the others the first.
+
+        Parameters
+        ----------
+        key, location, operation
+            The facts; None adds nothing.
+
+        Returns
+        -------
+        HoldallError
+            The error itself.
+
+        Examples
+        --------
+        >>> ReadOnlyError("nothing is written here").about(key="a", operation="write").key
+        'a'
+        """
+        if key is not None:
+            self.key = key
+        if location is not None and self.location is None:
+            self._location = location
+        if operation is not None and self.operation is None:
+            self.operation = operation
+        return self
 
 
 class InvalidKeyError(HoldallError, KeyError, TypeError):
@@ -111,12 +167,12 @@ class ConflictError(HoldallError, RuntimeError):
         return str(self.args[0])
 
 
-class ReadOnlyError(HoldallError, TypeError):
-    """A guard of the store (read-only, append-only) forbids this write."""
-
-
 class UnsupportedError(HoldallError, NotImplementedError):
     """A place of this kind cannot do what was asked, and does not pretend to."""
+
+
+class ReadOnlyError(UnsupportedError, TypeError):
+    """The store is read-only, by an option, by a wrapper or because its place is, or it is append-only."""
 
 
 class StoreUnavailableError(HoldallError, OSError):

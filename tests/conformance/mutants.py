@@ -162,6 +162,20 @@ class ListsTemporaryNames(Sound):
         return iter([*self.items_here, ".tmp-1"])
 
 
+@mutant("test_items_are_given_times_or_refused")
+class ForgetsTimes(Sound):
+    def write_dated(self, items):
+        self.write_many((id, data) for id, data, _ in items)
+
+
+@mutant("test_items_are_given_times_or_refused")
+class TakesItemsBeforeItRefuses(Sound):
+    def write_dated(self, items):
+        for id, data, _ in items:
+            self.put(id, data)
+        super().write_dated(items)
+
+
 @mutant("test_a_write_replaces")
 class SwallowsFailedReplacements(Sound):
     def put(self, id, data):

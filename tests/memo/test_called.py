@@ -298,7 +298,7 @@ def test_a_memoized_function_can_be_memoized():
     outer = memoize(place)(inner)
     assert (outer(1), outer(1, 0)) == (1, 1)
     assert (inner.cache_info().misses, outer.cache_info().misses) == (1, 1)
-    assert [key.partition("/")[0] for key in place] == ["holdall:tests.memo.test_called.one"]
+    assert [key.partition("/")[0] for key in place] == ["holdall+tests.memo.test_called.one"]
 
 
 def loose(function):

@@ -62,7 +62,7 @@ def test_a_project_takes_its_results_along(file, text, tmp_path):
     assert run(tmp_path, "B/thing/deep/train.py") == first == "A/thing"
     with SQLiteStore(tmp_path / "kept.db") as store:
         [key] = store
-    assert key.startswith(("some-thing:deep.train.f/@1/", "thing-"))
+    assert key.startswith(("some-thing+deep.train.f/@1/", "thing-"))
 
 
 def test_a_notebook_is_known_by_its_file(tmp_path, monkeypatch):

@@ -296,7 +296,7 @@ def test_results_are_found_again_by_a_script_that_is_run_imported_and_tested(tmp
     misses = [output.partition("misses ")[2][:1] for output in outputs]
     assert misses == ["1", "0", "0", "0"], outputs
     with SQLiteStore(tmp_path / "kept.db") as store:
-        assert {key.split("/")[0] for key in store} == {"my-project:pkg.test_train.f"}
+        assert {key.split("/")[0] for key in store} == {"my-project+pkg.test_train.f"}
 
 
 def test_what_is_typed_into_a_session_and_typed_again_is_noticed(monkeypatch):

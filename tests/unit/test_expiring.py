@@ -70,6 +70,17 @@ def test_an_expired_item_is_absent_for_every_verb(store, clock):
     assert tuple(looked) == (True, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
 
 
+def test_what_a_clock_that_went_ahead_wrote_is_not_there_longer(tmp_path, clock):
+    folder = Sessions(tmp_path / "ahead")
+    folder["a"] = folder["b"] = 1
+    clock.ahead = -24 * HOUR  # they were written a day from now
+    assert (list(folder), folder.get("a"), "b" in folder) == ([], None, False)
+    clock.ahead = -5  # as clocks of two machines differ
+    assert sorted(folder) == ["a", "b"]
+    clock.ahead = -24 * HOUR
+    assert folder.purge() == 2
+
+
 def test_a_write_over_an_expired_item_is_an_insertion(store, clock):
     verbs = {
         "setdefault": lambda key: store.setdefault(key, "new"),

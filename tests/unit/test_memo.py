@@ -93,7 +93,7 @@ def test_a_result_is_computed_once_wherever_it_is_kept(place):
         assert f.entries[f.cache_key(2)] == 2
         assert f.cache_key(1) in f.entries
     f.cache_clear()
-    assert f.cache_info() == CacheInfo(0, 0, None if place is None else 10_000, 0, 0, 0, 0)
+    assert f.cache_info() == CacheInfo(0, 0, None if place is None else 10_000, 0, 0, 0, 0, 0)
     assert f(1) == 1
     assert len(calls) == 5
 
@@ -168,7 +168,7 @@ def test_functions_share_a_store_and_keep_apart(cache):
     assert list(two.entries.values()) == [("two", 1)]
     assert len(cache) == 1
     version = two.version_info().version
-    name = f"holdall:tests.unit.test_memo.{two.__qualname__}/@{version}"
+    name = f"holdall+tests.unit.test_memo.{two.__qualname__}/@{version}"
     assert list(cache.get_subdict(name)) == [two.cache_key(1)]
 
 
@@ -412,8 +412,8 @@ def clock(monkeypatch):
     """A clock that can be put forward for memoized functions; what is stored has the times of the system."""
     state = types.SimpleNamespace(ahead=0)
     fake = types.SimpleNamespace(time=lambda: time.time() + state.ahead, sleep=time.sleep)
-    for module in ("_core", "_entries", "_memoized"):
-        monkeypatch.setattr(f"holdall.memo.{module}.time", fake)
+    for module in ("memo._core", "memo._entries", "memo._memoized", "memo._purging", "wrappers._expiring"):
+        monkeypatch.setattr(f"holdall.{module}.time", fake)
     return state
 
 
@@ -447,6 +447,31 @@ def test_a_result_from_a_store_is_as_old_as_it_was_there(tmp_path, clock):
     clock.ahead = HOUR + 1
     again(1)
     assert len(calls) == 1
+
+
+def test_what_is_no_longer_valid_is_not_listed_and_can_be_purged(tmp_path, clock):
+    for place in (MemoryStore(), tmp_path / "x.db", tmp_path / "folder"):
+        clock.ahead = 0
+        f, _ = counted(place, ttl=HOUR)
+        f(1), f(2)
+        assert (len(f.entries), f.purge()) == (2, 0)
+        clock.ahead = HOUR + 1
+        assert (len(f.entries), f.purge(), f.purge()) == (0, 2, 0)
+        f.store.close()
+
+
+def test_a_clock_that_went_ahead_keeps_no_result_longer(tmp_path, clock):
+    for place in (None, {}, tmp_path / "x.db", tmp_path / "folder"):
+        clock.ahead = 0
+        f, calls = counted(place, ttl=HOUR)
+        assert f(1) == 1
+        clock.ahead = -24 * HOUR  # it was a day ahead when the result was computed
+        assert f(1) == 1
+        assert len(calls) == 2
+        if place is not None:
+            with pytest.raises(KeyError):
+                counted(place, ttl=HOUR)[0].peek(1)
+            f.store.close()
 
 
 def test_ttl_needs_times():
@@ -1049,4 +1074,4 @@ def test_names_are_those_of_the_file_where_the_module_is_main(tmp_path):
     ]
     assert outputs[0] == ["computing", outputs[0][-1]]
     assert outputs[1] == outputs[2] == outputs[0][1:]
-    assert ":script.f/@" in outputs[0][1]
+    assert "+script.f/@" in outputs[0][1]

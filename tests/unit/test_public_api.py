@@ -38,8 +38,9 @@ def test_all_places_that_name_the_exports_agree():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {alias.asname or alias.name for node in block.body for alias in node.names}
-    assert typed | {"__version__"} == set(holdall.__all__) == set(holdall._home) | {"__version__"}
-    assert sorted(holdall.__all__) == dir(holdall)
+    assert typed | {"__version__"} == {*holdall.__all__, "open"} == set(holdall._home) | {"__version__"}
+    assert sorted([*holdall.__all__, "open"]) == dir(holdall)
+    assert "open" not in holdall.__all__  # which would hide the built-in
     assert len(holdall.__all__) == len(set(holdall.__all__)) <= 60
     for name in holdall.__all__:
         assert getattr(holdall, name) is not None

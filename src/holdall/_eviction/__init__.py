@@ -13,15 +13,17 @@ went, and asks it who makes room::
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from holdall._eviction.policy import Entry, LruPolicy, Policy, SievePolicy
 from holdall.errors import InvalidArgumentError
 
-__all__ = ["POLICIES", "Entry", "LruPolicy", "Policy", "SievePolicy", "make_policy"]
+__all__ = ["POLICIES", "Entry", "LruPolicy", "Policy", "PolicyName", "SievePolicy", "make_policy"]
 
+#: The name of a policy.
+PolicyName: TypeAlias = Literal["gdsf", "lfu", "lru", "sieve"]
 #: The names of all policies, the default first.
-POLICIES: Final = ("gdsf", "lfu", "lru", "sieve")
+POLICIES: Final[tuple[PolicyName, ...]] = ("gdsf", "lfu", "lru", "sieve")
 
 
 def make_policy(policy: str | Callable[[int], Policy], capacity: int) -> Policy:

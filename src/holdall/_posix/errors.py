@@ -39,9 +39,21 @@ def translate(error: OSError, what: str, path: str) -> StoreUnavailableError:
         return StoreFullError(
             number, f"{what}: no room left ({said}); what was stored before is untouched", path
         )
+    if number == errno.EISDIR:
+        return StoreUnavailableError(number, "it is a folder: give the name of a file", path)
+    if number == errno.ENOTDIR and (file := _file_in(path)):
+        said = f"{file} is a file, and no folder; give another path, or open it by a store that is one file"
     if number in TOO_MANY:
         said += "; close stores that are not used any more, or raise the limit (ulimit -n)"
     return StoreUnavailableError(number, f"{what}: {said}", path)
+
+
+def _file_in(path: str) -> str | None:
+    """Return the file that a path leads through, or to."""
+    while path and not os.path.lexists(path):
+        above = os.path.dirname(path)
+        path = "" if above == path else above
+    return path if os.path.isfile(path) else None
 
 
 @contextmanager

@@ -44,6 +44,11 @@ class OptionalVerbs:
         """A function that does what ``__getitem__`` does, as directly as the place allows."""
         return self.__getitem__
 
+    def location_of(self, id: str) -> str:
+        """Return where the data of an id lie, for messages: a path where they have a file of their own."""
+        del id
+        return self.place
+
     def read_unless(self, id: str, etag: str) -> tuple[Any, Stat] | None:
         """Return data and stat as `read` does, or None if the item still has an etag that the caller knows.
 

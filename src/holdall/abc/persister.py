@@ -300,7 +300,7 @@ class Persister(Reader, MutableMapping[str, Any]):
         """
         raise UnsupportedError(
             f"{self.place} has no transactions: each write stands for itself. A SQLiteStore has them",
-        )
+        ).about(location=self.place, operation="write")
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items; what was stored before an error stays stored."""

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Final
 from holdall.abc.capability import Capability, Unary
 from holdall.abc.persister import Persister
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import UnsupportedError
+from holdall.errors import ReadOnlyError
 
 __all__ = ["PersisterWrapper"]
 
@@ -105,6 +105,9 @@ class PersisterWrapper(Persister):
     def place(self) -> str:  # docstring inherited
         return str(self.inner.place)
 
+    def location_of(self, id: str) -> str:  # docstring inherited
+        return str(self.inner.location_of(id))
+
     @property
     def owned(self) -> bool:  # docstring inherited
         return bool(self.inner.owned)
@@ -130,7 +133,7 @@ class PersisterWrapper(Persister):
     def _writable(self) -> Any:
         """Return the inner persister, unless it can only be read."""
         if not hasattr(self.inner, "put"):  # a Reader; what refuses writes by itself also says why
-            raise UnsupportedError(f"{self.place} can only be read")
+            raise ReadOnlyError(f"{self.place} can only be read")
         return self.inner
 
     # ------------------------------------------------------------------ reading

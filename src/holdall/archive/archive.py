@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from holdall._options import DataFormat
 from holdall.archive._files import remove_path, telling, unfinished_path
 from holdall.archive.array_files import EXTENSIONS, checked_format, write_arrays
 from holdall.archive.build import build
@@ -89,7 +90,7 @@ class Archive:
         scoped: bool = True,
         array_threshold: float | None = None,
         single_item_mode: bool = False,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         mmap: bool = False,
         check_on_insert: bool = False,
         allowed_names: Iterable[str] | None = None,
@@ -199,7 +200,7 @@ class Archive:
         self,
         values: Mapping[str, Any],
         threshold: float,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         *,
         dict_name: str,
         lazy: bool,
@@ -224,7 +225,7 @@ class Archive:
     def save_data(
         self,
         datafile: str | os.PathLike[str] | None = None,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         filename: str | None = None,
     ) -> tuple[str | None, list[str]]:
         """Save the arrays that the text of `str` refers to.
@@ -301,7 +302,7 @@ class Archive:
         *,
         package: bool = True,
         arrays_name: str | None = None,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         force: bool = False,
         clear_on_reload: bool = True,
         mmap: bool | None = None,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from holdall._options import DataFormat
 from holdall.errors import InvalidArgumentError
 
 __all__ = ["EXTENSIONS", "checked_format", "write_arrays"]
@@ -13,7 +14,7 @@ __all__ = ["EXTENSIONS", "checked_format", "write_arrays"]
 EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
 
 
-def checked_format(data_format: str) -> str:
+def checked_format(data_format: DataFormat) -> DataFormat:
     """Return the format of arrays, or raise `InvalidArgumentError`."""
     if data_format not in EXTENSIONS:
         raise InvalidArgumentError(f"Expected data_format in ['hdf5', 'npz', 'npy'], got {data_format!r}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from holdall._options import DataFormat
 from holdall.archive.check import check
 from holdall.archive.emit import Unit, emit
 from holdall.archive.graph import walk
@@ -20,7 +21,7 @@ def build(
     *,
     env: Mapping[str, Any] | None = None,
     threshold: float = float("inf"),
-    data_format: str = "npy",
+    data_format: DataFormat = "npy",
     prefix: str = "_g",
     lazy: bool = False,
 ) -> tuple[Unit, list[Unit]]:

@@ -5,8 +5,9 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from holdall._options import DataFormat
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
 from holdall.archive._lock import LOCK_NAME, acquired, locked, sweep
@@ -117,12 +118,12 @@ class DataSet:
     def __init__(
         self,
         module_name: str,
-        mode: str = "r",
+        mode: Literal["r", "w", "a"] = "r",
         path: Any = ".",
         synchronize: bool = True,
         *,
         array_threshold: float = 100,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         backup_data: bool = False,
         name_prefix: str = "x_",
         timeout: float = 60,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from holdall._options import DataFormat, checked_path
 from holdall.abc import Capability, Persister
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
@@ -109,14 +110,14 @@ class ArchivePersister(Persister):
         path: str | os.PathLike[str],
         *,
         array_threshold: float = 1000,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         mmap: bool = False,
         scoped: bool = True,
         read_only: bool = False,
         timeout: float = 60,
         trust: bool = False,
     ) -> None:
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = os.path.abspath(checked_path(path, "folder"))
         name = os.path.basename(self.path)
         check_name(name, allowed={name})
         if data_format not in ("npy", "npz", "hdf5"):
@@ -310,7 +311,7 @@ class ArchiveStore(Store[K, V]):
         *,
         keys: Any = None,
         array_threshold: float = 1000,
-        data_format: str = "npy",
+        data_format: DataFormat = "npy",
         mmap: bool = False,
         scoped: bool = True,
         read_only: bool = False,

@@ -14,7 +14,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.memo._encoder import Encoder, Unkeyable
 from holdall.memo._readable import readable
 
-__all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "quick_key"]
+__all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "plain_key", "quick_key"]
 
 #: A key, and whether it means anything outside of this process.
 Keyed = tuple[str, bool]
@@ -51,6 +51,11 @@ def quick_key(values: tuple[Any, ...]) -> Any:
     """
     if ATOMS.issuperset(map(type, values)):
         return (*map(type, values), *values)
+    return plain_key(values)
+
+
+def plain_key(values: tuple[Any, ...]) -> Any:
+    """Give the same of arguments that are not all atoms."""
     try:
         if _all_plain(values):
             quick = marshal.dumps(values, 2)  # version 2 writes no identities
@@ -132,6 +137,10 @@ class Arguments:
         self.by_position: float = -1
         if self._whole and key is None and not self._by_identity:
             self.by_position = self._n_positional if self._rest is None else math.inf
+        #: The number of arguments with which a call is in normal form as it stands; -1: with none.
+        self.exact = -1
+        if self._whole and key is None and len(self.names) == self._n_positional:
+            self.exact = self._n_positional
         self._titles = kept
         self._positions = [0] if key else self._kept
         head = f"{'typed' if typed else 'equal'} {', '.join(kept)}\n"
@@ -263,6 +272,12 @@ class Arguments:
             if self._titles[position] != _GIVEN:
                 pairs.append((self._titles[position], b"".join(encoder.out)))
         return readable(pairs)
+
+    def named(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        """Return arguments in normal form by name."""
+        if self._key is not None:
+            return {"key": values[0]}
+        return {self.names[i]: value for i, value in zip(self._kept, values, strict=True)}
 
     def _add(self, encoder: Encoder, value: Any, position: int) -> None:
         if self._by_identity and self.names[self._positions[position]] in self._by_identity:

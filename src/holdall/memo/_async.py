@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from holdall.memo._arguments import BadCallError
 from holdall.memo._core import COMPUTE, fail
-from holdall.memo._flight import Flight, owner_of_task
+from holdall.memo._flight import PATIENCE, Flight, owner_of_task
 from holdall.memo._memoized import Memoized
 
 __all__ = ["AsyncMemoized"]
@@ -34,6 +34,16 @@ class AsyncMemoized(Memoized[P, R]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._answer(args, kwargs)  # type: ignore[return-value]
+
+    def shelve(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Return a reference to the result of a call, to be awaited."""
+        return self._shelve(args, kwargs)
+
+    async def _shelve(self, args: Any, kwargs: Any) -> Any:
+        entries, key = self._to_shelve(args, kwargs)
+        if key not in entries.valid or not self.cached(*args, **kwargs):
+            await self._answer(args, kwargs)
+        return self._shelved(entries, key)
 
     async def _answer(self, args: Any, kwargs: Any) -> Any:
         try:
@@ -85,4 +95,5 @@ async def _landed(flight: Flight) -> None:
             pass  # that loop is closed: nobody waits there any more
 
     flight.when_landed(tell)
-    await landed
+    while not landed.done() and not flight.abandoned:
+        await asyncio.wait({landed}, timeout=PATIENCE)

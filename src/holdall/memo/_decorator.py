@@ -2,15 +2,18 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from holdall._eviction import PolicyName
+from holdall._options import unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
-from holdall.memo._entries import is_place
 from holdall.memo._memoized import Memoized
 from holdall.memo._options import AUTOMATIC, SOURCE, Options
+from holdall.memo._places import is_place
+from holdall.memo._references import Hit
 
 __all__ = ["memoize"]
 
@@ -39,7 +42,10 @@ def memoize(
     name: str | None = None,
     maxsize: int | None = AUTOMATIC,
     max_bytes: float | str | None = None,
+    max_items: int | None = None,
+    policy: PolicyName = "lru",
     cache_if: Callable[[Any], Any] | None = None,
+    valid: Callable[[Hit], Any] | None = None,
     lock: bool = True,
     copy: bool = True,
     readable: bool = False,
@@ -60,7 +66,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     typed
         Whether equal arguments of different types, such as ``1``, ``1.0`` and ``True``, are different.
     ttl
-        For how many seconds a result is valid; None for ever.
+        For how many seconds a result is valid; None for ever. ``entries`` does not list it any longer, and
+        ``purge`` deletes it.
     version
         Results of another version are not found. ``"source"`` follows the code: it is a digest of the
         function and of what it stands on in its project, as ``version_info()`` tells. Text or a number of
@@ -74,10 +81,18 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     max_bytes
         How many bytes the results take at the most, a number or text such as ``"500MB"``: in memory, by
         estimate, and, where `place` is a path, in its file or folder, which all functions share that are
-        given the same path and bound. What was not used for longest goes. None for any number. A store that
-        you give is bounded by `holdall.wrappers.bounded`.
+        given the same path and bounds. None for any number. A store that you give is bounded by
+        `holdall.wrappers.bounded`.
+    max_items
+        How many results the file or folder of a path holds at the most, exact among processes; None for any.
+    policy
+        Who goes when there is no more room there: ``"lru"``, ``"sieve"``, ``"lfu"`` or ``"gdsf"``, as
+        `holdall.wrappers.bounded` says.
     cache_if
         A function of the result that tells whether to keep it.
+    valid
+        A function that is asked about each result that is known, a `holdall.memo.Hit`, and tells whether to
+        give it; if not, it is computed anew. Each hit then takes some microseconds.
     lock
         Whether only one caller computes a result while others wait, among threads, tasks and processes.
     copy
@@ -93,7 +108,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     -------
     Memoized
         A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
-        ``peek``, ``refresh``, ``outdated``, ``version_info``, ``store``, ``entries`` and ``__wrapped__``; or,
+        ``peek``, ``cached``, ``refresh``, ``shelve``, ``purge``, ``outdated``, ``version_info``, ``store``,
+        ``entries`` and ``__wrapped__``; or,
         where only options were given, a decorator.
 
     Raises
@@ -130,12 +146,11 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         raise InvalidArgumentError(
             f"memoize takes a function, a store, a mapping or a path, got {type(place).__name__}"
         )
-    try:
-        chosen = Options(place=place, **options)
-    except TypeError as error:
-        if isinstance(error, InvalidArgumentError):
-            raise
-        raise InvalidArgumentError(f"memoize has no such option: {error}") from None
+    known = {field.name for field in fields(Options)} - {"place"}
+    for name in options:
+        if name not in known:
+            raise unknown_option("memoize", name, known)
+    chosen = Options(place=place, **options)
 
     def decorate(function: Any, /) -> Any:
         return _decorated(function, chosen)

@@ -1,79 +1,21 @@
 """Where the results of a function lie in a store: looking them up, keeping them, and saying what fails."""
 
-import os
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Any
-from weakref import WeakValueDictionary
 
 from holdall.abc import Capability
-from holdall.conditional import Joker, Sentinel
+from holdall.conditional import AHEAD, Joker, Sentinel
 from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavailableError
 from holdall.memo._locks import KeyLocks
-from holdall.store import Store, StorePersister
+from holdall.memo._places import opening
+from holdall.store import StorePersister
 
-__all__ = ["MISSING", "Entries", "open_store"]
+__all__ = ["MISSING", "Entries", "warn"]
 
 #: What a look-up gives where there is nothing.
 MISSING: Any = object()
-
-# Functions with one place share its store, and so its connections.
-_stores: WeakValueDictionary[tuple[str, int | None], Any] = WeakValueDictionary()
-_opening = threading.RLock()
-
-_DATABASES = (".db", ".sqlite", ".sqlite3")
-
-
-def open_store(place: Any, max_bytes: int | None = None) -> Any:
-    """Give the store of a place.
-
-    Parameters
-    ----------
-    place
-        A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or
-        ``.sqlite3``, else of a folder.
-    max_bytes
-        How many bytes the place of a path may hold; None for any.
-    """
-    if isinstance(place, Store):
-        return place
-    if not isinstance(place, str | os.PathLike):
-        return Store(place)
-    path = os.path.abspath(place)
-    with _opening:
-        store = _stores.get((path, max_bytes))
-        if store is None:
-            store = _open_path(path)
-            if max_bytes:  # 0 keeps nothing in memory
-                from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only for who asks for a bound)
-
-                store = bounded(store, max_bytes=max_bytes)
-            _stores[path, max_bytes] = store
-        return store
-
-
-def _open_path(path: str) -> Any:
-    if path.endswith(_DATABASES):
-        from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
-
-        return SQLiteStore(path)
-    from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
-
-    return FileDirStore(path)
-
-
-def is_place(thing: Any) -> bool:
-    """Tell what may be the place of results from a function to be memoized."""
-    return isinstance(thing, str | os.PathLike | Mapping) or (
-        hasattr(thing, "__getitem__")
-        and hasattr(thing, "__iter__")
-        and not callable(thing)
-        and not isinstance(thing, Sequence)
-    )
 
 
 class Entries:
@@ -91,6 +33,8 @@ class Entries:
         For how many seconds a result is valid; None for ever.
     title
         What people call the function.
+    timed
+        Whether it is asked how old results are.
 
     Notes
     -----
@@ -98,25 +42,30 @@ class Entries:
     warned about once.
     """
 
-    def __init__(self, store: Any, family: str, version: str, ttl: float | None, title: str) -> None:
+    def __init__(
+        self, store: Any, family: str, version: str, *, ttl: float | None, title: str, timed: bool = False
+    ) -> None:
         in_tuples = getattr(store.keys_codec, "tuples", False)
+        whole = f"{family}/{version}"
         self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
-        self.view = self.all.get_subdict((version,) if in_tuples else version)
+        self.view = store.get_subdict(tuple(whole.split("/")) if in_tuples else whole)
         self._place = StorePersister(self.view)
+        self.family = family
         self.version = version
         self.name = title
         self._compared = False
         self.ttl = ttl
+        self._timed = timed or ttl is not None
         self._warned: set[str] = set()
-        if ttl is not None and Capability.MTIME not in self.view.pipeline.persister.capabilities:
-            raise InvalidArgumentError(
-                f"ttl= needs times, and {self.view.pipeline.persister.place} keeps none"
-            )
+        if self._timed and Capability.MTIME not in self.view.pipeline.persister.capabilities:
+            option = "valid=" if ttl is None else "ttl="
+            place = self.view.pipeline.persister.place
+            raise InvalidArgumentError(f"{option} needs times, and {place} keeps none")
 
     @property
     def locks(self) -> KeyLocks | None:
         """The locks among processes, None where the store has none."""
-        with _opening:  # making the file closes it, and so would release what another thread locks in it
+        with opening():  # making the file closes it, and so would release what another thread locks in it
             try:
                 path = self.view.pipeline.persister.lock_file
             except Exception:  # a place that cannot be written, as writing the result will tell
@@ -124,21 +73,31 @@ class Entries:
             return None if path is None else KeyLocks.of(path)
 
     def look(self, key: str) -> tuple[Any, float]:
-        """Give a result and when it expires; `MISSING` if there is none that is valid."""
+        """Give a result, `MISSING` if none is valid, and when it was computed if that matters."""
         view = self.view
         try:
-            if self.ttl is None:
-                return view[key], inf
+            if not self._timed:
+                return view[key], 0
             value, stat = self._place.read(key)
         except KeyError as error:
             if type(error) is not KeyError:
                 self.warn("look", "cannot look up", error)
-            return MISSING, inf
+            return MISSING, 0
         except Exception as error:
             self.warn("look", "cannot look up", error)
-            return MISSING, inf
-        expires = stat.mtime + self.ttl
-        return (value, expires) if time.time() < expires else (MISSING, inf)
+            return MISSING, 0
+        if self.ttl is not None and not 0 < stat.mtime + self.ttl - time.time() <= self.ttl + AHEAD:
+            return MISSING, 0
+        return value, stat.mtime
+
+    @property
+    def valid(self) -> Any:
+        """The part of the store where the results lie, without those that are no longer valid."""
+        if not self.ttl:
+            return self.view
+        from holdall.wrappers._expiring import expiring  # noqa: PLC0415  (only for results that expire)
+
+        return expiring(self.view, ttl=self.ttl)
 
     def outdated(self) -> dict[str, Any]:
         """Return the results of other versions, by version."""
@@ -196,12 +155,6 @@ class Entries:
             return
         self._warned.add(kind)
         warn(f"holdall {what} results of {self.name}, and goes on without", error)
-
-
-def after_fork() -> None:
-    """Begin with a lock that nobody holds."""
-    global _opening  # noqa: PLW0603
-    _opening = threading.RLock()
 
 
 def warn(message: str, error: Exception | None) -> None:

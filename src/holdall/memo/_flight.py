@@ -4,8 +4,9 @@ from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Flight", "Flights", "owner_of_task"]
+__all__ = ["PATIENCE", "Flight", "Flights", "owner_of_task"]
 
+PATIENCE = 1.0  # seconds after which one who waits looks whether anybody still computes
 _waiting: dict[Any, "Flight"] = {}  # who waits for what, to see when somebody would wait for himself
 
 
@@ -38,12 +39,20 @@ class Flight:
     @property
     def in_the_air(self) -> bool:
         """Whether it has not landed; one who is just waking up may make it seem so for an instant."""
-        return self._lock.locked()
+        return self._lock.locked() and not self.abandoned
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it is computed by a task of an event loop that is closed, and so never lands."""
+        loop = getattr(self.owner, "get_loop", None)
+        return loop is not None and loop().is_closed()
 
     def wait(self) -> None:
         """Wait in this thread."""
-        with self._lock:
-            pass
+        while not self._lock.acquire(timeout=PATIENCE):
+            if self.abandoned:
+                return
+        self._lock.release()
 
     def tell(self) -> None:
         """Call those who wait otherwise than in a thread."""

@@ -83,10 +83,13 @@ class Trail:
         for scope, name, value in self._watched:
             if scope.get(name, _ABSENT) is not value:
                 return True
-        try:
-            return any(cell.cell_contents is not value for cell, value in self._cells)
-        except ValueError:  # deleted since
-            return True
+        for cell, value in self._cells:
+            try:
+                if cell.cell_contents is not value:
+                    return True
+            except ValueError:  # deleted since
+                return True
+        return False
 
     # ------------------------------------------------------------------ following
 

@@ -52,5 +52,5 @@ class Name:
             folder = self._folder if file is None else os.path.dirname(file)
             label = self._module if module is None else label_of(module)
             project = "" if folder is None else project_of(os.path.realpath(folder)).name
-            self._whole = f"{project}:{label}.{self._qualified}" if project else f"{label}.{self._qualified}"
+            self._whole = f"{project}+{label}.{self._qualified}" if project else f"{label}.{self._qualified}"
         return self._whole

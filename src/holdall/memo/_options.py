@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
 from holdall.errors import InvalidArgumentError
+from holdall.memo._places import Bounds
 
 __all__ = ["AUTOMATIC", "SOURCE", "Options"]
 
@@ -41,7 +43,10 @@ class Options:
     name: str | None = None
     maxsize: Any = AUTOMATIC
     max_bytes: float | str | None = None
+    max_items: int | None = None
+    policy: PolicyName = "lru"
     cache_if: Callable[[Any], Any] | None = None
+    valid: Callable[[Any], Any] | None = None
     lock: bool = True
     copy: bool = True
     readable: bool = False
@@ -55,6 +60,16 @@ class Options:
             check = _CHECKS.get(field.name)
             if check is not None and value is not None and not check[0](value):
                 raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
+        if not isinstance(self.place, str) and (self.max_items is not None or self.policy != "lru"):
+            raise InvalidArgumentError(
+                "max_items= and policy= bound the file or folder of a path: bound a store of your own by "
+                "holdall.wrappers.bounded, and memory by maxsize="
+            )
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the place of a path may hold."""
+        return Bounds(self.nbytes, self.max_items, self.policy)
 
     @property
     def nbytes(self) -> int | None:
@@ -100,7 +115,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_name, "text, of which no part between slashes is empty or begins with @ or ~"),
     "maxsize": (lambda v: v is AUTOMATIC or _whole(v), "a number of results, or None"),
     "max_bytes": (_size, 'a number of bytes, text such as "500MB", or None'),
+    "max_items": (lambda v: type(v) is int and v > 0, "a number of results from 1, or None"),
+    "policy": (lambda v: v in POLICIES, f"one of {', '.join(map(repr, POLICIES))}"),
     "cache_if": (callable, "a function of the result"),
+    "valid": (callable, "a function of a Hit"),
     "lock": (_flag, "True or False"),
     "copy": (_flag, "True or False"),
     "readable": (_flag, "True or False"),

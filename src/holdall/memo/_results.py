@@ -1,6 +1,7 @@
 """Results in keeping: private ones, of which callers get copies."""
 
 from typing import Any
+from weakref import WeakSet
 
 from holdall.memo._copying import Copier, copier_of
 from holdall.memo._entries import warn
@@ -22,11 +23,15 @@ class Held:
         How it is copied for each caller; None where it need not be.
     """
 
-    __slots__ = ("copy", "value")
+    __slots__ = ("copy", "made", "seconds", "value")
 
     def __init__(self, value: Any, copy: Copier | None) -> None:
         self.value = value
         self.copy = copy
+        #: When it was computed, in seconds of `time.time`.
+        self.made = 0.0
+        #: How long that took; None if it was in another process.
+        self.seconds: float | None = None
 
     def given(self) -> Any:
         """Return what a caller may have."""
@@ -48,10 +53,13 @@ class Keeping:
         self._name = name
         self._copying = copying
         self._told: set[str] = set()
+        self._fine: WeakSet[type] = WeakSet()
 
     def keeps(self, value: Any) -> bool:
         """Tell whether a result can be used more than once; say it once if not."""
         cls = type(value)
+        if cls in self._fine:
+            return True
         if any(hasattr(cls, name) for name in _USED_UP):
             self._say(f"a {cls.__name__}, which can be used only once, and is not kept: return a list")
             return False
@@ -59,6 +67,7 @@ class Keeping:
         if entered and copier_of(value) is not None:
             self._say(f"a {cls.__name__}, which is left after use, and is not kept: copy=False keeps it")
             return False
+        self._fine.add(cls)
         return True
 
     def hold(self, value: Any) -> Held | None:

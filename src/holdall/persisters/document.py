@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from holdall._options import Durability
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
 from holdall.abc import Capability, Persister, Serializer, conflict
@@ -14,6 +15,7 @@ from holdall.errors import (
     CorruptValueError,
     InvalidArgumentError,
     InvalidKeyError,
+    ReadOnlyError,
     SerializationError,
     StoreNotFoundError,
     UnsupportedError,
@@ -85,7 +87,7 @@ class DocumentPersister(Persister):
         path: Any,
         serializer: Serializer[Any],
         *,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
     ) -> None:
@@ -202,7 +204,7 @@ class DocumentPersister(Persister):
         must_exist: bool = False,
     ) -> Stat:
         if self.read_only:
-            raise UnsupportedError(f"{self.place} was opened to be read only")
+            raise ReadOnlyError(f"{self.place} was opened to be read only")
 
         def change() -> Stat:
             state, document = self._load()

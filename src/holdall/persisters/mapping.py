@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from holdall.abc import Capability, Persister, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import UnsupportedError
+from holdall.errors import ReadOnlyError
 
 __all__ = ["MappingPersister"]
 
@@ -159,7 +159,7 @@ class MappingPersister(Persister):
 
     def _check_writable(self) -> None:
         if Capability.WRITABLE not in self.capabilities:
-            raise UnsupportedError(f"{self.place} can only be read")
+            raise ReadOnlyError(f"{self.place} can only be read")
 
     def write_dated(self, items: Iterable[tuple[Any, Any, float]]) -> None:  # docstring inherited
         for id, data, mtime in items:

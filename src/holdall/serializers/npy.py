@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
+from holdall._options import MmapMode
 from holdall.abc import Data, join_parts
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
@@ -75,7 +76,7 @@ class NpySerializer(OptionSerializer[Any]):
     suffix = ".npy"
     options = ("allow_pickle", "mmap_mode")
 
-    def __init__(self, *, allow_pickle: bool = False, mmap_mode: str | None = None) -> None:
+    def __init__(self, *, allow_pickle: bool = False, mmap_mode: MmapMode | None = None) -> None:
         if mmap_mode in ("r+", "w+"):
             raise InvalidArgumentError(
                 f"mmap_mode={mmap_mode!r} would let changes in place bypass the store: "

@@ -10,10 +10,11 @@ from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
 from holdall.store._nested import StorePersister
 from holdall.store._overrides import honour_overrides
+from holdall.store._typing import SupportsKeys, SupportsSetItem
 from holdall.store._verbs import StoreVerbs
 from holdall.store.pipeline import Functions, Pipeline
 
-__all__ = ["Functions", "Pipeline", "Store", "StorePersister"]
+__all__ = ["Functions", "Pipeline", "Store", "StorePersister", "SupportsKeys"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -101,7 +102,7 @@ class Store(
 
     def copy_to(
         self,
-        other: Any,
+        other: SupportsSetItem[K, V],
         *,
         progress: Callable[[int], Any] | None = None,
         only_new: bool = False,

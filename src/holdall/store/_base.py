@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from types import MethodType
 from typing import Any, Generic, Self, TypeVar
 
+from holdall._options import options_of, unknown_option
 from holdall.abc import KeyCodec, KeyedSerializer, Reader, Serializer
 from holdall.errors import InvalidArgumentError
 from holdall.keys import as_key_codec
@@ -30,6 +31,24 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
     _compiled: Compiled
     _params: dict[str, Any]
     _methods: dict[str, Callable[..., Any]]  # those that wrappers gave to this handle
+
+    def __class_getitem__(cls, types: Any) -> Any:
+        given = types if isinstance(types, tuple) else (types,)
+        if len(given) == 1 and len(getattr(cls, "__parameters__", ())) == 2:
+            name = types.__qualname__ if isinstance(types, type) else repr(types)
+            raise InvalidArgumentError(
+                f"{cls.__name__} takes the types of keys and of values, as in {cls.__name__}[str, {name}]"
+            )
+        return super().__class_getitem__(types)  # type: ignore[misc]
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        del args
+        known = options_of(cls.__init__) if options else None
+        if known is not None:
+            for name in options:
+                if name not in known:
+                    raise unknown_option(cls.__name__, name, known)
+        return super().__new__(cls)
 
     def __init__(
         self,

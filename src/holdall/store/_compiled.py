@@ -6,19 +6,18 @@ of the user's raises, a KeyError included, is told apart from absence.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from holdall.abc import NOT_MINE, Capability, KeyCodec, KeyedSerializer, Serializer, Unary
 from holdall.conditional import DELETE_CURRENT, Joker, Sentinel, Stat
 from holdall.errors import (
     ConflictError,
-    CorruptValueError,
     HoldallError,
     InvalidArgumentError,
     InvalidKeyError,
-    SerializationError,
 )
 from holdall.keys import IdentityKeys, Under
+from holdall.store._boundary import ErrorBoundary, OtherTypeError, is_other, missing
 from holdall.store._compose import ValueFunctions, compose_layers, composed, decoding, listing
 from holdall.store._hooks import functions_of
 from holdall.store.pipeline import Functions, Hooks, Layer, Pipeline
@@ -31,16 +30,10 @@ COMMANDS: Final = frozenset({Joker, Sentinel})
 UNNAMED: Final = (KeyError, TypeError, AttributeError)
 
 _TURNS = 10_000
-_MISSING_CODE = (ImportError, AttributeError)
 _NOTHING = ValueFunctions(None, None)
 
 
-def missing(key: Any, error: KeyError) -> KeyError:
-    """Return the error for a key that the place does not have, or cannot have."""
-    return error if isinstance(error, InvalidKeyError) else KeyError(key)
-
-
-class Compiled:
+class Compiled(ErrorBoundary):
     """The functions of one store, made of its pipeline and its hooks; never pickled, but made anew.
 
     ``benchmarks/wrappers.py`` measures what this saves against a call of each hook.
@@ -237,7 +230,9 @@ class Compiled:
         if self.pairs:
             self.check_pairs(key)
         if type(value) in COMMANDS:
-            raise InvalidArgumentError(f"{value!r} is a command, not a value, and has no meaning here")
+            raise InvalidArgumentError(f"{value!r} is a command, not a value, and has no meaning here").about(
+                key=key, location=self.place, operation="write"
+            )
         return self._data_of_special(key, id, value) if self.special else self._dumped(key, value)
 
     def _dumped(self, key: Any, value: Any) -> Any:
@@ -257,7 +252,7 @@ class Compiled:
         if type(value) in COMMANDS:
             raise InvalidArgumentError(
                 f"{value!r} came out of a function of values for {key!r:.120}, and is no value"
-            )
+            ).about(key=key, location=self.place, operation="write")
         if self.value_type is not None and not isinstance(value, self.value_type):
             self.refuse_value(key, value)
         value = self._dumped(key, value)
@@ -267,7 +262,7 @@ class Compiled:
         try:
             return dumper(serializer, self.persister)(value)
         except Exception as error:
-            self.unwritable(key, error, own=_is_other(error))
+            self.unwritable(key, error, own=is_other(error))
 
     def value(self, key: Any, id: Any, data: Any) -> Any:
         """Deserialize the data of a key: bytes, an open file, or what else the place keeps."""
@@ -276,12 +271,12 @@ class Compiled:
             try:
                 data = _loader(serializer)(data)
             except Exception as error:
-                self.unreadable(key, error, own=False)
+                self.unreadable(key, error, own=False, data=data)
         if self.load is not None:
             try:
                 data = self.load(data)
             except Exception as error:
-                self.unreadable(key, error)
+                self.unreadable(key, error, data=data)
         try:
             return self.outward.apply(key, data)
         except KeyError as error:
@@ -296,13 +291,16 @@ class Compiled:
             data, stat = self.persister.read(id)
         except KeyError as error:
             raise missing(key, error) from None
+        except HoldallError as error:
+            self.tell(error, key, "read")
+            raise
         if self.special:
             return self.value(key, id, data), stat
         load = self.loads  # of data that are whole
         try:
             return (data if load is None else load(data)), stat
         except Exception as error:
-            self.unreadable(key, error)
+            self.unreadable(key, error, data=data)
 
     def _fetch_chosen(self, id: Any) -> Any:
         """Read data whose serializer is told by the id."""
@@ -314,10 +312,10 @@ class Compiled:
         if type(value) is Sentinel:
             raise InvalidArgumentError(
                 f"{value!r} marks what is not there and cannot be stored for {key!r:.120}"
-            )
+            ).about(key=key, location=self.place, operation="write")
         id = self.id(key)
         if value is DELETE_CURRENT:
-            self.persister.discard(id)
+            self.discard(key, id)
 
     def turns(self, key: Any) -> Iterator[int]:
         """Count the attempts at a compare-and-swap, up to a number that no honest race reaches."""
@@ -328,68 +326,6 @@ class Compiled:
             attempts=_TURNS,
         )
 
-    # ------------------------------------------------------------------ errors
-
-    @property
-    def place(self) -> str:
-        """Where the data lie, for messages."""
-        return str(self.persister.place)
-
-    def refuse(self, id: Any, error: TypeError) -> NoReturn:
-        """Tell an id that a mapping cannot take from an error of its own."""
-        if not isinstance(error, HoldallError):
-            try:
-                hash(id)
-            except TypeError:
-                raise InvalidKeyError(
-                    f"{id!r:.80} cannot be a key of {self.place}: {type(id).__name__} is not hashable",
-                ) from None
-        raise error
-
-    def unnameable(self, key: Any, error: Exception) -> NoReturn:
-        """Tell a key that a function of keys cannot take from a fault of the function."""
-        if isinstance(error, InvalidKeyError):
-            raise error
-        if isinstance(error, KeyError):
-            raise InvalidArgumentError(
-                f"naming {key!r:.120} for {self.place} failed with KeyError: {error}; that does not mean "
-                "that the key is absent: raise InvalidKeyError for keys that are not accepted",
-            ) from error
-        raise InvalidKeyError(
-            f"{key!r:.120} has no name in {self.place}: {type(error).__name__}: {error}",
-        ) from error
-
-    def unreadable(self, key: Any, error: Exception, *, own: bool | None = None) -> NoReturn:
-        """Tell what is wrong with a stored value; errors of the user's own functions stay as they are."""
-        own = self.own_errors[1] if own is None else own
-        if isinstance(error, _OtherTypeError):
-            raise InvalidArgumentError(
-                f"values of this store are {self.value_type!r}, and that of {key!r:.120} in {self.place} "
-                f"is {error}: read it by a store without value_type, or store another value in its place",
-            ) from None
-        if _is_other(error) or (own and not isinstance(error, KeyError)):
-            raise error
-        no_code = isinstance(error, _MISSING_CODE) and not own
-        kind = SerializationError if no_code else CorruptValueError
-        what = "needs code that is not here" if no_code else "cannot be decoded"
-        told = str(error) if isinstance(error, HoldallError) else f"{type(error).__name__}: {error}"
-        raise kind(f"the value of {key!r:.120} in {self.place} {what}: {told}") from error
-
-    def unwritable(self, key: Any, error: Exception, *, own: bool | None = None) -> NoReturn:
-        """Tell why a value was not stored; errors of the user's own functions stay as they are."""
-        own = self.own_errors[0] if own is None else own
-        if own and not isinstance(error, KeyError):
-            raise error
-        raise SerializationError(
-            f"the value for {key!r:.120} was not stored in {self.place}: {error}",
-        ) from error
-
-    def refuse_value(self, key: Any, value: Any) -> NoReturn:
-        """Refuse a value of another type than all values have."""
-        raise InvalidArgumentError(
-            f"values of this store are {self.value_type!r}, got {type(value).__name__} for {key!r:.120}",
-        )
-
 
 def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
     """Return what makes data of values: whole, or in pieces for a place that takes these as they are."""
@@ -398,11 +334,6 @@ def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
     return (
         serializer.parts if in_pieces and type(serializer).parts is not Serializer.parts else serializer.dumps
     )
-
-
-def _is_other(error: Exception) -> bool:
-    """Tell an error of ours that is about something else than the data."""
-    return isinstance(error, HoldallError) and not isinstance(error, SerializationError | KeyError)
 
 
 def _text(id: Any, serializer: Any) -> str:
@@ -424,17 +355,13 @@ def _loader(serializer: Serializer[Any]) -> Unary:
     return load_either
 
 
-class _OtherTypeError(Exception):
-    """Says of what type a value is that was read; who knows the key tells it."""
-
-
 def _checking(wanted: Any, load: Unary | None) -> Unary:
     """Return what loads a value and checks its type."""
 
     def load_checked(data: Any) -> Any:
         value = data if load is None else load(data)
         if not isinstance(value, wanted):
-            raise _OtherTypeError(type(value).__name__)
+            raise OtherTypeError(type(value).__name__)
         return value
 
     return load_checked

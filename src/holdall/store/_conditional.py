@@ -8,7 +8,7 @@ etags only, never on whether the condition held.
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from holdall.conditional import (
     ALWAYS_RETRIEVE,
@@ -67,7 +67,7 @@ class StoreConditional(StoreBase[K, V]):
         """
         id = self._compiled.id(key)
         try:
-            return str(self._compiled.persister.stat(id).etag)
+            return str(self._compiled.stat(key, id).etag)
         except KeyError as error:
             raise missing(key, error) from None
 
@@ -153,7 +153,7 @@ class StoreConditional(StoreBase[K, V]):
         while True:
             next(turns)
             if actual is None:
-                actual = self._actual(id)
+                actual = self._actual(key, id)
             if not condition_holds(condition, expected_etag, actual):
                 actual, found = self._look(key, id, expected_etag, retrieve_value, actual)
                 if condition_holds(condition, expected_etag, actual):
@@ -166,9 +166,9 @@ class StoreConditional(StoreBase[K, V]):
                 return ConditionalResult(True, actual, actual, found)
             try:
                 if value is DELETE_CURRENT:
-                    self._delete(id, actual)
+                    self._delete(key, id, actual)
                     return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
-                stat = self._compiled.persister.write(id, data, actual)
+                stat = self._compiled.write(key, id, data, actual)
             except ConflictError as lost:
                 actual = lost.actual if lost.actual != actual else None
                 continue
@@ -205,7 +205,7 @@ class StoreConditional(StoreBase[K, V]):
             if actual is not ITEM_NOT_AVAILABLE or not held:
                 return ConditionalResult(held, actual, actual, found)
             try:
-                stat = self._compiled.persister.write(id, data, ITEM_NOT_AVAILABLE)
+                stat = self._compiled.write(key, id, data, ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return ConditionalResult(True, actual, stat.etag, _kept(stat.etag, default_value))
@@ -229,19 +229,27 @@ class StoreConditional(StoreBase[K, V]):
         while True:
             next(turns)
             if actual is None:
-                actual = self._actual(id)
+                actual = self._actual(key, id)
             held = condition_holds(condition, expected_etag, actual)
             if actual is ITEM_NOT_AVAILABLE:
                 return ConditionalResult(held, actual, actual, ITEM_NOT_AVAILABLE)
             if not held:
                 return ConditionalResult(False, actual, actual, VALUE_NOT_RETRIEVED)
             try:
-                self._delete(id, actual)
+                self._delete(key, id, actual)
             except ConflictError as lost:
                 actual = lost.actual if lost.actual != actual else None
                 continue
             return ConditionalResult(True, actual, ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE)
 
+    @overload
+    def transform_item(
+        self, key: K, transformer: Callable[[V], V | Joker], default: V, *, n_retries: int | None = None
+    ) -> TransformResult[V]: ...
+    @overload
+    def transform_item(
+        self, key: K, transformer: Callable[[Any], V | Joker], *, n_retries: int | None = None
+    ) -> TransformResult[V]: ...
     def transform_item(
         self,
         key: K,
@@ -300,12 +308,12 @@ class StoreConditional(StoreBase[K, V]):
                 raise InvalidArgumentError(
                     f"the transformer of {key!r:.120} got a {type(given).__name__} and returned None: "
                     "nothing was stored; return the new value, or use edit() to change one in place",
-                )
+                ).about(key=key, location=self._compiled.place, operation="write")
             try:
                 if new is DELETE_CURRENT:
-                    self._delete(id, actual)
+                    self._delete(key, id, actual)
                     return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts, actual)
-                stat = self._compiled.persister.write(id, self._compiled.data(key, id, new), actual)
+                stat = self._compiled.write(key, id, self._compiled.data(key, id, new), actual)
                 return TransformResult(stat.etag, _kept(stat.etag, new), attempts, actual)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
@@ -314,14 +322,14 @@ class StoreConditional(StoreBase[K, V]):
                         f"{attempts} attempts: raise n_retries, or leave it away to try until you win",
                         lost.actual,
                         attempts,
-                    ) from lost
+                    ).about(key=key, location=self._compiled.place, operation="write") from lost
             pause(attempts)
 
     # ------------------------------------------------------------------ pieces
 
-    def _actual(self, id: Any) -> Etag:
+    def _actual(self, key: Any, id: Any) -> Etag:
         try:
-            return str(self._compiled.persister.stat(id).etag)
+            return str(self._compiled.stat(key, id).etag)
         except KeyError:
             return ITEM_NOT_AVAILABLE
 
@@ -330,7 +338,7 @@ class StoreConditional(StoreBase[K, V]):
     ) -> tuple[Etag, Any]:
         """Give the actual etag, and the value where the retrieval flag wants it."""
         if retrieve is not ALWAYS_RETRIEVE:
-            actual = self._actual(id) if seen is None else seen
+            actual = self._actual(key, id) if seen is None else seen
             if actual is ITEM_NOT_AVAILABLE:
                 return actual, ITEM_NOT_AVAILABLE
             if retrieve is NEVER_RETRIEVE or actual == expected:
@@ -343,12 +351,12 @@ class StoreConditional(StoreBase[K, V]):
             return stat.etag, VALUE_NOT_RETRIEVED
         return stat.etag, value
 
-    def _delete(self, id: Any, actual: Etag) -> None:
+    def _delete(self, key: Any, id: Any, actual: Etag) -> None:
         """Delete an item that has an etag; ConflictError if it has changed or gone."""
         if actual is ITEM_NOT_AVAILABLE:
             return
         try:
-            self._compiled.persister.remove(id, actual)
+            self._compiled.remove(key, id, actual)
         except KeyError:
             raise ConflictError(
                 f"{id!r:.120} in {self._compiled.place} is gone", ITEM_NOT_AVAILABLE

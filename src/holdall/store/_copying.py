@@ -56,7 +56,10 @@ class _LeftOut:
     def add(self, key: Any, error: Exception) -> None:
         """Take note of an item, or raise its error."""
         if not self.skip:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # else it would keep itself alive, and what is open
         self.count += 1
         if len(self.messages) < _SHOWN:
             self.messages.append(f"{key!r:.120} ({type(error).__name__}: {error!s:.300})")
@@ -272,13 +275,10 @@ def _write(persister: Any, items: Iterator[_Encoded], *, dated: bool) -> None:
 
 def _is_of_place(target: Any, error: Exception) -> bool:
     """Tell whether an error of a write is about the whole place, so that no other item is better off."""
-    if isinstance(error, StoreUnavailableError | UnsupportedError):
-        return True
-    return (
-        isinstance(error, ReadOnlyError)
-        and isinstance(target, StoreMapping)
-        and Capability.WRITABLE not in target.pipeline.persister.capabilities
-    )
+    if isinstance(error, ReadOnlyError):  # of one item, where the place is append-only
+        is_store = isinstance(target, StoreMapping)
+        return is_store and Capability.WRITABLE not in target.pipeline.persister.capabilities
+    return isinstance(error, StoreUnavailableError | UnsupportedError)
 
 
 def _keeps_what_is_there(persister: Any) -> bool:

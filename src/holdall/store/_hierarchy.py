@@ -81,7 +81,7 @@ class StoreHierarchy(StoreBase[K, V]):
         self._require_times()
         id = self._compiled.id(key)
         try:
-            return float(self._compiled.persister.stat(id).mtime)
+            return float(self._compiled.stat(key, id).mtime)
         except KeyError as error:
             raise missing(key, error) from None
 

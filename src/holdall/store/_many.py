@@ -1,15 +1,17 @@
 """Many items at once: storing all of a mapping, and reading all that there is."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, overload
 
 from holdall.abc import NOT_MINE, Capability
-from holdall.conditional import DELETE_CURRENT
+from holdall.conditional import DELETE_CURRENT, Joker
+from holdall.errors import HoldallError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import COMMANDS, UNNAMED
 from holdall.store._compose import composed
 from holdall.store._progress import Progress
+from holdall.store._typing import Callback, SupportsKeys
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -18,7 +20,29 @@ V = TypeVar("V")
 class StoreMany(StoreBase[K, V]):
     """The part of `Store` that writes and reads many items at once."""
 
-    def update(self, other: Any = (), progress: Callable[[int], Any] | None = None, /, **named: Any) -> None:
+    @overload
+    def update(self, other: SupportsKeys[K, V | Joker], progress: Callback | None = None, /) -> None: ...
+    @overload
+    def update(
+        self: "StoreMany[str, V]",
+        other: SupportsKeys[str, V | Joker],
+        progress: Callback | None = None,
+        /,
+        **named: V | Joker,
+    ) -> None: ...
+    @overload
+    def update(self, other: Iterable[tuple[K, V | Joker]], progress: Callback | None = None, /) -> None: ...
+    @overload
+    def update(
+        self: "StoreMany[str, V]",
+        other: Iterable[tuple[str, V | Joker]],
+        progress: Callback | None = None,
+        /,
+        **named: V | Joker,
+    ) -> None: ...
+    @overload
+    def update(self: "StoreMany[str, V]", /, **named: V | Joker) -> None: ...
+    def update(self, other: Any = (), progress: Callback | None = None, /, **named: Any) -> None:
         """Store the items of a mapping, of pairs, or of keywords, in one go where the place can.
 
         Each `DELETE_CURRENT` among the values is carried out in its turn, and begins another go.
@@ -45,7 +69,11 @@ class StoreMany(StoreBase[K, V]):
             pairs = Progress(progress).over(pairs)
         deleted: list[Any] = []
         while True:
-            self._compiled.persister.write_many(self._encoded(pairs, deleted))
+            try:
+                self._compiled.persister.write_many(self._encoded(pairs, deleted))
+            except HoldallError as error:
+                self._compiled.tell(error, None, "write")
+                raise
             if not deleted:
                 return
             # Not before: the place may write later what it was given first.
@@ -79,7 +107,7 @@ class StoreMany(StoreBase[K, V]):
     def _iter_items(self) -> Iterator[tuple[K, V]]:
         compiled = self._compiled
         lists = None
-        if compiled.decode is not None and compiled.choose is None:
+        if compiled.choose is None:
             lists = compiled.persister.contents(compiled.prefix, compiled.limit)
         # No generator of ours stands round the one that gives the items: that is a tenth of a small one.
         return self._one_after_another() if lists is None else self._in_bulk(lists)
@@ -115,10 +143,9 @@ class StoreMany(StoreBase[K, V]):
         compiled = self._compiled
         decode, decode_many, (plain, with_key) = compiled.decode, compiled.decode_many, compiled.outward
         load = composed([function for function in (compiled.loads, plain) if function])
-        assert decode is not None  # noqa: S101  (_iter_items asked)
         for items in lists:
             ids = [id for id, _ in items]
-            keys = decode_many(ids) if decode_many is not None else []
+            keys = ids if decode is None else [] if decode_many is None else decode_many(ids)
             if len(items) == 1 or len(keys) != len(ids) or with_key is not None:
                 yield from self._one_by_one(items)
             elif load is not None and load is not bytes:
@@ -136,9 +163,8 @@ class StoreMany(StoreBase[K, V]):
         """Give keys and values of items of which some are not ours, are open files, or cannot be loaded."""
         compiled = self._compiled
         decode = compiled.decode
-        assert decode is not None  # noqa: S101  (_iter_items asked)
         for id, data in items:
-            key = decode(id)
+            key = id if decode is None else decode(id)
             if key is NOT_MINE:
                 if hasattr(data, "close"):
                     data.close()

@@ -6,7 +6,13 @@ from typing import Any, Self, TypeVar, overload
 
 from holdall.abc import NOT_MINE
 from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
-from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError, UnsupportedError
+from holdall.errors import (
+    ConflictError,
+    HoldallError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    UnsupportedError,
+)
 from holdall.store._compiled import COMMANDS, UNNAMED, missing
 from holdall.store._many import StoreMany
 from holdall.store._views import Items, Keys, Values, same
@@ -35,6 +41,9 @@ class StoreMapping(StoreMany[K, V]):
             data = fetch(id)
         except KeyError as error:
             raise missing(key, error) from None
+        except HoldallError as error:
+            compiled.tell(error, key, "read")
+            raise
         except TypeError as error:
             compiled.refuse(id, error)
         if compiled.reads_values:
@@ -45,9 +54,9 @@ class StoreMapping(StoreMany[K, V]):
         try:
             return load(data)  # type: ignore[no-any-return]
         except Exception as error:
-            compiled.unreadable(key, error)
+            compiled.unreadable(key, error, data=data)
 
-    def __setitem__(self, key: K, value: Any) -> None:
+    def __setitem__(self, key: K, value: V | Joker) -> None:
         compiled = self._compiled
         encode, put = compiled.encode, compiled.put
         if type(value) in COMMANDS:
@@ -70,6 +79,9 @@ class StoreMapping(StoreMany[K, V]):
                     compiled.unwritable(key, error)
         try:
             put(id, value)
+        except HoldallError as error:
+            compiled.tell(error, key, "write")
+            raise
         except TypeError as error:
             compiled.refuse(id, error)
 
@@ -78,6 +90,9 @@ class StoreMapping(StoreMany[K, V]):
         if compiled.encode is None:
             try:
                 return key in compiled.persister
+            except HoldallError as error:
+                compiled.tell(error, key, "read")
+                raise
             except TypeError as error:
                 return self._cannot_be(key, error)
         try:
@@ -86,7 +101,11 @@ class StoreMapping(StoreMany[K, V]):
             return False
         except KeyError as error:
             compiled.unnameable(key, error)
-        return id in compiled.persister
+        try:
+            return id in compiled.persister
+        except HoldallError as error:
+            compiled.tell(error, key, "read")
+            raise
 
     def _cannot_be(self, key: Any, error: TypeError) -> bool:
         """Answer False for a key that cannot be hashed; pass on any other error."""
@@ -97,9 +116,11 @@ class StoreMapping(StoreMany[K, V]):
         raise error
 
     def __delitem__(self, key: K) -> None:
+        compiled = self._compiled
         try:
-            self._compiled.persister.remove(self._compiled.id(key))
-        except InvalidKeyError:
+            compiled.persister.remove(compiled.id(key))
+        except HoldallError as error:
+            compiled.tell(error, key, "delete")
             raise
         except KeyError:
             raise KeyError(key) from None
@@ -194,7 +215,7 @@ class StoreMapping(StoreMany[K, V]):
                 next(turns)
                 value, stat = self._compiled.read(key, id)
                 try:
-                    self._compiled.persister.remove(id, stat.etag)
+                    self._compiled.remove(key, id, stat.etag)
                 except ConflictError:
                     continue
                 except KeyError:
@@ -235,7 +256,9 @@ class StoreMapping(StoreMany[K, V]):
             What is stored now: the default, or the value that was there or came first.
         """
         if isinstance(default, Joker | Sentinel):
-            raise InvalidArgumentError(f"{default!r} is a command, not a default to insert")
+            raise InvalidArgumentError(
+                f"{default!r} is a command, not a default to insert for {key!r:.120}"
+            ).about(key=key, operation="write")
         compiled = self._compiled
         turns = compiled.turns(key)
         while True:
@@ -249,7 +272,7 @@ class StoreMapping(StoreMany[K, V]):
                 pass
             try:
                 id = compiled.id(key)
-                compiled.persister.write(id, compiled.data(key, id, default), ITEM_NOT_AVAILABLE)
+                compiled.write(key, id, compiled.data(key, id, default), ITEM_NOT_AVAILABLE)
             except ConflictError:
                 continue
             return default
@@ -277,7 +300,7 @@ class StoreMapping(StoreMany[K, V]):
             raise UnsupportedError(
                 f"{self!r:.120} has one-way keys, so which of them are below it cannot be told: "
                 "clear the whole store, or delete the keys that you know",
-            )
+            ).about(location=self._compiled.place, operation="delete")
         else:
             self._compiled.persister.remove_many(
                 [id for id in self._compiled.persister.ids() if self._pipeline.keys.owns(id)]
@@ -288,7 +311,7 @@ class StoreMapping(StoreMany[K, V]):
             raise UnsupportedError(
                 f"{self._compiled.place} was not made by holdall and may hold more than it wrote: "
                 "clear(force=True) deletes every item that this store lists",
-            )
+            ).about(location=self._compiled.place, operation="delete")
 
     def keys(self) -> KeysView[K]:
         """Return a live view of the keys."""
@@ -387,7 +410,7 @@ class StoreMapping(StoreMany[K, V]):
             id = self._compiled.id(key)
         except KeyError:  # a key that can have no item
             return False
-        return bool(self._compiled.persister.discard(id))
+        return self._compiled.discard(key, id)
 
     def head(self) -> tuple[K, V]:
         """Give the first item that iteration meets.

@@ -37,4 +37,4 @@ def copied(key: Any, value: Any) -> Any:
         raise InvalidArgumentError(
             f"the value of {key!r:.120} cannot be copied, so it would change before it is stored: "
             f"{type(error).__name__}: {error}",
-        ) from error
+        ).about(key=key, operation="write") from error

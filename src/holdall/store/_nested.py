@@ -55,6 +55,9 @@ class StorePersister(Persister):
     def place(self) -> str:  # docstring inherited
         return str(self._below.place)
 
+    def location_of(self, id: Any) -> str:  # docstring inherited
+        return str(self._below.location_of(self.id_of(id)))
+
     @property
     def owned(self) -> bool:  # docstring inherited
         return bool(self._below.owned)

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from numbers import Number
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
-from holdall.errors import ConflictError, InvalidArgumentError
+from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import Compiled
 from holdall.store._conditional import pause
@@ -16,14 +16,16 @@ from holdall.store._mutable import copied, is_firm
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ABSENT: Final = object()
+_ABSENT: Any = object()
+_ONE: Any = 1  # whatever type the numbers are of
+_ZERO: Any = 0
 
 
 class StoreVerbs(StoreBase[K, V]):
     """The part of `Store` for everyday changes."""
 
     @contextmanager
-    def edit(self, key: K, default: Any = _ABSENT) -> Iterator[V]:
+    def edit(self, key: K, default: V = _ABSENT) -> Iterator[V]:
         """Give a value to be changed in place, and store it when the context is left.
 
         Parameters
@@ -81,18 +83,18 @@ class StoreVerbs(StoreBase[K, V]):
             raise InvalidArgumentError(
                 f"the value of {key!r:.120} is {type(value).__name__}, which cannot change in place: "
                 "use increment() for a number, transform_item() for any other value",
-            )
+            ).about(key=key, location=self._compiled.place, operation="write")
         yield value
         try:
-            self._compiled.persister.write(id, self._compiled.data(key, id, value), etag)
+            self._compiled.write(key, id, self._compiled.data(key, id, value), etag)
         except ConflictError as lost:
             raise ConflictError(
                 f"{key!r:.120} in {self._compiled.place} was changed since edit() gave its value: "
                 "nothing was stored. Edit it again, or use transform_item(), which tries again by itself",
                 lost.actual,
-            ) from lost
+            ).about(key=key, location=self._compiled.place, operation="write") from lost
 
-    def increment(self, key: K, by: Any = 1, default: Any = 0) -> Any:
+    def increment(self, key: K, by: V | int = _ONE, default: V | int = _ZERO) -> V:
         """Add to a number, so that no concurrent change is lost.
 
         Parameters
@@ -138,8 +140,11 @@ class StoreVerbs(StoreBase[K, V]):
                 modify(id, change)
             except (KeyError, _LargeError):
                 pass  # absent, or not to be had in one step
+            except HoldallError as error:
+                self._compiled.tell(error, key, "write")
+                raise
             else:
-                return change.result
+                return change.result  # type: ignore[no-any-return]
         for attempt in itertools.count(1):
             try:
                 value, stat = compiled.read(key, id)
@@ -148,11 +153,11 @@ class StoreVerbs(StoreBase[K, V]):
                 value, etag = default, ITEM_NOT_AVAILABLE
             new = _sum(key, value, by)
             try:
-                compiled.persister.write(id, compiled.data(key, id, new), etag)
+                compiled.write(key, id, compiled.data(key, id, new), etag)
             except ConflictError:
                 pause(attempt)
             else:
-                return new
+                return new  # type: ignore[no-any-return]
         raise AssertionError  # itertools.count never ends
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -215,7 +220,7 @@ def _sum(key: Any, value: Any, by: Any) -> Any:
     except TypeError as error:
         raise InvalidArgumentError(
             f"the value of {key!r:.120} is {type(value).__name__}: {by!r:.80} cannot be added to it",
-        ) from error
+        ).about(key=key, operation="write") from error
 
 
 def _is_number(thing: Any) -> bool:

@@ -3,6 +3,7 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidKeyError
@@ -79,13 +80,13 @@ class DocumentStore(Store[K, V]):
         *,
         serializer: Any = None,
         keys: Any = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
-        where = os.fspath(path)
+        where = checked_path(path, "file")
         how = by_suffix(other=None).for_id(where) if serializer is None else get_serializer(serializer)
         codec: KeyCodec[Any]
         codec = TablePaths(tuples=keys is tuple) if keys in (None, str, tuple) else as_key_codec(keys)

@@ -3,6 +3,7 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._options import Durability, MmapMode, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall._posix.names import fs_name
 from holdall.abc import KeyedSerializer, Serializer
@@ -96,21 +97,22 @@ class FileDirStore(Store[K, V]):
         serializer: Any = None,
         keys: Any = None,
         suffix: str | None = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         hidden: bool = False,
         max_levels: int | None = None,
         timeout: float = TIMEOUT,
         trust: bool = False,
-        mmap_mode: str | None = None,
+        mmap_mode: MmapMode | None = None,
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        path = None if path is None else checked_path(path, "folder")
         if serializer is None and path is not None:
-            serializer = check_recorded(recorded(path, "serializer"), repr(os.fspath(path)))
+            serializer = check_recorded(recorded(path, "serializer"), repr(path))
         self._set_up(
             {
-                "path": None if path is None else os.fspath(path),
+                "path": path,
                 "serializer": serializer,
                 "keys": keys,
                 "suffix": suffix,
@@ -180,11 +182,12 @@ class FileDirStore(Store[K, V]):
         return os.path.join(str(place.path), fs_name(str(id)))
 
 
-def _serializer(spec: Any, mmap_mode: str | None) -> Serializer[Any]:
+def _serializer(spec: Any, mmap_mode: MmapMode | None) -> Serializer[Any]:
     if mmap_mode is None:
         return get_serializer(spec)
     if spec != "npy":
         raise InvalidArgumentError(f'mmap_mode is for serializer="npy", not for {spec!r}')
+    get_serializer("npy")  # says what to install where there is no numpy
     from holdall.serializers.npy import NpySerializer  # noqa: PLC0415  (needs numpy)
 
     return NpySerializer(mmap_mode=mmap_mode)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
+from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import PathKeys, as_key_codec
@@ -77,7 +78,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         *serializers: Any,
         formats: Mapping[str, Any] | None = None,
         keys: Any = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         hidden: bool = False,
         max_levels: int | None = None,
@@ -87,13 +88,14 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         append_only: bool = False,
         **named: Any,
     ) -> None:
+        path = None if path is None else checked_path(path, "folder")
         chosen = _by_name(serializers, {**(formats or {}), **named})
         if not chosen:
             chosen = _recorded_formats(path)
         self._open(
             path,
             {
-                "path": None if path is None else os.fspath(path),
+                "path": path,
                 "formats": chosen,
                 "keys": keys,
                 "durability": durability,

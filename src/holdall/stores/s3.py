@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from holdall._remote.data import as_given, unique
 from holdall._remote.persister import ObjectPersister
@@ -126,7 +126,7 @@ class S3Store(Store[K, V]):
         max_age: float = 0.0,
         workers: int = 16,
         part_bytes: int = 16 << 20,
-        engine: str = "boto3",
+        engine: Literal["boto3", "obstore"] = "boto3",
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:

@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from holdall._options import Durability, Fallback
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._scripts import Origin, caller, check_fallback, origin_of
 from holdall.abc import Persister, Serializer
@@ -95,11 +96,11 @@ class ScriptStore(Store[K, V]):
         self,
         path: str | os.PathLike[str] | None = None,
         *,
-        fallback: str = "error",
+        fallback: Fallback = "error",
         serializer: Any = None,
         keys: Any = None,
         create: bool = False,
-        durability: str = "process",
+        durability: Durability = "process",
         timeout: float = TIMEOUT,
         trust: bool = False,
         value_type: type | tuple[type, ...] | None = None,
@@ -196,7 +197,7 @@ class ScriptStore(Store[K, V]):
 
 
 def place_of(
-    origin: Origin, fallback: str, durability: str = "process", timeout: float = TIMEOUT
+    origin: Origin, fallback: str, durability: Durability = "process", timeout: float = TIMEOUT
 ) -> Persister:
     """Give the place of the values of some code: its file, or what takes its place.
 

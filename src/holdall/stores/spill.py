@@ -4,15 +4,18 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from holdall._eviction import PolicyName
+from holdall._options import checked_path
 from holdall._posix.temporary import TemporaryFolder, warn_of_memory
+from holdall.conditional import Joker
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys, IdentityKeys, PathKeys, as_key_codec
 from holdall.persisters.files import recorded
 from holdall.serializers import get_serializer
 from holdall.serializers.adapt import AdaptedSerializer
-from holdall.store import Store
+from holdall.store import Store, SupportsKeys
 from holdall.stores.files import FileDirStore
 from holdall.stores.sqlite import SQLiteStore
 from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
@@ -103,12 +106,12 @@ class SpillStore(Store[K, V]):
         memory: float | str | None = None,
         serializer: Any = None,
         keys: Any = None,
-        policy: Any = "gdsf",
+        policy: PolicyName | Callable[[int], Any] = "gdsf",
         slow: Any = None,
         file_per_value: bool | None = None,
         sizeof: Callable[[Any], int] | None = None,
-        writeback: str = "check",
-        sync: str = "flush",
+        writeback: Literal["check", "always", "never"] = "check",
+        sync: Literal["flush", "always"] = "flush",
         disk: float | str | None = None,
         on_miss: Callable[[Any], Any] | None = None,
         on_overflow: Callable[[Any], Any] | None = None,
@@ -164,7 +167,7 @@ class SpillStore(Store[K, V]):
             # Not the folder itself, which is locked: a folder store has to lock its own.
             self._folder = folder = os.path.join(self._temporary.path, "values")
         else:
-            self._folder = folder = os.path.abspath(os.fspath(path))
+            self._folder = folder = os.path.abspath(checked_path(path, "folder"))
             warn_of_memory(folder)
         is_database = os.path.exists(os.path.join(folder, _FILE))
         is_files = not is_database and recorded(folder, "serializer") is not None
@@ -228,7 +231,7 @@ class SpillStore(Store[K, V]):
 
     def update(
         self,
-        other: Any = (),
+        other: SupportsKeys[K, V | Joker] | Iterable[tuple[K, V | Joker]] = (),
         progress: Callable[[int], Any] | None = None,
         /,
         *,
@@ -259,15 +262,16 @@ class SpillStore(Store[K, V]):
         >>> sorted(store.items())
         [('a', 1), ('b', 3)]
         """
+        items: Any = other
         if isinstance(other, SpillStore):
             ours, theirs = _place_of(self), _place_of(other)
             if ours is not None and theirs is not None:
                 ours.take_over(theirs, overwrite=overwrite)
-                other = ()
+                items = ()
         if overwrite:
-            super().update(other, progress, **named)
+            super().update(items, progress, **named)
             return
-        for number, (key, value) in enumerate({**dict(other), **named}.items(), 1):
+        for number, (key, value) in enumerate({**dict(items), **named}.items(), 1):
             self.setdefault(key, value)
             if progress is not None:
                 progress(number)

@@ -3,6 +3,7 @@
 import os
 from typing import Any, TypeVar
 
+from holdall._options import Durability
 from holdall.keys import AnyKeys, PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.sqlite import SqlitePersister, recorded
@@ -105,7 +106,7 @@ class SQLiteStore(Store[K, V]):
         table: str = "items",
         serializer: Any = None,
         keys: Any = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         trust: bool = False,
         timeout: float = 60.0,
@@ -228,7 +229,7 @@ def database(
     path: str | os.PathLike[str] | None,
     *,
     table: str = "items",
-    durability: str = "process",
+    durability: Durability = "process",
     guard: bool = False,
     read_only: bool = False,
     timeout: float = 60.0,

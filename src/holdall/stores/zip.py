@@ -1,8 +1,9 @@
 """A store in a zip archive."""
 
 import os
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from holdall._options import Durability
 from holdall._posix.lock import TIMEOUT
 from holdall.abc import KeyedSerializer
 from holdall.persisters.zip import ZipPersister
@@ -87,9 +88,9 @@ class ZipStore(Store[K, V]):
         serializer: Any = None,
         keys: Any = None,
         suffix: str | None = None,
-        compression: str = "deflate",
+        compression: Literal["store", "deflate", "bzip2", "lzma"] = "deflate",
         level: int | None = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
         trust: bool = False,

@@ -38,7 +38,7 @@ _HOME = {
     "store_machine": "_machine",
 }
 
-if "pytest" in sys.modules:  # not in the processes that laws start, which need none of it
+if sys.modules.get("pytest"):  # not in the processes that laws start, which need none of it
     import pytest
 
     # A failed law shows the values, in anybody's test run.
@@ -65,7 +65,15 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'holdall.testing' has no attribute {name!r}")
     from importlib import import_module
 
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    try:
+        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in {"pytest", "hypothesis"}:
+            raise
+        raise ImportError(
+            f'{name} needs {error.name}, which is not installed: pip install "holdall[testing]"',
+            name=error.name,
+        ) from error
     globals()[name] = value
     return value
 

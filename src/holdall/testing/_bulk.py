@@ -1,5 +1,6 @@
 """Laws of what a place may do for many items at once: whole lists of items, and ids by age."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdall.abc import Capability
+from holdall.errors import UnsupportedError
 
 
 class BulkLaws:
@@ -44,6 +46,35 @@ class BulkLaws:
         assert [id for page in persister.contents() for id, _ in page] == [last]
         persister.clear()
         assert list(persister.contents()) == []
+
+    def test_items_are_given_times_or_refused(self, place: Path) -> None:
+        """write_dated() stores items of an age, under another etag each time, or takes none of them."""
+        persister, items = self.filled(place, Capability.WRITABLE)
+        ids = sorted(items)[:2]
+        then = time.time() - 250
+        taken: list[str] = []
+
+        def dated() -> Any:
+            for id, mtime in zip(ids, (then, math.nan), strict=True):
+                taken.append(id)
+                yield id, items[id], mtime
+
+        before = persister.stat(ids[0])
+        try:
+            persister.write_dated(dated())
+        except UnsupportedError:
+            assert taken == []
+            assert persister.stat(ids[0]) == before
+            return
+        first = persister.stat(ids[0])
+        assert first.mtime == pytest.approx(then, abs=2)
+        assert persister.stat(ids[1]).mtime > then + 100
+        assert {id: persister[id] for id in ids} == {id: items[id] for id in ids}
+        persister.write_dated([(ids[0], items[ids[1]], then)])
+        again = persister.stat(ids[0])
+        assert again.mtime == pytest.approx(then, abs=2)
+        assert again.etag not in {first.etag, before.etag}
+        assert persister[ids[0]] == items[ids[1]]
 
     def test_ids_by_age_are_in_the_order_of_their_times(self, place: Path) -> None:
         """by_age() gives the ids below a prefix by the times of their stats, from either end."""

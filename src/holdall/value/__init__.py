@@ -4,8 +4,9 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from holdall._options import Fallback
 from holdall._scripts import Origin, caller, check_fallback, is_of_package, origin_of
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError, UnsupportedError
@@ -73,7 +74,7 @@ class Value(Operators, Generic[V]):
     (0, 0)
     """
 
-    def __init__(self, default: V, *, name: Any = None, fallback: str | None = None) -> None:
+    def __init__(self, default: V, *, name: Any = None, fallback: Fallback | None = None) -> None:
         frame = caller(self)
         origin = origin_of(frame)
         if fallback is None:
@@ -192,6 +193,21 @@ class Value(Operators, Generic[V]):
     def reset(self) -> None:
         """Delete what is stored; the value is the default again."""
         self._slot.reset()
+
+    if not TYPE_CHECKING:  # for which there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            hint = ""
+            if not name.startswith("_"):
+                kept = self._slot.get()
+                if hasattr(kept, name):
+                    hint = (
+                        f"; its value, a {type(kept).__name__}, has: use "
+                        f"`with value.edit() as x: x.{name}...` to change it, value.value.{name} to read"
+                    )
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self
+            )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r}, name={self.name!r})"

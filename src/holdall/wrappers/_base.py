@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_origin, overload
 
+from holdall._options import options_of, unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.store import Pipeline, Store
 from holdall.store._hooks import HOOKS, levels_of, pass_on
@@ -84,6 +85,10 @@ class BaseWrapper:
 
     def wrap(self, *stores: Any, **options: Any) -> Any:
         """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        known = options_of(self._change)
+        for name in options:
+            if known is not None and name not in known:
+                raise unknown_option(self.__name__, name, known)
         if len(stores) > 1:
             raise InvalidArgumentError(f"{self.__name__} takes one store, and options by name")
         if not stores:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any, BinaryIO
 
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, conflict
-from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.conditional import AHEAD, ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
 from holdall.store import Pipeline, Store
 from holdall.wrappers._base import wrapper
@@ -44,7 +44,8 @@ class ExpiringPersister(PersisterWrapper):
         self.ttl = ttl
 
     def _alive(self, stat: Stat) -> bool:
-        return time.time() < stat.mtime + self.ttl
+        # What was written by a clock that went ahead is not known to be young when that is put right.
+        return 0 < stat.mtime + self.ttl - time.time() <= self.ttl + AHEAD
 
     # ------------------------------------------------------------------ looking
 
@@ -176,7 +177,8 @@ def expiring(store: Store[Any, Any], *, ttl: float) -> Pipeline:
     An expired item is absent for every verb, and a write over it is an insertion. It takes up room until
     ``purge()`` deletes what has expired, and tells how many; ``clear()`` of the whole store deletes it too.
     An item that is renewed while it is purged stays. Times are those of the place, as ``timestamp`` tells
-    them.
+    them. One that lies more than 10 seconds in the future is that of a clock that was wrong, and its item has
+    expired.
 
     See `ExpiringPersister` for threads, processes and costs.
 

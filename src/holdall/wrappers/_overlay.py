@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, TypeVar, overload
+from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar, overload
 
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
@@ -12,7 +12,6 @@ from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
     ReadOnlyError,
-    UnsupportedError,
 )
 from holdall.store import Store, StorePersister
 
@@ -24,6 +23,10 @@ _NOTHING: Final = object()
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+#: To which layers is written.
+Writes: TypeAlias = Literal["first", "all"]
 
 
 class OverlayPersister(Persister):
@@ -53,7 +56,11 @@ class OverlayPersister(Persister):
     """
 
     def __init__(
-        self, layers: Iterable[Store[Any, Any]], write: str = "first", *, promote: bool = False
+        self,
+        layers: Iterable[Store[Any, Any]],
+        write: Writes = "first",
+        *,
+        promote: bool = False,
     ) -> None:
         self.layers = [StorePersister(store) for store in layers]
         self.written = self.layers[:1] if write == "first" else self.layers
@@ -189,7 +196,7 @@ class OverlayPersister(Persister):
     def _check_writable(self) -> None:
         for layer in self.written:
             if Capability.WRITABLE not in layer.capabilities:
-                raise UnsupportedError(f"{layer.place} can only be read")
+                raise ReadOnlyError(f"{layer.place} can only be read")
 
     @contextmanager
     def _swapping(self, id: Any, expected: Expected) -> Iterator[Expected]:
@@ -299,10 +306,10 @@ def _tagged(number: int, stat: Stat) -> Stat:
 
 
 @overload
-def overlay(*stores: Mapping[K, V], write: str = "first", promote: bool = False) -> Store[K, V]: ...
+def overlay(*stores: Mapping[K, V], write: Writes = "first", promote: bool = False) -> Store[K, V]: ...
 @overload
-def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]: ...
-def overlay(*stores: Any, write: str = "first", promote: bool = False) -> Store[Any, Any]:
+def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Store[Any, Any]: ...
+def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Store[Any, Any]:
     """Show several stores as one: the first that has a key gives its value.
 
     Parameters

@@ -6,15 +6,17 @@ import os
 from collections.abc import Callable
 from typing import Any, Self
 
+from holdall._options import Durability, checked_path
 from holdall._posix.control import CONTROL
 from holdall._posix.errors import ABSENT, telling, translate
 from holdall._posix.folder import Folder, Opened
 from holdall._posix.lock import TIMEOUT, check_timeout
-from holdall._posix.names import fs_path
+from holdall._posix.names import fs_name, fs_path
 from holdall.abc import Capability, Persister
 from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
+    ReadOnlyError,
     StoreNotFoundError,
     StoreUnavailableError,
     UnsupportedError,
@@ -32,7 +34,7 @@ class FilesPlace(Persister):
         self,
         path: str | os.PathLike[str] | None = None,
         *,
-        durability: str = "process",
+        durability: Durability = "process",
         guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,
@@ -44,9 +46,7 @@ class FilesPlace(Persister):
             raise UnsupportedError("folders need a POSIX system: files are reached by descriptor")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a folder that exists")
-        given = None if path is None else os.fspath(path)
-        if given is not None and not isinstance(given, str):
-            raise InvalidArgumentError(f"path must be text, got {path!r}")
+        given = None if path is None else checked_path(path, "folder")
         absolute = None if given is None else os.path.abspath(fs_path(given))
         self.timeout = check_timeout(timeout)
         self.record = dict(record or {})
@@ -94,7 +94,7 @@ class FilesPlace(Persister):
     def sibling(
         self,
         *,
-        durability: str = "process",
+        durability: Durability = "process",
         guard: bool | Callable[[str], bool] = False,
         hidden: bool = True,
         max_levels: int | None = None,
@@ -152,6 +152,9 @@ class FilesPlace(Persister):
     def place(self) -> str:  # docstring inherited
         return self.path if self._folder.known else "a temporary folder"
 
+    def location_of(self, id: str) -> str:  # docstring inherited
+        return os.path.join(self.path, fs_name(id)) if self._folder.known else self.place
+
     @property
     def lock_file(self) -> str | None:
         """A file in the control folder, of which processes lock bytes while they compute an item."""
@@ -190,7 +193,7 @@ class FilesPlace(Persister):
     def _prepare(self, what: str = "the folder cannot be written to") -> Opened:
         """Get ready to write: workspace, and the record of a folder that has none."""
         if self.read_only:
-            raise UnsupportedError(f"{self.path} was opened with read_only=True")
+            raise ReadOnlyError(f"{self.path} was opened with read_only=True")
         folder = self._folder
         try:
             with telling(what, self.path), folder.mutex:

@@ -58,7 +58,10 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
             "delete it to open the folder with the options that you give",
         ) from error
     if version != _FORMAT:
-        raise MismatchError(f"{path} has format {version!r}, this version of holdall reads {_FORMAT}")
+        raise MismatchError(
+            f"{path}/.holdall/{_NAME} has format {version!r}, this version of holdall reads {_FORMAT}: "
+            "a newer one made the folder, so update this one (pip install -U holdall)",
+        ).about(location=path)
     return dict(record)
 
 
@@ -99,7 +102,7 @@ def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> 
             raise MismatchError(
                 f"{path} holds several formats, {_told(formats)}, and is opened with {_format_told(wanted)}: "
                 "open it with one of its formats, or with MultiFormatStore to add another",
-            )
+            ).about(location=path)
     else:
         check_record(record, wanted, path)
 
@@ -129,20 +132,20 @@ def _check_all(record: dict[str, Any], wanted: dict[str, Any], path: str) -> Non
         raise MismatchError(
             f"{path} was made with {_format_told(record)}, which is none of {_told(wanted)}: "
             "name that format among the others",
-        )
+        ).about(location=path)
     for suffix, format in wanted.items():
         made = formats.get(suffix)
         if made is not None and not _same_format(format, made):
             raise MismatchError(
                 f"files {suffix!r} of {path} were made with {_format_told(made)} and are opened with "
                 f"{_format_told(format)}: open them with what they were made with, or choose another suffix",
-            )
+            ).about(location=path)
         other = overlapping(suffix, formats) if made is None else None
         if other is not None:
             raise MismatchError(
                 f"{path} holds files {other!r}, which could not be told from files {suffix!r}: "
                 "choose another suffix for the new format",
-            )
+            ).about(location=path)
 
 
 def _known(record: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from stat import S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK
 from time import time_ns
 from typing import Any, BinaryIO, cast
 
+from holdall._options import check_bytes
 from holdall._posix.descriptors import Descriptors, closing, open_into
 from holdall._posix.errors import ABSENT, translate
 from holdall._posix.flags import CREATE, READ
@@ -129,6 +130,9 @@ class FilesWriting(FilesReading):
                 raise
         except (OSError, ValueError) as error:  # a ValueError: NUL, or text that has no bytes
             raise self._write_error(error, id) from error
+        except TypeError:
+            check_bytes(id, data)
+            raise
 
     def __setitem__(self, id: str, data: Any) -> None:
         self.put(id, data)

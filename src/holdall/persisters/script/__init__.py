@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from time import time_ns
 from typing import Any
 
+from holdall._options import Durability
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_path
@@ -99,7 +100,7 @@ class ScriptPersister(Persister):
         path: str | os.PathLike[str],
         *,
         create: bool = False,
-        durability: str = "process",
+        durability: Durability = "process",
         timeout: float = TIMEOUT,
         guard: bool = False,
         runs: bool = False,

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall._options import check_bytes
+from holdall.errors import InvalidKeyError
 from holdall.persisters.sqlite._place import as_id
 from holdall.persisters.sqlite._schema import INLINE
 
@@ -23,12 +24,8 @@ def checked(id: Any, data: Any) -> tuple[str | bytes, Any]:
     if key is None:
         raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {id!r:.80}")
     if type(data) is not bytes:
-        try:
-            data = [memoryview(part).cast("B") for part in (data if type(data) is list else [data])]
-        except TypeError as error:
-            raise InvalidArgumentError(
-                f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
-            ) from error
+        check_bytes(id, data)
+        data = [memoryview(part).cast("B") for part in (data if type(data) is list else [data])]
     return key, data
 
 

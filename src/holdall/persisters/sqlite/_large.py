@@ -7,7 +7,7 @@ from typing import Any
 
 from holdall.abc import join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
-from holdall.errors import HoldallError, UnsupportedError
+from holdall.errors import HoldallError, ReadOnlyError
 from holdall.persisters.sqlite._batches import BATCH, Batch, checked, size_of
 from holdall.persisters.sqlite._files import LinkedFile, NotLinkedError, StagedFile, new_name
 from holdall.persisters.sqlite._place import as_id
@@ -204,7 +204,7 @@ class SqliteLarge(SqliteReading):
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise UnsupportedError(f"{self.place} was opened with read_only=True")
+            raise ReadOnlyError(f"{self.place} was opened with read_only=True")
 
 
 def version_of(etag: Any) -> int:

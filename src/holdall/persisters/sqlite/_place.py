@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from holdall._options import Durability
 from holdall._places import check_record
 from holdall._posix.temporary import TemporaryFolder
 from holdall.abc import Capability, Persister
@@ -38,7 +39,7 @@ class SqlitePlace(Persister):
         path: str | os.PathLike[str] | None = None,
         *,
         table: str = "items",
-        durability: str = "process",
+        durability: Durability = "process",
         guard: bool = False,
         read_only: bool = False,
         timeout: float = 60.0,

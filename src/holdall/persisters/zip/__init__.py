@@ -6,8 +6,9 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
+from holdall._options import Durability
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
@@ -16,8 +17,8 @@ from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, St
 from holdall.errors import (
     CorruptValueError,
     InvalidArgumentError,
+    ReadOnlyError,
     StoreNotFoundError,
-    UnsupportedError,
     ValueTooLargeError,
 )
 from holdall.persisters.zip._archive import Archive, is_ours, stat_of
@@ -91,9 +92,9 @@ class ZipPersister(Persister):
         self,
         archive: Any = None,
         *,
-        compression: str = "deflate",
+        compression: Literal["store", "deflate", "bzip2", "lzma"] = "deflate",
         level: int | None = None,
-        durability: str = "process",
+        durability: Durability = "process",
         read_only: bool = False,
         timeout: float = TIMEOUT,
         guard: bool | Callable[[str], bool] = False,
@@ -271,7 +272,7 @@ class ZipPersister(Persister):
     ) -> dict[str, zipfile.ZipInfo]:
         """Write the archive anew with other items; give the entries that are new."""
         if self.read_only:
-            raise UnsupportedError(f"{self.place} was opened to be read only")
+            raise ReadOnlyError(f"{self.place} was opened to be read only")
         method = _METHODS[self.compression]
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             # Outside of the lock: compressing takes time, and giving items may use this very store.

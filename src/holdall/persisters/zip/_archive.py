@@ -10,6 +10,7 @@ import time
 import zipfile
 from typing import Any, BinaryIO, NoReturn, cast
 
+from holdall._posix.errors import translate
 from holdall.conditional import Stat
 from holdall.errors import (
     CorruptValueError,
@@ -177,7 +178,7 @@ class Archive:
             file.close()
 
     def _unavailable(self, error: OSError) -> StoreUnavailableError:
-        return StoreUnavailableError(error.errno or 0, f"it cannot be read: {error.strerror}", self.place)
+        return translate(error, "it cannot be read", self.place)
 
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
         """Open the data of an entry; nobody else may read from this archive meanwhile."""

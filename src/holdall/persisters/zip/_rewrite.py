@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from holdall._options import check_bytes
 from holdall.persisters.zip._archive import QuietZip, check_name, stamp
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the data begin
@@ -48,7 +49,11 @@ def pack(
             info.compress_type = method
             info.external_attr = _FILE_MODE
             info.extra = stamp(now)
-            info.file_size = sum(memoryview(part).nbytes for part in parts)
+            try:
+                info.file_size = sum(memoryview(part).nbytes for part in parts)
+            except TypeError:
+                check_bytes(name, data)
+                raise
             info._compresslevel = level  # type: ignore[attr-defined]  # noqa: SLF001  (public from 3.13 on)
             with packed.open(info, "w") as entry:
                 for part in parts:

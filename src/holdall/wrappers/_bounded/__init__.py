@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from holdall._eviction import POLICIES
+from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
 from holdall.abc import Capability, PersisterWrapper
 from holdall.errors import InvalidArgumentError, UnsupportedError
@@ -91,7 +91,7 @@ def bounded(
     *,
     max_bytes: float | str | None = None,
     max_items: int | None = None,
-    policy: str = "lru",
+    policy: PolicyName = "lru",
 ) -> Pipeline:
     """Keep a store within a bound: what is used least goes when there is no more room.
 

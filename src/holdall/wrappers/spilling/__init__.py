@@ -6,9 +6,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
-from holdall._eviction import Policy, make_policy
+from holdall._eviction import Policy, PolicyName, make_policy
 from holdall._eviction.amounts import parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
@@ -85,10 +85,10 @@ class SpillPersister(PersisterWrapper):
         inner: Any,
         *,
         memory: float | str | None = None,
-        policy: str | Callable[[int], Policy] = "gdsf",
+        policy: PolicyName | Callable[[int], Policy] = "gdsf",
         sizeof: Callable[[Any], int] | None = None,
-        writeback: str = "check",
-        sync: str = "flush",
+        writeback: Literal["check", "always", "never"] = "check",
+        sync: Literal["flush", "always"] = "flush",
         disk: float | str | None = None,
         on_miss: Callable[[Any], Any] | None = None,
         on_overflow: Callable[[Any], Any] | None = None,

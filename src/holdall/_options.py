@@ -1,0 +1,94 @@
+"""What is given: paths and the names of options, checked, with errors that say what was meant."""
+
+import os
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+from holdall.errors import InvalidArgumentError
+
+__all__ = [
+    "DataFormat",
+    "Durability",
+    "Fallback",
+    "MmapMode",
+    "check_bytes",
+    "checked_path",
+    "options_of",
+    "unknown_option",
+]
+
+#: What a write that has returned survives: the end of the process, or also a power cut.
+Durability: TypeAlias = Literal["process", "power"]
+#: How files of arrays are mapped into memory.
+MmapMode: TypeAlias = Literal["r", "c"]
+#: The format of arrays that lie beside an archive.
+DataFormat: TypeAlias = Literal["npy", "npz", "hdf5"]
+#: What a `Value` or `ScriptStore` does where the script cannot keep values.
+Fallback: TypeAlias = Literal["error", "memory", "sidecar"]
+
+_VAR_KEYWORDS = 0x08  # of a function that takes any keyword
+
+
+def check_bytes(id: Any, data: Any) -> None:
+    """Raise `InvalidArgumentError` unless data are bytes, or a list of pieces that are."""
+    for part in data if type(data) is list else [data]:
+        try:
+            memoryview(part)
+        except TypeError:
+            raise InvalidArgumentError(
+                f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
+            ) from None
+
+
+def checked_path(path: Any, kind: str) -> str:
+    """Return a path as text.
+
+    Parameters
+    ----------
+    path
+        Text or a `Path`.
+    kind
+        What lies there: "file" or "folder".
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no path.
+    """
+    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(given, str) or "\0" in given:
+        why = ", which has a NUL character" if isinstance(given, str) else ""
+        raise InvalidArgumentError(
+            f"path must be the name of a {kind}, as text or a Path, got {path!r:.100}{why}"
+        )
+    return given
+
+
+def options_of(function: Any) -> frozenset[str] | None:
+    """Return the names that a function takes as keywords; None if it takes any."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_flags & _VAR_KEYWORDS:
+        return None
+    return frozenset(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+
+def unknown_option(owner: str, name: str, known: Iterable[str]) -> InvalidArgumentError:
+    """Return the error for an option that there is not, with the one that was meant.
+
+    Parameters
+    ----------
+    owner
+        What was called.
+    name
+        The option.
+    known
+        The options that there are.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  (only needed for this message)
+
+    known = sorted(known)
+    close = get_close_matches(name.lower(), known, 1)
+    hint = f", did you mean {close[0]!r}? It has " if close else ". It has "
+    return InvalidArgumentError(f"{owner} has no option {name!r}{hint}{', '.join(known) or 'none'}")

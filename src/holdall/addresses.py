@@ -1,0 +1,347 @@
+"""Stores by address: one line of text that says where a store lies and how it is opened.
+
+An address is ``scheme:place``, with options after ``?`` and the name of a part, such as a table, after ``#``:
+``dir:results?serializer=json``, ``sqlite:cache.db#items``, ``s3://bucket/prefix``. ``%3F`` and ``%23`` are
+``?`` and ``#`` in a place. A path alone is told by its end: ``.db`` is SQLite, ``.zip`` an archive, and so
+on; anything else is a folder. ``my:name`` is an address to which the user's own file gives that name.
+
+Other packages add schemes by entry points of the group ``holdall.addresses``: the name is the scheme, the
+object a function that takes an `Address` and returns a store.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+from holdall._options import options_of, unknown_option
+from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
+from holdall.store import Store
+
+__all__ = ["Address", "Opener", "named_addresses", "open", "register_scheme", "schemes"]
+
+
+class Address(NamedTuple):
+    """An address in its parts.
+
+    Parameters
+    ----------
+    scheme
+        What kind of store.
+    place
+        What follows the colon, without options and part.
+    part
+        What follows ``#``: a table, say. "" for none.
+    options
+        What follows ``?``, by name, numbers and truth values as such; and what `open` was given besides.
+    """
+
+    scheme: str
+    place: str
+    part: str
+    options: dict[str, Any]
+
+
+#: What opens the stores of a scheme.
+Opener: TypeAlias = Callable[[Address], Store[Any, Any]]
+
+_GROUP: Final = "holdall.addresses"
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # of two letters or more: "C:" is a disk
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+_WORDS: Final = {"true": True, "false": False, "none": None}
+# Class of each scheme, and the option that the part of an address gives.
+_CLASSES: Final = {
+    "archive": ("holdall.archive:ArchiveStore", None),
+    "dir": ("holdall.stores.files:FileDirStore", None),
+    "document": ("holdall.stores.document:DocumentStore", None),
+    "lmdb": ("holdall.stores.lmdb:LmdbStore", "table"),
+    "script": ("holdall.stores.script:ScriptStore", None),
+    "spill": ("holdall.stores.spill:SpillStore", None),
+    "sqlite": ("holdall.stores.sqlite:SQLiteStore", "table"),
+    "tar": ("holdall.stores.tar:TarStore", None),
+    "zip": ("holdall.stores.zip:ZipStore", None),
+}
+_WITHOUT_PLACE: Final = {
+    "memory": "holdall.stores.memory:MemoryStore",
+    "null": "holdall.stores.null:NullStore",
+}
+_BY_END: Final = {
+    ".db": "sqlite",
+    ".ini": "document",
+    ".json": "document",
+    ".lmdb": "lmdb",
+    ".py": "script",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".tar": "tar",
+    ".tar.bz2": "tar",
+    ".tar.gz": "tar",
+    ".tar.xz": "tar",
+    ".tgz": "tar",
+    ".toml": "document",
+    ".yaml": "document",
+    ".yml": "document",
+    ".zip": "zip",
+}
+_own: dict[str, Opener] = {}
+
+
+def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
+    """Open a store by its address.
+
+    Parameters
+    ----------
+    address
+        ``scheme:place?option=value#part``, a path, or ``my:name``; see `holdall.addresses`.
+    **options
+        More options of the store, which count before those of the address.
+
+    Returns
+    -------
+    Store
+        The store; it is made if it is not there, as by its class.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such scheme, or the store has no such option.
+    StoreNotFoundError
+        If the user's file has no such name.
+    UnsupportedError
+        If the store needs a package that is not installed.
+
+    Examples
+    --------
+    >>> import holdall, os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> store = holdall.open(f"dir:{folder}/results?serializer=json")
+    >>> store["a"] = [1]
+    >>> holdall.open(os.path.join(folder, "results"))["a"]
+    [1]
+    >>> holdall.open(f"sqlite:{folder}/cache.db#squares", serializer="json").update({"2": 4})
+    >>> dict(holdall.open(f"{folder}/cache.db", table="squares"))
+    {'2': 4}
+    """
+    found = parse(address)
+    if found.scheme == "my":
+        found = _named(found)
+    found = found._replace(options={**found.options, **options})
+    return _opener(found.scheme)(found)
+
+
+def parse(address: str | os.PathLike[str]) -> Address:
+    """Take an address apart.
+
+    Parameters
+    ----------
+    address
+        The address, or a path.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse("sqlite:cache.db?read_only=true&timeout=5#items")
+    Address(scheme='sqlite', place='cache.db', part='items', options={'read_only': True, 'timeout': 5})
+    >>> parse("notes.zip").scheme
+    'zip'
+    """
+    if isinstance(address, os.PathLike):
+        path = os.fspath(address)
+        return Address(_scheme_of(path), path, "", {})
+    given: Any = address
+    if not isinstance(given, str) or not given:
+        raise InvalidArgumentError(
+            f"an address is text such as 'dir:results' or 'sqlite:cache.db', or a path, got {given!r:.80}"
+        )
+    start = _SCHEME.match(given)
+    if start is None:
+        return Address(_scheme_of(given), given, "", {})
+    rest, _, part = given[start.end() :].partition("#")
+    rest, _, query = rest.partition("?")
+    options = {name: _value(text) for name, text in parse_qsl(query, keep_blank_values=True)}
+    return Address(start[1].lower(), unquote(rest), unquote(part), options)
+
+
+def register_scheme(scheme: str, opener: Opener) -> None:
+    """Make a scheme known to this process.
+
+    Parameters
+    ----------
+    scheme
+        The word before the colon: two letters or more.
+    opener
+        Takes an `Address` and returns a store.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no word, or the word has a meaning already.
+
+    Examples
+    --------
+    >>> from holdall import MemoryStore
+    >>> register_scheme("squares", lambda address: MemoryStore({n: n * n for n in range(int(address.place))}))
+    >>> open("squares:4")[3]
+    9
+    """
+    given: Any = scheme
+    if not isinstance(given, str) or _SCHEME.fullmatch(given + ":") is None or given != given.lower():
+        raise InvalidArgumentError(f"a scheme is a word of two small letters or more, got {scheme!r:.80}")
+    if scheme in schemes() and _own.get(scheme) is not opener:
+        raise InvalidArgumentError(f"the scheme {scheme!r} has a meaning already: choose another word")
+    _own[scheme] = opener
+
+
+def schemes() -> list[str]:
+    """Return all schemes that are known here, sorted.
+
+    Examples
+    --------
+    >>> "sqlite" in schemes()
+    True
+    """
+    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", *_own, *_installed()})
+
+
+def named_addresses() -> dict[str, str]:
+    """Return the addresses of the user's own file, by name.
+
+    The file is the one that the environment variable ``HOLDALL_STORES`` names, else ``stores.toml`` in the
+    user's configuration folder of holdall. Each line is ``name = "address"``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the file is no TOML of names and addresses.
+    """
+    import tomllib  # noqa: PLC0415  (only for who has such a file)
+
+    path = _users_file()
+    try:
+        found = tomllib.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidArgumentError(f"{path} is no TOML: {error}") from error
+    for name, address in found.items():
+        if not isinstance(address, str):
+            raise InvalidArgumentError(f"{path}: {name} must be an address as text, got {address!r:.80}")
+    return found
+
+
+# ---------------------------------------------------------------------- pieces
+
+
+def _scheme_of(path: str) -> str:
+    if os.path.isdir(path):
+        return "lmdb" if os.path.exists(os.path.join(path, "data.mdb")) else "dir"
+    name = os.path.basename(path).lower()
+    ends = [end for end in _BY_END if name.endswith(end)]
+    return _BY_END[max(ends, key=len)] if ends else "dir"
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _NUMBER.fullmatch(text):
+        return int(text) if text.lstrip("+-").isdigit() else float(text)
+    return text
+
+
+def _named(found: Address) -> Address:
+    addresses = named_addresses()
+    if found.place not in addresses:
+        known = ", ".join(sorted(addresses)) or "none"
+        raise StoreNotFoundError(
+            2, f"no store is called {found.place!r} there; it names {known}", _users_file()
+        )
+    inner = parse(os.path.expanduser(addresses[found.place]))
+    if inner.scheme == "my":
+        raise InvalidArgumentError(f"{_users_file()}: {found.place} must name a place, not another name")
+    return inner._replace(part=found.part or inner.part, options={**inner.options, **found.options})
+
+
+def _users_file() -> str:
+    path = os.environ.get("HOLDALL_STORES")
+    if path:
+        return path
+    try:
+        from platformdirs import user_config_dir  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        raise UnsupportedError(
+            "names of stores need the package platformdirs (pip install 'holdall[cli]'), or the environment "
+            "variable HOLDALL_STORES with the path of a TOML file"
+        ) from error
+    return os.path.join(user_config_dir("holdall"), "stores.toml")
+
+
+def _opener(scheme: str) -> Opener:
+    if scheme in _CLASSES or scheme in _WITHOUT_PLACE:
+        return _open_class
+    if scheme == "s3":
+        return _open_s3
+    if scheme in _own:
+        return _own[scheme]
+    installed = _installed()
+    if scheme in installed:
+        return installed[scheme].load()  # type: ignore[no-any-return]
+    from difflib import get_close_matches  # noqa: PLC0415  (only needed for this message)
+
+    close = get_close_matches(scheme, schemes(), 1)
+    hint = f", did you mean {close[0]!r}?" if close else ":"
+    raise InvalidArgumentError(
+        f"no kind of store is called {scheme!r}{hint} there are {', '.join(schemes())}; "
+        "a path with a colon is written as 'dir:' and the path",
+    )
+
+
+def _installed() -> dict[str, Any]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  (slow to import, rarely needed)
+
+    return {entry.name: entry for entry in entry_points(group=_GROUP)}
+
+
+def _class(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _open_class(address: Address) -> Store[Any, Any]:
+    """Open a store of our own."""
+    scheme, place, part, options = address
+    if scheme in _WITHOUT_PLACE:
+        if place or part:
+            raise InvalidArgumentError(f"{scheme}: lies nowhere, got {place or part!r:.80}")
+        return _made(scheme, _class(_WITHOUT_PLACE[scheme]), (), options)
+    where, part_option = _CLASSES[scheme]
+    if not place:
+        raise InvalidArgumentError(f"{scheme}: needs a path, as in '{scheme}:path'")
+    if part:
+        if part_option is None:
+            raise InvalidArgumentError(f"{scheme}: has no parts, got #{part:.80}")
+        options = {part_option: part, **options}
+    return _made(scheme, _class(where), (os.path.expanduser(place),), options)
+
+
+def _open_s3(address: Address) -> Store[Any, Any]:
+    bucket, _, prefix = address.place.removeprefix("//").partition("/")
+    if not bucket or address.part:
+        raise InvalidArgumentError("an address of S3 is 's3://bucket/prefix', without a part")
+    options = {"prefix": prefix, **address.options} if prefix else address.options
+    return _made("s3", _class("holdall.stores.s3:S3Store"), (bucket,), options)
+
+
+def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:
+    known = options_of(cls.__init__)
+    if known is not None:
+        for name in options:
+            if name not in known:
+                raise unknown_option(f"{scheme}:", name, known)
+    return cls(*places, **options)  # type: ignore[no-any-return]

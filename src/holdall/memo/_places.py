@@ -1,0 +1,103 @@
+"""The store of a place: opened once in a process, for all functions that have it."""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from holdall._eviction import PolicyName
+from holdall.abc import Capability
+from holdall.errors import StoreUnavailableError
+from holdall.store import Store
+
+__all__ = ["Bounds", "after_fork", "is_place", "open_store", "opening"]
+
+
+class Bounds(NamedTuple):
+    """What the place of a path may hold, and who goes when there is no more room."""
+
+    max_bytes: int | None = None
+    max_items: int | None = None
+    policy: PolicyName = "lru"
+
+
+NO_BOUNDS = Bounds()
+
+# Functions with one place share its store, and so its connections.
+_stores: WeakValueDictionary[tuple[str, Bounds], Any] = WeakValueDictionary()
+_opening = threading.RLock()
+
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+
+
+def open_store(place: Any, bounds: Bounds = NO_BOUNDS) -> Any:
+    """Give the store of a place.
+
+    Parameters
+    ----------
+    place
+        A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or
+        ``.sqlite3``, else of a folder.
+    bounds
+        What the place of a path may hold.
+    """
+    if isinstance(place, Store):
+        return place
+    if not isinstance(place, str | os.PathLike):
+        return Store(place)
+    path = os.path.abspath(place)
+    with _opening:
+        store = _stores.get((path, bounds))
+        if store is None:
+            store = _open_path(path)
+            bounded_at_all = bounds.max_bytes or bounds.max_items  # 0 keeps nothing in memory
+            if bounded_at_all and Capability.WRITABLE in store.pipeline.persister.capabilities:
+                from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only for who asks for a bound)
+
+                max_bytes, max_items, policy = bounds
+                store = bounded(store, max_bytes=max_bytes or None, max_items=max_items, policy=policy)
+            _stores[path, bounds] = store
+        return store
+
+
+def _open_path(path: str) -> Any:
+    """Open the store of a path, to read what is there where nothing can be written."""
+    if path.endswith(_DATABASES):
+        from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
+
+        cls: Any = SQLiteStore
+    else:
+        from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
+
+        cls = FileDirStore
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        return cls(path, read_only=True)
+    try:
+        return cls(path)
+    except StoreUnavailableError as error:
+        try:
+            return cls(path, read_only=True)
+        except Exception:
+            raise error from None
+
+
+def is_place(thing: Any) -> bool:
+    """Tell what may be the place of results from a function to be memoized."""
+    return isinstance(thing, str | os.PathLike | Mapping) or (
+        hasattr(thing, "__getitem__")
+        and hasattr(thing, "__iter__")
+        and not callable(thing)
+        and not isinstance(thing, Sequence)
+    )
+
+
+def opening() -> Any:
+    """Return the lock under which stores, and files to lock, are opened."""
+    return _opening
+
+
+def after_fork() -> None:
+    """Begin with a lock that nobody holds."""
+    global _opening  # noqa: PLW0603
+    _opening = threading.RLock()

@@ -1,0 +1,379 @@
+"""The one LMDB environment of a path and process: shared, grown when it is full, left alone by forks."""
+
+import errno
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import lmdb
+from holdall._posix.errors import translate
+from holdall._posix.fork import forget_in_child
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    MismatchError,
+    ReadOnlyError,
+    StoreFullError,
+    StoreNotFoundError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+
+__all__ = ["Environment", "Transaction"]
+
+R = TypeVar("R")
+
+#: A transaction of py-lmdb, which has no types.
+Transaction = Any
+
+_FIRST_SIZE: Final = 64 << 20  # bytes of address space; the file takes what its items take
+_READERS: Final = 1024
+_TABLES: Final = 256
+_LOOK: Final = 0.01  # seconds between two looks at who still uses what is to grow
+_ROOM: Final = 32 << 20  # bytes that a transaction of the user's finds free at its beginning
+_REMOTE: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs", "lustre"}
+)
+
+_open: "weakref.WeakValueDictionary[tuple[int, int], Environment]" = weakref.WeakValueDictionary()
+_opening = threading.RLock()
+
+
+class Slot:
+    """What one thread tells others of its use of an environment."""
+
+    __slots__ = ("__weakref__", "full", "uses", "writes")
+
+    def __init__(self) -> None:
+        self.uses = 0  # one in another, of a transaction of the user's
+        self.writes = False  # whether a transaction of the user's is held
+        self.full = False  # whether the last one of the user's found too little room
+
+
+class Environment:
+    """The open environment of a folder, and how its transactions are begun.
+
+    All handles of one folder in a process share it, as LMDB demands. Growing it needs that nobody reads or
+    writes in this process meanwhile, so every use of it is counted.
+    """
+
+    def __init__(self, path: str, *, sync: bool, read_only: bool, mode: int) -> None:
+        self.path = path
+        self._mode = mode
+        self.sync = sync
+        self.read_only = read_only
+        self._begin()
+        #: Changes whenever tables have to be opened again.
+        self.generation = 0
+        self._tables: dict[str, Any] = {}
+        self.env: Any = None
+        self._connect()
+        forget_in_child(self)
+
+    @classmethod
+    def of(cls, path: str, *, sync: bool, read_only: bool, mode: int = 0o666) -> "Environment":
+        """Return the environment of a folder, which is made if it is to be written and not there."""
+        with _opening:
+            if not read_only:
+                try:
+                    os.makedirs(path, exist_ok=True)
+                except OSError as error:
+                    raise translate(error, "the folder cannot be made", path) from error
+            elif not os.path.exists(os.path.join(path, "data.mdb")):
+                raise StoreNotFoundError(errno.ENOENT, "there is no LMDB database to read", path)
+            about = os.stat(path)
+            place = about.st_dev, about.st_ino
+            found = _open.get(place)
+            if found is not None:
+                if (found.sync, found.read_only) != (sync, read_only):
+                    raise InvalidArgumentError(
+                        f"{path} is open in this process with another durability or read_only, and a process "
+                        "opens a LMDB database once: close the other handle, or take the same options",
+                    )
+                return found
+            _refuse_remote(path)
+            made = _open[place] = cls(path, sync=sync, read_only=read_only, mode=mode)
+            return made
+
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
+        self.growing = False
+        self._slots: weakref.WeakSet[Slot] = weakref.WeakSet()
+        self._local = threading.local()
+
+    def slot(self) -> "Slot":
+        """Return what this thread tells others of its use of the environment."""
+        try:
+            return self._local.slot  # type: ignore[no-any-return]
+        except AttributeError:
+            made = self._local.slot = Slot()
+            with self._changed:
+                self._slots.add(made)
+            return made
+
+    def _connect(self) -> None:
+        try:
+            self.env = lmdb.open(
+                self.path,
+                map_size=max(_FIRST_SIZE, self._size_on_disk()),
+                max_dbs=_TABLES,
+                max_readers=_READERS,
+                sync=self.sync,
+                readonly=self.read_only,
+                create=not self.read_only,
+                mode=self._mode,
+                lock=not self.read_only or _may_lock(self.path),
+                readahead=False,
+            )
+            self.env.reader_check()  # slots of readers that were killed
+        except lmdb.InvalidError as error:
+            raise MismatchError(f"{self.path} holds a data.mdb that is no LMDB database: {error}") from error
+        except lmdb.Error as error:
+            raise StoreUnavailableError(
+                errno.EIO, f"the LMDB database cannot be opened: {error}", self.path
+            ) from error
+
+    def _size_on_disk(self) -> int:
+        try:
+            return 2 * os.path.getsize(os.path.join(self.path, "data.mdb"))
+        except OSError:
+            return 0
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: what is open is the parent's."""
+        if self.env is not None:
+            self.env.close()  # lets go of the child's descriptors and memory, and of nothing of the parent's
+        self._begin()
+        self.env = None
+        self._forget_tables()
+
+    def _forget_tables(self) -> None:
+        self.generation += 1
+        self._tables = {}
+
+    @classmethod
+    def look(cls, path: str, work: Callable[[Any, Transaction], R]) -> R:
+        """Do something with what lies in a folder, open or not, in a transaction that only reads."""
+        about = os.stat(path)
+        with _opening:
+            found = _open.get((about.st_dev, about.st_ino))
+            if found is not None:
+                return found.run(lambda txn: work(found.env, txn))
+            try:
+                with lmdb.open(path, readonly=True, max_dbs=_TABLES, lock=_may_lock(path)) as env:
+                    with env.begin() as txn:
+                        return work(env, txn)
+            except lmdb.Error as error:
+                raise MismatchError(f"{path} holds a data.mdb that is no LMDB database: {error}") from error
+
+    def open_tables(self, *names: str) -> None:
+        """Open those of several tables that are there, each in a transaction of its own."""
+        slot = self.slot()
+        self.enter(slot)
+        try:
+            for name in names:
+                self.table(name)
+        finally:
+            self.leave(slot)
+
+    def table(self, name: str, txn: Transaction | None = None) -> Any:
+        """Return a table, which is made if the environment may be written; None if it is not there."""
+        found = self._tables.get(name)
+        if found is None:
+            try:
+                # A table that is opened in a transaction that only reads is closed with it.
+                found = self.env.open_db(
+                    name.encode(), txn=None if self.read_only else txn, create=not self.read_only
+                )
+            except lmdb.NotFoundError:
+                return None
+            self._tables[name] = found
+        return found
+
+    def flush(self) -> None:
+        """Bring to the disk what returned writes have left to the system."""
+        slot = self.slot()
+        self.enter(slot)
+        try:
+            self.env.sync(True)
+        finally:
+            self.leave(slot)
+
+    # ------------------------------------------------------------------ transactions
+
+    def enter(self, slot: "Slot") -> None:
+        """Begin to use what is open, unless it grows at the moment: then wait."""
+        # Who grows it looks at all slots after it has set `growing`, so one of the two sees the other.
+        slot.uses += 1
+        while self.growing and slot.uses == 1:
+            slot.uses = 0
+            with self._changed:
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: not self.growing)
+            slot.uses = 1
+        if self.env is None:
+            with _opening:
+                if self.env is None:
+                    self._connect()
+
+    def leave(self, slot: "Slot") -> None:
+        """End the use of what is open."""
+        slot.uses -= 1
+        if self.growing:
+            with self._changed:
+                self._changed.notify_all()
+
+    def run(self, work: Callable[[Transaction], R], *, write: bool = False) -> R:
+        """Do something in one transaction, again and with more room if there was too little."""
+        slot = self.slot()
+        while True:
+            full: Exception | None = None
+            self.enter(slot)
+            try:
+                if write and slot.writes:
+                    raise StoreUnavailableError(
+                        errno.EDEADLK,
+                        "this thread is in a transaction of another handle, for whose end it would wait for "
+                        "ever: write through the handle of the transaction",
+                        self.path,
+                    )
+                with self.env.begin(write=write) as txn:
+                    return work(txn)
+            except lmdb.MapFullError as error:
+                full = error
+                size = self.env.info()["map_size"]
+            except lmdb.MapResizedError:
+                size = -1
+            except lmdb.ReadersFullError as error:
+                if not self.env.reader_check():
+                    raise StoreUnavailableError(
+                        errno.EAGAIN, "too many threads read it at once: try again", self.path
+                    ) from error
+                continue
+            except lmdb.Error as error:
+                raise self._told(error) from error
+            finally:
+                self.leave(slot)
+            self._grow(size, full)
+
+    def run_in(self, unit: Transaction, work: Callable[[Transaction], R]) -> R:
+        """Do something in a transaction of the user's, which cannot be done again."""
+        try:
+            return work(unit)
+        except lmdb.MapFullError as error:
+            self.slot().full = True
+            raise StoreFullError(
+                errno.ENOSPC,
+                "the transaction needs more room than was free when it began; nothing of it was stored. "
+                "The next one finds more: run it again",
+                self.path,
+            ) from error
+        except lmdb.Error as error:
+            raise self._told(error) from error
+
+    @contextmanager
+    def begun(self, outer: Transaction | None) -> Iterator[Transaction]:
+        """Hold one writing transaction for this thread; one within another can be undone by itself."""
+        slot = self.slot()
+        if outer is None:
+            if slot.writes:
+                raise StoreUnavailableError(
+                    errno.EDEADLK, "this thread is in a transaction of another handle already", self.path
+                )
+            self._make_room(slot)
+        self.enter(slot)
+        before, slot.writes = slot.writes, True
+        tables = dict(self._tables)
+        try:
+            txn = self.env.begin(write=True, parent=outer)
+            try:
+                yield txn
+            except BaseException:
+                txn.abort()
+                if self._tables != tables:  # some were opened in it, and are gone with it
+                    self._forget_tables()
+                raise
+            txn.commit()
+        except lmdb.Error as error:
+            raise self._told(error) from error
+        finally:
+            slot.writes = before
+            self.leave(slot)
+
+    def _make_room(self, slot: "Slot") -> None:
+        """Grow the environment until a transaction of the user's finds room: it cannot be done again."""
+        self.enter(slot)
+        try:
+            info, stat = self.env.info(), self.env.stat()
+        finally:
+            self.leave(slot)
+        size = info["map_size"]
+        free = size - info["last_pgno"] * stat["psize"]
+        if free < _ROOM or slot.full:  # or the last one had too little
+            slot.full = False
+            self._grow(size, None)
+
+    def _grow(self, size: int, full: Exception | None) -> None:
+        """Take more address space, when nobody in this process uses what there is."""
+        with self._changed:
+            while self.growing:
+                self._changed.wait()
+            self.growing = True
+            try:
+                while any(slot.uses for slot in list(self._slots)):
+                    self._changed.wait(_LOOK)  # who leaves at this very moment may not see that we wait
+                if size < 0:  # another process has grown it
+                    self.env.set_mapsize(0)
+                elif self.env.info()["map_size"] <= size:
+                    self.env.set_mapsize(size * 2)
+            except (lmdb.Error, OverflowError, MemoryError) as error:
+                raise StoreFullError(
+                    errno.ENOSPC, f"the database cannot grow beyond {size:,} bytes: {error}", self.path
+                ) from full
+            finally:
+                self.growing = False
+                self._changed.notify_all()
+
+    def _told(self, error: Exception) -> HoldallError:
+        """Return the error of ours for one of the driver's."""
+        if isinstance(error, lmdb.ReadonlyError):
+            return ReadOnlyError(f"{self.path} was opened with read_only=True")
+        if isinstance(error, lmdb.DiskError | lmdb.MapFullError) or "No space" in str(error):
+            return StoreFullError(errno.ENOSPC, f"nothing was stored: {error}", self.path)
+        if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError):
+            return StoreUnavailableError(errno.EIO, f"the database is damaged: {error}", self.path)
+        return StoreUnavailableError(errno.EIO, f"LMDB says: {error}", self.path)
+
+
+def _may_lock(path: str) -> bool:
+    """Tell whether a reader may write the lock file; on media that can only be read nobody else writes."""
+    return os.access(path, os.W_OK)
+
+
+def _refuse_remote(path: str) -> None:
+    """Refuse file systems of other machines, whose locks and shared memory LMDB cannot trust."""
+    name = file_system_of(path)
+    if name is not None:
+        raise UnsupportedError(
+            f"{path} lies on {name}: LMDB shares memory among processes, which needs a disk of this machine",
+        )
+
+
+def file_system_of(path: str) -> str | None:
+    """Return the name of the remote file system on which a path lies; None for all others."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            found = [line.split() for line in mounts]
+    except OSError:
+        return None
+    where = os.path.realpath(path)
+    best, kind = "", None
+    for fields in found:
+        point = fields[4].encode().decode("unicode_escape")
+        inside = where == point or where.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[fields.index("-") + 1]
+    return kind if kind in _REMOTE else None

@@ -1,0 +1,177 @@
+"""The one place where errors get their meaning, and their facts: key, location, operation.
+
+Only the look-up in the persister may say that a key is absent; whatever a serializer, a codec or a function
+of the user's raises, a KeyError included, is told apart from absence.
+
+An error that came as an argument is deleted when it is raised: else the error, its traceback and the frame
+would keep each other alive, and with them the store and its open files.
+"""
+
+from typing import Any, Final, NoReturn
+
+from holdall.abc import Capability
+from holdall.conditional import Expected, Stat
+from holdall.errors import (
+    CorruptValueError,
+    HoldallError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    Operation,
+    SerializationError,
+)
+
+__all__ = ["ErrorBoundary", "OtherTypeError", "is_other", "missing"]
+
+_MISSING_CODE: Final = (ImportError, AttributeError)
+
+
+def missing(key: Any, error: KeyError) -> KeyError:
+    """Return the error for a key that the place does not have, or cannot have."""
+    return error.about(key=key) if isinstance(error, InvalidKeyError) else KeyError(key)
+
+
+class ErrorBoundary:
+    """The part of `Compiled` that calls the place, and says what went wrong."""
+
+    __slots__ = ()
+
+    persister: Any
+    value_type: type | tuple[type, ...] | None
+    own_errors: tuple[bool, bool]
+
+    def id(self, key: Any) -> Any:
+        """Name a key."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ the place, with facts for errors
+
+    def write(self, key: Any, id: Any, data: Any, expected: Expected) -> Stat:
+        """Store data if the id is in the expected state."""
+        try:
+            return self.persister.write(id, data, expected)  # type: ignore[no-any-return]
+        except HoldallError as error:
+            self.tell(error, key, "write")
+            raise
+
+    def remove(self, key: Any, id: Any, expected: Expected) -> None:
+        """Delete an id that is in the expected state."""
+        try:
+            self.persister.remove(id, expected)
+        except HoldallError as error:
+            self.tell(error, key, "delete")
+            raise
+
+    def discard(self, key: Any, id: Any) -> bool:
+        """Delete an id if there is one."""
+        try:
+            return bool(self.persister.discard(id))
+        except HoldallError as error:
+            self.tell(error, key, "delete")
+            raise
+
+    def stat(self, key: Any, id: Any) -> Stat:
+        """Return the stat of an id."""
+        try:
+            return self.persister.stat(id)  # type: ignore[no-any-return]
+        except HoldallError as error:
+            self.tell(error, key, "read")
+            raise
+
+    def tell(self, error: HoldallError, key: Any, operation: Operation) -> None:
+        """Add facts to an error of the place, with the key of the user."""
+        error.about(key=key, location=self.place, operation=operation)
+
+    # ------------------------------------------------------------------ errors
+
+    @property
+    def place(self) -> str:
+        """Where the data lie, for messages."""
+        return str(self.persister.place)
+
+    def refuse(self, id: Any, error: TypeError) -> NoReturn:
+        """Tell an id that a mapping cannot take from an error of its own."""
+        if not isinstance(error, HoldallError):
+            try:
+                hash(id)
+            except TypeError:
+                raise InvalidKeyError(
+                    f"{id!r:.80} cannot be a key of {self.place}: {type(id).__name__} is not hashable",
+                ).about(key=id, location=self.place) from None
+        try:
+            raise error
+        finally:
+            del error  # see above
+
+    def unnameable(self, key: Any, error: Exception) -> NoReturn:
+        """Tell a key that a function of keys cannot take from a fault of the function."""
+        if isinstance(error, InvalidKeyError):
+            error.about(key=key, location=self.place)
+            try:
+                raise error
+            finally:
+                del error  # see above
+        if isinstance(error, KeyError):
+            raise InvalidArgumentError(
+                f"naming {key!r:.120} for {self.place} failed with KeyError: {error}; that does not mean "
+                "that the key is absent: raise InvalidKeyError for keys that are not accepted",
+            ).about(key=key, location=self.place) from error
+        raise InvalidKeyError(
+            f"{key!r:.120} has no name in {self.place}: {type(error).__name__}: {error}",
+        ).about(key=key, location=self.place) from error
+
+    def unreadable(self, key: Any, error: Exception, *, own: bool | None = None, data: Any = b"") -> NoReturn:
+        """Tell what is wrong with a stored value; errors of the user's own functions stay as they are."""
+        own = self.own_errors[1] if own is None else own
+        if isinstance(error, OtherTypeError):
+            raise InvalidArgumentError(
+                f"values of this store are {self.value_type!r}, and that of {key!r:.120} in {self.place} "
+                f"is {error}: read it by a store without value_type, or store another value in its place",
+            ).about(key=key, location=self.place, operation="read") from None
+        if is_other(error) or (own and not isinstance(error, KeyError)):
+            if isinstance(error, HoldallError):
+                error.about(key=key, location=self.place, operation="read")
+            try:
+                raise error
+            finally:
+                del error  # see above
+        no_code = isinstance(error, _MISSING_CODE) and not own
+        kind = SerializationError if no_code else CorruptValueError
+        what = "needs code that is not here" if no_code else "cannot be decoded"
+        told = str(error) if isinstance(error, HoldallError) else f"{type(error).__name__}: {error}"
+        if data is None:
+            told = (
+                f"{type(self.persister).__name__} gave None, where a backend gives bytes, and raises "
+                "KeyError(id) for what is absent"
+            )
+        location = self.persister.location_of(self.id(key))
+        told = f"the value of {key!r:.120} in {location} {what}: {told}"
+        if Capability.WRITABLE in self.persister.capabilities and kind is CorruptValueError and not own:
+            told += ". To be rid of it, store another value under this key, or delete it"
+        raise kind(told).about(key=key, location=location, operation="read") from error
+
+    def unwritable(self, key: Any, error: Exception, *, own: bool | None = None) -> NoReturn:
+        """Tell why a value was not stored; errors of the user's own functions stay as they are."""
+        own = self.own_errors[0] if own is None else own
+        if own and not isinstance(error, KeyError):
+            try:
+                raise error
+            finally:
+                del error  # see above
+        raise SerializationError(
+            f"the value for {key!r:.120} was not stored in {self.place}: {error}",
+        ).about(key=key, location=self.place, operation="write") from error
+
+    def refuse_value(self, key: Any, value: Any) -> NoReturn:
+        """Refuse a value of another type than all values have."""
+        raise InvalidArgumentError(
+            f"values of this store are {self.value_type!r}, got {type(value).__name__} for {key!r:.120}",
+        ).about(key=key, location=self.place, operation="write")
+
+
+def is_other(error: Exception) -> bool:
+    """Tell an error of ours that is about something else than the data."""
+    return isinstance(error, HoldallError) and not isinstance(error, SerializationError | KeyError)
+
+
+class OtherTypeError(Exception):
+    """Says of what type a value is that was read; who knows the key tells it."""

@@ -1,0 +1,31 @@
+"""What type checkers are told of things that go into stores."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+__all__ = ["Callback", "SupportsKeys", "SupportsSetItem"]
+
+K = TypeVar("K")
+K_contra = TypeVar("K_contra", contravariant=True)
+V_co = TypeVar("V_co", covariant=True)
+V_contra = TypeVar("V_contra", contravariant=True)
+
+#: Is called with the number of items so far.
+Callback: TypeAlias = Callable[[int], Any]
+
+
+class SupportsKeys(Protocol[K, V_co]):
+    """Has keys and gives their values, as all that `dict.update` takes."""
+
+    def keys(self) -> Iterable[K]:
+        """Return the keys."""
+
+    def __getitem__(self, key: K, /) -> V_co:
+        """Return the value of a key."""
+
+
+class SupportsSetItem(Protocol[K_contra, V_contra]):
+    """Takes values under keys."""
+
+    def __setitem__(self, key: K_contra, value: V_contra, /) -> None:
+        """Store a value under a key."""

@@ -1,0 +1,129 @@
+"""A store in a LMDB database."""
+
+import os
+from typing import Any, TypeVar
+
+from holdall.errors import UnsupportedError
+from holdall.keys import AnyKeys, as_key_codec
+from holdall.serializers import get_serializer
+from holdall.store import Store
+from holdall.store._nested import under
+from holdall.stores._recorded import check_recorded
+
+__all__ = ["LmdbStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class LmdbStore(Store[K, V]):
+    """A LMDB database as a dict: the fastest local store for many small values.
+
+    Parameters
+    ----------
+    path
+        The folder of the database; it is made if it is not there. None for a private temporary one, which is
+        deleted with the last handle of it.
+    table
+        The table in the database; one database may hold many stores.
+    serializer
+        How values are written: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and
+        ``loads``. None takes the one the table was made with, and pickle for a new table.
+    keys
+        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart; a `KeyCodec`;
+        or a pair of functions.
+    durability
+        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``, a power
+        cut. After a power cut, a database of ``"process"`` may be damaged as a whole.
+    read_only
+        Whether to read an existing database and never change it.
+    trust
+        Whether to load pickles from a database that other users could have written.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    MismatchError
+        If the folder holds another database, or the table was made with another serializer or key codec.
+    StoreNotFoundError
+        If the database is to be read and is not there.
+    UnsupportedError
+        If it lies on a file system of another machine, or the package lmdb is not installed.
+    UntrustedStoreError
+        If other users could have written it, and the serializer could run what they wrote.
+
+    Notes
+    -----
+    Threads and processes: any number may read and write; readers never wait, writers take turns, and
+    conditional operations are linearizable on the machine, plain writes included. `update` is one
+    transaction, and so is what a `transaction` block writes. After a crash: every returned write is there,
+    within its `durability`. Cost: one transaction an operation; with ``durability="power"`` one flush of the
+    disk a write. The file grows by itself; the room of what is deleted is used again, but not given back.
+
+    Iteration goes in the order of the ids, by pages of up to 1,000, and meets what is written ahead of it
+    meanwhile: to write new keys on the way, iterate over ``list(store)``.
+
+    Examples
+    --------
+    >>> store = LmdbStore()
+    >>> store["x", 1] = {"accent": "#fa0"}
+    >>> store.update({i: i * i for i in range(3)})
+    >>> store["x", 1], store[2], len(store)
+    ({'accent': '#fa0'}, 4, 4)
+    >>> store.close()
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        table: str = "items",
+        serializer: Any = None,
+        keys: Any = None,
+        durability: str = "process",
+        read_only: bool = False,
+        trust: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        try:
+            from holdall.persisters.lmdb import LmdbPersister, recorded  # noqa: PLC0415  (an extra)
+        except ImportError as error:
+            raise UnsupportedError("LmdbStore needs the package lmdb: pip install 'holdall[lmdb]'") from error
+        if serializer is None and path is not None:
+            serializer = check_recorded(recorded(path, table, "serializer"), f"table {table!r} in {path!s}")
+        codec_of_values = get_serializer(serializer)
+        codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
+        place = LmdbPersister(
+            path,
+            table=table,
+            durability=durability,
+            guard=codec_of_values.executes_code and not trust,
+            read_only=read_only,
+            record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
+        )
+        self._params = {
+            "path": None if path is None else os.fspath(path),
+            "table": table,
+            "serializer": serializer or codec_of_values.name,
+            "keys": keys,
+            "durability": durability,
+            "read_only": read_only,
+            "trust": trust,
+            "value_type": value_type,
+            "append_only": append_only,
+        }
+        self._assemble(place, codec_of_keys, codec_of_values, value_type=value_type, append_only=append_only)
+
+    @property
+    def path(self) -> str:
+        """The folder of the database, absolute."""
+        return str(under(self)[0].path)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the database takes on the disk, all tables together."""
+        return int(under(self)[0].nbytes)

@@ -1,0 +1,192 @@
+"""Stores are opened by address, whatever they are, and wrong addresses say what is wrong."""
+
+import importlib.metadata
+import os
+import pathlib
+import sys
+import types
+import zipfile
+
+import pytest
+
+import holdall
+from holdall import (
+    FileDirStore,
+    LmdbStore,
+    MemoryStore,
+    NullStore,
+    ScriptStore,
+    SpillStore,
+    SQLiteStore,
+    ZipStore,
+)
+from holdall.addresses import Address, named_addresses, parse, register_scheme, schemes
+from holdall.archive import ArchiveStore
+from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError, UntrustedStoreError
+from holdall.stores.document import DocumentStore
+from holdall.stores.tar import TarStore
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("old.zip", "w") as archive:
+        archive.writestr("a.txt", "zipped")
+    os.system("tar cf old.tar old.zip")
+    pathlib.Path("settings.yaml").write_text("server:\n  port: 80\n")
+    pathlib.Path("script.py").write_text("print('hello')\n")
+    LmdbStore("base.lmdb", serializer="json")["a"] = 1
+    SQLiteStore("cache.db", serializer="json")["a"] = 1
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("dir:results", FileDirStore),
+        ("results", FileDirStore),
+        ("sqlite:cache.db", SQLiteStore),
+        ("cache.db", SQLiteStore),
+        (pathlib.Path("cache.db"), SQLiteStore),
+        ("lmdb:base.lmdb", LmdbStore),
+        ("base.lmdb", LmdbStore),
+        ("zip:old.zip", ZipStore),
+        ("old.zip", ZipStore),
+        ("tar:old.tar", TarStore),
+        ("old.tar", TarStore),
+        ("document:settings.yaml", DocumentStore),
+        ("settings.yaml", DocumentStore),
+        ("script:script.py", ScriptStore),
+        ("script.py", ScriptStore),
+        ("archive:kept", ArchiveStore),
+        ("spill:spilled?memory=1MB", SpillStore),
+        ("memory:", MemoryStore),
+        ("null:", NullStore),
+    ],
+)
+def test_an_address_gives_the_store_it_names(here, address, kind):
+    assert type(holdall.open(address)) is kind
+
+
+def test_options_and_parts(here):
+    store = holdall.open("dir:results?serializer=json&durability=power", append_only=True)
+    store["a"] = [1]
+    assert store.get_params()["durability"] == "power"
+    with pytest.raises(TypeError):
+        store["a"] = 2
+    assert (here / "results" / "a.json").read_text() == "[1]"
+    table = holdall.open("sqlite:cache.db?timeout=2.5#other")
+    assert (table.get_params()["table"], table.get_params()["timeout"], dict(table)) == ("other", 2.5, {})
+    assert holdall.open("sqlite:cache.db?read_only=true")["a"] == 1
+    assert holdall.open("cache.db", table="other") == {}
+    assert holdall.open("lmdb:base.lmdb#items")["a"] == 1
+    assert holdall.open("settings.yaml")["server/port"] == 80
+
+
+def test_the_parts_of_an_address():
+    assert parse("S3://bucket/a/b?region=eu-west-1") == Address(
+        "s3", "//bucket/a/b", "", {"region": "eu-west-1"}
+    )
+    assert parse("dir:a%23b%3Fc") == Address("dir", "a#b?c", "", {})
+    assert parse("dir:x?hidden=false&max_levels=3&suffix=").options == {
+        "hidden": False,
+        "max_levels": 3,
+        "suffix": "",
+    }
+    assert parse("a#b?c.zip") == Address("zip", "a#b?c.zip", "", {})
+    assert parse(r"C:\data") == Address("dir", r"C:\data", "", {})
+
+
+def test_a_bucket_is_opened_without_a_request():
+    store = holdall.open("s3://bucket/runs/7?serializer=json&region=eu-west-1", anonymous=True)
+    assert (store.get_params()["bucket"], store.get_params()["prefix"]) == ("bucket", "runs/7")
+
+
+def test_home_folders_are_found(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    holdall.open("dir:~/results?serializer=json")["a"] = 1
+    assert (here / "results" / "a.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("sqllite:cache.db", "did you mean 'sqlite'"),
+        ("nothing:cache.db", "there are .*sqlite"),
+        ("dir:", "needs a path"),
+        ("dir:results#part", "has no parts"),
+        ("dir:results?serialiser=json", "did you mean 'serializer'"),
+        ("memory:somewhere", "lies nowhere"),
+        ("s3:", "s3://bucket"),
+        ("", "an address is text"),
+        (5, "an address is text"),
+        (None, "an address is text"),
+    ],
+)
+def test_wrong_addresses_say_what_is_wrong(here, address, said):
+    with pytest.raises(InvalidArgumentError, match=said):
+        holdall.open(address)
+
+
+def test_pickles_that_others_could_have_written_are_not_loaded(here):
+    FileDirStore("open")["a"] = {1}
+    os.chmod("open", 0o777)
+    with pytest.raises(UntrustedStoreError):
+        holdall.open("dir:open")["a"]
+    assert holdall.open("dir:open?trust=true")["a"] == {1}
+
+
+# ---------------------------------------------------------------------- names and schemes of others
+
+
+def test_names_of_the_users_own_file(here, monkeypatch):
+    monkeypatch.setenv("HOLDALL_STORES", "stores.toml")
+    assert named_addresses() == {}
+    with pytest.raises(StoreNotFoundError, match="'results'"):
+        holdall.open("my:results")
+    (here / "stores.toml").write_text('results = "sqlite:cache.db?timeout=5"\nagain = "my:results"\n')
+    store = holdall.open("my:results?read_only=true#items")
+    assert (store["a"], store.get_params()["timeout"], store.get_params()["read_only"]) == (1, 5, True)
+    with pytest.raises(InvalidArgumentError, match="not another name"):
+        holdall.open("my:again")
+    for text, said in (("results = 3", "as text"), ("results =", "no TOML")):
+        (here / "stores.toml").write_text(text)
+        with pytest.raises(InvalidArgumentError, match=said):
+            holdall.open("my:results")
+
+
+def test_the_file_lies_where_configuration_does(tmp_path, monkeypatch):
+    platformdirs = pytest.importorskip("platformdirs")
+    monkeypatch.delenv("HOLDALL_STORES", raising=False)
+    monkeypatch.setattr(platformdirs, "user_config_dir", lambda name: str(tmp_path / name))
+    (tmp_path / "holdall").mkdir()
+    (tmp_path / "holdall" / "stores.toml").write_text('mine = "memory:"')
+    assert type(holdall.open("my:mine")) is MemoryStore
+
+
+def test_without_platformdirs_it_says_what_to_do(monkeypatch):
+    monkeypatch.delenv("HOLDALL_STORES", raising=False)
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    with pytest.raises(UnsupportedError, match="HOLDALL_STORES"):
+        holdall.open("my:mine")
+
+
+def test_schemes_of_ones_own():
+    register_scheme("counting", lambda address: MemoryStore({"place": address.place, **address.options}))
+    assert dict(holdall.open("counting:here?n=1", m=2)) == {"place": "here", "n": 1, "m": 2}
+    assert "counting" in schemes()
+    for taken in ("sqlite", "counting", "s3", "my", "x", "Big", 3, "a b"):
+        with pytest.raises(InvalidArgumentError):
+            register_scheme(taken, lambda address: MemoryStore())
+
+
+def test_schemes_of_other_packages(monkeypatch):
+    entry = importlib.metadata.EntryPoint("lists", f"{__name__}:open_list", "holdall.addresses")
+    monkeypatch.setitem(sys.modules, __name__, types.SimpleNamespace(open_list=open_list))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
+    assert holdall.open("lists:a,b")["1"] == "b"
+    assert "lists" in schemes()
+
+
+def open_list(address):
+    return MemoryStore({str(number): text for number, text in enumerate(address.place.split(","))})
