@@ -56,8 +56,8 @@ class RedisStore(Store[K, V]):
     Examples
     --------
     >>> store = RedisStore("redis://localhost:6379/0", prefix="runs/")
-    >>> store.prefix, store.serializer
-    ('runs/', <serializer json>)
+    >>> store.prefix, store.serializer.name
+    ('runs/', 'json')
     """
 
     def __init__(
