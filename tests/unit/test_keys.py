@@ -4,12 +4,15 @@ import copy
 import datetime as dt
 import decimal
 import enum
+import fractions
 import os
+import pathlib
 import pickle
 import subprocess
 import sys
 import uuid
 import warnings
+import zoneinfo
 from typing import NamedTuple
 
 import pytest
@@ -301,8 +304,11 @@ def test_nesting_is_bounded_and_comes_back(kind):
 @pytest.mark.parametrize(
     "key",
     [
-        Number.ONE,
-        Colour.RED,
+        enum.Enum("Local", "A B").A,
+        dt.datetime(2024, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")),
+        dt.datetime(2024, 1, 1, fold=1, tzinfo=dt.UTC),
+        dt.timedelta(1),
+        type("Day", (dt.date,), {})(2024, 1, 1),
         Point(1, 2),
         ...,
         object(),
@@ -396,13 +402,68 @@ def test_ids_that_are_no_text_are_not_mine(id):
         assert codec.decode(id) is NOT_MINE
 
 
+STANDARD = [
+    (Number.ONE, "enum"),
+    (Colour.RED, "enum"),
+    (dt.date(2024, 2, 29), "date"),
+    (dt.datetime(2024, 1, 1, 1, 2, 3, 4), "datetime"),  # noqa: DTZ001
+    (dt.datetime(2024, 1, 1, tzinfo=dt.UTC), "datetime"),
+    (dt.time(1, 2), "time"),
+    (uuid.UUID(int=5), "uuid"),
+    (decimal.Decimal("-1.5e-7"), "decimal"),
+    (decimal.Decimal("Infinity"), "decimal"),
+    (pathlib.Path("a/b 'c'"), "path"),
+]
+
+
+@pytest.mark.parametrize(("key", "tag"), STANDARD, ids=lambda thing: str(thing)[:20])
+def test_types_of_the_standard_library(key, tag):
+    codec = AnyKeys()
+    id = codec.encode(key)
+    assert id.startswith(f"!{tag}(")
+    back = codec.decode(id)
+    assert (type(back), back) == (type(key), key)
+    for whole in ((key, 1), frozenset({key}), ((key,),)):
+        assert codec.decode(codec.encode(whole)) == whole
+    assert len({codec.encode(other) for other, _ in STANDARD}) == len(STANDARD)
+
+
+def test_equal_decimals_are_one_key():
+    encode = AnyKeys().encode
+    assert encode(decimal.Decimal("1.50")) == encode(decimal.Decimal("1.5")) == "!decimal('1.5')"
+    assert encode(decimal.Decimal(100)) == encode(decimal.Decimal("1E+2"))
+    assert encode(decimal.Decimal("-0.00")) == encode(decimal.Decimal(0))
+    exact = decimal.Decimal("1." + "1" * 100)
+    assert AnyKeys().decode(encode(exact)) == exact
+
+
+@pytest.mark.parametrize(
+    "name", ["antigravity:X.A", "os:path", "unit.test_keys:Colour.NONE", "x", ":A", "sys:flags.A"]
+)
+def test_an_id_of_a_member_imports_nothing(name):
+    before = set(sys.modules)
+    assert AnyKeys().decode(f"!enum('{name}')") is NOT_MINE
+    assert "antigravity" not in set(sys.modules) - before
+
+
+def test_a_tag_of_ones_own_counts_before_that_of_the_standard_library():
+    keys = AnyKeys({"date": (dt.date, dt.date.isoformat, dt.date.fromisoformat), "uuid": fractions.Fraction})
+    assert keys.encode(dt.date(2024, 1, 1)) == "!date('2024-01-01')"
+    assert keys.encode(fractions.Fraction(1, 3)) == "!uuid('1/3')"
+    with pytest.raises(InvalidKeyError):
+        keys.encode(uuid.UUID(int=5))
+
+
 def test_opt_in_types():
-    keys = AnyKeys({"uuid": uuid.UUID, "date": DATE, "decimal": decimal.Decimal})
-    for key in (uuid.UUID(int=5), (dt.date(2024, 2, 29), frozenset({decimal.Decimal("1.50")}))):
+    keys = AnyKeys({"fraction": fractions.Fraction})
+    for key in (fractions.Fraction(1, 3), (1, frozenset({fractions.Fraction(5)}))):
         assert keys.decode(keys.encode(key)) == key
         assert AnyKeys().decode(keys.encode(key)) is NOT_MINE
         with pytest.raises(InvalidKeyError):
             AnyKeys().encode(key)
+    keys = AnyKeys({"uuid": uuid.UUID, "date": DATE, "decimal": decimal.Decimal})
+    for key in (uuid.UUID(int=5), (dt.date(2024, 2, 29), frozenset({decimal.Decimal("1.50")}))):
+        assert keys.decode(keys.encode(key)) == key
     assert keys.encode(uuid.UUID(int=5)) == "!uuid('00000000-0000-0000-0000-000000000005')"
     assert keys.encode(decimal.Decimal("NaN")) == "!decimal('NaN')"
     for garbage in (
@@ -415,7 +476,7 @@ def test_opt_in_types():
     ):
         assert keys.decode(garbage) is NOT_MINE
     with pytest.raises(InvalidKeyError):
-        keys.encode(dt.datetime(2024, 1, 1))  # noqa: DTZ001
+        keys.encode(dt.timedelta(1))
 
 
 def test_opt_in_types_that_lose_something_are_refused():

@@ -7,6 +7,7 @@ import io
 import json
 import marshal
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -536,9 +537,43 @@ def test_json_not_strict():
         serializer.dumps([{1}])
 
 
-@pytest.mark.parametrize("value", [Color.RED, collections.OrderedDict(a=1), np.float64(0.1), [True, 1, 1.0]])
-def test_json_accepts_what_comes_back_equal(value):
-    serializer = JsonSerializer()
+class Text(str):
+    """Text of a type of its own."""
+
+    __slots__ = ()
+
+
+DERIVED = [
+    (Color.RED, "int"),
+    (collections.OrderedDict(a=1), "dict"),
+    (collections.defaultdict(int, a=1), "dict"),
+    (collections.Counter("a"), "dict"),
+    (np.float64(0.1), "float"),
+    (np.str_("abc"), "str"),
+    (Text("abc"), "str"),
+]
+
+
+@pytest.mark.parametrize(("value", "plain"), DERIVED, ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize("sort_keys", [False, True])
+def test_json_refuses_what_comes_back_as_another_type(value, plain, sort_keys):
+    serializer = JsonSerializer(sort_keys=sort_keys)
+    for whole, where in ((value, "$"), ([1, value], "$[1]"), ({"b": 2, "a": {"x": value}}, "$.a.x")):
+        with pytest.raises(
+            SerializationError, match=f"{re.escape(where)}: {type(value).__name__} would .* {plain}"
+        ):
+            serializer.dumps(whole)
+        assert JsonSerializer(strict=False).loads(JsonSerializer(strict=False).dumps(whole)) == whole
+    with pytest.raises(SerializationError, match="key 'k' is Text"):
+        serializer.dumps({Text("k"): 1})
+
+
+@pytest.mark.parametrize(
+    "value", [[True, 1, 1.0, -0.0, None, "é", {}], {"b": 1, "a": [2**70, "a" * 300]}, sys.intern("x")]
+)
+@pytest.mark.parametrize("sort_keys", [False, True])
+def test_json_accepts_what_comes_back_the_same(value, sort_keys):
+    serializer = JsonSerializer(sort_keys=sort_keys)
     assert serializer.loads(serializer.dumps(value)) == value
 
 

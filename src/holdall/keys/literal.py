@@ -9,6 +9,7 @@ from typing import Any
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
+from holdall.keys._standard import TAGS, tag_of, text_of, value_of
 from holdall.keys._value import Value, named, shown, text_option
 
 # More digits than CPython reads back by default.
@@ -40,10 +41,13 @@ class AnyKeys(Value[Any]):
     """Hashables built of literals, types kept apart: the default of databases.
 
     Keys are `str`, `int`, `float`, `complex`, `bool`, `bytes`, `None`, tuples and frozensets of such, and
-    the classes of these. Text is its own id unless it begins with "!"; all else is "!" and a literal. ``1``,
-    ``True``, ``1.0``, ``"1"`` and ``("1",)`` never share an id, and come back with their types. Instances of
-    subclasses are refused, since they would come back as something else. Only a tuple of a class that adds
-    nothing to be seen, neither fields nor methods, and that equals the plain tuple, is that tuple.
+    the classes of these; and `date`, `datetime`, `time`, `UUID`, `Decimal`, `Path` and members of enums that
+    can be imported. Members are listed where their module is loaded, since an id imports nothing.
+
+    Text is its own id unless it begins with "!"; all else is "!" and a literal. ``1``, ``True``, ``1.0``,
+    ``"1"`` and ``("1",)`` never share an id, and come back with their types. Instances of subclasses are
+    refused, since they would come back as something else. Only a tuple of a class that adds nothing to be
+    seen, neither fields nor methods, and that equals the plain tuple, is that tuple.
 
     Parameters
     ----------
@@ -73,10 +77,11 @@ class AnyKeys(Value[Any]):
     ['1', '!1', '!True', "!('x', 1.5)", "!frozenset({None, b'b'})", "!'!'"]
     >>> keys.decode("!('x', 1.5)"), keys.decode("!__import__('os')")
     (('x', 1.5), NOT_MINE)
-    >>> import datetime
-    >>> iso = (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat)
-    >>> AnyKeys({"date": iso}).encode(datetime.date(2024, 2, 29))
+    >>> import datetime, fractions
+    >>> keys.encode(datetime.date(2024, 2, 29))
     "!date('2024-02-29')"
+    >>> AnyKeys({"fraction": fractions.Fraction}).encode(fractions.Fraction(1, 3))
+    "!fraction('1/3')"
     """
 
     #: The opt-in types: tag to class and its two conversions.
@@ -147,13 +152,16 @@ class AnyKeys(Value[Any]):
             return f"frozenset({{{', '.join(sorted(parts))}}})" if parts else "frozenset()"
         if kind in self._tags:
             return self._tagged(value, key)
+        if (tag := tag_of(value)) and tag not in self.types:
+            return f"{tag}({_quote(text_of(value, tag))})"
         if isinstance(value, tuple) and _adds_nothing(value):
             return self._text(tuple(value), key, depth)
         if kind is type and (text := self._class(value)):
             return f"type({text})"
         raise InvalidKeyError(
-            f"no name for {named(kind)} in key {shown(key)}: use str, numbers, bytes, None, tuples or "
-            f"frozensets of exactly these types, or AnyKeys(types={{'tag': {kind.__name__}}})",
+            f"no name for {named(kind)} in key {shown(key)}: use str, numbers, bytes, None, dates, UUIDs, "
+            "paths, members of enums, tuples or frozensets of exactly these types, or "
+            f"AnyKeys(types={{'tag': {kind.__name__}}})",
         )
 
     def _class(self, value: type) -> str:
@@ -205,7 +213,7 @@ class AnyKeys(Value[Any]):
             for quote in "'\""
         ]
         number = r"-?(?:\d[\d.]*+(?:e[+-]?\d+)?|inf)\b"
-        words = rf"(?:{'|'.join([*_WORDS, *self.types])})\b"
+        words = rf"(?:{'|'.join([*_WORDS, *TAGS, *self.types])})\b"
         return rf"!(?:{'|'.join([*strings, number, words])}|, |[(){{}},])*+"
 
     def _value(self, node: Any) -> Any:
@@ -228,6 +236,8 @@ class AnyKeys(Value[Any]):
             if name == "type":
                 named_by_tag = type(args[0]).__name__ == "Name"
                 return self.types[args[0].id][0] if named_by_tag else _class_named(args[0].value)
+            if name not in self.types and name in TAGS:
+                return value_of(args[0].value, name)
             return self.types[name][2](args[0].value)
         raise ValueError(kind)
 

@@ -1,6 +1,7 @@
 """JSON, strictly: what would not come back equal is an error instead of a surprise."""
 
 import json
+import marshal
 import math
 from typing import Any, NoReturn
 
@@ -14,6 +15,9 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+#: The types that JSON gives back.
+_PLAIN = (int, float, str, list, dict)
+_OLD = 2  # the last version of marshal in which equal values have equal dumps
 _WHITE = str.maketrans("01", " \t")
 
 _decoder = json.JSONDecoder(parse_constant=_no_constant)
@@ -38,7 +42,8 @@ class JsonSerializer(OptionSerializer[Any]):
     Notes
     -----
     NaN and the infinities are refused even if not strict: they are not JSON. Lone surrogates are
-    kept. What comes back equal is accepted though of another type: an ``IntEnum`` comes back as ``int``.
+    kept. Values of types derived from those of JSON, such as members of an ``IntEnum`` or an ``OrderedDict``,
+    would come back as plain ones and are refused, unless `strict` is False.
 
     Examples
     --------
@@ -73,6 +78,7 @@ class JsonSerializer(OptionSerializer[Any]):
         self._end = "" if indent is None else "\n"
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
+        equal = True
         try:
             text = self._encoder.encode(value) + self._end
             try:
@@ -80,7 +86,15 @@ class JsonSerializer(OptionSerializer[Any]):
             except UnicodeEncodeError:  # lone surrogates have no UTF-8, but escapes
                 text = self._ascii_encoder.encode(value) + self._end
                 data = text.encode()
-            equal = not self.strict or bool(_read_back(text)[0] == value)
+            if self.strict:
+                back = _read_back(text)[0]
+                equal = bool(back == value)
+                # CPython's own dump of constants refuses types derived from those of JSON, or writes them as
+                # something else. It looks in C; a look at each part in Python would cost more than the rest.
+                if equal and self.sort_keys:
+                    equal = len(marshal.dumps(value, _OLD)) == len(marshal.dumps(back, _OLD))
+                elif equal:
+                    equal = marshal.dumps(value, _OLD) == marshal.dumps(back, _OLD)
         except Exception as error:
             if isinstance(error, MemoryError):
                 raise
@@ -116,6 +130,9 @@ def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None
     """Find the first place in a value that JSON cannot keep, and say what is wrong there."""
     if value is None or isinstance(value, bool):
         return None
+    if strict and type(value) not in _PLAIN and isinstance(value, int | float | str | list | dict):
+        kind = next(plain for plain in _PLAIN if isinstance(value, plain))
+        return f"{path}: {type(value).__name__} would come back as {kind.__name__}"
     if isinstance(value, int):
         try:
             int.__repr__(value)
@@ -149,6 +166,8 @@ def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None
 
 
 def _key_offence(key: Any, path: str, strict: bool) -> str | None:
+    if strict and isinstance(key, str) and type(key) is not str:
+        return f"{path}: the key {key!r:.80} is {type(key).__name__}, and would come back as str"
     if isinstance(key, str):
         return _paired(key, f"{path}{_step(key)}") if strict else None
     if strict or not (key is None or isinstance(key, int | float)):
