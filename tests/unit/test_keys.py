@@ -222,10 +222,22 @@ def test_path_keys_are_text(key):
         PathKeys().encode(key)
 
 
-@pytest.mark.parametrize("key", [1, None, (), ("a", 1), (b"a",), ["a"], (("a",),)])
+@pytest.mark.parametrize("key", [1, None, (), [], ("a", 1), (b"a",), [["a"], 1], (("a",), ()), {"a"}])
 def test_tuple_keys_are_tuples_of_text(key):
     with pytest.raises(InvalidKeyError, match="keys are tuples of one str or more"):
         PathKeys(tuples=True).encode(key)
+
+
+def test_other_spellings_of_tuple_keys():
+    keys = PathKeys(tuples=True, suffix=".json")
+    for spelling in (["a", "b"], ("a", ["b"]), [["a"], ("b",)], ((("a", "b"),),)):
+        assert keys.encode(spelling) == "a/b.json"
+    assert keys.encode("a/b") == "a%2Fb.json"
+    deep: list = ["x"]
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(InvalidKeyError):
+        keys.encode(deep)
 
 
 def test_tuple_keys():

@@ -20,6 +20,7 @@ _ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
 _SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])")
 # What paths that are their own names may be made of, but for "/".
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
+_DEEPEST = 40  # levels of sequences in a key
 _PAGE = 256  # ids decoded in one go: one odd name makes only its page slow
 # The longest name of a file in bytes, everywhere.
 _NAME_MAX = 255
@@ -69,6 +70,19 @@ def _ordinary(
     return re.compile(rf"(?:{path}\n)*+" if lines else path).fullmatch
 
 
+def _flat(key: tuple[Any, ...] | list[Any]) -> list[Any]:
+    """Return the parts of nested sequences, in their order; those nested over 40 deep are no keys."""
+    waiting: list[Any] = [(key, 0)]
+    parts: list[Any] = []
+    while waiting:
+        part, depth = waiting.pop()
+        if isinstance(part, tuple | list) and part and depth < _DEEPEST:
+            waiting += [(below, depth + 1) for below in reversed(part)]
+        else:
+            parts.append(part)
+    return parts
+
+
 class PathKeys(Value[Any]):
     """Readable relative paths: the default of folders, buckets and archives.
 
@@ -82,7 +96,8 @@ class PathKeys(Value[Any]):
     suffix
         What file names end with. With a suffix, the keys ``"a"`` and ``"a/b"`` can both exist.
     tuples
-        Whether keys are tuples of `str`. A `str` is then taken for a tuple of one.
+        Whether keys are tuples of `str`. A `str` is then taken for a tuple of one, and lists and nested
+        sequences for the tuple of all their parts.
     hidden
         Whether names may begin with a dot; those that begin with ".holdall" never do.
     fold_case
@@ -227,8 +242,10 @@ class PathKeys(Value[Any]):
         if isinstance(key, str):
             text = str.__str__(key)
             return [text] if self.tuples else text.split("/")
-        if self.tuples and isinstance(key, tuple) and key and all(isinstance(part, str) for part in key):
-            return [str.__str__(part) for part in key]
+        if self.tuples and isinstance(key, tuple | list):
+            parts = _flat(key)
+            if parts and all(isinstance(part, str) for part in parts):
+                return [str.__str__(part) for part in parts]
         if self.tuples:
             raise InvalidKeyError(
                 f"keys are tuples of one str or more here, got {type(key).__name__}: {shown(key)}; "

@@ -102,7 +102,7 @@ class Under(Value[Any]):
             raise InvalidKeyError(f"keys below {shown(prefix)} are dicts of other fields, got {shown(key)}")
         if key == () and isinstance(key, tuple):
             raise InvalidKeyError(f"the empty tuple is not below {shown(prefix)}: give one element or more")
-        return prefix + (tuple(key) if isinstance(key, tuple) else (key,))
+        return prefix + (tuple(key) if isinstance(key, tuple | list) else (key,))
 
     def encode(self, key: Any) -> str:  # docstring inherited
         return self.codec.encode(self._join(key))

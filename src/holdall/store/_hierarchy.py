@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE, Capability
 from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.keys import IdentityKeys, PathKeys, Under
+from holdall.keys import IdentityKeys, PathKeys, Template, Under
 from holdall.store._base import StoreBase
 from holdall.store._compiled import missing
 
@@ -41,6 +41,7 @@ class StoreHierarchy(StoreBase[K, V]):
         >>> sorted(store), sorted(theme)
         (['theme/dark', 'theme/light'], ['dark', 'light'])
         """
+        prefix = self._as_prefix(prefix)
         layers = self._pipeline.layers
         outer: Any = IdentityKeys()
         if layers and isinstance(layers[-1], Under):
@@ -138,6 +139,21 @@ class StoreHierarchy(StoreBase[K, V]):
 
     # ------------------------------------------------------------------ pieces
 
+    def _as_prefix(self, prefix: Any) -> Any:
+        """Return what stands for a first part, as `subdicts` gives it, among the keys of this store."""
+        codec = self._pipeline.keys
+        if isinstance(prefix, str) and prefix.endswith("/") and prefix.strip("/"):
+            prefix = prefix.rstrip("/")
+        if isinstance(prefix, list):
+            return tuple(prefix)
+        if not self._compiled.names_by_codec or isinstance(prefix, tuple | dict):
+            return prefix
+        if getattr(codec, "tuples", False):
+            return (prefix,)
+        if isinstance(codec, Template) and codec.keys == "dict":
+            return {codec.names[0]: prefix}
+        return prefix
+
     def _firsts_by_keys(self) -> dict[Any, Any]:
         """Return the first parts of all keys that have more, and the prefix that each stands for."""
         firsts: dict[Any, Any] = {}
@@ -146,7 +162,9 @@ class StoreHierarchy(StoreBase[K, V]):
                 first = key.split("/", 1)[0]
                 firsts[first] = first
             elif isinstance(key, tuple) and len(key) > 1:
-                firsts[key[0]] = key[:1]
+                # Where keys may be text as well, "a" is the prefix of "a/b", and ("a",) that of ("a", "b").
+                alone = getattr(self._pipeline.keys, "tuples", False)
+                firsts[key[0] if alone else key[:1]] = key[:1]
             elif isinstance(key, dict) and len(key) > 1:
                 name, value = next(iter(key.items()))
                 firsts[value] = {name: value}
