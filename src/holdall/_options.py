@@ -1,6 +1,7 @@
 """What is given: paths and the names of options, checked, with errors that say what was meant."""
 
 import os
+import re
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
@@ -26,6 +27,7 @@ DataFormat: TypeAlias = Literal["npy", "npz", "hdf5"]
 #: What a `Value` or `ScriptStore` does where the script cannot keep values.
 Fallback: TypeAlias = Literal["error", "memory", "sidecar"]
 
+_TEMPLATE = re.compile(r"\{[^{}/]*\}[^/]*\.\w+$")  # as in "folder/{name}.txt"
 _VAR_KEYWORDS = 0x08  # of a function that takes any keyword
 
 
@@ -56,12 +58,30 @@ def checked_path(path: Any, kind: str) -> str:
         If it is no path.
     """
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if isinstance(path, str) and isinstance(given, str):
+        given = _as_meant(given, kind)
     if not isinstance(given, str) or "\0" in given:
         why = ", which has a NUL character" if isinstance(given, str) else ""
         raise InvalidArgumentError(
             f"path must be the name of a {kind}, as text or a Path, got {path!r:.100}{why}"
         )
     return given
+
+
+def _as_meant(path: str, kind: str) -> str:
+    """Expand ``~``, and refuse text that is no path, though the system would take it for one."""
+    if not path:
+        raise InvalidArgumentError(f"path is empty: '.' is the current folder, None a temporary {kind}")
+    if "://" in path:
+        raise InvalidArgumentError(
+            f"{path!r:.100} is an address, and no path of a {kind}: open it by holdall.open",
+        )
+    if _TEMPLATE.search(path) and not os.path.exists(path):
+        raise InvalidArgumentError(
+            f"{path!r:.100} has fields of a template: give the folder alone, and the rest as keys=, as in "
+            "FileDirStore('folder', keys='{}.txt')",
+        )
+    return os.path.expanduser(path)
 
 
 def options_of(function: Any) -> frozenset[str] | None:

@@ -1,6 +1,6 @@
 """What a store can be made over: a persister, any mapping, or another store with all that it knows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -197,13 +197,35 @@ class StorePersister(Persister):
         self.inner.close()
 
 
+class _Elements(Mapping[int, Any]):
+    """A list or tuple as a mapping that can only be read, with its indices as keys."""
+
+    def __init__(self, elements: Sequence[Any]) -> None:
+        self.elements = elements
+
+    def __getitem__(self, index: int) -> Any:
+        if type(index) is not int or not 0 <= index < len(self.elements):
+            raise KeyError(index)
+        return self.elements[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.elements)))
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def __repr__(self) -> str:
+        return f"{type(self.elements).__name__} of {len(self.elements)}"
+
+
 def as_persister(place: Any) -> Reader:
     """Make a persister of whatever a user has.
 
     Parameters
     ----------
     place
-        None (a new dict), a persister, any mapping or object with its methods, or a class of those.
+        None (a new dict), a persister, any mapping or object with its methods, a list or tuple, or a class
+        of those.
 
     Raises
     ------
@@ -224,7 +246,9 @@ def as_persister(place: Any) -> Reader:
     if isinstance(getattr(place, "pipeline", None), Pipeline):  # a store
         return StorePersister(place)
     like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
-    if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes | list | tuple)):
+    if isinstance(place, list | tuple):
+        return MappingPersister(_Elements(place))
+    if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes)):
         return MappingPersister.of(place)
     raise InvalidArgumentError(
         f"a store needs a persister, a mapping or a class of these, got {type(place).__name__}",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import lmdb
+
 from holdall._posix.errors import translate
 from holdall._posix.fork import forget_in_child
 from holdall.errors import (

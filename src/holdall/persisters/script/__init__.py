@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from time import time_ns
 from typing import Any
 
-from holdall._options import Durability
+from holdall._options import Durability, checked_path
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_path
@@ -398,10 +398,7 @@ class ScriptPersister(Persister):
 
 def _checked_path(path: Any) -> str:
     """Give the file, absolute."""
-    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(given, str) or not given or "\0" in given:
-        raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
-    return os.path.abspath(fs_path(given))
+    return os.path.abspath(fs_path(checked_path(path, "file")))
 
 
 def _reopen(cls: type[ScriptPersister], path: str, options: dict[str, Any]) -> ScriptPersister:

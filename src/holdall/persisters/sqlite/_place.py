@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from holdall._options import Durability
+from holdall._options import Durability, checked_path
 from holdall._places import check_record
 from holdall._posix.temporary import TemporaryFolder
 from holdall.abc import Capability, Persister
@@ -336,13 +336,13 @@ def _checked_path(path: Any, *, read_only: bool) -> str:
     """Give the file, absolute, in a folder that is there."""
     if path is None:
         raise InvalidArgumentError("read_only needs the path of a database that exists")
-    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(given, str) or not given or "\x00" in given or given.endswith(os.sep):
-        raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
-    if given == ":memory:" or given.startswith("file:"):
+    if path == ":memory:" or (isinstance(path, str) and path.startswith("file:")):
         raise InvalidArgumentError(
-            f"path must be the name of a file, got {given!r}; for memory there is MemoryStore"
+            f"path must be the name of a file, got {path!r}; for memory there is MemoryStore"
         )
+    given = checked_path(path, "file")
+    if given.endswith(os.sep):
+        raise InvalidArgumentError(f"path must be the name of a file, got {path!r}")
     try:
         os.fsencode(given)
     except UnicodeEncodeError as error:
