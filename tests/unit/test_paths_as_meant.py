@@ -6,7 +6,7 @@ import pytest
 
 from holdall import FileDirStore, LmdbStore, ScriptStore, SpillStore, SQLiteStore, Store, ZipStore
 from holdall.archive import ArchiveStore
-from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore
 
@@ -65,3 +65,22 @@ def test_lists_and_tuples_are_sources_by_index():
         store[0] = "c"
     with pytest.raises(InvalidArgumentError):
         Store("text")
+
+
+def test_nothing_binding_is_recorded_in_a_folder_of_others(tmp_path):
+    (tmp_path / "notes.txt").write_text("tea")
+    (tmp_path / "a.json").write_text("[1]")
+    by_suffix = FileDirStore(tmp_path, serializer="by_suffix")
+    by_suffix["new.json"] = [2]
+    assert FileDirStore(tmp_path, serializer="text")["notes"] == "tea"
+    assert sorted(FileDirStore(tmp_path, serializer="json")) == ["a", "new"]
+    assert FileDirStore(tmp_path, serializer="json", keys=tuple)[("a",)] == [1]
+    assert FileDirStore(tmp_path)["new.json"] == [2], "what was recorded is taken where nothing is asked for"
+    with pytest.raises(UnsupportedError, match="force=True"):
+        by_suffix.clear()
+
+
+def test_a_folder_of_holdall_is_still_opened_as_it_was_made(tmp_path):
+    FileDirStore(tmp_path / "made", serializer="json")["a"] = 1
+    with pytest.raises(MismatchError):
+        FileDirStore(tmp_path / "made", serializer="text")

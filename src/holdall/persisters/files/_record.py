@@ -93,7 +93,14 @@ def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> 
         suffix. What is not named is not compared.
     path
         The folder, for messages.
+
+    Notes
+    -----
+    In a folder that holdall did not make the record binds nobody: it only tells what to take where nothing
+    is asked for.
     """
+    if record.get("owned") is False and "formats" not in wanted:
+        return
     formats = record.get("formats") or {}
     if "formats" in wanted:
         _check_all(record, wanted["formats"], path)
