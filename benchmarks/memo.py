@@ -12,6 +12,7 @@ import sys
 from harness import HERE, Op, Workload, check, seconds
 
 HIT, LISTS, ARRAY = "hit, int", "hit, dict and list", "hit, 1 MB array"
+LEFT, REST = "hit, default left out", "hit, *args"
 FIRST, MISS = "first hit, new process", "miss"
 CACHE, PICKLED = "limit: functools.cache", "limit: dict of pickled arguments"
 DIGEST, STATEMENT = "limit: one pass of the digest", "limit: one SQLite statement"
@@ -23,6 +24,14 @@ def number(x):
     return x + 1
 
 
+def scaled(x, y=1):
+    return x + y
+
+
+def summed(*numbers):
+    return numbers[0] + 1
+
+
 def things(settings, numbers):
     return len(settings) + len(numbers)
 
@@ -31,25 +40,29 @@ def total(array):
     return float(array[len(array) // 2])
 
 
-# Each maker gives functions for numbers, things and arrays; None where the package cannot.
+# Each maker gives a decorator, and the functions that it cannot keep.
 
 
 def holdall(place):
     import holdall
 
-    store = holdall.SQLiteStore(os.path.join(place, "kept.db"))
-    decorate = holdall.memoize(store)
-    return [decorate(function) for function in (number, things, total)]
+    return holdall.memoize(holdall.SQLiteStore(os.path.join(place, "kept.db"))), ()
+
+
+def holdall_folder(place):
+    import holdall
+
+    return holdall.memoize(os.path.join(place, "kept")), ()
 
 
 def holdall_memory(place):
     import holdall
 
-    return [holdall.memoize(function) for function in (number, things, total)]
+    return holdall.memoize, ()
 
 
 def functools_cache(place):
-    return [functools.cache(number), None, None]
+    return functools.cache, (things, total)
 
 
 def pickled(place):
@@ -66,39 +79,46 @@ def pickled(place):
 
         return memoized
 
-    return [decorate(number), decorate(things), None]
+    return decorate, (total,)
 
 
 def diskcache(place):
     from diskcache import Cache
 
-    cache = Cache(os.path.join(place, "diskcache"))
-    return [cache.memoize()(function) for function in (number, things, total)]
+    return Cache(os.path.join(place, "diskcache")).memoize(), ()
 
 
 def joblib(place):
     from joblib import Memory
 
-    memory = Memory(os.path.join(place, "joblib"), verbose=0)
-    return [memory.cache(function) for function in (number, things, total)]
+    return Memory(os.path.join(place, "joblib"), verbose=0).cache, ()
+
+
+def cachier(place):
+    from cachier import cachier
+
+    # It does not take several positional arguments, nor arguments that cannot be hashed by their type.
+    return cachier(cache_dir=os.path.join(place, "cachier"), separate_files=True), (summed,)
 
 
 def cachetools(place):
     from cachetools import cached
 
-    return [cached({})(number), None, None]
+    return cached({}), (things, total)
 
 
 def klepto(place):
     from klepto import inf_cache
     from klepto.keymaps import picklemap
 
-    decorate = inf_cache(keymap=picklemap(serializer="pickle"))
-    return [decorate(number), decorate(things), decorate(total)]
+    return inf_cache(keymap=picklemap(serializer="pickle")), ()
 
 
 def digest(place):
-    return [None, None, lambda array: hashlib.sha256(memoryview(array).cast("B")).digest()]
+    def decorate(function):
+        return lambda array: hashlib.sha256(memoryview(array).cast("B")).digest()
+
+    return decorate, (number, scaled, summed, things)
 
 
 def statement(place):
@@ -118,14 +138,23 @@ def statement(place):
         con.execute("INSERT INTO kv VALUES (?, ?)", (x, pickle.dumps(result)))
         return result
 
-    return [memoized, None, None]
+    return lambda function: memoized, (scaled, summed, things, total)
+
+
+def made(contestant, place):
+    """Give the memoized functions of a contestant, None where it cannot keep one."""
+    decorate, cannot = MAKERS[contestant](place)
+    functions = (number, scaled, summed, things, total)
+    return [None if function in cannot else decorate(function) for function in functions]
 
 
 MAKERS = {
     "holdall": holdall,
+    "holdall (folder)": holdall_folder,
     "holdall (memory only)": holdall_memory,
     "diskcache": diskcache,
     "joblib": joblib,
+    "cachier": cachier,
     "cachetools": cachetools,
     "klepto": klepto,
     CACHE: functools_cache,
@@ -133,7 +162,8 @@ MAKERS = {
     DIGEST: digest,
     STATEMENT: statement,
 }
-ON_DISK = ("holdall", "diskcache", "joblib", STATEMENT)
+ON_DISK = ("holdall", "holdall (folder)", "diskcache", "joblib", "cachier", STATEMENT)
+SLOW = {"diskcache", "joblib", "cachier", "klepto", STATEMENT}
 
 
 def repeat(function, times, *args):
@@ -150,7 +180,7 @@ def each(function, numbers):
 
 def again(contestant, place, first, count):
     """Time the first hits of a new process, in that process; opening is done by another call before."""
-    function = MAKERS[contestant](place)[0]
+    function = made(contestant, place)[0]
     function(first - 1)
     time, result = seconds(each, function, range(first, first + count))
     check(result == first + count, f"read {result!r}")
@@ -164,15 +194,20 @@ def measure(contestant, place, *, calls, misses, passes):
     def note(op, time):
         best[op] = min(time * 1e6, best.get(op, 1e9))
 
-    by_number, by_things, by_array = MAKERS[contestant](place)
-    slow = contestant in {"diskcache", "joblib", "klepto", STATEMENT}
-    calls = calls // 20 if slow else calls
+    by_number, by_default, by_rest, by_things, by_array = made(contestant, place)
+    calls = calls // 20 if contestant in SLOW else calls
     for _ in range(passes):
         if by_number is not None:
             by_number(7)
             time, result = seconds(repeat, by_number, calls, 7)
             check(result == 8, f"{result!r}")
             note(HIT, time / calls)
+        for op, function, args in ((LEFT, by_default, (7,)), (REST, by_rest, (7, 8))):
+            if function is not None:
+                function(*args)
+                time, result = seconds(repeat, function, calls // 2, *args)
+                check(result == 8, f"{result!r}")
+                note(op, time / (calls // 2))
         if by_things is not None:
             by_things(SETTINGS, NUMBERS)
             time, result = seconds(repeat, by_things, calls // 2, SETTINGS, NUMBERS)
@@ -189,7 +224,7 @@ def measure(contestant, place, *, calls, misses, passes):
             time, _ = seconds(repeat, by_array, 100, array)
             note(ARRAY, time / 100)
     if contestant in ON_DISK:
-        count = misses // 10 if contestant == "joblib" else misses
+        count = misses // 10 if contestant in {"joblib", "cachier"} else misses
         for turn in range(passes):
             first = 1000 + turn * count
             by_number(first - 1)
@@ -211,6 +246,8 @@ def workloads(places, *, quick):
         tuple(MAKERS),
         (
             Op(HIT, "µs", CACHE, more_is_better=False, at_most=1),
+            Op(LEFT, "µs", CACHE, more_is_better=False),
+            Op(REST, "µs", CACHE, more_is_better=False),
             Op(LISTS, "µs", PICKLED, more_is_better=False, at_most=2.5),
             Op(ARRAY, "µs", DIGEST, more_is_better=False, at_least=0.91),
             Op(FIRST, "µs", STATEMENT, more_is_better=False, at_most=8),
@@ -225,8 +262,8 @@ def workloads(places, *, quick):
         },
         notes=(
             (
-                "holdall keeps in a SQLite file and in memory; diskcache and joblib on disk, as their own "
-                "documentation shows; cachetools and klepto in memory."
+                "holdall keeps in a SQLite file, or a folder, and in memory; diskcache, joblib and cachier "
+                "on disk, as their own documentation shows; cachetools and klepto in memory."
             ),
             "The dict and list are a settings dict of three items, one of them a list, and four numbers.",
             "First hits are timed in a process that has opened the place by one call before.",

@@ -40,7 +40,7 @@ def test_who_comes_by_a_link_locks_the_same_file(tmp_path, name):
 
 def test_the_file_is_not_closed_by_who_makes_it_while_another_thread_locks_it(tmp_path, monkeypatch):
     """POSIX locks of a process go with any descriptor of the file that it closes."""
-    entries = Entries(FileDirStore(tmp_path / "kept"), "f", "@", None, "f")
+    entries = Entries(FileDirStore(tmp_path / "kept"), "f", "@", ttl=None, title="f")
     closing, locked = threading.Event(), threading.Event()
     really = control.share
 
@@ -61,7 +61,7 @@ def test_the_file_is_not_closed_by_who_makes_it_while_another_thread_locks_it(tm
     maker.join()
 
     def try_to_lock():
-        locks = Entries(FileDirStore(tmp_path / "kept"), "f", "@", None, "f").locks
+        locks = Entries(FileDirStore(tmp_path / "kept"), "f", "@", ttl=None, title="f").locks
         return locks.acquire(7, Flight(2))
 
     assert collect([fork(try_to_lock)], 20) == [(True, False)]

@@ -39,6 +39,7 @@ def s3_server(monkeypatch):
 def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
     """The Python blocks of a page run in order, in one namespace and an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOLDALL_KEY", "")  # which serializers.md sets: it does not stay so
     if page.name == "s3.md":
         request.getfixturevalue("s3_server")
     if page.name == "datasets.md":

@@ -85,7 +85,7 @@ class Point(NamedTuple):
 
 @pytest.fixture
 def registry(monkeypatch):
-    monkeypatch.setattr(serializers, "_REGISTRY", dict(serializers._REGISTRY))
+    monkeypatch.setattr(serializers, "TABLE", dict(serializers.TABLE))
 
 
 # -- registry

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from holdall._version import __version__
-from holdall.cli import _script
+from holdall.cli import _memo, _script
 from holdall.errors import HoldallError
 
 __all__ = ["main"]
@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"holdall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _script.add_to(commands)
+    _memo.add_to(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))

@@ -273,6 +273,12 @@ class Arguments:
                 pairs.append((self._titles[position], b"".join(encoder.out)))
         return readable(pairs)
 
+    def named(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        """Return arguments in normal form by name."""
+        if self._key is not None:
+            return {"key": values[0]}
+        return {self.names[i]: value for i, value in zip(self._kept, values, strict=True)}
+
     def _add(self, encoder: Encoder, value: Any, position: int) -> None:
         if self._by_identity and self.names[self._positions[position]] in self._by_identity:
             encoder.out.append(b"@%d;" % self._identity(value))

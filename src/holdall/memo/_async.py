@@ -35,6 +35,16 @@ class AsyncMemoized(Memoized[P, R]):
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._answer(args, kwargs)  # type: ignore[return-value]
 
+    def shelve(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Return a reference to the result of a call, to be awaited."""
+        return self._shelve(args, kwargs)
+
+    async def _shelve(self, args: Any, kwargs: Any) -> Any:
+        entries, key = self._to_shelve(args, kwargs)
+        if key not in entries.valid or not self.cached(*args, **kwargs):
+            await self._answer(args, kwargs)
+        return self._shelved(entries, key)
+
     async def _answer(self, args: Any, kwargs: Any) -> Any:
         try:
             values = self._arguments.values(args, kwargs)

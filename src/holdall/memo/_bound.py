@@ -44,6 +44,14 @@ class Applied(Generic[P, R]):
         """Give the result of a call if it is known, and compute nothing."""
         return self.__func__.peek(*self._args, *args, **{**self._keywords, **kwargs})
 
+    def cached(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Tell whether the result of a call is known."""
+        return self.__func__.cached(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
+
+    def shelve(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Return a reference to the result of a call."""
+        return self.__func__.shelve(*self._args, *args, **{**self._keywords, **kwargs})
+
     def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute the result of a call anew, and keep it in the place of the old one."""
         return self.__func__.refresh(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from holdall.memo._called import BoundKey, Called, called_by, shifted
 from holdall.memo._memoized import Memoized
 from holdall.memo._options import AUTOMATIC, SOURCE, Options
 from holdall.memo._places import is_place
+from holdall.memo._references import Hit
 
 __all__ = ["memoize"]
 
@@ -44,6 +45,7 @@ def memoize(
     max_items: int | None = None,
     policy: PolicyName = "lru",
     cache_if: Callable[[Any], Any] | None = None,
+    valid: Callable[[Hit], Any] | None = None,
     lock: bool = True,
     copy: bool = True,
     readable: bool = False,
@@ -88,6 +90,9 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         `holdall.wrappers.bounded` says.
     cache_if
         A function of the result that tells whether to keep it.
+    valid
+        A function that is asked about each result that is known, a `holdall.memo.Hit`, and tells whether to
+        give it; if not, it is computed anew. Each hit then takes some microseconds.
     lock
         Whether only one caller computes a result while others wait, among threads, tasks and processes.
     copy
@@ -103,8 +108,8 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     -------
     Memoized
         A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
-        ``peek``, ``refresh``, ``purge``, ``outdated``, ``version_info``, ``store``, ``entries`` and
-        ``__wrapped__``; or,
+        ``peek``, ``cached``, ``refresh``, ``shelve``, ``purge``, ``outdated``, ``version_info``, ``store``,
+        ``entries`` and ``__wrapped__``; or,
         where only options were given, a decorator.
 
     Raises

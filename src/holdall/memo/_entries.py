@@ -3,7 +3,6 @@
 import sys
 import time
 import warnings
-from math import inf
 from typing import Any
 
 from holdall.abc import Capability
@@ -34,6 +33,8 @@ class Entries:
         For how many seconds a result is valid; None for ever.
     title
         What people call the function.
+    timed
+        Whether it is asked how old results are.
 
     Notes
     -----
@@ -41,21 +42,25 @@ class Entries:
     warned about once.
     """
 
-    def __init__(self, store: Any, family: str, version: str, ttl: float | None, title: str) -> None:
+    def __init__(
+        self, store: Any, family: str, version: str, *, ttl: float | None, title: str, timed: bool = False
+    ) -> None:
         in_tuples = getattr(store.keys_codec, "tuples", False)
         whole = f"{family}/{version}"
         self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
         self.view = store.get_subdict(tuple(whole.split("/")) if in_tuples else whole)
         self._place = StorePersister(self.view)
+        self.family = family
         self.version = version
         self.name = title
         self._compared = False
         self.ttl = ttl
+        self._timed = timed or ttl is not None
         self._warned: set[str] = set()
-        if ttl is not None and Capability.MTIME not in self.view.pipeline.persister.capabilities:
-            raise InvalidArgumentError(
-                f"ttl= needs times, and {self.view.pipeline.persister.place} keeps none"
-            )
+        if self._timed and Capability.MTIME not in self.view.pipeline.persister.capabilities:
+            option = "valid=" if ttl is None else "ttl="
+            place = self.view.pipeline.persister.place
+            raise InvalidArgumentError(f"{option} needs times, and {place} keeps none")
 
     @property
     def locks(self) -> KeyLocks | None:
@@ -68,22 +73,22 @@ class Entries:
             return None if path is None else KeyLocks.of(path)
 
     def look(self, key: str) -> tuple[Any, float]:
-        """Give a result and when it expires; `MISSING` if there is none that is valid."""
+        """Give a result, `MISSING` if none is valid, and when it was computed if that matters."""
         view = self.view
         try:
-            if self.ttl is None:
-                return view[key], inf
+            if not self._timed:
+                return view[key], 0
             value, stat = self._place.read(key)
         except KeyError as error:
             if type(error) is not KeyError:
                 self.warn("look", "cannot look up", error)
-            return MISSING, inf
+            return MISSING, 0
         except Exception as error:
             self.warn("look", "cannot look up", error)
-            return MISSING, inf
-        expires = stat.mtime + self.ttl
-        valid = 0 < expires - time.time() <= self.ttl + AHEAD
-        return (value, expires) if valid else (MISSING, inf)
+            return MISSING, 0
+        if self.ttl is not None and not 0 < stat.mtime + self.ttl - time.time() <= self.ttl + AHEAD:
+            return MISSING, 0
+        return value, stat.mtime
 
     @property
     def valid(self) -> Any:

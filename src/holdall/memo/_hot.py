@@ -29,12 +29,14 @@ class Entry(PolicyEntry):
         What it takes, in bytes; 0 where nobody counts.
     """
 
-    __slots__ = ("aliases", "copy", "expires", "value")
+    __slots__ = ("aliases", "copy", "expires", "made", "seconds", "value")
 
     def __init__(self, key: str, held: Held, expires: float = inf, size: int = 0) -> None:
         super().__init__(key, size)
         self.value = held.value
         self.copy = held.copy
+        self.made = held.made
+        self.seconds = held.seconds
         self.expires = expires
         self.aliases: tuple[Any, ...] = ()
 

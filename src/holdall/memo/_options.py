@@ -46,6 +46,7 @@ class Options:
     max_items: int | None = None
     policy: PolicyName = "lru"
     cache_if: Callable[[Any], Any] | None = None
+    valid: Callable[[Any], Any] | None = None
     lock: bool = True
     copy: bool = True
     readable: bool = False
@@ -117,6 +118,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_items": (lambda v: type(v) is int and v > 0, "a number of results from 1, or None"),
     "policy": (lambda v: v in POLICIES, f"one of {', '.join(map(repr, POLICIES))}"),
     "cache_if": (callable, "a function of the result"),
+    "valid": (callable, "a function of a Hit"),
     "lock": (_flag, "True or False"),
     "copy": (_flag, "True or False"),
     "readable": (_flag, "True or False"),

@@ -23,11 +23,15 @@ class Held:
         How it is copied for each caller; None where it need not be.
     """
 
-    __slots__ = ("copy", "value")
+    __slots__ = ("copy", "made", "seconds", "value")
 
     def __init__(self, value: Any, copy: Copier | None) -> None:
         self.value = value
         self.copy = copy
+        #: When it was computed, in seconds of `time.time`.
+        self.made = 0.0
+        #: How long that took; None if it was in another process.
+        self.seconds: float | None = None
 
     def given(self) -> Any:
         """Return what a caller may have."""

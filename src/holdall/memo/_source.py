@@ -81,8 +81,11 @@ def said_by_file(path: str) -> Said:
 
 
 def _saying(node: ast.AST) -> Said:
-    changes, imports = frozenset(_changed(node)), frozenset(_imported(node))
-    return Said(_normal(node), changes, imports)
+    by_kind: dict[type, list[Any]] = {}
+    for inner in ast.walk(node):  # once, since this takes most of the time
+        by_kind.setdefault(type(inner), []).append(inner)
+    changes, imports = frozenset(_changed(by_kind)), frozenset(_imported(by_kind))
+    return Said(_normal(node, by_kind), changes, imports)
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
@@ -94,13 +97,12 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
         todo += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
 
 
-def _normal(node: ast.AST) -> str:
+def _normal(node: ast.AST, by_kind: dict[type, list[Any]]) -> str:
     """Write a tree without docstrings, decorators of the outermost function, comments and layout."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) and (
-            ast.get_docstring(inner, clean=False) is not None
-        ):
-            inner.body = inner.body[1:] or [ast.Pass()]
+    for kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module):
+        for inner in by_kind.get(kind, ()):
+            if ast.get_docstring(inner, clean=False) is not None:
+                inner.body = inner.body[1:] or [ast.Pass()]
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         node.decorator_list = []
     return ast.unparse(node)
@@ -161,34 +163,35 @@ def _compiled(file: str, *identity: int) -> frozenset[CodeType]:
     return frozenset(codes_in(module))
 
 
-def _changed(node: ast.AST) -> Iterator[str]:
+def _changed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
     """Iterate over the variables from outside that a function assigns or changes in place."""
-    ours: set[str] = set()
-    stored: set[str] = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Global | ast.Nonlocal):
-            ours.update(inner.names)
-        elif isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
-            stored.add(inner.id)
-        elif isinstance(inner, ast.Subscript | ast.Attribute) and not isinstance(inner.ctx, ast.Load):
-            yield from _root(inner)
-        elif isinstance(inner, ast.Call) and getattr(inner.func, "attr", "") in _CHANGING:
-            yield from _root(inner.func)
-    yield from ours & stored
+    ours = {
+        name for kind in (ast.Global, ast.Nonlocal) for node in by_kind.get(kind, ()) for name in node.names
+    }
+    if ours:
+        yield from ours.intersection(
+            node.id for node in by_kind.get(ast.Name, ()) if type(node.ctx) is not ast.Load
+        )
+    for kind in (ast.Subscript, ast.Attribute):
+        for node in by_kind.get(kind, ()):
+            if type(node.ctx) is not ast.Load:
+                yield from _root(node)
+    for node in by_kind.get(ast.Call, ()):
+        if getattr(node.func, "attr", "") in _CHANGING:
+            yield from _root(node.func)
 
 
-def _imported(node: ast.AST) -> Iterator[tuple[str, int]]:
+def _imported(by_kind: dict[type, list[Any]]) -> Iterator[tuple[str, int]]:
     """Iterate over the modules that code imports, and over what might be modules."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Import):
-            for alias in inner.names:
-                yield alias.name, 0
-        elif isinstance(inner, ast.ImportFrom):
-            module = inner.module or ""
-            if module:
-                yield module, inner.level
-            for alias in inner.names:
-                yield f"{module}.{alias.name}" if module else alias.name, inner.level
+    for node in by_kind.get(ast.Import, ()):
+        for alias in node.names:
+            yield alias.name, 0
+    for node in by_kind.get(ast.ImportFrom, ()):
+        module = node.module or ""
+        if module:
+            yield module, node.level
+        for alias in node.names:
+            yield f"{module}.{alias.name}" if module else alias.name, node.level
 
 
 def _root(node: ast.expr) -> Iterator[str]:

@@ -4,22 +4,33 @@ Importing this package imports no format: each is loaded when it is first asked 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
 from holdall.abc import Serializer
 from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.serializers._table import ALIASES, TABLE, Entry
 
 if TYPE_CHECKING:
     from holdall.serializers.adapt import AdaptedSerializer
+    from holdall.serializers.compressed import (
+        Bz2Serializer,
+        CompressedSerializer,
+        GzipSerializer,
+        Lz4Serializer,
+        XzSerializer,
+        ZstdSerializer,
+    )
     from holdall.serializers.csv_ import CsvSerializer
     from holdall.serializers.hdf5 import Hdf5Serializer, WithAttributes
     from holdall.serializers.ini import IniSerializer
     from holdall.serializers.json_ import JsonSerializer
+    from holdall.serializers.layers import Base64Serializer, ChecksumSerializer, LayerSerializer
     from holdall.serializers.line import LineSerializer
     from holdall.serializers.npy import NpySerializer, NpzSerializer
     from holdall.serializers.pickle_ import PickleSerializer
     from holdall.serializers.raw import BytesSerializer
-    from holdall.serializers.suffix import BySuffix, GzipSerializer, by_suffix
+    from holdall.serializers.sealed import AesGcmSerializer, FernetSerializer, HmacSerializer
+    from holdall.serializers.suffix import BySuffix, by_suffix
     from holdall.serializers.tables import ParquetSerializer, XlsxSerializer
     from holdall.serializers.text import TextSerializer
     from holdall.serializers.toml_ import TomlSerializer
@@ -27,14 +38,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdaptedSerializer",
+    "AesGcmSerializer",
+    "Base64Serializer",
     "BySuffix",
     "BytesSerializer",
+    "Bz2Serializer",
+    "ChecksumSerializer",
+    "CompressedSerializer",
     "CsvSerializer",
+    "FernetSerializer",
     "GzipSerializer",
     "Hdf5Serializer",
+    "HmacSerializer",
     "IniSerializer",
     "JsonSerializer",
+    "LayerSerializer",
     "LineSerializer",
+    "Lz4Serializer",
     "NpySerializer",
     "NpzSerializer",
     "OptionSerializer",
@@ -44,7 +64,9 @@ __all__ = [
     "TomlSerializer",
     "WithAttributes",
     "XlsxSerializer",
+    "XzSerializer",
     "YamlSerializer",
+    "ZstdSerializer",
     "by_suffix",
     "get_serializer",
     "register",
@@ -89,57 +111,23 @@ class OptionSerializer(Serializer[V]):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class _Entry(NamedTuple):
-    target: str | type[Serializer[Any]]
-    suffix: str
-    extra: str | None = None
-
-
-_REGISTRY: dict[str, _Entry] = {
-    "pickle": _Entry("holdall.serializers.pickle_:PickleSerializer", ".pkl"),
-    "json": _Entry("holdall.serializers.json_:JsonSerializer", ".json"),
-    "text": _Entry("holdall.serializers.text:TextSerializer", ".txt"),
-    "bytes": _Entry("holdall.serializers.raw:BytesSerializer", ".bin"),
-    "npy": _Entry("holdall.serializers.npy:NpySerializer", ".npy", "arrays"),
-    "line": _Entry("holdall.serializers.line:LineSerializer", ".line"),
-    "npz": _Entry("holdall.serializers.npy:NpzSerializer", ".npz", "arrays"),
-    "hdf5": _Entry("holdall.serializers.hdf5:Hdf5Serializer", ".h5", "arrays"),
-    "csv": _Entry("holdall.serializers.csv_:CsvSerializer", ".csv"),
-    "toml": _Entry("holdall.serializers.toml_:TomlSerializer", ".toml", "toml"),
-    "ini": _Entry("holdall.serializers.ini:IniSerializer", ".ini"),
-    "yaml": _Entry("holdall.serializers.yaml_:YamlSerializer", ".yaml", "yaml"),
-    "parquet": _Entry("holdall.serializers.tables:ParquetSerializer", ".parquet", "parquet"),
-    "xlsx": _Entry("holdall.serializers.tables:XlsxSerializer", ".xlsx", "xlsx"),
-    "by_suffix": _Entry("holdall.serializers.suffix:BySuffix", ""),
-}
-
-# What can be imported from this package without loading the other formats.
+# Module by class, of what can be imported from this package without loading the other formats.
 _LAZY = {
-    "AdaptedSerializer": "adapt",
-    "BySuffix": "suffix",
-    "BytesSerializer": "raw",
-    "CsvSerializer": "csv_",
-    "GzipSerializer": "suffix",
-    "Hdf5Serializer": "hdf5",
-    "IniSerializer": "ini",
-    "JsonSerializer": "json_",
-    "LineSerializer": "line",
-    "NpySerializer": "npy",
-    "NpzSerializer": "npy",
-    "ParquetSerializer": "tables",
-    "PickleSerializer": "pickle_",
-    "TextSerializer": "text",
-    "TomlSerializer": "toml_",
-    "WithAttributes": "hdf5",
-    "XlsxSerializer": "tables",
-    "YamlSerializer": "yaml_",
-    "by_suffix": "suffix",
+    "AdaptedSerializer": "holdall.serializers.adapt",
+    "CompressedSerializer": "holdall.serializers.compressed",
+    "LayerSerializer": "holdall.serializers.layers",
+    "WithAttributes": "holdall.serializers.hdf5",
+    "by_suffix": "holdall.serializers.suffix",
+    **{str(entry.target).partition(":")[2]: str(entry.target).partition(":")[0] for entry in TABLE.values()},
 }
+
+# A name comes from metadata, too: so it does not nest without end.
+_MAX_LAYERS = 8
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(f"holdall.serializers.{_LAZY[name]}"), name)
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -188,7 +176,7 @@ def register(
         )
     if not _is_text(suffix) or not suffix.startswith(".") or suffix == ".":
         raise InvalidArgumentError(f"serializer {name!r}: a suffix is like '.json', got {suffix!r}")
-    known = _REGISTRY.setdefault(name, _Entry(target, suffix, extra))
+    known = TABLE.setdefault(name, Entry(target, suffix, extra))
     if _path(known.target) != _path(target):
         raise InvalidArgumentError(
             f"serializer {name!r} is registered already as {_path(known.target)}: "
@@ -202,8 +190,9 @@ def get_serializer(spec: Any = None) -> Serializer[Any]:
     Parameters
     ----------
     spec
-        None for pickle; a registered name; a `Serializer` or a subclass of it; or any module or object
-        that has ``dumps`` and ``loads``, or ``dump`` and ``load``.
+        None for pickle; a registered name, with layers over it if wanted, as ``"json.gz"``,
+        ``"pickle.zst.hmac"`` or ``"json | base64"``; a `Serializer` or a subclass of it; any module or object
+        that has ``dumps`` and ``loads``, or ``dump`` and ``load``; or a pair of functions that do as these.
 
     Returns
     -------
@@ -221,6 +210,8 @@ def get_serializer(spec: Any = None) -> Serializer[Any]:
     --------
     >>> get_serializer()
     PickleSerializer(protocol=5)
+    >>> get_serializer("json | gzip").name
+    'json.gz'
     >>> get_serializer("jsn")
     Traceback (most recent call last):
     ...
@@ -240,14 +231,18 @@ def get_serializer(spec: Any = None) -> Serializer[Any]:
                 f"{spec.__name__} cannot be made without arguments ({error}): give an instance of it",
             ) from error
         return made
+    if isinstance(spec, tuple) and len(spec) == 2 and all(map(callable, spec)):
+        from holdall.serializers.adapt import FunctionsSerializer  # noqa: PLC0415  loaded when needed
+
+        return FunctionsSerializer(*spec)
     for writer, reader in (("dumps", "loads"), ("dump", "load")):
         if callable(getattr(spec, writer, None)) and callable(getattr(spec, reader, None)):
             from holdall.serializers.adapt import AdaptedSerializer  # noqa: PLC0415  loaded when needed
 
             return AdaptedSerializer(spec)
     raise InvalidArgumentError(
-        f"a serializer is one of the names {_names()}, a Serializer, or a module or object with dumps and "
-        f"loads or with dump and load; got {type(spec).__name__}: {spec!r:.100}",
+        f"a serializer is one of the names {_names()}, a Serializer, a module or object with dumps and "
+        f"loads or with dump and load, or a pair of functions; got {type(spec).__name__}: {spec!r:.100}",
     )
 
 
@@ -273,30 +268,67 @@ def serializer_for_suffix(suffix: str) -> Serializer[Any]:
     """
     if isinstance(suffix, str):
         wanted = "." + suffix.lower().removeprefix(".")
-        for name, entry in list(_REGISTRY.items()):
-            if entry.suffix.lower() == wanted:
+        table = list(TABLE.items())
+        for name, entry in table:
+            if entry.suffix.lower() == wanted and not entry.layer:
                 return _named(name)
-    known = ", ".join(sorted({entry.suffix for entry in list(_REGISTRY.values())} - {""}))
+        for name, entry in table:
+            if entry.layer and wanted.endswith(entry.suffix) and wanted.count(".") > 1:
+                below = serializer_for_suffix(wanted.removesuffix(entry.suffix))
+                return over(name, below)
+    known = ", ".join(sorted({entry.suffix for entry in list(TABLE.values()) if not entry.layer} - {""}))
     raise InvalidArgumentError(f"no serializer writes files with suffix {suffix!r}; known are {known}")
 
 
 def _named(name: str) -> Serializer[Any]:
-    entry = _REGISTRY.get(name)
-    if entry is None:
-        from difflib import get_close_matches  # noqa: PLC0415  only needed for this message
+    """Make the serializer of a name, and the layers that the name puts over it."""
+    base, layers = name, list[str]()
+    while base not in TABLE:
+        below, _, layer = base.replace("|", ".").rpartition(".")
+        layer = ALIASES.get(layer.strip(), layer.strip())
+        if layer not in TABLE or not TABLE[layer].layer or len(layers) == _MAX_LAYERS:
+            raise InvalidArgumentError(_unknown(name, base))
+        base = below.strip()
+        layers.append(layer)
+    if TABLE[base].layer:
+        raise InvalidArgumentError(f"{base!r} stands over another serializer: say which, as in 'json.{base}'")
+    made = _class(base)()
+    for layer in reversed(layers):
+        made = over(layer, made)
+    return made
 
-        close = get_close_matches(name.lower(), _REGISTRY, 1)
-        hint = f", did you mean {close[0]!r}?" if close else ";"
-        raise InvalidArgumentError(f"no serializer is called {name!r}{hint} Known are {_names()}")
+
+def over(layer: str, inner: Serializer[Any]) -> Serializer[Any]:
+    """Make a layer of a known name over a serializer."""
+    return _class(layer)(inner)  # type: ignore[call-arg]
+
+
+def _class(name: str) -> type[Serializer[Any]]:
+    """Import what the table tells of a name."""
+    entry = TABLE[name]
     if not isinstance(entry.target, str):
-        return entry.target()
+        return entry.target
     module, _, attribute = entry.target.partition(":")
     try:
-        cls: type[Serializer[Any]] = getattr(import_module(module), attribute)
+        return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
     except ImportError as error:
         remedy = f'pip install "holdall[{entry.extra}]"' if entry.extra else f"install {error.name}"
         raise UnsupportedError(f"serializer {name!r} cannot be loaded here ({error}): {remedy}") from error
-    return cls()
+
+
+def _unknown(name: str, part: str) -> str:
+    """Say that there is no such serializer or layer, and which there are."""
+    from difflib import get_close_matches  # noqa: PLC0415  only needed for this message
+
+    below, _, layer = (text.strip() for text in part.replace("|", ".").rpartition("."))
+    if below in TABLE and not TABLE[below].layer and name.count(".") + name.count("|") <= _MAX_LAYERS:
+        kind, wrong, known = "layer", layer, [*ALIASES, *(n for n, entry in TABLE.items() if entry.layer)]
+    else:
+        kind, wrong, known = "serializer", name, [n for n, entry in TABLE.items() if not entry.layer]
+    close = get_close_matches(wrong.lower(), known, 1)
+    hint = f", did you mean {close[0]!r}?" if close else ";"
+    where = f" in {name!r:.100}" if kind == "layer" else ""
+    return f"no {kind} is called {wrong!r:.100}{where}{hint} Known are {', '.join(map(repr, sorted(known)))}"
 
 
 def _is_text(given: Any) -> bool:
@@ -308,7 +340,7 @@ def _is_serializer_class(given: Any) -> TypeGuard[type[Serializer[Any]]]:
 
 
 def _names() -> str:
-    return ", ".join(map(repr, sorted(_REGISTRY)))
+    return ", ".join(sorted(repr(name) for name, entry in TABLE.items() if not entry.layer))
 
 
 def _path(target: str | type) -> str:

@@ -1,20 +1,21 @@
 """Anything that can dump and load, as a serializer."""
 
 import io
+from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from holdall.errors import InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
 
-__all__ = ["AdaptedSerializer"]
+__all__ = ["AdaptedSerializer", "FunctionsSerializer"]
 
 # Modules whose loading is known to run nothing. All others are assumed to.
 _HARMLESS = frozenset({"json"})
 
 # At least one of these can be written by anything, which shows whether it writes text or bytes.
-_SAMPLES: tuple[Any, ...] = (None, "", 0, [], {})
+_SAMPLES: tuple[Any, ...] = (None, "", 0, [], {}, b"")
 
 
 class AdaptedSerializer(OptionSerializer[Any]):
@@ -126,6 +127,35 @@ class AdaptedSerializer(OptionSerializer[Any]):
             self.suffix,
             self.name,
         )
+
+
+class FunctionsSerializer(AdaptedSerializer):
+    """A serializer made of two functions. Loading is taken to run code.
+
+    Parameters
+    ----------
+    write
+        Value to bytes or text.
+    read
+        The way back.
+
+    Examples
+    --------
+    >>> hexadecimal = FunctionsSerializer(bytes.hex, bytes.fromhex)
+    >>> hexadecimal.dumps(b"kept"), hexadecimal.loads(b"6b657074")
+    (b'6b657074', b'kept')
+    """
+
+    def __init__(self, write: Callable[[Any], Any], read: Callable[[Any], Any]) -> None:
+        self.pair = (write, read)
+        super().__init__(SimpleNamespace(dumps=write, loads=read), name="functions")
+
+    def __repr__(self) -> str:
+        write, read = (getattr(function, "__qualname__", repr(function)) for function in self.pair)
+        return f"FunctionsSerializer({write}, {read})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.pair
 
 
 class _Sink(io.BytesIO):

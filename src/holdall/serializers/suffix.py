@@ -1,14 +1,13 @@
 """The format that the name of a file tells."""
 
-import gzip
 from collections.abc import Mapping
 from typing import Any
 
 from holdall.abc import KeyedSerializer, Serializer
 from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.serializers import OptionSerializer, get_serializer
+from holdall.serializers import get_serializer, over
 
-__all__ = ["BySuffix", "GzipSerializer", "by_suffix"]
+__all__ = ["BySuffix", "by_suffix"]
 
 _TSV = "tsv"  # a csv with tabs; not a serializer by name, since its suffix is all there is to it
 _USUAL: dict[str, Any] = {
@@ -33,40 +32,8 @@ _USUAL: dict[str, Any] = {
     ".yml": "yaml",
 }
 
-
-class GzipSerializer(OptionSerializer[Any]):
-    """What another serializer writes, compressed as ``gzip`` does it.
-
-    Parameters
-    ----------
-    inner
-        How values are written.
-    level
-        From 0, not at all, to 9, the smallest.
-
-    Examples
-    --------
-    >>> packed = GzipSerializer(get_serializer("json"))
-    >>> packed.loads(packed.dumps([1] * 1000)) == [1] * 1000, len(packed.dumps([1] * 1000))
-    (True, 45)
-    """
-
-    options = ("inner", "level")
-
-    def __init__(self, inner: Any, level: int = 6) -> None:
-        if type(level) is not int or not 0 <= level <= 9:
-            raise InvalidArgumentError(f"the level of gzip is a number from 0 to 9, got {level!r}")
-        self.inner = get_serializer(inner)
-        self.level = level
-        self.name = f"{self.inner.name}.gz"
-        self.suffix = f"{self.inner.suffix}.gz"
-        self.executes_code = self.inner.executes_code
-
-    def dumps(self, value: Any) -> bytes:  # docstring inherited
-        return gzip.compress(self.inner.dumps(value), self.level, mtime=0)  # equal values, equal data
-
-    def loads(self, data: bytes) -> Any:  # docstring inherited
-        return self.inner.loads(gzip.decompress(data))
+# Layers that a name can have after that of its format, and that need no key.
+_LAYERS = {".bz2": "bz2", ".gz": "gz", ".lz4": "lz4", ".xz": "xz", ".zst": "zst"}
 
 
 class BySuffix(KeyedSerializer[Any]):
@@ -88,9 +55,10 @@ class BySuffix(KeyedSerializer[Any]):
     def for_id(self, id: str) -> Serializer[Any]:  # docstring inherited
         name = id.rpartition("/")[2].lower()
         found = self._by_end(name)
-        if found is None and name.endswith(".gz"):
-            inner = self._by_end(name.removesuffix(".gz"))
-            found = inner and GzipSerializer(inner)
+        below, dot, ending = name.rpartition(".")
+        if found is None and (layer := _LAYERS.get(dot + ending)):
+            inner = self._by_end(below)
+            found = inner and over(layer, inner)
         if found is None:
             found = self.other
         if found is None:
@@ -135,11 +103,12 @@ def by_suffix(table: Mapping[str, Any] | None = None, *, other: Any = "bytes") -
     Parameters
     ----------
     table
-        More suffixes, or other serializers for usual ones, by suffix; None in the place of a serializer
-        makes a suffix unknown. They go before the usual ones: ``.json``, ``.csv`` and ``.tsv`` (rows),
-        ``.txt``, ``.md``, ``.rst`` and ``.log`` (text), ``.toml``, ``.ini`` and ``.cfg``, ``.yaml`` and
-        ``.yml``, ``.npy``, ``.npz``, ``.parquet``, ``.xlsx``, ``.pkl`` and ``.pickle``, ``.bin``; and each
-        of these with ``.gz`` after it.
+        More suffixes, or other serializers for usual ones, by suffix: each whatever `get_serializer` takes,
+        a pair of functions, which write and read, among it. None makes a suffix unknown. They go before
+        the usual ones: ``.json``, ``.csv`` and ``.tsv`` (rows), ``.txt``, ``.md``, ``.rst`` and ``.log``
+        (text), ``.toml``, ``.ini`` and ``.cfg``, ``.yaml`` and ``.yml``, ``.npy``, ``.npz``, ``.parquet``,
+        ``.xlsx``, ``.pkl`` and ``.pickle``, ``.bin``; and each of these with ``.gz``, ``.bz2``, ``.xz``,
+        ``.zst`` or ``.lz4`` after it.
     other
         The serializer of all other keys; None to refuse them with `UnsupportedError`.
 

@@ -1,0 +1,66 @@
+"""``holdall memo PLACE ...``: the results of memoized functions, listed and dropped from outside."""
+
+import argparse
+import os
+import time
+from typing import Any
+
+from holdall.errors import InvalidArgumentError, StoreNotFoundError
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    memo = commands.add_parser(
+        "memo",
+        help="results of memoized functions",
+        description="Look at the results of memoized functions, and drop those of old versions.",
+    )
+    memo.add_argument("place", metavar="PLACE", help="the SQLite file or folder that memoize was given")
+    verbs = memo.add_subparsers(required=True, metavar="VERB")
+    about = "show functions and versions, how many results, bytes, and when the last was computed"
+    one = verbs.add_parser("list", help=about, description=about)
+    one.set_defaults(run=_list)
+    about = "delete the results of functions and versions"
+    one = verbs.add_parser("drop", help=about, description=about)
+    one.add_argument("--function", metavar="NAME", help="of this function only")
+    one.add_argument("--version", metavar="VERSION", help="of this version only")
+    one.add_argument(
+        "--outdated", action="store_true", help="of all versions but the one of each function written to last"
+    )
+    one.set_defaults(run=_drop)
+
+
+def _existing(options: argparse.Namespace) -> str:
+    if not os.path.exists(options.place):
+        raise StoreNotFoundError(f"{options.place} is not there")
+    return str(options.place)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from holdall.memo._inspecting import inspect  # noqa: PLC0415  (only for this command)
+
+    for kept in inspect(_existing(options)):
+        last = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept.last))
+        size = "?" if kept.bytes is None else kept.bytes
+        print(f"{kept.function}  @{kept.version}  {kept.results} results  {size} bytes  {last}")  # noqa: T201
+    return 0
+
+
+def _drop(options: argparse.Namespace) -> int:
+    from holdall.memo._inspecting import drop, inspect, outdated  # noqa: PLC0415
+
+    function, version = options.function, options.version
+    if function is None and version is None and not options.outdated:
+        raise InvalidArgumentError("say what to drop: --function NAME, --version VERSION or --outdated")
+    place = _existing(options)
+    old = {(kept.function, kept.version) for kept in outdated(inspect(place))} if options.outdated else None
+    count = drop(
+        place,
+        lambda f, v: (
+            function in {None, f, f.partition("/~")[0]}
+            and version in {None, v}
+            and (old is None or (f, v) in old)
+        ),
+    )
+    print(f"{count} results dropped")  # noqa: T201
+    return 0
