@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from holdall.stores.memory import MemoryStore
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
+    from holdall.stores.redis import RedisStore
     from holdall.stores.s3 import S3Store
     from holdall.stores.script import ScriptStore
     from holdall.stores.spill import SpillStore
@@ -96,6 +97,7 @@ _home = {
         "stores.memory": "MemoryStore",
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
+        "stores.redis": "RedisStore",
         "stores.s3": "S3Store",
         "stores.script": "ScriptStore",
         "stores.spill": "SpillStore",
@@ -145,6 +147,7 @@ __all__ = [
     "Prefix",
     "ReadOnlyError",
     "Reader",
+    "RedisStore",
     "S3Store",
     "SQLiteStore",
     "ScriptStore",

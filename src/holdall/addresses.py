@@ -86,6 +86,7 @@ _BY_END: Final = {
     ".yml": "document",
     ".zip": "zip",
 }
+_REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
 _own: dict[str, Opener] = {}
 
 
@@ -207,7 +208,7 @@ def schemes() -> list[str]:
     >>> "sqlite" in schemes()
     True
     """
-    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", *_own, *_installed()})
+    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", *_REDIS, *_own, *_installed()})
 
 
 def named_addresses() -> dict[str, str]:
@@ -287,6 +288,8 @@ def _opener(scheme: str) -> Opener:
         return _open_class
     if scheme == "s3":
         return _open_s3
+    if scheme in _REDIS:
+        return _open_redis
     if scheme in _own:
         return _own[scheme]
     installed = _installed()
@@ -336,6 +339,12 @@ def _open_s3(address: Address) -> Store[Any, Any]:
         raise InvalidArgumentError("an address of S3 is 's3://bucket/prefix', without a part")
     options = {"prefix": prefix, **address.options} if prefix else address.options
     return _made("s3", _class("holdall.stores.s3:S3Store"), (bucket,), options)
+
+
+def _open_redis(address: Address) -> Store[Any, Any]:
+    options = {"prefix": address.part, **address.options} if address.part else address.options
+    server = f"{address.scheme}:{address.place}"
+    return _made(address.scheme, _class("holdall.stores.redis:RedisStore"), (server,), options)
 
 
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:

@@ -33,6 +33,16 @@ class Frozen:
     x: int
 
 
+class Slots:
+    __slots__ = ("x",)
+
+    def __init__(self, x):
+        self.x = x
+
+    def __repr__(self):
+        return f"Slots({self.x})"
+
+
 class Color(enum.Enum):
     RED = 1
 
@@ -66,6 +76,7 @@ CHANGED = {
     "tuple of lists": (lambda: ([1], 2), lambda r: r[0].append(2)),
     "bytearray": (lambda: bytearray(b"ab"), lambda r: r.clear()),
     "list of a bytearray": (lambda: [bytearray(b"ab")], lambda r: r[0].clear()),
+    "slots": (lambda: Slots([1]), lambda r: r.x.append(2)),
     "deque": (lambda: collections.deque([1]), lambda r: r.append(2)),
     "Counter": (lambda: collections.Counter("ab"), lambda r: r.clear()),
     "object": (lambda: Model([1]), lambda r: r.weights.append(2)),

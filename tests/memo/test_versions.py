@@ -227,6 +227,16 @@ def test_globals_replaced_while_the_process_runs_are_noticed_when_something_is_c
         assert (f(2), f(1)) == (12, 11)
 
 
+def test_globals_defined_while_the_process_runs_are_noticed(cache):
+    scope = {"__name__": "made_up"}
+    exec("def f(x): return sum(x)", scope)
+    f = memoize(cache, name="defined")(scope["f"])
+    assert f((1, 2)) == 3
+    exec("def sum(x): return 'mine'", scope)
+    with pytest.warns(RuntimeWarning, match="has changed"):
+        assert (f((1, 3)), f((1, 2))) == ("mine", "mine")
+
+
 def test_a_version_of_your_own_choice_follows_no_code(cache):
     for version in (None, "v1", 1):
         for body in ("x", "x + 1"):
@@ -317,3 +327,6 @@ def test_what_is_typed_into_a_session_and_typed_again_is_noticed(monkeypatch):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert (session.f(0), session.f(0), session.f.cache_info().misses) == (2, 2, 2)
+            for number in (3, 4, 5):  # one call between
+                type_in(number + 1, f"def helper(x):\n    return {number}\n")
+                assert session.f(0) == number

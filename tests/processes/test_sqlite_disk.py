@@ -170,7 +170,7 @@ def test_a_read_only_handle_never_changes_the_file(path):
     before = content(path)
     [(found, *refused)] = crew("_openers.read_here", path)
     assert found == ITEMS
-    assert refused == ["UnsupportedError"] * 2
+    assert refused == ["ReadOnlyError"] * 2
     assert content(path) == before
 
 
@@ -187,7 +187,7 @@ def test_who_may_not_write_reads_what_is_there(folder, path):
     before, names = content(path), set(os.listdir(folder))
     [(found, *refused)] = crew("_openers.read_as_nobody", path, True)
     assert found == ITEMS
-    assert refused == ["UnsupportedError"] * 2
+    assert refused == ["ReadOnlyError"] * 2
     assert content(path) == before
     assert set(os.listdir(folder)) == names
 

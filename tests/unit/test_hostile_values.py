@@ -9,7 +9,7 @@ from holdall import ZipStore
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, ValueTooLargeError
 from holdall.serializers import get_serializer
 from holdall.serializers.npy import NpzSerializer
-from holdall.serializers.tables import XlsxSerializer
+from holdall.serializers.workbook import XlsxSerializer
 from holdall.serializers.yaml_ import YamlSerializer
 
 np = pytest.importorskip("numpy")

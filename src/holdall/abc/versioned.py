@@ -24,6 +24,7 @@ class VersionedPersister(Persister):
 
     Examples
     --------
+    >>> from holdall.abc import join_parts
     >>> from holdall.persisters.mapping import MappingPersister
     >>> class Forwarding(VersionedPersister):
     ...     def __init__(self): self.server = MappingPersister({})

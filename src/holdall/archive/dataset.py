@@ -179,6 +179,8 @@ class DataSet:
         if is_data_set(self._folder):
             return
         if os.path.isdir(self._folder) and os.listdir(self._folder):
+            if is_data_set(self._folder):  # another process has made it between the two looks
+                return
             raise MismatchError(f"{self._folder!r} is a folder of something else, and no data set")
         if self._mode == "r":
             raise NoDataSetError(errno.ENOENT, "there is no data set: mode 'w' makes one", self._folder)

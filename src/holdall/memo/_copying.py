@@ -1,6 +1,7 @@
 """How a result is copied, so that what its callers do to it shows in no later call."""
 
 import copy
+import copyreg
 import marshal
 import pickle
 import sys
@@ -55,9 +56,9 @@ def _is_immutable(value: Any) -> bool:
         return True
     if cls is tuple or cls is frozenset:
         return _are_immutable(value)
-    if cls.__module__ in _IMMUTABLE:
-        return True
     root = cls.__module__.partition(".")[0]
+    if root in _IMMUTABLE:
+        return True
     if root == "numpy":
         dtype = getattr(value, "dtype", None)
         return cls.__name__ == "dtype" or (
@@ -75,17 +76,16 @@ def _is_immutable(value: Any) -> bool:
 
 
 def _has_content(value: Any) -> bool:
-    """Tell whether an object has attributes, or is of a class that may keep what it likes."""
-    if getattr(value, "__dict__", None):
+    """Tell whether there is more to an object than its class, as pickle sees it."""
+    cls: Any = type(value)
+    own = cls.__reduce_ex__ is not object.__reduce_ex__ or cls.__reduce__ is not object.__reduce__
+    if own or cls in copyreg.dispatch_table:
         return True
-    return any(
-        not base.__flags__ & _HEAP  # it is written in C
-        or any(isinstance(slot, types.MemberDescriptorType) for slot in vars(base).values())
-        for base in type(value).__mro__[:-1]
-    )
-
-
-_HEAP = 1 << 9  # the flag of classes that are made at run time
+    try:
+        made = value.__reduce_ex__(2)
+    except Exception:
+        return True
+    return not isinstance(made, tuple) or made[1:] != ((cls,), None, None, None)
 
 
 def _are_immutable(values: Iterable[Any]) -> bool:

@@ -18,7 +18,11 @@ from holdall.memo._source import codes_in, said_by
 
 __all__ = ["Trail"]
 
-_MEMBERS_OF_ALL = frozenset(vars(type("", (), {}))) | {"__slots__", "__match_args__", "__annotations__"}
+# What classes have that says nothing of what they do; in later versions of Python, on which line they stand.
+_MEMBERS_OF_ALL = frozenset(vars(type("", (), {}))) | {
+    *("__slots__", "__match_args__", "__annotations__", "__annotate__", "__annotate_func__"),
+    *("__annotations_cache__", "__firstlineno__", "__static_attributes__"),
+}
 _BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 _ABSENT: Any = object()
 
@@ -130,6 +134,8 @@ class Trail:
         (self._own if own else self._todo).extend(layers_of(function))
         if not inside:
             return
+        for name in names - scope.keys():  # which may be defined later, and hide what is built in
+            self._watched.append((scope, name, _ABSENT))
         for name in sorted(names & scope.keys()):
             place = (id(scope), name)
             if name in changes:

@@ -81,14 +81,14 @@ class Placed:
     def _check_code(self) -> None:
         """Begin anew if the code is another than that of the results that are known."""
         stands_on = self._code or self._stands_on
-        if stands_on is None and self._typed_in:
-            stands_on = self._stands_on = Trail(self.__wrapped__, self._owner)
         if self._plain.__code__ is not self._bytecode or (stands_on is not None and stands_on.changed()):
             with self._opening:
                 self._bytecode = self._plain.__code__
                 self._code = self._stands_on = None
                 self._entries = _UNKNOWN
                 self._hot.clear()
+        if self._typed_in and self._code is None and self._stands_on is None:  # before anything is computed
+            self._stands_on = Trail(self.__wrapped__, self._owner)
 
     def _opened(self) -> Entries | None:
         """Give the results in the store, None if there is no store or it does not answer."""

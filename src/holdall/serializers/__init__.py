@@ -21,47 +21,59 @@ if TYPE_CHECKING:
         ZstdSerializer,
     )
     from holdall.serializers.csv_ import CsvSerializer
+    from holdall.serializers.frames import FeatherSerializer, FrameCsvSerializer, ParquetSerializer
     from holdall.serializers.hdf5 import Hdf5Serializer, WithAttributes
     from holdall.serializers.ini import IniSerializer
     from holdall.serializers.json_ import JsonSerializer
     from holdall.serializers.layers import Base64Serializer, ChecksumSerializer, LayerSerializer
     from holdall.serializers.line import LineSerializer
+    from holdall.serializers.media import AudioSerializer, ImageSerializer, Sound, WaveSerializer
     from holdall.serializers.npy import NpySerializer, NpzSerializer
+    from holdall.serializers.packed import CborSerializer, MsgpackSerializer, OrjsonSerializer
     from holdall.serializers.pickle_ import PickleSerializer
     from holdall.serializers.raw import BytesSerializer
     from holdall.serializers.sealed import AesGcmSerializer, FernetSerializer, HmacSerializer
     from holdall.serializers.suffix import BySuffix, by_suffix
-    from holdall.serializers.tables import ParquetSerializer, XlsxSerializer
     from holdall.serializers.text import TextSerializer
     from holdall.serializers.toml_ import TomlSerializer
+    from holdall.serializers.workbook import XlsxSerializer
     from holdall.serializers.yaml_ import YamlSerializer
 
 __all__ = [
     "AdaptedSerializer",
     "AesGcmSerializer",
+    "AudioSerializer",
     "Base64Serializer",
     "BySuffix",
     "BytesSerializer",
     "Bz2Serializer",
+    "CborSerializer",
     "ChecksumSerializer",
     "CompressedSerializer",
     "CsvSerializer",
+    "FeatherSerializer",
     "FernetSerializer",
+    "FrameCsvSerializer",
     "GzipSerializer",
     "Hdf5Serializer",
     "HmacSerializer",
+    "ImageSerializer",
     "IniSerializer",
     "JsonSerializer",
     "LayerSerializer",
     "LineSerializer",
     "Lz4Serializer",
+    "MsgpackSerializer",
     "NpySerializer",
     "NpzSerializer",
     "OptionSerializer",
+    "OrjsonSerializer",
     "ParquetSerializer",
     "PickleSerializer",
+    "Sound",
     "TextSerializer",
     "TomlSerializer",
+    "WaveSerializer",
     "WithAttributes",
     "XlsxSerializer",
     "XzSerializer",
@@ -116,6 +128,7 @@ _LAZY = {
     "AdaptedSerializer": "holdall.serializers.adapt",
     "CompressedSerializer": "holdall.serializers.compressed",
     "LayerSerializer": "holdall.serializers.layers",
+    "Sound": "holdall.serializers.media",
     "WithAttributes": "holdall.serializers.hdf5",
     "by_suffix": "holdall.serializers.suffix",
     **{str(entry.target).partition(":")[2]: str(entry.target).partition(":")[0] for entry in TABLE.values()},

@@ -1,13 +1,19 @@
 """What the formats of whole documents share: text that is read back before it counts as written."""
 
+import codecs
+import copy
 from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
+from holdall.abc import Serializer
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
 
-__all__ = ["DocumentSerializer", "check_bound", "optional"]
+__all__ = ["DocumentSerializer", "check_bound", "decoded", "encoded", "if_not_strict", "optional"]
+
+# Programs put it at the beginning of files to tell that they are UTF-8. It is no part of the text.
+_MARK = "\ufeff"
 
 
 def optional(module: str, name: str, extra: str) -> Any:
@@ -42,10 +48,41 @@ def check_bound(name: str, bound: int | None) -> int | None:
     return bound
 
 
+def encoded(text: str, encoding: str, errors: str = "strict") -> bytes:
+    """Encode text so that `decoded` gives it back, though it begins with a byte order mark."""
+    if text.startswith(_MARK) and _is_utf8(encoding):
+        text = _MARK + text
+    return str.encode(text, encoding, errors)
+
+
+def decoded(data: bytes, encoding: str, errors: str = "strict") -> str:
+    """Decode the text of a file, without the byte order mark that it may begin with."""
+    text = str(data, encoding, errors)
+    return text.removeprefix(_MARK) if text.startswith(_MARK) and _is_utf8(encoding) else text
+
+
+def _is_utf8(encoding: str) -> bool:
+    # Others have codecs that deal with a mark, as "utf-8-sig" and "utf-16", or know none.
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+def if_not_strict(serializer: Serializer[Any], value: Any) -> str:
+    """Recommend ``strict=False`` for a value that was refused, if it would be stored then."""
+    loose: Any = copy.copy(serializer)
+    if not loose.strict or "strict" not in loose.options:
+        return ""
+    loose.strict = False
+    try:
+        loose.dumps(value)
+    except Exception:
+        return ""
+    return f"{type(serializer).__name__}(strict=False), or "
+
+
 class DocumentSerializer(OptionSerializer[Any]):
     """Text in some format, written and read as a whole; give `_write` and `_read`.
 
-    Unless ``strict`` is False, what is written is read back, and refused if it is not equal.
+    What is written is read back, and refused if it cannot be read, or if ``strict`` and not equal.
     """
 
     strict: bool = True
@@ -62,28 +99,32 @@ class DocumentSerializer(OptionSerializer[Any]):
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         try:
             text = self._write(value)
-            data = text.encode(self.encoding)
-            same = not self.strict or bool(self._read(data.decode(self.encoding)) == value)
+            data = encoded(text, self.encoding)
+            read = self._read(decoded(data, self.encoding))
+            same = not self.strict or self._equal(value, read)
         except Exception as error:
             if isinstance(error, MemoryError | UnsupportedError):
                 raise
-            raise SerializationError(self._complaint(str(error) or type(error).__name__)) from error
+            raise SerializationError(self._complaint(value, str(error) or type(error).__name__)) from error
         if not same:
-            raise SerializationError(self._complaint(f"{self._unlike(value)} would come back different"))
+            raise SerializationError(
+                self._complaint(value, f"{self._unlike(value)} would come back different")
+            )
         return data
+
+    def _equal(self, written: Any, read: Any) -> bool:
+        return bool(read == written)
 
     def _unlike(self, value: Any) -> str:
         return f"this {type(value).__name__}"
 
-    def _complaint(self, what: str) -> str:
-        remedy = (
-            f", or {type(self).__name__}(strict=False)" if self.strict and "strict" in self.options else ""
-        )
-        return f"serializer {self.name!r}: {what}; convert it{remedy}, or use another serializer"
+    def _complaint(self, value: Any, what: str) -> str:
+        remedy = f"convert it, or use {if_not_strict(self, value)}another serializer"
+        return f"serializer {self.name!r}: {what}; {remedy}"
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            return self._read(str(data, self.encoding))
+            return self._read(decoded(data, self.encoding))
         except Exception as error:
             if isinstance(error, MemoryError | UnsupportedError):
                 raise

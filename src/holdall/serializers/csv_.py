@@ -9,6 +9,13 @@ from holdall.serializers._document import DocumentSerializer
 
 __all__ = ["CsvSerializer"]
 
+_QUOTING = {
+    "minimal": csv.QUOTE_MINIMAL,
+    "all": csv.QUOTE_ALL,
+    "nonnumeric": csv.QUOTE_NONNUMERIC,
+    "none": csv.QUOTE_NONE,
+}
+
 
 class CsvSerializer(DocumentSerializer):
     r"""Rows of text, as a list of lists or, with a header, as a list of dicts. Loading never runs anything.
@@ -19,19 +26,29 @@ class CsvSerializer(DocumentSerializer):
         False: a value is a list of rows, each a list of `str`; any CSV file can be read so, and gives all
         that is in it. True: the first line holds the names of the columns, and a value is a list of dicts
         that all have those names.
+    dialect
+        ``"excel"``, ``"excel-tab"``, ``"unix"``, or another that the module `csv` knows by name or class: the
+        defaults of the options below.
     delimiter
-        What stands between cells: one character.
+        What stands between cells: one character, a comma in most dialects.
+    quoting
+        Which cells are quoted: ``"minimal"``, those that have to be; ``"all"``; ``"none"``, for use with
+        `escapechar`; or ``"nonnumeric"``, all but numbers, and what is not quoted is read as `float`.
+    quotechar
+        What stands around cells: one character.
+    escapechar
+        What stands before a special character that is not quoted; None for nothing.
     encoding
-        Any text encoding; ``"utf-8-sig"`` for files that begin with a byte order mark, as those of Excel.
+        Any text encoding; ``"utf-8-sig"`` to write a byte order mark, as Excel does. One is read without it.
     strict
         Whether to refuse what would not come back equal: cells that are no text, rows that are tuples.
         Otherwise numbers are written as their ``str``, None as an empty cell, and all come back as text.
 
     Notes
     -----
-    Lines end with ``\r\n``, and cells are quoted where needed, as RFC 4180 has it; all usual line ends are
-    read. An empty list is no data with `header`, since there are no names. Cells are at most
-    ``csv.field_size_limit()`` characters long.
+    By default lines end with ``\r\n``, and cells are quoted where needed, as RFC 4180 has it; all usual line
+    ends are read. Any file is read as `csv.reader` reads it, stray quotes included. An empty list is no data
+    with `header`, since there are no names. Cells are at most ``csv.field_size_limit()`` characters long.
 
     Examples
     --------
@@ -43,31 +60,63 @@ class CsvSerializer(DocumentSerializer):
 
     name = "csv"
     suffix = ".csv"
-    options = ("header", "delimiter", "encoding", "strict")
+    options = (
+        "header",
+        "dialect",
+        "delimiter",
+        "quoting",
+        "quotechar",
+        "escapechar",
+        "encoding",
+        "strict",
+    )
 
     def __init__(
         self,
         *,
         header: bool = False,
-        delimiter: str = ",",
+        dialect: str | type[csv.Dialect] = "excel",
+        delimiter: str | None = None,
+        quoting: str | None = None,
+        quotechar: str | None = None,
+        escapechar: str | None = None,
         encoding: str = "utf-8",
         strict: bool = True,
     ) -> None:
-        try:
-            csv.reader([], delimiter=delimiter)
-            "a".encode(encoding)
-        except (TypeError, ValueError, LookupError) as error:
-            raise InvalidArgumentError(f"delimiter={delimiter!r}, encoding={encoding!r}: {error}") from error
+        if quoting is not None and quoting not in _QUOTING:
+            raise InvalidArgumentError(f"quoting is one of {', '.join(map(repr, _QUOTING))}, got {quoting!r}")
         self.header = header
+        self.dialect = dialect
         self.delimiter = delimiter
+        self.quoting = quoting
+        self.quotechar = quotechar
+        self.escapechar = escapechar
+        try:
+            csv.writer(io.StringIO(), **self._format())
+            if not isinstance(dialect, str | csv.Dialect | type):
+                raise TypeError("a dialect is a name or a csv.Dialect")  # noqa: TRY301  (told as the others)
+            if {"\r", "\n"} & {delimiter, quotechar, escapechar}:
+                raise ValueError("line ends stand between rows")  # noqa: TRY301
+            "a".encode(encoding)
+        except (TypeError, ValueError, LookupError, csv.Error) as error:
+            given = {**self._format(), "encoding": encoding}
+            raise InvalidArgumentError(
+                f"no such CSV: {', '.join(f'{name}={option!r}' for name, option in given.items())}: {error}"
+            ) from error
         self.encoding = encoding
         self.strict = strict
+
+    def _format(self) -> dict[str, Any]:
+        """Return what the module csv is to be told."""
+        given = {name: getattr(self, name) for name in ("delimiter", "quotechar", "escapechar")}
+        given["quoting"] = None if self.quoting is None else _QUOTING[self.quoting]
+        return {"dialect": self.dialect, **{name: what for name, what in given.items() if what is not None}}
 
     def _write(self, value: Any) -> str:
         if not isinstance(value, list) and (self.strict or isinstance(value, str | bytes)):
             raise TypeError(f"a value is a list of rows, got {type(value).__name__}")
         file = io.StringIO(newline="")
-        writer = csv.writer(file, delimiter=self.delimiter)
+        writer = csv.writer(file, **self._format())
         if self.header:
             names: list[Any] | None = None
             for row in value:
@@ -89,7 +138,12 @@ class CsvSerializer(DocumentSerializer):
         return file.getvalue()
 
     def _read(self, text: str) -> Any:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True))
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), **self._format()))
+        except csv.Error as error:
+            if len(text) <= csv.field_size_limit():
+                raise
+            raise ValueError(f"{error}: csv.field_size_limit(...) of the module csv allows more") from error
         if not self.header:
             return rows
         rows = [row for row in rows if row]  # blank lines
@@ -103,9 +157,19 @@ class CsvSerializer(DocumentSerializer):
                 raise ValueError(f"row {number} has {len(row)} cells, and there are {len(names)} columns")
         return [dict(zip(names, row, strict=True)) for row in body]
 
+    def _equal(self, written: Any, read: Any) -> bool:
+        return bool(read == written) and all(
+            list(map(type, _cells(one))) == list(map(type, _cells(other)))
+            for one, other in zip(written, read, strict=True)
+        )
+
     def _unlike(self, value: Any) -> str:
         for row in value:
-            for cell in row.values() if isinstance(row, dict) else row:
-                if not isinstance(cell, str):
+            for cell in _cells(row):
+                if type(cell) is not str and (type(cell) is not float or self.quoting != "nonnumeric"):
                     return f"cells are text, so the {type(cell).__name__} {cell!r:.80}"
         return super()._unlike(value)
+
+
+def _cells(row: Any) -> list[Any]:
+    return [row[name] for name in sorted(row)] if isinstance(row, dict) else list(row)

@@ -12,12 +12,15 @@ __all__ = ["BySuffix", "by_suffix"]
 _TSV = "tsv"  # a csv with tabs; not a serializer by name, since its suffix is all there is to it
 _USUAL: dict[str, Any] = {
     ".bin": "bytes",
+    ".cbor": "cbor",
     ".cfg": "ini",
     ".csv": "csv",
+    ".feather": "feather",
     ".ini": "ini",
     ".json": "json",
     ".log": "text",
     ".md": "text",
+    ".msgpack": "msgpack",
     ".npy": "npy",
     ".npz": "npz",
     ".parquet": "parquet",
@@ -107,8 +110,8 @@ def by_suffix(table: Mapping[str, Any] | None = None, *, other: Any = "bytes") -
         a pair of functions, which write and read, among it. None makes a suffix unknown. They go before
         the usual ones: ``.json``, ``.csv`` and ``.tsv`` (rows), ``.txt``, ``.md``, ``.rst`` and ``.log``
         (text), ``.toml``, ``.ini`` and ``.cfg``, ``.yaml`` and ``.yml``, ``.npy``, ``.npz``, ``.parquet``,
-        ``.xlsx``, ``.pkl`` and ``.pickle``, ``.bin``; and each of these with ``.gz``, ``.bz2``, ``.xz``,
-        ``.zst`` or ``.lz4`` after it.
+        ``.feather``, ``.msgpack``, ``.cbor``, ``.xlsx``, ``.pkl`` and ``.pickle``, ``.bin``; and each of
+        these with ``.gz``, ``.bz2``, ``.xz``, ``.zst`` or ``.lz4`` after it.
     other
         The serializer of all other keys; None to refuse them with `UnsupportedError`.
 

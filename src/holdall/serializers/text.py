@@ -4,6 +4,7 @@ import codecs
 
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
+from holdall.serializers._document import decoded, encoded
 
 __all__ = ["TextSerializer"]
 
@@ -21,6 +22,11 @@ class TextSerializer(OptionSerializer[str]):
     newline
         None leaves line ends as they are. ``"\n"`` or ``"\r\n"`` writes every line end (``\n``,
         ``\r\n`` or ``\r``) so, and every line end is read as ``\n``.
+
+    Notes
+    -----
+    A byte order mark at the beginning of a file is not read; a text that begins with that character is
+    written with two of them.
 
     Examples
     --------
@@ -61,7 +67,7 @@ class TextSerializer(OptionSerializer[str]):
             if self.newline != "\n":
                 value = value.replace("\n", self.newline)
         try:
-            return str.encode(value, self.encoding, self.errors)
+            return encoded(value, self.encoding, self.errors)
         except UnicodeEncodeError as error:
             raise SerializationError(
                 f"text cannot be written in {self.encoding}: character {value[error.start]!a} at position "
@@ -72,7 +78,7 @@ class TextSerializer(OptionSerializer[str]):
 
     def loads(self, data: bytes) -> str:  # docstring inherited
         try:
-            value = str(data, self.encoding, self.errors)
+            value = decoded(data, self.encoding, self.errors)
         except UnicodeError as error:
             raise CorruptValueError(f"the data are not text in {self.encoding}: {error}") from error
         return value if self.newline is None else _plain_lines(value)

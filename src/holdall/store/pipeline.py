@@ -102,8 +102,8 @@ class Pipeline(NamedTuple):
     Examples
     --------
     >>> from holdall import Store
-    >>> Store(serializer="json").pipeline.serializer
-    <serializer json>
+    >>> Store(serializer="json").pipeline.serializer.name
+    'json'
     """
 
     persister: Any

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import lmdb
+
 from holdall._options import Durability, checked_path
 from holdall._posix import trust
 from holdall._posix.names import fs_path

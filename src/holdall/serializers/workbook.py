@@ -1,4 +1,4 @@
-"""Tables of other programs: Parquet files and workbooks."""
+"""Workbooks of spreadsheet programs."""
 
 import io
 import math
@@ -6,63 +6,9 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
-from holdall.serializers._document import check_bound, optional
+from holdall.serializers._document import check_bound, if_not_strict, optional
 
-__all__ = ["ParquetSerializer", "XlsxSerializer"]
-
-
-class ParquetSerializer(OptionSerializer[Any]):
-    """A `pandas.DataFrame` as a Parquet file. Loading never runs anything.
-
-    Parameters
-    ----------
-    compression
-        ``"snappy"``, ``"gzip"``, ``"zstd"`` or None, as pandas has it.
-    strict
-        Whether to read back what is written, and to refuse a frame that would not come back equal.
-
-    Raises
-    ------
-    UnsupportedError
-        If pandas or pyarrow is not installed: they come with the extra ``holdall[parquet]``.
-    """
-
-    name = "parquet"
-    suffix = ".parquet"
-    options = ("compression", "strict")
-
-    def __init__(self, *, compression: str | None = "snappy", strict: bool = True) -> None:
-        optional("pyarrow.parquet", "parquet", "parquet")
-        self.compression = compression
-        self.strict = strict
-        self._pandas = optional("pandas", "parquet", "parquet")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _parquet, (type(self), self.compression, self.strict)
-
-    def dumps(self, value: Any) -> bytes:  # docstring inherited
-        if not isinstance(value, self._pandas.DataFrame):
-            raise SerializationError(
-                f"serializer 'parquet' keeps pandas.DataFrame, got {type(value).__name__}: convert it",
-            )
-        try:
-            file = io.BytesIO()
-            value.to_parquet(file, engine="pyarrow", compression=self.compression)
-            data = file.getvalue()
-            same = not self.strict or bool(self.loads(data).equals(value))
-        except Exception as error:
-            if isinstance(error, MemoryError):
-                raise
-            raise SerializationError(f"serializer 'parquet' cannot write this frame: {error}") from error
-        if not same:
-            raise SerializationError(
-                "this frame would come back different from Parquet: convert its columns, or use "
-                "ParquetSerializer(strict=False)",
-            )
-        return data
-
-    def loads(self, data: bytes) -> Any:  # docstring inherited
-        return self._pandas.read_parquet(io.BytesIO(data), engine="pyarrow")
+__all__ = ["XlsxSerializer"]
 
 
 class XlsxSerializer(OptionSerializer[Any]):
@@ -113,7 +59,8 @@ class XlsxSerializer(OptionSerializer[Any]):
             file = io.BytesIO()
             book.save(file)
             data = file.getvalue()
-            same = not self.strict or _same(self.loads(data), value)
+            read = self.loads(data)
+            same = not self.strict or _same(read, value)
         except Exception as error:
             if isinstance(error, MemoryError):
                 raise
@@ -122,7 +69,7 @@ class XlsxSerializer(OptionSerializer[Any]):
             raise SerializationError(
                 "this value would come back different from a workbook: rows are lists of text, numbers, "
                 "booleans, datetimes and None, without empty cells at their end; convert it, or use "
-                "XlsxSerializer(strict=False)",
+                f"{if_not_strict(self, value)}another serializer",
             )
         return data
 
@@ -169,7 +116,3 @@ def _rows(cells: dict[int, dict[int, Any]]) -> list[list[Any]]:
     for number, row in cells.items():
         rows[number - 1] = [row.get(column) for column in range(1, max(row) + 1)]
     return rows
-
-
-def _parquet(cls: type[ParquetSerializer], compression: str | None, strict: bool) -> ParquetSerializer:
-    return cls(compression=compression, strict=strict)

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import threading
 
+import lmdb
 import pytest
 
-import lmdb
 from exploring import in_soak
 from holdall import LmdbStore, StoreUnavailableError, memoize
 from holdall.errors import (

@@ -1,0 +1,141 @@
+"""LmdbStore and RedisStore beside their raw drivers with pickle, in turns; prints ratios of medians."""
+
+import argparse
+import pickle
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import lmdb
+import redis
+
+from holdall import LmdbStore, RedisStore, SQLiteStore
+from holdall.keys import IdentityKeys
+
+COUNT = 5_000
+VALUE = {"accent": "#fa0", "n": 7}
+
+
+class Raw:
+    """What one would write by hand over LMDB."""
+
+    def __init__(self, folder):
+        self.env = lmdb.open(folder, map_size=1 << 30, sync=False, max_dbs=2)
+        self.db = self.env.open_db(b"items")
+
+    def set(self, key, value):
+        with self.env.begin(write=True, db=self.db) as txn:
+            txn.put(key.encode(), pickle.dumps(value))
+
+    def get(self, key):
+        with self.env.begin(db=self.db) as txn:
+            return pickle.loads(txn.get(key.encode()))
+
+    def update(self, items):
+        with self.env.begin(write=True, db=self.db) as txn:
+            for key, value in items:
+                txn.put(key.encode(), pickle.dumps(value))
+
+    def items(self):
+        with self.env.begin(db=self.db) as txn:
+            return [(key.decode(), pickle.loads(value)) for key, value in txn.cursor()]
+
+
+class RawRedis:
+    """What one would write by hand over redis-py."""
+
+    def __init__(self, url):
+        self.client = redis.Redis.from_url(url)
+
+    def set(self, key, value):
+        self.client.set(f"raw/{key}", pickle.dumps(value))
+
+    def get(self, key):
+        return pickle.loads(self.client.get(f"raw/{key}"))
+
+    def update(self, items):
+        pipeline = self.client.pipeline(transaction=False)
+        for number, (key, value) in enumerate(items, 1):
+            pipeline.set(f"raw/{key}", pickle.dumps(value))
+            if number % 1000 == 0:
+                pipeline.execute()
+        pipeline.execute()
+
+    def items(self):
+        keys = list(self.client.scan_iter("raw/*", count=1000))
+        found = []
+        for start in range(0, len(keys), 1000):
+            part = keys[start : start + 1000]
+            found += zip(part, map(pickle.loads, self.client.mget(part)), strict=True)
+        return found
+
+
+class Ours:
+    """The same by a store."""
+
+    def __init__(self, store):
+        self.set, self.get, self.update = store.__setitem__, store.__getitem__, store.update
+        self.items = lambda: list(store.items())
+
+
+def rates(place):
+    """Measure the operations a second of each verb."""
+    keys = [f"key{number}" for number in range(COUNT)]
+
+    def timed(work):
+        start = time.perf_counter()
+        work()
+        return COUNT / (time.perf_counter() - start)
+
+    return {
+        "bulk": timed(lambda: place.update([(key, VALUE) for key in keys])),
+        "set": timed(lambda: [place.set(key, VALUE) for key in keys]),
+        "get": timed(lambda: [place.get(key) for key in keys]),
+        "items": timed(place.items),
+    }
+
+
+def compare(rounds, pairs):
+    """Measure places in turns, the first beside the others."""
+    found = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(dir=OPTIONS.folder) as folder:
+            for name, make in pairs.items():
+                for verb, rate in rates(make(folder)).items():
+                    found.setdefault(verb, {}).setdefault(name, []).append(rate)
+    first, *others = pairs
+    for verb, by_place in found.items():
+        medians = {name: statistics.median(rates) for name, rates in by_place.items()}
+        told = ", ".join(f"/ {name} {medians[first] / medians[name]:.2f}" for name in others)
+        print(f"{verb:6} {first} {told}")
+
+
+def main():
+    compare(
+        OPTIONS.rounds,
+        {
+            "LmdbStore": lambda folder: Ours(LmdbStore(f"{folder}/ours", keys=IdentityKeys())),
+            "raw LMDB": lambda folder: Raw(f"{folder}/raw"),
+            "SQLiteStore": lambda folder: Ours(SQLiteStore(f"{folder}/store.db", keys=IdentityKeys())),
+        },
+    )
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from engines._valkey import url_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        url, stop = url_of(folder)
+        try:
+            ours = Ours(RedisStore(url, prefix="ours/", serializer="pickle"))
+            compare(OPTIONS.rounds, {"RedisStore": lambda _: ours, "raw redis-py": lambda _: RawRedis(url)})
+        finally:
+            stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", help="where to put the databases")
+    OPTIONS = parser.parse_args()
+    main()

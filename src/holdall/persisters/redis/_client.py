@@ -1,0 +1,120 @@
+"""The client of a Redis server: made without retries of its own, its errors told as errors of ours."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    MismatchError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+
+__all__ = ["LOST", "client_of", "location_of", "never_sent", "telling"]
+
+#: What the driver raises where an answer did not come.
+LOST: Final = (redis.ConnectionError, redis.TimeoutError)
+_URLS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
+_SECRETS: Final = frozenset({"password", "username", "credential_provider"})
+
+
+def client_of(server: Any) -> Any:
+    """Return a client that never sends a command twice by itself, and leaves values as bytes.
+
+    Parameters
+    ----------
+    server
+        A URL, or a client, whose settings are taken over.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is neither.
+    UnsupportedError
+        If it is the client of a cluster.
+    """
+    if isinstance(server, str):
+        if not server.startswith(_URLS):
+            raise InvalidArgumentError(
+                f"a Redis server is named by a URL such as 'redis://localhost:6379/0', got {server!r:.80}"
+            )
+        url = server.replace("valkey", "redis", 1) if server.startswith("valkey") else server
+        try:
+            options = redis.ConnectionPool.from_url(url).connection_kwargs
+            kind = redis.ConnectionPool.from_url(url).connection_class
+        except ValueError as error:
+            raise InvalidArgumentError(
+                f"{location_of(server)} is no URL of a Redis server: {error}"
+            ) from error
+    elif isinstance(server, redis.RedisCluster):
+        raise UnsupportedError(
+            "RedisStore works on one server, not on a cluster: give a client of redis.Redis"
+        )
+    elif isinstance(server, redis.Redis):
+        options, kind = server.connection_pool.connection_kwargs, server.connection_pool.connection_class
+    else:
+        raise InvalidArgumentError(
+            f"RedisStore takes the URL of a server, or a client of redis.Redis, got {type(server).__name__}"
+        )
+    options = {
+        **options,
+        "decode_responses": False,  # values are bytes
+        "retry": Retry(NoBackoff(), 0),  # a command that was sent twice would count twice
+        "retry_on_error": [],
+    }
+    options.pop("retry_on_timeout", None)
+    return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=kind, **options))
+
+
+def location_of(server: Any) -> str:
+    """Return where a server is, without a password."""
+    if isinstance(server, str):
+        parts = urlsplit(server)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{host}{port}{parts.path}"
+    options = server.connection_pool.connection_kwargs
+    if "path" in options:
+        return f"unix://{options['path']}"
+    return f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db', 0)}"
+
+
+def never_sent(error: Exception) -> bool:
+    """Tell whether a command cannot have reached the server, since there was no connection."""
+    return " connecting to " in str(error)
+
+
+@contextmanager
+def telling(what: str, place: str) -> Iterator[None]:
+    """Tell errors of the driver as errors of ours."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise told(error, what, place) from error
+
+
+def told(error: Exception, what: str, place: str) -> HoldallError:
+    """Return the error of ours for one of the driver's."""
+    text = str(error)
+    if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
+        return StoreUnavailableError(
+            errno.EACCES, f"{what}: the server refuses the user or the password: {text}", place
+        )
+    if isinstance(error, redis.OutOfMemoryError) or text.startswith("OOM"):
+        return StoreFullError(errno.ENOSPC, f"{what}: the server has no memory left: {text}", place)
+    if "WRONGTYPE" in text:
+        return MismatchError(
+            f"{what} in {place}: there is something under this key that holdall did not write"
+        )
+    if isinstance(error, LOST):
+        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: the server does not answer: {text}", place)
+    return StoreUnavailableError(errno.EIO, f"{what}: {text}", place)

@@ -1,0 +1,234 @@
+"""Frames of pandas, in formats that other programs read: Parquet, Feather and CSV."""
+
+import io
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdall.errors import InvalidArgumentError
+from holdall.serializers._document import optional
+from holdall.serializers._exact import ExactSerializer, alike
+
+__all__ = ["FeatherSerializer", "FrameCsvSerializer", "ParquetSerializer"]
+
+
+class _FrameSerializer(ExactSerializer):
+    """A format of frames: what would lose a name, a type, an index, a flag or an attribute is refused."""
+
+    @abstractmethod
+    def _bytes(self, frame: Any) -> bytes:
+        """Turn a frame into data."""
+
+    def _write(self, value: Any) -> bytes:
+        frames = optional("pandas", self.name, "parquet")
+        if not isinstance(value, frames.DataFrame):
+            raise TypeError(f"a value is a pandas.DataFrame, got {type(value).__name__}")
+        return self._bytes(value)
+
+    def _equal(self, written: Any, read: Any) -> bool:
+        return same_frame(written, read)
+
+
+class ParquetSerializer(_FrameSerializer):
+    """A `pandas.DataFrame` as a Parquet file. Loading never runs anything.
+
+    Parameters
+    ----------
+    compression
+        ``"snappy"``, ``"gzip"``, ``"zstd"`` or None, as pandas has it.
+    strict
+        Whether to refuse a frame that would not come back equal: with its index, names, types, attributes and
+        flags.
+
+    Raises
+    ------
+    UnsupportedError
+        If pandas or pyarrow is not installed: they come with the extra ``holdall[parquet]``.
+
+    Notes
+    -----
+    The ``freq`` of an index of times is not kept.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> kept = ParquetSerializer()
+    >>> kept.loads(kept.dumps(pandas.DataFrame({"n": [1, 2]})))["n"].tolist()
+    [1, 2]
+    """
+
+    name = "parquet"
+    suffix = ".parquet"
+    options = ("compression", "strict")
+
+    def __init__(self, *, compression: str | None = "snappy", strict: bool = True) -> None:
+        optional("pyarrow.parquet", "parquet", "parquet")
+        optional("pandas", "parquet", "parquet")
+        self.compression = compression
+        self.strict = strict
+
+    def _bytes(self, frame: Any) -> bytes:
+        file = io.BytesIO()
+        frame.to_parquet(file, engine="pyarrow", compression=self.compression)
+        return file.getvalue()
+
+    def _read(self, data: bytes) -> Any:
+        return optional("pandas", "parquet", "parquet").read_parquet(io.BytesIO(data), engine="pyarrow")
+
+
+class FeatherSerializer(_FrameSerializer):
+    """A `pandas.DataFrame` as a Feather file (Arrow): fast, and as large as in memory. Loading runs nothing.
+
+    Parameters
+    ----------
+    compression
+        ``"lz4"``, ``"zstd"``, or None.
+    strict
+        Whether to refuse a frame that would not come back equal: with its index, names, types, attributes and
+        flags.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such compression.
+    UnsupportedError
+        If pandas or pyarrow is not installed: they come with the extra ``holdall[parquet]``.
+
+    Notes
+    -----
+    The ``freq`` of an index of times is not kept.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> kept = FeatherSerializer()
+    >>> kept.loads(kept.dumps(pandas.DataFrame({"n": [1, 2]}, index=["a", "b"])))["n"]["b"]
+    np.int64(2)
+    """
+
+    name = "feather"
+    suffix = ".feather"
+    options = ("compression", "strict")
+
+    def __init__(self, *, compression: str | None = "lz4", strict: bool = True) -> None:
+        optional("pyarrow.feather", "feather", "parquet")
+        optional("pandas", "feather", "parquet")
+        if compression not in ("lz4", "zstd", None):
+            raise InvalidArgumentError(f"compression is 'lz4', 'zstd' or None, got {compression!r}")
+        self.compression = compression
+        self.strict = strict
+
+    def _bytes(self, frame: Any) -> bytes:
+        file = io.BytesIO()
+        table = optional("pyarrow", "feather", "parquet").Table.from_pandas(frame)  # with its index
+        optional("pyarrow.feather", "feather", "parquet").write_feather(
+            table, file, compression=self.compression or "uncompressed"
+        )
+        return file.getvalue()
+
+    def _read(self, data: bytes) -> Any:
+        feather = optional("pyarrow.feather", "feather", "parquet")
+        return feather.read_table(io.BytesIO(data), memory_map=False).to_pandas()
+
+
+class FrameCsvSerializer(_FrameSerializer):
+    r"""A `pandas.DataFrame` as CSV, readable by any spreadsheet. Loading never runs anything.
+
+    Parameters
+    ----------
+    types
+        Types of columns by name, or one of all, as the ``dtype`` of `pandas.read_csv`; None to let pandas
+        guess.
+    dates
+        Names of columns that hold times.
+    index
+        Whether the index is written, as the first column, and read.
+    delimiter
+        What stands between cells: one character.
+    encoding
+        Any text encoding.
+    strict
+        Whether to refuse a frame that would not come back equal with these options.
+
+    Raises
+    ------
+    UnsupportedError
+        If pandas is not installed: it comes with the extra ``holdall[parquet]``.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> kept = FrameCsvSerializer(types={"code": "object"})
+    >>> data = kept.dumps(pandas.DataFrame({"code": pandas.Series(["007"], dtype="object"), "n": [1.5]}))
+    >>> data, kept.loads(data)["code"][0]
+    (b'code,n\n007,1.5\n', '007')
+    """
+
+    name = "pandas-csv"
+    suffix = ".csv"
+    options = ("types", "dates", "index", "delimiter", "encoding", "strict")
+
+    def __init__(
+        self,
+        *,
+        types: Mapping[str, Any] | str | None = None,
+        dates: Sequence[str] = (),
+        index: bool = False,
+        delimiter: str = ",",
+        encoding: str = "utf-8",
+        strict: bool = True,
+    ) -> None:
+        optional("pandas", self.name, "parquet")
+        self.types = dict(types) if isinstance(types, Mapping) else types
+        self.dates = tuple(dates)
+        self.index = index
+        self.delimiter = delimiter
+        self.encoding = encoding
+        self.strict = strict
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.dates, self.index, self.delimiter, self.encoding, self.strict))
+
+    def _bytes(self, frame: Any) -> bytes:
+        text = frame.to_csv(index=self.index, sep=self.delimiter, lineterminator="\n")
+        return bytes(text.encode(self.encoding))
+
+    def _read(self, data: bytes) -> Any:
+        frames = optional("pandas", self.name, "parquet")
+        old = tuple(map(int, frames.__version__.split(".")[:2])) < (3, 1)  # fast, and wrong in the last digit
+        return frames.read_csv(
+            io.BytesIO(data),
+            sep=self.delimiter,
+            encoding=self.encoding,
+            dtype=self.types,
+            parse_dates=list(self.dates),
+            index_col=0 if self.index else None,
+            **({"float_precision": "round_trip"} if old else {}),
+        )
+
+
+def same_frame(one: Any, other: Any) -> bool:
+    """Tell whether a frame came back with all that it had, but the freq of its index."""
+    return (
+        type(one) is type(other)
+        and alike(one.attrs, other.attrs)
+        and one.flags.allows_duplicate_labels == other.flags.allows_duplicate_labels
+        and _same_index(one.index, other.index)
+        and _same_index(one.columns, other.columns)
+        and list(one.dtypes) == list(other.dtypes)
+        and bool(one.equals(other))
+        and all(
+            alike(list(one.iloc[:, at]), list(other.iloc[:, at]))
+            for at, dtype in enumerate(one.dtypes)
+            if dtype == "object"
+        )
+    )
+
+
+def _same_index(one: Any, other: Any) -> bool:
+    if type(one) is not type(other) or list(one.names) != list(other.names) or not one.equals(other):
+        return False
+    if one.nlevels > 1:
+        at = range(one.nlevels)
+        return all(_same_index(one.get_level_values(n), other.get_level_values(n)) for n in at)
+    return bool(one.dtype == other.dtype) and (one.dtype != "object" or alike(list(one), list(other)))

@@ -1,0 +1,395 @@
+"""What Redis does not do by itself: lost answers, restarts, eviction, rights, keys listed twice."""
+
+import contextlib
+import os
+import pickle
+import socket
+import threading
+import time
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import holdall
+from engines._valkey import Server
+from exploring import in_soak
+from holdall import ITEM_NOT_AVAILABLE, RedisStore, memoize
+from holdall.errors import (
+    InvalidArgumentError,
+    MismatchError,
+    OutcomeUnknownError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnsupportedError,
+    ValueTooLargeError,
+)
+from holdall.persisters.redis import RedisPersister
+from holdall.wrappers import cached_values
+
+
+@pytest.fixture
+def own(tmp_path):
+    server = Server(tmp_path)
+    yield server
+    server.stop()
+
+
+class Dropping:
+    """A proxy on loopback that ends some connections when the answer is on its way."""
+
+    def __init__(self, port, every):
+        self.port, self.every, self.answers = port, every, 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self.listening.getsockname()[1]}/0"
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.threads[0].join()
+        self.listening.close()
+        for thread in self.threads:
+            thread.join(60)
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listening.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            thread = threading.Thread(target=self._serve, args=(client, server))
+            self.threads.append(thread)
+            thread.start()
+
+    def _serve(self, client, server):
+        with client, server:
+            back = threading.Thread(target=self._answer, args=(server, client))
+            back.start()
+            while data := _received(client):
+                try:
+                    server.sendall(data)
+                except OSError:
+                    break
+            _end(server)
+            back.join()
+
+    def _answer(self, server, client):
+        while data := _received(server):
+            self.answers += 1
+            if self.answers % self.every == 0:
+                break
+            try:
+                client.sendall(data)
+            except OSError:
+                break
+        _end(client)
+        _end(server)
+
+
+def _received(side):
+    try:
+        return side.recv(65536)
+    except OSError:
+        return b""
+
+
+def _end(side):
+    with contextlib.suppress(OSError):
+        side.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_increment_whose_answer_is_lost_counts_once(own):
+    done = unknown = 0
+    with Dropping(own.port, 7) as proxy, RedisStore(proxy.url, prefix="p/") as store:
+        for _ in range(150):
+            try:
+                store.increment("n")
+                done += 1
+            except OutcomeUnknownError:
+                unknown += 1
+            except StoreUnavailableError:
+                continue
+    direct = RedisStore(own.url, prefix="p/")
+    assert done <= direct["n"] <= done + unknown
+    assert done > 100
+
+
+def test_a_write_and_a_deletion_whose_answers_are_lost(own):
+    seen = []
+    with Dropping(own.port, 11) as proxy, RedisStore(proxy.url, prefix="p/") as store:
+        for number in range(40):
+            try:
+                store["a"] = number
+                seen.append((number, store["a"]))
+                store.discard("a")
+            except StoreUnavailableError:
+                continue
+    assert len(seen) > 10
+    assert all(written == read for written, read in seen)
+
+
+def test_a_client_that_retries_is_taken_without_its_retries(redis_url):
+    client = redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 5), decode_responses=True)
+    store = RedisStore(client, prefix="retries/", serializer="bytes")
+    store["a"] = b"\x80\xff"
+    assert store["a"] == b"\x80\xff"
+    assert store.pipeline.persister.client.connection_pool.connection_kwargs["retry"]._retries == 0
+    assert pickle.loads(pickle.dumps(store))["a"] == b"\x80\xff"
+    store.clear(force=True)
+
+
+def test_a_cluster_is_refused():
+    cluster = object.__new__(redis.RedisCluster)
+    with pytest.raises(UnsupportedError, match="cluster"):
+        RedisStore(cluster)
+
+
+@pytest.mark.parametrize("wrong", ["http://localhost", "localhost:6379", 5, None, {"a": 1}])
+def test_what_is_no_server_is_refused(wrong):
+    with pytest.raises(InvalidArgumentError):
+        RedisStore(wrong)
+
+
+@pytest.mark.parametrize("ttl", [0, -1, "5", True, float("nan")])
+def test_wrong_times_to_live_are_refused(ttl):
+    with pytest.raises(InvalidArgumentError):
+        RedisStore("redis://localhost", ttl=ttl)
+
+
+def test_making_a_store_sends_nothing_and_no_server_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    store = RedisStore(f"redis://user:secret@127.0.0.1:{port}/3")
+    assert "secret" not in repr(store)
+    for use in (
+        lambda: store["a"],
+        lambda: store.update(a=1),
+        lambda: store.__setitem__("a", 1),
+        lambda: list(store),
+    ):
+        with pytest.raises(StoreUnavailableError) as caught:
+            use()
+        assert type(caught.value) is StoreUnavailableError
+        assert "secret" not in str(caught.value)
+
+
+def test_a_wrong_password_is_told(tmp_path):
+    server = Server.__new__(Server)
+    server.folder, server.options = tmp_path, ()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server.port = free.getsockname()[1]
+    server.start()
+    try:
+        redis.Redis(port=server.port).config_set("requirepass", "secret")
+        store = RedisStore(f"redis://:wrong@127.0.0.1:{server.port}")
+        with pytest.raises(StoreUnavailableError, match="password"):
+            store["a"] = 1
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("turns", in_soak(2, 20))
+def test_a_killed_server_keeps_what_it_acknowledged(own, turns):
+    store = RedisStore(own.url, prefix="p/")
+    last = -1
+    for turn in range(turns):
+        killer = threading.Timer(0.1, own.kill)
+        killer.start()
+        try:
+            while True:
+                store[f"n{last + 1}"] = last + 1
+                last += 1
+        except StoreUnavailableError:
+            pass
+        killer.join()
+        own.start()
+        assert store.get(f"n{last}", 0 if last < 0 else None) in (last, 0), turn
+    assert {f"n{number}" for number in range(last + 1)} <= set(store)
+
+
+def test_scripts_that_a_server_forgot_are_sent_again(own):
+    store = RedisStore(own.url)
+    store["a"] = 1
+    redis.Redis(port=own.port).script_flush()
+    store["a"] = 2
+    assert store.etag("a")
+    assert store["a"] == 2
+
+
+def test_keys_are_listed_once_however_the_server_moves_them(own):
+    store = RedisStore(own.url, prefix="p/")
+    store.update({f"k{number}": number for number in range(5000)})
+    seen = []
+    for count, key in enumerate(store):
+        seen.append(key)
+        if count == 1500:
+            store.pipeline.persister.remove_many([f"k{number}" for number in range(100, 5000)])
+    assert len(seen) == len(set(seen))
+    assert {f"k{number}" for number in range(100)} <= set(seen)
+
+
+def test_prefixes_are_no_patterns(redis_url):
+    place = RedisPersister(redis_url, prefix="[p*]?/")
+    other = RedisPersister(redis_url, prefix="p0/")
+    place.write_many([("a*1", b"1"), ("ab", b"2"), ("a\\x", b"3"), ("", b"4")])
+    other["x"] = b"5"
+    assert sorted(place) == ["", "a*1", "a\\x", "ab"]
+    assert list(place.ids("a*")) == ["a*1"]
+    assert list(place.ids("a\\")) == ["a\\x"]
+    place.clear()
+    assert list(other) == ["x"]
+    other.clear()
+
+
+def test_items_expire_and_each_write_says_when(own):
+    store = RedisStore(own.url, ttl=100)
+    store["a"] = 1
+    assert 99 < store.time_left("a") <= 100
+    store.set("b", 2, ttl=0.05)
+    store.set("c", 3)
+    assert store.time_left("c") == float("inf")
+    deadline = time.monotonic() + 30
+    while "b" in store and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "b" not in store
+    store["c"] = 4
+    assert 99 < store.time_left("c") <= 100
+    store.update(d=5)
+    assert 99 < store.time_left("d") <= 100
+    assert store.increment("d") == 6
+    assert store.time_left("d") <= 100
+    with pytest.raises(KeyError):
+        store.time_left("none")
+    with pytest.raises(InvalidArgumentError):
+        store.set("x", 1, ttl=-1)
+
+
+def test_foreign_values_are_told_apart(own):
+    client = redis.Redis(port=own.port)
+    client.set("p/text", "plain")
+    client.rpush("p/list", 1)
+    store = RedisStore(own.url, prefix="p/")
+    for key in ("text", "list"):
+        with pytest.raises(MismatchError):
+            store[key]
+    with pytest.raises(MismatchError):
+        store["list"] = 1
+    store["text"] = 1
+    assert store["text"] == 1
+
+
+def test_a_full_server_keeps_the_old_value(own):
+    client = redis.Redis(port=own.port)
+    store = RedisStore(own.url, serializer="bytes")
+    store["a"] = b"old"
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "3mb")
+    stored = 0
+    with contextlib.suppress(StoreFullError):
+        for stored in range(100):
+            store[f"n{stored}"] = b"x" * 1_000_000
+    assert stored < 10
+    with pytest.raises(StoreFullError, match="no memory left"):
+        store["a"] = b"new" * 1_000_000
+    assert store["a"] == b"old"
+
+
+def test_what_a_server_promises_may_be_asked(own):
+    store = RedisStore(own.url)
+    assert store.durability() == {"log": "always", "eviction": "noeviction"}
+    client = redis.Redis(port=own.port)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("appendonly", "no")
+    assert store.durability() == {"log": "off", "eviction": "allkeys-lru"}
+    client.execute_command("ACL", "SETUSER", "guest", "on", ">word", "~*", "+@all", "-config")
+    guest = RedisStore(f"redis://guest:word@127.0.0.1:{own.port}/0")
+    assert guest.durability()["eviction"] == "unknown"
+    guest["a"] = 1
+    assert guest["a"] == 1
+
+
+def test_a_value_over_the_limit_is_refused_before_it_is_sent(redis_url, monkeypatch):
+    monkeypatch.setattr("holdall.persisters.redis._LARGEST", 1000)
+    store = RedisStore(redis_url, prefix="large/", serializer="bytes")
+    store["a"] = b"x" * 1000
+    with pytest.raises(ValueTooLargeError, match="1,001"):
+        store["a"] = b"x" * 1001
+    assert len(store["a"]) == 1000
+    store.clear(force=True)
+
+
+def test_forked_children_have_connections_of_their_own(redis_url):
+    store = RedisStore(redis_url, prefix="fork/")
+    store.update({str(number): number for number in range(50)})
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            try:
+                good = all(store[str(number)] == number for number in range(50))
+                os._exit(0 if good else 1)
+            finally:
+                os._exit(2)
+        children.append(child)
+    assert all(store[str(number)] == number for number in range(50))
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
+    store.clear(force=True)
+
+
+def test_readers_never_miss_an_item_that_is_overwritten(redis_url):
+    store = RedisStore(redis_url, prefix="over/")
+    store["a"] = 0
+    stop = threading.Event()
+    missed = []
+
+    def read():
+        while not stop.is_set():
+            try:
+                store["a"]
+            except KeyError:
+                missed.append(1)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(300):
+        store["a"] = number
+    stop.set()
+    thread.join()
+    assert not missed
+    store.clear(force=True)
+
+
+def test_addresses_memoize_and_caches(redis_url):
+    store = holdall.open(f"{redis_url}?ttl=60#open/")
+    store["a"] = [1]
+    assert RedisStore(redis_url, prefix="open/")["a"] == [1]
+    near = cached_values(store)
+    assert (near["a"], near["a"]) == ([1], [1])
+    calls = []
+
+    @memoize(RedisStore(redis_url, prefix="memo/"))
+    def double(number):
+        calls.append(number)
+        return 2 * number
+
+    assert (double(3), double(3), calls) == (6, 6, [3])
+    for prefix in ("open/", "memo/"):
+        RedisStore(redis_url, prefix=prefix).clear(force=True)
+
+
+def test_one_of_several_first_writers_wins(redis_url):
+    place = RedisPersister(redis_url, prefix="first/")
+    place.write("a", b"1", ITEM_NOT_AVAILABLE)
+    with pytest.raises(holdall.ConflictError) as caught:
+        place.write("a", b"2", ITEM_NOT_AVAILABLE)
+    assert caught.value.actual == place.stat("a").etag
+    with pytest.raises(holdall.ConflictError):
+        place.remove("a", "no etag")
+    place.clear()
