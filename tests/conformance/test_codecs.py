@@ -134,7 +134,7 @@ class TestPathKeysHidden(TestPathKeys):
 
 class TestPathKeysOfTuples(KeyCodecContract):
     keys = st.lists(any_text, min_size=1, max_size=4).map(tuple)
-    refused = (1, None, (), (1,), ["a"])
+    refused = (1, None, (), [], (1,), [[1]], {"a"})
 
     def codec(self):
         return PathKeys(suffix=".json", tuples=True)

@@ -46,6 +46,14 @@ def is_free(path):
         os.close(fd)
 
 
+@pytest.fixture(autouse=True)
+def small_heap():
+    """Let a collection look at what the test makes only: hundreds of whole ones took a minute."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 # Of a file between being opened and being named; of finalizers of the standard library.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
