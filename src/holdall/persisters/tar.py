@@ -11,10 +11,11 @@ from lzma import LZMAError
 from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError  # type: ignore[attr-defined]
 from typing import Any, BinaryIO, Self
 
+from holdall._options import check_encoding
 from holdall._whole import as_whole
 from holdall.abc import Capability, Reader
 from holdall.conditional import Stat
-from holdall.errors import CorruptValueError, InvalidArgumentError, StoreNotFoundError, StoreUnavailableError
+from holdall.errors import CorruptValueError, StoreNotFoundError, StoreUnavailableError
 
 __all__ = ["TarReader"]
 
@@ -75,13 +76,7 @@ class TarReader(Reader):
         self, archive: Any, *, guard: bool | Callable[[str], bool] = False, encoding: str = "utf-8"
     ) -> None:
         self.guard = guard
-        try:
-            "a".encode(encoding)
-        except (LookupError, TypeError, ValueError) as error:
-            raise InvalidArgumentError(
-                f"encoding={encoding!r}: Python knows no such text encoding ({error})"
-            ) from error
-        self.encoding = encoding
+        self.encoding = check_encoding(encoding)
         self._whole = as_whole(archive)
         self._opened: _Opened | None = None
         claims = {Capability.BYTES, Capability.MTIME, Capability.CHEAP_STAT}
