@@ -13,6 +13,7 @@ __all__ = [
     "Fallback",
     "MmapMode",
     "check_bytes",
+    "check_encoding",
     "checked_path",
     "options_of",
     "unknown_option",
@@ -29,6 +30,17 @@ Fallback: TypeAlias = Literal["error", "memory", "sidecar"]
 
 _TEMPLATE = re.compile(r"\{[^{}/]*\}[^/]*\.\w+$")  # as in "folder/{name}.txt"
 _VAR_KEYWORDS = 0x08  # of a function that takes any keyword
+
+
+def check_encoding(encoding: str) -> str:
+    """Return the name of a text encoding; raise `InvalidArgumentError` if Python knows none of that name."""
+    try:
+        "a".encode(encoding)
+    except (LookupError, TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"encoding={encoding!r}: Python knows no such text encoding ({error})"
+        ) from error
+    return encoding
 
 
 def check_bytes(id: Any, data: Any) -> None:

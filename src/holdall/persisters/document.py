@@ -141,7 +141,12 @@ class DocumentPersister(Persister):
             raise CorruptValueError(f"{self.place} cannot be read: {error}") from error
         if not isinstance(document, dict):
             raise CorruptValueError(f"{self.place} holds a {type(document).__name__}, and no table of names")
-        return state, document
+        try:
+            return state, _unshared(document, ())
+        except RecursionError:
+            raise CorruptValueError(f"{self.place} is nested too deeply") from None
+        except ValueError as error:
+            raise CorruptValueError(f"{self.place} cannot be read: {error}") from error
 
     def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
         state, values = self._now()
@@ -241,6 +246,16 @@ class DocumentPersister(Persister):
         except Exception as error:
             raise SerializationError(f"{self.place} was not written, and stays as it is: {error}") from error
         self._whole.replace(lambda file: file.write(data))
+
+
+def _unshared(table: dict[Any, Any], above: tuple[int, ...]) -> dict[Any, Any]:
+    """Copy tables, so that one that a document names in several places is changed in one of them."""
+    if id(table) in above:
+        raise ValueError("a table is in itself, by an alias")
+    inside = (*above, id(table))
+    return {
+        name: _unshared(value, inside) if isinstance(value, dict) else value for name, value in table.items()
+    }
 
 
 def _leaves(table: dict[Any, Any], above: list[str]) -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,17 @@
 """A tar archive as a place to read from: a member an id."""
 
 import os
+import posixpath
 import tarfile
 import threading
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from lzma import LZMAError
-from typing import Any, BinaryIO
+from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError  # type: ignore[attr-defined]
+from typing import Any, BinaryIO, Self
 
+from holdall._options import check_encoding
 from holdall._whole import as_whole
 from holdall.abc import Capability, Reader
 from holdall.conditional import Stat
@@ -17,6 +20,11 @@ from holdall.errors import CorruptValueError, StoreNotFoundError, StoreUnavailab
 __all__ = ["TarReader"]
 
 _BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, ValueError)
+
+# Notes of GNU tar for itself, which it extracts as no file: lists of folders, parts of files that began in
+# another volume, and labels. Other kinds that are not known are files, as POSIX has it.
+_NOTES = (b"D", b"M", b"V")
+_CHUNK = 1 << 20
 
 
 class TarReader(Reader):
@@ -29,17 +37,23 @@ class TarReader(Reader):
     guard
         Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a function
         that tells for which ids.
+    encoding
+        In which names were written, where the archive does not tell.
 
     Raises
     ------
     StoreNotFoundError
         If there is no such archive.
+    InvalidArgumentError
+        If there is no such encoding.
 
     Notes
     -----
-    Names that could lead out of a folder (absolute, with ``..``, backslashes) are never listed, nor are
-    links, devices and folders; hard links to files of the archive are. A leading ``./`` is left out. Of
-    several members with one name the last one counts.
+    Names that could lead out of a folder (absolute, with ``..``, backslashes), or that are not in `encoding`,
+    are never listed, nor are
+    links, devices and folders; hard links to files of the archive are, and have the data that the file had
+    at that point of the archive. A leading ``./`` is left out. Of several members with one name the last one
+    counts. An archive that is damaged anywhere, or cut off within a member, is refused as a whole.
 
     Threads: any number, in turns. Processes: any number. Cost: the archive is read through once to find its
     members, and again when it has changed; in a compressed one, reading goes on from where it stands, or
@@ -58,8 +72,11 @@ class TarReader(Reader):
     (['a.txt'], b'hello')
     """
 
-    def __init__(self, archive: Any, *, guard: bool | Callable[[str], bool] = False) -> None:
+    def __init__(
+        self, archive: Any, *, guard: bool | Callable[[str], bool] = False, encoding: str = "utf-8"
+    ) -> None:
         self.guard = guard
+        self.encoding = check_encoding(encoding)
         self._whole = as_whole(archive)
         self._opened: _Opened | None = None
         claims = {Capability.BYTES, Capability.MTIME, Capability.CHEAP_STAT}
@@ -82,7 +99,7 @@ class TarReader(Reader):
 
     @property
     def left_out(self) -> list[str]:
-        """Names in the archive that are not safe, and links and devices: what is not listed."""
+        """What is not listed: names that are not safe or not in the encoding, links and devices."""
         return list(self._now().left_out)
 
     def _now(self) -> "_Opened":
@@ -94,7 +111,7 @@ class TarReader(Reader):
             found = self._whole.open()
             if found is None:
                 raise StoreNotFoundError(2, "there is no archive to read any more", self.place)
-            self._opened = opened = _Opened(*found, self.place)
+            self._opened = opened = _Opened(*found, self.place, self.encoding)
         return opened
 
     def _member(self, id: str) -> "tuple[_Opened, tarfile.TarInfo]":
@@ -133,7 +150,7 @@ class TarReader(Reader):
 class _Opened:
     """What an archive holds in one state."""
 
-    def __init__(self, file: BinaryIO, state: Any, place: str) -> None:
+    def __init__(self, file: BinaryIO, state: Any, place: str, encoding: str) -> None:
         self.file = file
         self.state = state
         self.place = place
@@ -142,29 +159,56 @@ class _Opened:
         self.members: dict[str, tarfile.TarInfo] = {}
         self.left_out: list[str] = []
         weakref.finalize(self, file.close)
+        # Of each hard link, the member with its data; None if it leads to no earlier member.
+        self._targets: dict[int, tarfile.TarInfo | None] = {}
         try:
-            self._tar = tarfile.open(fileobj=file, mode="r:*")  # noqa: SIM115  (read from as long as we live)
-            for member in self._tar:
-                name = member.name.removeprefix("./")
-                if (member.isreg() or member.islnk()) and _safe(name):
-                    self.members.pop(name, None)  # the order is that of the data
-                    self.members[name] = member
-                elif not member.isdir():
-                    self.left_out.append(member.name)
+            self._tar = tarfile.open(fileobj=file, mode="r:*", tarinfo=_Member, encoding=encoding)  # noqa: SIM115  (read from as long as we live)
+            self._list()
+            self._read_to_end()
         except Exception as error:
             file.close()
             self._failed(error, "it is no tar archive, or a broken one")
 
+    def _list(self) -> None:
+        """Find the members that are items, in their order, and what their hard links lead to."""
+        earlier: dict[str, tarfile.TarInfo] = {}
+        for member in self._tar:
+            path = posixpath.normpath(member.name)
+            data: tarfile.TarInfo | None = member
+            if member.islnk():  # to a file that was there at this point
+                data = self._targets[member.offset] = earlier.get(posixpath.normpath(member.linkname))
+            if data is not None:
+                earlier[path] = data
+            if member.isdir():
+                continue
+            name = member.name.removeprefix("./")
+            if member.type not in _NOTES:
+                self.members.pop(name, None)  # it is replaced, and the order is that of the data
+            if (data is None or _is_file(data)) and _safe(name):
+                self.members[name] = member
+            else:
+                self.left_out.append(member.name)
+
+    def _read_to_end(self) -> None:
+        """Let compressed data be compared with the checksum at their end, which lies behind all members."""
+        file: Any = self._tar.fileobj
+        if file is not self.file:
+            while file.read(_CHUNK):
+                pass
+
+    def _data_of(self, member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        return self._targets[member.offset] if member.islnk() else member
+
     def read(self, member: tarfile.TarInfo) -> bytes:
+        target = self._data_of(member)
+        if target is None:
+            raise CorruptValueError(
+                f"{member.name!r} in {self.place} links to {member.linkname!r}, which is not there before it",
+            )
         with self._lock:
             try:
-                file = self._tar.extractfile(member)
+                file = self._tar.extractfile(target)
                 data = b"" if file is None else file.read()
-                target = self._tar.getmember(member.linkname) if member.islnk() else member
-            except KeyError as error:
-                raise CorruptValueError(
-                    f"{member.name!r} in {self.place} is a link to {member.linkname!r}, which is not there",
-                ) from error
             except Exception as error:
                 self._failed(error, f"{member.name!r} is damaged")
         if len(data) != target.size:
@@ -173,14 +217,9 @@ class _Opened:
 
     def stat(self, member: tarfile.TarInfo) -> Stat:
         """Make a stat; what tells a state of the archive from others tells those of its members, too."""
-        size: int | None = member.size
-        if member.islnk():
-            try:
-                size = self._tar.getmember(member.linkname).size
-            except KeyError:
-                size = None
+        target = self._data_of(member)
         told = "-".join(f"{part:x}" for part in self.state) if isinstance(self.state, tuple) else self.state
-        return Stat(f"{told}-{member.offset:x}", float(member.mtime), size)
+        return Stat(f"{told}-{member.offset:x}", float(member.mtime), None if target is None else target.size)
 
     def _failed(self, error: Exception, what: str) -> None:
         if isinstance(error, OSError) and error.errno is not None:
@@ -192,6 +231,26 @@ class _Opened:
         raise error
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose header is sound: `tarfile` takes a damaged one for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except (InvalidHeaderError, TruncatedHeaderError) as error:
+            raise ReadError(f"the header at {tarfile.offset} is damaged: {error}") from error
+
+
+def _is_file(member: tarfile.TarInfo) -> bool:
+    known = member.type in tarfile.SUPPORTED_TYPES or member.type in _NOTES
+    return member.isreg() or not known
+
+
 def _safe(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that are not in the encoding of the archive
+        return False
     drive = name[1:2] == ":" and name[0].isalpha()
     return not drive and "\\" not in name and {"", ".", ".."}.isdisjoint(name.split("/"))

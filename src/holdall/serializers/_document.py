@@ -2,6 +2,7 @@
 
 import codecs
 import copy
+import math
 from abc import abstractmethod
 from importlib import import_module
 from typing import Any
@@ -79,6 +80,19 @@ def if_not_strict(serializer: Serializer[Any], value: Any) -> str:
     return f"{type(serializer).__name__}(strict=False), or "
 
 
+def _same(written: Any, read: Any) -> bool:
+    """Tell whether values are equal, one NaN being as good as another."""
+    if read == written:
+        return True
+    if isinstance(written, float) and isinstance(read, float):
+        return math.isnan(written) and math.isnan(read)
+    if isinstance(written, dict) and isinstance(read, dict):
+        return written.keys() == read.keys() and all(_same(written[name], read[name]) for name in written)
+    if isinstance(written, list) and isinstance(read, list):
+        return len(written) == len(read) and all(map(_same, written, read))
+    return False
+
+
 class DocumentSerializer(OptionSerializer[Any]):
     """Text in some format, written and read as a whole; give `_write` and `_read`.
 
@@ -113,7 +127,7 @@ class DocumentSerializer(OptionSerializer[Any]):
         return data
 
     def _equal(self, written: Any, read: Any) -> bool:
-        return bool(read == written)
+        return _same(written, read)
 
     def _unlike(self, value: Any) -> str:
         return f"this {type(value).__name__}"

@@ -1,9 +1,9 @@
 """INI: sections of options, as configparser reads them."""
 
 import configparser
-import io
 from typing import Any
 
+from holdall.errors import InvalidArgumentError
 from holdall.serializers._document import DocumentSerializer
 
 __all__ = ["IniSerializer"]
@@ -17,6 +17,16 @@ class IniSerializer(DocumentSerializer):
     strict
         Whether to refuse what would not come back equal: values that are no text, spaces around them.
         Otherwise values are written as their ``str``.
+    repeated
+        Whether an option may occur more than once, as in units of systemd: its values are a list then, and
+        sections of one name are one.
+    inline_comments
+        Characters that begin a comment after a value, where a space is before them, as ``";#"``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above.
 
     Notes
     -----
@@ -29,38 +39,80 @@ class IniSerializer(DocumentSerializer):
     b'[server]\nport = 80\n\n'
     >>> IniSerializer().loads(b"[server]\nHost: example.org\n")
     {'server': {'Host': 'example.org'}}
+    >>> IniSerializer(repeated=True, inline_comments="#").loads(b"[s]\nafter=a  # first\nafter=b\n")
+    {'s': {'after': ['a', 'b']}}
     """
 
     name = "ini"
     suffix = ".ini"
-    options = ("strict",)
+    options = ("strict", "repeated", "inline_comments")
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, repeated: bool = False, inline_comments: str = "") -> None:
+        if type(repeated) is not bool:
+            raise InvalidArgumentError(f"repeated must be True or False, got {repeated!r:.80}")
+        if type(inline_comments) is not str or any(map(str.isspace, inline_comments)):
+            raise InvalidArgumentError(
+                f"inline_comments must be text of characters that begin comments, got {inline_comments!r:.80}"
+            )
         self.strict = strict
-
-    def _parser(self) -> configparser.RawConfigParser:
-        # A header has at least one character, so no section is the default one.
-        parser = configparser.RawConfigParser(default_section="", allow_no_value=True)
-        parser.optionxform = str  # type: ignore[assignment,method-assign]
-        return parser
+        self.repeated = repeated
+        self.inline_comments = inline_comments
 
     def _write(self, value: Any) -> str:
-        parser = self._parser()
+        lines = []
         for section, table in value.items():
+            if not isinstance(section, str):
+                raise TypeError(f"names of sections are text, got {type(section).__name__}")
             if not isinstance(table, dict):
                 raise TypeError(f"section {section!r:.80} is a dict of text, got {type(table).__name__}")
-            parser.add_section(section)
-            for option, text in table.items():
-                if text is not None and not isinstance(text, str) and self.strict:
-                    raise TypeError(
-                        f"options are text, got {type(text).__name__} for {option!r:.80} in {section!r:.80}",
-                    )
-                parser.set(section, option, None if text is None else str(text))
-        file = io.StringIO()
-        parser.write(file)
-        return file.getvalue()
+            lines.append(f"[{section}]\n")
+            for option, values in table.items():
+                several = values if isinstance(values, list) and self.repeated else [values]
+                lines += [self._line(section, option, text) for text in several]
+            lines.append("\n")
+        return "".join(lines)
+
+    def _line(self, section: str, option: Any, text: Any) -> str:
+        if text is None:
+            return f"{option}\n"
+        if not isinstance(text, str) and self.strict:
+            remedy = (
+                ", or IniSerializer(repeated=True) for lists"
+                if isinstance(text, list) and not self.repeated
+                else ""
+            )
+            raise TypeError(
+                f"options are text, got {type(text).__name__} for {option!r:.80} in {section!r:.80}{remedy}",
+            )
+        indented = str(text).replace("\n", "\n\t")
+        return f"{option} = {indented}\n"
 
     def _read(self, text: str) -> Any:
-        parser = self._parser()
+        # A header has at least one character, so no section is the default one.
+        parser = configparser.RawConfigParser(
+            default_section="",
+            allow_no_value=True,
+            strict=not self.repeated,
+            inline_comment_prefixes=tuple(self.inline_comments),
+        )
+        seen = 0
+
+        def numbered(option: str) -> str:
+            nonlocal seen
+            seen += 1
+            return f"{option}\0{seen}"  # so that none takes the place of another
+
+        parser.optionxform = numbered if self.repeated else str  # type: ignore[assignment,method-assign]
         parser.read_string(text)
-        return {section: dict(parser.items(section)) for section in parser.sections()}
+        sections = {section: parser.items(section) for section in parser.sections()}
+        if not self.repeated:
+            return {section: dict(items) for section, items in sections.items()}
+        return {section: _gathered(items) for section, items in sections.items()}
+
+
+def _gathered(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Collect the values of numbered options: one as it is, several as a list."""
+    values: dict[str, list[Any]] = {}
+    for option, value in items:
+        values.setdefault(option.rpartition("\0")[0], []).append(value)
+    return {option: several[0] if len(several) == 1 else several for option, several in values.items()}

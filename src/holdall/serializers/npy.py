@@ -15,6 +15,7 @@ from holdall.abc import Data, join_parts
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
 from holdall.serializers._document import check_bound
+from holdall.serializers._dtypes import require_descr, require_known
 from holdall.serializers._maps import mapped
 
 __all__ = ["NpySerializer", "NpzSerializer"]
@@ -63,7 +64,8 @@ class NpySerializer(OptionSerializer[Any]):
     Notes
     -----
     Arrays come back writable except for mode ``"r"``. Contiguous arrays are written without a copy.
-    ``np.matrix`` and ``np.recarray`` come back as plain arrays.
+    ``np.matrix`` and ``np.recarray`` come back as plain arrays. Types that other packages add to numpy, such
+    as bfloat16, and metadata of types are refused: the format has no words for them.
 
     Examples
     --------
@@ -102,6 +104,7 @@ class NpySerializer(OptionSerializer[Any]):
             )
         if pickled:
             return self._pickled(array)
+        require_known(array.dtype)
         if not array.flags.forc:
             array = _copied(array)
         head = _header_of(array)
@@ -114,6 +117,7 @@ class NpySerializer(OptionSerializer[Any]):
     def _pickled(self, array: np.ndarray[Any, Any]) -> bytes:
         file = io.BytesIO()
         try:
+            npy_format.descr_to_dtype(npy_format.dtype_to_descr(array.dtype))  # as a reader will try
             npy_format.write_array(file, array, allow_pickle=True)
         except Exception as error:
             raise SerializationError(
@@ -317,7 +321,7 @@ class _HeadCatcher:
 
 def _header_of(array: np.ndarray[Any, Any]) -> bytes:
     if array.dtype.names is not None:
-        _require_descr(array.dtype)
+        require_descr(array.dtype)
     head = b""
     for version in _VERSIONS:
         try:
@@ -334,16 +338,6 @@ def _header_of(array: np.ndarray[Any, Any]) -> bytes:
             "use serializer='pickle'",
         )
     return head
-
-
-def _require_descr(dtype: np.dtype[Any]) -> None:
-    """Refuse records that npy would describe otherwise than they are."""
-    try:
-        same = npy_format.descr_to_dtype(npy_format.dtype_to_descr(dtype)) == np.dtype((np.void, dtype))
-    except Exception as error:
-        raise SerializationError(f"npy cannot describe dtype {dtype}: {error}") from error
-    if not same:
-        raise SerializationError(f"dtype {dtype} would come back different: use serializer='pickle'")
 
 
 def _as_version_2(file: Any) -> io.BytesIO:

@@ -30,17 +30,22 @@ class TarStore(Store[K, V]):
     trust
         Whether to load pickles that other users could have written; those of bytes and open files always
         could.
+    encoding
+        In which names were written, such as ``"iso8859-1"``, where the archive does not tell.
 
     Raises
     ------
     StoreNotFoundError
         If there is no such archive.
+    InvalidArgumentError
+        If an option is not one of those above.
     CorruptValueError
         If it is no tar archive, or a damaged one; from any verb that looks into it.
 
     Notes
     -----
-    Members whose names could lead out of a folder, links and devices are no items; `left_out` tells of them.
+    Members whose names could lead out of a folder or are not in `encoding`, links and devices are no items;
+    `left_out` tells of them.
 
     Threads, processes: any number. Cost: see `TarReader`; read in the order of iteration.
 
@@ -64,10 +69,11 @@ class TarStore(Store[K, V]):
         keys: Any = None,
         suffix: str | None = None,
         trust: bool = False,
+        encoding: str = "utf-8",
     ) -> None:
         how = get_serializer("bytes" if serializer is None else serializer)
         guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
-        self._tar = TarReader(archive, guard=not trust and guard)
+        self._tar = TarReader(archive, guard=not trust and guard, encoding=encoding)
         self._assemble(self._tar, path_codec(keys, suffix, "" if serializer is None else how.suffix), how)
         self._params = {
             "archive": os.fspath(archive) if isinstance(archive, os.PathLike) else archive,
@@ -75,9 +81,10 @@ class TarStore(Store[K, V]):
             "keys": keys,
             "suffix": suffix,
             "trust": trust,
+            "encoding": encoding,
         }
 
     @property
     def left_out(self) -> list[str]:
-        """Names in the archive under which no items lie: unsafe ones, links and devices."""
+        """Names in the archive under which no items lie: unsafe and unreadable ones, links and devices."""
         return self._tar.left_out

@@ -49,6 +49,8 @@ class ZipStore(Store[K, V]):
     max_bytes
         How many bytes an entry that is read may take when it is unpacked: a small archive can hold enormous
         ones. None for any number; more is a `ValueTooLargeError`.
+    metadata_encoding
+        In which names were written that the archive does not mark as UTF-8, such as ``"cp932"`` or ``"gbk"``.
     value_type
         A class, or several, that all values must be instances of.
     append_only
@@ -65,8 +67,9 @@ class ZipStore(Store[K, V]):
 
     Notes
     -----
-    Entries whose names could lead out of a folder are no items: they are never listed, read or copied.
-    `left_out` tells of them.
+    Entries whose names could lead out of a folder or cannot be read, symbolic links and devices are no items:
+    they are never listed, read or copied. `left_out` tells of them. What is not written stays as it is in the
+    archive, names included.
 
     Threads, processes: any number may read and write an archive under a path; conditional operations are
     linearizable on the machine, plain writes included. After a crash: there is always a whole archive, the
@@ -95,6 +98,7 @@ class ZipStore(Store[K, V]):
         timeout: float = TIMEOUT,
         trust: bool = False,
         max_bytes: int | None = None,
+        metadata_encoding: str = "cp437",
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
@@ -109,6 +113,7 @@ class ZipStore(Store[K, V]):
             timeout=timeout,
             guard=not trust and (how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code),
             max_bytes=max_bytes,
+            metadata_encoding=metadata_encoding,
         )
         self._zip = place
         self._assemble(
@@ -126,13 +131,14 @@ class ZipStore(Store[K, V]):
             "timeout": timeout,
             "trust": trust,
             "max_bytes": max_bytes,
+            "metadata_encoding": metadata_encoding,
             "value_type": value_type,
             "append_only": append_only,
         }
 
     @property
     def left_out(self) -> list[str]:
-        """Names in the archive that are not safe, and under which no items lie."""
+        """Names under which no items lie: unsafe and unreadable ones, links and devices."""
         return self._zip.left_out
 
     def data(self) -> bytes:

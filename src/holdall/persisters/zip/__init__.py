@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, BinaryIO, Literal, cast
 
-from holdall._options import Durability
+from holdall._options import Durability, check_encoding
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import as_whole
@@ -58,6 +58,8 @@ class ZipPersister(Persister):
         that tells for which ids.
     max_bytes
         How many bytes an entry that is read may take when it is unpacked, or None for any number.
+    metadata_encoding
+        In which names were written that the archive does not mark as UTF-8, such as ``"cp932"`` or ``"gbk"``.
 
     Raises
     ------
@@ -69,7 +71,8 @@ class ZipPersister(Persister):
     Notes
     -----
     Names that could lead out of a folder (absolute, with ``..``, drives, backslashes) are never listed, and
-    never written. Of several entries with one name the last one counts.
+    never written; symbolic links and devices are not listed. Untouched entries keep the bytes of their names.
+    Of several entries with one name the last one counts.
 
     Threads: any number, in turns. Processes, with a path: writers take turns by a lock on the file; readers
     never wait. After a crash: each write makes a new archive beside, and renames it over the old one, so
@@ -99,6 +102,7 @@ class ZipPersister(Persister):
         timeout: float = TIMEOUT,
         guard: bool | Callable[[str], bool] = False,
         max_bytes: int | None = None,
+        metadata_encoding: str = "cp437",
     ) -> None:
         if compression not in _METHODS:
             raise InvalidArgumentError(
@@ -114,6 +118,7 @@ class ZipPersister(Persister):
             raise InvalidArgumentError(f"max_bytes must be 1 or more, or None, got {max_bytes!r}")
         self.guard = guard
         self.max_bytes = max_bytes
+        self.metadata_encoding = check_encoding(metadata_encoding)
         # What loading could run must not be writable for others, whatever the umask says.
         self._whole = as_whole(
             archive,
@@ -149,7 +154,7 @@ class ZipPersister(Persister):
 
     @property
     def left_out(self) -> list[str]:
-        """Names in the archive that are not safe, and not listed."""
+        """What is not listed: names that are not safe or not readable, symbolic links and devices."""
         return list(self._now().left_out)
 
     # ------------------------------------------------------------------ reading
@@ -166,7 +171,7 @@ class ZipPersister(Persister):
 
     def _open(self) -> Archive:
         file, state = self._whole.open() or (None, self._whole.state())
-        return Archive(file, state, self.place)
+        return Archive(file, state, self.place, self.metadata_encoding)
 
     def _entry(self, id: str) -> tuple[Archive, zipfile.ZipInfo]:
         archive = self._now()

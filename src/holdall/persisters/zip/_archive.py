@@ -4,10 +4,12 @@ import codecs
 import math
 import os
 import re
+import stat
 import struct
 import threading
 import time
 import zipfile
+import zlib
 from typing import Any, BinaryIO, NoReturn, cast
 
 from holdall._posix.errors import translate
@@ -25,7 +27,9 @@ codecs.lookup("cp437")  # zipfile asks for it with each archive, when a process 
 #: The extra field that our entries carry: nanoseconds of the write, and eight random bytes.
 _OURS, _STAMP = 0x4C48, struct.Struct("<Q8s")
 _UNIX_TIME = 0x5455
-_ENCRYPTED = 0x1
+_UNICODE_PATH = 0x7075
+_ENCRYPTED, _UTF8 = 0x1, 0x800
+_UNIX, _MAC = 3, 19  # systems whose entries have the mode of a file
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -50,6 +54,8 @@ def unsafe(name: str) -> str | None:
         return "a backslash leads into another folder elsewhere"
     if "\0" in name:
         return "it has a NUL character"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return "it has a lone surrogate"
     if not {"", ".", ".."}.isdisjoint(name.split("/")):
         return "it has an empty segment, '.' or '..'"
     return None
@@ -58,12 +64,8 @@ def unsafe(name: str) -> str | None:
 def check_name(name: str, place: str) -> None:
     """Raise `InvalidKeyError` if there can be no entry of that name."""
     why = unsafe(name)
-    if why is None:
-        try:
-            if len(name.encode()) > 0xFFFF:
-                why = "it is longer than 65,535 bytes"
-        except UnicodeEncodeError:
-            why = "it has a lone surrogate"
+    if why is None and len(name.encode()) > 0xFFFF:
+        why = "it is longer than 65,535 bytes"
     if why is not None:
         raise InvalidKeyError(f"{name!r:.120} cannot be a name in {place}: {why}")
 
@@ -123,6 +125,33 @@ class QuietZip(zipfile.ZipFile):
         pass
 
 
+class RawInfo(zipfile.ZipInfo):
+    """An entry that is written again under the very bytes of its name, whatever they mean."""
+
+    __slots__ = ()
+
+    def raw_name(self) -> bytes:
+        """Return the name as it stands in the archive."""
+        return self.orig_filename.encode("utf-8" if self.flag_bits & _UTF8 else "cp437")
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802  (zipfile calls it so)
+        return self.raw_name(), self.flag_bits
+
+    def decoded_name(self, encoding: str) -> str:
+        """Return the name as text; it has lone surrogates if it is not in that encoding."""
+        raw = self.raw_name()
+        told = _fields(self).get(_UNICODE_PATH, b"")
+        if len(told) > 5 and told[0] == 1 and told[1:5] == zlib.crc32(raw).to_bytes(4, "little"):
+            return told[5:].decode("utf-8", "surrogateescape")
+        return raw.decode("utf-8" if self.flag_bits & _UTF8 else encoding, "surrogateescape")
+
+
+def _special(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a symbolic link, a device or a pipe."""
+    kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system in (_UNIX, _MAC) else 0
+    return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
 class Archive:
     """What an archive holds in one state; closed when nobody reads from it any more.
 
@@ -134,6 +163,8 @@ class Archive:
         By which it is told from other states.
     place
         For messages.
+    encoding
+        Of names that are not marked as UTF-8.
 
     Raises
     ------
@@ -141,7 +172,7 @@ class Archive:
         If it is no zip archive, or a broken one.
     """
 
-    def __init__(self, file: BinaryIO | None, state: Any, place: str) -> None:
+    def __init__(self, file: BinaryIO | None, state: Any, place: str, encoding: str) -> None:
         self.file = file
         self.state = state
         self.place = place
@@ -165,11 +196,13 @@ class Archive:
                 raise self._unavailable(error) from error
             raise CorruptValueError(f"{place} is no zip archive, or a broken one: {error}") from error
         for info in self.zip.infolist():
-            name = info.orig_filename
-            if unsafe(name.removesuffix("/")) is not None:
+            info.__class__ = RawInfo
+            name = info.filename = cast("RawInfo", info).decoded_name(encoding)
+            if unsafe(name.removesuffix("/")) is not None or _special(info):
                 self.left_out.append(name)
+                self.entries.pop(name, None)  # which it would replace
             elif not name.endswith("/"):  # which are folders
-                self.entries[info.filename] = info  # of several with one name, the last one counts
+                self.entries[name] = info  # of several with one name, the last one counts
 
     def __del__(self, files: dict[int, BinaryIO] = _files) -> None:
         # Not weakref.finalize(), which imports something, and so fails when the interpreter ends.

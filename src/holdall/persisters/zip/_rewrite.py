@@ -12,7 +12,7 @@ from holdall._options import check_bytes
 from holdall.persisters.zip._archive import QuietZip, check_name, stamp
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the data begin
-_ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
+_ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8
 _CHUNK = 1 << 20
 _FILE_MODE = 0o100644 << 16
 _UNIX = 3  # the system of whose files an entry keeps the mode
@@ -100,10 +100,10 @@ def rewrite(
     if old is not None:
         kept = [
             info
-            for info in {info.filename: info for info in old.infolist()}.values()
+            for info in {(info.filename, info.orig_filename): info for info in old.infolist()}.values()
             if info.filename not in drop
         ]
-        whole = len(kept) == len(old.filelist) and all(map(_told_alike, kept))
+        whole = len(kept) == len(old.filelist)
         start = (
             old.start_dir
             if whole
@@ -122,11 +122,6 @@ def rewrite(
         if new is not None:
             for info in new.infolist():
                 _move(new, info, target)
-
-
-def _told_alike(info: zipfile.ZipInfo) -> bool:
-    """Whether the name in a local header is what a new directory would hold, so that both can stay."""
-    return bool(info.flag_bits & _UTF8) or info.filename.isascii()
 
 
 def _enter(target: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
@@ -163,7 +158,7 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
 
 def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """Copy an entry of a directory; `copy` would import something, and fail when the interpreter ends."""
-    new = zipfile.ZipInfo.__new__(zipfile.ZipInfo)
+    new = zipfile.ZipInfo.__new__(type(info))
     for name in zipfile.ZipInfo.__slots__:
         if hasattr(info, name):
             setattr(new, name, getattr(info, name))
