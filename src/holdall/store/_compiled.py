@@ -103,8 +103,13 @@ class Compiled(ErrorBoundary):
         self.put = persister.put
         self.makes_missing = persister.makes_missing
 
+        known: dict[int, Functions] = {}
+
         def hooks_of(hooks: Hooks) -> Functions:
-            return functions_of(store, base, hooks, layers)
+            found = known.get(id(hooks))
+            if found is None:  # they are asked for three times, and a class is slow to search
+                found = known[id(hooks)] = functions_of(store, base, hooks, layers)
+            return found
 
         lowest = layers[:1]
         hooks = Functions()

@@ -30,7 +30,8 @@ def functions_of(store: Any, base: type, hooks: Hooks, layers: tuple[Layer, ...]
     """Return those hooks of a level that were overridden; `base` is the class whose own are the defaults."""
     if hooks is _last(layers):
         hooks = Hooks(hooks.level, vars(store))
-    found = (_find(store, base, name, hooks) for name in HOOKS)
+    cls = None if hooks.level is None else levels_of(type(store))[hooks.level]
+    found = (_find(store, base, name, hooks, cls) for name in HOOKS)
     return Functions(*found)  # type: ignore[arg-type]
 
 
@@ -47,13 +48,13 @@ def _last(layers: tuple[Layer, ...]) -> Layer | None:
     return next((layer for layer in reversed(layers) if isinstance(layer, Hooks)), None)
 
 
-def _find(store: Any, base: type, name: str, hooks: Hooks) -> Unary | None:
+def _find(store: Any, base: type, name: str, hooks: Hooks, level: type | None) -> Unary | None:
     own: Unary | None = hooks.own.get(name)
     if own is not None:
         return None if own is as_it_is else own
-    if hooks.level is None:
+    if level is None:
         return None
-    for cls in levels_of(type(store))[hooks.level].__mro__:
+    for cls in level.__mro__:
         if name in vars(cls):
             found = vars(cls)[name]
             if cls is base or found is pass_on:
