@@ -67,3 +67,74 @@ def test_nan_hides_no_difference(name):
     ):
         with pytest.raises(SerializationError):
             serializer.dumps(value)
+
+
+TOML = """\
+# by hand
+title = 'it''s'   # kept
+mode = 0o644
+big = 1_000_000
+nested = { x = 1, y = [ 1,2 ] }   # in line
+
+[b]   # a table
+when = 2020-01-01 00:00:00Z
+port = 80  # the port
+"a/b" = 1
+
+[[list]]
+x = 0x10
+[a.deep]
+only = true
+""".replace("'it''s'", '"it\\u0027s"')
+
+
+def changed(tmp_path, text, change):
+    pytest.importorskip("tomlkit")
+    path = tmp_path / "a.toml"
+    path.write_bytes(text.encode())
+    change(DocumentStore(path))
+    return path.read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "change"),
+    [
+        ("b/port", 8080, ("port = 80  #", "port = 8080  #")),
+        ("title", "new", ('"it\\u0027s"', '"new"')),
+        ("nested/x", 2, ("x = 1,", "x = 2,")),
+        ("b/a%2Fb", [1.5, True], ('"a/b" = 1\n', '"a/b" = [1.5, true]\n')),
+        ("list", [], ("", None)),
+    ],
+)
+@pytest.mark.parametrize("frame", [("", "\n"), ("", "\r\n"), ("\ufeff", "\n")], ids=repr)
+def test_a_write_changes_only_its_own_text_in_toml(tmp_path, key, value, change, frame):
+    (old, new), (mark, end) = change, frame
+    text = mark + TOML.replace("\n", end)
+    got = changed(tmp_path, text, lambda store: store.__setitem__(key, value))
+    if new is not None:
+        assert got == text.replace(old.replace("\n", end), new.replace("\n", end))
+    assert got.startswith(f"{mark}# by hand{end}")
+    assert f"when = 2020-01-01 00:00:00Z{end}" in got
+    assert DocumentStore(tmp_path / "a.toml")[key] == value
+
+
+def test_new_and_deleted_values_leave_the_rest_of_toml_alone(tmp_path):
+    def change(store):
+        store.update({"b/new": 1, "c/d": 2})
+        del store["b/port"], store["a/deep/only"]
+
+    got = changed(tmp_path, TOML, change)
+    kept = [line for line in TOML.splitlines() if line and not line.startswith(("port", "[a.deep", "only"))]
+    assert [line for line in kept if line not in got.splitlines()] == []
+    store = DocumentStore(tmp_path / "a.toml")
+    assert (store["b/new"], store["c/d"], "b/port" in store) == (1, 2, False)
+    assert list(store.get_subdict("a")) == []
+
+
+def test_what_toml_cannot_hold_is_refused_and_the_text_stays(tmp_path):
+    def change(store):
+        for value in (None, (1,), [None], object()):
+            with pytest.raises(SerializationError):
+                store["b/port"] = value
+
+    assert changed(tmp_path, TOML, change) == TOML

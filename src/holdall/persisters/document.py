@@ -125,14 +125,15 @@ class DocumentPersister(Persister):
         """Give the state of the file and the values in it, by id."""
         seen, state = self._seen, self._whole.state()
         if seen is None or seen[0] != state:
-            state, document = self._load()
+            state, document, _ = self._load()
             self._seen = seen = state, dict(_leaves(document, []))
         return seen
 
-    def _load(self) -> tuple[Any, dict[str, Any]]:
+    def _load(self) -> tuple[Any, dict[str, Any], bytes]:
+        """Read the file: its state, what it holds, and its bytes."""
         file, state = self._whole.open() or (None, None)
         if file is None:
-            return None, {}
+            return None, {}, b""
         with file:
             data = file.read()
         try:
@@ -142,7 +143,7 @@ class DocumentPersister(Persister):
         if not isinstance(document, dict):
             raise CorruptValueError(f"{self.place} holds a {type(document).__name__}, and no table of names")
         try:
-            return state, _unshared(document, ())
+            return state, _unshared(document, ()), data
         except RecursionError:
             raise CorruptValueError(f"{self.place} is nested too deeply") from None
         except ValueError as error:
@@ -212,7 +213,7 @@ class DocumentPersister(Persister):
             raise ReadOnlyError(f"{self.place} was opened to be read only")
 
         def change() -> Stat:
-            state, document = self._load()
+            state, document, old = self._load()
             there = dict(_leaves(document, []))
             for id, wanted in (expected or {}).items():
                 actual: Etag = _stat(state).etag if id in there else ITEM_NOT_AVAILABLE
@@ -221,13 +222,15 @@ class DocumentPersister(Persister):
             gone = [id for id in drop if id in there]
             if must_exist and not gone:
                 raise KeyError(*drop)
-            for id in gone:
-                _delete(document, path_of(id) or [])
-            for id, value in items:
-                _insert(document, self._path(id), copy.deepcopy(value), self.place)
+            drops = [path_of(id) or [] for id in gone]
+            puts = [(self._path(id), copy.deepcopy(value)) for id, value in items]
+            for path in drops:
+                _delete(document, path)
+            for path, value in puts:
+                _insert(document, path, value, self.place)
             if gone or items:
                 self._made = self._made or state is None
-                self._replace(document)
+                self._replace(document, old, puts, drops)
             return _stat(self._whole.state())
 
         return self._whole.locked(change)
@@ -238,9 +241,19 @@ class DocumentPersister(Persister):
             raise InvalidKeyError(f"{id!r:.120} is no path of names in {self.place}: see DocumentPersister")
         return path
 
-    def _replace(self, document: dict[str, Any]) -> None:
+    def _replace(
+        self,
+        document: dict[str, Any],
+        old: bytes,
+        puts: list[tuple[list[str], Any]],
+        drops: list[list[str]],
+    ) -> None:
+        # Formats that can change a part of a text and keep the rest have a method for it.
+        edit = getattr(self.serializer, "edit", None)
         try:
-            data = self.serializer.dumps(document)
+            data = None if edit is None else edit(old, document, puts, drops)
+            if data is None:
+                data = self.serializer.dumps(document)
         except UnsupportedError:
             raise
         except Exception as error:

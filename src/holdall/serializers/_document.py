@@ -11,7 +11,7 @@ from holdall.abc import Serializer
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
 
-__all__ = ["DocumentSerializer", "check_bound", "decoded", "encoded", "if_not_strict", "optional"]
+__all__ = ["DocumentSerializer", "check_bound", "decoded", "encoded", "if_not_strict", "optional", "same"]
 
 # Programs put it at the beginning of files to tell that they are UTF-8. It is no part of the text.
 _MARK = "\ufeff"
@@ -80,16 +80,16 @@ def if_not_strict(serializer: Serializer[Any], value: Any) -> str:
     return f"{type(serializer).__name__}(strict=False), or "
 
 
-def _same(written: Any, read: Any) -> bool:
+def same(written: Any, read: Any) -> bool:
     """Tell whether values are equal, one NaN being as good as another."""
     if read == written:
         return True
     if isinstance(written, float) and isinstance(read, float):
         return math.isnan(written) and math.isnan(read)
     if isinstance(written, dict) and isinstance(read, dict):
-        return written.keys() == read.keys() and all(_same(written[name], read[name]) for name in written)
+        return written.keys() == read.keys() and all(same(written[name], read[name]) for name in written)
     if isinstance(written, list) and isinstance(read, list):
-        return len(written) == len(read) and all(map(_same, written, read))
+        return len(written) == len(read) and all(map(same, written, read))
     return False
 
 
@@ -115,19 +115,19 @@ class DocumentSerializer(OptionSerializer[Any]):
             text = self._write(value)
             data = encoded(text, self.encoding)
             read = self._read(decoded(data, self.encoding))
-            same = not self.strict or self._equal(value, read)
+            equal = not self.strict or self._equal(value, read)
         except Exception as error:
             if isinstance(error, MemoryError | UnsupportedError):
                 raise
             raise SerializationError(self._complaint(value, str(error) or type(error).__name__)) from error
-        if not same:
+        if not equal:
             raise SerializationError(
                 self._complaint(value, f"{self._unlike(value)} would come back different")
             )
         return data
 
     def _equal(self, written: Any, read: Any) -> bool:
-        return _same(written, read)
+        return same(written, read)
 
     def _unlike(self, value: Any) -> str:
         return f"this {type(value).__name__}"

@@ -1,9 +1,12 @@
 """TOML: settings that people edit."""
 
+import codecs
 import tomllib
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-from holdall.serializers._document import DocumentSerializer, optional
+from holdall.serializers._document import DocumentSerializer, decoded, optional, same
 
 __all__ = ["TomlSerializer"]
 
@@ -21,7 +24,7 @@ class TomlSerializer(DocumentSerializer):
     Notes
     -----
     Reading needs the standard library only, writing the extra ``holdall[toml]``. None is not a value of
-    TOML. Comments of a file that is written anew are lost.
+    TOML. Comments of a file that is written anew are lost; `DocumentStore` changes parts of a file.
 
     Examples
     --------
@@ -45,3 +48,61 @@ class TomlSerializer(DocumentSerializer):
 
     def _read(self, text: str) -> Any:
         return tomllib.loads(text)
+
+    def edit(
+        self,
+        data: bytes,
+        document: dict[str, Any],
+        puts: Sequence[tuple[Sequence[str], Any]],
+        drops: Sequence[Sequence[str]],
+    ) -> bytes | None:
+        """Change values in the text of a document, and nothing else of it.
+
+        Parameters
+        ----------
+        data
+            The text as it is.
+        document
+            What it is to hold afterwards.
+        puts
+            Paths and their new values.
+        drops
+            Paths that go, and with them the tables that are empty then.
+
+        Returns
+        -------
+        bytes or None
+            The new text; None if it cannot be changed so, or without tomlkit: it is written anew then.
+        """
+        try:
+            tomlkit = import_module("tomlkit")
+        except ImportError:
+            return None
+        try:
+            text: Any = tomlkit.parse(decoded(data, self.encoding))
+            for path in drops:
+                _drop(text, path)
+            for path, value in puts:
+                table = text
+                for name in path[:-1]:
+                    if name not in table:
+                        table[name] = tomlkit.table()
+                    table = table[name]
+                table[path[-1]] = value
+            new = str(tomlkit.dumps(text))
+            if not same(document, self._read(new)):
+                return None
+        except Exception:  # its own, and whatever a rare document makes of it
+            return None
+        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        return mark + new.encode(self.encoding)
+
+
+def _drop(table: Any, path: Sequence[str]) -> None:
+    """Delete a value, and the tables that are empty without it."""
+    name, *rest = path
+    if rest:
+        _drop(table[name], rest)
+        if table[name]:
+            return
+    del table[name]

@@ -53,8 +53,9 @@ class DocumentStore(Store[K, V]):
 
     Notes
     -----
-    Dicts are tables (sections), and never values: ``get_subdict("server")`` is a store of one. Comments, and
-    the order of what is written anew, are those of the serializer: writing loses comments. In an INI file
+    Dicts are tables (sections), and never values: ``get_subdict("server")`` is a store of one. In TOML a
+    write changes the text of its own value and keeps the rest, comments included, where tomlkit (of the
+    extra ``holdall[toml]``) can do so. Other formats are written anew, which loses comments. In an INI file
     all values are text, and lie in a section.
 
     Threads and processes: any number may read and write; conditional operations are linearizable on the
