@@ -58,7 +58,7 @@ class TestToml(SerializerContract):
         ),
         max_size=3,
     )
-    refused = (None, [1], {"a": None}, {"a": (1, 2)}, {1: 2}, {"a": float("nan")}, {"a": b"x"})
+    refused = (None, [1], {"a": None}, {"a": (1, 2)}, {1: 2}, {"a": b"x"})
 
     def serializer(self):
         pytest.importorskip("tomli_w")
@@ -71,7 +71,7 @@ class TestYaml(SerializerContract):
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
         max_leaves=6,
     )
-    refused = ((1, 2), object(), {"a": (1,)}, float("nan"), print)
+    refused = ((1, 2), object(), {"a": (1,)}, print)
 
     def serializer(self):
         pytest.importorskip("yaml")
