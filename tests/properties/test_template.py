@@ -1,7 +1,7 @@
 """What holds for templates whatever the template, the key and the name."""
 
+import datetime as dt
 import itertools
-import re
 
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -10,7 +10,6 @@ from exploring import examples
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys import Template
-from holdall.keys._pattern import Pattern
 
 LETTERS = "ab_-/.07"
 REGEXES = ["[a-z]+", r"\w+", "[^_/]+", "a*b?", "(?:ab|a)+", ".+", r"-?\d{2}", "[-_]", "a_?", "(a+)+b", "_*a"]
@@ -20,7 +19,7 @@ fields = st.one_of(
     st.just(""),
     st.sampled_from(["", "", ":d", ":02d"]),
     st.builds(":{}:{}".format, st.sampled_from(["", "d"]), st.sampled_from(REGEXES)),
-    st.sampled_from([":x", ":04x", ":f", ":.2f"]),
+    st.sampled_from([":x", ":04x", ":f", ":.2f", ":06.2f", ":03.0f", ":%Y-%m-%d", ":%H%M"]),
 )
 literals = st.sampled_from(["_", "-", "/", "_a", "__"]) | st.text(LETTERS, max_size=3)
 
@@ -39,7 +38,14 @@ def templates(draw):
 def values_of(template):
     numbers = st.integers(-99, 99) | st.integers()
     decimals = st.integers(-99, 99).map(lambda n: n / 4) | st.floats()
-    kinds = {str: short | short | st.text(max_size=8), int: numbers, float: decimals}
+    kinds = {
+        str: short | short | st.text(max_size=8),
+        int: numbers,
+        float: decimals,
+        dt.date: st.dates(),
+        dt.time: st.times(),
+        dt.datetime: st.datetimes(),
+    }
     return st.tuples(*(kinds[field.kind] for field in template._layout.fields))
 
 
@@ -47,7 +53,9 @@ def texts_of(field):
     """Make texts that the field often takes."""
     if field.kind is str:
         return short
-    return st.integers(-9, 99).map(lambda n: format(field.kind(n), field._format)) | st.text(
+    if field.form.spec.startswith("%"):
+        return st.sampled_from(["2024-02-29", "2024-02-30", "-2024-2-9", "1200", "2400"])
+    return st.integers(-9, 99).map(lambda n: format(field.kind(n), field.form.spec)) | st.text(
         "-07", max_size=3
     )
 
@@ -80,8 +88,14 @@ def readings(template, name):
     for texts in cuts(template, name):
         options = []
         for field, text in zip(template._layout.fields, texts, strict=True):
+            if field.form.spec.startswith("%"):
+                value = field.form.read(text)
+                if value is NOT_MINE:
+                    break
+                options.append(value)
+                continue
             try:
-                base = 16 if field._format.endswith("x") else 10
+                base = 16 if field.form.spec.endswith("x") else 10
                 options.append(int(text, base) if field.kind is int else field.kind(text))
             except (ValueError, OverflowError):
                 break
@@ -177,45 +191,3 @@ def test_all_forms_say_the_same(template_and_key):
         assert typed(other.to_tuple(same)) == typed(key)
         for convert in (template.to_str, other.to_str):
             assert convert(same) == convert(key) == name
-
-
-def regexes():
-    return st.recursive(
-        st.sampled_from(["a", "b", "_", "-", ".", "[ab]", "[^_]", r"\w", r"\d", r"\.", "[]a]", "[^]a]", ""]),
-        lambda inner: st.one_of(
-            st.builds("({})".format, inner),
-            st.builds("(?:{}|{})".format, inner, inner),
-            st.builds("{}{}".format, inner, inner),
-            st.builds(
-                "(?:{}){}".format, inner, st.sampled_from(["*", "+", "?", "{2}", "{1,}", "{,2}", "*?"])
-            ),
-        ),
-        max_leaves=6,
-    )
-
-
-@given(regexes(), st.lists(st.text("ab_-.]\n7é", max_size=6), max_size=8))
-@example("(?:a|ab)(?:c|bcd)(?:d*)", ["abcd", "abc", "acd"])
-@example("a{,2}", ["", "aaa"])
-@example("a{x}|b{,}", ["a{x}", "b{,}", "b", "a"])
-@example("(a*)*", ["", "aaa", "b"])
-def test_patterns_match_what_re_matches(source, texts):
-    pattern = Pattern(source)
-    for text in texts:
-        assert pattern.matches(text) == bool(re.fullmatch(source, text))
-
-
-ALL_SHORT = ["".join(chars) for n in range(1, 5) for chars in itertools.product("ab_", repeat=n)]
-
-
-@given(regexes(), st.text("ab_", min_size=1, max_size=3))
-@example("[^_]", "_")
-@example("a_?", "__")
-@example("_*a", "_a")
-def test_patterns_know_what_hides_a_separator(source, separator):
-    pattern = Pattern(source)
-    texts = [text for text in ALL_SHORT if pattern.matches(text)]
-    if not pattern.hides_end(separator):
-        assert all((text + separator).find(separator, 1) == len(text) for text in texts)
-    if not pattern.hides_start(separator):
-        assert all((separator + text).rfind(separator) == 0 for text in texts)

@@ -2,21 +2,16 @@
 
 import re
 import string
-from math import isfinite
 from typing import Any, NoReturn
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._pattern import Pattern
+from holdall.keys._forms import Form, form_of
 from holdall.keys._value import shown
 
-_SPEC = re.compile(r"s|(?:0[1-9][0-9]?)?[dx]|(?:\.[0-9]{1,2})?f")
-_TYPES = {"s": str, "d": int, "x": int, "f": float}
-_BASES = {"d": 10, "x": 16}
-# Everything that is written by format(), and perhaps more: only to know what it cannot contain.
-_DIGITS = {"d": Pattern("-?[0-9]+"), "x": Pattern("-?[0-9a-f]+"), "f": Pattern(r"-?[0-9]+(\.[0-9]+)?")}
 # Empty text, empty parts of a path, and what no file system or encoding takes.
 _BAD_TEXT = re.compile(r"\A\Z|\A/|//|/\Z|[\0\ud800-\udfff]")
+_NUMBERED = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]|\(\?\([0-9]")
 _ORDINARY = string.ascii_letters + string.digits + "-_ +=@,~"
 
 
@@ -38,54 +33,68 @@ class Field:
         If the text is not of that form.
     """
 
-    __slots__ = ("_base", "_format", "after", "before", "index", "kind", "name", "pattern", "plain", "where")
+    __slots__ = ("after", "before", "form", "index", "kind", "name", "plain", "regex", "where")
 
     def __init__(self, text: str, index: int, template: str) -> None:
         name, _, rest = text.partition(":")
-        spec, _, regex = rest.partition(":")
+        # The format of a time has colons of its own.
+        spec, _, regex = (rest, "", "") if rest.startswith("%") else rest.partition(":")
         called = f"field {name!r}" if name else f"field {index + 1}"
         self.where = f"{called} of template {shown(template)}"
         if name and not name.isidentifier():
             raise InvalidArgumentError(
                 f"{self.where} is no identifier: write {{name}}, {{name:d}} or {{}}, and {{{{ for a brace",
             )
-        spec = spec or "s"
-        if not _SPEC.fullmatch(spec):
+        form = form_of(spec or "s")
+        if form is None:
             raise InvalidArgumentError(
                 f"{self.where} has format {spec!r}: use s for text, d or x for int, f for float, with a "
-                "width or precision as 04d, 08x, .2f",
+                "width or precision as 04d, 08x, .2f, 06.2f, or directives of dates as %Y-%m-%d "
+                "(of %Y %y %m %d %j %H %M %S %f)",
             )
         self.name = name
         self.index = index
-        self.kind = _TYPES[spec[-1]]
-        self._format = "" if spec == "s" else spec
-        self._base = _BASES.get(spec[-1], 0)
-        try:
-            self.pattern = Pattern(regex) if regex else None
-        except InvalidArgumentError as error:
-            raise InvalidArgumentError(f"{self.where}: {error}") from error
+        self.form: Form = form
+        self.kind = form.kind
+        self.regex = self._compiled(regex) if regex else None
         #: Whether it takes any text, so that it may be kept free of its separators.
-        self.plain = spec == "s" and not regex
+        self.plain = form.kind is str and not regex
         #: The separators of which it is kept free; "" for none.
         self.before = self.after = ""
+
+    def _compiled(self, regex: str) -> "re.Pattern[str]":
+        if _NUMBERED.search(regex):
+            raise InvalidArgumentError(
+                f"{self.where} refers to a group by its number, which differs in the whole name: "
+                "name the group, as (?P<g>x)(?P=g)",
+            )
+        try:
+            # As a part of the whole name, where flags for all of it cannot stand.
+            return re.compile(f"(?:{regex})")
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InvalidArgumentError(
+                f"{self.where}: {shown(regex)} is no regular expression of a part of a name: {error}"
+            ) from error
 
     # ------------------------------------------------------------------ what it may contain
 
     def ends_before(self, separator: str) -> bool:
         """Whether the field ends at the first separator after its first character."""
-        if self.plain:
-            return self.after == separator
-        return not all(pattern.hides_end(separator) for pattern in self._patterns())
+        return self.after == separator if self.plain else not self.form.hides_end(separator)
 
     def begins_after(self, separator: str) -> bool:
         """Whether the field begins after the last separator."""
-        if self.plain:
-            return self.before == separator
-        return not all(pattern.hides_start(separator) for pattern in self._patterns())
+        return self.before == separator if self.plain else not self.form.hides_start(separator)
 
-    def _patterns(self) -> list[Pattern]:
-        """Give the expressions that all of its texts match."""
-        return [p for p in (self.pattern, _DIGITS.get(self._format[-1:])) if p is not None]
+    def pattern(self) -> str:
+        """Return what its texts match, without a group."""
+        if self.regex:
+            return self.regex.pattern
+        if not self.plain:
+            return self.form.pattern
+        separators = "|".join(re.escape(text) for text in (self.before, self.after) if text)
+        # What ends at the first separator need not give back what it took.
+        return f"(?s:{separators and f'(?!{separators})'}.)+{'+' if self.after else ''}"
 
     # ------------------------------------------------------------------ writing and reading
 
@@ -98,48 +107,30 @@ class Field:
             If the field does not take it.
         """
         kind = self.kind
-        if kind is str and isinstance(value, str):
-            text = str.__str__(value)  # plain text of subclasses, whatever they redefine
-        elif type(value) is not kind:
+        if type(value) is not kind and not (kind is str and isinstance(value, str)):
             self._refuse(f"takes {kind.__name__}, got {type(value).__name__}: {shown(value)}")
-        else:
-            text = self._number(value)
+        try:
+            text = self.form.write(value)
+        except ValueError as error:  # an int of more digits than Python writes
+            self._refuse(f"cannot write {shown(value)}: {error}")
+        if kind is not str and self.form.read(text) != value:
+            self._refuse(f"writes {shown(value)} as {shown(text)}, which does not come back: round it first")
         self._check(text)
         return text
 
-    def _number(self, value: Any) -> str:
-        try:
-            text = format(value, self._format)
-        except ValueError as error:  # an int of more digits than Python writes
-            self._refuse(f"cannot write {shown(value)}: {error}")
-        if self._parse(text) != value:
-            self._refuse(f"writes {shown(value)} as {shown(text)}, which does not come back: round it first")
-        return text
-
-    def _parse(self, text: str) -> Any:
-        """Give the number that is written so, or `NOT_MINE`."""
-        try:
-            value = int(text, self._base) if self._base else float(text)
-            # One number has one name: no "007", "+7", "7_0" or "-0.0".
-            odd = format(value, self._format) != text or (value == 0 and text.startswith("-"))
-        except ValueError:
-            return NOT_MINE
-        return NOT_MINE if odd or not isfinite(value) else value
-
     def read(self, text: str) -> Any:
-        """Give the value that is written so, or `NOT_MINE`."""
-        value = text if self.kind is str else self._parse(text)
-        return NOT_MINE if value is NOT_MINE or self._fault(text) else value
+        """Return the value that is written so, or `NOT_MINE`."""
+        return NOT_MINE if self._fault(text) else self.form.read(text)
 
     def ordinary(self, separators: str) -> str | None:
-        """Give a regex of texts that are sure to be good, possessive; None if there is none.
+        """Return a regex of texts that are sure to be good, possessive; None if there is none.
 
         Parameters
         ----------
         separators
             Characters that stand beside the field.
         """
-        if self._format == "d" and not self.pattern:
+        if self.form.spec == "d" and not self.regex:
             return "(0|-?[1-9][0-9]{0,17}+)"
         if not self.plain:
             return None
@@ -153,7 +144,7 @@ class Field:
         return bool(
             (after and (text + after).find(after) != len(text))
             or (before and (before + text).rfind(before))
-            or (self.pattern and not self.pattern.matches(text)),
+            or (self.regex and not self.regex.fullmatch(text)),
         )
 
     def _check(self, text: str) -> None:
@@ -162,8 +153,8 @@ class Field:
             return
         if not text:
             self._refuse("is empty: give it some text")
-        if self.pattern and not self.pattern.matches(text):
-            self._refuse(f"takes what matches {shown(self.pattern.source)}, got {shown(text)}")
+        if self.regex and not self.regex.fullmatch(text):
+            self._refuse(f"takes what matches {shown(self.regex.pattern[3:-1])}, got {shown(text)}")
         if _BAD_TEXT.search(text):
             self._refuse(f"cannot be {shown(text)}: a name has no empty parts, NUL or lone surrogates")
         separators = " and ".join(sorted({repr(s) for s in (self.before, self.after) if s}))

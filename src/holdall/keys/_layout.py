@@ -12,6 +12,8 @@ from holdall.keys._value import shown
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _DOTS = re.compile(r"(?:\A|(?<=/))\.\.?(?=/|\Z)")
 _UNNAMEABLE = re.compile(r"[\0\ud800-\udfff]")
+# As long as a path may be: the time that a regex of the user's own takes may grow with the length.
+_MAX_LENGTH = 4096
 
 
 class Layout:
@@ -43,7 +45,8 @@ class Layout:
         self.names = tuple(field.name for field in fields)
         # What a folder ends with that has the name of a file; without a suffix, any could.
         self._folder_mark = literals[-1] + "/" if literals[-1] else "\0"
-        self._pivot = separate(fields, literals[1:-1], text)
+        separate(fields, literals[1:-1], text)
+        self._whole = _whole([field.pattern() for field in fields], literals, text)
         # The fast path: types of the fields, their form for "%", and the regex of names sure to fit.
         self._types = tuple(field.kind for field in fields)
         self._only_text = int not in self._types
@@ -66,13 +69,25 @@ class Layout:
             else:
                 id = self._form % texts
                 match = self._ordinary(id)
-                if match and match.groups() == texts:
+                if match and match.groups() == texts and len(id) <= _MAX_LENGTH:
                     return id
         id = self.start(values)
+        if len(id) > _MAX_LENGTH:
+            raise InvalidKeyError(
+                f"key {shown(values)} of template {shown(self.text)} makes a name of {len(id):,} characters: "
+                f"names have {_MAX_LENGTH:,} at the most"
+            )
         fault = self._fault(id)
         if fault:
             span, why = fault
             raise InvalidKeyError(f"{self._culprit(values, span)} makes the name {shown(id)}, which {why}")
+        back = self._fields_of(id)
+        if back != values:
+            raise InvalidKeyError(
+                f"key {shown(values)} of template {shown(self.text)} makes the name {shown(id)}, which "
+                + (f"is read as {shown(back)}" if back else "does not fit")
+                + ": say in the regular expressions what each field is made of, or choose other separators",
+            )
         return id
 
     def _culprit(self, values: tuple[Any, ...], span: tuple[int, int]) -> str:
@@ -105,34 +120,12 @@ class Layout:
             text += field.write(value) + literal
         return text
 
-    def _split(self, id: str) -> list[str] | None:
-        """Cut a name into the texts of its fields, in the one way that can be right."""
-        literals = self.literals
-        first, last = literals[0], literals[-1]
-        if not id.startswith(first) or not id.endswith(last) or len(id) < len(first) + len(last):
-            return None
-        rest = id[len(first) : len(id) - len(last)]
-        texts: list[str] = []
-        for literal in literals[1 : self._pivot + 1]:
-            at = rest.find(literal, 1)  # no field is empty, and numbers may begin with "-"
-            if at < 0:
-                return None
-            texts.append(rest[:at])
-            rest = rest[at + len(literal) :]
-        tail: list[str] = []
-        for literal in literals[-2 : self._pivot : -1]:
-            rest, found, text = rest.rpartition(literal)
-            if not found:
-                return None
-            tail.append(text)
-        return [*texts, rest, *reversed(tail)]
-
     def read(self, id: Any) -> tuple[Any, ...] | None:
         """Give the values of a name, or None if it does not fit."""
         if not isinstance(id, str):  # the ids of a plain mapping may be any object
             return None
         match = self._ordinary(id)
-        if match:
+        if match and len(id) <= _MAX_LENGTH:
             texts = match.groups()
             if self._only_text:
                 return texts  # type: ignore[no-any-return]
@@ -142,7 +135,7 @@ class Layout:
 
     def _fields_of(self, id: str) -> tuple[Any, ...] | None:
         """Return the values of a name whose fields fit, whatever is wrong with it as a whole."""
-        texts = self._split(id)
+        texts = self._texts(id)
         if texts is None:
             return None
         values: list[Any] = []
@@ -153,9 +146,20 @@ class Layout:
             values.append(value)
         return tuple(values)
 
+    def _texts(self, id: str) -> list[str] | None:
+        """Return the texts of the fields of a name, None if it has none."""
+        match = self._whole(id) if len(id) <= _MAX_LENGTH else None
+        return None if match is None else [match[f"_{index}"] for index in range(len(self.fields))]
+
+    def _loose_texts(self, id: str) -> list[str] | None:
+        """Return what stands between the literals of a name that does not fit, to tell the wrong field."""
+        ends = [re.escape(literal) or r"\Z" for literal in self.literals[1:]]
+        match = _whole([f"(?:(?!{end}).)++" for end in ends], self.literals, self.text)(id)
+        return None if match is None or len(id) > _MAX_LENGTH else list(match.groups())
+
     def check(self, id: str) -> None:
         """Raise `InvalidKeyError` for a name that does not fit, and say why."""
-        texts = self._split(id)
+        texts = self._texts(id) or self._loose_texts(id)
         if texts is None:
             raise InvalidKeyError(f"{shown(id)} does not fit template {shown(self.text)}")
         for text, field in zip(texts, self.fields, strict=True):
@@ -164,6 +168,17 @@ class Layout:
         fault = self._fault(id)
         if fault:
             raise InvalidKeyError(f"{shown(id)} {fault[1]}")
+
+
+def _whole(patterns: list[str], literals: list[str], text: str) -> Callable[[str], Any]:
+    """Make the test for names, with their fields as the groups "_0", "_1", ..."""
+    source = re.escape(literals[0])
+    for index, (pattern, literal) in enumerate(zip(patterns, literals[1:], strict=True)):
+        source += f"(?P<_{index}>{pattern}){re.escape(literal)}"
+    try:
+        return re.compile(source).fullmatch
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidArgumentError(f"template {shown(text)} is no regular expression: {error}") from error
 
 
 def _ordinary(fields: list[Field], literals: list[str]) -> Callable[[str], Any]:
@@ -223,17 +238,13 @@ def _closing(text: str, start: int) -> int:
     )
 
 
-def separate(fields: list[Field], separators: list[str], template: str) -> int:
-    """Make sure that names can be cut into fields in one way only.
+def separate(fields: list[Field], separators: list[str], template: str) -> None:
+    """Make sure that names can be cut into fields in one way only, but for fields with a regex.
 
-    Fields before the pivot end at the first separator that follows (after one character at least, since
+    Fields before some pivot end at the first separator that follows (after one character at least, since
     no field is empty), those after it begin at the last one that precedes; the pivot is what lies between.
-    Fields of plain text are kept free of separators where that is needed.
-
-    Returns
-    -------
-    int
-        The index of the pivot.
+    Fields of plain text are kept free of separators where that is needed. What regexes allow is not known
+    here: `Layout.write` sees that each name is read as it was meant.
 
     Raises
     ------
@@ -254,10 +265,9 @@ def separate(fields: list[Field], separators: list[str], template: str) -> int:
     if first < last:
         raise InvalidArgumentError(
             f"template {shown(template)} is ambiguous: field {first + 1} may contain {separators[first]!r}, "
-            f"field {last + 1} may contain {separators[last - 1]!r}, which separate fields; say what they "
-            "are made of, as '{name::[a-z]+}', or choose other separators",
+            f"field {last + 1} may contain {separators[last - 1]!r}, which separate fields: "
+            "choose other separators",
         )
-    return first
 
 
 def _unclear(fields: list[Field], separators: list[str]) -> tuple[int, int]:

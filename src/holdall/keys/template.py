@@ -18,9 +18,11 @@ class Template(Value[Any]):
     """Names made of fields, which are enforced, cast and read back.
 
     A field is ``{name:spec:regex}``; each part may be left out. The spec is ``s`` for text (if left
-    out), ``d`` or ``x`` for int, ``f`` for float, with a width or precision as ``04d``, ``.2f``. A regex
-    must match the whole field. ``{{`` and ``}}`` are braces themselves. Names that do not fit are not
-    listed, and keys that do not fit are refused.
+    out), ``d`` or ``x`` for int, ``f`` for float, with a width or precision as ``04d``, ``.2f``,
+    ``06.2f``, or a date or time by its directives, as ``%Y-%m-%d`` (``%Y %y %m %d %j %H %M %S %f``; it
+    takes the rest of the field, so that no regex follows). A regex must match the whole field. ``{{`` and
+    ``}}`` are braces themselves. Names that do not fit are not listed, and keys that do not fit are
+    refused.
 
     Parameters
     ----------
@@ -34,17 +36,19 @@ class Template(Value[Any]):
     Raises
     ------
     InvalidArgumentError
-        If the text is no template, or some name could be read in two ways.
+        If the text is no template, or names could be read in two ways whatever the fields hold.
 
     Notes
     -----
     Text is anything that leaves a name in its folder and lets it be read in one way only: ``/`` makes
     folders, no part between slashes is empty, ``.`` or ``..``, and where fields of text follow each
-    other, they do not contain what stands between them. Names are not encoded; ``Template(...) |
-    PathKeys()`` does that.
+    other, they do not contain what stands between them. A key whose name would be read as another key
+    is refused; only fields with a regex come to this. Names have at most 4,096 characters. Names are not
+    encoded; ``Template(...) | PathKeys()`` does that.
 
-    Threads and processes: immutable. Cost: 1 to 2 µs either way, for two or three fields. Regexes take a
-    time proportional to the length of the name, whatever they are.
+    Threads and processes: immutable. Cost: 1 to 2 µs either way, for two or three fields. A regex is that
+    of `re`: one with nested repetitions, such as ``(a+)+b``, can take years for the name of a stranger's
+    file.
 
     Examples
     --------
@@ -57,6 +61,8 @@ class Template(Value[Any]):
     'a/b'
     >>> Template("{user}-{id:04d}", keys="dict").decode("ann-0007")
     {'user': 'ann', 'id': 7}
+    >>> Template("{day:%Y-%m-%d}.csv").decode("2024-02-29.csv")
+    datetime.date(2024, 2, 29)
     """
 
     #: The template, as it was given.
