@@ -15,6 +15,7 @@ __all__ = [
     "check_bytes",
     "check_encoding",
     "checked_path",
+    "given",
     "options_of",
     "unknown_option",
 ]
@@ -94,6 +95,21 @@ def _as_meant(path: str, kind: str) -> str:
             "FileDirStore('folder', keys='{}.txt')",
         )
     return os.path.expanduser(path)
+
+
+def given(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with which a store is made, as they were given.
+
+    Parameters
+    ----------
+    variables
+        ``locals()`` at the start of its constructor: the signature is the one place that names the options.
+    """
+    return {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in variables.items()
+        if name not in {"self", "__class__"}
+    }
 
 
 def options_of(function: Any) -> frozenset[str] | None:

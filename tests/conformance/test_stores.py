@@ -183,7 +183,7 @@ class TestPartOfAStore(StoreContract):
 
 class TestStoreOverAStore(StoreContract):
     def open(self, place):
-        return Store(FileDirStore(place / "store", serializer="text"))
+        return Store(FileDirStore(place / "store", serializer="text", suffix=".txt"))
 
 
 @pytest.mark.soak

@@ -13,7 +13,7 @@ from holdall import FileDirStore
 def main():
     """Obey until the input ends."""
     path, durability = sys.argv[1:]
-    store = FileDirStore(path, serializer="bytes", durability=durability)
+    store = FileDirStore(path, serializer="bytes", suffix=".bin", durability=durability)
     store["x"] = b"old"
     store["a/x"] = b"old"
     os.write(1, b"ready\n")

@@ -283,7 +283,9 @@ def test_a_kill_amid_the_first_write_leaves_a_folder_that_opens(victim, tmp_path
     fresh = tmp_path / "fresh"
     one.do("from holdall import FileDirStore; import builtins; builtins.F = FileDirStore")
     one.attach(f"{call}:signal=KILL:when={when}")
-    one.do(f"s = F({str(fresh)!r}, serializer='bytes'); s['n/x'] = b'new'; s['n/x'] = b'newer'")
+    one.do(
+        f"s = F({str(fresh)!r}, serializer='bytes', suffix='.bin'); s['n/x'] = b'new'; s['n/x'] = b'newer'"
+    )
     with FileDirStore(fresh, serializer="bytes") as store:
         assert store.get("n/x") in {None, b"new", b"newer"}
         store["y"] = b"1"
@@ -318,7 +320,10 @@ def test_power_durability_syncs_what_the_first_write_makes(victim, tmp_path):
     fresh = tmp_path / "fresh"
     one.do("from holdall import FileDirStore; import builtins; builtins.F = FileDirStore")
     one.attach()
-    assert one.do(f"F({str(fresh)!r}, serializer='bytes', durability='power')['x'] = b'1'") == "ok"
+    assert (
+        one.do(f"F({str(fresh)!r}, serializer='bytes', suffix='.bin', durability='power')['x'] = b'1'")
+        == "ok"
+    )
     synced = [arguments for name, arguments, _ in one.calls() if name == "fsync"]
     assert any("/store.json>" in path for path in synced), "the record may be empty after a power cut"
     assert any(path.endswith("/.holdall>") for path in synced), "the record may be gone after a power cut"

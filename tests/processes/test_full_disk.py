@@ -63,7 +63,7 @@ WRITES = [write, write_if, transform, update, stream]
 @pytest.mark.parametrize("durability", ["process", "power"])
 @pytest.mark.parametrize("overwrite", WRITES)
 def test_a_full_disk_keeps_the_old_value(small, overwrite, durability):
-    store = FileDirStore(small / "store", serializer="bytes", durability=durability)
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin", durability=durability)
     store["a/key"] = b"old" * 1000
     ballast = fill(small)
     with pytest.raises(StoreFullError) as caught:
@@ -80,7 +80,7 @@ def test_a_full_disk_keeps_the_old_value(small, overwrite, durability):
 
 
 def test_a_value_larger_than_the_disk_leaves_room_for_others(small):
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     with pytest.raises(StoreFullError) as caught:
         store["huge"] = bytes(2 << 20)
     check_error(caught.value, "huge", store.path)
@@ -91,7 +91,7 @@ def test_a_value_larger_than_the_disk_leaves_room_for_others(small):
 
 
 def test_deleting_frees_a_full_disk(small):
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     store["old"] = LARGE
     fill(small)
     with pytest.raises(StoreFullError):
@@ -105,7 +105,7 @@ def test_the_first_write_to_a_full_disk_can_be_repeated(small):
     """Neither the folder nor its record is left half-made."""
     os.mkdir(small / "store")
     ballast = fill(small)
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     for _ in range(2):
         with pytest.raises(StoreFullError) as caught:
             store["key"] = LARGE
@@ -123,7 +123,7 @@ def test_the_first_write_to_a_full_disk_can_be_repeated(small):
 @pytest.mark.parametrize("overwrite", WRITES)
 def test_without_inodes_the_old_value_stays(disk, overwrite):
     small = disk("size=1m,nr_inodes=64")
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     store["a/key"] = b"old"
     ballast = exhaust_inodes(small)
     assert len(ballast) > 20
@@ -145,7 +145,7 @@ def test_the_first_write_with_few_inodes_can_be_repeated(disk, free):
     ballast = exhaust_inodes(small)
     for _ in range(free):
         os.unlink(ballast.pop())
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     for _ in range(2):
         with pytest.raises(StoreFullError) as caught:
             store["x/key"] = b"new"
@@ -162,7 +162,7 @@ def test_the_first_write_with_few_inodes_can_be_repeated(disk, free):
 
 def test_the_error_of_a_first_write_names_the_key(disk):
     small = disk("size=1m,nr_inodes=64")
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     exhaust_inodes(small)
     with pytest.raises(StoreFullError) as caught:
         store["x/key"] = b"new"
@@ -171,7 +171,7 @@ def test_the_error_of_a_first_write_names_the_key(disk):
 
 def test_a_new_folder_that_cannot_be_made_leaves_the_value_beside(disk):
     small = disk("size=1m,nr_inodes=64")
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     store["key"] = b"old"
     ballast = exhaust_inodes(small)
     os.unlink(ballast.pop())  # room for the file, not for its folder
@@ -186,7 +186,7 @@ def test_a_new_folder_that_cannot_be_made_leaves_the_value_beside(disk):
 @pytest.fixture
 def read_only(small):
     """Give a used store, with open handles, on a disk that was remounted read-only."""
-    store = FileDirStore(small / "store", serializer="bytes")
+    store = FileDirStore(small / "store", serializer="bytes", suffix=".bin")
     store["a/key"] = b"old"
     worked, said = run("mount", "-o", "remount,ro", str(small))
     if not worked:

@@ -83,11 +83,11 @@ def test_without_filler_the_outcome_is_unknown_and_never_a_conflict(plain_bucket
     direct = store_at(plain_bucket, serializer="text")
     direct["permits"] = "5"
     x = store_at(plain_bucket, serializer="text").persister
-    data, old = x.read("permits.txt")
+    data, old = x.read("permits")
 
     def meanwhile(request, answer):
         direct.transform_item("permits", transformer=lambda n: "5")
-        x.write("permits.txt", b"4", old.etag)
+        x.write("permits", b"4", old.etag)
         return answer.lost()
 
     y = store_at(plain_bucket, proxy(once(replaces, meanwhile)).url, serializer="text")

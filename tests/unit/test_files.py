@@ -102,8 +102,8 @@ def outcome(action):
     [
         ("json", {"accent": "#fa0"}, ".json", json.loads),
         ("pickle", {"accent": {1, 2}}, ".pkl", pickle.loads),
-        ("text", "é\r\n", ".txt", bytes.decode),
-        ("bytes", b"\x00\xff", ".bin", bytes),
+        ("text", "é\r\n", "", bytes.decode),
+        ("bytes", b"\x00\xff", "", bytes),
     ],
 )
 def test_a_file_holds_what_the_serializer_wrote_and_nothing_else(path, serializer, value, suffix, load):

@@ -217,7 +217,7 @@ def test_keys_are_never_commands_or_ways_out(tmp_path):
         del archive[key]
     assert os.listdir(tmp_path) == ["a.zip"]
     root = tmp_path / "a[1]"
-    files = FileDirStore(root, serializer="text")
+    files = FileDirStore(root, serializer="text", suffix=".txt")
     for key in ("../evil", "/etc/evil", "..", "a/../../evil"):
         files[key] = "in here"
     assert sorted(os.listdir(tmp_path)) == ["a.zip", "a[1]"]
@@ -229,7 +229,7 @@ def test_keys_are_never_commands_or_ways_out(tmp_path):
 def test_a_loop_of_links_lists_no_ghosts_and_deleting_keeps_no_copy(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "loop").symlink_to(tmp_path)
-    s = FileDirStore(tmp_path, serializer="text")
+    s = FileDirStore(tmp_path, serializer="text", suffix=".txt")
     assert list(s) == ["a"]
     del s["a"]
     assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.startswith("a")]

@@ -72,7 +72,7 @@ def test_nothing_binding_is_recorded_in_a_folder_of_others(tmp_path):
     (tmp_path / "a.json").write_text("[1]")
     by_suffix = FileDirStore(tmp_path, serializer="by_suffix")
     by_suffix["new.json"] = [2]
-    assert FileDirStore(tmp_path, serializer="text")["notes"] == "tea"
+    assert FileDirStore(tmp_path, serializer="text")["notes.txt"] == "tea"
     assert sorted(FileDirStore(tmp_path, serializer="json")) == ["a", "new"]
     assert FileDirStore(tmp_path, serializer="json", keys=tuple)[("a",)] == [1]
     assert FileDirStore(tmp_path)["new.json"] == [2], "what was recorded is taken where nothing is asked for"

@@ -467,7 +467,8 @@ def test_tar_archives_are_read(tmp_path, mode):
         assert (len(store), "b" in store, store.left_out) == (2, False, [])
         with pytest.raises(UnsupportedError):
             store["new.txt"] = "x"
-    assert dict(TarStore(path, serializer="text")) == {"b/c": "text"}
+    assert dict(TarStore(path, serializer="text")) == {"a.json": "[2]", "b/c.txt": "text"}
+    assert dict(TarStore(path, serializer="text", suffix=".txt")) == {"b/c": "text"}
     assert TarStore(path)["b/c.txt"] == b"text"
     assert dict(pickle.loads(pickle.dumps(TarStore(path)))) == dict(TarStore(path))
 

@@ -33,7 +33,7 @@ class Field:
         If the text is not of that form.
     """
 
-    __slots__ = ("after", "before", "form", "index", "kind", "name", "plain", "regex", "where")
+    __slots__ = ("after", "before", "form", "index", "kind", "name", "plain", "regex", "text", "where")
 
     def __init__(self, text: str, index: int, template: str) -> None:
         name, _, rest = text.partition(":")
@@ -52,6 +52,7 @@ class Field:
                 "width or precision as 04d, 08x, .2f, 06.2f, or directives of dates as %Y-%m-%d "
                 "(of %Y %y %m %d %j %H %M %S %f)",
             )
+        self.text = text
         self.name = name
         self.index = index
         self.form: Form = form

@@ -151,6 +151,19 @@ class Layout:
         match = self._whole(id) if len(id) <= _MAX_LENGTH else None
         return None if match is None else [match[f"_{index}"] for index in range(len(self.fields))]
 
+    def padded(self, id: str) -> str | None:
+        """Return the text of this template with the width of ints that begin with zeros in a name."""
+        texts = self._texts(id)
+        if texts is None:
+            return None
+        text, zeros = _braced(self.literals[0]), False
+        for field, part, literal in zip(self.fields, texts, self.literals[1:], strict=True):
+            described = field.text
+            if field.form.spec == "d" and not field.regex and part[:1] == "0" and 1 < len(part) < 100:
+                described, zeros = f"{field.name}:0{len(part)}d", True
+            text += "{" + described + "}" + _braced(literal)
+        return text if zeros else None
+
     def _loose_texts(self, id: str) -> list[str] | None:
         """Return what stands between the literals of a name that does not fit, to tell the wrong field."""
         ends = [re.escape(literal) or r"\Z" for literal in self.literals[1:]]
@@ -168,6 +181,10 @@ class Layout:
         fault = self._fault(id)
         if fault:
             raise InvalidKeyError(f"{shown(id)} {fault[1]}")
+
+
+def _braced(literal: str) -> str:
+    return literal.replace("{", "{{").replace("}", "}}")
 
 
 def _whole(patterns: list[str], literals: list[str], text: str) -> Callable[[str], Any]:

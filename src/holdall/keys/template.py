@@ -202,6 +202,26 @@ class Template(Value[Any]):
             raise UnsupportedError(f"{self!r} has no namedtuple: {error}") from error
         return kind._make(self._checked(key))
 
+    def padded(self, id: str) -> str | None:
+        """Return the text of a template whose ints have the leading zeros of a name.
+
+        Parameters
+        ----------
+        id
+            A name that this template does not read.
+
+        Returns
+        -------
+        str or None
+            None if the name does not fit for other reasons.
+
+        Examples
+        --------
+        >>> Template("S_{:d}.wav").padded("S_003.wav")
+        'S_{:03d}.wav'
+        """
+        return self._layout.padded(id)
+
     # ------------------------------------------------------------------ pieces
 
     def _checked(self, key: Any) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from holdall.store._base import StoreBase
 K = TypeVar("K")
 V = TypeVar("V")
 
+_SIMPLE = (bool, int, float, str)
 _ROWS = 10
 _COMPLETIONS, _SECONDS = 1000, 0.1
 _FOREIGN = 10  # ids looked at for each key wanted: some may not be ours, or not of this view
@@ -33,12 +34,16 @@ class StoreDisplay(StoreBase[K, V]):
         return dict(sorted(self._params.items()))
 
     def __repr__(self) -> str:
+        usual = type(self).__init__.__kwdefaults__ or {}
         options = ", ".join(
             f"{name}={reprlib.repr(value)}"
             for name, value in self._params.items()
-            if value not in (None, False)
+            if value is not None and not (type(value) in _SIMPLE and value == usual.get(name, False))
         )
-        return f"{type(self).__name__}({options})"
+        shown = f"{type(self).__name__}({options})"
+        if self._params.get("path", "") is None:  # a temporary place, or one that was found
+            shown += f" in {self._compiled.persister.place}"
+        return shown
 
     def _repr_html_(self) -> str:
         rows: list[str] = []

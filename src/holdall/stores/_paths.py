@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from holdall.abc import KeyCodec
+from holdall.abc import KeyCodec, Serializer
 from holdall.errors import InvalidArgumentError
 from holdall.keys import PathKeys, as_key_codec
 
@@ -10,7 +10,7 @@ __all__ = ["path_codec"]
 
 
 def path_codec(
-    keys: Any, suffix: str | None, usual: str, *, hidden: bool = False, encode: str = ""
+    keys: Any, suffix: str | None, serializer: Serializer[Any], *, hidden: bool = False, encode: str = ""
 ) -> KeyCodec[Any]:
     """Give the codec of a store of paths.
 
@@ -19,18 +19,19 @@ def path_codec(
     keys
         None or `str` for text, `tuple` for tuples of text, or what `as_key_codec` takes.
     suffix
-        That was asked for; None for the usual one.
-    usual
-        That of the serializer.
+        That was asked for; None for that of the serializer. Text and bytes have none of their own here:
+        they are what any file holds.
+    serializer
+        How values are written.
     hidden
         Whether names may begin with a dot.
     encode
         More characters to encode.
     """
     if keys is None or keys is str or keys is tuple:
-        return PathKeys(
-            suffix=usual if suffix is None else suffix, tuples=keys is tuple, hidden=hidden, encode=encode
-        )
+        if suffix is None:
+            suffix = "" if serializer.name in {"text", "bytes"} else serializer.suffix
+        return PathKeys(suffix=suffix, tuples=keys is tuple, hidden=hidden, encode=encode)
     if suffix is not None:
         raise InvalidArgumentError("give a suffix, or keys that name the files themselves, not both")
     return as_key_codec(keys)

@@ -3,7 +3,7 @@
 import os
 from typing import Any, TypeVar
 
-from holdall._options import Durability, checked_path
+from holdall._options import Durability, checked_path, given
 from holdall._posix.lock import TIMEOUT
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidKeyError
@@ -87,20 +87,12 @@ class DocumentStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         where = checked_path(path, "file")
         how = by_suffix(other=None).for_id(where) if serializer is None else get_serializer(serializer)
         codec: KeyCodec[Any]
         codec = TablePaths(tuples=keys is tuple) if keys in (None, str, tuple) else as_key_codec(keys)
-        self._params = {
-            "path": where,
-            "serializer": serializer,
-            "keys": keys,
-            "durability": durability,
-            "read_only": read_only,
-            "timeout": timeout,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = {**options, "path": where}
         self._assemble(
             DocumentPersister(where, how, durability=durability, read_only=read_only, timeout=timeout),
             codec,

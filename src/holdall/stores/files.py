@@ -1,9 +1,10 @@
 """A store in a folder, a file a value."""
 
+import itertools
 import os
 from typing import Any, TypeVar
 
-from holdall._options import Durability, MmapMode, checked_path
+from holdall._options import Durability, MmapMode, checked_path, given
 from holdall._posix.lock import TIMEOUT
 from holdall._posix.names import fs_name
 from holdall.abc import KeyedSerializer, Serializer
@@ -13,7 +14,7 @@ from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
 from holdall.stores._paths import path_codec
-from holdall.stores._recorded import check_recorded
+from holdall.stores._recorded import recorded_keys, recorded_serializer
 
 __all__ = ["FileDirStore"]
 
@@ -21,6 +22,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _OPTIONS_OF_PLACE = ("durability", "hidden", "max_levels")
+_LOOKED_AT = 10_000  # names that are looked at when a folder of others is opened: about 10 ms
 
 
 class FileDirStore(Store[K, V]):
@@ -39,8 +41,9 @@ class FileDirStore(Store[K, V]):
         How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of
         text; the text of a `Template`, as ``"{}.wav"``; a `KeyCodec`; or a pair of functions.
     suffix
-        Suffix of all files; None for the serializer's own. Other files are not seen. Not with a codec
-        of your own in `keys`, which gives its own names.
+        Suffix of all files; None for the serializer's own. Other files are not seen. Text and bytes have
+        none of their own: without a suffix all files are seen, and no key can lie below another one
+        (``"a"`` and ``"a/b"``). Not with a codec of your own in `keys`, which gives its own names.
     durability
         What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
         a power cut.
@@ -107,47 +110,45 @@ class FileDirStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
-        path = None if path is None else checked_path(path, "folder")
-        if serializer is None and path is not None:
-            serializer = check_recorded(recorded(path, "serializer"), repr(path))
-        self._set_up(
-            {
-                "path": path,
-                "serializer": serializer,
-                "keys": keys,
-                "suffix": suffix,
-                "durability": durability,
-                "read_only": read_only,
-                "hidden": hidden,
-                "max_levels": max_levels,
-                "timeout": timeout,
-                "trust": trust,
-                "mmap_mode": mmap_mode,
-                "value_type": value_type,
-                "append_only": append_only,
-            },
-        )
+        options = given(locals())
+        options["path"] = None if path is None else checked_path(path, "folder")
+        self._set_up(options)
 
     def _set_up(self, options: dict[str, Any], folder: FilesPersister | None = None) -> None:
         """Compose the store of its options, in a folder of its own or beside other stores of one folder."""
-        serializer = _serializer(options["serializer"], options["mmap_mode"])
-        codec = path_codec(options["keys"], options["suffix"], serializer.suffix, hidden=options["hidden"])
+        path = options["path"]
+        made = {} if path is None or folder is not None else recorded(path)
+        chosen = options["serializer"] or recorded_serializer(made, repr(path))
+        serializer = _serializer(chosen, options["mmap_mode"])
+        named = options["keys"] is not None or options["suffix"] is not None
+        codec = path_codec(options["keys"], options["suffix"], serializer, hidden=options["hidden"])
+        if not named:
+            codec = recorded_keys(made, serializer, codec)
         how: dict[str, Any] = {name: options[name] for name in _OPTIONS_OF_PLACE}
         how["guard"] = not options["trust"] and (
             serializer.runs_code if isinstance(serializer, KeyedSerializer) else serializer.executes_code
         )
+        self._unseen = 0
         if folder is None:
             record = {"serializer": serializer.name, "keys": repr(codec)}
             place = FilesPersister(
-                options["path"],
-                read_only=options["read_only"],
-                timeout=options["timeout"],
-                record=record,
-                **how,
+                path, read_only=options["read_only"], timeout=options["timeout"], record=record, **how
             )
+            foreign = path is not None and not made.get("owned")
+            names = list(itertools.islice(place.ids(), _LOOKED_AT)) if foreign else []
+            if names:
+                from holdall.stores._foreign import fitted, warn_of_unseen  # noqa: PLC0415  (seldom needed)
+
+                if made.get("keys") != repr(codec):
+                    codec = fitted(codec, names)
+                    place.record["keys"] = repr(codec)
+                self._unseen = len(names) - len(codec.decode_many(names))
+                # Who names a serializer may be about to write the first files of it.
+                if self._unseen == len(names) and not (named or options["serializer"]):
+                    warn_of_unseen(names, path, codec)
         else:
             place = folder.sibling(**how)
-        self._params = {**options, "serializer": options["serializer"] or serializer.name}
+        self._params = {**options, "serializer": chosen or serializer.name}
         self._assemble(
             place,
             codec,
@@ -164,6 +165,13 @@ class FileDirStore(Store[K, V]):
     @property
     def _files(self) -> FilesPersister:
         return under(self)[0]  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        shown = super().__repr__()
+        if self._unseen:
+            return f"{shown}, where it does not see {self._unseen:,} files"
+        path = self._params["path"]
+        return shown if path is None or os.path.isdir(path) else f"{shown}, which is not made yet"
 
     def file_of(self, key: K) -> str:
         """Give the path of the file in which the value of a key lies, or would lie.

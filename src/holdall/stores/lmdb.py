@@ -3,13 +3,13 @@
 import os
 from typing import Any, TypeVar
 
-from holdall._options import Durability
+from holdall._options import Durability, given
 from holdall.errors import UnsupportedError
 from holdall.keys import AnyKeys, as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
-from holdall.stores._recorded import check_recorded
+from holdall.stores._recorded import recorded_keys, recorded_serializer
 
 __all__ = ["LmdbStore"]
 
@@ -90,14 +90,18 @@ class LmdbStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         try:
             from holdall.persisters.lmdb import LmdbPersister, recorded  # noqa: PLC0415  (an extra)
         except ImportError as error:
             raise UnsupportedError("LmdbStore needs the package lmdb: pip install 'holdall[lmdb]'") from error
-        if serializer is None and path is not None:
-            serializer = check_recorded(recorded(path, table, "serializer"), f"table {table!r} in {path!s}")
+        made = {} if path is None else recorded(path, table)
+        if serializer is None:
+            serializer = recorded_serializer(made, f"table {table!r} in {path!s}")
         codec_of_values = get_serializer(serializer)
-        codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
+        codec_of_keys = (
+            recorded_keys(made, codec_of_values, AnyKeys()) if keys is None else as_key_codec(keys)
+        )
         place = LmdbPersister(
             path,
             table=table,
@@ -106,17 +110,7 @@ class LmdbStore(Store[K, V]):
             read_only=read_only,
             record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
         )
-        self._params = {
-            "path": None if path is None else os.fspath(path),
-            "table": table,
-            "serializer": serializer or codec_of_values.name,
-            "keys": keys,
-            "durability": durability,
-            "read_only": read_only,
-            "trust": trust,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = {**options, "serializer": serializer or codec_of_values.name}
         self._assemble(place, codec_of_keys, codec_of_values, value_type=value_type, append_only=append_only)
 
     @property

@@ -9,9 +9,10 @@ from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import PathKeys, as_key_codec
+from holdall.keys._recorded import codec_of
 from holdall.persisters.files import FilesPersister, overlapping, recorded
 from holdall.serializers import get_serializer
-from holdall.stores._recorded import check_recorded
+from holdall.stores._recorded import recorded_serializer
 from holdall.stores.files import FileDirStore
 
 __all__ = ["MultiFormatStore"]
@@ -301,7 +302,7 @@ def _by_name(serializers: tuple[Any, ...], named: dict[str, Any]) -> dict[str, A
 
 def _recorded_formats(path: str | os.PathLike[str] | None) -> dict[str, Any]:
     """Give the formats that a folder was made with."""
-    made = {} if path is None else recorded(path, "formats") or _one_format(path)
+    made = {} if path is None else recorded(path).get("formats") or _one_format(path)
     if path is None or not made:
         where = "a temporary folder" if path is None else repr(os.fspath(path))
         raise InvalidArgumentError(
@@ -309,18 +310,17 @@ def _recorded_formats(path: str | os.PathLike[str] | None) -> dict[str, Any]:
         )
     formats = {}
     for suffix, format in made.items():
-        check_recorded(format["serializer"], repr(os.fspath(path)))
+        recorded_serializer(format, repr(os.fspath(path)))
         formats[format["name"]] = {"serializer": format["serializer"], "suffix": suffix}
     return formats
 
 
 def _one_format(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Give the format of a folder that a `FileDirStore` made, if it is recorded."""
-    name = recorded(path, "serializer")
-    if name is None:
-        return {}
-    check_recorded(name, repr(os.fspath(path)))
-    return {get_serializer(name).suffix: {"name": name, "serializer": name}}
+    record = recorded(path)
+    name = recorded_serializer(record, repr(os.fspath(path)))
+    suffix = getattr(codec_of(record.get("keys")), "suffix", "")
+    return {suffix: {"name": name, "serializer": name}} if suffix else {}
 
 
 def _check_name(name: Any) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from holdall._options import given
 from holdall.errors import UnsupportedError
 from holdall.keys import as_key_codec
 from holdall.serializers import get_serializer
@@ -71,6 +72,7 @@ class RedisStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         try:
             from holdall.persisters.redis import RedisPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
@@ -78,15 +80,7 @@ class RedisStore(Store[K, V]):
                 "RedisStore needs the package redis: pip install 'holdall[redis]'"
             ) from error
         place = RedisPersister(server, prefix=prefix, ttl=ttl)
-        self._params = {
-            "server": place.location,
-            "prefix": prefix,
-            "serializer": serializer,
-            "keys": keys,
-            "ttl": ttl,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = {**options, "server": place.location}
         self._assemble(
             place,
             as_key_codec(keys),

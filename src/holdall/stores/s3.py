@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
+from holdall._options import given
 from holdall._remote.data import as_given, unique
 from holdall._remote.persister import ObjectPersister
 from holdall.abc import Persister
@@ -130,6 +131,7 @@ class S3Store(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         how = get_serializer(serializer)
         place = S3Persister(
             bucket,
@@ -145,33 +147,11 @@ class S3Store(Store[K, V]):
             workers=workers,
             part_bytes=part_bytes,
         )
-        self._params = {
-            "bucket": bucket,
-            "prefix": prefix,
-            "client": client,
-            "region": region,
-            "endpoint_url": endpoint_url,
-            "create_bucket": create_bucket,
-            "serializer": serializer,
-            "keys": keys,
-            "suffix": suffix,
-            "put_options": put_options,
-            "request_options": request_options,
-            "denied_is_absent": denied_is_absent,
-            "anonymous": anonymous,
-            "cache_dir": None if cache_dir is None else os.fspath(cache_dir),
-            "cache_bytes": cache_bytes,
-            "max_age": max_age,
-            "workers": workers,
-            "part_bytes": part_bytes,
-            "engine": engine,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = options
         self._s3 = place
         self._assemble(
             self._cached(_through(engine, place)),
-            path_codec(keys, suffix, how.suffix, encode=_ENCODED),
+            path_codec(keys, suffix, how, encode=_ENCODED),
             unique(how),
             value_type=value_type,
             append_only=append_only,

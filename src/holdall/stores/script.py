@@ -4,7 +4,7 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from holdall._options import Durability, Fallback
+from holdall._options import Durability, Fallback, given
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._scripts import Origin, caller, check_fallback, origin_of
 from holdall.abc import Persister, Serializer
@@ -106,6 +106,7 @@ class ScriptStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         check_fallback(fallback)
         codec_of_values: Serializer[Any] = get_serializer("line" if serializer is None else serializer)
         codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
@@ -115,18 +116,7 @@ class ScriptStore(Store[K, V]):
         else:
             guard = codec_of_values.executes_code and not trust
             place = ScriptPersister(path, create=create, durability=durability, timeout=timeout, guard=guard)
-        self._params = {
-            "path": None if path is None else os.fspath(path),
-            "fallback": fallback,
-            "serializer": serializer,
-            "keys": keys,
-            "create": create,
-            "durability": durability,
-            "timeout": timeout,
-            "trust": trust,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = options
         self._assemble(
             place,
             codec_of_keys,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
 from holdall._eviction import PolicyName
-from holdall._options import checked_path
+from holdall._options import checked_path, given
 from holdall._posix.temporary import TemporaryFolder, warn_of_memory
 from holdall.conditional import Joker
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
@@ -120,6 +120,7 @@ class SpillStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         how = checked_options(  # before a folder is made
             memory=memory,
             policy=policy,
@@ -139,25 +140,7 @@ class SpillStore(Store[K, V]):
         else:
             below = self._folder_store(path, _pair(serializer, dump, load), keys, file_per_value)
         place = SpillPersister(below, **how, discard=self._temporary is not None)
-        self._params = {
-            "path": None if path is None else os.fspath(path),
-            "memory": memory,
-            "serializer": serializer,
-            "keys": keys,
-            "policy": policy,
-            "slow": slow,
-            "file_per_value": file_per_value,
-            "sizeof": sizeof,
-            "writeback": writeback,
-            "sync": sync,
-            "disk": disk,
-            "on_miss": on_miss,
-            "on_overflow": on_overflow,
-            "dump": dump,
-            "load": load,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = options
         self._below = below
         self._assemble(place, IdentityKeys(), None, value_type=value_type, append_only=append_only)
 
@@ -170,7 +153,7 @@ class SpillStore(Store[K, V]):
             self._folder = folder = os.path.abspath(checked_path(path, "folder"))
             warn_of_memory(folder)
         is_database = os.path.exists(os.path.join(folder, _FILE))
-        is_files = not is_database and recorded(folder, "serializer") is not None
+        is_files = not is_database and recorded(folder).get("serializer") is not None
         if alone is None:
             alone = is_files
         if (alone and is_database) or (is_files and not alone):
@@ -182,7 +165,7 @@ class SpillStore(Store[K, V]):
             database = os.path.join(folder, _FILE)
             return SQLiteStore(database, serializer=serializer, keys=keys, files_from=_FILES_FROM)
         if serializer is None and path is not None:
-            serializer = recorded(folder, "serializer")
+            serializer = recorded(folder).get("serializer")
         codec = (AnyKeys() if keys is None else as_key_codec(keys)) | PathKeys(
             suffix=get_serializer(serializer).suffix
         )

@@ -3,7 +3,8 @@
 import os
 from typing import Any, TypeVar
 
-from holdall._options import Durability
+from holdall._options import Durability, given
+from holdall.errors import MismatchError
 from holdall.keys import AnyKeys, PathKeys, as_key_codec
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.sqlite import SqlitePersister, recorded
@@ -11,7 +12,7 @@ from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._compiled import missing
 from holdall.store._nested import under
-from holdall.stores._recorded import check_recorded
+from holdall.stores._recorded import recorded_keys, recorded_serializer
 
 __all__ = ["SQLiteStore", "database"]
 
@@ -114,34 +115,37 @@ class SQLiteStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
+        made = {}
         if serializer is None and path is not None:
-            name = recorded(path, table, "serializer", guard=not trust)
-            serializer = check_recorded(name, f"table {table!r} in {path!s}")
+            made = recorded(path, table, guard=not trust)
+            serializer = recorded_serializer(made, f"table {table!r} in {path!s}")
         codec_of_values = get_serializer(serializer)
-        codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
-        place = database(
-            path,
-            table=table,
-            durability=durability,
-            guard=codec_of_values.executes_code and not trust,
-            read_only=read_only,
-            timeout=timeout,
-            files_from=files_from,
-            record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
+        codec_of_keys = (
+            recorded_keys(made, codec_of_values, AnyKeys()) if keys is None else as_key_codec(keys)
         )
-        self._params = {
-            "path": None if path is None else os.fspath(path),
+        how: dict[str, Any] = {
             "table": table,
-            "serializer": serializer or codec_of_values.name,
-            "keys": keys,
             "durability": durability,
+            "guard": codec_of_values.executes_code and not trust,
             "read_only": read_only,
-            "trust": trust,
             "timeout": timeout,
             "files_from": files_from,
-            "value_type": value_type,
-            "append_only": append_only,
         }
+        try:
+            record = {"serializer": codec_of_values.name, "keys": repr(codec_of_keys)}
+            place = database(path, record=record, **how)
+        except MismatchError:
+            if keys is not None or path is None:
+                raise
+            # A look at the record costs a connection: only where it tells something else.
+            made = recorded(path, table, guard=not trust)
+            known = recorded_keys(made, codec_of_values, codec_of_keys)
+            if known == codec_of_keys:
+                raise
+            codec_of_keys = known
+            place = database(path, record={**record, "keys": repr(known)}, **how)
+        self._params = {**options, "serializer": serializer or codec_of_values.name}
         self._assemble(
             place,
             codec_of_keys,

@@ -1,8 +1,8 @@
 """A store that reads a tar archive."""
 
-import os
 from typing import Any, TypeVar
 
+from holdall._options import given
 from holdall.abc import KeyedSerializer
 from holdall.persisters.tar import TarReader
 from holdall.serializers import get_serializer
@@ -71,18 +71,12 @@ class TarStore(Store[K, V]):
         trust: bool = False,
         encoding: str = "utf-8",
     ) -> None:
+        options = given(locals())
         how = get_serializer("bytes" if serializer is None else serializer)
         guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
         self._tar = TarReader(archive, guard=not trust and guard, encoding=encoding)
-        self._assemble(self._tar, path_codec(keys, suffix, "" if serializer is None else how.suffix), how)
-        self._params = {
-            "archive": os.fspath(archive) if isinstance(archive, os.PathLike) else archive,
-            "serializer": serializer,
-            "keys": keys,
-            "suffix": suffix,
-            "trust": trust,
-            "encoding": encoding,
-        }
+        self._assemble(self._tar, path_codec(keys, suffix, how), how)
+        self._params = options
 
     @property
     def left_out(self) -> list[str]:

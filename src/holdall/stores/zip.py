@@ -1,9 +1,8 @@
 """A store in a zip archive."""
 
-import os
 from typing import Any, Literal, TypeVar
 
-from holdall._options import Durability
+from holdall._options import Durability, given
 from holdall._posix.lock import TIMEOUT
 from holdall.abc import KeyedSerializer
 from holdall.persisters.zip import ZipPersister
@@ -102,8 +101,8 @@ class ZipStore(Store[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
+        options = given(locals())
         how = get_serializer("bytes" if serializer is None else serializer)
-        usual = "" if serializer is None else how.suffix
         place = ZipPersister(
             archive,
             compression=compression,
@@ -117,24 +116,9 @@ class ZipStore(Store[K, V]):
         )
         self._zip = place
         self._assemble(
-            place, path_codec(keys, suffix, usual), how, value_type=value_type, append_only=append_only
+            place, path_codec(keys, suffix, how), how, value_type=value_type, append_only=append_only
         )
-        self._params = {
-            "archive": os.fspath(archive) if isinstance(archive, os.PathLike) else archive,
-            "serializer": serializer,
-            "keys": keys,
-            "suffix": suffix,
-            "compression": compression,
-            "level": level,
-            "durability": durability,
-            "read_only": read_only,
-            "timeout": timeout,
-            "trust": trust,
-            "max_bytes": max_bytes,
-            "metadata_encoding": metadata_encoding,
-            "value_type": value_type,
-            "append_only": append_only,
-        }
+        self._params = options
 
     @property
     def left_out(self) -> list[str]:

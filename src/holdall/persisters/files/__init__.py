@@ -89,22 +89,20 @@ class FilesPersister(FilesWriting):
         return os.path.join(self.path, fs_name(id)) if id in self else None
 
 
-def recorded(path: str | os.PathLike[str], option: str) -> Any:
-    """Give an option with which a folder was made; None where there is no record of it.
+def recorded(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return with what a folder was made, by option; nothing where there is no record of it.
 
     Parameters
     ----------
     path
         The folder, which need not exist.
-    option
-        Name of the option.
     """
     try:
         control = os.open(os.path.join(fs_path(os.fspath(path)), CONTROL), BELOW)
     except (OSError, ValueError, TypeError):
-        return None
+        return {}
     try:
         record = read_record(control, os.fspath(path))
     finally:
         os.close(control)
-    return None if record is None else record.get(option)
+    return record or {}

@@ -214,6 +214,9 @@ class FilesWriting(FilesReading):
             return InvalidKeyError(f"{id!r:.80} cannot be the name of a file in {self.place}")
         if error.errno == errno.ENAMETOOLONG:
             return InvalidKeyError(f"{id!r:.80} is too long for the name of a file below {self.place}")
+        if error.errno == errno.ENOTDIR and "/" in id:
+            why = "one of its folders is a file; stores with a suffix, as suffix='.txt', can have both"
+            return StoreUnavailableError(error.errno, f"{id!r} cannot be written: {why}", self.place)
         return translate(error, f"{id!r} cannot be written", self.place)
 
     def _publish(
@@ -263,7 +266,7 @@ class FilesWriting(FilesReading):
         if old.st_mode & KIND != REGULAR:
             raise StoreUnavailableError(
                 errno.EEXIST,
-                f"{last!r} is no file, but {_kind_of(old)}: delete it, or choose another key",
+                f"{last!r} is no file, but {_kind_of(old)}: delete it, choose another key, or give a suffix",
                 self.place,
             )
         if linked:

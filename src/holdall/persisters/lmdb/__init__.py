@@ -575,8 +575,8 @@ def _compare(made: dict[str, Any], wanted: dict[str, Any], place: str) -> None:
             )
 
 
-def recorded(path: str | os.PathLike[str], table: str, option: str) -> Any:
-    """Return what a table was made with, or None.
+def recorded(path: str | os.PathLike[str], table: str) -> dict[str, Any]:
+    """Return with what a table was made, by option; nothing where there is no record of it.
 
     Parameters
     ----------
@@ -584,22 +584,20 @@ def recorded(path: str | os.PathLike[str], table: str, option: str) -> Any:
         The folder of the database.
     table
         The table.
-    option
-        ``"serializer"`` or ``"keys"``.
     """
     folder = os.path.abspath(fs_path(checked_path(path, "folder")))
     if not os.path.exists(os.path.join(folder, "data.mdb")):
-        return None
+        return {}
 
     def work(env: Any, txn: Transaction) -> Any:
         try:
             meta = env.open_db(_META.encode(), txn=txn, create=False)
         except lmdb.NotFoundError:
-            return None
+            return {}
         noted = txn.get(b"table " + table.encode(), db=meta)
-        return None if noted is None else json.loads(noted).get(option)
+        return {} if noted is None else json.loads(noted)
 
-    return Environment.look(folder, work)
+    return dict(Environment.look(folder, work) or {})
 
 
 def _reopen(cls: type[LmdbPersister], path: str, options: dict[str, Any]) -> LmdbPersister:

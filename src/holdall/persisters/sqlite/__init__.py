@@ -1,6 +1,7 @@
 """A table of a SQLite database as a place: many small data in one file, large ones piece by piece."""
 
 import os
+from typing import Any
 
 from holdall.abc import Capability
 from holdall.errors import HoldallError, UntrustedStoreError
@@ -91,8 +92,8 @@ class SqlitePersister(SqliteUpkeep):
     )
 
 
-def recorded(path: str | os.PathLike[str], table: str, option: str, *, guard: bool) -> str | None:
-    """Give an option with which a table was made; None where there is no record of it.
+def recorded(path: str | os.PathLike[str], table: str, *, guard: bool) -> dict[str, Any]:
+    """Return with what a table was made, by option; nothing where there is no record of it.
 
     Parameters
     ----------
@@ -100,8 +101,6 @@ def recorded(path: str | os.PathLike[str], table: str, option: str, *, guard: bo
         The file, which need not exist.
     table
         Name of the table.
-    option
-        Name of the option.
     guard
         Whether to refuse a file that somebody else could have written. That has to be asked before the file
         is opened at all: SQLite takes what lies in the log, and gives the log to the owner of the file.
@@ -111,11 +110,10 @@ def recorded(path: str | os.PathLike[str], table: str, option: str, *, guard: bo
     UntrustedStoreError
         If the file is refused.
     """
-    found: list[str | None] = [None]
+    found: dict[str, Any] = {}
 
     def look(session: Session) -> None:
-        record = find_record(session.connection, absolute, table)
-        found.append(None if record is None else record.get(option))
+        found.update(find_record(session.connection, absolute, table) or {})
 
     try:
         absolute = os.path.abspath(os.fspath(path))
@@ -125,4 +123,4 @@ def recorded(path: str | os.PathLike[str], table: str, option: str, *, guard: bo
         raise
     except (HoldallError, TypeError, ValueError):
         pass  # whoever opens it for use will tell
-    return found[-1]
+    return found

@@ -1,0 +1,57 @@
+"""Codecs that read the names that lie in a place which others have filled."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from holdall.abc import NOT_MINE, KeyCodec
+from holdall.keys.affix import Suffix
+from holdall.keys.path import PathKeys
+from holdall.keys.template import Template
+
+__all__ = ["fitted"]
+
+
+def fitted(codec: KeyCodec[Any], names: Iterable[str]) -> KeyCodec[Any]:
+    """Return a codec that reads more of some names, and all others as the given one reads them.
+
+    Parameters
+    ----------
+    codec
+        What was asked for. `PathKeys` would have encoded some of the characters in the names of others:
+        then names are taken as they are. ``{:d}`` of a `Template` does not read ``003``: where names have
+        leading zeros, it becomes ``{:03d}``.
+    names
+        What lies there.
+
+    Returns
+    -------
+    KeyCodec
+        The given one where no other reads more, or where another would change a key.
+
+    Examples
+    --------
+    >>> fitted(PathKeys(suffix=".txt"), ["a.txt", "100%.txt"]).decode("100%.txt")
+    '100%'
+    >>> fitted(Template("S_{:d}.wav"), ["S_003.wav"])
+    Template('S_{:03d}.wav')
+    """
+    names = list(names)
+    unread = [name for name in names if codec.decode(name) is NOT_MINE]
+    other = _other(codec, unread) if unread else None
+    if other is None or all(other.decode(name) is NOT_MINE for name in unread):
+        return codec
+    changed = any(
+        key is not NOT_MINE and other.decode(name) != key for name in names for key in [codec.decode(name)]
+    )
+    return codec if changed else other
+
+
+def _other(codec: KeyCodec[Any], unread: list[str]) -> KeyCodec[Any] | None:
+    """Return the codec that may read more; None if there is none."""
+    if isinstance(codec, Template):
+        texts = (codec.padded(name) for name in unread)
+        text = next((text for text in texts if text is not None), None)
+        return None if text is None else Template(text, keys=codec.keys)
+    if not isinstance(codec, PathKeys) or codec != PathKeys(suffix=codec.suffix, hidden=codec.hidden):
+        return None
+    return Suffix(codec.suffix)

@@ -1,0 +1,39 @@
+"""Folders that others have filled: how their names are read, and what is not seen of them."""
+
+import os
+import warnings
+from collections import Counter
+from typing import Any
+
+from holdall.abc import KeyCodec
+from holdall.keys._fitting import fitted
+
+__all__ = ["fitted", "warn_of_unseen"]
+
+_KINDS = 3  # of files, named in the warning
+
+
+def warn_of_unseen(names: list[str], path: str, codec: KeyCodec[Any]) -> None:
+    """Warn that a folder holds files, none of which the store sees.
+
+    Parameters
+    ----------
+    names
+        Names of the files.
+    path
+        The folder.
+    codec
+        How the store names its own files.
+    """
+    kinds = Counter(os.path.splitext(name)[1] for name in names).most_common(_KINDS + 1)
+    told = ", ".join(
+        f"{count:,} {kind!r}" if kind else f"{count:,} without a suffix" for kind, count in kinds[:_KINDS]
+    )
+    more = ", ..." if len(kinds) > _KINDS else ""
+    warnings.warn(
+        f"{path!r} holds {len(names):,} files, and this store sees none of them ({told}{more}): its own are "
+        f"named by {codec!r}. To see them, give serializer='by_suffix' for known formats, 'bytes' or "
+        "'text' for what they hold, or their own suffix",
+        UserWarning,
+        stacklevel=4,
+    )
