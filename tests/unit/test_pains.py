@@ -373,7 +373,7 @@ def test_importing_says_and_makes_nothing(tmp_path):
 
 def test_a_store_is_shown_as_made_and_is_no_key_itself():
     s = wrap_kvs({"a": 1}, obj_of_data=plus_one)
-    assert repr(s) == "Store(persister={'a': 1}, wrappers=('wrap_kvs',))"
+    assert repr(s) == "wrap_kvs(Store(persister={'a': 1}), obj_of_data=plus_one)"
     assert len(repr(Store({number: number for number in range(10_000)}))) < 500
     with pytest.raises(TypeError, match="Outer"):
         hash(Outer())

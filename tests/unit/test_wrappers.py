@@ -31,6 +31,7 @@ from holdall.wrappers import (
     append_only,
     appendable,
     compose,
+    expiring,
     filt_iter,
     read_only,
     wrap_keys,
@@ -614,10 +615,45 @@ def test_attributes_and_options_of_the_one_given_are_kept():
     store.tag = "t"
     wrapped = wrap_kvs(store, obj_of_data=str)
     assert wrapped.tag == "t"
-    assert wrapped.get_params()["wrappers"] == ("wrap_kvs",)
-    assert "wrap_kvs" in repr(wrapped)
+    assert [change.name for change in wrapped.get_params()["changes"]] == ["wrap_kvs"]
+    assert repr(wrapped) == "wrap_kvs(MemoryStore(mapping={'a': 1}), obj_of_data=str)"
     assert store["a"] == 1
-    assert "wrappers" not in store.get_params()
+    assert "changes" not in store.get_params()
+
+
+@read_only
+class Shown(FileDirStore):
+    """A class of its own, which is made anew with its wrapper."""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda store: store.get_subdict("a"),
+        lambda store: read_only(store.get_subdict("a")),
+        lambda store: read_only(store).get_subdict("a"),
+        lambda store: filt_iter(store, prefix="a/").get_subdict("a").get_subdict("b"),
+        lambda store: read_only(expiring(wrap_kvs(store, obj_of_data=str), ttl=60)),
+        lambda store: wrap_kvs(store, id_of_key="a/{}".format, key_of_id=lambda name: name[2:]),
+        lambda store: store.derive(lambda one: one.pipeline, name="mine"),
+        lambda store: Shown(store.path).get_subdict("a"),
+    ],
+)
+def test_options_make_a_store_anew(tmp_path, make):
+    store = FileDirStore(tmp_path / "s", serializer="json")
+    store.update({"a/b/c": 1, "a/d": 2, "e": 3})
+    wrapped = make(store)
+    again = type(wrapped).from_params(wrapped.get_params())
+    assert type(again) is type(wrapped)
+    assert dict(again) == dict(wrapped) != {}
+    assert repr(again) == repr(wrapped)
+    assert again.get_params() == wrapped.get_params()
+
+
+def test_steps_are_shown_from_the_inside_out():
+    store = read_only(expiring(MemoryStore({"a/b": 1}).get_subdict("a"), ttl=5)).get_subdict("b")
+    shown = "read_only(expiring(MemoryStore(mapping={'a/b': 1}).get_subdict('a'), ttl=5)).get_subdict('b')"
+    assert repr(store) == shown
 
 
 # ---------------------------------------------------------------------- foreign things

@@ -1,6 +1,5 @@
 """A place: ids to data, from two methods to read and four to write."""
 
-import hashlib
 import io
 import itertools
 import math
@@ -362,4 +361,6 @@ def _digest(data: Any) -> str:
             raise UnsupportedError(
                 f"the place keeps no versions, and {type(data).__name__} has no digest: override stat()",
             ) from error
+    import hashlib  # noqa: PLC0415  (4 ms, for places without versions only)
+
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -7,13 +7,18 @@ frozen, comparable, picklable, and shown with every option that differs from its
 store records how it was made.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from holdall.keys.adapt import as_key_codec
 from holdall.keys.affix import Prefix, Suffix
-from holdall.keys.digest import Digest
-from holdall.keys.literal import AnyKeys
 from holdall.keys.path import PathKeys
-from holdall.keys.template import Template
 from holdall.keys.view import IdentityKeys, Under
+
+if TYPE_CHECKING:
+    from holdall.keys.digest import Digest
+    from holdall.keys.literal import AnyKeys
+    from holdall.keys.template import Template
 
 __all__ = [
     "AnyKeys",
@@ -26,3 +31,20 @@ __all__ = [
     "Under",
     "as_key_codec",
 ]
+
+# Imported when they are first asked for: not every store needs them.
+_LAZY = {
+    "AnyKeys": "holdall.keys.literal",
+    "Digest": "holdall.keys.digest",
+    "Template": "holdall.keys.template",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -35,7 +35,7 @@ def _codec(node: ast.expr) -> KeyCodec[Any]:
         return _codec(node.left) | _codec(node.right)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise TypeError(ast.dump(node))
-    kind = vars(keys).get(node.func.id)
+    kind = getattr(keys, node.func.id, None) if node.func.id in keys.__all__ else None
     if not isinstance(kind, type) or not issubclass(kind, KeyCodec):
         raise TypeError(node.func.id)
     options = {str(option.arg): _argument(option.value) for option in node.keywords}

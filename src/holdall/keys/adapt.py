@@ -6,7 +6,6 @@ from typing import Any
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._value import Value, named, shown
-from holdall.keys.template import Template
 from holdall.keys.view import IdentityKeys
 
 
@@ -78,6 +77,8 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
     if isinstance(spec, KeyCodec):
         return spec
     if isinstance(spec, str):
+        from holdall.keys.template import Template  # noqa: PLC0415  (4 ms)
+
         return Template(spec)
     is_class = isinstance(spec, type) and issubclass(spec, KeyCodec)
     if isinstance(spec, tuple) and len(spec) == 2 and all(map(callable, spec)):

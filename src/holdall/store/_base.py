@@ -10,6 +10,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.keys import as_key_codec
 from holdall.persisters.guards import AppendOnlyPersister
 from holdall.serializers import get_serializer
+from holdall.store._changes import Below, Change
 from holdall.store._compiled import Compiled, dumper
 from holdall.store._hooks import HOOKS, as_it_is, frozen_layers
 from holdall.store._nested import as_persister
@@ -169,7 +170,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
             ``store.pipeline.over(persister)``, ``store.pipeline.add(layers)``, or, where behaviour must see
             keys and values, ``Pipeline(persister over StorePersister(store))``.
         name
-            What to call the change in the ``repr``.
+            What to call the change in the `repr`.
         methods
             Functions that the new store has as methods besides, by name.
 
@@ -195,7 +196,8 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         holdall.errors.ReadOnlyError: ...
         """
         made = self._handle()
-        made._wrapped(change, Hooks(None, {}), name=name, methods=methods or {})  # noqa: SLF001  (of our own kind)
+        made._wrapped(change, Hooks(None, {}), methods or {})  # noqa: SLF001  (of our own kind)
+        made._note(Change(change, name, methods or {}))  # noqa: SLF001
         return made
 
     def with_persister(self, persister: Any) -> Self:
@@ -217,10 +219,13 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         """
         return self._with(self._pipeline.over(persister))
 
-    def _with(self, pipeline: Pipeline, **params: Any) -> Self:
+    def _note(self, change: Change | Below) -> None:
+        """Remember by which step this store was made of another one."""
+        vars(self)["_params"] = {**self._params, "changes": (*self._params.get("changes", ()), change)}
+
+    def _with(self, pipeline: Pipeline) -> Self:
         """Return another handle with another pipeline, hooks and all."""
         made = self._handle()
-        vars(made)["_params"] = {**self._params, **params}
         made._install(pipeline)  # noqa: SLF001  (of our own kind)
         return made
 
@@ -242,8 +247,6 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         self,
         change: Callable[[Self], Pipeline],
         hooks: Hooks,
-        *,
-        name: str | None,
         methods: Mapping[str, Callable[..., Any]],
     ) -> None:
         """Become what a change makes of this store; hooks that it gets from now on lie on top."""
@@ -254,8 +257,6 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         if hooks.level is None:
             fields.update(dict.fromkeys(HOOKS, as_it_is))
         fields["_methods"] = {**self._methods, **methods}
-        if name is not None:
-            fields["_params"] = {**self._params, "wrappers": (*self._params.get("wrappers", ()), name)}
         self._install(pipeline.add(hooks))
 
     # ------------------------------------------------------------------ pieces for the other parts

@@ -1,11 +1,11 @@
 """What a store shows of itself; bounded, without reading a value."""
 
-import html
 import itertools
 import math
 import reprlib
 import time
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE
 from holdall.errors import HoldallError
@@ -24,28 +24,62 @@ class StoreDisplay(StoreBase[K, V]):
     """The part of `Store` that people look at."""
 
     def get_params(self) -> dict[str, Any]:
-        """Give the options of this store, by name, as they were given.
+        """Return the options of this store, by name, as they were given: what makes it anew.
 
         Returns
         -------
         dict
-            Sorted by name; a view also tells its ``prefix``.
+            Sorted by name. ``changes`` has the steps by which a wrapped store, or a part of one, was made of
+            the whole: functions of a store, the first one first.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> from holdall.wrappers import read_only
+        >>> part = read_only(MemoryStore({"a/b": 1}).get_subdict("a"))
+        >>> again = MemoryStore.from_params(part.get_params())
+        >>> again
+        read_only(MemoryStore(mapping={'a/b': 1}).get_subdict('a'))
+        >>> dict(again)
+        {'b': 1}
         """
         return dict(sorted(self._params.items()))
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """Make a store of the options that `get_params` told.
+
+        Parameters
+        ----------
+        params
+            The options, of a store of this class.
+        """
+        options = dict(params)
+        changes = options.pop("changes", ())
+        store = cls(**options)
+        for change in changes:
+            store = change(store)
+        return store
 
     def __repr__(self) -> str:
         usual = type(self).__init__.__kwdefaults__ or {}
         options = ", ".join(
             f"{name}={reprlib.repr(value)}"
             for name, value in self._params.items()
-            if value is not None and not (type(value) in _SIMPLE and value == usual.get(name, False))
+            if name != "changes"
+            and value is not None
+            and not (type(value) in _SIMPLE and value == usual.get(name, False))
         )
         shown = f"{type(self).__name__}({options})"
         if self._params.get("path", "") is None:  # a temporary place, or one that was found
             shown += f" in {self._compiled.persister.place}"
+        for change in self._params.get("changes", ()):
+            shown = change.shown(shown)
         return shown
 
     def _repr_html_(self) -> str:
+        import html  # noqa: PLC0415  (2 ms)
+
         rows: list[str] = []
         now = time.time()
         for key, id in itertools.islice(self._compiled.pairs_of_ids(), _ROWS + 1):

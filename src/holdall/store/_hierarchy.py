@@ -6,8 +6,9 @@ from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE, Capability
 from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.keys import IdentityKeys, PathKeys, Template, Under
+from holdall.keys import IdentityKeys, PathKeys, Under
 from holdall.store._base import StoreBase
+from holdall.store._changes import Below
 from holdall.store._compiled import missing
 
 K = TypeVar("K")
@@ -47,7 +48,9 @@ class StoreHierarchy(StoreBase[K, V]):
         if layers and isinstance(layers[-1], Under):
             *layers, outer = layers  # type: ignore[assignment]
         below = self._pipeline._replace(layers=(*layers, Under(outer, prefix)))
-        return self._with(below, prefix=outer.encode(prefix))
+        view = self._with(below)
+        view._note(Below(prefix))  # noqa: SLF001  (of our own kind)
+        return view
 
     def subdicts(self) -> dict[str, Self]:
         """Give the views of all first parts of keys that have something below them.
@@ -150,8 +153,8 @@ class StoreHierarchy(StoreBase[K, V]):
             return prefix
         if getattr(codec, "tuples", False):
             return (prefix,)
-        if isinstance(codec, Template) and codec.keys == "dict":
-            return {codec.names[0]: prefix}
+        if getattr(codec, "keys", None) == "dict":  # a Template
+            return {codec.names[0]: prefix}  # type: ignore[attr-defined]
         return prefix
 
     def _firsts_by_keys(self) -> dict[Any, Any]:

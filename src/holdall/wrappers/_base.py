@@ -63,6 +63,23 @@ class Decorator:
         return f"{self.wrapper.__name__}({options})"
 
 
+class Changing:
+    """What a wrapper with its options does to a store; it can be pickled if the options can."""
+
+    def __init__(self, wrapper: "BaseWrapper", options: dict[str, Any]) -> None:
+        self.wrapper = wrapper
+        self.options = options
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Changing) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.wrapper, *self.options))
+
+    def __call__(self, store: Any) -> Pipeline:
+        return self.wrapper.change(store, **self.options)
+
+
 class BaseWrapper:
     """What all wrappers do, whatever their types say.
 
@@ -81,11 +98,11 @@ class BaseWrapper:
     def __init__(self, change: Callable[..., Pipeline], methods: Methods | None = None) -> None:
         self._methods = methods
         functools.update_wrapper(self, change)  # type: ignore[arg-type]
-        self._change = change
+        self.change = change
 
     def wrap(self, *stores: Any, **options: Any) -> Any:
         """Wrap a store, a store class, or a mapping; without one, give a decorator."""
-        known = options_of(self._change)
+        known = options_of(self.change)
         for name in options:
             if known is not None and name not in known:
                 raise unknown_option(self.__name__, name, known)
@@ -113,7 +130,7 @@ class BaseWrapper:
         return f"<wrapper {self.__name__}>"
 
     def _changing(self, options: dict[str, Any]) -> Callable[[Any], Pipeline]:
-        return functools.partial(self._change, **options)
+        return Changing(self, options)
 
     def _try(self, options: dict[str, Any]) -> None:
         """Refuse wrong options when a class is made, not when somebody makes an instance of it."""
@@ -124,7 +141,7 @@ class BaseWrapper:
         """Give the methods that a wrapper adds, none of which hides another one."""
         if self._methods is None:
             return {}
-        inspect.signature(self._change).bind(None, **options)  # so that a wrong name is told as usual
+        inspect.signature(self.change).bind(None, **options)  # so that a wrong name is told as usual
         methods = self._methods(**options)
         for name in methods:
             if hasattr(cls, name) and not hasattr(getattr(cls, name), "from_wrapper"):
@@ -137,13 +154,13 @@ class BaseWrapper:
             given = origin = _class_over(origin)
         if given is origin and (parameters := vars(origin).get("__parameters__")):
             given = origin.__class_getitem__(parameters)  # so that the new class takes types too
-        name, change = self.__name__, self._changing(options)
+        change = self._changing(options)
 
         @functools.wraps(origin.__init__)
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             super(made, self).__init__(*args, **kwargs)
             level = levels_of(type(self)).index(origin) + 1
-            self._wrapped(change, Hooks(level, {}), name=name, methods={})
+            self._wrapped(change, Hooks(level, {}), {})
 
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
             _find_name(made)
