@@ -120,14 +120,33 @@ def test_the_highest_version_holds_wherever_it_stands(path):
 def test_damaged_records_are_reported_and_stay(path):
     """A value that was changed by hand does not count: its checksum is that of another one."""
     line = record(b"2", 2)
-    with pytest.warns(UserWarning, match="changed or damaged and does not count: '# x = 3 #: "):
+    says = "changed or damaged and does not count: '# x = 3 #: .* what counts is 'x' as the program stored it: 1. "
+    with pytest.warns(UserWarning, match=says) as told:
         place = written(path, record(b"1", 1), line.replace(b"= 2", b"= 3"))
+    assert (told[0].filename, told[0].lineno) == (str(path), 5)
+    assert path.read_bytes().splitlines()[4].startswith(b"# x = 3 #: ")
     assert dict(place) == {"x": b"1"}
     assert "line 5 was a record and is changed" in place.check()[0]
     place["x"] = b"4"
     place.compact()
     assert line.replace(b"= 2", b"= 3") in path.read_bytes()
     assert record(b"1", 1) not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (
+            record(b"2").replace(b"= 2", b"= 3"),
+            "nothing else is stored under 'x', so that its default counts",
+        ),
+        (record(b"2", 1, b'"a b"').replace(b"= 2", b"= 3"), "nothing else is stored under 'a b'"),
+        (record(b"2", 1, b'"a\\q"').replace(b"= 2", b"= 3"), "that of another value. The line stays"),
+    ],
+)
+def test_damaged_records_of_which_nothing_else_is_stored(path, line, says):
+    with pytest.warns(UserWarning, match=says):
+        assert dict(written(path, line)) == {}
 
 
 def test_text_below_is_reported_and_stays(path):

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from holdall.abc import Capability, Persister, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import ReadOnlyError
+from holdall.errors import ReadOnlyError, UnsupportedError
 
 __all__ = ["MappingPersister"]
 
@@ -194,3 +194,20 @@ class MappingPersister(Persister):
 
     def __delitem__(self, id: Any) -> None:
         self.remove(id)
+
+    def clear(self) -> None:  # docstring inherited
+        self._check_writable()
+        clear = getattr(self.mapping, "clear", None)
+        if clear is None and not hasattr(type(self.mapping), "clear"):
+            super().clear()
+            return
+        with self._lock:
+            try:
+                clear()
+            except (
+                AttributeError,
+                NotImplementedError,
+                TypeError,
+            ) as error:  # None, or a method that refuses
+                raise UnsupportedError(f"{self.place} is not to be cleared: {error}") from error
+            self._seen.clear()

@@ -20,7 +20,7 @@ from holdall._posix.errors import REFUSED, telling
 from holdall._posix.fork import forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock, Patience, unlocked
 from holdall.errors import StoreNotFoundError, UnsupportedError
-from holdall.persisters.script._format import parse
+from holdall.persisters.script._format import id_in, parse
 from holdall.persisters.script._records import Records
 from holdall.persisters.script._source import check_text, find_block, newline_of
 
@@ -225,12 +225,28 @@ class ScriptFile:
         for line in self.records.damaged:
             if line not in self._warned:
                 self._warned.add(line)
-                warnings.warn(
+                above = self.source()[0].partition(line)[0]
+                warnings.warn_explicit(
                     f"{self.path} has a record that was changed or damaged and does not count: "
-                    f"{line[:100].decode('ascii', 'replace')!r}. It stays where it is; set the value anew "
-                    "with `holdall script FILE set NAME VALUE`, then delete the line",
-                    stacklevel=2,
+                    f"{line[:100].decode('ascii', 'replace')!r}. Its checksum is that of another value"
+                    f"{self._counting(line)}. The line stays where it is; set the value anew, in the program or "
+                    "with `holdall script FILE set NAME VALUE`, then delete it",
+                    UserWarning,
+                    self.path,
+                    above.count(b"\n") + 1,
                 )
+
+    def _counting(self, line: bytes) -> str:
+        """Say which value counts instead of that of a damaged record."""
+        id = id_in(line)
+        if id is None:
+            return ""
+        known = self.records.live.get(id)
+        if known is None:
+            return f", and nothing else is stored under {id!r}, so that its default counts"
+        return (
+            f"; what counts is {id!r} as the program stored it: {known[1][:100].decode('ascii', 'replace')}"
+        )
 
     # ------------------------------------------------------------------ locking
 

@@ -25,7 +25,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>/-]*")
 _QUOTED_NAME = re.compile(rb'("(?:[^"\\]|\\.)*")( = | deleted$)')
 _PLAIN_TEXT = re.compile(rb"(?!base64 )[\x20-\x7e]*").fullmatch
 _TAIL = re.compile(rb" #: [0-9a-f]{16} [0-9a-f]{8}$")
-_HEAD = re.compile(rb'# (?:[A-Za-z_][\w.<>/-]*|"(?:[^"\\]|\\.)*") (?:=|deleted)(?: |$)')
+_HEAD = re.compile(rb'# ([A-Za-z_][\w.<>/-]*|"(?:[^"\\]|\\.)*") (?:=|deleted)(?: |$)')
 _CHECKSUM = re.compile(rb"[0-9a-f]{8}$")
 _CLOSE = re.compile(rb"#:[0-9a-f]{24}$")
 _BASE64 = b"base64 "
@@ -132,6 +132,17 @@ def parse(line: bytes) -> Record | None:
 def is_damaged(line: bytes) -> bool:
     """Tell whether a line that is no record was one."""
     return line.startswith(b"#") and _TAIL.search(line.rstrip()) is not None
+
+
+def id_in(line: bytes) -> str | None:
+    """Return the id that a damaged record seems to be of; None if nothing tells."""
+    head = _HEAD.match(line)
+    if head is None:
+        return None
+    try:
+        return id_of_name(head[1])
+    except ValueError:  # of JSON
+        return None
 
 
 def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
