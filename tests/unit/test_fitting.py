@@ -1,6 +1,7 @@
 """Places that others have filled: what is seen of them, and what is said of the rest."""
 
 import os
+import pickle
 import warnings
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 from holdall import AnyKeys, Digest, FileDirStore, LmdbStore, PathKeys, Prefix, SQLiteStore, Suffix, Template
 from holdall.abc import NOT_MINE
-from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, SerializationError
 from holdall.keys import IdentityKeys, Under
 from holdall.keys._fitting import fitted
 from holdall.keys._recorded import codec_of
+from holdall.serializers import JsonSerializer, get_serializer
 
 
 def filled(folder, *names):
@@ -95,6 +97,54 @@ def test_numbers_with_leading_zeros_are_read_and_written_so(tmp_path):
     store[7] = "new"
     assert (tmp_path / "S_007.wav").read_text() == "new"
     assert sorted(FileDirStore(tmp_path, serializer="text", keys="S_{:d}.wav")) == [3, 7, 11]
+
+
+# ---------------------------------------------------------------------- the layout of JSON
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('{\n    "a": 1\n}\n', '{\n    "a": [2]\n}\n'.replace("[2]", "[\n        2\n    ]")),
+        ('{\n\t"a": 1\n}', '{\n\t"a": [\n\t\t2\n\t]\n}'),
+        ('{\r\n  "a": 1\r\n}', '{\n  "a": [\n    2\n  ]\n}'),
+        ('{"a": 1}\n', '{"a": [2]}\n'),
+        ('{"a": 1}', '{"a": [2]}'),
+        ("[\n]", '{"a": [2]}'),
+        ("no JSON", '{"a": [2]}'),
+        ("[\n" + " " * 99 + "1]", '{"a": [2]}'),
+    ],
+)
+@pytest.mark.parametrize("serializer", ["json", "by_suffix"])
+def test_json_of_others_keeps_its_layout(tmp_path, serializer, old, new):
+    (tmp_path / "x.json").write_bytes(old.encode())
+    store = FileDirStore(tmp_path, serializer=serializer, suffix="")
+    store["x.json"] = {"a": [2]}
+    assert (tmp_path / "x.json").read_bytes() == new.encode()
+    assert store["x.json"] == {"a": [2]}
+    store["new.json"] = {"a": [2]}
+    assert (tmp_path / "new.json").read_bytes() == b'{"a": [2]}'
+    assert (
+        dict(pickle.loads(pickle.dumps(store))) == dict(store.items()) == {key: {"a": [2]} for key in store}
+    )
+    with pytest.raises(SerializationError):
+        store["x.json"] = {1, 2}
+    assert (tmp_path / "x.json").read_bytes() == new.encode()
+    assert store.serializer == get_serializer(serializer)
+
+
+def test_edits_keep_the_layout_and_other_formats_know_none(tmp_path):
+    (tmp_path / "x.json").write_text('{\n  "a": 1\n}\n')
+    (tmp_path / "n.txt").write_text("[\n  1]")
+    store = FileDirStore(tmp_path, serializer="by_suffix")
+    with store.edit("x.json") as settings:
+        settings["b"] = 2
+    store["n.txt"] = "plain"
+    assert (tmp_path / "x.json").read_text() == '{\n  "a": 1,\n  "b": 2\n}\n'
+    assert (tmp_path / "n.txt").read_text() == "plain"
+    mine = FileDirStore(tmp_path, serializer=JsonSerializer(indent=1), suffix=".json")
+    mine["x"] = [1]
+    assert (tmp_path / "x.json").read_text() == "[\n 1\n]\n"
 
 
 # ---------------------------------------------------------------------- what is not seen

@@ -67,6 +67,38 @@ def test_clearing_one_format_leaves_the_others(three):
     assert (len(three.json), dict(three.notes)) == (0, {"a": "x"})
 
 
+def test_verbs_over_all_formats(three, path):
+    stores = three.json, three.notes
+    for number, key in enumerate(["run/a", "run/b", "c"]):
+        for store in stores:
+            store[key] = str(number)
+            os.utime(store.file_of(key), (100 + number, 100 + number + (store is three.notes) / 2))
+    assert three.newest_keys(3) == [("notes", "c"), ("json", "c"), ("notes", "run/b")]
+    assert three.oldest_keys(2) == [("json", "run/a"), ("notes", "run/a")]
+    assert len(three.newest_keys()) == len(three.oldest_keys()) == 6
+    part = three.get_subdict("run")
+    assert sorted(part.json) == sorted(part.notes) == ["a", "b"]
+    assert part.newest_keys(1) == [("notes", "b")]
+    assert dict(pickle.loads(pickle.dumps(part)).json) == {"a": "0", "b": "1"}
+    assert repr(part) == f"{three!r}.get_subdict('run')"
+    assert part.discard("a")
+    assert not part.discard("a")
+    assert (sorted(three.json), sorted(three.notes)) == (["c", "run/b"], ["c", "run/b"])
+    part.clear()
+    assert (list(three.json), list(three.notes)) == (["c"], ["c"])
+    three.clear()
+    assert len(three.json) == len(three.notes) == 0
+
+
+def test_foreign_folders_are_cleared_by_force_only(tmp_path):
+    (tmp_path / "a.json").write_text("1")
+    formats = MultiFormatStore(tmp_path, "json", notes={"serializer": "text", "suffix": ".md"})
+    with pytest.raises(UnsupportedError, match="force=True"):
+        formats.clear()
+    formats.clear(force=True)
+    assert os.listdir(tmp_path) in ([], [".holdall"])
+
+
 def test_it_is_a_mapping_of_names(three):
     assert list(three) == ["json", "arrays", "notes"]
     assert (len(three), "json" in three, "xml" in three) == (3, True, False)

@@ -120,7 +120,7 @@ def test_the_highest_version_holds_wherever_it_stands(path):
 def test_damaged_records_are_reported_and_stay(path):
     """A value that was changed by hand does not count: its checksum is that of another one."""
     line = record(b"2", 2)
-    says = "changed or damaged and does not count: '# x = 3 #: .* what counts is 'x' as the program stored it: 1. "
+    says = "changed or damaged and does not count: '# x = 3 #: .* counts is 'x' as the program stored it: 1. "
     with pytest.warns(UserWarning, match=says) as told:
         place = written(path, record(b"1", 1), line.replace(b"= 2", b"= 3"))
     assert (told[0].filename, told[0].lineno) == (str(path), 5)

@@ -197,10 +197,10 @@ class MappingPersister(Persister):
 
     def clear(self) -> None:  # docstring inherited
         self._check_writable()
-        clear = getattr(self.mapping, "clear", None)
-        if clear is None and not hasattr(type(self.mapping), "clear"):
+        if not hasattr(type(self.mapping), "clear"):
             super().clear()
             return
+        clear: Any = self.mapping.clear
         with self._lock:
             try:
                 clear()

@@ -245,6 +245,10 @@ def as_persister(place: Any) -> Reader:
         return place
     if isinstance(getattr(place, "pipeline", None), Pipeline):  # a store
         return StorePersister(place)
+    if type(place).__module__ in {"dbm.dumb", "dbm.sqlite3", "_gdbm", "_dbm"}:
+        from holdall.store._dbm import DbmMapping  # noqa: PLC0415  (seldom needed)
+
+        return MappingPersister.of(DbmMapping.of(place))
     like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
     if isinstance(place, list | tuple):
         return MappingPersister(_Elements(place))

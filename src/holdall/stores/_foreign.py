@@ -5,12 +5,21 @@ import warnings
 from collections import Counter
 from typing import Any
 
-from holdall.abc import KeyCodec
+from holdall.abc import KeyCodec, Reader, Serializer
 from holdall.keys._fitting import fitted
 
-__all__ = ["fitted", "warn_of_unseen"]
+__all__ = ["fitted", "keeping_layout", "warn_of_unseen"]
 
 _KINDS = 3  # of files, named in the warning
+
+
+def keeping_layout(serializer: Serializer[Any], place: Reader) -> Serializer[Any]:
+    """Return the serializer for a place whose files of JSON others have laid out."""
+    if serializer.name in {"json", "by_suffix"}:
+        from holdall.stores._layout import KeepingLayout  # noqa: PLC0415  (needs the format)
+
+        return KeepingLayout(serializer, place)
+    return serializer
 
 
 def warn_of_unseen(names: list[str], path: str, codec: KeyCodec[Any]) -> None:

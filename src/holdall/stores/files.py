@@ -137,8 +137,13 @@ class FileDirStore(Store[K, V]):
             foreign = path is not None and not made.get("owned")
             names = list(itertools.islice(place.ids(), _LOOKED_AT)) if foreign else []
             if names:
-                from holdall.stores._foreign import fitted, warn_of_unseen  # noqa: PLC0415  (seldom needed)
+                from holdall.stores._foreign import (  # noqa: PLC0415  (seldom needed)
+                    fitted,
+                    keeping_layout,
+                    warn_of_unseen,
+                )
 
+                serializer = keeping_layout(serializer, place)
                 if made.get("keys") != repr(codec):
                     codec = fitted(codec, names)
                     place.record["keys"] = repr(codec)
@@ -156,6 +161,12 @@ class FileDirStore(Store[K, V]):
             value_type=options["value_type"],
             append_only=options["append_only"],
         )
+
+    @property
+    def serializer(self) -> Any:
+        """How values are written."""
+        serializer = super().serializer
+        return getattr(serializer, "kept", serializer)
 
     @property
     def path(self) -> str:

@@ -8,17 +8,12 @@ from typing import Any, Self
 from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.keys import PathKeys, as_key_codec
-from holdall.keys._recorded import codec_of
-from holdall.persisters.files import FilesPersister, overlapping, recorded
+from holdall.persisters.files import FilesPersister, overlapping
 from holdall.serializers import get_serializer
-from holdall.stores._recorded import recorded_serializer
+from holdall.stores._formats import by_name, cannot_be_told_apart, check_name, planned, recorded_formats
 from holdall.stores.files import FileDirStore
 
 __all__ = ["MultiFormatStore"]
-
-# What a format may choose for itself; the rest is said once for the folder.
-_OWN = ("suffix", "durability", "hidden", "max_levels", "trust", "value_type", "append_only")
 
 
 class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
@@ -72,6 +67,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     _params: dict[str, Any]
     _place: FilesPersister | None  # None over stores that have places of their own
     _views: dict[str, Any]
+    _prefixes: tuple[Any, ...] = ()  # of what was asked for by get_subdict
 
     def __init__(
         self,
@@ -90,9 +86,9 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         **named: Any,
     ) -> None:
         path = None if path is None else checked_path(path, "folder")
-        chosen = _by_name(serializers, {**(formats or {}), **named})
+        chosen = by_name(serializers, {**(formats or {}), **named})
         if not chosen:
-            chosen = _recorded_formats(path)
+            chosen = recorded_formats(path)
         self._open(
             path,
             {
@@ -151,7 +147,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         ('runs/a.txt', 'runs/a.json')
         """
         store = cls.__new__(cls)
-        store._open_over(make, _by_name(serializers, {**(formats or {}), **named}))  # noqa: SLF001  (it is made here)
+        store._open_over(make, by_name(serializers, {**(formats or {}), **named}))  # noqa: SLF001  (it is made here)
         return store
 
     def _open_over(self, make: Callable[..., Any], formats: dict[str, Any]) -> None:
@@ -166,26 +162,28 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         self._views = {}
         suffixes: dict[str, str] = {}
         for name, spec in formats.items():
-            _check_name(name)
+            check_name(name, dir(type(self)))
             own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
             suffix = own.get("suffix") or get_serializer(own.get("serializer")).suffix
             if not suffix:
                 raise InvalidArgumentError(f"format {name!r} needs a suffix, by which its items are known")
             other = overlapping(suffix, suffixes)
             if other is not None:
-                raise _cannot_be_told_apart(suffixes[other], other, name, suffix)
+                raise cannot_be_told_apart(suffixes[other], other, name, suffix)
             suffixes[suffix] = name
             self._views[name] = make(**{**own, "suffix": suffix})
 
     def _open(self, path: str | os.PathLike[str] | None, params: dict[str, Any]) -> None:
         self._params = params
-        plans = {name: _plan(name, spec, params) for name, spec in params["formats"].items()}
+        plans = {
+            name: planned(name, spec, params, dir(type(self))) for name, spec in params["formats"].items()
+        }
         record: dict[str, dict[str, str]] = {}
         for name, plan in plans.items():
             suffix = plan["suffix"]
             other = overlapping(suffix, record)
             if other is not None:
-                raise _cannot_be_told_apart(record[other]["name"], other, name, suffix)
+                raise cannot_be_told_apart(record[other]["name"], other, name, suffix)
             codec = plan.pop("codec")
             record[suffix] = {
                 "name": name,
@@ -211,8 +209,8 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._place is None:
-            return _made_again, (type(self), self._params["make"], self._params["formats"])
-        return _reopened, (type(self), self.path, self._params)
+            return _made_again, (type(self), self._params["make"], self._params["formats"], self._prefixes)
+        return _reopened, (type(self), self.path, self._params, self._prefixes)
 
     # ------------------------------------------------------------------ the formats
 
@@ -239,6 +237,87 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._views)
 
+    # ------------------------------------------------------------------ all formats at once
+
+    def get_subdict(self, prefix: Any) -> Self:
+        """Return the same formats of what lies below a prefix.
+
+        Parameters
+        ----------
+        prefix
+            As for `Store.get_subdict`.
+
+        Examples
+        --------
+        >>> formats = MultiFormatStore(None, "json", "npz")
+        >>> formats.json["run7/loss"] = 0.25
+        >>> dict(formats.get_subdict("run7").json)
+        {'loss': 0.25}
+        """
+        part = type(self).__new__(type(self))
+        vars(part).update(vars(self))
+        views = {name: view.get_subdict(prefix) for name, view in self._views.items()}
+        vars(part).update(_views=views, _prefixes=(*self._prefixes, prefix))
+        return part
+
+    def newest_keys(self, max_n: int | None = None) -> list[tuple[str, Any]]:
+        """Return the format and the key of items of all formats, the one written last first.
+
+        Parameters
+        ----------
+        max_n
+            How many at the most; None for all.
+        """
+        return self._by_age(max_n, newest=True)
+
+    def oldest_keys(self, max_n: int | None = None) -> list[tuple[str, Any]]:
+        """Return the format and the key of items of all formats, the one written first first.
+
+        Parameters
+        ----------
+        max_n
+            How many at the most; None for all.
+        """
+        return self._by_age(max_n, newest=False)
+
+    def _by_age(self, max_n: int | None, *, newest: bool) -> list[tuple[str, Any]]:
+        dated = []
+        for name, view in self._views.items():
+            for key in view.newest_keys(max_n) if newest else view.oldest_keys(max_n):
+                try:
+                    dated.append((view.timestamp(key), name, key))
+                except KeyError:  # deleted meanwhile
+                    continue
+        dated.sort(key=lambda item: item[0], reverse=newest)
+        return [(name, key) for _, name, key in dated[:max_n]]
+
+    def discard(self, key: Any) -> bool:
+        """Delete the items that have a key in any format; tell whether there was one.
+
+        Parameters
+        ----------
+        key
+            The key.
+        """
+        found = [bool(view.discard(key)) for view in self._views.values()]
+        return any(found)
+
+    def clear(self, *, force: bool = False) -> None:
+        """Delete all items of all formats.
+
+        Parameters
+        ----------
+        force
+            As for `Store.clear`.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place may hold what was not written through holdall, and `force` was not given.
+        """
+        for view in self._views.values():
+            view.clear(force=force)
+
     # ------------------------------------------------------------------ the folder
 
     @property
@@ -259,16 +338,18 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return dict(sorted(self._params.items()))
 
     def __repr__(self) -> str:
-        if self._place is None:
-            shown = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
-            return f"{type(self).__name__}.over({', '.join([repr(self._params['make']), *shown])})"
         options = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
+        below = "".join(f".get_subdict({prefix!r:.80})" for prefix in self._prefixes)
+        if self._place is None:
+            shown = ", ".join([repr(self._params["make"]), *options])
+            return f"{type(self).__name__}.over({shown}){below}"
+        usual = type(self).__init__.__kwdefaults__ or {}
         options += [
             f"{name}={value!r}"
             for name, value in self._params.items()
-            if name not in {"path", "formats"} and value not in (None, False)
+            if name not in {"path", "formats"} and value != usual.get(name)
         ]
-        return f"{type(self).__name__}({', '.join([repr(self._params['path']), *options])})"
+        return f"{type(self).__name__}({', '.join([repr(self._params['path']), *options])}){below}"
 
     def flush(self) -> None:
         """Bring to the folder what is still on its way."""
@@ -289,85 +370,24 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         self.close()
 
 
-def _by_name(serializers: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Name all formats that were given, each once."""
-    formats: dict[str, Any] = {}
-    for spec in serializers:
-        name = get_serializer(spec).name
-        if name in formats or name in named:
-            raise InvalidArgumentError(f"two formats are called {name!r}: give one by a keyword of its own")
-        formats[name] = spec
-    return formats | named
-
-
-def _recorded_formats(path: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Give the formats that a folder was made with."""
-    made = {} if path is None else recorded(path).get("formats") or _one_format(path)
-    if path is None or not made:
-        where = "a temporary folder" if path is None else repr(os.fspath(path))
-        raise InvalidArgumentError(
-            f'{where} has no formats yet: name them, as in MultiFormatStore(path, "json", arrays="npy")',
-        )
-    formats = {}
-    for suffix, format in made.items():
-        recorded_serializer(format, repr(os.fspath(path)))
-        formats[format["name"]] = {"serializer": format["serializer"], "suffix": suffix}
-    return formats
-
-
-def _one_format(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Give the format of a folder that a `FileDirStore` made, if it is recorded."""
-    record = recorded(path)
-    name = recorded_serializer(record, repr(os.fspath(path)))
-    suffix = getattr(codec_of(record.get("keys")), "suffix", "")
-    return {suffix: {"name": name, "serializer": name}} if suffix else {}
-
-
-def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-        raise InvalidArgumentError(f"a format is known by a name as of an attribute, got {name!r}")
-    if hasattr(MultiFormatStore, name):
-        raise InvalidArgumentError(f"a format cannot be called {name!r}, which is a method of the store")
-
-
-def _cannot_be_told_apart(one: str, suffix: str, other: str, other_suffix: str) -> InvalidArgumentError:
-    return InvalidArgumentError(
-        f"formats {one!r} with suffix {suffix!r} and {other!r} with suffix {other_suffix!r} could not be "
-        "told apart: give one of them another suffix",
-    )
-
-
-def _plan(name: Any, spec: Any, shared: dict[str, Any]) -> dict[str, Any]:
-    """Complete the options of one format."""
-    _check_name(name)
-    own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
-    unknown = set(own) - {"serializer", "mmap_mode", *_OWN}
-    if unknown or "serializer" not in own:
-        what = f"has no option {min(unknown)!r}" if unknown else "needs a serializer"
-        raise InvalidArgumentError(
-            f"format {name!r} {what}; its options are serializer, mmap_mode, {', '.join(_OWN)}",
-        )
-    try:
-        serializer = get_serializer(own["serializer"])
-    except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"format {name!r}: {error}") from error
-    common = {option: shared[option] for option in _OWN if option != "suffix"}
-    folder = {option: shared[option] for option in ("keys", "read_only", "timeout")}
-    plan = {**folder, "mmap_mode": None, **common, **own}
-    plan["suffix"] = plan.get("suffix") or serializer.suffix
-    if not plan["suffix"]:
-        raise InvalidArgumentError(f"format {name!r} needs a suffix, by which its files are known")
-    keys = plan["keys"]
-    files = PathKeys(suffix=plan["suffix"], tuples=keys is tuple, hidden=plan["hidden"])
-    plan["codec"] = files if keys in (None, str, tuple) else as_key_codec(keys) | files
-    return plan
-
-
-def _reopened(cls: type[MultiFormatStore], path: str, params: dict[str, Any]) -> MultiFormatStore:
+def _reopened(
+    cls: type[MultiFormatStore], path: str, params: dict[str, Any], prefixes: tuple[Any, ...]
+) -> MultiFormatStore:
     store = cls.__new__(cls)
     store._open(path, params)  # noqa: SLF001  (of our own kind)
+    return _below(store, prefixes)
+
+
+def _made_again(
+    cls: type[MultiFormatStore],
+    make: Callable[..., Any],
+    formats: dict[str, Any],
+    prefixes: tuple[Any, ...],
+) -> MultiFormatStore:
+    return _below(cls.over(make, formats=formats), prefixes)
+
+
+def _below(store: MultiFormatStore, prefixes: tuple[Any, ...]) -> MultiFormatStore:
+    for prefix in prefixes:
+        store = store.get_subdict(prefix)
     return store
-
-
-def _made_again(cls: type[MultiFormatStore], make: Callable[..., Any], formats: dict[str, Any]) -> Any:
-    return cls.over(make, formats=formats)
