@@ -18,7 +18,7 @@ OWN = ("suffix", "durability", "hidden", "max_levels", "trust", "value_type", "a
 
 
 def by_name(serializers: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Name all formats that were given, each once."""
+    """Return the formats that were given, by name."""
     formats: dict[str, Any] = {}
     for spec in serializers:
         name = get_serializer(spec).name
@@ -29,7 +29,7 @@ def by_name(serializers: tuple[Any, ...], named: dict[str, Any]) -> dict[str, An
 
 
 def recorded_formats(path: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Give the formats that a folder was made with."""
+    """Return the formats that a folder was made with."""
     made = {} if path is None else recorded(path).get("formats") or _one_format(path)
     if path is None or not made:
         where = "a temporary folder" if path is None else repr(os.fspath(path))
@@ -44,7 +44,7 @@ def recorded_formats(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 
 
 def _one_format(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Give the format of a folder that a `FileDirStore` made, if it is recorded."""
+    """Return the format of a folder that a `FileDirStore` made, if it is recorded."""
     record = recorded(path)
     name = recorded_serializer(record, repr(os.fspath(path)))
     suffix = getattr(codec_of(record.get("keys")), "suffix", "")
@@ -60,6 +60,7 @@ def check_name(name: Any, reserved: Container[str]) -> None:
 
 
 def cannot_be_told_apart(one: str, suffix: str, other: str, other_suffix: str) -> InvalidArgumentError:
+    """Return the error for two formats whose suffixes do not tell them apart."""
     return InvalidArgumentError(
         f"formats {one!r} with suffix {suffix!r} and {other!r} with suffix {other_suffix!r} could not be "
         "told apart: give one of them another suffix",
@@ -67,7 +68,7 @@ def cannot_be_told_apart(one: str, suffix: str, other: str, other_suffix: str) -
 
 
 def planned(name: Any, spec: Any, shared: dict[str, Any], reserved: Container[str]) -> dict[str, Any]:
-    """Complete the options of one format."""
+    """Return the options of one format, completed by those of all."""
     check_name(name, reserved)
     own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
     unknown = set(own) - {"serializer", "mmap_mode", *OWN}
