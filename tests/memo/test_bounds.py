@@ -5,6 +5,7 @@ import os
 import pytest
 
 from holdall import InvalidArgumentError, MemoryStore, SQLiteStore, UnsupportedError, memoize
+from holdall.memo import MEMORY
 from processes._support import collect, fork
 
 
@@ -38,7 +39,7 @@ def test_bounds_are_exact_among_processes(name, tmp_path):
 
 
 def test_bounds_are_of_paths():
-    for place in (None, {}, MemoryStore()):
+    for place in (MEMORY, {}, MemoryStore()):
         with pytest.raises(InvalidArgumentError, match="bounded"):
             memoize(place, max_items=3)
     for wrong in ({"max_items": 0}, {"policy": "newest"}):

@@ -14,6 +14,7 @@ import pytest
 
 import holdall
 from holdall import InvalidArgumentError, memoize
+from holdall.memo import MEMORY
 
 
 @dataclasses.dataclass
@@ -55,7 +56,7 @@ async def double(x, y=2):
     return x * y
 
 
-PLACES = {"memory": lambda path: None, "dict": lambda path: {}, "database": lambda path: path / "kept.db"}
+PLACES = {"memory": lambda path: MEMORY, "dict": lambda path: {}, "database": lambda path: path / "kept.db"}
 
 
 @pytest.fixture(params=PLACES)

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from holdall import FileDirStore, MemoryStore, SQLiteStore, Store, memoize
+from holdall.memo import MEMORY
 from holdall.memo._copying import copier_of
 from holdall.wrappers import cached_values
 
@@ -102,7 +103,7 @@ CHANGED = {
     "index": (lambda: pd.Index([1, 2]), lambda r: setattr(r, "name", "x")),
 }
 PLACES = {
-    "memory": lambda path: None,
+    "memory": lambda path: MEMORY,
     "dict": lambda path: {},
     "memory store": lambda path: MemoryStore(),
     "database": lambda path: SQLiteStore(path / "kept.db"),
@@ -129,7 +130,7 @@ def place(request, tmp_path):
 @pytest.mark.parametrize("what", CHANGED)
 @pytest.mark.parametrize("maxsize", [None, 0], ids=["", "nothing in memory"])
 def test_what_a_caller_changes_shows_in_no_later_call(what, place, maxsize):
-    if place is None and maxsize == 0:
+    if place is MEMORY and maxsize == 0:
         pytest.skip("nothing is kept")
     if what == "array with attributes" and isinstance(place, Store) and not isinstance(place, MemoryStore):
         pytest.skip("pickle loses attributes of arrays")
@@ -143,7 +144,7 @@ def test_what_a_caller_changes_shows_in_no_later_call(what, place, maxsize):
             change(result)
             assert text_of(result) != fresh or "memory" in what
     assert f.cache_info().misses == 2
-    if place is not None:  # another function object, as in another process
+    if place is not MEMORY:  # another function object, as in another process
         g = memoize(place, maxsize=maxsize, name="f", version=1)(lambda x: 1 / 0)
         for x in (0, 0, 1):
             result = g(x)
@@ -213,7 +214,7 @@ class Locked:
 
 
 def test_what_cannot_be_copied_is_not_kept_in_memory():
-    for place in (None, {}):
+    for place in (MEMORY, {}):
         f = memoize(place, name="f", version=1)(Locked)
         with pytest.warns(RuntimeWarning, match="Locked, which cannot be copied.*copy=False"):
             first = f()
@@ -246,7 +247,7 @@ USED_UP = {
 
 
 @pytest.mark.parametrize("what", USED_UP)
-@pytest.mark.parametrize("place", [None, {}], ids=["memory", "dict"])
+@pytest.mark.parametrize("place", [MEMORY, {}], ids=["memory", "dict"])
 def test_what_is_used_up_is_passed_on_and_not_kept(what, place):
     def f():  # a function that is a generator itself is refused
         return USED_UP[what]()

@@ -133,7 +133,7 @@ def test_a_call_left_in_a_closed_loop_keeps_nobody_waiting(place, tmp_path, monk
     monkeypatch.setattr("holdall.memo._async.PATIENCE", 0.02)
     release = []
 
-    @memoize(None if place is None else tmp_path / "kept.db", version=1)
+    @memoize(*([] if place is None else [tmp_path / "kept.db"]), version=1)
     async def f(x):
         if not release:
             await asyncio.Event().wait()

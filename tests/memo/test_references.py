@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from holdall import FileDirStore, InvalidArgumentError, MemoryStore, StoreUnavailableError, memoize
-from holdall.memo import Hit, Reference
+from holdall.memo import MEMORY, Hit, Reference
 from processes._support import collect, fork
 
 
@@ -84,7 +84,7 @@ def test_coroutine_functions_and_methods_give_references(tmp_path):
 
 
 def test_whether_a_result_is_known_can_be_asked(tmp_path):
-    for place in (None, {}, tmp_path / "kept.db"):
+    for place in (MEMORY, {}, tmp_path / "kept.db"):
         f = memoize(place)(double)
         assert not f.cached(1)
         f(1)
@@ -93,8 +93,8 @@ def test_whether_a_result_is_known_can_be_asked(tmp_path):
         assert not f.cached(2)
         assert f.cache_info()[:2] == (0, 1)
         again = memoize(place)(double)
-        assert again.cached(1) == (place is not None)
-        if place is not None:
+        assert again.cached(1) == (place is not MEMORY)
+        if place is not MEMORY:
             f.store.close()
 
 
@@ -110,7 +110,7 @@ def test_a_result_is_given_if_the_callback_says_so(name, tmp_path):
         asked.append(hit)
         return answer.valid
 
-    place = None if name is None else tmp_path / name
+    place = MEMORY if name is None else tmp_path / name
     f = memoize(place, valid=valid, version="v1", name="double")(double)
     assert (f(1), asked) == ([2, 0], [])
     assert f(1) == f(x=1) == [2, 0]
@@ -123,7 +123,7 @@ def test_a_result_is_given_if_the_callback_says_so(name, tmp_path):
     assert not f.cached(1)
     with pytest.raises(KeyError):
         f.peek(1)
-    if place is not None:
+    if place is not MEMORY:
         answer.valid = True
         again = memoize(place, valid=valid, version="v1", name="double")(double)
         assert again(1) == [2, 0]

@@ -12,6 +12,7 @@ import warnings
 import pytest
 
 from holdall import SQLiteStore, memoize
+from holdall.memo import MEMORY
 
 PROGRAM = """
     from holdall import memoize
@@ -206,9 +207,9 @@ def test_code_replaced_while_the_process_runs_is_noticed(cache):
     def two(x):
         return 2
 
-    for place in (None, {}, cache):
+    for place in (MEMORY, {}, cache):
         function = types.FunctionType(one.__code__, globals(), "one")
-        f = memoize(place, name="replaced")(function) if place is not None else memoize(function)
+        f = memoize(place, name="replaced")(function) if place is not MEMORY else memoize(function)
         assert (f(0), f(0)) == (1, 1)
         function.__code__ = two.__code__
         with warnings.catch_warnings():
@@ -318,7 +319,7 @@ def test_what_is_typed_into_a_session_and_typed_again_is_noticed(monkeypatch):
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         exec(compile(text, name, "exec"), vars(session))
 
-    for place in ({}, None):
+    for place in ({}, MEMORY):
         session.place = place
         type_in(1, "def helper(x):\n    return 1\n")
         type_in(2, "import holdall\n@holdall.memoize(place)\ndef f(x):\n    return helper(x)\n")

@@ -16,10 +16,10 @@ import pytest
 
 import holdall
 from holdall import FileDirStore, MemoryStore, NullStore, SQLiteStore, Store, memoize
-from holdall.memo import CacheInfo, Memoized
+from holdall.memo import MEMORY, CacheInfo, Memoized
 
 PLACES = {
-    "memory": lambda path: None,
+    "memory": lambda path: MEMORY,
     "dict": lambda path: {},
     "folder": lambda path: path / "kept",
     "database": lambda path: path / "kept.db",
@@ -59,7 +59,7 @@ class Calls(list):
         return x + y
 
 
-def counted(place=None, **options):
+def counted(place=MEMORY, **options):
     calls = Calls()
 
     @memoize(place, name="counted", **options)
@@ -76,7 +76,7 @@ def test_a_result_is_computed_once_wherever_it_is_kept(place):
     f, calls = counted(place)
     assert [f(1), f(1, 0), f(x=1), f(y=0, x=1), f(2), f(1)] == [1, 1, 1, 1, 2, 1]
     assert calls == [(1, 0), (2, 0)]
-    assert f.cache_info()[:4] == (4, 2, None if place is None else 10_000, 2)
+    assert f.cache_info()[:4] == (4, 2, None if place is MEMORY else 10_000, 2)
     assert f.peek(1) == 1
     with pytest.raises(KeyError):
         f.peek(3)
@@ -85,7 +85,7 @@ def test_a_result_is_computed_once_wherever_it_is_kept(place):
     assert f(1) == 1
     assert f.refresh(2) == 2
     assert calls == [(1, 0), (2, 0), (1, 0), (2, 0)]
-    if place is None:
+    if place is MEMORY:
         assert f.entries is None
         assert f.store is None
     else:
@@ -93,7 +93,7 @@ def test_a_result_is_computed_once_wherever_it_is_kept(place):
         assert f.entries[f.cache_key(2)] == 2
         assert f.cache_key(1) in f.entries
     f.cache_clear()
-    assert f.cache_info() == CacheInfo(0, 0, None if place is None else 10_000, 0, 0, 0, 0, 0)
+    assert f.cache_info() == CacheInfo(0, 0, None if place is MEMORY else 10_000, 0, 0, 0, 0, 0)
     assert f(1) == 1
     assert len(calls) == 5
 
@@ -418,13 +418,13 @@ def clock(monkeypatch):
 
 
 def test_results_are_valid_for_a_while(tmp_path, clock):
-    for place in (None, {}, tmp_path / "x.db", tmp_path / "folder"):
+    for place in (MEMORY, {}, tmp_path / "x.db", tmp_path / "folder"):
         clock.ahead = 0
         f, calls = counted(place, ttl=HOUR)
         assert [f(1), f(1)] == [1, 1]
         again, more = counted(place, ttl=HOUR)
         again(1)
-        assert (len(calls), len(more)) == (1, 1 if place is None else 0)
+        assert (len(calls), len(more)) == (1, 1 if place is MEMORY else 0)
         clock.ahead = HOUR / 2
         assert f(1) == 1
         assert len(calls) == 1
@@ -433,7 +433,7 @@ def test_results_are_valid_for_a_while(tmp_path, clock):
         assert len(calls) == 2
         with pytest.raises(KeyError):
             counted(place, ttl=0)[0].peek(1)
-        if place is not None:
+        if place is not MEMORY:
             f.store.close()
 
 
@@ -461,14 +461,14 @@ def test_what_is_no_longer_valid_is_not_listed_and_can_be_purged(tmp_path, clock
 
 
 def test_a_clock_that_went_ahead_keeps_no_result_longer(tmp_path, clock):
-    for place in (None, {}, tmp_path / "x.db", tmp_path / "folder"):
+    for place in (MEMORY, {}, tmp_path / "x.db", tmp_path / "folder"):
         clock.ahead = 0
         f, calls = counted(place, ttl=HOUR)
         assert f(1) == 1
         clock.ahead = -24 * HOUR  # it was a day ahead when the result was computed
         assert f(1) == 1
         assert len(calls) == 2
-        if place is not None:
+        if place is not MEMORY:
             with pytest.raises(KeyError):
                 counted(place, ttl=HOUR)[0].peek(1)
             f.store.close()

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from holdall import SQLiteStore, memoize
-from holdall.memo import Memoized
+from holdall.memo import MEMORY, Memoized
 
 
 @pytest.fixture(params=["memory", "database", "folder"])
@@ -17,7 +17,7 @@ def place(request, tmp_path):
         with SQLiteStore(tmp_path / "x.db") as store:
             yield store
     else:
-        yield None if request.param == "memory" else tmp_path / "folder"
+        yield MEMORY if request.param == "memory" else tmp_path / "folder"
 
 
 def test_tasks_compute_once(place):

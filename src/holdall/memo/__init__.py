@@ -5,10 +5,12 @@ from holdall.memo._decorator import memoize
 from holdall.memo._fingerprint import register
 from holdall.memo._inspecting import Kept, inspect
 from holdall.memo._memoized import Memoized
+from holdall.memo._options import MEMORY
 from holdall.memo._references import Hit, Reference
 from holdall.memo._version import VersionInfo
 
 __all__ = [
+    "MEMORY",
     "CacheInfo",
     "Hit",
     "Kept",

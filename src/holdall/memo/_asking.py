@@ -105,6 +105,7 @@ class Asking(Core, Generic[P, R]):
                 part.clear(force=True)
             return
         self._hot.clear()
+        self._errors.clear()
         self._reset_counters()
         entries = self._looked_at()
         if entries is not None:
@@ -169,6 +170,7 @@ class Asking(Core, Generic[P, R]):
         """
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
+        self._errors.pop(call.key, None)
         entries = None if call.local else self._looked_at()
         return (entries is not None and bool(entries.view.discard(call.key))) or known
 

@@ -7,6 +7,8 @@ recursion goes half as deep as without it, and no less.
 
 import functools
 import itertools
+import math
+import random
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -14,6 +16,7 @@ from math import inf
 from time import perf_counter
 from typing import Any, cast
 
+from holdall.conditional import AHEAD
 from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries
 from holdall.memo._flight import Flight, Flights
@@ -28,6 +31,7 @@ from holdall.memo._results import Held, Keeping
 __all__ = ["COMPUTE", "Core", "Steps", "fail"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5e-3, 50e-3  # seconds between looks at what another process computes
+_MOST_ERRORS = 10_000  # that are kept at a time
 _UNKNOWN: Any = object()
 
 #: What the algorithm asks its driver to do, beside flights to wait for, seconds to sleep, errors to raise.
@@ -63,7 +67,7 @@ class Call:
         Whether the key means something in this process only.
     """
 
-    __slots__ = ("digest", "key", "local", "quick", "refused", "values")
+    __slots__ = ("digest", "key", "local", "quick", "refused", "renewed", "values")
 
     def __init__(self, key: str, digest: str, local: bool) -> None:
         self.key = key
@@ -71,6 +75,7 @@ class Call:
         self.local = local
         self.quick: Any = None
         self.values: tuple[Any, ...] = ()
+        self.renewed: Entry | None = None  # what is computed anew before it expires
         self.refused = False  # whether the result that is known is not valid, as ``valid=`` says
 
 
@@ -110,6 +115,7 @@ class Core(Placed):
         # well, so that a quick answer is no right one.
         if options.valid is not None or self._typed_in:
             self._quick_key, self._by_position, self._exact = _no_quick_key, -1, -1
+        self._errors: dict[str, tuple[Exception, float]] = {}
         self._keeping = Keeping(self._name, options.copy)
         self._reset_counters()
         self._locks: Any = _UNKNOWN
@@ -149,6 +155,10 @@ class Core(Placed):
         entry = self._entry(call)
         if entry is not None:
             return entry.given()
+        if self._errors and not self._fresh:
+            known = self._known_error(call.key)
+            if known is not None:
+                yield known
         flight = Flight(owner)
         try:  # from here on, so that no interrupt leaves others waiting
             while self._options.lock:
@@ -214,11 +224,13 @@ class Core(Placed):
         value, made = entries.look(call.key)
         if value is MISSING or not self._is_valid(call, made, None):
             return MISSING
+        if call.renewed is not None and made <= call.renewed.made:
+            return MISSING  # nobody else was faster
         value, held = self._keeping.adopt(value)
         if held is not None:
             flight.value = held
             held.made = made
-            self._hot.put(call.key, held, call.quick, inf if self._ttl is None else made + self._ttl)
+            self._remember(call, held)
         self._store_hit()
         log("a result of %s was in the store", self._name)
         return value
@@ -245,11 +257,14 @@ class Core(Placed):
         seconds = perf_counter() - started
         if error is not None:
             flight.error = error
+            self._keep_error(call, error)
             return None
         self._miss()
         with self._timing:
             self._seconds += seconds
         log("%s was computed in %.6f seconds", self._name, seconds)
+        if self._options.off:
+            return value
         if not self._keeping.keeps(value):
             return value  # and those who wait compute for themselves
         held = flight.value = self._keeping.hold(value)
@@ -257,8 +272,7 @@ class Core(Placed):
             return value
         if held is not None:
             held.made, held.seconds = time.time(), seconds
-            expires = inf if self._ttl is None else held.made + self._ttl
-            self._hot.put(call.key, held, call.quick, expires)
+            self._remember(call, held)
         if entries is not None:
             if self._code is not None and self._code.changed():  # by the call: which code was it?
                 return value
@@ -270,6 +284,8 @@ class Core(Placed):
     def _entry(self, call: Call) -> Entry | None:
         """Return a result in memory that is valid, and count the hit."""
         entry = self._valid_entry(call)
+        if entry is not None and self._is_to_be_renewed(call, entry):
+            return None
         if entry is not None:
             self._hot.alias(call.quick, entry)
             self._hit()
@@ -279,9 +295,56 @@ class Core(Placed):
     def _valid_entry(self, call: Call) -> Entry | None:
         """Return a result in memory that is valid."""
         entry = None if self._fresh or call.refused else self._hot.entries.get(call.key)
-        if entry is None or not 0 < entry.expires - time.time() <= self._reach:
+        if entry is None or not 0 < entry.ends - time.time() <= self._reach:
             return None
         return entry if self._is_valid(call, entry.made, entry.seconds) else None
+
+    def _remember(self, call: Call, held: Held) -> None:
+        """Keep a result in memory."""
+        if self._ttl is None:
+            self._hot.put(call.key, held, call.quick, inf)
+            return
+        expires, renew, beta = held.made + self._ttl, inf, self._options.beta
+        if beta:
+            seconds, misses = held.seconds, self._misses.value()
+            if seconds is None:  # it is from a store: as long as it takes on average
+                seconds = self._seconds / misses if misses else 0.0
+            # XFetch of Vattani, Chierichetti and Lowenstein (2015), drawn once for each result and process.
+            renew = expires + seconds * beta * math.log(1 - random.random())  # noqa: S311  (no secret)
+        self._hot.put(call.key, held, call.quick, expires, renew)
+
+    def _is_to_be_renewed(self, call: Call, entry: Entry) -> bool:
+        """Whether this call is the one that computes a valid result anew; the others get the old one."""
+        if call.renewed is entry:
+            return True
+        if entry.expires > time.time():
+            return False
+        with self._timing:
+            first = entry.expires != entry.ends
+            entry.expires = entry.ends
+        if first:
+            call.renewed = entry
+        return first
+
+    def _keep_error(self, call: Call, error: Exception) -> None:
+        """Keep an error for as long as that was asked for."""
+        if not self._options.errors_ttl:
+            return
+        now = time.time()
+        if len(self._errors) >= _MOST_ERRORS:
+            self._errors = {key: known for key, known in self._errors.items() if known[1] > now}
+        if len(self._errors) < _MOST_ERRORS:
+            self._errors[call.key] = error, now + self._options.errors_ttl
+
+    def _known_error(self, key: str) -> Exception | None:
+        """Return the error that a call raised a while ago, if it is kept."""
+        error, until = self._errors.get(key, (None, 0.0))
+        if error is None:
+            return None
+        if not 0 < until - time.time() <= (self._options.errors_ttl or 0) + AHEAD:
+            self._errors.pop(key, None)
+            return None
+        return error.with_traceback(None)  # else it would grow from call to call
 
     def _call(self, values: tuple[Any, ...]) -> Call:
         """Find the key of arguments in normal form."""

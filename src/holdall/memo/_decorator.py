@@ -11,7 +11,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
 from holdall.memo._memoized import Memoized
-from holdall.memo._options import AUTOMATIC, SOURCE, Options
+from holdall.memo._options import AUTOMATIC, MEMORY, SOURCE, Options
 from holdall.memo._places import is_place
 from holdall.memo._references import Hit
 
@@ -31,7 +31,7 @@ class Decorator(Protocol):
 def memoize(place: Callable[P, R], /) -> Memoized[P, R]: ...
 @overload
 def memoize(
-    place: Any = None,
+    place: Any = MEMORY,
     /,
     *,
     key: Callable[..., Any] | None = None,
@@ -43,6 +43,7 @@ def memoize(
     maxsize: int | None = AUTOMATIC,
     max_bytes: float | str | None = None,
     max_items: int | None = None,
+    max_age: float | None = None,
     policy: PolicyName = "lru",
     cache_if: Callable[[Any], Any] | None = None,
     valid: Callable[[Hit], Any] | None = None,
@@ -50,15 +51,18 @@ def memoize(
     copy: bool = True,
     readable: bool = False,
     identity: Any = (),
+    beta: float | None = None,
+    errors_ttl: float | None = None,
 ) -> Decorator: ...
-def memoize(place: Any = None, /, **options: Any) -> Any:
+def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
     """Keep the results of a function: in memory, and in a store, where they outlive the process.
 
     Parameters
     ----------
     place
         Where: a store, any mapping, or a path, of a SQLite file if it ends in ``.db``, ``.sqlite`` or
-        ``.sqlite3``, else of a folder. It is opened by the first call. Nothing: in memory only.
+        ``.sqlite3``, else of a folder. It is opened by the first call. Nothing: in memory only. None switches
+        off: the function is called each time, and nothing is kept.
     key
         A function of the same arguments that gives what the result depends on.
     ignore
@@ -85,6 +89,9 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
         `holdall.wrappers.bounded`.
     max_items
         How many results the file or folder of a path holds at the most, exact among processes; None for any.
+    max_age
+        After how many seconds a result is no longer given, whatever `ttl` says, and deleted from the store,
+        with those of other versions; None for never.
     policy
         Who goes when there is no more room there: ``"lru"``, ``"sieve"``, ``"lfu"`` or ``"gdsf"``, as
         `holdall.wrappers.bounded` says.
@@ -103,6 +110,13 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     identity
         Names of parameters that are known by what object they are, as ``"self"``; their results are kept in
         memory only.
+    beta
+        How eagerly a result is computed anew before its `ttl` ends, so that callers need not wait then: by
+        one call, at a random time that comes the earlier the longer computing takes, while the others get the
+        old result. 1 is a good choice; None and 0 wait for the end.
+    errors_ttl
+        For how many seconds an error is kept, and raised again by calls with the same arguments in this
+        process; None not to keep errors.
 
     Returns
     -------
@@ -120,10 +134,10 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
 
     Notes
     -----
-    Threads, tasks and processes: one computes, others wait for it. Errors reach all who wait, and are not
-    kept. After a crash: results in the store are there, and somebody who waited for the crashed process
-    computes. Cost: less than a microsecond for a result in memory and simple arguments. A store that fails
-    never fails a call: the function is called, and the trouble is warned about once.
+    Threads, tasks and processes: one computes, others wait for it. Errors reach all who wait, and are kept
+    by `errors_ttl` only. After a crash: results in the store are there, and somebody who waited for the
+    crashed process computes. Cost: less than a microsecond for a result in memory and simple arguments. A
+    store that fails never fails a call: the function is called, and the trouble is warned about once.
 
     Examples
     --------
@@ -142,15 +156,18 @@ def memoize(place: Any = None, /, **options: Any) -> Any:
     """
     if isinstance(place, staticmethod | classmethod) or (callable(place) and not is_place(place)):
         return _decorated(place, Options(**options))
-    if place is not None and not is_place(place):
+    if place is not None and place is not MEMORY and not is_place(place):
         raise InvalidArgumentError(
             f"memoize takes a function, a store, a mapping or a path, got {type(place).__name__}"
         )
-    known = {field.name for field in fields(Options)} - {"place"}
+    known = {field.name for field in fields(Options)} - {"place", "off"}
     for name in options:
         if name not in known:
             raise unknown_option("memoize", name, known)
-    chosen = Options(place=place, **options)
+    if place is None:
+        chosen = Options.switched_off(options)
+    else:
+        chosen = Options(place=None if place is MEMORY else place, **options)
 
     def decorate(function: Any, /) -> Any:
         return _decorated(function, chosen)

@@ -3,6 +3,7 @@
 import sys
 import time
 import warnings
+from math import inf
 from typing import Any
 
 from holdall.abc import Capability
@@ -10,6 +11,7 @@ from holdall.conditional import AHEAD, Joker, Sentinel
 from holdall.errors import InvalidArgumentError, SerializationError, StoreUnavailableError
 from holdall.memo._locks import KeyLocks
 from holdall.memo._places import opening
+from holdall.memo._purging import Limits, purge
 from holdall.store import StorePersister
 
 __all__ = ["MISSING", "Entries", "warn"]
@@ -33,6 +35,8 @@ class Entries:
         For how many seconds a result is valid; None for ever.
     title
         What people call the function.
+    max_age
+        After how many seconds a result is deleted from the store; None for never.
     timed
         Whether it is asked how old results are.
 
@@ -43,7 +47,15 @@ class Entries:
     """
 
     def __init__(
-        self, store: Any, family: str, version: str, *, ttl: float | None, title: str, timed: bool = False
+        self,
+        store: Any,
+        family: str,
+        version: str,
+        *,
+        ttl: float | None,
+        title: str,
+        max_age: float | None = None,
+        timed: bool = False,
     ) -> None:
         in_tuples = getattr(store.keys_codec, "tuples", False)
         whole = f"{family}/{version}"
@@ -55,6 +67,8 @@ class Entries:
         self.name = title
         self._compared = False
         self.ttl = ttl
+        self._max_age = max_age
+        self._swept = -inf
         self._timed = timed or ttl is not None
         self._warned: set[str] = set()
         if self._timed and Capability.MTIME not in self.view.pipeline.persister.capabilities:
@@ -142,12 +156,20 @@ class Entries:
             return  # it would be shared
         try:
             self.view[key] = value if private is None else private.value
+            self._sweep()
         except SerializationError as error:
             self.warn("value", "cannot write", error)
         except StoreUnavailableError as error:
             self.warn("place", "cannot write", error)
         except Exception as error:
             self.warn("refused", "cannot write", error)
+
+    def _sweep(self) -> None:
+        """Delete what is too old, of all versions; eight times in the span of `max_age` at the most."""
+        if self._max_age is None or time.monotonic() - self._swept < self._max_age / 8:
+            return
+        self._swept = time.monotonic()
+        purge(self.all, None, Limits(seconds=self._max_age))
 
     def warn(self, kind: str, what: str, error: Exception | None) -> None:
         """Warn once of each kind of trouble."""

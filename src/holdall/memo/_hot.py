@@ -25,19 +25,23 @@ class Entry(PolicyEntry):
         The result in keeping.
     expires
         When it is no longer valid, in seconds of `time.time`.
+    renew
+        When somebody should compute it anew, before that.
     size
         What it takes, in bytes; 0 where nobody counts.
     """
 
-    __slots__ = ("aliases", "copy", "expires", "made", "seconds", "value")
+    __slots__ = ("aliases", "copy", "ends", "expires", "made", "seconds", "value")
 
-    def __init__(self, key: str, held: Held, expires: float = inf, size: int = 0) -> None:
+    def __init__(self, key: str, held: Held, expires: float = inf, size: int = 0, renew: float = inf) -> None:
         super().__init__(key, size)
         self.value = held.value
         self.copy = held.copy
         self.made = held.made
         self.seconds = held.seconds
-        self.expires = expires
+        self.ends = expires
+        #: Until when it is given without further ado.
+        self.expires = min(expires, renew)
         self.aliases: tuple[Any, ...] = ()
 
     def given(self) -> Any:
@@ -76,13 +80,13 @@ class Hot:
         """Begin with a lock that nobody holds, as in a forked child."""
         self._lock = threading.RLock()
 
-    def put(self, key: str, held: Held, quick: Any, expires: float) -> None:
+    def put(self, key: str, held: Held, quick: Any, expires: float, renew: float = inf) -> None:
         """Keep a result, in the place of an older one."""
         size = 0 if self.max_bytes is None else sizeof(held.value)
         if self.maxsize == 0 or (self.max_bytes is not None and size > self.max_bytes):
             self.discard(key)
             return
-        entry = Entry(key, held, expires, size)
+        entry = Entry(key, held, expires, size, renew)
         with self._lock:
             if key in self.entries:
                 self.discard(key)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from holdall._eviction import POLICIES, PolicyName
@@ -10,23 +10,30 @@ from holdall._eviction.amounts import parse_size
 from holdall.errors import InvalidArgumentError
 from holdall.memo._places import Bounds
 
-__all__ = ["AUTOMATIC", "SOURCE", "Options"]
+__all__ = ["AUTOMATIC", "MEMORY", "SOURCE", "Options"]
 
 #: The version that follows the code.
 SOURCE = "source"
 
 
-class _Automatic:
+class _Default:
+    """What stands in a signature for an option that was not given."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
     def __repr__(self) -> str:
-        return "AUTOMATIC"
+        return self.name
 
     def __reduce__(self) -> str:
-        return "AUTOMATIC"
+        return self.name
 
 
 #: The bound of memory where none is given: none without a store, where memory is all there is, and
 #: 10,000 results beside one.
-AUTOMATIC: Any = _Automatic()
+AUTOMATIC: Any = _Default("AUTOMATIC")
+#: The place where none is given: memory alone.
+MEMORY: Any = _Default("MEMORY")
 _BESIDE_A_STORE = 10_000
 
 
@@ -44,6 +51,7 @@ class Options:
     maxsize: Any = AUTOMATIC
     max_bytes: float | str | None = None
     max_items: int | None = None
+    max_age: float | None = None
     policy: PolicyName = "lru"
     cache_if: Callable[[Any], Any] | None = None
     valid: Callable[[Any], Any] | None = None
@@ -51,6 +59,9 @@ class Options:
     copy: bool = True
     readable: bool = False
     identity: Any = ()
+    beta: float | None = None
+    errors_ttl: float | None = None
+    off: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.place, str | os.PathLike):  # of the folder that is the current one now
@@ -60,11 +71,26 @@ class Options:
             check = _CHECKS.get(field.name)
             if check is not None and value is not None and not check[0](value):
                 raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
+        if self.beta and self.life is None:
+            raise InvalidArgumentError("beta= recomputes before the end of ttl=: give ttl=, too")
         if not isinstance(self.place, str) and (self.max_items is not None or self.policy != "lru"):
             raise InvalidArgumentError(
                 "max_items= and policy= bound the file or folder of a path: bound a store of your own by "
                 "holdall.wrappers.bounded, and memory by maxsize="
             )
+
+    @classmethod
+    def switched_off(cls, options: dict[str, Any]) -> "Options":
+        """Return the options of a function of which nothing is kept; wrong ones are refused all the same."""
+        of_places = {"max_items", "max_age", "policy"}
+        chosen = cls(**{name: value for name, value in options.items() if name not in of_places})
+        return replace(chosen, maxsize=0, lock=False, off=True)
+
+    @property
+    def life(self) -> float | None:
+        """For how many seconds a result is valid; None for ever."""
+        spans = [span for span in (self.ttl, self.max_age) if span is not None]
+        return min(spans, default=None)
 
     @property
     def bounds(self) -> Bounds:
@@ -116,6 +142,9 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "maxsize": (lambda v: v is AUTOMATIC or _whole(v), "a number of results, or None"),
     "max_bytes": (_size, 'a number of bytes, text such as "500MB", or None'),
     "max_items": (lambda v: type(v) is int and v > 0, "a number of results from 1, or None"),
+    "max_age": (lambda v: _number(v) and v > 0, "a number of seconds, or None"),
+    "beta": (_number, "a number from 0, or None"),
+    "errors_ttl": (_number, "a number of seconds, or None"),
     "policy": (lambda v: v in POLICIES, f"one of {', '.join(map(repr, POLICIES))}"),
     "cache_if": (callable, "a function of the result"),
     "valid": (callable, "a function of a Hit"),

@@ -43,8 +43,8 @@ class Placed:
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         self.__wrapped__ = function
         self._options = options
-        self._ttl = options.ttl
-        self._reach = inf if options.ttl is None else options.ttl + AHEAD
+        self._ttl = options.life
+        self._reach = inf if self._ttl is None else self._ttl + AHEAD
         self._named: Name | None = None
         try:
             self._named = Name(function)
@@ -106,6 +106,7 @@ class Placed:
                             family,
                             version,
                             ttl=self._ttl,
+                            max_age=self._options.max_age,
                             title=self._name,
                             timed=self._options.valid is not None,
                         )
