@@ -87,6 +87,11 @@ _BY_END: Final = {
     ".zip": "zip",
 }
 _REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+# Those of fsspec that a URL names; others are opened by "fsspec:" and their URL.
+_FSSPEC: Final = frozenset(
+    {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
+    | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
+)
 _own: dict[str, Opener] = {}
 
 
@@ -208,7 +213,7 @@ def schemes() -> list[str]:
     >>> "sqlite" in schemes()
     True
     """
-    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", *_REDIS, *_own, *_installed()})
+    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", "fsspec", *_FSSPEC, *_REDIS, *_own, *_installed()})
 
 
 def named_addresses() -> dict[str, str]:
@@ -290,6 +295,8 @@ def _opener(scheme: str) -> Opener:
         return _open_s3
     if scheme in _REDIS:
         return _open_redis
+    if scheme in _FSSPEC or scheme == "fsspec":
+        return _open_fsspec
     if scheme in _own:
         return _own[scheme]
     installed = _installed()
@@ -345,6 +352,13 @@ def _open_redis(address: Address) -> Store[Any, Any]:
     options = {"prefix": address.part, **address.options} if address.part else address.options
     server = f"{address.scheme}:{address.place}"
     return _made(address.scheme, _class("holdall.stores.redis:RedisStore"), (server,), options)
+
+
+def _open_fsspec(address: Address) -> Store[Any, Any]:
+    if address.part:
+        raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
+    url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
+    return _made(address.scheme, _class("holdall.stores.fsspec:FsspecStore"), (url,), address.options)
 
 
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:
