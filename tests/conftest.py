@@ -48,3 +48,12 @@ def ftp_url(tmp_path_factory):
 
     with ftp(tmp_path_factory.mktemp("ftp")) as url:
         yield url
+
+
+@pytest.fixture
+def web_url(tmp_path):
+    """Give the URL of a web server that serves the folder of the test."""
+    from engines._file_servers import web
+
+    with web(tmp_path) as url:
+        yield url
