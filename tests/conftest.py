@@ -57,3 +57,13 @@ def web_url(tmp_path):
 
     with web(tmp_path) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory):
+    """Give the URL of a PostgreSQL server: one a worker, started when it is first asked for."""
+    from engines._postgres import url_of
+
+    url, stop = url_of(tmp_path_factory.mktemp("postgres"))
+    yield url
+    stop()

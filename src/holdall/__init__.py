@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from holdall.stores.s3 import S3Store
     from holdall.stores.script import ScriptStore
     from holdall.stores.spill import SpillStore
+    from holdall.stores.sql import SQLStore
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
     from holdall.value import Value
@@ -103,6 +104,7 @@ _home = {
         "stores.s3": "S3Store",
         "stores.script": "ScriptStore",
         "stores.spill": "SpillStore",
+        "stores.sql": "SQLStore",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
         "value": "Value",
@@ -152,6 +154,7 @@ __all__ = [
     "Reader",
     "RedisStore",
     "S3Store",
+    "SQLStore",
     "SQLiteStore",
     "ScriptStore",
     "SerializationError",

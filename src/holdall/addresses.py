@@ -92,6 +92,7 @@ _FSSPEC: Final = frozenset(
     {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
     | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
 )
+_SQL: Final = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
 _own: dict[str, Opener] = {}
 
 
@@ -213,7 +214,9 @@ def schemes() -> list[str]:
     >>> "sqlite" in schemes()
     True
     """
-    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", "fsspec", *_FSSPEC, *_REDIS, *_own, *_installed()})
+    return sorted(
+        {*_CLASSES, *_WITHOUT_PLACE, "my", "s3", "fsspec", *_FSSPEC, *_SQL, *_REDIS, *_own, *_installed()}
+    )
 
 
 def named_addresses() -> dict[str, str]:
@@ -297,6 +300,8 @@ def _opener(scheme: str) -> Opener:
         return _open_redis
     if scheme in _FSSPEC or scheme == "fsspec":
         return _open_fsspec
+    if scheme in _SQL:
+        return _open_sql
     if scheme in _own:
         return _own[scheme]
     installed = _installed()
@@ -359,6 +364,12 @@ def _open_fsspec(address: Address) -> Store[Any, Any]:
         raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
     url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
     return _made(address.scheme, _class("holdall.stores.fsspec:FsspecStore"), (url,), address.options)
+
+
+def _open_sql(address: Address) -> Store[Any, Any]:
+    options = {"table": address.part, **address.options} if address.part else address.options
+    target = f"{address.scheme}:{address.place}"
+    return _made(address.scheme, _class("holdall.stores.sql:SQLStore"), (target,), options)
 
 
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:

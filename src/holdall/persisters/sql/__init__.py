@@ -1,0 +1,408 @@
+"""A table of a server of SQL as a place: bytes by key, with a version for each."""
+
+import itertools
+import math
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from holdall._options import check_bytes
+from holdall.abc import Capability, VersionedPersister, conflict, join_parts
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    MismatchError,
+    OutcomeUnknownError,
+    StoreUnavailableError,
+    ValueTooLargeError,
+)
+from holdall.persisters.sql._connections import Connections
+from holdall.persisters.sql._dialect import MAX_KEY, dialect_of
+
+__all__ = ["SqlPersister"]
+
+_PAGE: Final = 500  # rows that are asked for at once
+_END: Final = b"\xff" * 8  # above all keys, which are UTF-8
+
+
+class SqlPersister(VersionedPersister):
+    """A table of PostgreSQL, MySQL, MariaDB or SQLite, with the columns key, version, mtime and data.
+
+    Parameters
+    ----------
+    target
+        The URL of a database, or an engine of SQLAlchemy.
+    table
+        Name of the table; it is made if it is not there.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above.
+    MismatchError
+        If there is a table of that name with other columns.
+    StoreUnavailableError
+        If the server does not answer, or refuses.
+
+    Notes
+    -----
+    Threads, processes, machines: each write is one statement, which compares the version where one is
+    expected, so that compare-and-swap is linearizable among all. A write carries a random version: if the
+    connection is lost before the answer, it is looked for, so that it counts once, or raises
+    `OutcomeUnknownError`. Transactions of one table follow each other. After a crash: what the server
+    has acknowledged. Cost: one round trip an operation; `write_many` is one transaction, and a listing asks
+    for 500 keys at a time.
+
+    SQLAlchemy makes the connections and quotes names; statements go to the driver directly.
+    """
+
+    capabilities = frozenset(
+        {
+            Capability.WRITABLE,
+            Capability.PERSISTENT,
+            Capability.BYTES,
+            Capability.MTIME,
+            Capability.CHEAP_STAT,
+            Capability.TRANSACTIONS,
+            Capability.CAS_THREADS,
+            Capability.CAS_HOST,
+            Capability.CAS_WORLD,
+        }
+    )
+    bulk = True
+
+    def __init__(self, target: Any, *, table: str = "items") -> None:
+        given: Any = table
+        if not isinstance(given, str) or not given or "\0" in given:
+            raise InvalidArgumentError(f"table is the name of a table, got {table!r:.80}")
+        self.table = table
+        self._server = Connections(target)
+        self._sql = dialect_of(self._server.engine, table)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the table if it is not there, and see that it has our columns."""
+        create, probe, errors = self._sql.create, self._sql.probe, self._server.errors
+        for attempt in range(3):
+            try:
+                self._server.run("the table cannot be made", lambda cursor: cursor.execute(create))
+                break
+            except StoreUnavailableError:
+                # Of two who make it at once one may fail; and who may not make it, may use it.
+                if attempt == 2 and not self._is_there():
+                    raise
+        try:
+            with self._server.transaction():  # which ends with an error as well
+                self._server.run("the table cannot be read", lambda cursor: cursor.execute(probe, (b"",)))
+        except StoreUnavailableError as error:
+            if isinstance(error.__cause__, errors) and not self._server.is_lost(error.__cause__):
+                raise MismatchError(
+                    f"{self.place} has other columns than key, version, mtime and data: give another table= "
+                    f"({error.__cause__})"
+                ).about(location=self.place) from error
+            raise
+
+    def _is_there(self) -> bool:
+        try:
+            self._server.run("", lambda cursor: cursor.execute(self._sql.probe, (b"",)))
+        except StoreUnavailableError:
+            return False
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        target = self._server.target
+        if not isinstance(target, str):
+            target = self._server.engine.url.render_as_string(hide_password=False)
+        return _reopened, (type(self), target, self.table)
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return f"table {self.table!r} of {self._server.place}"
+
+    # ------------------------------------------------------------------ reading
+
+    def _one(self, id: Any, statement: str) -> Any:
+        """Return the row of an id."""
+        key = _key(id, KeyError)
+
+        def ask(cursor: Any) -> Any:
+            cursor.execute(statement, (key,))
+            return cursor.fetchone()
+
+        row = self._server.run(f"{id!r:.80} cannot be read", ask)
+        if row is None:
+            raise KeyError(id)
+        return row
+
+    def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
+        data, version, mtime = self._one(id, self._sql.read)
+        return bytes(data), Stat(bytes(version).hex(), mtime, len(data))
+
+    def stat(self, id: str) -> Stat:  # docstring inherited
+        version, mtime, size = self._one(id, self._sql.stat)
+        return Stat(bytes(version).hex(), mtime, size)
+
+    def __contains__(self, id: object) -> bool:
+        try:
+            self.stat(id)  # type: ignore[arg-type]
+        except KeyError:
+            return False
+        return True
+
+    def _rows(self, statement: str, prefix: str, what: str) -> Iterator[list[Any]]:
+        """Iterate over pages of the rows whose keys start with a prefix, each as of when it is asked for."""
+        start = prefix.encode("utf-8", "surrogatepass")
+        end = _successor(start)
+        while True:
+
+            def ask(cursor: Any, start: bytes = start) -> Any:
+                cursor.execute(statement, (start, end, _PAGE))
+                return cursor.fetchall()
+
+            rows = self._server.run(what, ask)
+            if rows:
+                yield rows
+            if len(rows) < _PAGE:
+                return
+            start = bytes(rows[-1][0]) + b"\0"  # the next one there can be
+
+    def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
+        return itertools.chain.from_iterable(self.pages(prefix))
+
+    def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
+        for rows in self._rows(self._sql.page, prefix, "the keys cannot be listed"):
+            yield [_id(key) for (key,) in rows]
+
+    def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
+        for rows in self._rows(self._sql.scan, prefix, "the keys cannot be listed"):
+            for key, version, mtime, size in rows:
+                yield _id(key), Stat(bytes(version).hex(), mtime, size)
+
+    def contents(
+        self, prefix: str = "", limit: int | None = None
+    ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
+        del limit
+        return (
+            [(_id(key), bytes(data)) for key, data in rows]
+            for rows in self._rows(self._sql.contents, prefix, "the items cannot be read")
+        )
+
+    def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
+        waiting = iter(ids)
+        while batch := list(itertools.islice(waiting, _PAGE)):
+            keys = [key for id in batch if (key := _key_if_any(id)) is not None]
+            found: dict[bytes, Any] = dict(self._some(self._sql.some, keys, "the items cannot be read"))
+            for id in batch:
+                data = found.get(_key_if_any(id) or b"")
+                if data is not None and _key_if_any(id) is not None:
+                    yield id, data
+
+    def _some(self, statement: str, keys: list[bytes], what: str) -> list[tuple[bytes, Any]]:
+        if not keys:
+            return []
+        text = self._with_marks(statement, len(keys))
+
+        def ask(cursor: Any) -> Any:
+            cursor.execute(text, keys)
+            return [(bytes(key), bytes(data)) for key, data in cursor.fetchall()]
+
+        found: list[tuple[bytes, Any]] = self._server.run(what, ask)
+        return found
+
+    def _with_marks(self, statement: str, count: int) -> str:
+        mark = "?" if self._server.engine.dialect.paramstyle == "qmark" else "%s"
+        return statement.replace("{marks}", ", ".join([mark] * count))
+
+    # ------------------------------------------------------------------ writing
+
+    def _row(self, id: Any, data: Any) -> tuple[bytes, bytes, float, bytes]:
+        key = _key(id, InvalidKeyError)
+        check_bytes(id, data)
+        whole = bytes(join_parts(data))
+        if len(whole) > self._sql.max_data:
+            raise ValueTooLargeError(
+                f"the data for {id!r:.80} have {len(whole):,} bytes, and {self._sql.name} takes "
+                f"{self._sql.max_data:,} at most"
+            )
+        return key, secrets.token_bytes(12), time.time(), whole
+
+    def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
+        key, version, mtime, whole = self._row(id, data)
+        if expected is ANY_ETAG:
+            statement, bound = self._sql.put, (key, version, mtime, whole)
+        elif expected is ITEM_NOT_AVAILABLE:
+            statement, bound = self._sql.insert, (key, version, mtime, whole)
+        else:
+            old = _version(expected)
+            statement, bound = self._sql.swap, (version, mtime, whole, key, old)  # type: ignore[assignment]
+        changed = self._change(id, statement, bound, version, expected)
+        if not changed:
+            raise self._conflict(id, expected)
+        return Stat(version.hex(), mtime, len(whole))
+
+    def _change(
+        self, id: Any, statement: str, bound: tuple[Any, ...], version: bytes, expected: Expected
+    ) -> bool:
+        """Execute a write; tell whether it changed something, also if the answer was lost."""
+        what = f"{id!r:.80} cannot be written"
+
+        def change(cursor: Any) -> int:
+            cursor.execute(statement, bound)
+            return int(cursor.rowcount)
+
+        try:
+            return self._server.run(what, change, again=False) > 0
+        except StoreUnavailableError as error:
+            cause = error.__cause__
+            if (
+                self._server.in_transaction
+                or not isinstance(cause, Exception)
+                or not self._server.is_lost(cause)
+            ):
+                raise
+            lost = error
+        try:
+            there: Etag = self.stat(id).etag
+        except KeyError:
+            there = ITEM_NOT_AVAILABLE
+        if there == version.hex():
+            return True
+        if expected is ANY_ETAG or there == expected:  # it has not happened, or happens again
+            return self._server.run(what, change, again=False) > 0
+        raise OutcomeUnknownError(
+            0,
+            f"the answer to a write of {id!r:.80} was lost, and somebody else has written since: it may have "
+            "happened or not, so read it again",
+            self.place,
+        ) from lost
+
+    def _conflict(self, id: str, expected: Expected) -> Exception:
+        try:
+            actual: Etag = self.stat(id).etag
+        except KeyError:
+            actual = ITEM_NOT_AVAILABLE
+        return conflict(self, id, expected, actual)
+
+    def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
+        key = _key(id, KeyError)
+        if expected is ITEM_NOT_AVAILABLE:
+            if id in self:
+                raise self._conflict(id, expected)
+            raise KeyError(id)
+        bound = (key,) if expected is ANY_ETAG else (key, _version(expected))
+        statement = self._sql.delete if expected is ANY_ETAG else self._sql.delete_at
+
+        def delete(cursor: Any) -> int:
+            cursor.execute(statement, bound)
+            return int(cursor.rowcount)
+
+        try:
+            deleted = self._server.run(f"{id!r:.80} cannot be deleted", delete, again=False)
+        except StoreUnavailableError as error:
+            cause = error.__cause__
+            if (
+                self._server.in_transaction
+                or not isinstance(cause, Exception)
+                or not self._server.is_lost(cause)
+            ):
+                raise
+            raise OutcomeUnknownError(
+                0, f"the answer to a deletion of {id!r:.80} was lost: it may have happened or not", self.place
+            ) from error
+        if not deleted:
+            if expected is ANY_ETAG or id not in self:
+                raise KeyError(id)
+            raise self._conflict(id, expected)
+
+    def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
+        """Store several items in one transaction."""
+        self._in_one((*self._row(id, data),) for id, data in items)
+
+    def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:  # docstring inherited
+        rows = ((*self._row(id, data), mtime) for id, data, mtime in items)
+        now = time.time()
+        self._in_one(
+            (key, version, now if math.isnan(mtime) else mtime, whole)
+            for key, version, _, whole, mtime in rows
+        )
+
+    def _in_one(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        put = self._sql.put
+        with self._server.transaction():
+            while batch := _unlike(itertools.islice(rows, _PAGE)):
+
+                def put_all(cursor: Any, batch: list[tuple[Any, ...]] = batch) -> None:
+                    cursor.executemany(put, batch)
+
+                self._server.run("items cannot be written", put_all)
+
+    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+        waiting = iter(ids)
+        while batch := list(itertools.islice(waiting, _PAGE)):
+            keys = [key for id in batch if (key := _key_if_any(id)) is not None]
+            if keys:
+                self._delete(keys)
+
+    def _delete(self, keys: list[bytes]) -> None:
+        text = self._with_marks(self._sql.drop_some, len(keys))
+        self._server.run("items cannot be deleted", lambda cursor: cursor.execute(text, keys))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one of all that this thread writes within the context: after an error, none of it happened.
+
+        What this thread reads within, it sees as it has written it; others see all of it at the end, and wait
+        with their writes until then, for the table is locked. A transaction within a transaction is a part of
+        it, which can be undone by itself.
+        """
+        return self._server.transaction(self._sql.begin, self._sql.after)
+
+    def close(self) -> None:
+        """Close the connections; the next use opens others."""
+        self._server.drop()
+
+
+def _key(id: Any, error: type[Exception]) -> bytes:
+    key = _key_if_any(id)
+    if key is None:
+        if error is KeyError:
+            raise KeyError(id)
+        size = len(id.encode("utf-8", "surrogatepass")) if isinstance(id, str) else 0
+        why = f"has {size:,} bytes, and {MAX_KEY:,} is the most" if size else "is no text"
+        raise InvalidKeyError(f"{id!r:.80} cannot be a key in a table of SQL: it {why}")
+    return key
+
+
+def _key_if_any(id: Any) -> bytes | None:
+    if not isinstance(id, str):
+        return None
+    key = id.encode("utf-8", "surrogatepass")
+    return key if len(key) <= MAX_KEY else None
+
+
+def _id(key: Any) -> str:
+    return bytes(key).decode("utf-8", "surrogatepass")
+
+
+def _version(expected: Expected) -> bytes:
+    try:
+        return bytes.fromhex(str(expected))
+    except ValueError:  # an etag of another place
+        return b"?"
+
+
+def _successor(start: bytes) -> bytes:
+    """Return the least bytes above all that start so."""
+    start = start.rstrip(b"\xff")
+    return start[:-1] + bytes([start[-1] + 1]) if start else _END
+
+
+def _unlike(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Keep the last of several rows of one key, which one statement could not write twice."""
+    return list({row[0]: row for row in rows}.values())
+
+
+def _reopened(cls: type[SqlPersister], target: str, table: str) -> SqlPersister:
+    return cls(target, table=table)

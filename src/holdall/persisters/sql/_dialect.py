@@ -1,0 +1,114 @@
+"""What servers of SQL differ in: the types of the columns, the statements, and their limits."""
+
+from typing import Any, Final, NamedTuple
+
+from holdall.errors import UnsupportedError
+
+__all__ = ["Dialect", "dialect_of"]
+
+#: Bytes of a key, on every server: the index of PostgreSQL takes 2,704 of those that do not compress.
+MAX_KEY: Final = 2_000
+_UPSERT: Final = (
+    "ON CONFLICT ({key}) DO UPDATE SET {version} = EXCLUDED.{version}, {mtime} = EXCLUDED.{mtime}, "
+    "{data} = EXCLUDED.{data}"
+)
+_MYSQL_UPSERT: Final = "ON DUPLICATE KEY UPDATE " + ", ".join(
+    f"{{{column}}} = VALUES({{{column}}})" for column in ("version", "mtime", "data")
+)
+
+
+class Dialect(NamedTuple):
+    """The statements of one server for one table.
+
+    Parameters
+    ----------
+    name
+        Of the dialect, as SQLAlchemy calls it.
+    create, read, stat, put, insert, swap, delete, delete_at, page, scan, some, drop_some, probe
+        Statements, with the marks of the driver for what is bound.
+    begin, after
+        What begins a transaction in which nobody else writes to the table, and what follows its end.
+    max_data
+        Bytes of a value at the most.
+    """
+
+    name: str
+    create: str
+    read: str
+    stat: str
+    put: str
+    insert: str
+    swap: str
+    delete: str
+    delete_at: str
+    page: str
+    scan: str
+    contents: str
+    some: str
+    drop_some: str
+    probe: str
+    begin: tuple[str, ...]
+    after: tuple[str, ...]
+    max_data: int
+
+
+def dialect_of(engine: Any, table: str) -> Dialect:
+    """Return the statements for a table of an engine.
+
+    Parameters
+    ----------
+    engine
+        An engine of SQLAlchemy.
+    table
+        Name of the table.
+
+    Raises
+    ------
+    UnsupportedError
+        If the server is of another kind than those that are known.
+    """
+    name = engine.dialect.name
+    if name not in {"postgresql", "mysql", "mariadb", "sqlite"}:
+        raise UnsupportedError(f"SQLStore knows PostgreSQL, MySQL, MariaDB and SQLite, not {name}")
+    quote = engine.dialect.identifier_preparer.quote_identifier
+    mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
+    mysql = name in {"mysql", "mariadb"}
+    columns = {column: quote(column) for column in ("key", "version", "mtime", "data")}
+    key, version, mtime, data = columns.values()
+    where = quote(table)
+    row = f"INSERT INTO {where} ({key}, {version}, {mtime}, {data}) VALUES ({mark}, {mark}, {mark}, {mark})"
+    blob = {"postgresql": "BYTEA", "sqlite": "BLOB"}.get(name, "LONGBLOB")
+    # Bytes, not text: no collation makes two keys one, or changes their order.
+    key_type = f"VARBINARY({MAX_KEY})" if mysql else blob
+    upsert = (_MYSQL_UPSERT if mysql else _UPSERT).format(**columns)
+    nothing = f"ON DUPLICATE KEY UPDATE {key} = {key}" if mysql else f"ON CONFLICT ({key}) DO NOTHING"
+    new = f"{version} = {mark}, {mtime} = {mark}, {data} = {mark}"
+    marks = "{marks}"
+    order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
+    return Dialect(
+        name=name,
+        create=(
+            f"CREATE TABLE IF NOT EXISTS {where} ({key} {key_type} NOT NULL PRIMARY KEY, "
+            f"{version} {'VARBINARY(16)' if mysql else blob} NOT NULL, {mtime} DOUBLE PRECISION NOT NULL, "
+            f"{data} {blob} NOT NULL)"
+        ),
+        read=f"SELECT {data}, {version}, {mtime} FROM {where} WHERE {key} = {mark}",
+        stat=f"SELECT {version}, {mtime}, LENGTH({data}) FROM {where} WHERE {key} = {mark}",
+        put=f"{row} {upsert}",
+        insert=f"{row} {nothing}",
+        swap=f"UPDATE {where} SET {new} WHERE {key} = {mark} AND {version} = {mark}",
+        delete=f"DELETE FROM {where} WHERE {key} = {mark}",
+        delete_at=f"DELETE FROM {where} WHERE {key} = {mark} AND {version} = {mark}",
+        page=f"SELECT {key} FROM {where} {order}",
+        scan=f"SELECT {key}, {version}, {mtime}, LENGTH({data}) FROM {where} {order}",
+        contents=f"SELECT {key}, {data} FROM {where} {order}",
+        some=f"SELECT {key}, {data} FROM {where} WHERE {key} IN ({marks})",
+        drop_some=f"DELETE FROM {where} WHERE {key} IN ({marks})",
+        probe=f"SELECT {key}, {version}, {mtime}, {data} FROM {where} WHERE {key} = {mark}",
+        begin={
+            "postgresql": ("BEGIN", f"LOCK TABLE {where} IN SHARE ROW EXCLUSIVE MODE"),
+            "sqlite": ("BEGIN IMMEDIATE",),
+        }.get(name, ("SET autocommit = 0", f"LOCK TABLES {where} WRITE")),
+        after=("UNLOCK TABLES", "SET autocommit = 1") if mysql else (),
+        max_data={"postgresql": 1 << 29, "sqlite": 999_000_000}.get(name, 1 << 30),
+    )

@@ -1,0 +1,94 @@
+"""A store in a table of a server of SQL."""
+
+from typing import Any, TypeVar
+
+from holdall._options import given
+from holdall.errors import UnsupportedError
+from holdall.keys import AnyKeys, as_key_codec
+from holdall.serializers import get_serializer
+from holdall.store import Store
+
+__all__ = ["SQLStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class SQLStore(Store[K, V]):
+    """A table of PostgreSQL, MySQL, MariaDB or SQLite as a dict, for any number of machines.
+
+    Parameters
+    ----------
+    target
+        The URL of a database, as SQLAlchemy names it: ``postgresql://user:password@host/name``,
+        ``mysql://``, ``mariadb://``, ``sqlite:///file.db``; or an engine of SQLAlchemy.
+    table
+        Name of the table, which is made if it is not there.
+    serializer
+        How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``.
+    keys
+        How keys are named: None for `AnyKeys`; or what `as_key_codec` takes.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above.
+    UnsupportedError
+        If SQLAlchemy or the driver is not installed.
+    MismatchError
+        If there is a table of that name with other columns.
+    StoreUnavailableError
+        If the server does not answer, or refuses.
+
+    Notes
+    -----
+    Threads, processes, machines: conditional operations, `increment`, `setdefault` and the like are
+    linearizable among all. `update` is one transaction; `transaction()` makes one of several writes. After a
+    crash: what the server has acknowledged, as it is set up. Cost: one round trip an operation.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = SQLStore(f"sqlite:///{tempfile.mkdtemp()}/x.db", table="runs")
+    >>> store["a", 1] = {"loss": 0.5}
+    >>> store["a", 1], store.increment("visits"), len(store)
+    ({'loss': 0.5}, 1, 2)
+    >>> store.close()
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        *,
+        table: str = "items",
+        serializer: Any = "json",
+        keys: Any = None,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+    ) -> None:
+        options = given(locals())
+        try:
+            from holdall.persisters.sql import SqlPersister  # noqa: PLC0415  (an extra)
+        except ImportError as error:
+            raise UnsupportedError(
+                "SQLStore needs the package SQLAlchemy: pip install 'holdall[sql]'"
+            ) from error
+        place = SqlPersister(target, table=table)
+        self._params = options
+        self._assemble(
+            place,
+            AnyKeys() if keys is None else as_key_codec(keys),
+            get_serializer(serializer),
+            value_type=value_type,
+            append_only=append_only,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if not isinstance(self._params["target"], str):  # an engine, which cannot be pickled
+            return {**state, "_params": {**self._params, "target": None}}
+        return state
