@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import holdall
+from engines._dropping import Dropping
 from engines._valkey import Server
 from exploring import in_soak
 from holdall import ITEM_NOT_AVAILABLE, RedisStore, memoize
@@ -36,77 +37,9 @@ def own(tmp_path):
     server.stop()
 
 
-class Dropping:
-    """A proxy on loopback that ends some connections when the answer is on its way."""
-
-    def __init__(self, port, every):
-        self.port, self.every, self.answers = port, every, 0
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self.listening.getsockname()[1]}/0"
-        self.threads = [threading.Thread(target=self._accept)]
-        self.threads[0].start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listening.shutdown(socket.SHUT_RDWR)
-        self.threads[0].join()
-        self.listening.close()
-        for thread in self.threads:
-            thread.join(60)
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listening.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.port))
-            thread = threading.Thread(target=self._serve, args=(client, server))
-            self.threads.append(thread)
-            thread.start()
-
-    def _serve(self, client, server):
-        with client, server:
-            back = threading.Thread(target=self._answer, args=(server, client))
-            back.start()
-            while data := _received(client):
-                try:
-                    server.sendall(data)
-                except OSError:
-                    break
-            _end(server)
-            back.join()
-
-    def _answer(self, server, client):
-        while data := _received(server):
-            self.answers += 1
-            if self.answers % self.every == 0:
-                break
-            try:
-                client.sendall(data)
-            except OSError:
-                break
-        _end(client)
-        _end(server)
-
-
-def _received(side):
-    try:
-        return side.recv(65536)
-    except OSError:
-        return b""
-
-
-def _end(side):
-    with contextlib.suppress(OSError):
-        side.shutdown(socket.SHUT_RDWR)
-
-
 def test_an_increment_whose_answer_is_lost_counts_once(own):
     done = unknown = 0
-    with Dropping(own.port, 7) as proxy, RedisStore(proxy.url, prefix="p/") as store:
+    with Dropping(own.port, 7) as proxy, RedisStore(f"redis://{proxy}/0", prefix="p/") as store:
         for _ in range(150):
             try:
                 store.increment("n")
@@ -122,7 +55,7 @@ def test_an_increment_whose_answer_is_lost_counts_once(own):
 
 def test_a_write_and_a_deletion_whose_answers_are_lost(own):
     seen = []
-    with Dropping(own.port, 11) as proxy, RedisStore(proxy.url, prefix="p/") as store:
+    with Dropping(own.port, 11) as proxy, RedisStore(f"redis://{proxy}/0", prefix="p/") as store:
         for number in range(40):
             try:
                 store["a"] = number

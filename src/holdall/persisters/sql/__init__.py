@@ -19,12 +19,13 @@ from holdall.errors import (
     StoreUnavailableError,
     ValueTooLargeError,
 )
-from holdall.persisters.sql._connections import Connections
+from holdall.persisters.sql._connections import Connections, NotConnectedError
 from holdall.persisters.sql._dialect import MAX_KEY, dialect_of
 
 __all__ = ["SqlPersister"]
 
 _PAGE: Final = 500  # rows that are asked for at once
+_TRIES: Final = 3  # at a write whose answer was lost
 _END: Final = b"\xff" * 8  # above all keys, which are UTF-8
 
 
@@ -255,6 +256,8 @@ class SqlPersister(VersionedPersister):
 
         try:
             return self._server.run(what, change, again=False) > 0
+        except NotConnectedError:
+            raise
         except StoreUnavailableError as error:
             cause = error.__cause__
             if (
@@ -264,18 +267,24 @@ class SqlPersister(VersionedPersister):
             ):
                 raise
             lost = error
-        try:
-            there: Etag = self.stat(id).etag
-        except KeyError:
-            there = ITEM_NOT_AVAILABLE
-        if there == version.hex():
-            return True
-        if expected is ANY_ETAG or there == expected:  # it has not happened, or happens again
-            return self._server.run(what, change, again=False) > 0
+        for _ in range(_TRIES):
+            try:
+                there: Etag = self.stat(id).etag
+            except KeyError:
+                there = ITEM_NOT_AVAILABLE
+            except StoreUnavailableError:
+                break
+            if there == version.hex():
+                return True
+            if expected is not ANY_ETAG and there != expected:  # somebody else has written since
+                break
+            try:  # it has not happened yet, or, without a condition, may happen again
+                return self._server.run(what, change, again=False) > 0
+            except StoreUnavailableError as error:
+                lost = error
         raise OutcomeUnknownError(
             0,
-            f"the answer to a write of {id!r:.80} was lost, and somebody else has written since: it may have "
-            "happened or not, so read it again",
+            f"the answer to a write of {id!r:.80} was lost, so it may have happened or not: read it again",
             self.place,
         ) from lost
 
@@ -301,6 +310,8 @@ class SqlPersister(VersionedPersister):
 
         try:
             deleted = self._server.run(f"{id!r:.80} cannot be deleted", delete, again=False)
+        except NotConnectedError:
+            raise
         except StoreUnavailableError as error:
             cause = error.__cause__
             if (

@@ -20,7 +20,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "NotConnectedError"]
 
 T = TypeVar("T")
 
@@ -33,7 +33,13 @@ _DRIVERS: Final = {
 _IDLE: Final = 10  # connections that are kept for later
 _AGAIN: Final = {"40001", "40P01", "1213", "1205"}  # deadlocks and the like: nothing has happened
 _FULL: Final = {"53100", "1114", "1021"}
+_GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
 _ATTEMPTS: Final = 8
+_PATIENCE: Final = 4
+
+
+class NotConnectedError(StoreUnavailableError):
+    """There is no connection, and so nothing was sent."""
 
 
 class Connections:
@@ -57,6 +63,7 @@ class Connections:
         self.engine = _engine_of(target)
         self.errors: Any = self.engine.dialect.dbapi.Error
         self.place = self.engine.url.render_as_string(hide_password=True)
+        self._met = False  # whether the server has ever answered
         self._begin()
 
     def _begin(self) -> None:
@@ -84,6 +91,21 @@ class Connections:
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return connection
 
+    def _new(self) -> Any:
+        """Make a connection; where there were others before, a server that comes up again is waited for."""
+        for attempt in range(_PATIENCE):
+            try:
+                connection = self._connect()
+            except self.errors as error:
+                if not self._met or attempt == _PATIENCE - 1:
+                    said = " ".join(str(error).split())
+                    raise NotConnectedError(0, f"no connection: {said:.300}", self.place) from error
+                time.sleep(0.05 * 2**attempt)
+            else:
+                self._met = True
+                return connection
+        raise AssertionError  # pragma: no cover
+
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         """Give a connection: that of the transaction of this thread, an idle one, or a new one."""
@@ -98,7 +120,7 @@ class Connections:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._connect()
+            connection = self._new()
         try:
             yield connection
         except BaseException:
@@ -209,7 +231,12 @@ class Connections:
 
     def is_lost(self, error: Exception) -> bool:
         """Whether an error says that the connection is lost."""
-        return bool(self.engine.dialect.is_disconnect(error, None, None)) or _code(error)[:2] in {"57", "08"}
+        if self.engine.dialect.name == "sqlite":
+            return False
+        dbapi, code = self.engine.dialect.dbapi, _code(error)
+        if self.engine.dialect.name == "postgresql":  # without a code the driver itself has found it out
+            return isinstance(error, dbapi.OperationalError) and (not code or code[:3] in {"080", "57P"})
+        return code in _GONE or isinstance(error, dbapi.InterfaceError)
 
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return the error of ours for one of the driver."""

@@ -75,7 +75,9 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     mysql = name in {"mysql", "mariadb"}
     columns = {column: quote(column) for column in ("key", "version", "mtime", "data")}
     key, version, mtime, data = columns.values()
-    where = quote(table)
+    name_of_table = quote(table)
+    # Where something is bound by "%s", another per cent sign is written twice.
+    where = name_of_table if mark == "?" else name_of_table.replace("%", "%%")
     row = f"INSERT INTO {where} ({key}, {version}, {mtime}, {data}) VALUES ({mark}, {mark}, {mark}, {mark})"
     blob = {"postgresql": "BYTEA", "sqlite": "BLOB"}.get(name, "LONGBLOB")
     # Bytes, not text: no collation makes two keys one, or changes their order.
@@ -88,7 +90,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     return Dialect(
         name=name,
         create=(
-            f"CREATE TABLE IF NOT EXISTS {where} ({key} {key_type} NOT NULL PRIMARY KEY, "
+            f"CREATE TABLE IF NOT EXISTS {name_of_table} ({key} {key_type} NOT NULL PRIMARY KEY, "
             f"{version} {'VARBINARY(16)' if mysql else blob} NOT NULL, {mtime} DOUBLE PRECISION NOT NULL, "
             f"{data} {blob} NOT NULL)"
         ),
@@ -104,11 +106,15 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         contents=f"SELECT {key}, {data} FROM {where} {order}",
         some=f"SELECT {key}, {data} FROM {where} WHERE {key} IN ({marks})",
         drop_some=f"DELETE FROM {where} WHERE {key} IN ({marks})",
-        probe=f"SELECT {key}, {version}, {mtime}, {data} FROM {where} WHERE {key} = {mark}",
+        # With the table before them, since SQLite takes an unknown name in quotes for text.
+        probe=(
+            f"SELECT {', '.join(f'{where}.{column}' for column in columns.values())} FROM {where} "
+            f"WHERE {where}.{key} = {mark}"
+        ),
         begin={
-            "postgresql": ("BEGIN", f"LOCK TABLE {where} IN SHARE ROW EXCLUSIVE MODE"),
+            "postgresql": ("BEGIN", f"LOCK TABLE {name_of_table} IN SHARE ROW EXCLUSIVE MODE"),
             "sqlite": ("BEGIN IMMEDIATE",),
-        }.get(name, ("SET autocommit = 0", f"LOCK TABLES {where} WRITE")),
+        }.get(name, ("SET autocommit = 0", f"LOCK TABLES {name_of_table} WRITE")),
         after=("UNLOCK TABLES", "SET autocommit = 1") if mysql else (),
         max_data={"postgresql": 1 << 29, "sqlite": 999_000_000}.get(name, 1 << 30),
     )

@@ -1,0 +1,327 @@
+"""What tables of SQL are asked for beyond the contracts, mostly of a real PostgreSQL."""
+
+import itertools
+import multiprocessing
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import psycopg
+import pytest
+import sqlalchemy
+
+import holdall
+from engines._dropping import Dropping
+from engines._postgres import Server
+from holdall import FileDirStore, SQLStore, memoize
+from holdall.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    MismatchError,
+    OutcomeUnknownError,
+    StoreUnavailableError,
+    UnsupportedError,
+    ValueTooLargeError,
+)
+from holdall.persisters.sql import MAX_KEY, SqlPersister
+
+KEYS = [
+    "a",
+    "A",
+    "a ",
+    "á",
+    "ß",
+    "ss",
+    "İ",
+    "\u00e9",
+    "e\u0301",
+    "a\0",
+    "🙂",
+    "🙃",
+    "",
+    "\ud800",
+    "a_1",
+    "a%1",
+    "ab1",
+    "\uffff",
+]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    return (
+        f"sqlite:///{tmp_path}/x.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
+
+
+@pytest.fixture
+def table():
+    return f"t{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def own(tmp_path):
+    server = Server(tmp_path)
+    yield server
+    server.stop()
+
+
+# ---------------------------------------------------------------------- keys and values
+
+
+def test_keys_are_told_apart_by_their_bytes(url, table):
+    place = SqlPersister(url, table=table)
+    for number, key in enumerate(KEYS):
+        place[key] = b"%d" % number
+    assert {key: int(data) for key, data in place.read_many(KEYS)} == {key: n for n, key in enumerate(KEYS)}
+    by_bytes = sorted(KEYS, key=lambda key: key.encode("utf-8", "surrogatepass"))
+    assert list(place) == list(place.ids()) == by_bytes
+    for prefix in ("a", "a_", "a%", "\ud7ff", "\ud800", "\uffff", "🙂", "z"):
+        assert list(place.ids(prefix)) == [key for key in by_bytes if key.startswith(prefix)]
+
+
+def test_more_keys_than_a_page(url, table):
+    store = SQLStore(url, table=table)
+    store.update({("n", n): n for n in range(1203)})
+    assert sorted(store.items()) == [(("n", n), n) for n in range(1203)]
+    assert len(store) == len(set(store)) == 1203
+    assert len(store.get_subdict(("n",))) == 1203
+    store.clear()
+    assert len(store) == 0
+
+
+def test_long_keys_are_refused_whatever_they_are_made_of(url, table):
+    place = SqlPersister(url, table=table)
+    for text in ("x" * MAX_KEY, os.urandom(MAX_KEY // 2).hex()):
+        place[text] = b"1"
+        assert place[text] == b"1"
+        for wrong in (text + "y", "é" * (MAX_KEY // 2 + 1), 5):
+            with pytest.raises(InvalidKeyError):
+                place[wrong] = b"2"
+            with pytest.raises(KeyError):
+                place[wrong]
+            assert wrong not in place
+    with pytest.raises(InvalidKeyError):
+        place.write_many([("fine", b"1"), ("x" * 3000, b"2")])
+    assert "fine" not in place, "update is one transaction"
+    assert list(place.read_many(["x" * 3000, "absent"])) == []
+
+
+def test_values_over_the_limit_are_refused(url, table, monkeypatch):
+    place = SqlPersister(url, table=table)
+    place["a"] = b"old"
+    place._sql = place._sql._replace(max_data=10)
+    with pytest.raises(ValueTooLargeError, match="11 bytes"):
+        place["a"] = b"x" * 11
+    assert place["a"] == b"old"
+    large = os.urandom(3_000_000)
+    place._sql = place._sql._replace(max_data=1 << 29)
+    place["large"] = [large[:10], memoryview(large)[10:]]
+    assert place["large"] == large
+
+
+# ---------------------------------------------------------------------- several writers
+
+
+def test_one_of_several_first_writers_wins(postgres_url, table):
+    store = SQLStore(postgres_url, table=table)
+    found = [[] for _ in range(20)]
+    barrier = threading.Barrier(8)
+
+    def work(number):
+        barrier.wait()
+        for n in range(20):
+            found[n].append(store.setdefault(n, number))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(len(answers) == 8 and len(set(answers)) == 1 for answers in found)
+
+
+def test_no_count_of_processes_is_lost(url, table):
+    program = (
+        "import sys, holdall\n"
+        "store = holdall.SQLStore(sys.argv[1], table=sys.argv[2])\n"
+        "for _ in range(50): store.increment('n')"
+    )
+    SQLStore(url, table=table)["n"] = 0
+    workers = [subprocess.Popen([sys.executable, "-c", program, url, table]) for _ in range(4)]
+    assert [worker.wait(120) for worker in workers] == [0] * 4
+    assert SQLStore(url, table=table)["n"] == 200
+
+
+def test_two_who_make_the_table_at_once(postgres_url):
+    for _ in range(5):
+        name, made, barrier = f"t{uuid.uuid4().hex}", [], threading.Barrier(6)
+
+        def make(name=name, made=made, barrier=barrier):
+            barrier.wait()
+            made.append(SQLStore(postgres_url, table=name))
+
+        threads = [threading.Thread(target=make) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made) == 6
+
+
+def test_a_transaction_is_all_or_nothing(url, table):
+    store, other = SQLStore(url, table=table), SQLStore(url, table=table)
+    with store.transaction():
+        store["a"] = 1
+        store.increment("a")
+        assert store["a"] == 2
+        if url.startswith("postgresql"):
+            assert "a" not in other
+    assert other["a"] == 2
+
+    class StopError(Exception):
+        pass
+
+    def fails():
+        with store.transaction():
+            store.update(b=1, c=2)
+            del store["a"]
+            raise StopError
+
+    with pytest.raises(StopError):
+        fails()
+    assert dict(other) == {"a": 2}
+
+
+# ---------------------------------------------------------------------- lost answers, dead servers
+
+
+def test_an_increment_whose_answer_is_lost_counts_once(own):
+    SQLStore(own.url)["n"] = 0
+    acknowledged = unknown = 0
+    with Dropping(own.port, 13) as proxy:
+        store = SQLStore(f"postgresql://holdall@{proxy}/postgres")
+        for _ in range(120):
+            try:
+                store.increment("n")
+            except OutcomeUnknownError:
+                unknown += 1
+            else:
+                acknowledged += 1
+        store.close()
+    total = SQLStore(own.url)["n"]
+    assert acknowledged <= total <= acknowledged + unknown
+    assert acknowledged > 60
+
+
+def test_a_killed_server_keeps_what_it_acknowledged(own):
+    store = SQLStore(own.url, table="kept")
+    acknowledged = []
+    for turn in range(3):
+        killer = threading.Timer(0.1, own.kill)
+        killer.start()
+        for n in itertools.count():
+            try:
+                store[turn, n] = "x" * 500
+            except (StoreUnavailableError, OutcomeUnknownError):
+                break
+            acknowledged.append((turn, n))
+        killer.join()
+        own.start()
+        there = dict(store.items())
+        assert all(there[key] == "x" * 500 for key in acknowledged)
+        assert set(there.values()) == {"x" * 500}, "no half value"
+    assert len(acknowledged) > 3
+
+
+def test_forked_children_have_connections_of_their_own(postgres_url, table):
+    store = SQLStore(postgres_url, table=table)
+    store.update({n: n for n in range(50)})
+
+    def read(numbers):
+        ok = all(store[n] == n for n in numbers for _ in range(2))
+        os._exit(0 if ok else 1)
+
+    children = [multiprocessing.get_context("fork").Process(target=read, args=(range(50),)) for _ in range(4)]
+    for child in children:
+        child.start()
+    assert all(store[n] == n for n in range(50))
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0] * 4
+    assert store[7] == 7
+
+
+# ---------------------------------------------------------------------- opening
+
+
+def test_an_engine_is_taken_with_its_settings(postgres_url, table):
+    engine = sqlalchemy.create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    store = SQLStore(engine, table=table)
+    store["a"] = 1
+    assert SQLStore(postgres_url, table=table)["a"] == 1
+    assert pickle.loads(pickle.dumps(store.pipeline.persister))["a"] == b"1"
+    engine.dispose()
+
+
+def test_what_cannot_be_opened_says_why(tmp_path, postgres_url):
+    for wrong in ("no url", 5, "nonsense://x/y", "sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(InvalidArgumentError):
+            SQLStore(wrong)
+    for wrong in ("", 5, "a\0b"):
+        with pytest.raises(InvalidArgumentError, match="table"):
+            SQLStore(f"sqlite:///{tmp_path}/x.db", table=wrong)
+    with pytest.raises(UnsupportedError, match=r"oracle:// needs a driver that is not installed"):
+        SQLStore("oracle://user@host/x")
+    with pytest.raises(StoreUnavailableError, match="no connection") as caught:
+        SQLStore("postgresql://user:secret@127.0.0.1:1/x")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(StoreUnavailableError, match="does not exist"):
+        SQLStore(postgres_url.replace("/postgres", "/nothing"))
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE items (a, b)")
+    other.close()
+    with pytest.raises(MismatchError, match="other columns"):
+        SQLStore(f"sqlite:///{tmp_path}/other.db")
+
+
+def test_who_may_only_read_may_open_the_table(own):
+    SQLStore(own.url, table="shared")["a"] = 1
+    with psycopg.connect(own.url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE reader LOGIN")
+        admin.execute("GRANT SELECT ON shared TO reader")
+    reader = SQLStore(own.url.replace("holdall@", "reader@"), table="shared")
+    assert reader["a"] == 1
+    with pytest.raises(StoreUnavailableError, match="permission denied"):
+        reader["a"] = 2
+
+
+def test_odd_names_of_tables(url):
+    store = SQLStore(url, table='we"ird; DROP TABLE x -- %s ?')
+    store["a"] = 1
+    assert dict(store) == {"a": 1}
+    store.clear()
+
+
+def test_addresses_copies_and_memoize(url, table, tmp_path):
+    store = holdall.open(f"{url}#{table}") if url.startswith("postgresql") else SQLStore(url, table=table)
+    store.update({"a": 1, "b": 2})
+    assert store.copy_to(FileDirStore(tmp_path / "copy", serializer="json")) == 2
+    calls = []
+
+    @memoize(SQLStore(url, table=table + "m", serializer="pickle"), version=1, name="f")
+    def square(n):
+        calls.append(n)
+        return n * n
+
+    assert (square(3), square(3), calls) == (9, 9, [3])
+    before = store.timestamp("a")
+    time.sleep(0.01)
+    store["a"] = 1
+    assert store.timestamp("a") > before
+    assert store.newest_keys(1) == ["a"]
