@@ -18,10 +18,21 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from holdall._options import options_of, unknown_option
+from holdall._schemes import CLASSES, REDIS, WITHOUT_PLACE, scheme_of
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
 from holdall.store import Store
 
-__all__ = ["Address", "Opener", "named_addresses", "open", "register_scheme", "schemes"]
+__all__ = [
+    "Address",
+    "Opener",
+    "named_addresses",
+    "open",
+    "options_taken",
+    "path_of",
+    "register_scheme",
+    "resolve",
+    "schemes",
+]
 
 
 class Address(NamedTuple):
@@ -52,41 +63,6 @@ _GROUP: Final = "holdall.addresses"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # of two letters or more: "C:" is a disk
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: Final = {"true": True, "false": False, "none": None}
-# Class of each scheme, and the option that the part of an address gives.
-_CLASSES: Final = {
-    "archive": ("holdall.archive:ArchiveStore", None),
-    "dir": ("holdall.stores.files:FileDirStore", None),
-    "document": ("holdall.stores.document:DocumentStore", None),
-    "lmdb": ("holdall.stores.lmdb:LmdbStore", "table"),
-    "script": ("holdall.stores.script:ScriptStore", None),
-    "spill": ("holdall.stores.spill:SpillStore", None),
-    "sqlite": ("holdall.stores.sqlite:SQLiteStore", "table"),
-    "tar": ("holdall.stores.tar:TarStore", None),
-    "zip": ("holdall.stores.zip:ZipStore", None),
-}
-_WITHOUT_PLACE: Final = {
-    "memory": "holdall.stores.memory:MemoryStore",
-    "null": "holdall.stores.null:NullStore",
-}
-_BY_END: Final = {
-    ".db": "sqlite",
-    ".ini": "document",
-    ".json": "document",
-    ".lmdb": "lmdb",
-    ".py": "script",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".tar": "tar",
-    ".tar.bz2": "tar",
-    ".tar.gz": "tar",
-    ".tar.xz": "tar",
-    ".tgz": "tar",
-    ".toml": "document",
-    ".yaml": "document",
-    ".yml": "document",
-    ".zip": "zip",
-}
-_REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
 _own: dict[str, Opener] = {}
 
 
@@ -126,11 +102,67 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
     >>> dict(holdall.open(f"{folder}/cache.db", table="squares"))
     {'2': 4}
     """
-    found = parse(address)
-    if found.scheme == "my":
-        found = _named(found)
+    found = resolve(address)
     found = found._replace(options={**found.options, **options})
     return _opener(found.scheme)(found)
+
+
+def resolve(address: str | os.PathLike[str]) -> Address:
+    """Take an address apart, and put what the user's file says in the place of ``my:name``.
+
+    Parameters
+    ----------
+    address
+        The address, or a path.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is none.
+    StoreNotFoundError
+        If the user's file has no such name.
+
+    Examples
+    --------
+    >>> resolve("results.zip").scheme
+    'zip'
+    """
+    found = parse(address)
+    return _named(found) if found.scheme == "my" else found
+
+
+def options_taken(address: Address) -> frozenset[str]:
+    """Return the names of the options that the stores of an address take; none for those of other packages.
+
+    Parameters
+    ----------
+    address
+        What `resolve` gave.
+
+    Examples
+    --------
+    >>> "read_only" in options_taken(resolve("dir:results"))
+    True
+    """
+    scheme = address.scheme
+    where = WITHOUT_PLACE.get(scheme) or CLASSES.get(scheme, ("", None))[0]
+    return (_options_of(_class(where)) or frozenset()) if where else frozenset()
+
+
+def path_of(address: Address) -> str | None:
+    """Return the path of the file or folder of an address; None where it names none that we know of.
+
+    Parameters
+    ----------
+    address
+        What `resolve` gave.
+
+    Examples
+    --------
+    >>> path_of(resolve("sqlite:cache.db#items")), path_of(resolve("memory:"))
+    ('cache.db', None)
+    """
+    return os.path.expanduser(address.place) if address.scheme in CLASSES else None
 
 
 def parse(address: str | os.PathLike[str]) -> Address:
@@ -155,7 +187,7 @@ def parse(address: str | os.PathLike[str]) -> Address:
     """
     if isinstance(address, os.PathLike):
         path = os.fspath(address)
-        return Address(_scheme_of(path), path, "", {})
+        return Address(scheme_of(path), path, "", {})
     given: Any = address
     if not isinstance(given, str) or not given:
         raise InvalidArgumentError(
@@ -163,7 +195,7 @@ def parse(address: str | os.PathLike[str]) -> Address:
         )
     start = _SCHEME.match(given)
     if start is None:
-        return Address(_scheme_of(given), given, "", {})
+        return Address(scheme_of(given), given, "", {})
     rest, _, part = given[start.end() :].partition("#")
     rest, _, query = rest.partition("?")
     options = {name: _value(text) for name, text in parse_qsl(query, keep_blank_values=True)}
@@ -208,7 +240,7 @@ def schemes() -> list[str]:
     >>> "sqlite" in schemes()
     True
     """
-    return sorted({*_CLASSES, *_WITHOUT_PLACE, "my", "s3", *_REDIS, *_own, *_installed()})
+    return sorted({*CLASSES, *WITHOUT_PLACE, "my", "s3", *REDIS, *_own, *_installed()})
 
 
 def named_addresses() -> dict[str, str]:
@@ -238,14 +270,6 @@ def named_addresses() -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------- pieces
-
-
-def _scheme_of(path: str) -> str:
-    if os.path.isdir(path):
-        return "lmdb" if os.path.exists(os.path.join(path, "data.mdb")) else "dir"
-    name = os.path.basename(path).lower()
-    ends = [end for end in _BY_END if name.endswith(end)]
-    return _BY_END[max(ends, key=len)] if ends else "dir"
 
 
 def _value(text: str) -> Any:
@@ -284,11 +308,11 @@ def _users_file() -> str:
 
 
 def _opener(scheme: str) -> Opener:
-    if scheme in _CLASSES or scheme in _WITHOUT_PLACE:
+    if scheme in CLASSES or scheme in WITHOUT_PLACE:
         return _open_class
     if scheme == "s3":
         return _open_s3
-    if scheme in _REDIS:
+    if scheme in REDIS:
         return _open_redis
     if scheme in _own:
         return _own[scheme]
@@ -319,11 +343,11 @@ def _class(where: str) -> Any:
 def _open_class(address: Address) -> Store[Any, Any]:
     """Open a store of our own."""
     scheme, place, part, options = address
-    if scheme in _WITHOUT_PLACE:
+    if scheme in WITHOUT_PLACE:
         if place or part:
             raise InvalidArgumentError(f"{scheme}: lies nowhere, got {place or part!r:.80}")
-        return _made(scheme, _class(_WITHOUT_PLACE[scheme]), (), options)
-    where, part_option = _CLASSES[scheme]
+        return _made(scheme, _class(WITHOUT_PLACE[scheme]), (), options)
+    where, part_option = CLASSES[scheme]
     if not place:
         raise InvalidArgumentError(f"{scheme}: needs a path, as in '{scheme}:path'")
     if part:
@@ -347,8 +371,12 @@ def _open_redis(address: Address) -> Store[Any, Any]:
     return _made(address.scheme, _class("holdall.stores.redis:RedisStore"), (server,), options)
 
 
+def _options_of(opener: Any) -> frozenset[str] | None:
+    return options_of(getattr(opener, "__init__") if isinstance(opener, type) else opener)  # noqa: B009  (mypy)
+
+
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:
-    known = options_of(cls.__init__)
+    known = _options_of(cls)
     if known is not None:
         for name in options:
             if name not in known:

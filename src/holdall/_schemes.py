@@ -1,0 +1,51 @@
+"""The schemes of addresses: their classes by name, and the ends of paths that tell them."""
+
+import os
+from typing import Final
+
+__all__ = ["CLASSES", "REDIS", "WITHOUT_PLACE", "scheme_of"]
+
+# Class of each scheme, and the option that the part of an address gives.
+CLASSES: Final = {
+    "archive": ("holdall.archive:ArchiveStore", None),
+    "dir": ("holdall.stores.files:FileDirStore", None),
+    "document": ("holdall.stores.document:DocumentStore", None),
+    "lmdb": ("holdall.stores.lmdb:LmdbStore", "table"),
+    "script": ("holdall.stores.script:ScriptStore", None),
+    "spill": ("holdall.stores.spill:SpillStore", None),
+    "sqlite": ("holdall.stores.sqlite:SQLiteStore", "table"),
+    "tar": ("holdall.stores.tar:TarStore", None),
+    "zip": ("holdall.stores.zip:ZipStore", None),
+}
+WITHOUT_PLACE: Final = {
+    "memory": "holdall.stores.memory:MemoryStore",
+    "null": "holdall.stores.null:NullStore",
+}
+_BY_END: Final = {
+    ".db": "sqlite",
+    ".ini": "document",
+    ".json": "document",
+    ".lmdb": "lmdb",
+    ".py": "script",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".tar": "tar",
+    ".tar.bz2": "tar",
+    ".tar.gz": "tar",
+    ".tar.xz": "tar",
+    ".tgz": "tar",
+    ".toml": "document",
+    ".yaml": "document",
+    ".yml": "document",
+    ".zip": "zip",
+}
+REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+
+
+def scheme_of(path: str) -> str:
+    """Return the scheme of a path alone."""
+    if os.path.isdir(path):
+        return "lmdb" if os.path.exists(os.path.join(path, "data.mdb")) else "dir"
+    name = os.path.basename(path).lower()
+    ends = [end for end in _BY_END if name.endswith(end)]
+    return _BY_END[max(ends, key=len)] if ends else "dir"
