@@ -3,20 +3,33 @@
 import os
 from typing import Final
 
-__all__ = ["CLASSES", "REDIS", "WITHOUT_PLACE", "scheme_of"]
+__all__ = ["CLASSES", "FOREIGN", "REDIS", "WITHOUT_PLACE", "scheme_of"]
 
 # Class of each scheme, and the option that the part of an address gives.
 CLASSES: Final = {
     "archive": ("holdall.archive:ArchiveStore", None),
+    "chest": ("holdall.migrate:open_chest", None),
     "dir": ("holdall.stores.files:FileDirStore", None),
+    "diskcache": ("holdall.migrate:open_diskcache", None),
     "document": ("holdall.stores.document:DocumentStore", None),
+    "joblib": ("holdall.migrate:open_joblib", None),
     "lmdb": ("holdall.stores.lmdb:LmdbStore", "table"),
+    "persidict": ("holdall.migrate:open_persidict", None),
+    "persist": ("holdall.migrate:open_persist", None),
+    "pickles": ("holdall.migrate:open_pickles", None),
+    "pycaboose": ("holdall.migrate:open_pycaboose", None),
     "script": ("holdall.stores.script:ScriptStore", None),
+    "shelve": ("holdall.migrate:open_shelve", None),
     "spill": ("holdall.stores.spill:SpillStore", None),
     "sqlite": ("holdall.stores.sqlite:SQLiteStore", "table"),
+    "sqlitedict": ("holdall.migrate:open_sqlitedict", "table"),
     "tar": ("holdall.stores.tar:TarStore", None),
     "zip": ("holdall.stores.zip:ZipStore", None),
 }
+# Those that other libraries have written, and that are only read.
+FOREIGN: Final = frozenset(
+    scheme for scheme, (where, _) in CLASSES.items() if where.startswith("holdall.migrate:")
+)
 WITHOUT_PLACE: Final = {
     "memory": "holdall.stores.memory:MemoryStore",
     "null": "holdall.stores.null:NullStore",

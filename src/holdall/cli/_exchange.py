@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
+from holdall._schemes import FOREIGN
+from holdall.abc.optional import OptionalVerbs
+from holdall.addresses import resolve
 from holdall.cli._opening import add_address, key_of, opened, selected, shown_key, word_of
+from holdall.cli._progress import progress
 from holdall.cli._saying import as_json, say
 from holdall.errors import InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import get_serializer
-from holdall.store._nested import StorePersister
+from holdall.store._nested import StorePersister, under
 
 
 def add_to(commands: Any) -> None:
@@ -30,12 +34,16 @@ def add_to(commands: Any) -> None:
         "-o", "--output", metavar="FILE", default="-", help="the file (default: standard output)"
     )
     one.set_defaults(run=_export)
-    about = "store the items that `export` wrote"
+    about = "store the items that `export` wrote, or that another library has left"
     one = commands.add_parser(
-        "import", help=about, description=f"{about.capitalize()}: all of them, or none."
+        "import",
+        help=about,
+        description="Store the items of a file that `export` wrote: all of them, or none. Or copy what "
+        "another library has left, with the times of the items where both sides know them.",
     )
     add_address(one)
-    one.add_argument("source", metavar="FILE", help="the file; - for the standard input")
+    one.add_argument("source", metavar="SOURCE", help="a file, - for standard input, or shelve:shelf")
+    one.add_argument("--from", dest="library", choices=sorted(FOREIGN), help="what has written SOURCE")
     one.set_defaults(run=_import)
 
 
@@ -69,15 +77,37 @@ def _line(key: Any, value: Any, mtime: float) -> str:
 
 
 def _import(options: argparse.Namespace) -> int:
-    if options.source == "-":
+    source = options.source
+    if options.library is not None:
+        source = f"{options.library}:{source.removeprefix(options.library + ':')}"
+    if source != "-" and resolve(source).scheme in FOREIGN:
+        count = _copied(source, options)
+    else:
+        count = _stored(source, options)
+    say(f"{count} items")
+    return 0
+
+
+def _copied(source: str, options: argparse.Namespace) -> int:
+    with (
+        opened(source, options) as old,
+        opened(options.address, options, write=True, make=True, values=False) as new,
+        progress("importing", lambda: len(old)) as tell,
+    ):
+        # Most places tell times by themselves alone.
+        takes_times = type(under(new)[0]).write_dated is not OptionalVerbs.write_dated
+        return old.copy_to(new, progress=tell, keep_times=takes_times)
+
+
+def _stored(source: str, options: argparse.Namespace) -> int:
+    if source == "-":
         items = dict(_items(sys.stdin.buffer, "the standard input"))
     else:
-        with open(options.source, "rb") as file:
-            items = dict(_items(file, options.source))
-    with opened(options.address, options, write=True, make=True) as store:
+        with open(source, "rb") as file:
+            items = dict(_items(file, source))
+    with opened(options.address, options, write=True, make=True, values=False) as store:
         store.update(items)
-    say(f"{len(items)} items")
-    return 0
+    return len(items)
 
 
 def _items(file: Any, name: str) -> Iterator[tuple[Any, Any]]:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from holdall import addresses
+from holdall._schemes import FOREIGN
 from holdall.abc import NOT_MINE, Capability, KeyedSerializer
 from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreNotFoundError, UntrustedStoreError
 from holdall.keys import AnyKeys
@@ -39,7 +40,7 @@ def add_address(
 ) -> None:
     """Add an address to the words of a command, and the options of what is opened."""
     parser.add_argument(name, metavar=metavar, help=f"{about}: an address such as sqlite:cache.db, or a path")
-    if not any(action.dest == "trust" for action in parser._actions):  # noqa: SLF001  (there is no other way)
+    if not any(action.dest == "trust" for action in parser._actions):  # noqa: SLF001  (it has no other name)
         parser.add_argument(
             "--trust",
             action="store_true",
@@ -83,7 +84,7 @@ def opened(
         found = addresses.resolve(address)
         taken = addresses.options_taken(found)
         path = addresses.path_of(found)
-        if path is not None and not make and not os.path.exists(path):
+        if path and not make and found.scheme not in FOREIGN and not os.path.exists(path):
             raise StoreNotFoundError(2, "there is no store", path)
         more = {"read_only": True} if "read_only" in taken and not write else {}
         if options.trust and "trust" in taken:
