@@ -30,3 +30,30 @@ def redis_url(tmp_path_factory):
     url, stop = url_of(tmp_path_factory.mktemp("valkey"))
     yield url
     stop()
+
+
+@pytest.fixture(scope="session")
+def sftp_url(tmp_path_factory):
+    """Give the URL of a SFTP server with a folder of its own."""
+    from engines._file_servers import sftp
+
+    with sftp(tmp_path_factory.mktemp("sftp")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ftp_url(tmp_path_factory):
+    """Give the URL of a FTP server with a folder of its own."""
+    from engines._file_servers import ftp
+
+    with ftp(tmp_path_factory.mktemp("ftp")) as url:
+        yield url
+
+
+@pytest.fixture
+def web_url(tmp_path):
+    """Give the URL of a web server that serves the folder of the test."""
+    from engines._file_servers import web
+
+    with web(tmp_path) as url:
+        yield url

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from holdall.memo import memoize
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
+    from holdall.stores.fsspec import FsspecStore
     from holdall.stores.lmdb import LmdbStore
     from holdall.stores.memory import MemoryStore
     from holdall.stores.multiformat import MultiFormatStore
@@ -93,6 +94,7 @@ _home = {
         "memo": "memoize",
         "store": "Store",
         "stores.files": "FileDirStore",
+        "stores.fsspec": "FsspecStore",
         "stores.lmdb": "LmdbStore",
         "stores.memory": "MemoryStore",
         "stores.multiformat": "MultiFormatStore",
@@ -131,6 +133,7 @@ __all__ = [
     "DataSet",
     "Digest",
     "FileDirStore",
+    "FsspecStore",
     "HoldallError",
     "InvalidArgumentError",
     "InvalidKeyError",

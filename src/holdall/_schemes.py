@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-__all__ = ["CLASSES", "FOREIGN", "REDIS", "WITHOUT_PLACE", "scheme_of"]
+__all__ = ["CLASSES", "FOREIGN", "FSSPEC", "REDIS", "WITHOUT_PLACE", "scheme_of"]
 
 # Class of each scheme, and the option that the part of an address gives.
 CLASSES: Final = {
@@ -52,6 +52,11 @@ _BY_END: Final = {
     ".yml": "document",
     ".zip": "zip",
 }
+# Those of fsspec that a URL names; others are opened by "fsspec:" and their URL.
+FSSPEC: Final = frozenset(
+    {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
+    | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
+)
 REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from holdall._options import options_of, unknown_option
-from holdall._schemes import CLASSES, REDIS, WITHOUT_PLACE, scheme_of
+from holdall._schemes import CLASSES, FSSPEC, REDIS, WITHOUT_PLACE, scheme_of
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
 from holdall.store import Store
 
@@ -240,7 +240,7 @@ def schemes() -> list[str]:
     >>> "sqlite" in schemes()
     True
     """
-    return sorted({*CLASSES, *WITHOUT_PLACE, "my", "s3", *REDIS, *_own, *_installed()})
+    return sorted({*CLASSES, *WITHOUT_PLACE, "my", "s3", "fsspec", *FSSPEC, *REDIS, *_own, *_installed()})
 
 
 def named_addresses() -> dict[str, str]:
@@ -314,6 +314,8 @@ def _opener(scheme: str) -> Opener:
         return _open_s3
     if scheme in REDIS:
         return _open_redis
+    if scheme in FSSPEC or scheme == "fsspec":
+        return _open_fsspec
     if scheme in _own:
         return _own[scheme]
     installed = _installed()
@@ -369,6 +371,13 @@ def _open_redis(address: Address) -> Store[Any, Any]:
     options = {"prefix": address.part, **address.options} if address.part else address.options
     server = f"{address.scheme}:{address.place}"
     return _made(address.scheme, _class("holdall.stores.redis:RedisStore"), (server,), options)
+
+
+def _open_fsspec(address: Address) -> Store[Any, Any]:
+    if address.part:
+        raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
+    url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
+    return _made(address.scheme, _class("holdall.stores.fsspec:FsspecStore"), (url,), address.options)
 
 
 def _options_of(opener: Any) -> frozenset[str] | None:

@@ -48,6 +48,9 @@ def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
     text = page.read_text(encoding="utf-8")
     if page.name == "redis.md":
         text = text.replace("redis://localhost:6379/0", request.getfixturevalue("redis_url"))
+    if page.name == "recipes.md":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        text = text.replace("https://example.org/", request.getfixturevalue("web_url") + "/")
     namespace = {"__name__": "page"}
     for match in FENCE.finditer(text):
         code, line = match[1], text.count("\n", 0, match.start()) + 1
@@ -60,6 +63,17 @@ def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
             namespace = test.globs
         else:
             exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+def test_every_block_is_closed():
+    """A block that is not closed swallows what follows, and builds all the same."""
+    for page in PAGES:
+        opened = None
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            if line.startswith("```"):
+                assert opened is None or line == "```", f"{page.name}:{opened} is not closed before {number}"
+                opened = number if opened is None else None
+        assert opened is None, f"{page.name}:{opened} is not closed"
 
 
 def test_links_between_pages_lead_somewhere():

@@ -1,7 +1,8 @@
 """How keys are named: the codecs between the keys of a store and the ids of its persister.
 
 `PathKeys` names files, `AnyKeys` tells ``1`` from ``"1"``, `Digest` makes short names that cannot be
-read back, `Template` makes names of fields; `Prefix`, `Suffix` and `Under` change a part of a name.
+read back, `Template` makes names of fields, `MappedKeys` takes them from a table; `Prefix`, `Suffix` and
+`Under` change a part of a name.
 ``first | second`` names keys by the first and what results by the second. Codecs are values:
 frozen, comparable, picklable, and shown with every option that differs from its default, because a
 store records how it was made.
@@ -18,12 +19,14 @@ from holdall.keys.view import IdentityKeys, Under
 if TYPE_CHECKING:
     from holdall.keys.digest import Digest
     from holdall.keys.literal import AnyKeys
+    from holdall.keys.mapped import MappedKeys
     from holdall.keys.template import Template
 
 __all__ = [
     "AnyKeys",
     "Digest",
     "IdentityKeys",
+    "MappedKeys",
     "PathKeys",
     "Prefix",
     "Suffix",
@@ -36,6 +39,7 @@ __all__ = [
 _LAZY = {
     "AnyKeys": "holdall.keys.literal",
     "Digest": "holdall.keys.digest",
+    "MappedKeys": "holdall.keys.mapped",
     "Template": "holdall.keys.template",
 }
 

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
-from holdall.abc import NOT_MINE
-from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
+from holdall.abc import NOT_MINE, Capability
+from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Joker, Sentinel
 from holdall.errors import (
     ConflictError,
     HoldallError,
@@ -196,6 +196,8 @@ class StoreMapping(StoreMany[K, V]):
     def pop(self, key: Any, default: Any = _NO_DEFAULT) -> Any:
         """Delete a key and give its value; of several that pop it at once, one gets it.
 
+        Where the place has no compare-and-swap at all, several may get it.
+
         Parameters
         ----------
         key
@@ -215,7 +217,7 @@ class StoreMapping(StoreMany[K, V]):
                 next(turns)
                 value, stat = self._compiled.read(key, id)
                 try:
-                    self._compiled.remove(key, id, stat.etag)
+                    self._compiled.remove(key, id, stat.etag if self._swaps() else ANY_ETAG)
                 except ConflictError:
                     continue
                 except KeyError:
@@ -242,6 +244,8 @@ class StoreMapping(StoreMany[K, V]):
     def setdefault(self, key: K, default: V) -> V: ...
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """Give the value of a key, inserting a default if it is absent; exactly one inserter wins.
+
+        Where the place has no compare-and-swap at all, the last one may win.
 
         Parameters
         ----------
@@ -272,10 +276,14 @@ class StoreMapping(StoreMany[K, V]):
                 pass
             try:
                 id = compiled.id(key)
-                compiled.write(key, id, compiled.data(key, id, default), ITEM_NOT_AVAILABLE)
+                expected: Expected = ITEM_NOT_AVAILABLE if self._swaps() else ANY_ETAG
+                compiled.write(key, id, compiled.data(key, id, default), expected)
             except ConflictError:
                 continue
             return default
+
+    def _swaps(self) -> bool:
+        return Capability.CAS_THREADS in self._compiled.persister.capabilities
 
     def clear(self, *, force: bool = False) -> None:
         """Delete all items of this store.

@@ -206,11 +206,12 @@ class OptionLaws(StoreBase):
         large = self.values[0] * 70_000
         store[self.absent] = large
         assert store[self.absent] == large
-        writes: tuple[Callable[[Any], Any], ...] = (
+        writes: list[Callable[[Any], Any]] = [
             lambda key: store.update([(key, large)]),
             lambda key: store.setdefault(key, large),
-            lambda key: store.transform_item(key, transformer=lambda _: large),
-        )
+        ]
+        if Capability.CAS_THREADS in store.pipeline.persister.capabilities:
+            writes.append(lambda key: store.transform_item(key, transformer=lambda _: large))
         for key in self.keys:
             for write in writes:
                 store.discard(key)

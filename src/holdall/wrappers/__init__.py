@@ -24,6 +24,7 @@ from holdall.wrappers._compose import Stack, compose
 from holdall.wrappers._expiring import ExpiringPersister, expiring
 from holdall.wrappers._filt_iter import filt_iter
 from holdall.wrappers._flatten import flatten
+from holdall.wrappers._on_missing import ComputingPersister, on_missing
 from holdall.wrappers._overlay import OverlayPersister, overlay
 from holdall.wrappers._read_only import append_only, read_only
 from holdall.wrappers._wrap_kvs import wrap_keys, wrap_kvs
@@ -36,6 +37,7 @@ __all__ = [
     "CachedKeysPersister",
     "CachedValuesPersister",
     "Checks",
+    "ComputingPersister",
     "Decorator",
     "ExpiringPersister",
     "OverlayPersister",
@@ -53,6 +55,7 @@ __all__ = [
     "expiring",
     "filt_iter",
     "flatten",
+    "on_missing",
     "overlay",
     "read_only",
     "wrap_keys",

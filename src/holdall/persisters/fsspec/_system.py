@@ -1,0 +1,201 @@
+"""A file system of fsspec: opened without its caches, its errors told as errors of ours."""
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.spec import AbstractFileSystem
+
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+
+__all__ = ["FileSystem", "time_of", "version_of"]
+
+T = TypeVar("T")
+
+#: File systems that can be read only, or are written by a store of our own.
+_READ_ONLY: Final = frozenset(
+    {
+        "data",
+        "git",
+        "github",
+        "gitlab",
+        "http",
+        "https",
+        "jlab",
+        "jupyter",
+        "libarchive",
+        "reference",
+        "tar",
+        "zip",
+    }
+)
+#: What tells that a connection is lost, by the classes of the packages that say so.
+_LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
+_TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
+_VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
+
+
+class FileSystem:
+    """A file system of fsspec, opened anew where that is needed.
+
+    Parameters
+    ----------
+    url
+        A folder in it.
+    options
+        What it is made with.
+    """
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        given: Any = url
+        if not isinstance(given, str) or "://" not in given:
+            raise InvalidArgumentError(
+                f"a file system is named by a URL such as 'sftp://host/folder', got {given!r:.80}"
+            )
+        self.url = url
+        self.options = options
+        self._open()
+        kind = type(self._system)
+        protocols = {kind.protocol} if isinstance(kind.protocol, str) else {*kind.protocol}
+        #: What it is called.
+        self.name = min(protocols, key=len)
+        #: Whether it can be written.
+        self.writable = not protocols & _READ_ONLY
+        #: Whether a file can take the place of another one in one step.
+        self.renames = any("mv" in vars(base) for base in kind.__mro__[:-1] if base is not AbstractFileSystem)
+        #: Whether it tells when a file was written.
+        self.dated = "ftp" in protocols or kind.modified is not AbstractFileSystem.modified
+
+    def _open(self) -> None:
+        # A connection of one's own, since it carries one request at a time, and no old listings; a class that
+        # does not know the word keeps none.
+        options = {"skip_instance_cache": True, **self.options}
+        with self.telling("cannot be reached"):
+            try:
+                try:
+                    self._system, root = fsspec.core.url_to_fs(
+                        self.url, **{"use_listings_cache": False, **options}
+                    )
+                except TypeError as error:
+                    if "use_listings_cache" not in str(error):
+                        raise
+                    self._system, root = fsspec.core.url_to_fs(self.url, **options)
+            except ImportError as error:
+                raise UnsupportedError(
+                    f"{self.place} needs a package that is not installed: {error}"
+                ) from error
+            except (ValueError, TypeError) as error:
+                raise InvalidArgumentError(
+                    f"{self.place} is no URL that fsspec understands: {error}"
+                ) from error
+        self.root = str(root).rstrip("/")
+        self._pid = os.getpid()
+        local = type(self._system).__module__.endswith((".local", ".memory"))
+        free = local or getattr(self._system, "async_impl", False)
+        # Connections of FTP and SFTP carry one request at a time.
+        self._turn: AbstractContextManager[Any] = nullcontext() if free else threading.RLock()
+
+    @property
+    def place(self) -> str:
+        """Where it is, without a password."""
+        password = urlsplit(self.url).password
+        return self.url.replace(f":{password}@", ":***@") if password else self.url
+
+    def run(self, what: str, action: Callable[[Any], T]) -> T:
+        """Do something with the file system; do it again on a new connection if the old one was lost.
+
+        Parameters
+        ----------
+        what
+            What cannot be done if it fails, for the message.
+        action
+            Is called with the file system.
+        """
+        if self._pid != os.getpid():  # connections are those of the parent
+            self._open()
+        with self.telling(what), self._turn:
+            try:
+                return action(self._system)
+            except Exception as error:
+                if not _is_lost(error):
+                    raise
+        self._open()
+        with self.telling(what), self._turn:
+            return action(self._system)
+
+    @contextmanager
+    def telling(self, what: str) -> Iterator[None]:
+        """Make errors of the file system ours, but for those that say that a file is not there."""
+        try:
+            yield
+        except (HoldallError, FileNotFoundError, IsADirectoryError, NotADirectoryError, NotImplementedError):
+            raise
+        except Exception as error:  # each file system has errors of its own
+            number = getattr(error, "errno", None) or 0
+            said = str(error) or type(error).__name__
+            raise StoreUnavailableError(number, f"{self.place} {what}: {said}", self.place) from error
+
+    def path_of(self, id: str) -> str:
+        """Return the path of an id."""
+        return f"{self.root}/{id}" if self.root else id
+
+    def id_of(self, path: str) -> str:
+        """Return the id of a path."""
+        start = self.root.strip("/")
+        path = str(path).lstrip("/")
+        return path[len(start) + 1 :] if start and path.startswith(f"{start}/") else path
+
+
+def _is_lost(error: Exception) -> bool:
+    names = {base.__name__ for base in type(error).__mro__}
+    return (
+        isinstance(error, EOFError | ConnectionError | TimeoutError)
+        or getattr(error, "errno", None) == errno.EBADF
+        or bool(names & _LOST)
+        or str(error) in {"Socket is closed", "cannot read from timed out object"}
+    )
+
+
+def time_of(info: dict[str, Any]) -> float | None:
+    """Return when a file was written, in seconds of POSIX time; None if that is not told."""
+    for field in _TIMES:
+        value = info.get(field)
+        if isinstance(value, int | float):
+            return float(value)
+        if isinstance(value, datetime):
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        if isinstance(value, str):
+            return _parsed(value)
+    return None
+
+
+def _parsed(text: str) -> float | None:
+    if text[:14].isdigit():  # of FTP
+        text = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}"
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def version_of(info: dict[str, Any]) -> str | None:
+    """Return what differs from write to write of a file; None if the file system tells no such thing."""
+    if info.get("ino"):  # each write makes another file
+        return f"{info['ino']}-{info.get('mtime')}-{info.get('size')}"
+    for field in _VERSIONS:
+        value = info.get(field)
+        if value:
+            return str(value).strip('"')
+    return None

@@ -1,0 +1,98 @@
+"""Stores for common tasks, each made of the pieces of this library in a few lines.
+
+Read them as examples: copy one, and change what should be otherwise.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from holdall.errors import InvalidKeyError, StoreUnavailableError
+from holdall.store import Store
+from holdall.stores.files import FileDirStore
+from holdall.wrappers import expiring, on_missing
+
+__all__ = ["download", "web_cache"]
+
+
+def web_cache(
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    max_age: float | None = None,
+    fetch: Callable[[str], bytes] | None = None,
+) -> Store[str, bytes]:
+    """Return a dict of web pages by URL: ``cache[url]`` downloads what is not there, and keeps it.
+
+    Parameters
+    ----------
+    folder
+        Where pages are kept; None for one of the user's own, the same each time: ``holdall/web`` in the
+        folder that the environment variable ``XDG_CACHE_HOME`` names, else in ``~/.cache``.
+    max_age
+        After how many seconds a page is downloaded anew; None for never.
+    fetch
+        How to download; None for `download`.
+
+    Returns
+    -------
+    Store
+        ``in``, ``len`` and iteration tell what is kept; ``del`` drops a page, so that it is downloaded when
+        it is asked for again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> pages = web_cache(tempfile.mkdtemp(), fetch=lambda url: b"page of " + url.encode())
+    >>> pages["http://example.org/a?b=1"]
+    b'page of http://example.org/a?b=1'
+    >>> list(pages), "http://example.org/c" in pages
+    (['http://example.org/a?b=1'], False)
+    """
+    if folder is None:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache")
+        folder = os.path.join(home, "holdall", "web")
+    # With a suffix, the pages "x" and "x/y" can both be kept.
+    store: Any = FileDirStore[str, bytes](folder, serializer="bytes", suffix=".page")
+    if max_age is not None:
+        store = expiring(store, ttl=max_age)
+    return on_missing(store, compute=download if fetch is None else fetch)  # type: ignore[no-any-return]
+
+
+def download(url: str, *, timeout: float = 30.0) -> bytes:
+    """Return what lies at a URL of the web.
+
+    Parameters
+    ----------
+    url
+        It begins with ``http://`` or ``https://``.
+    timeout
+        For how many seconds to wait for the server.
+
+    Raises
+    ------
+    KeyError
+        If the server says that there is no such page (404 or 410).
+    InvalidKeyError
+        If it is no URL of the web: files of this machine are not read.
+    StoreUnavailableError
+        If the server does not answer, or refuses.
+    """
+    import urllib.error  # noqa: PLC0415  (slow to import)
+    import urllib.request  # noqa: PLC0415
+
+    given: Any = url
+    if not isinstance(given, str) or not url.startswith(("http://", "https://")):
+        raise InvalidKeyError(f"a page is named by http://... or https://..., got {url!r:.80}")
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310  (looked at above)
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code in {404, 410}:
+                raise KeyError(url) from error
+            raise StoreUnavailableError(error.code, f"{url} cannot be downloaded: {error}", url) from error
+    except (OSError, ValueError) as error:
+        raise StoreUnavailableError(
+            getattr(error, "errno", None) or 0, f"{url} cannot be downloaded: {error}", url
+        ) from error

@@ -1,0 +1,176 @@
+"""Full-text search over any store of text, by the FTS5 index of SQLite."""
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Self
+
+from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.keys import AnyKeys
+from holdall.store import Store, StorePersister
+
+__all__ = ["Found", "SearchStore"]
+
+_WORD = re.compile(r"\"[^\"]+\"|[^\s\"]+")
+_MAKE = """
+CREATE TABLE IF NOT EXISTS documents (id INTEGER PRIMARY KEY, key TEXT UNIQUE, etag TEXT);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (body, tokenize = 'unicode61 remove_diacritics 2');
+"""
+_FIND = """
+SELECT documents.key, -bm25(words), snippet(words, 0, '', '', '...', 12) FROM words
+JOIN documents ON documents.id = words.rowid WHERE words MATCH ? ORDER BY bm25(words), documents.key LIMIT ?
+"""
+
+
+class Found(NamedTuple):
+    """An item that a search has found."""
+
+    #: Its key in the store.
+    key: Any
+    #: How well it fits: more is better. Only to compare within one search.
+    score: float
+    #: Some words around what was found.
+    snippet: str
+
+
+class SearchStore:
+    """An index of the words in a store of text, which is asked by calling it.
+
+    Parameters
+    ----------
+    store
+        A store, or any mapping, of text.
+    index
+        Path of a SQLite file for the index; None for memory.
+    text
+        A function that makes the text to be searched of a value; None where values are text.
+
+    Raises
+    ------
+    UnsupportedError
+        If this Python's SQLite has no FTS5.
+    InvalidArgumentError
+        From a search or `update`, if a value is no text and no `text` was given.
+
+    Notes
+    -----
+    Each search brings the index up to date first: items whose etag has changed are read again, others are
+    not. Threads: safe, one at a time. Processes: each should have an index of its own. After a crash: the
+    index is the one before or after an `update`. Cost: a listing with etags a search; 0.1 ms for each
+    document that is new.
+
+    Ranked by BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009),
+    as SQLite computes it.
+
+    Examples
+    --------
+    >>> search = SearchStore({"a": "Green tea and honey", "b": "Black tea", "c": "Coffee"})
+    >>> [found.key for found in search("tea")], [found.key for found in search("honey tea")]
+    (['b', 'a'], ['a'])
+    >>> search("hon*")[0].snippet
+    'Green tea and honey'
+    """
+
+    def __init__(
+        self,
+        store: Mapping[Any, Any],
+        index: str | os.PathLike[str] | None = None,
+        *,
+        text: Callable[[Any], str] | None = None,
+    ) -> None:
+        self.store = store if isinstance(store, Store) else Store(store)
+        self._place = StorePersister(self.store)
+        self._text = text
+        self._keys = AnyKeys()
+        self._lock = threading.RLock()
+        path = ":memory:" if index is None else os.fspath(index)
+        self._index = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._index.executescript(_MAKE)
+        except sqlite3.OperationalError as error:
+            self._index.close()
+            raise UnsupportedError(f"searching needs a SQLite with FTS5: {error}") from error
+
+    def __call__(self, query: str, *, limit: int = 10) -> list[Found]:
+        """Return the items that have all words of a query, the best first.
+
+        Parameters
+        ----------
+        query
+            Words, in any case and with or without accents; ``word*`` for all that begin so, ``"two words"``
+            for what stands together.
+        limit
+            How many to return at the most.
+        """
+        given: Any = query
+        if not isinstance(given, str):
+            raise InvalidArgumentError(f"a query is text, got {type(query).__name__}")
+        words = [_quoted(word) for word in _WORD.findall(query)]
+        if not any(words):
+            return []
+        with self._lock:
+            self.update()
+            rows = self._index.execute(_FIND, (" ".join(filter(None, words)), limit)).fetchall()
+        return [Found(self._keys.decode(key), score, snippet) for key, score, snippet in rows]
+
+    def update(self) -> int:
+        """Bring the index up to date; return how many documents were read or dropped."""
+        with self._lock:
+            known = dict(self._index.execute("SELECT key, etag FROM documents"))
+            there = {self._keys.encode(key): (key, stat.etag) for key, stat in self._place.scan()}
+            gone = known.keys() - there.keys()
+            changed = {name: found for name, found in there.items() if known.get(name) != found[1]}
+            if not gone and not changed:
+                return 0
+            self._index.execute("BEGIN")
+            try:
+                for name in (*gone, *changed):
+                    self._drop(name)
+                for name, (key, etag) in changed.items():
+                    self._add(name, key, etag)
+                self._index.execute("COMMIT")
+            except BaseException:
+                self._index.execute("ROLLBACK")
+                raise
+            return len(gone) + len(changed)
+
+    def _drop(self, name: str) -> None:
+        for (number,) in self._index.execute("SELECT id FROM documents WHERE key = ?", (name,)).fetchall():
+            self._index.execute("DELETE FROM words WHERE rowid = ?", (number,))
+            self._index.execute("DELETE FROM documents WHERE id = ?", (number,))
+
+    def _add(self, name: str, key: Any, etag: str) -> None:
+        try:
+            value = self.store[key]
+        except KeyError:  # deleted meanwhile
+            return
+        body = value if self._text is None else self._text(value)
+        if not isinstance(body, str):
+            raise InvalidArgumentError(
+                f"the value of {key!r:.80} is {type(body).__name__} and no text: give text=, a function that "
+                "makes text of it"
+            )
+        row = self._index.execute("INSERT INTO documents (key, etag) VALUES (?, ?)", (name, etag))
+        self._index.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", (row.lastrowid, body))
+
+    def close(self) -> None:
+        """Close the index."""
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.store!r})"
+
+
+def _quoted(word: str) -> str:
+    """Return a word as FTS5 takes it, with whatever it is made of."""
+    bare, star = (word[:-1], "*") if word.endswith("*") else (word, "")
+    bare = bare.strip('"')
+    return f'"{bare}"{star}' if any(char.isalnum() for char in bare) else ""

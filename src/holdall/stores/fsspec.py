@@ -1,0 +1,104 @@
+"""A store in a folder of any file system that fsspec knows."""
+
+from typing import Any, TypeVar
+
+from holdall._options import given
+from holdall.abc import KeyedSerializer
+from holdall.errors import UnsupportedError
+from holdall.serializers import get_serializer
+from holdall.store import Store
+from holdall.store._nested import under
+from holdall.stores._paths import path_codec
+
+__all__ = ["FsspecStore"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FsspecStore(Store[K, V]):
+    """A folder as a dict, in any file system that fsspec reaches: SFTP, FTP, Dropbox, Google, Azure, HTTP.
+
+    Parameters
+    ----------
+    url
+        The folder, as fsspec names it: ``sftp://host/folder``, ``ftp://``, ``gs://``, ``abfs://``,
+        ``dropbox://``, ``hf://``, ``smb://``, ``memory://``; and to be read only, ``http://``, ``github://``
+        and ``zip://``.
+    serializer
+        How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for
+        JSON.
+    keys
+        As for `FileDirStore`.
+    suffix
+        As for `FileDirStore`.
+    trust
+        Whether to load pickles, which anybody could have written who may write there; those of ``memory://``
+        and ``file://`` are loaded anyway.
+    value_type
+        A class, or several, that all values must be instances of.
+    append_only
+        Whether items can only be added.
+    **options
+        What the file system is made with, such as ``username`` and ``password``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If fsspec knows no such file system.
+    UnsupportedError
+        If fsspec, or the package of the file system, is not installed; from all conditional operations.
+    UntrustedStoreError
+        By reading a value that could run code when it is loaded, if `trust` was not given.
+    StoreUnavailableError
+        If the file system cannot be reached.
+
+    Notes
+    -----
+    Threads and processes: any number may read and write; each value is wholly old or wholly new where the
+    file system renames, or writes in one request. There is no compare-and-swap in fsspec, so that
+    `transform_item`, `setdefault`, `increment`, `edit` and the like raise `UnsupportedError`. After a crash:
+    what was returned is there, as far as the server keeps it. Cost: one to four requests an operation. For
+    S3, and for Google and Azure with conditions, see `S3Store` and `ObjectStorePersister`.
+
+    Examples
+    --------
+    >>> store = FsspecStore("memory://notes")
+    >>> store["a/b"] = {"loss": 0.5}
+    >>> store["a/b"], list(store)
+    ({'loss': 0.5}, ['a/b'])
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        serializer: Any = None,
+        keys: Any = None,
+        suffix: str | None = None,
+        trust: bool = False,
+        value_type: type | tuple[type, ...] | None = None,
+        append_only: bool = False,
+        **options: Any,
+    ) -> None:
+        named = given(locals())
+        named |= named.pop("options")
+        how = get_serializer("json" if serializer is None else serializer)
+        try:
+            from holdall.persisters.fsspec import FsspecPersister  # noqa: PLC0415  (an extra)
+        except ImportError as error:
+            raise UnsupportedError(
+                "FsspecStore needs the package fsspec: pip install 'holdall[fsspec]'"
+            ) from error
+        guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
+        own = trust or str(url).startswith(("memory:", "file:"))
+        place = FsspecPersister(url, guard=not own and guard, **options)
+        self._params = named
+        self._assemble(
+            place, path_codec(keys, suffix, how), how, value_type=value_type, append_only=append_only
+        )
+
+    @property
+    def url(self) -> str:
+        """The folder, as it was given."""
+        return str(under(self)[0].url)

@@ -1,0 +1,250 @@
+"""What file systems of fsspec are asked for beyond the contracts."""
+
+import os
+import pickle
+import re
+import socket
+import threading
+import time
+import uuid
+import zipfile
+
+import fsspec
+import pytest
+
+import holdall
+from engines import _file_servers
+from holdall import FsspecStore, Template, UnsupportedError
+from holdall.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    ReadOnlyError,
+    StoreUnavailableError,
+    UntrustedStoreError,
+)
+from holdall.persisters.fsspec import FsspecPersister
+from holdall.persisters.fsspec._system import time_of, version_of
+
+
+@pytest.fixture(params=["memory", "file", "ftp", "sftp"])
+def url(request, tmp_path):
+    if request.param == "memory":
+        return f"memory://{uuid.uuid4()}"
+    if request.param == "file":
+        return f"file://{tmp_path}/store"
+    return f"{request.getfixturevalue(request.param + '_url')}/{uuid.uuid4()}"
+
+
+def test_what_one_writes_another_client_sees_at_once(url):
+    one, other = FsspecStore(url), FsspecStore(url)
+    assert "a/b" not in other
+    assert list(other) == []
+    one["a/b"] = "short"
+    assert (other["a/b"], list(other), "a/b" in other) == ("short", ["a/b"], True)
+    one["a/b"] = "a longer value"
+    assert other["a/b"] == "a longer value"
+    etag = other.etag("a/b")
+    one["a/b"] = "a longer VALUE"
+    assert other.etag("a/b") != etag
+    assert other.pop("a/b") == "a longer VALUE"
+    assert list(one) == []
+    assert one.get("a/b") is None
+
+
+def test_a_store_is_a_dict_but_for_conditions(url):
+    store = FsspecStore(url, keys="{year:d}/{name}.json")
+    store.update({(2024, "x"): 1, (2025, "y"): 2})
+    assert dict(store.items()) == {(2024, "x"): 1, (2025, "y"): 2}
+    assert store.setdefault((2025, "z"), 3) == store.setdefault((2025, "z"), 4) == 3
+    assert len(pickle.loads(pickle.dumps(store))) == 3
+    assert set(store.newest_keys(2)) <= set(store)
+    store.discard((2025, "z"))
+    for refused in (
+        lambda: store.transform_item((2024, "x"), lambda n: n + 1),
+        lambda: store.increment((2024, "x")),
+        lambda: store.set_item_if(
+            (2024, "x"), value=1, condition=holdall.ETAG_IS_THE_SAME, expected_etag="e"
+        ),
+    ):
+        with pytest.raises(UnsupportedError, match="has no compare-and-swap"):
+            refused()
+    store.clear()
+    assert len(store) == 0
+
+
+@pytest.mark.parametrize("kind", ["file", "ftp", "sftp"])
+def test_readers_see_whole_values_and_nothing_unfinished(kind, tmp_path, request):
+    root = f"file://{tmp_path}" if kind == "file" else request.getfixturevalue(f"{kind}_url")
+    url = f"{root}/{uuid.uuid4()}"
+    writer, reader = FsspecStore(url, serializer="bytes"), FsspecStore(url, serializer="bytes")
+    size = 50_000 if kind == "sftp" else 300_000  # the server of these tests writes 1 MB a second
+    writer["x"] = b"0" * size
+    seen, stop = set(), threading.Event()
+
+    def read():
+        while not stop.is_set():
+            value = reader["x"]
+            seen.add((len(value), len(set(value))))
+            assert list(reader) == ["x"]
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(1, 12):
+        writer["x"] = str(number % 10).encode() * size
+    stop.set()
+    thread.join(60)
+    assert seen == {(size, 1)}
+
+
+def test_what_a_killed_writer_left_is_swept_by_who_lists_later(tmp_path):
+    store = FsspecStore(f"file://{tmp_path}", serializer="bytes")
+    store["sub/a"] = b"1"
+    for name, age in (("sub/.holdall-old", 7200), ("sub/.holdall-new", 10)):
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    assert list(store) == ["sub/a"]
+    assert sorted(os.listdir(tmp_path / "sub")) == [".holdall-new", "a"]
+
+
+def test_a_failed_write_leaves_the_old_value_and_no_trace(tmp_path, monkeypatch):
+    store = FsspecStore(f"file://{tmp_path}", serializer="bytes")
+    store["a"] = b"old"
+    kind = type(fsspec.filesystem("file"))
+
+    def fails(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(kind, "mv", fails)
+    with pytest.raises(StoreUnavailableError, match=r"'a' cannot be written: .*No space left"):
+        store["a"] = b"new"
+    assert (store["a"], os.listdir(tmp_path)) == (b"old", ["a"])
+
+
+def test_a_folder_that_was_deleted_is_made_again(tmp_path):
+    store = FsspecStore(f"file://{tmp_path}/deep/er")
+    store["a/b"] = 1
+    os.rename(tmp_path / "deep", tmp_path / "gone")
+    store["a/b"] = 2
+    assert dict(store) == {"a/b": 2}
+    with pytest.raises(StoreUnavailableError, match=r"'a/b\.json/c' cannot be written"):
+        FsspecStore(f"file://{tmp_path}/deep/er", suffix="")["a/b.json/c"] = 1
+
+
+def test_names_lead_nowhere(tmp_path):
+    place = FsspecPersister(f"file://{tmp_path}/store")
+    for bad in ("../x", "/x", "a//b", "", ".", "x/..", "nul\0", ".holdall-x", 5):
+        with pytest.raises(InvalidKeyError):
+            place[bad] = b"1"
+        with pytest.raises(KeyError):
+            place[bad]
+        assert bad not in place
+    assert list(place) == []
+
+
+def test_web_pages_are_read(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.json").write_text("[1]")
+    (tmp_path / "sub" / "b.json").write_text("[2]")
+    with _file_servers.web(tmp_path) as root:
+        store = FsspecStore(root)
+        assert store["sub/b"] == [2]
+        assert dict(store.items()) == {"a": [1], "sub/b": [2]}
+        assert "sub/c" not in store
+        with pytest.raises(KeyError):
+            store["sub/c"]
+        with pytest.raises(ReadOnlyError, match="only be read"):
+            store["a"] = 1
+        with pytest.raises(ReadOnlyError):
+            del store["a"]
+        assert holdall.open(root)["a"] == [1]
+    with pytest.raises(StoreUnavailableError, match=r"'a\.json' cannot be read"):
+        store["a"]
+
+
+def test_archives_are_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x/a.json", "[1]")
+    store = FsspecStore(f"zip://x::file://{tmp_path}/a.zip")
+    assert dict(store) == {"a": [1]}
+    with pytest.raises(ReadOnlyError):
+        store["b"] = 1
+
+
+def test_pickles_of_others_are_refused(sftp_url):
+    url = f"{sftp_url}/{uuid.uuid4()}"
+    FsspecStore(url, serializer="pickle")["a"] = {1}
+    with pytest.raises(UntrustedStoreError, match="could run code"):
+        FsspecStore(url, serializer="pickle")["a"]
+    assert FsspecStore(url, serializer="pickle", trust=True)["a"] == {1}
+    mixed = FsspecStore(url, serializer="by_suffix")
+    mixed["b.json"] = [1]
+    assert mixed["b.json"] == [1]
+    with pytest.raises(UntrustedStoreError):
+        mixed["a.pkl"]
+    assert FsspecStore("memory://pickles", serializer="pickle").setdefault("a", {1}) == {1}
+
+
+def test_a_lost_connection_is_opened_again(ftp_url):
+    store = FsspecStore(f"{ftp_url}/{uuid.uuid4()}")
+    store["a"] = 1
+    store.pipeline.persister._files._system.ftp.sock.shutdown(socket.SHUT_RDWR)
+    assert store["a"] == 1
+    store.pipeline.persister._files._system.ftp.sock.close()
+    store["a"] = 2
+    assert dict(store) == {"a": 2}
+
+
+def test_addresses(tmp_path, ftp_url):
+    assert isinstance(holdall.open(f"{ftp_url}/x"), FsspecStore)
+    store = holdall.open("fsspec:memory://addressed?serializer=text")
+    store["a"] = "x"
+    assert dict(FsspecStore("memory://addressed", serializer="text")) == {"a": "x"}
+    assert "secret" not in repr(holdall.open(f"{ftp_url}/x").pipeline.persister.place)
+
+
+def test_what_cannot_be_opened_says_why(tmp_path, ftp_url):
+    for wrong in ("no url", 5, "nonsense://x/y"):
+        with pytest.raises(InvalidArgumentError):
+            FsspecStore(wrong)
+    with pytest.raises(
+        UnsupportedError, match=r"dropbox://x needs a package that is not installed: .*dropbox"
+    ):
+        FsspecStore("dropbox://x", token="t")
+    port = int(re.search(r":(\d+)$", ftp_url)[1])
+    with pytest.raises(StoreUnavailableError, match=r"ftp://user:\*\*\*@127.0.0.1.* cannot be reached"):
+        FsspecStore(f"ftp://user:wrong@127.0.0.1:{port}/x")
+    with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+        FsspecStore("ftp://user:secret@127.0.0.1:1/x")
+    with pytest.raises(InvalidArgumentError, match="no parts"):
+        holdall.open("sftp://h/x#part")
+    with pytest.raises(InvalidArgumentError, match="serializer"):
+        FsspecPersister("memory://t").put("a", "text")
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ({"mtime": 5.5}, 5.5),
+        ({"modify": "20240229120000"}, 1709208000.0),
+        ({"modify": "20240229120000.25"}, 1709208000.25),
+        ({"LastModified": "2024-02-29T12:00:00Z"}, 1709208000.0),
+        ({"updated": "2024-02-29T13:00:00+01:00"}, 1709208000.0),
+        ({"modify": "yesterday"}, None),
+        ({}, None),
+    ],
+)
+def test_times_come_in_many_forms(info, expected):
+    assert time_of(info) == expected
+
+
+def test_versions_come_in_many_forms():
+    assert version_of({"ETag": '"abc"'}) == "abc"
+    assert version_of({"generation": 5, "mtime": 1}) == "5"
+    assert version_of({"ino": 7, "mtime": 1.5, "size": 3}) == "7-1.5-3"
+    assert version_of({"mtime": 1.5, "size": 3}) is None
+
+
+def test_templates_name_files(tmp_path):
+    store = FsspecStore(f"file://{tmp_path}", serializer="text", keys=Template("{a}-{n:03d}.txt"))
+    store["x", 7] = "seven"
+    assert os.listdir(tmp_path) == ["x-007.txt"]
