@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-__all__ = ["CLASSES", "FOREIGN", "FSSPEC", "REDIS", "WITHOUT_PLACE", "scheme_of"]
+__all__ = ["CLASSES", "FOREIGN", "FSSPEC", "REDIS", "WITHOUT_PLACE", "class_of", "scheme_of"]
 
 # Class of each scheme, and the option that the part of an address gives.
 CLASSES: Final = {
@@ -57,7 +57,10 @@ FSSPEC: Final = frozenset(
     {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
     | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
 )
+FSSPEC_CLASS: Final = "holdall.stores.fsspec:FsspecStore"
 REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+REDIS_CLASS: Final = "holdall.stores.redis:RedisStore"
+S3_CLASS: Final = "holdall.stores.s3:S3Store"
 
 
 def scheme_of(path: str) -> str:
@@ -67,3 +70,12 @@ def scheme_of(path: str) -> str:
     name = os.path.basename(path).lower()
     ends = [end for end in _BY_END if name.endswith(end)]
     return _BY_END[max(ends, key=len)] if ends else "dir"
+
+
+def class_of(scheme: str) -> str:
+    """Return where the class, or function, of a scheme of ours is found; "" for those of others."""
+    if scheme in REDIS:
+        return REDIS_CLASS
+    if scheme in FSSPEC or scheme == "fsspec":
+        return FSSPEC_CLASS
+    return S3_CLASS if scheme == "s3" else WITHOUT_PLACE.get(scheme) or CLASSES.get(scheme, ("", None))[0]

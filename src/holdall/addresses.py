@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from holdall._options import options_of, unknown_option
-from holdall._schemes import CLASSES, FSSPEC, REDIS, WITHOUT_PLACE, scheme_of
+from holdall._schemes import CLASSES, FSSPEC, REDIS, WITHOUT_PLACE, class_of, scheme_of
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
 from holdall.store import Store
 
@@ -144,9 +144,10 @@ def options_taken(address: Address) -> frozenset[str]:
     >>> "read_only" in options_taken(resolve("dir:results"))
     True
     """
-    scheme = address.scheme
-    where = WITHOUT_PLACE.get(scheme) or CLASSES.get(scheme, ("", None))[0]
-    return (_options_of(_class(where)) or frozenset()) if where else frozenset()
+    from inspect import signature  # noqa: PLC0415  (only for who looks at stores from outside)
+
+    where = class_of(address.scheme)
+    return frozenset(signature(_class(where)).parameters if where else ())
 
 
 def path_of(address: Address) -> str | None:
@@ -364,20 +365,20 @@ def _open_s3(address: Address) -> Store[Any, Any]:
     if not bucket or address.part:
         raise InvalidArgumentError("an address of S3 is 's3://bucket/prefix', without a part")
     options = {"prefix": prefix, **address.options} if prefix else address.options
-    return _made("s3", _class("holdall.stores.s3:S3Store"), (bucket,), options)
+    return _made("s3", _class(class_of(address.scheme)), (bucket,), options)
 
 
 def _open_redis(address: Address) -> Store[Any, Any]:
     options = {"prefix": address.part, **address.options} if address.part else address.options
     server = f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class("holdall.stores.redis:RedisStore"), (server,), options)
+    return _made(address.scheme, _class(class_of(address.scheme)), (server,), options)
 
 
 def _open_fsspec(address: Address) -> Store[Any, Any]:
     if address.part:
         raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
     url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class("holdall.stores.fsspec:FsspecStore"), (url,), address.options)
+    return _made(address.scheme, _class(class_of(address.scheme)), (url,), address.options)
 
 
 def _options_of(opener: Any) -> frozenset[str] | None:

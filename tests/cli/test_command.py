@@ -9,7 +9,7 @@ import pytest
 
 import holdall
 from holdall import FileDirStore, MemoryStore, ScriptStore, SQLiteStore
-from holdall.addresses import register_scheme
+from holdall.addresses import options_taken, register_scheme, resolve
 from holdall.cli import main
 
 
@@ -280,8 +280,8 @@ def test_export_and_import(run, notes):
 def test_nothing_is_made_by_looking(run):
     for address in ("dir:new", "sqlite:new.db", "zip:new.zip", "script:new.py", "lmdb:new", "spill:new"):
         for verb in ("ls", "stat", "du", "check", "export", "compact"):
-            assert "there is no store" in run(verb, address, status=1)
-        assert "there is no store" in run("rm", address, "a", status=1)
+            assert "is not there" in run(verb, address, status=1)
+        assert "is not there" in run("rm", address, "a", status=1)
     assert os.listdir() == []
 
 
@@ -310,7 +310,9 @@ def _put_loud():
 def test_pickles_that_others_could_have_written_are_not_loaded(run):
     _put_loud()
     for words in (["get", "pickles", "a"], ["cp", "-r", "pickles", "new"], ["check", "pickles"]):
-        assert "could run code" in run(*words, status=1)
+        said = run(*words, status=1)
+        assert "could run code" in said
+        assert "give --trust" in said
     assert not os.path.exists("was-loaded")
     assert run("ls", "pickles") == "a\n"  # loads nothing
     run("get", "pickles", "a", "--trust")
@@ -346,6 +348,25 @@ def test_values_of_scripts(run):
     run("put", "job.py", "count", "3")
     assert run("get", "script:job.py", "count") == "3\n"
     assert dict(ScriptStore("job.py")) == {"count": 3}
+
+
+def test_memo_and_script_take_addresses(run):
+    square = holdall.memoize("memo.db", name="square", version="1")(lambda x: x * x)
+    square(3)
+    for place in ("memo.db", "sqlite:memo.db"):
+        assert run("memo", place, "list").startswith("square  @1  1 results")
+    assert "is not there" in run("memo", "sqlite:other.db", "list", status=1)
+    assert run("memo", "sqlite:memo.db", "drop", "--function", "square") == "1 results dropped\n"
+    with open("job.py", "w") as file:
+        file.write("pass\n")
+    run("script", "script:job.py", "set", "a", "1")
+    assert run("script", "job.py", "list") == "a = 1\n"
+
+
+def test_servers_are_told_what_is_trusted():
+    for address in ("sftp://host/path", "fsspec:memory://x", "dir:x", "shelve:x"):
+        assert "trust" in options_taken(resolve(address))
+    assert options_taken(resolve("lossy:")) == frozenset()
 
 
 def test_progress_is_shown_on_a_terminal_only(run, notes, monkeypatch):

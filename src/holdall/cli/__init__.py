@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130  # as shells say it
     except (UsageError, HoldallError, OSError, KeyError, UnicodeError, RecursionError) as error:
         said = f"no value is called {error.args[0]!r}" if type(error) is KeyError else str(error)
-        _say_error(said)
+        # What Python code would be told to do is another thing here.
+        _say_error(said.replace("pass trust=True", "give --trust"))
         return 2 if isinstance(error, UsageError) else 1
     return status
 

@@ -85,7 +85,7 @@ def opened(
         taken = addresses.options_taken(found)
         path = addresses.path_of(found)
         if path and not make and found.scheme not in FOREIGN and not os.path.exists(path):
-            raise StoreNotFoundError(2, "there is no store", path)
+            raise StoreNotFoundError(f"{path} is not there")
         more = {"read_only": True} if "read_only" in taken and not write else {}
         if options.trust and "trust" in taken:
             more["trust"] = True

@@ -38,7 +38,9 @@ def add_to(commands: Any) -> None:
         "'!(1, 2)'. VALUE is JSON, else a Python literal, else text. Pickles are never loaded, but for those "
         "of numbers, text, and containers of such.",
     )
-    script.add_argument("file", metavar="FILE", help="the script")
+    script.add_argument(
+        "file", metavar="FILE", type=lambda word: word.removeprefix("script:"), help="the script"
+    )
     verbs = script.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
