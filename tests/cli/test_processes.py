@@ -1,5 +1,7 @@
 """The command line in processes of its own: pipes, what it imports, completion in a shell."""
 
+import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -80,3 +82,20 @@ def test_the_examples_of_the_page_are_true(tmp_path):
     code = function + "\n".join(f"cat <<'$'\n$ {command}\n$\n{command}" for command in commands)
     done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, timeout=100, check=True)
     assert done.stdout.decode() == shown
+
+
+def test_a_terminal_shows_how_far_a_copy_is(tmp_path):
+    pytest.importorskip("rich")
+    FileDirStore(tmp_path / "many", serializer="json").update({str(number): number for number in range(3)})
+    reader, terminal = os.openpty()
+    words = [*HOLDALL, "cp", "-r", "many", "sqlite:new.db"]
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    subprocess.run(words, cwd=tmp_path, env=env, stderr=terminal, check=True, timeout=100)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal, on Linux
+        while piece := os.read(reader, 4096):
+            shown += piece
+    os.close(reader)
+    assert b"copying" in shown
+    assert b"3/3" in shown

@@ -10,8 +10,6 @@ from holdall.cli._saying import say, say_json
 from holdall.conditional import ETAG_IS_THE_SAME
 from holdall.errors import HoldallError
 from holdall.store import Store
-from holdall.wrappers import filt_iter
-from holdall.wrappers._same import same_value
 
 _ABSENT = object()
 
@@ -62,6 +60,8 @@ def _cp(options: argparse.Namespace) -> int:
                 target[new] = source[keys[0]] if keys else None
                 wrong = _differences([(keys[0], new)], source, target) if keys and options.verify else []
             else:
+                from holdall.wrappers import filt_iter  # noqa: PLC0415  (slow to import)
+
                 part = source if keys is None else filt_iter(source, filt=dict.fromkeys(keys))
                 with progress("copying", lambda: len(part)) as tell:
                     part.copy_to(target, progress=tell, only_new=options.resume, keep_times=options.times)
@@ -80,6 +80,12 @@ def _renamed(options: argparse.Namespace, keys: list[Any] | None) -> Any:
     return key_of(options.to)
 
 
+def _same(one: Any, other: Any) -> bool:
+    from holdall.wrappers._same import same_value  # noqa: PLC0415  (slow to import)
+
+    return same_value(one, other)
+
+
 def _differences(
     pairs: Iterable[tuple[Any, Any]], source: Store[Any, Any], target: Store[Any, Any]
 ) -> list[Any]:
@@ -87,7 +93,7 @@ def _differences(
     wrong = []
     for key, new in pairs:
         value = source.get(key, _ABSENT)
-        if value is not _ABSENT and not same_value(value, target.get(new, _ABSENT)):
+        if value is not _ABSENT and not _same(value, target.get(new, _ABSENT)):
             wrong.append(key)
     return wrong
 
@@ -125,7 +131,7 @@ def _moved(source: Store[Any, Any], key: Any, target: Store[Any, Any], new: Any)
     value = source[key]
     target[new] = value
     target.flush()
-    if not same_value(value, target.get(new, _ABSENT)):
+    if not _same(value, target.get(new, _ABSENT)):
         return False
     return source.discard_if(key, condition=ETAG_IS_THE_SAME, expected_etag=etag).condition_was_satisfied
 
@@ -136,7 +142,7 @@ def _diff(options: argparse.Namespace) -> int:
         for key in first:
             value = first.get(key, _ABSENT)
             other = second.get(key, _ABSENT)
-            if value is not _ABSENT and not same_value(value, other):
+            if value is not _ABSENT and not _same(value, other):
                 differ = True
                 _say_difference("-" if other is _ABSENT else "!", key, as_json=options.json)
         for key in second:
