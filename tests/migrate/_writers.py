@@ -58,6 +58,14 @@ def dol():
     store.update({"a": 1, "b.pkl": {2}})
 
 
+def py2store():
+    from py2store import LocalPickleStore
+
+    os.mkdir("pickles")
+    store = LocalPickleStore("pickles")
+    store.update({"a": 1, "b.pkl": {2}})
+
+
 def joblib():
     import joblib
 

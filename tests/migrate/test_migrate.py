@@ -132,7 +132,7 @@ def test_chest(here):
 
 @pytest.mark.parametrize("library", ["dol", "py2store"])
 def test_pickle_folders(here, library):
-    written("dol", here)  # on which py2store stands
+    written(library, here)
     check_reading(holdall.open("pickles:pickles"), {"a": 1, "b.pkl": {2}})
     os.utime("pickles/a", (1e9, 1e9))
     assert open_pickles("pickles").timestamp("a") == 1e9
