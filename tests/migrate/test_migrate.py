@@ -103,11 +103,13 @@ def test_diskcache(here):
 def test_diskcache_names_no_files_of_others(here):
     written("diskcache", here)
     Path("secret").write_text("secret")
-    with sqlite3.connect("cache/cache.db") as database:
-        database.execute("UPDATE Cache SET filename = '../secret' WHERE key = 'big'")
-    database.close()
-    with pytest.raises(CorruptValueError, match="outside"):
-        open_diskcache("cache")["big"]
+    os.symlink("..", "cache/up")
+    for name in ("../secret", str(here / "secret"), "up/secret"):
+        with sqlite3.connect("cache/cache.db") as database:
+            database.execute("UPDATE Cache SET filename = ? WHERE key = 'big'", (name,))
+        database.close()
+        with pytest.raises(CorruptValueError, match="outside"):
+            open_diskcache("cache")["big"]
 
 
 def test_sqlitedict(here):

@@ -105,8 +105,8 @@ def stat_of_file(path: str, id: Any) -> Stat:
 
 def inside(folder: str, name: str) -> str:
     """Return the path of a file that a folder's own index names; one that leads out of it is an error."""
-    path = os.path.normpath(os.path.join(folder, name))
-    if os.path.commonpath([folder, path]) != folder or os.path.isabs(name):
+    path = os.path.realpath(os.path.join(folder, name))
+    if not path.startswith(os.path.realpath(folder) + os.sep):
         raise CorruptValueError(f"{folder} names a file that lies outside of it: {name!r:.120}")
     return path
 
