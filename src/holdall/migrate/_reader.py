@@ -33,12 +33,21 @@ class ForeignReader(Reader):
 
     capabilities = frozenset({Capability.PERSISTENT, Capability.MTIME})
     owned = False
+    _opened: Any = None  # what is held open between reads; opened again by the next one
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
         self.trust = trust
         if not self.files():
             raise StoreNotFoundError(2, f"{type(self).__name__} finds nothing to read", self.path)
+
+    def close(self) -> None:  # docstring inherited
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def files(self) -> list[str]:
         """Return the files in which all of it lies; none if it is not there."""

@@ -26,7 +26,6 @@ class ShelveReader(ForeignReader):
         super().__init__(path, trust=trust)
         if not dbm.whichdb(self.path):
             raise MismatchError(f"{self.path} is no database that the dbm modules of this Python can read")
-        self._opened: Any = None
 
     @property
     def _database(self) -> Any:
@@ -39,7 +38,8 @@ class ShelveReader(ForeignReader):
         return [name for name in names if os.path.isfile(name)]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([key.decode("utf-8", "surrogateescape") for key in self._database.keys()])  # noqa: SIM118  (not every dbm can be iterated over)
+        keys = self._database.keys()  # not every dbm can be iterated over
+        return iter([key.decode("utf-8", "surrogateescape") for key in keys])
 
     def _data(self, id: Any) -> bytes:
         if not isinstance(id, str):
@@ -56,11 +56,6 @@ class ShelveReader(ForeignReader):
     def value(self, id: Any) -> Any:  # docstring inherited
         return self.unpickled(self._data(id))
 
-    def close(self) -> None:  # docstring inherited
-        database, self._opened = self._opened, None
-        if database is not None:
-            database.close()
-
 
 class _SqliteReader(ForeignReader):
     """A database of SQLite, opened so that nothing is changed."""
@@ -68,25 +63,15 @@ class _SqliteReader(ForeignReader):
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-
-    def __del__(self) -> None:
-        if getattr(self, "_connection", None) is not None:
-            self.close()
-
-    def close(self) -> None:  # docstring inherited
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """Return all rows of a query."""
         try:
             with self._lock:
-                if self._connection is None:
+                if self._opened is None:
                     uri = Path(self.files()[0]).as_uri() + "?mode=ro"
-                    self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-                return self._connection.execute(query, values).fetchall()
+                    self._opened = sqlite3.connect(uri, uri=True, check_same_thread=False)
+                return list(self._opened.execute(query, values))
         except (sqlite3.DatabaseError, IndexError) as error:
             raise MismatchError(f"{self.path} is not as {type(self).__name__} knows it: {error}") from error
 
