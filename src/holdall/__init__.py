@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         UntrustedStoreError,
         ValueTooLargeError,
     )
-    from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template
+    from holdall.keys import AnyKeys, PathKeys, Prefix, Suffix, Template
     from holdall.memo import memoize
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
@@ -91,7 +91,7 @@ _home = {
         "archive": "Archive ArchiveStore DataSet",
         "conditional": _conditional,
         "errors": _errors,
-        "keys": "AnyKeys Digest PathKeys Prefix Suffix Template",
+        "keys": "AnyKeys PathKeys Prefix Suffix Template",
         "memo": "memoize",
         "store": "Store",
         "stores.files": "FileDirStore",
@@ -133,7 +133,6 @@ __all__ = [
     "ConflictError",
     "CorruptValueError",
     "DataSet",
-    "Digest",
     "FileDirStore",
     "FsspecStore",
     "HoldallError",

@@ -18,10 +18,21 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from holdall._options import options_of, unknown_option
+from holdall._schemes import CLASSES, FSSPEC, REDIS, SQL, WITHOUT_PLACE, class_of, scheme_of
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
 from holdall.store import Store
 
-__all__ = ["Address", "Opener", "named_addresses", "open", "register_scheme", "schemes"]
+__all__ = [
+    "Address",
+    "Opener",
+    "named_addresses",
+    "open",
+    "options_taken",
+    "path_of",
+    "register_scheme",
+    "resolve",
+    "schemes",
+]
 
 
 class Address(NamedTuple):
@@ -52,47 +63,6 @@ _GROUP: Final = "holdall.addresses"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # of two letters or more: "C:" is a disk
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: Final = {"true": True, "false": False, "none": None}
-# Class of each scheme, and the option that the part of an address gives.
-_CLASSES: Final = {
-    "archive": ("holdall.archive:ArchiveStore", None),
-    "dir": ("holdall.stores.files:FileDirStore", None),
-    "document": ("holdall.stores.document:DocumentStore", None),
-    "lmdb": ("holdall.stores.lmdb:LmdbStore", "table"),
-    "script": ("holdall.stores.script:ScriptStore", None),
-    "spill": ("holdall.stores.spill:SpillStore", None),
-    "sqlite": ("holdall.stores.sqlite:SQLiteStore", "table"),
-    "tar": ("holdall.stores.tar:TarStore", None),
-    "zip": ("holdall.stores.zip:ZipStore", None),
-}
-_WITHOUT_PLACE: Final = {
-    "memory": "holdall.stores.memory:MemoryStore",
-    "null": "holdall.stores.null:NullStore",
-}
-_BY_END: Final = {
-    ".db": "sqlite",
-    ".ini": "document",
-    ".json": "document",
-    ".lmdb": "lmdb",
-    ".py": "script",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".tar": "tar",
-    ".tar.bz2": "tar",
-    ".tar.gz": "tar",
-    ".tar.xz": "tar",
-    ".tgz": "tar",
-    ".toml": "document",
-    ".yaml": "document",
-    ".yml": "document",
-    ".zip": "zip",
-}
-_REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
-# Those of fsspec that a URL names; others are opened by "fsspec:" and their URL.
-_FSSPEC: Final = frozenset(
-    {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
-    | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
-)
-_SQL: Final = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
 _own: dict[str, Opener] = {}
 
 
@@ -132,11 +102,68 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
     >>> dict(holdall.open(f"{folder}/cache.db", table="squares"))
     {'2': 4}
     """
-    found = parse(address)
-    if found.scheme == "my":
-        found = _named(found)
+    found = resolve(address)
     found = found._replace(options={**found.options, **options})
     return _opener(found.scheme)(found)
+
+
+def resolve(address: str | os.PathLike[str]) -> Address:
+    """Take an address apart, and put what the user's file says in the place of ``my:name``.
+
+    Parameters
+    ----------
+    address
+        The address, or a path.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is none.
+    StoreNotFoundError
+        If the user's file has no such name.
+
+    Examples
+    --------
+    >>> resolve("results.zip").scheme
+    'zip'
+    """
+    found = parse(address)
+    return _named(found) if found.scheme == "my" else found
+
+
+def options_taken(address: Address) -> frozenset[str]:
+    """Return the names of the options that the stores of an address take; none for those of other packages.
+
+    Parameters
+    ----------
+    address
+        What `resolve` gave.
+
+    Examples
+    --------
+    >>> "read_only" in options_taken(resolve("dir:results"))
+    True
+    """
+    from inspect import signature  # noqa: PLC0415  (only for who looks at stores from outside)
+
+    where = class_of(address.scheme)
+    return frozenset(signature(_class(where)).parameters if where else ())
+
+
+def path_of(address: Address) -> str | None:
+    """Return the path of the file or folder of an address; None where it names none that we know of.
+
+    Parameters
+    ----------
+    address
+        What `resolve` gave.
+
+    Examples
+    --------
+    >>> path_of(resolve("sqlite:cache.db#items")), path_of(resolve("memory:"))
+    ('cache.db', None)
+    """
+    return os.path.expanduser(address.place) if address.scheme in CLASSES else None
 
 
 def parse(address: str | os.PathLike[str]) -> Address:
@@ -161,7 +188,7 @@ def parse(address: str | os.PathLike[str]) -> Address:
     """
     if isinstance(address, os.PathLike):
         path = os.fspath(address)
-        return Address(_scheme_of(path), path, "", {})
+        return Address(scheme_of(path), path, "", {})
     given: Any = address
     if not isinstance(given, str) or not given:
         raise InvalidArgumentError(
@@ -169,7 +196,7 @@ def parse(address: str | os.PathLike[str]) -> Address:
         )
     start = _SCHEME.match(given)
     if start is None:
-        return Address(_scheme_of(given), given, "", {})
+        return Address(scheme_of(given), given, "", {})
     rest, _, part = given[start.end() :].partition("#")
     rest, _, query = rest.partition("?")
     options = {name: _value(text) for name, text in parse_qsl(query, keep_blank_values=True)}
@@ -215,7 +242,7 @@ def schemes() -> list[str]:
     True
     """
     return sorted(
-        {*_CLASSES, *_WITHOUT_PLACE, "my", "s3", "fsspec", *_FSSPEC, *_SQL, *_REDIS, *_own, *_installed()}
+        {*CLASSES, *WITHOUT_PLACE, "my", "s3", "fsspec", *FSSPEC, *SQL, *REDIS, *_own, *_installed()}
     )
 
 
@@ -246,14 +273,6 @@ def named_addresses() -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------- pieces
-
-
-def _scheme_of(path: str) -> str:
-    if os.path.isdir(path):
-        return "lmdb" if os.path.exists(os.path.join(path, "data.mdb")) else "dir"
-    name = os.path.basename(path).lower()
-    ends = [end for end in _BY_END if name.endswith(end)]
-    return _BY_END[max(ends, key=len)] if ends else "dir"
 
 
 def _value(text: str) -> Any:
@@ -292,15 +311,15 @@ def _users_file() -> str:
 
 
 def _opener(scheme: str) -> Opener:
-    if scheme in _CLASSES or scheme in _WITHOUT_PLACE:
+    if scheme in CLASSES or scheme in WITHOUT_PLACE:
         return _open_class
     if scheme == "s3":
         return _open_s3
-    if scheme in _REDIS:
+    if scheme in REDIS:
         return _open_redis
-    if scheme in _FSSPEC or scheme == "fsspec":
+    if scheme in FSSPEC or scheme == "fsspec":
         return _open_fsspec
-    if scheme in _SQL:
+    if scheme in SQL:
         return _open_sql
     if scheme in _own:
         return _own[scheme]
@@ -331,11 +350,11 @@ def _class(where: str) -> Any:
 def _open_class(address: Address) -> Store[Any, Any]:
     """Open a store of our own."""
     scheme, place, part, options = address
-    if scheme in _WITHOUT_PLACE:
+    if scheme in WITHOUT_PLACE:
         if place or part:
             raise InvalidArgumentError(f"{scheme}: lies nowhere, got {place or part!r:.80}")
-        return _made(scheme, _class(_WITHOUT_PLACE[scheme]), (), options)
-    where, part_option = _CLASSES[scheme]
+        return _made(scheme, _class(WITHOUT_PLACE[scheme]), (), options)
+    where, part_option = CLASSES[scheme]
     if not place:
         raise InvalidArgumentError(f"{scheme}: needs a path, as in '{scheme}:path'")
     if part:
@@ -350,30 +369,34 @@ def _open_s3(address: Address) -> Store[Any, Any]:
     if not bucket or address.part:
         raise InvalidArgumentError("an address of S3 is 's3://bucket/prefix', without a part")
     options = {"prefix": prefix, **address.options} if prefix else address.options
-    return _made("s3", _class("holdall.stores.s3:S3Store"), (bucket,), options)
+    return _made("s3", _class(class_of(address.scheme)), (bucket,), options)
 
 
 def _open_redis(address: Address) -> Store[Any, Any]:
     options = {"prefix": address.part, **address.options} if address.part else address.options
     server = f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class("holdall.stores.redis:RedisStore"), (server,), options)
+    return _made(address.scheme, _class(class_of(address.scheme)), (server,), options)
 
 
 def _open_fsspec(address: Address) -> Store[Any, Any]:
     if address.part:
         raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
     url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class("holdall.stores.fsspec:FsspecStore"), (url,), address.options)
+    return _made(address.scheme, _class(class_of(address.scheme)), (url,), address.options)
+
+
+def _options_of(opener: Any) -> frozenset[str] | None:
+    return options_of(getattr(opener, "__init__") if isinstance(opener, type) else opener)  # noqa: B009  (mypy)
 
 
 def _open_sql(address: Address) -> Store[Any, Any]:
     options = {"table": address.part, **address.options} if address.part else address.options
     target = f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class("holdall.stores.sql:SQLStore"), (target,), options)
+    return _made(address.scheme, _class(class_of(address.scheme)), (target,), options)
 
 
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:
-    known = options_of(cls.__init__)
+    known = _options_of(cls)
     if known is not None:
         for name in options:
             if name not in known:

@@ -1,6 +1,7 @@
 """Tables of SQL keep the contracts of places and stores, on SQLite and on a real PostgreSQL."""
 
 import hashlib
+import os
 
 import pytest
 
@@ -25,6 +26,12 @@ class OnPostgres:
 
     def target(self, place):
         return self.url
+
+
+class OnMysql:
+    def target(self, place):
+        given = os.environ.get("HOLDALL_TEST_MYSQL")
+        return given or pytest.skip("HOLDALL_TEST_MYSQL names no server")
 
 
 class Persisting(PersisterContract):
@@ -57,4 +64,14 @@ class TestStoreOnSqlite(OnSqlite, Storing):
 
 
 class TestStoreOnPostgres(OnPostgres, Storing):
+    pass
+
+
+@pytest.mark.soak
+class TestPersisterOnMysql(OnMysql, Persisting):
+    pace = 0.5
+
+
+@pytest.mark.soak
+class TestStoreOnMysql(OnMysql, Storing):
     pass

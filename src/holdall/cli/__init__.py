@@ -1,11 +1,23 @@
 """The command line: ``holdall``, or ``python -m holdall``."""
 
 import argparse
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from holdall._version import __version__
-from holdall.cli import _memo, _script
+from holdall.cli import (
+    _changing,
+    _completion,
+    _copying,
+    _exchange,
+    _looking,
+    _memo,
+    _script,
+    _upkeep,
+)
+from holdall.cli._opening import UsageError, printable
 from holdall.errors import HoldallError
 
 __all__ = ["main"]
@@ -22,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if it was done, 1 if something spoke against it, which is said on the standard error.
+        0 if it was done; 1 if something was not found, differs or cannot be done, which is said in a line on
+        the standard error; 2 if the words do not go together.
 
     Raises
     ------
@@ -42,17 +55,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = 3
     0
     """
-    parser = argparse.ArgumentParser(prog="holdall", description="Look after what holdall keeps.")
+    options = _parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning  # type: ignore[assignment]
+            status = int(options.run(options))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _close_output()
+        return 1
+    except KeyboardInterrupt:
+        return 130  # as shells say it
+    except (UsageError, HoldallError, OSError, KeyError, UnicodeError, RecursionError) as error:
+        said = f"no value is called {error.args[0]!r}" if type(error) is KeyError else str(error)
+        # What Python code would be told to do is another thing here.
+        _say_error(said.replace("pass trust=True", "give --trust"))
+        return 2 if isinstance(error, UsageError) else 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="holdall",
+        description="Look after what holdall keeps.",
+        epilog="Stores are named by addresses, such as dir:results?serializer=json, sqlite:cache.db#table, "
+        "s3://bucket/prefix, or by a path. The status is 0 if it was done, 1 if something was not found, "
+        "differs or cannot be done, and 2 if the command was wrong.",
+    )
     parser.add_argument("--version", action="version", version=f"holdall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _script.add_to(commands)
-    _memo.add_to(commands)
-    options = parser.parse_args(arguments)
+    for group in (_looking, _changing, _copying, _upkeep, _exchange, _script, _memo, _completion):
+        group.add_to(commands)
+    return parser
+
+
+def _say_error(text: str) -> None:
+    line = " ".join(text.split())
+    print(f"holdall: {printable(line)}", file=sys.stderr)  # noqa: T201  (that is what a command line does)
+
+
+def _say_warning(message: Warning | str, *_: object) -> None:
+    _say_error(f"warning: {message}")
+
+
+def _close_output() -> None:
+    """Let nothing more be written to a pipe that nobody reads, which would be an error once more."""
     try:
-        return int(options.run(options))
-    except BrokenPipeError:
-        return 1
-    except (HoldallError, OSError, KeyError) as error:
-        said = f"no value is called {error.args[0]!r}" if type(error) is KeyError else str(error)
-        print(f"holdall: {said}", file=sys.stderr)  # noqa: T201  (that is what a command line does)
-        return 1
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)

@@ -5,7 +5,8 @@ import os
 import time
 from typing import Any
 
-from holdall.errors import InvalidArgumentError, StoreNotFoundError
+from holdall.cli._opening import add_address, opened
+from holdall.errors import InvalidArgumentError
 
 
 def add_to(commands: Any) -> None:
@@ -15,7 +16,7 @@ def add_to(commands: Any) -> None:
         help="results of memoized functions",
         description="Look at the results of memoized functions, and drop those of old versions.",
     )
-    memo.add_argument("place", metavar="PLACE", help="the SQLite file or folder that memoize was given")
+    add_address(memo, "place", "PLACE", "what memoize was given")
     verbs = memo.add_subparsers(required=True, metavar="VERB")
     about = "show functions and versions, how many results, bytes, and when the last was computed"
     one = verbs.add_parser("list", help=about, description=about)
@@ -30,10 +31,9 @@ def add_to(commands: Any) -> None:
     one.set_defaults(run=_drop)
 
 
-def _existing(options: argparse.Namespace) -> str:
-    if not os.path.exists(options.place):
-        raise StoreNotFoundError(f"{options.place} is not there")
-    return str(options.place)
+def _existing(options: argparse.Namespace) -> Any:
+    place = options.place
+    return place if os.path.exists(place) else opened(place, options, write=True, values=False)
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -14,10 +14,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from holdall.abc import NOT_MINE
-from holdall.cli._harmless import Harmless
-from holdall.cli._pycaboose import migrate
+from holdall.cli._saying import say
 from holdall.errors import CorruptValueError, HoldallError, InvalidArgumentError, InvalidKeyError
 from holdall.keys import AnyKeys
+from holdall.migrate._harmless import Harmless
+from holdall.migrate._pycaboose import migrate
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers.line import LineSerializer
 
@@ -37,7 +38,9 @@ def add_to(commands: Any) -> None:
         "'!(1, 2)'. VALUE is JSON, else a Python literal, else text. Pickles are never loaded, but for those "
         "of numbers, text, and containers of such.",
     )
-    script.add_argument("file", metavar="FILE", help="the script")
+    script.add_argument(
+        "file", metavar="FILE", type=lambda word: word.removeprefix("script:"), help="the script"
+    )
     verbs = script.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
@@ -86,7 +89,7 @@ def _list(options: argparse.Namespace) -> int:
 def _get(options: argparse.Namespace) -> int:
     data = ScriptPersister(options.file)[_id(options.name)]
     value = _loaded(data)
-    _say(value if options.text and isinstance(value, str) else _shown(data))
+    say(value if options.text and isinstance(value, str) else _shown(data))
     return 0
 
 
@@ -120,7 +123,7 @@ def _import(options: argparse.Namespace) -> int:
         finally:
             csv.field_size_limit(limit)
     place.write_many(items.items())
-    _say(f"{len(items)} values")
+    say(f"{len(items)} values")
     return 0
 
 
@@ -170,14 +173,14 @@ def _table(name: str, standard: Any, mode: str, encoding: str) -> AbstractContex
 
 
 def _compact(options: argparse.Namespace) -> int:
-    _say(f"{ScriptPersister(options.file).compact()} bytes less")
+    say(f"{ScriptPersister(options.file).compact()} bytes less")
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
     found = ScriptPersister(options.file).check()
     for line in found:
-        _say(line)
+        say(line)
     return 1 if found else 0
 
 
@@ -198,14 +201,9 @@ def _migrate(options: argparse.Namespace) -> int:
 # ---------------------------------------------------------------------- names and values
 
 
-def _say(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-
-
 def _say_item(id: str, data: bytes) -> None:
     """Show a name and a value in one line, and nothing that a terminal would obey."""
-    _say(f"{id if id.isprintable() else json.dumps(id)} = {_shown(data)}")
+    say(f"{id if id.isprintable() else json.dumps(id)} = {_shown(data)}")
 
 
 def _id(name: str) -> str:

@@ -13,9 +13,9 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
-from holdall.cli._harmless import Harmless
 from holdall.errors import CorruptValueError, StoreNotFoundError, UnsupportedError
 from holdall.keys import AnyKeys
+from holdall.migrate._harmless import Harmless
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers.line import LineSerializer
 
@@ -51,24 +51,32 @@ def migrate(place: ScriptPersister, *, trust: bool, keep: bool) -> dict[str, byt
     """
     with place.lock:
         program = place.program()
-        marker = _MARKER.search(program)
-        if marker is None:
-            raise StoreNotFoundError(2, "pycaboose has left nothing in it", place.path)
-        begin = end = marker.end()
-        values: dict[Any, Any] = {}
-        while line := _LINE.match(program, end):
-            key, value = _loaded(line[1], trust=trust)
-            values[key] = value
-            end = line.end()
-        if end == begin:
-            raise StoreNotFoundError(2, "pycaboose has left no values in it", place.path)
-        named = _named(values, program)
+        named, begin, end = values_in(program, place.path, trust=trust)
         serializer, keys = LineSerializer(), AnyKeys()
         items = {keys.encode(name): serializer.dumps(value) for name, value in named.items()}
         place.write_many(items.items())
         if not keep:
-            place.change_program(lambda text: text[: marker.start()] + text[end:])
+            place.change_program(lambda text: text[:begin] + text[end:])
     return items
+
+
+def values_in(program: bytes, path: str, *, trust: bool) -> tuple[dict[Any, Any], int, int]:
+    """Return the values that pycaboose has left in a program, by name, and where its lines begin and end.
+
+    Parameters and errors are those of `migrate`.
+    """
+    marker = _MARKER.search(program)
+    if marker is None:
+        raise StoreNotFoundError(2, "pycaboose has left nothing in it", path)
+    end = marker.end()
+    values: dict[Any, Any] = {}
+    while line := _LINE.match(program, end):
+        key, value = _loaded(line[1], trust=trust)
+        values[key] = value
+        end = line.end()
+    if end == marker.end():
+        raise StoreNotFoundError(2, "pycaboose has left no values in it", path)
+    return _named(values, program), marker.start(), end
 
 
 def _loaded(encoded: bytes, *, trust: bool) -> tuple[Any, Any]:

@@ -1,0 +1,133 @@
+"""What the readers of other libraries' formats share: times, versions, and the check before pickles."""
+
+import math
+import os
+import pickle
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+from holdall._posix.trust import check_trust
+from holdall.abc import Capability, Reader
+from holdall.conditional import Stat
+from holdall.errors import CorruptValueError, HoldallError, StoreNotFoundError, UnsupportedError
+
+__all__ = ["UNKNOWN", "ForeignReader", "inside", "joblib_load", "stat_of_file"]
+
+
+class ForeignReader(Reader):
+    """A place of another library, read and never changed: ids are its keys, data its values.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    trust
+        Whether to load pickles that other users could have written.
+
+    Notes
+    -----
+    Threads: any number may read. Processes: open it in each. Nothing is locked: who still writes by the other
+    library is seen as that library lets readers see it.
+    """
+
+    capabilities = frozenset({Capability.PERSISTENT, Capability.MTIME})
+    owned = False
+    _opened: Any = None  # what is held open between reads; opened again by the next one
+
+    def __init__(self, path: Any, *, trust: bool) -> None:
+        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.trust = trust
+        if not self.files():
+            raise StoreNotFoundError(2, f"{type(self).__name__} finds nothing to read", self.path)
+
+    def close(self) -> None:  # docstring inherited
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def files(self) -> list[str]:
+        """Return the files in which all of it lies; none if it is not there."""
+        return [self.path] if os.path.exists(self.path) else []
+
+    @abstractmethod
+    def value(self, id: Any) -> Any:
+        """Return the value of an id, KeyError if there is none; whatever else is raised means damage."""
+
+    @abstractmethod
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        ...
+
+    @property
+    def place(self) -> str:  # docstring inherited
+        return str(self.path)
+
+    def __getitem__(self, id: Any) -> Any:
+        self.stat(id)  # the only one that says that there is no such id
+        try:
+            return self.value(id)
+        except (HoldallError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise CorruptValueError(
+                f"the value of {id!r:.120} in {self.path} cannot be read: {type(error).__name__}: {error}"
+            ) from error
+
+    def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
+        stat = self.stat(id)
+        return self[id], stat
+
+    def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
+        keys: Iterator[Any] = iter(self)  # of any type
+        return (key for key in keys if isinstance(key, str) and key.startswith(prefix)) if prefix else keys
+
+    def check(self) -> None:
+        """Raise `UntrustedStoreError` if others could have written what would run."""
+        if not self.trust:
+            for path in self.files():
+                check_trust(path, "its pickles", path)
+
+    def unpickled(self, data: bytes) -> Any:
+        """Load a pickle out of the files."""
+        self.check()
+        return pickle.loads(data)
+
+    def loaded_file(self, path: str, load: Callable[[BinaryIO], Any], what: str = "a pickle") -> Any:
+        """Load a file of its own, which is checked while it is open."""
+        with open(path, "rb") as file:
+            if not self.trust:
+                check_trust(file.fileno(), what, path)
+            return load(file)
+
+
+def stat_of_file(path: str, id: Any) -> Stat:
+    """Return the stat of a file; KeyError if it is not there."""
+    try:
+        about = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise KeyError(id) from None
+    return Stat(f"{about.st_mtime_ns:x}-{about.st_size:x}-{about.st_ino:x}", about.st_mtime, about.st_size)
+
+
+def inside(folder: str, name: str) -> str:
+    """Return the path of a file that a folder's own index names; one that leads out of it is an error."""
+    path = os.path.realpath(os.path.join(folder, name))
+    if not path.startswith(os.path.realpath(folder) + os.sep):
+        raise CorruptValueError(f"{folder} names a file that lies outside of it: {name!r:.120}")
+    return path
+
+
+def joblib_load(file: BinaryIO) -> Any:
+    """Load what joblib has written."""
+    try:
+        import joblib  # noqa: PLC0415  (only for who has such files)
+    except ImportError as error:
+        raise UnsupportedError("joblib has written this, and reads it: pip install joblib") from error
+    return joblib.load(file)
+
+
+#: A time that is not known.
+UNKNOWN = math.nan

@@ -1,0 +1,176 @@
+"""Databases of others: shelve, diskcache and sqlitedict."""
+
+import dbm
+import os
+import pickle
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from holdall.conditional import Stat
+from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
+from holdall.migrate._reader import UNKNOWN, ForeignReader, inside
+from holdall.serializers import get_serializer
+
+__all__ = ["DiskcacheReader", "ShelveReader", "SqlitedictReader"]
+
+
+class ShelveReader(ForeignReader):
+    """A shelf of the standard library, whatever dbm it lies in."""
+
+    def __init__(self, path: Any, *, trust: bool) -> None:
+        super().__init__(path, trust=trust)
+        if not dbm.whichdb(self.path):
+            raise MismatchError(f"{self.path} is no database that the dbm modules of this Python can read")
+
+    @property
+    def _database(self) -> Any:
+        if self._opened is None:
+            self._opened = dbm.open(self.path, "r")  # noqa: SIM115  (close() closes it)
+        return self._opened
+
+    def files(self) -> list[str]:  # docstring inherited
+        names = [self.path + end for end in ("", ".db", ".dat", ".dir", ".pag")]
+        return [name for name in names if os.path.isfile(name)]
+
+    def __iter__(self) -> Iterator[Any]:
+        keys = self._database.keys()  # not every dbm can be iterated over
+        return iter([key.decode("utf-8", "surrogateescape") for key in keys])
+
+    def _data(self, id: Any) -> bytes:
+        if not isinstance(id, str):
+            raise KeyError(id)
+        try:
+            data: bytes = self._database[id.encode("utf-8", "surrogateescape")]
+        except KeyError:
+            raise KeyError(id) from None
+        return data
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        return _stat(self._data(id), UNKNOWN)
+
+    def value(self, id: Any) -> Any:  # docstring inherited
+        return self.unpickled(self._data(id))
+
+
+class _SqliteReader(ForeignReader):
+    """A database of SQLite, opened so that nothing is changed."""
+
+    def __init__(self, path: Any, *, trust: bool) -> None:
+        super().__init__(path, trust=trust)
+        self._lock = threading.Lock()
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """Return all rows of a query."""
+        try:
+            with self._lock:
+                if self._opened is None:
+                    uri = Path(self.files()[0]).as_uri() + "?mode=ro"
+                    self._opened = sqlite3.connect(uri, uri=True, check_same_thread=False)
+                return list(self._opened.execute(query, values))
+        except (sqlite3.DatabaseError, IndexError) as error:
+            raise MismatchError(f"{self.path} is not as {type(self).__name__} knows it: {error}") from error
+
+
+def _with_log(path: str) -> list[str]:
+    """Return a database and its log, as far as they are there."""
+    return [name for name in (path, path + "-wal", path + "-journal") if os.path.isfile(name)]
+
+
+class SqlitedictReader(_SqliteReader):
+    """A table of a file of sqlitedict."""
+
+    def __init__(self, path: Any, table: str, serializer: Any, *, trust: bool) -> None:
+        super().__init__(path, trust=trust)
+        self._serializer = get_serializer(serializer)
+        tables = [name for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if table not in tables:
+            raise StoreNotFoundError(
+                2, f"it has no table {table!r}, but {', '.join(tables) or 'none'}", self.path
+            )
+        self._table = '"' + table.replace('"', '""') + '"'
+
+    def files(self) -> list[str]:  # docstring inherited
+        return _with_log(self.path)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([key for (key,) in self.rows(f"SELECT key FROM {self._table} ORDER BY rowid")])  # noqa: S608  (quoted, or ours)
+
+    def _data(self, id: Any) -> bytes:
+        if not isinstance(id, str | int | float | bytes):
+            raise KeyError(id)
+        found = self.rows(f"SELECT value FROM {self._table} WHERE key = ?", id)  # noqa: S608  (quoted, or ours)
+        if not found:
+            raise KeyError(id)
+        data: Any = found[0][0]
+        return data.encode() if isinstance(data, str) else bytes(data)
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        return _stat(self._data(id), UNKNOWN)
+
+    def value(self, id: Any) -> Any:  # docstring inherited
+        if self._serializer.executes_code:
+            self.check()
+        return self._serializer.loads(self._data(id))
+
+
+_RAW, _BINARY, _TEXT, _PICKLE = 1, 2, 3, 4  # how diskcache keeps a value
+_ALIVE = "(expire_time IS NULL OR expire_time > ?)"
+
+
+class DiskcacheReader(_SqliteReader):
+    """A folder of diskcache: what has not ended yet."""
+
+    def __init__(self, path: Any, *, trust: bool) -> None:
+        super().__init__(path, trust=trust)
+        if self.rows("SELECT key FROM Settings WHERE key = 'disk_compress_level'"):
+            raise UnsupportedError(f"{self.path} was written by diskcache's JSONDisk, which is not read here")
+        self._numbers: dict[Any, int] = {}
+
+    def files(self) -> list[str]:  # docstring inherited
+        return _with_log(os.path.join(self.path, "cache.db"))
+
+    def __iter__(self) -> Iterator[Any]:
+        query = f"SELECT rowid, key, raw FROM Cache WHERE {_ALIVE} ORDER BY rowid"  # noqa: S608  (ours)
+        for number, key, raw in self.rows(query, time.time()):
+            found = key if raw else self.unpickled(key)
+            self._numbers[found] = number
+            yield found
+
+    def _row(self, id: Any) -> tuple[Any, ...]:
+        if id not in self._numbers:
+            for _ in self:  # keys are pickles: only all of them tell which one it is
+                pass
+        columns = "rowid, key, raw, store_time, size, mode, filename, value"
+        query = f"SELECT {columns} FROM Cache WHERE rowid = ? AND {_ALIVE}"  # noqa: S608  (quoted, or ours)
+        found = self.rows(query, self._numbers.get(id, -1), time.time())
+        if not found:
+            raise KeyError(id)
+        return found[0]  # type: ignore[no-any-return]
+
+    def stat(self, id: Any) -> Stat:  # docstring inherited
+        number, _, _, stored, size, _, filename, value = self._row(id)
+        if filename is None:
+            size = len(value) if isinstance(value, bytes) else len(str(value))
+        return Stat(f"{number:x}-{stored!r}", stored, size)
+
+    def value(self, id: Any) -> Any:  # docstring inherited
+        *_, mode, filename, value = self._row(id)
+        if mode == _RAW:
+            return value
+        path = None if filename is None else inside(self.path, filename)
+        if mode == _PICKLE:
+            return self.unpickled(value) if path is None else self.loaded_file(path, pickle.load)
+        if path is None or mode not in {_BINARY, _TEXT}:
+            raise InvalidArgumentError(f"diskcache keeps it in a way that is not known here: {mode}")
+        with open(path, "rb") as file:
+            data = file.read()
+        return data if mode == _BINARY else data.decode()
+
+
+def _stat(data: bytes, mtime: float) -> Stat:
+    return Stat(blake2b(data, digest_size=16).hexdigest(), mtime, len(data))
