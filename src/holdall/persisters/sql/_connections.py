@@ -238,6 +238,10 @@ class Connections:
             return isinstance(error, dbapi.OperationalError) and (not code or code[:3] in {"080", "57P"})
         return code in _GONE or isinstance(error, dbapi.InterfaceError)
 
+    def is_duplicate(self, error: Exception) -> bool:
+        """Whether an error of MySQL says that there is a row of that key."""
+        return _code(error) == "1062"
+
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return the error of ours for one of the driver."""
         code = _code(error)
@@ -271,10 +275,9 @@ def _close(thing: Any) -> None:
 
 
 def _code(error: Exception) -> str:
-    state = getattr(error, "sqlstate", None)
-    if state:
-        return str(state)
-    return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""
+    if error.args and isinstance(error.args[0], int):  # of MySQL, where it says more than the state
+        return str(error.args[0])
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def _engine_of(target: Any) -> Any:
