@@ -2,6 +2,7 @@
 
 import os
 import random
+import select
 import threading
 import time
 import weakref
@@ -15,7 +16,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
+    OutcomeUnknownError,
     StoreFullError,
+    StoreTimeoutError,
     StoreUnavailableError,
     UnsupportedError,
 )
@@ -32,7 +35,8 @@ _DRIVERS: Final = {
 }
 _IDLE: Final = 10  # connections that are kept for later
 _AGAIN: Final = {"40001", "40P01", "1213", "1205"}  # deadlocks and the like: nothing has happened
-_FULL: Final = {"53100", "1114", "1021"}
+_FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
+_LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
 _GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
 _ATTEMPTS: Final = 8
 _PATIENCE: Final = 4
@@ -48,7 +52,7 @@ class Connections:
     Parameters
     ----------
     target
-        The URL of a database, or an engine, of which only the settings are used.
+        The URL of a database, or an engine, whose way to connect is used; its pool is left alone.
 
     Raises
     ------
@@ -68,23 +72,18 @@ class Connections:
 
     def _begin(self) -> None:
         """Have no connections yet."""
+        self._pool = self.engine.pool.recreate()  # which has none either, and connects in the same way
         self._idle: list[Any] = []
         self._own = threading.local()
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle, self._pid)
 
     def _connect(self) -> Any:
-        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
-        name = self.engine.dialect.name
-        if name == "sqlite":
-            options["check_same_thread"] = False
-        connection = self.engine.dialect.connect(*arguments, **options)
-        if name == "sqlite":
-            connection.isolation_level = None
-        elif name == "postgresql":
-            connection.autocommit = True
-        else:
-            connection.autocommit(True)
+        proxy = self._pool.connect()
+        proxy.detach()  # from the pool, which gives no connection to anybody else
+        connection = proxy.dbapi_connection
+        self.engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
+        if self.engine.dialect.name in {"mysql", "mariadb"}:
             with connection.cursor() as cursor:
                 # A key or value that is too long is an error, and each look sees what is there now.
                 cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
@@ -106,27 +105,37 @@ class Connections:
                 return connection
         raise AssertionError  # pragma: no cover
 
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        """Give a connection: that of the transaction of this thread, an idle one, or a new one."""
+    def _take(self) -> Any:
+        """Return a connection for one user: an idle one, or a new one."""
         if self._pid != os.getpid():
             # Those of the parent are its own: they are neither used nor closed here.
             _strangers.append(self._idle)
             self._begin()
-        held = getattr(self._own, "connection", None)
-        if held is not None:
-            yield held
-            return
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if self._is_quiet(connection):
+                return connection
+            _close(connection)
+        return self._new()
+
+    def _is_quiet(self, connection: Any) -> bool:
+        """Tell whether an idle connection says nothing: what a server says unasked is that it ends it."""
+        if self.engine.dialect.name == "sqlite":
+            return True
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._new()
-        try:
-            yield connection
-        except BaseException:
-            _close(connection)  # it may be in the middle of something
-            raise
-        if len(self._idle) < _IDLE:
+            file = connection if hasattr(connection, "fileno") else connection._sock  # noqa: SLF001
+            poll = select.poll()
+            poll.register(file.fileno(), select.POLLIN)
+            return not poll.poll(0)
+        except (*_CLOSED, self.errors):
+            return False
+
+    def _give(self, connection: Any) -> None:
+        """Take a connection back that is in the middle of nothing."""
+        if len(self._idle) < _IDLE and self._pid == os.getpid():
             self._idle.append(connection)
         else:
             _close(connection)
@@ -152,23 +161,32 @@ class Connections:
             Whether it changes nothing, or the same if it is done twice.
         """
         for attempt in range(_ATTEMPTS):
+            held = getattr(self._own, "connection", None)
+            connection = held or self._take()
             try:
-                with self._connection() as connection:
-                    cursor = self.cursor(connection)
-                    try:
-                        return action(cursor)
-                    finally:
-                        _close(cursor)
+                cursor = self.cursor(connection)
+                result = action(cursor)
+                _close(cursor)
             except self.errors as error:
-                last = attempt == _ATTEMPTS - 1 or self.in_transaction
+                if held is not None:
+                    self._own.failed = self._own.failed or self.told(error, what)
+                    raise self.told(error, what) from error
+                _close(connection)
                 if self.is_lost(error):
                     self.drop()
-                    if again and attempt == 0 and not last:
+                    if again and attempt == 0:
                         continue
-                elif _code(error) in _AGAIN and not last:
-                    time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)
+                elif _code(error) in _AGAIN and attempt < _ATTEMPTS - 1:
+                    _wait(attempt)
                     continue
                 raise self.told(error, what) from error
+            except BaseException:
+                if held is None:
+                    _close(connection)  # it may be in the middle of something
+                raise
+            if held is None:
+                self._give(connection)
+            return result
         raise AssertionError  # pragma: no cover
 
     # ------------------------------------------------------------------ transactions
@@ -176,11 +194,13 @@ class Connections:
     @property
     def in_transaction(self) -> bool:
         """Whether this thread is in a transaction."""
-        return getattr(self._own, "connection", None) is not None
+        return self._pid == os.getpid() and getattr(self._own, "connection", None) is not None
 
     @contextmanager
     def transaction(self, begin: tuple[str, ...] = ("BEGIN",), after: tuple[str, ...] = ()) -> Iterator[None]:
         """Make one of all that this thread does within; one within another can be undone by itself.
+
+        Where a statement within has failed, all of it is undone, also if the error was passed over.
 
         Parameters
         ----------
@@ -193,39 +213,98 @@ class Connections:
             with self._savepoint():
                 yield
             return
+        connection, cursor = self._begun(begin)
+        own = self._own
+        own.connection, own.failed = connection, None
         try:
-            with self._connection() as connection:
+            yield
+            self._check()
+        except BaseException:
+            own.connection = None
+            try:
+                for statement in ("ROLLBACK", *after):
+                    cursor.execute(statement)
+            except self.errors:  # without a connection it is undone as well
+                _close(connection)
+            except BaseException:
+                _close(connection)
+                raise
+            else:
+                self._give(connection)
+            raise
+        finally:
+            own.connection = None
+        self._commit(connection, cursor, after)
+
+    def _check(self) -> None:
+        """Raise the error of a statement in this transaction, which PostgreSQL would undo without a word."""
+        if self._own.failed is not None:
+            raise self._own.failed
+
+    def _begun(self, begin: tuple[str, ...]) -> tuple[Any, Any]:
+        """Return a connection that is in a transaction, and a cursor of it."""
+        for attempt in range(_ATTEMPTS):
+            connection = self._take()
+            try:
                 cursor = self.cursor(connection)
                 for statement in begin:
                     cursor.execute(statement)
-                self._own.connection = connection
-                try:
-                    yield
-                except BaseException:
-                    self._own.connection = None
-                    for statement in ("ROLLBACK", *after):
-                        cursor.execute(statement)
+            except BaseException as error:
+                _close(connection)
+                if not isinstance(error, self.errors):
                     raise
-                self._own.connection = None
-                for statement in ("COMMIT", *after):
-                    cursor.execute(statement)
-        except self.errors as error:
-            raise self.told(error, "the transaction cannot be made") from error
-        finally:
-            self._own.connection = None
+                if self.is_lost(error) and attempt == 0:
+                    self.drop()
+                elif _code(error) in _AGAIN and attempt < _ATTEMPTS - 1:
+                    _wait(attempt)
+                else:
+                    raise self.told(error, "no transaction can be begun") from error
+            else:
+                return connection, cursor
+        raise AssertionError  # pragma: no cover
+
+    def _commit(self, connection: Any, cursor: Any, after: tuple[str, ...]) -> None:
+        try:
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            _close(connection)
+            if not isinstance(error, self.errors):
+                raise
+            if not self.is_lost(error):
+                raise self.told(error, "the transaction cannot be made, and nothing was written") from error
+            self.drop()
+            raise OutcomeUnknownError(
+                0,
+                "the answer to the end of a transaction was lost: all of it was written, or nothing",
+                self.place,
+            ) from error
+        try:
+            for statement in after:
+                cursor.execute(statement)
+        except self.errors:  # it is made, and nobody waits for a connection that is closed
+            _close(connection)
+        else:
+            self._give(connection)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
-        self._own.depth = getattr(self._own, "depth", 0) + 1
-        name = f"holdall_{self._own.depth}"
-        self.run("the transaction cannot go on", lambda cursor: cursor.execute(f"SAVEPOINT {name}"))
+        own = self._own
+        own.depth = getattr(own, "depth", 0) + 1
+        name = f"holdall_{own.depth}"
+        before = own.failed
         try:
-            yield
-        except BaseException:
-            self.run("it cannot be undone", lambda cursor: cursor.execute(f"ROLLBACK TO SAVEPOINT {name}"))
-            raise
+            self.run("the transaction cannot go on", lambda cursor: cursor.execute(f"SAVEPOINT {name}"))
+            try:
+                yield
+                self._check()
+            except BaseException:
+                self.run(
+                    "it cannot be undone", lambda cursor: cursor.execute(f"ROLLBACK TO SAVEPOINT {name}")
+                )
+                own.failed = before
+                raise
         finally:
-            self._own.depth -= 1
+            own.depth -= 1
 
     # ------------------------------------------------------------------ errors
 
@@ -238,11 +317,24 @@ class Connections:
             return isinstance(error, dbapi.OperationalError) and (not code or code[:3] in {"080", "57P"})
         return code in _GONE or isinstance(error, dbapi.InterfaceError)
 
+    def was_lost(self, error: StoreUnavailableError) -> bool:
+        """Whether an error leaves open what a statement that was sent has done, outside of a transaction."""
+        cause = error.__cause__
+        if isinstance(error, NotConnectedError) or self.in_transaction:
+            return False
+        return isinstance(cause, Exception) and self.is_lost(cause)
+
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return the error of ours for one of the driver."""
         code = _code(error)
         said = " ".join(str(error).split()) or type(error).__name__
-        kind = StoreFullError if code in _FULL else StoreUnavailableError
+        kind = (
+            StoreFullError
+            if code in _FULL
+            else StoreTimeoutError
+            if code in _LOCKED
+            else StoreUnavailableError
+        )
         return kind(0, f"{what}: {said:.300}", self.place)
 
     def drop(self) -> None:
@@ -254,6 +346,7 @@ class Connections:
                 return
 
 
+_CLOSED: Final = (OSError, AttributeError, ValueError)  # of what is closed already, by driver
 _strangers: list[Any] = []  # connections of parent processes, which must not be closed here
 
 
@@ -270,8 +363,13 @@ def _close(thing: Any) -> None:
         pass
 
 
+def _wait(attempt: int) -> None:
+    """Wait a little, and another while than who is in the same situation."""
+    time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)
+
+
 def _code(error: Exception) -> str:
-    state = getattr(error, "sqlstate", None)
+    state = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     if state:
         return str(state)
     return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""
