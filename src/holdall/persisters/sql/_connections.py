@@ -23,7 +23,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["Connections", "NotConnectedError"]
+__all__ = ["AGAIN", "Connections", "NotConnectedError", "code_of", "engine_of", "forget", "told"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,8 @@ _DRIVERS: Final = {
     "mariadb": "mariadb+pymysql",
 }
 _IDLE: Final = 10  # connections that are kept for later
-_AGAIN: Final = {"40001", "40P01", "1213", "1205"}  # deadlocks and the like: nothing has happened
+#: Codes of deadlocks and the like, after which nothing has happened.
+AGAIN: Final = {"40001", "40P01", "1213", "1205"}
 _FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
 _LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
 _GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
@@ -64,7 +65,7 @@ class Connections:
 
     def __init__(self, target: Any) -> None:
         self.target = target
-        self.engine = _engine_of(target)
+        self.engine = engine_of(target)
         self.errors: Any = self.engine.dialect.dbapi.Error
         self.place = self.engine.url.render_as_string(hide_password=True)
         self._met = False  # whether the server has ever answered
@@ -176,7 +177,7 @@ class Connections:
                     self.drop()
                     if again and attempt == 0:
                         continue
-                elif _code(error) in _AGAIN and attempt < _ATTEMPTS - 1:
+                elif code_of(error) in AGAIN and attempt < _ATTEMPTS - 1:
                     _wait(attempt)
                     continue
                 raise self.told(error, what) from error
@@ -255,7 +256,7 @@ class Connections:
                     raise
                 if self.is_lost(error) and attempt == 0:
                     self.drop()
-                elif _code(error) in _AGAIN and attempt < _ATTEMPTS - 1:
+                elif code_of(error) in AGAIN and attempt < _ATTEMPTS - 1:
                     _wait(attempt)
                 else:
                     raise self.told(error, "no transaction can be begun") from error
@@ -312,7 +313,7 @@ class Connections:
         """Whether an error says that the connection is lost."""
         if self.engine.dialect.name == "sqlite":
             return False
-        dbapi, code = self.engine.dialect.dbapi, _code(error)
+        dbapi, code = self.engine.dialect.dbapi, code_of(error)
         if self.engine.dialect.name == "postgresql":  # without a code the driver itself has found it out
             return isinstance(error, dbapi.OperationalError) and (not code or code[:3] in {"080", "57P"})
         return code in _GONE or isinstance(error, dbapi.InterfaceError)
@@ -326,16 +327,7 @@ class Connections:
 
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return the error of ours for one of the driver."""
-        code = _code(error)
-        said = " ".join(str(error).split()) or type(error).__name__
-        kind = (
-            StoreFullError
-            if code in _FULL
-            else StoreTimeoutError
-            if code in _LOCKED
-            else StoreUnavailableError
-        )
-        return kind(0, f"{what}: {said:.300}", self.place)
+        return told(error, what, self.place)
 
     def drop(self) -> None:
         """Close all idle connections."""
@@ -347,6 +339,14 @@ class Connections:
 
 
 _CLOSED: Final = (OSError, AttributeError, ValueError)  # of what is closed already, by driver
+
+
+def forget(engine: Any) -> None:
+    """Give an engine no connections in a forked child: those it has are the parent's, and stay open."""
+    _strangers.append(engine.pool)
+    engine.dispose(close=False)
+
+
 _strangers: list[Any] = []  # connections of parent processes, which must not be closed here
 
 
@@ -368,14 +368,26 @@ def _wait(attempt: int) -> None:
     time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)
 
 
-def _code(error: Exception) -> str:
+def code_of(error: Exception) -> str:
+    """Return the code of an error of a driver, or nothing."""
     state = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     if state:
         return str(state)
     return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""
 
 
-def _engine_of(target: Any) -> Any:
+def told(error: Exception, what: str, place: str) -> HoldallError:
+    """Return the error of ours for one of the driver."""
+    code = code_of(error)
+    said = " ".join(str(error).split()) or type(error).__name__
+    kind = (
+        StoreFullError if code in _FULL else StoreTimeoutError if code in _LOCKED else StoreUnavailableError
+    )
+    return kind(0, f"{what}: {said:.300}", place)
+
+
+def engine_of(target: Any, **options: Any) -> Any:
+    """Return the engine of a URL, or the one that is given."""
     if isinstance(target, sqlalchemy.Engine):
         return target
     if not isinstance(target, str):
@@ -387,7 +399,7 @@ def _engine_of(target: Any) -> Any:
         url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
         if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
             raise InvalidArgumentError("a SQLite database in memory is MemoryStore, or SQLiteStore()")
-        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+        return sqlalchemy.create_engine(url, **(options or {"poolclass": sqlalchemy.pool.NullPool}))
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise InvalidArgumentError(
             f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"

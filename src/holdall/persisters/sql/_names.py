@@ -12,6 +12,7 @@ _END: Final = b"\xff" * 8  # above all keys, which are UTF-8
 
 
 def key_of(id: Any, error: type[Exception]) -> bytes:
+    """Return the bytes of an id; raise the error where it cannot be a key."""
     key = key_if_any(id)
     if key is None:
         if error is KeyError:
@@ -23,6 +24,7 @@ def key_of(id: Any, error: type[Exception]) -> bytes:
 
 
 def key_if_any(id: Any) -> bytes | None:
+    """Return the bytes of an id, or None where it cannot be a key."""
     if not isinstance(id, str):
         return None
     key = id.encode("utf-8", "surrogatepass")
@@ -30,10 +32,12 @@ def key_if_any(id: Any) -> bytes | None:
 
 
 def id_of(key: Any) -> str:
+    """Return the id of the bytes of a key."""
     return bytes(key).decode("utf-8", "surrogatepass")
 
 
 def version_of(expected: Expected) -> bytes:
+    """Return the version of an etag; one that no row has for the etag of another place."""
     try:
         return bytes.fromhex(str(expected))
     except ValueError:  # an etag of another place
