@@ -1,5 +1,6 @@
 """Sessions for developers: `nox -l` lists them, `nox` runs the quick ones."""
 
+import os
 import random
 import shutil
 import tomllib
@@ -70,6 +71,16 @@ def explore(session: nox.Session) -> None:
         "--override-ini=faulthandler_timeout=3500",
         *session.posargs,
     )
+
+
+@nox.session
+def mariadb(session: nox.Session) -> None:
+    """Run all tests of SQLStore, also on the MySQL or MariaDB that HOLDALL_TEST_MYSQL names by its URL."""
+    if not os.environ.get("HOLDALL_TEST_MYSQL"):
+        session.error("HOLDALL_TEST_MYSQL names no server, as mysql://user@host/database")
+    install(session, "all")
+    tests = ["tests/engines/test_sql.py", "tests/engines/test_sql_contract.py"]
+    session.run("pytest", "-m", "soak or not soak", *tests, *session.posargs)
 
 
 @nox.session

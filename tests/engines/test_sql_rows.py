@@ -350,6 +350,7 @@ def of_row(row):
     return row["v"]
 
 
+@pytest.mark.soak
 class TestContract(StoreContract):
     """All laws of stores, over a column that takes any JSON."""
 

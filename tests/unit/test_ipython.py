@@ -9,8 +9,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from holdall import AnyKeys, Digest, FileDirStore, MemoryStore, Persister, Store, Template
+from holdall import AnyKeys, FileDirStore, MemoryStore, Persister, Store, Template
 from holdall.errors import StoreUnavailableError
+from holdall.keys import Digest
 from holdall.wrappers import (
     cached_keys,
     cached_values,

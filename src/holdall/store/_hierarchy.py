@@ -1,11 +1,13 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE, Capability
-from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.conditional import ANY_ETAG
+from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, PathKeys, Under
 from holdall.store._base import StoreBase
 from holdall.store._changes import Below
@@ -117,8 +119,13 @@ class StoreHierarchy(StoreBase[K, V]):
         """Give the values in the order of `newest_keys`; what vanishes meanwhile is left out."""
         return self._existing(self.newest_keys(max_n))
 
-    def purge(self) -> int:
-        """Delete the items that have expired, where items do expire.
+    def purge(self, *, older_than: float | None = None) -> int:
+        """Delete the items that have expired, where items do expire, and old ones.
+
+        Parameters
+        ----------
+        older_than
+            Delete what was written longer ago than so many seconds, too; None for nothing else.
 
         Returns
         -------
@@ -128,9 +135,50 @@ class StoreHierarchy(StoreBase[K, V]):
         Raises
         ------
         UnsupportedError
-            If the place can only be read.
+            If the place can only be read, or keeps no times where they are asked for.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> store = MemoryStore({"a": 1})
+        >>> store.timestamp("a") > 0, store.purge(older_than=3600), len(store)
+        (True, 0, 1)
         """
-        return self._purge(lambda _: True)
+        count = self._purge(lambda _: True)
+        if older_than is None:
+            return count
+        given: Any = older_than
+        if isinstance(given, bool) or not isinstance(given, int | float) or not given >= 0:
+            raise InvalidArgumentError(f"older_than is a number of seconds, got {older_than!r:.80}")
+        self._require_times()
+        before = time.time() - older_than
+        persister = self._compiled.persister
+        swaps = Capability.CAS_THREADS in persister.capabilities
+        for key, stat in list(self._compiled.stats()):
+            if stat.mtime >= before:
+                continue
+            try:
+                persister.remove(self._compiled.id(key), stat.etag if swaps else ANY_ETAG)
+            except (KeyError, ConflictError):  # somebody else was faster, or renewed it
+                continue
+            count += 1
+        return count
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the data of all items have, as the place tells it.
+
+        Raises
+        ------
+        UnsupportedError
+            If the place does not tell the size of data.
+        """
+        total = 0
+        for _, stat in self._compiled.stats():
+            if stat.size is None:
+                raise UnsupportedError(f"{self._compiled.place} does not tell how large items are")
+            total += stat.size
+        return total
 
     def random_key(self) -> K | None:
         """Give a key drawn uniformly in one pass, None if there is none."""

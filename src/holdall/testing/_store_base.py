@@ -18,6 +18,7 @@ class StoreBase:
     open: Callable[..., Any]
     fresh: Callable[..., Any]
     times: Callable[[int], int]
+    tick: float
 
     @property
     def absent(self) -> Any:

@@ -1,8 +1,10 @@
 """Laws of stores beyond a dict: hooks, guards, serializers that fail, what is shown, handles."""
 
 import copy
+import math
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,27 @@ class OptionLaws(StoreBase):
         assert same_items(store, model)
         assert store.purge() == 0
         assert same_items(store, model)
+
+    def test_old_items_are_purged_and_young_ones_stay(self, place: Path) -> None:
+        """purge(older_than=) deletes what was written longer ago than that, and tells how many."""
+        store, model = self.partly(place, Capability.WRITABLE, Capability.MTIME)
+        assert store.purge(older_than=3600) == 0
+        assert same_items(store, model)
+        for wrong in (-1, "1", True, math.nan):
+            with pytest.raises(InvalidArgumentError):
+                store.purge(older_than=wrong)
+        time.sleep(self.tick)
+        assert store.purge(older_than=0) == len(model)
+        assert len(store) == 0
+
+    def test_the_bytes_of_all_items_are_told(self, place: Path) -> None:
+        """What `nbytes` tells grows with what is stored, where the place tells sizes."""
+        store, _ = self.partly(place, Capability.WRITABLE, Capability.BYTES)
+        if not isinstance(self.values[0], str | bytes):
+            pytest.skip("values are neither text nor bytes")
+        before = store.nbytes
+        store[self.absent] = self.values[0] * 70_000
+        assert store.nbytes > before
 
     def test_two_stores_of_one_place_are_one(self, place: Path) -> None:
         """What is written or deleted through one store, the other one shows at once."""

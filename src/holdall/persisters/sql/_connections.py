@@ -10,34 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from holdall.errors import HoldallError, OutcomeUnknownError, StoreTimeoutError, StoreUnavailableError
+from holdall.persisters.sql._engine import AGAIN, STRANGERS, code_of, engine_of, told
 
-from holdall.errors import (
-    HoldallError,
-    InvalidArgumentError,
-    OutcomeUnknownError,
-    StoreFullError,
-    StoreTimeoutError,
-    StoreUnavailableError,
-    UnsupportedError,
-)
-
-__all__ = ["AGAIN", "Connections", "NotConnectedError", "code_of", "engine_of", "forget", "told"]
+__all__ = ["Connections", "NotConnectedError"]
 
 T = TypeVar("T")
 
-_DRIVERS: Final = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-}
 _IDLE: Final = 10  # connections that are kept for later
-#: Codes of deadlocks and the like, after which nothing has happened.
-AGAIN: Final = {"40001", "40P01", "1213", "1205"}
-_FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
-_LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
 _GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
 _ATTEMPTS: Final = 8
 _PATIENCE: Final = 4
@@ -110,7 +90,7 @@ class Connections:
         """Return a connection for one user: an idle one, or a new one."""
         if self._pid != os.getpid():
             # Those of the parent are its own: they are neither used nor closed here.
-            _strangers.append(self._idle)
+            STRANGERS.append(self._idle)
             self._begin()
         while self._idle:
             try:
@@ -249,7 +229,7 @@ class Connections:
             try:
                 cursor = self.cursor(connection)
                 for statement in begin:
-                    cursor.execute(statement)
+                    self._begin_by(cursor, statement)
             except BaseException as error:
                 _close(connection)
                 if not isinstance(error, self.errors):
@@ -263,6 +243,13 @@ class Connections:
             else:
                 return connection, cursor
         raise AssertionError  # pragma: no cover
+
+    def _begin_by(self, cursor: Any, statement: str) -> None:
+        cursor.execute(statement)
+        if statement.startswith("SELECT") and cursor.fetchone()[0] != 1:  # a lock by name
+            raise StoreTimeoutError(
+                0, "no transaction can be begun: others have not ended theirs", self.place
+            )
 
     def _commit(self, connection: Any, cursor: Any, after: tuple[str, ...]) -> None:
         try:
@@ -325,6 +312,10 @@ class Connections:
             return False
         return isinstance(cause, Exception) and self.is_lost(cause)
 
+    def is_duplicate(self, error: Exception) -> bool:
+        """Whether an error of MySQL says that there is a row of that key."""
+        return code_of(error) == "1062"
+
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return the error of ours for one of the driver."""
         return told(error, what, self.place)
@@ -339,15 +330,6 @@ class Connections:
 
 
 _CLOSED: Final = (OSError, AttributeError, ValueError)  # of what is closed already, by driver
-
-
-def forget(engine: Any) -> None:
-    """Give an engine no connections in a forked child: those it has are the parent's, and stay open."""
-    _strangers.append(engine.pool)
-    engine.dispose(close=False)
-
-
-_strangers: list[Any] = []  # connections of parent processes, which must not be closed here
 
 
 def _close_all(connections: list[Any], pid: int) -> None:
@@ -366,45 +348,3 @@ def _close(thing: Any) -> None:
 def _wait(attempt: int) -> None:
     """Wait a little, and another while than who is in the same situation."""
     time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)
-
-
-def code_of(error: Exception) -> str:
-    """Return the code of an error of a driver, or nothing."""
-    state = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
-    if state:
-        return str(state)
-    return str(error.args[0]) if error.args and isinstance(error.args[0], int) else ""
-
-
-def told(error: Exception, what: str, place: str) -> HoldallError:
-    """Return the error of ours for one of the driver."""
-    code = code_of(error)
-    said = " ".join(str(error).split()) or type(error).__name__
-    kind = (
-        StoreFullError if code in _FULL else StoreTimeoutError if code in _LOCKED else StoreUnavailableError
-    )
-    return kind(0, f"{what}: {said:.300}", place)
-
-
-def engine_of(target: Any, **options: Any) -> Any:
-    """Return the engine of a URL, or the one that is given."""
-    if isinstance(target, sqlalchemy.Engine):
-        return target
-    if not isinstance(target, str):
-        raise InvalidArgumentError(
-            f"a database is named by a URL such as 'postgresql://host/name', or an engine, got {target!r:.80}"
-        )
-    scheme, found, rest = target.partition("://")
-    try:
-        url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
-        if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
-            raise InvalidArgumentError("a SQLite database in memory is MemoryStore, or SQLiteStore()")
-        return sqlalchemy.create_engine(url, **(options or {"poolclass": sqlalchemy.pool.NullPool}))
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"
-        ) from error
-    except ImportError as error:
-        raise UnsupportedError(
-            f"{scheme}:// needs a driver that is not installed ({error}): pip install 'holdall[sql]'"
-        ) from error

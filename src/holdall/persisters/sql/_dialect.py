@@ -1,5 +1,6 @@
 """What servers of SQL differ in: the types of the columns, the statements, and their limits."""
 
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from holdall.errors import UnsupportedError
@@ -27,7 +28,9 @@ class Dialect(NamedTuple):
     create, read, stat, put, insert, swap, delete, delete_at, page, scan, some, drop_some, probe
         Statements, with the marks of the driver for what is bound.
     begin, after
-        What begins a transaction in which nobody else writes to the table, and what follows its end.
+        What begins a transaction, so that those of one table follow each other, and what follows its end.
+    for_update
+        What keeps others from writing what was read in a transaction, where nothing else does.
     max_data
         Bytes of a value at the most.
     """
@@ -49,6 +52,7 @@ class Dialect(NamedTuple):
     probe: str
     begin: tuple[str, ...]
     after: tuple[str, ...]
+    for_update: str
     max_data: int
 
 
@@ -83,9 +87,12 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     # Bytes, not text: no collation makes two keys one, or changes their order.
     key_type = f"VARBINARY({MAX_KEY})" if mysql else blob
     upsert = (_MYSQL_UPSERT if mysql else _UPSERT).format(**columns)
-    nothing = f"ON DUPLICATE KEY UPDATE {key} = {key}" if mysql else f"ON CONFLICT ({key}) DO NOTHING"
+    # MySQL has no such words but IGNORE, which cuts what is too long: there the error tells.
+    nothing = "" if mysql else f"ON CONFLICT ({key}) DO NOTHING"
     new = f"{version} = {mark}, {mtime} = {mark}, {data} = {mark}"
     marks = "{marks}"
+    # Locks of tables would keep readers out: a lock by name, and of the rows that are read.
+    lock = f"MD5(CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}'))"
     order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
     return Dialect(
         name=name,
@@ -114,7 +121,8 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         begin={
             "postgresql": ("BEGIN", f"LOCK TABLE {name_of_table} IN SHARE ROW EXCLUSIVE MODE"),
             "sqlite": ("BEGIN IMMEDIATE",),
-        }.get(name, ("SET autocommit = 0", f"LOCK TABLES {name_of_table} WRITE")),
-        after=("UNLOCK TABLES", "SET autocommit = 1") if mysql else (),
+        }.get(name, (f"SELECT GET_LOCK({lock}, 60)", "BEGIN")),
+        after=(f"SELECT RELEASE_LOCK({lock})",) if mysql else (),
+        for_update=" FOR UPDATE" if mysql else "",
         max_data={"postgresql": 1 << 29, "sqlite": 999_000_000}.get(name, 1 << 30),
     )

@@ -20,7 +20,7 @@ from holdall.errors import (
     OutcomeUnknownError,
     ReadOnlyError,
 )
-from holdall.persisters.sql._connections import AGAIN, code_of, engine_of, forget, told
+from holdall.persisters.sql._engine import AGAIN, code_of, engine_of, forget, told
 from holdall.persisters.sql._table import Shape
 
 __all__ = ["RowsPersister"]
@@ -284,8 +284,7 @@ class RowsPersister(Persister):
                 return self._run(what, work, write=True)
             except _InsertRefusedError as error:
                 # Of two who insert one row one is refused, and finds it at the next look.
-                key = error.key
-                if attempt == _ATTEMPTS - 1 or not self._run(what, partial(self._is_there, key=key)):
+                if attempt == _ATTEMPTS - 1 or self._run(what, partial(self._row, key=error.key)) is None:
                     raise self._refused(what, error.__cause__) from error.__cause__
             except exc.IntegrityError as error:
                 raise self._refused(what, error) from error
@@ -293,9 +292,6 @@ class RowsPersister(Persister):
 
     def _refused(self, what: str, error: BaseException | None) -> InvalidArgumentError:
         return InvalidArgumentError(f"{what}: {self.place} refuses the row: {_said(error)}")
-
-    def _is_there(self, connection: sa.Connection, key: tuple[Any, ...]) -> bool:
-        return self._row(connection, key) is not None
 
     def _put(
         self,

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from holdall._posix.fork import finalize, forget_in_child
-from holdall.persisters.sql._connections import engine_of, forget, told
+from holdall.persisters.sql._engine import engine_of, forget, told
 
 __all__ = ["Database"]
 
