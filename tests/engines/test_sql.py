@@ -132,6 +132,19 @@ def test_values_over_the_limit_are_refused(url, table, monkeypatch):
     assert place["large"] == large
 
 
+@pytest.mark.skipif(not MYSQL, reason="HOLDALL_TEST_MYSQL names no server")
+def test_the_limit_of_mysql_is_that_of_its_packets_mysql(table):
+    place = SqlPersister(MYSQL, table=table)
+    for fill in (b"\0", b"x", b"\xff", b"'"):
+        data = fill * place._sql.max_data
+        place["a"] = data
+        assert place["a"] == data
+        with pytest.raises(ValueTooLargeError):
+            place["a"] = data + b"y"
+    place.write_many((f"b{n}", b"\0" * (place._sql.max_data // 3)) for n in range(9))
+    assert len(place) == 10
+
+
 def test_large_values_are_read_few_at_once(url, table):
     place = SqlPersister(url, table=table)
     place.write_many((f"{n:03}", b"x" * 1_000_000) for n in range(40))

@@ -1,7 +1,5 @@
 """The rows of a table that somebody else has designed as a place: dicts of columns by the key of the row."""
 
-import hashlib
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -21,7 +19,7 @@ from holdall.errors import (
     ReadOnlyError,
 )
 from holdall.persisters.sql._engine import AGAIN, code_of, engine_of, forget, told
-from holdall.persisters.sql._table import Shape
+from holdall.persisters.sql._table import Shape, said, stat_of
 
 __all__ = ["RowsPersister"]
 
@@ -33,6 +31,10 @@ _WRITES: Final = frozenset(
 )
 _PAGE: Final = 500
 _ATTEMPTS: Final = 8
+_CHECKS: Final = {"3819", "4025"}  # of MySQL and MariaDB: a row that CHECK refuses
+# What a transaction that writes begins with: nothing is cut that is too long.
+_STRICT: Final = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+_FIRST: Final = {"sqlite": "BEGIN IMMEDIATE", "mysql": _STRICT, "mariadb": _STRICT}
 
 
 class RowsPersister(Persister):
@@ -143,8 +145,8 @@ class RowsPersister(Persister):
             ending = False
             try:
                 with self.engine.connect() as connection:
-                    if write and self.engine.dialect.name == "sqlite":
-                        connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    if write and (first := _FIRST.get(self.engine.dialect.name)):
+                        connection.exec_driver_sql(first)
                     result = work(connection)
                     if write:
                         ending = True
@@ -153,11 +155,13 @@ class RowsPersister(Persister):
             except exc.IntegrityError:
                 raise
             except (exc.DataError, UnicodeError, OverflowError) as error:
-                raise wrong(f"{what}: {_said(error)}") from error
+                raise wrong(f"{what}: {said(error)}") from error
             except exc.DBAPIError as error:
                 cause: Any = error.orig
                 if not error.connection_invalidated and self._never_sent(cause):
-                    raise wrong(f"{what}: {_said(error)}") from error
+                    raise wrong(f"{what}: {said(error)}") from error
+                if code_of(cause) in _CHECKS:
+                    raise self._refused(what, error) from error
                 if ending and error.connection_invalidated:
                     raise OutcomeUnknownError(
                         0, f"{what}: the answer was lost, so it may have happened or not", self.place
@@ -167,7 +171,7 @@ class RowsPersister(Persister):
                     continue
                 raise told(cause, what, self._url) from error
             except exc.StatementError as error:  # a value that the column does not take
-                raise wrong(f"{what}: {_said(error)}") from error
+                raise wrong(f"{what}: {said(error)}") from error
         raise AssertionError  # pragma: no cover
 
     def _never_sent(self, error: Any) -> bool:
@@ -187,7 +191,7 @@ class RowsPersister(Persister):
         )
         if row is None:
             raise KeyError(id)
-        return row, _stat(row)
+        return row, stat_of(row)
 
     def _row(self, connection: sa.Connection, key: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the value of the one row of a key, or None."""
@@ -291,7 +295,7 @@ class RowsPersister(Persister):
         raise AssertionError  # pragma: no cover
 
     def _refused(self, what: str, error: BaseException | None) -> InvalidArgumentError:
-        return InvalidArgumentError(f"{what}: {self.place} refuses the row: {_said(error)}")
+        return InvalidArgumentError(f"{what}: {self.place} refuses the row: {said(error)}")
 
     def _put(
         self,
@@ -314,7 +318,7 @@ class RowsPersister(Persister):
         stored = self._row(connection, key)  # with what the columns have made of it
         if stored is None:
             raise InvalidKeyError(f"{id!r:.80} is no key of {self.place}: its columns make another of it")
-        return _stat(stored)
+        return stat_of(stored)
 
     def _locked(self, connection: sa.Connection, id: Any, key: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the value of the row of a key, and lock it until the end of the transaction."""
@@ -334,7 +338,7 @@ class RowsPersister(Persister):
 
     def _compare(self, id: Any, there: dict[str, Any] | None, expected: Expected) -> None:
         if expected is not ANY_ETAG:
-            actual: Etag = ITEM_NOT_AVAILABLE if there is None else _stat(there).etag
+            actual: Etag = ITEM_NOT_AVAILABLE if there is None else stat_of(there).etag
             if actual != expected:
                 raise conflict(self, id, expected, actual)
 
@@ -384,16 +388,6 @@ class _InsertRefusedError(Exception):
     def __init__(self, key: tuple[Any, ...]) -> None:
         super().__init__(key)
         self.key = key
-
-
-def _stat(row: dict[str, Any]) -> Stat:
-    digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16)
-    return Stat(digest.hexdigest(), math.nan, None)
-
-
-def _said(error: BaseException | None) -> str:
-    said = " ".join(str(getattr(error, "orig", None) or error).split())
-    return f"{said:.300}"
 
 
 def _reopened(cls: type[RowsPersister], target: Any, table: str, options: dict[str, Any]) -> RowsPersister:

@@ -1,14 +1,17 @@
 """What a table of others looks like: its key columns, its value columns, and which of its rows count."""
 
+import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreNotFoundError
 
-__all__ = ["Shape"]
+__all__ = ["Shape", "said", "stat_of"]
 
 _SEVERAL: Final = (list, tuple, set, frozenset)  # of which a column must hold one
 # What is equal to a value of a type, and may name it.
@@ -208,6 +211,18 @@ class Shape:
             elif not _holds(found[name], wanted):
                 raise InvalidKeyError(f"{id!r:.80} has {name}={found[name]!r:.80}, which where= leaves out")
         return found
+
+
+def stat_of(row: dict[str, Any]) -> Stat:
+    """Return the stat of a value: its etag is a digest."""
+    digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16)
+    return Stat(digest.hexdigest(), math.nan, None)
+
+
+def said(error: BaseException | None) -> str:
+    """Return what the driver says of an error, in a line."""
+    text = " ".join(str(getattr(error, "orig", None) or error).split())
+    return f"{text:.300}"
 
 
 def _columns(table: sa.Table, names: Any, option: str) -> list[Any]:
