@@ -297,7 +297,7 @@ class Fault:
         monkeypatch.setattr(place._server, "run", self)
         monkeypatch.setattr(place._server, "is_lost", lambda error: str(error) == "lost")
 
-    def __call__(self, what, action, *, again=True):
+    def __call__(self, what, action, *, again=True, large=False):
         if again or not self.left:
             return self.run(what, action, again=again)
         self.left -= 1

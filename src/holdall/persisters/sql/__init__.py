@@ -21,7 +21,7 @@ from holdall.errors import (
     StoreUnavailableError,
     ValueTooLargeError,
 )
-from holdall.persisters.sql._connections import Connections
+from holdall.persisters.sql._connections import LARGE, Connections
 from holdall.persisters.sql._dialect import MAX_KEY, dialect_of
 from holdall.persisters.sql._names import id_of, key_if_any, key_of, successor, version_of
 
@@ -263,6 +263,7 @@ class SqlPersister(VersionedPersister):
     ) -> bool:
         """Execute a write; tell whether it changed something, also if the answer was lost."""
         what = f"{id!r:.80} cannot be written"
+        large = max(len(part) for part in bound if type(part) is bytes) > LARGE
 
         def change(cursor: Any) -> int:
             try:
@@ -274,7 +275,7 @@ class SqlPersister(VersionedPersister):
             return int(cursor.rowcount)
 
         try:
-            return self._server.run(what, change, again=False) > 0
+            return self._server.run(what, change, again=False, large=large) > 0
         except StoreUnavailableError as error:
             if not self._server.was_lost(error):
                 raise
@@ -293,7 +294,7 @@ class SqlPersister(VersionedPersister):
             if expected is ANY_ETAG or expected is ITEM_NOT_AVAILABLE or there != expected:
                 break
             try:
-                if self._server.run(what, change, again=False) > 0:
+                if self._server.run(what, change, again=False, large=large) > 0:
                     return True
             except StoreUnavailableError as error:
                 lost = error

@@ -13,11 +13,13 @@ from typing import Any, Final, TypeVar
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreTimeoutError, StoreUnavailableError
 from holdall.persisters.sql._engine import AGAIN, STRANGERS, code_of, engine_of, told
 
-__all__ = ["Connections", "NotConnectedError"]
+__all__ = ["LARGE", "Connections", "NotConnectedError"]
 
 T = TypeVar("T")
 
 _IDLE: Final = 10  # connections that are kept for later
+#: Bytes that no idle cursor holds.
+LARGE: Final = 100_000
 _GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
 _ATTEMPTS: Final = 8
 _PATIENCE: Final = 4
@@ -48,11 +50,12 @@ class Connections:
         self.engine = engine_of(target)
         self.errors: Any = self.engine.dialect.dbapi.Error
         self.place = self.engine.url.render_as_string(hide_password=True)
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
         self._met = False  # whether the server has ever answered
         self._begin()
 
     def _begin(self) -> None:
-        """Have no connections yet."""
+        """Have no connections yet; idle ones are kept as cursors."""
         self._pool = self.engine.pool.recreate()  # which has none either, and connects in the same way
         self._idle: list[Any] = []
         self._own = threading.local()
@@ -87,24 +90,24 @@ class Connections:
         raise AssertionError  # pragma: no cover
 
     def _take(self) -> Any:
-        """Return a connection for one user: an idle one, or a new one."""
+        """Return a cursor for one user: of an idle connection, or of a new one."""
         if self._pid != os.getpid():
             # Those of the parent are its own: they are neither used nor closed here.
             STRANGERS.append(self._idle)
             self._begin()
         while self._idle:
             try:
-                connection = self._idle.pop()
+                cursor = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if self._is_quiet(connection):
-                return connection
-            _close(connection)
-        return self._new()
+            if self._is_quiet(cursor.connection):
+                return cursor
+            _close(cursor.connection)
+        return self.cursor(self._new())
 
     def _is_quiet(self, connection: Any) -> bool:
         """Tell whether an idle connection says nothing: what a server says unasked is that it ends it."""
-        if self.engine.dialect.name == "sqlite":
+        if self._is_sqlite:
             return True
         try:
             file = connection if hasattr(connection, "fileno") else connection._sock  # noqa: SLF001
@@ -114,22 +117,24 @@ class Connections:
         except (*_CLOSED, self.errors):
             return False
 
-    def _give(self, connection: Any) -> None:
-        """Take a connection back that is in the middle of nothing."""
-        if len(self._idle) < _IDLE and self._pid == os.getpid():
-            self._idle.append(connection)
-        else:
+    def _give(self, cursor: Any, *, renew: bool = False) -> None:
+        """Take a connection back that is in the middle of nothing, with its cursor or another one."""
+        connection = cursor.connection
+        if len(self._idle) >= _IDLE or self._pid != os.getpid():
             _close(connection)
+            return
+        if renew or self._is_sqlite:  # which may hold a lock, or much memory
+            _close(cursor)
+            cursor = self.cursor(connection)
+        self._idle.append(cursor)
 
     def cursor(self, connection: Any) -> Any:
         """Open a cursor that gives bytes as they are."""
-        return (
-            connection.cursor(binary=True)
-            if self.engine.dialect.name == "postgresql"
-            else connection.cursor()
-        )
+        if self.engine.dialect.name == "postgresql":
+            return connection.cursor(binary=True)
+        return connection.cursor()
 
-    def run(self, what: str, action: Callable[[Any], T], *, again: bool = True) -> T:
+    def run(self, what: str, action: Callable[[Any], T], *, again: bool = True, large: bool = False) -> T:
         """Do something with a cursor; again on another connection if it was lost, where that does no harm.
 
         Parameters
@@ -140,14 +145,15 @@ class Connections:
             Is called with the cursor.
         again
             Whether it changes nothing, or the same if it is done twice.
+        large
+            Whether much is sent, which the cursor would hold until the next statement.
         """
         for attempt in range(_ATTEMPTS):
-            held = getattr(self._own, "connection", None)
-            connection = held or self._take()
+            held = self._own.connection if self.in_transaction else None
+            cursor = self._take() if held is None else self.cursor(held)
+            connection = cursor.connection
             try:
-                cursor = self.cursor(connection)
                 result = action(cursor)
-                _close(cursor)
             except self.errors as error:
                 if held is not None:
                     self._own.failed = self._own.failed or self.told(error, what)
@@ -166,7 +172,9 @@ class Connections:
                     _close(connection)  # it may be in the middle of something
                 raise
             if held is None:
-                self._give(connection)
+                self._give(cursor, renew=large or _is_large(result))
+            else:
+                _close(cursor)
             return result
         raise AssertionError  # pragma: no cover
 
@@ -194,7 +202,8 @@ class Connections:
             with self._savepoint():
                 yield
             return
-        connection, cursor = self._begun(begin)
+        cursor = self._begun(begin)
+        connection = cursor.connection
         own = self._own
         own.connection, own.failed = connection, None
         try:
@@ -211,23 +220,23 @@ class Connections:
                 _close(connection)
                 raise
             else:
-                self._give(connection)
+                self._give(cursor)
             raise
         finally:
             own.connection = None
-        self._commit(connection, cursor, after)
+        self._commit(cursor, after)
 
     def _check(self) -> None:
         """Raise the error of a statement in this transaction, which PostgreSQL would undo without a word."""
         if self._own.failed is not None:
             raise self._own.failed
 
-    def _begun(self, begin: tuple[str, ...]) -> tuple[Any, Any]:
-        """Return a connection that is in a transaction, and a cursor of it."""
+    def _begun(self, begin: tuple[str, ...]) -> Any:
+        """Return a cursor of a connection that is in a transaction."""
         for attempt in range(_ATTEMPTS):
-            connection = self._take()
+            cursor = self._take()
+            connection = cursor.connection
             try:
-                cursor = self.cursor(connection)
                 for statement in begin:
                     self._begin_by(cursor, statement)
             except BaseException as error:
@@ -241,7 +250,7 @@ class Connections:
                 else:
                     raise self.told(error, "no transaction can be begun") from error
             else:
-                return connection, cursor
+                return cursor
         raise AssertionError  # pragma: no cover
 
     def _begin_by(self, cursor: Any, statement: str) -> None:
@@ -251,7 +260,8 @@ class Connections:
                 0, "no transaction can be begun: others have not ended theirs", self.place
             )
 
-    def _commit(self, connection: Any, cursor: Any, after: tuple[str, ...]) -> None:
+    def _commit(self, cursor: Any, after: tuple[str, ...]) -> None:
+        connection = cursor.connection
         try:
             cursor.execute("COMMIT")
         except BaseException as error:
@@ -272,7 +282,7 @@ class Connections:
         except self.errors:  # it is made, and nobody waits for a connection that is closed
             _close(connection)
         else:
-            self._give(connection)
+            self._give(cursor)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -324,7 +334,7 @@ class Connections:
         """Close all idle connections."""
         while self._idle:
             try:
-                _close(self._idle.pop())
+                _close(self._idle.pop().connection)
             except IndexError:
                 return
 
@@ -332,10 +342,17 @@ class Connections:
 _CLOSED: Final = (OSError, AttributeError, ValueError)  # of what is closed already, by driver
 
 
-def _close_all(connections: list[Any], pid: int) -> None:
+def _is_large(result: Any) -> bool:
+    """Tell whether a result is rows, or a row that begins with a large value."""
+    if type(result) is tuple:
+        return len(result) > 0 and type(result[0]) is bytes and len(result[0]) > LARGE
+    return type(result) is list
+
+
+def _close_all(cursors: list[Any], pid: int) -> None:
     if pid == os.getpid():
-        for connection in connections:
-            _close(connection)
+        for cursor in cursors:
+            _close(cursor.connection)
 
 
 def _close(thing: Any) -> None:
