@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from holdall.stores.script import ScriptStore
     from holdall.stores.spill import SpillStore
     from holdall.stores.sql import SQLStore
+    from holdall.stores.sql_rows import SQLRows, SQLTables
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
     from holdall.value import Value
@@ -105,6 +106,7 @@ _home = {
         "stores.script": "ScriptStore",
         "stores.spill": "SpillStore",
         "stores.sql": "SQLStore",
+        "stores.sql_rows": "SQLRows SQLTables",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
         "value": "Value",
@@ -153,7 +155,9 @@ __all__ = [
     "Reader",
     "RedisStore",
     "S3Store",
+    "SQLRows",
     "SQLStore",
+    "SQLTables",
     "SQLiteStore",
     "ScriptStore",
     "SerializationError",
