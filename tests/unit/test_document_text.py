@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdall.errors import SerializationError
+from holdall.errors import CorruptValueError, SerializationError
+from holdall.serializers import IniSerializer
 from holdall.stores.document import DocumentStore
 
 yaml = pytest.importorskip("yaml")
@@ -270,7 +271,8 @@ def test_what_a_format_cannot_hold_is_refused_and_the_text_stays(tmp_path, suffi
 
 NAMES = st.sampled_from(["a", "b b", "c:d", "- e", "é", "1", "true", "#f", ""])
 LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5),
+    st.none(), st.booleans(), st.integers(), st.text(max_size=5),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.lists(st.one_of(st.integers(), st.text(max_size=3), st.just([])), max_size=3),
 )  # fmt: skip
 TABLES = st.recursive(
@@ -328,3 +330,142 @@ def test_infinity_that_was_read_is_no_hindrance(tmp_path):
     del store["c"]
     assert path.read_text() == '{"a": -1e400, "b": [1e999], "d": 1}'
     assert (store["a"], store["b"]) == (-math.inf, [math.inf])
+
+
+INI = """\
+; shop
+
+[server]
+Host=example.org   ; no comment
+# the port
+port : 80
+flag
+empty=
+long = one
+    two
+    # inside
+
+    three
+
+[git "x"]
+	url = a
+	fetch = b
+# end
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "old", "new"),
+    [
+        ("server/Host", "b", "example.org   ; no comment", "b"),
+        ("server/port", "8080", "80", "8080"),
+        ("server/port", None, "port : 80", "port"),
+        ("server/flag", "x", "flag", "flag=x"),
+        ("server/empty", "x\ny", "empty=\n", "empty=x\n\ty\n"),
+        ("server/long", "1", "one\n    two\n    # inside\n\n    three\n", "1\n    # inside\n"),
+        (
+            "server/long",
+            "1\n2",
+            "one\n    two\n    # inside\n\n    three\n",
+            "1\n    2\n    # inside\n",
+        ),
+        ("server/new", "1", "    three\n", "    three\nnew=1\n"),
+        ('git "x"/new', "1\n2", "= b\n", "= b\n\tnew=1\n\t\t2\n"),
+        ("new/a", "1", "# end\n", "# end\n\n[new]\na=1\n"),
+    ],
+)
+@pytest.mark.parametrize("frame", [("", "\n"), ("\ufeff", "\r\n")], ids=repr)
+def test_a_write_changes_only_its_own_text_in_ini(tmp_path, key, value, old, new, frame):  # noqa: PLR0917
+    assert INI.count(old) == 1
+    mark, end = frame
+    new = mark + INI.replace(old, new).replace("\n", end)
+    assert written(tmp_path, "ini", mark + INI.replace("\n", end), key, value) == new
+
+
+@pytest.mark.parametrize(
+    ("keys", "old"),
+    [
+        (["server/Host"], "Host=example.org   ; no comment\n"),
+        (["server/flag"], "flag\n"),
+        (['git "x"/url', 'git "x"/fetch'], '[git "x"]\n\turl = a\n\tfetch = b\n'),
+    ],
+)
+def test_a_delete_changes_only_its_own_text_in_ini(tmp_path, keys, old):
+    got = after(tmp_path, "ini", INI, lambda store: list(map(store.__delitem__, keys)))
+    assert got == INI.replace(old, "")
+
+
+UNIT = "[Service]\n# c\nEnvironment=A=1   # one\nEnvironment=B=2\nType=simple\n\n[Install]\nWantedBy=x"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "old", "new"),
+    [
+        ("Service/Environment", ["A=1", "C"], "B=2", "C"),
+        ("Service/Environment", ["A=0", "B=2"], "A=1 ", "A=0 "),
+        ("Service/Environment", ["A=1", "B=2", "C"], "B=2\n", "B=2\nEnvironment=C\n"),
+        ("Service/Environment", "A=1", "Environment=B=2\n", ""),
+        ("Service/Type", ["a", "b"], "Type=simple\n", "Type=a\nType=b\n"),
+        ("Service/New", ["a", "b"], "simple\n", "simple\nNew=a\nNew=b\n"),
+        ("Install/Also", "y", "WantedBy=x", "WantedBy=x\nAlso=y\n"),
+    ],
+)
+def test_options_that_occur_twice_are_changed_one_by_one(tmp_path, key, value, old, new):
+    path = tmp_path / "a.service"
+    path.write_text(UNIT)
+    serializer = IniSerializer(repeated=True, inline_comments="#")
+    store = DocumentStore(path, serializer=serializer)
+    store[key] = value
+    assert path.read_text() == UNIT.replace(old, new)
+    assert store[key] == value
+
+
+INI_TEXT = st.text(st.sampled_from("ab =:;#[]\n"), max_size=5)
+OPTIONS = st.sampled_from(["a", "b", "c"])
+
+
+@given(
+    lines=st.lists(
+        st.sampled_from(["[s]", "[t]", "a=1", "b : 2", "c", " more", "", "# c", "; d"]), max_size=8
+    ),
+    key=st.tuples(st.sampled_from(["s", "t", "u"]), OPTIONS),
+    value=st.one_of(st.none(), INI_TEXT),
+    repeated=st.booleans(),
+)
+def test_any_change_of_an_ini_file_keeps_its_comments(lines, key, value, repeated):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.ini"
+        path.write_text("\n".join(["[r]", *lines]))
+        store = DocumentStore(path, serializer=IniSerializer(repeated=repeated), keys=tuple)
+        try:
+            model = dict(store)
+            if key in model:
+                del store[key], model[key]
+                assert dict(store) == model
+            store[key] = value
+        except (CorruptValueError, SerializationError):
+            return
+        assert dict(store) == {**model, key: value}
+        assert [line for line in path.read_text().splitlines() if line[:1] in "#;" and line] == [
+            line for line in lines if line[:1] in "#;" and line
+        ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "new"),
+    [
+        ("a", None, "? long\n: b: 1 # b\n  c: 2\n? d\n: e: 3\n"),
+        ("long/b", None, "? a\n: 0 # a\n? long\n: c: 2\n? d\n: e: 3\n"),
+        ("long/c", 4, "? a\n: 0 # a\n? long\n: b: 1 # b\n  c: 4\n? d\n: e: 3\n"),
+        ("d/f", 4, "? a\n: 0 # a\n? long\n: b: 1 # b\n  c: 2\n? d\n: e: 3\n  f: 4\n"),
+        ("g", 4, "? a\n: 0 # a\n? long\n: b: 1 # b\n  c: 2\n? d\n: e: 3\ng: 4\n"),
+    ],
+)
+def test_names_with_question_marks_are_changed_in_place(tmp_path, key, value, new):
+    def change(store):
+        if value is None:
+            del store[key]
+        else:
+            store[key] = value
+
+    assert after(tmp_path, "yaml", "? a\n: 0 # a\n? long\n: b: 1 # b\n  c: 2\n? d\n: e: 3\n", change) == new

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CannotEditError", "Edit", "Entry", "Node", "Notation", "Put", "edited", "exactly"]
+__all__ = ["CannotEditError", "Edit", "Entry", "Node", "Notation", "Put", "applied", "edited", "exactly"]
 
 #: Path and value of an item.
 Put = tuple[Sequence[str], Any]
@@ -112,8 +112,11 @@ class Notation(ABC):
         for path, _ in puts:
             self._put(plan, document, path)
         gone = [entry for _, entries in plan.removed.values() for entry in entries]
-        for path in self.depending(gone):
-            self._put(plan, document, path)
+        known = -1
+        while known < len(plan.replaced):
+            known = len(plan.replaced)
+            for path in self.depending([*gone, *(entry for _, entry, _ in plan.replaced.values())]):
+                self._put(plan, document, path)
         edits: list[Edit] = []
         for table, entry, value in plan.replaced.values():
             edits += self.replace(table, entry, value)
@@ -124,7 +127,7 @@ class Notation(ABC):
             for table, entries in plan.removed.values():
                 whole = len(entries) == len(table.entries or [])
                 edits += self.empty(table) if whole else self.remove(table, entries)
-        return _applied(self.text, edits)
+        return applied(self.text, edits)
 
     def _drop(self, plan: _Plan, document: Any, path: Sequence[str]) -> None:
         table, owner = self.root, None
@@ -168,7 +171,8 @@ def _own(table: Node, name: str) -> Entry | None:
     return table.names.get(name)
 
 
-def _applied(text: str, edits: Iterable[Edit]) -> str:
+def applied(text: str, edits: Iterable[Edit]) -> str:
+    """Make edits, which do not overlap, in a text."""
     parts, position = [], 0
     for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
         if start < position:

@@ -145,7 +145,8 @@ class YamlText(Notation):
                 yield table.start, table.end, break_before + text + self.line_end
             return
         indent = self.text[self.line_start(entries[0].start) : entries[0].start]
-        indent = indent.removesuffix(indent.lstrip())  # of a question mark before the name
+        mark = indent.strip()  # of a name that is longer than usual, or of the value of one
+        indent = indent.removesuffix(indent.lstrip()) if mark == "?" else " " * len(indent)
         text = self._lines(items, indent)
         end = self._end_of_entry(entries[-1])
         before = self.text[end - 1]
@@ -155,8 +156,12 @@ class YamlText(Notation):
         if table.flow:
             yield from super().remove(table, gone)
             return
+        entries = table.entries or []
         for entry in gone:
             start, end = self.line_start(entry.start), self._end_of_entry(entry)
+            if ":" in self.text[start : entry.start]:  # the first of a value of such a name
+                yield entry.start, entries[1].start, ""
+                continue
             found = re.compile(r"\r?\n").match(self.text, end)
             yield start, found.end() if found else end, ""
 
