@@ -12,6 +12,7 @@ __all__ = ["YamlText"]
 
 _ENDS_OF_LINES = re.compile("[\n\r\x85\u2028\u2029\ufeff]")
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
+_QUESTION = re.compile(r"\?[ \t]+\Z")  # before a name that is longer than usual
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 _WIDTH = 2**31 - 1  # of lines: none is broken
@@ -89,7 +90,11 @@ class YamlText(Notation):
         name = key.value if key.tag == _TEXT and isinstance(key.value, str) else None
         key_node = self._node(key, path)
         below = path if name is None else (*path, name)
-        return Entry(name, key_node.start, key_node.end, self._node(value, below))
+        start = key_node.start
+        question = _QUESTION.search(self.text, self.line_start(start), start)
+        if question:
+            start = question.start()
+        return Entry(name, start, key_node.end, self._node(value, below))
 
     def depending(self, gone: list[Entry]) -> Iterator[Sequence[str]]:  # docstring inherited
         for entry in gone:
@@ -144,9 +149,7 @@ class YamlText(Notation):
                 break_before = "" if self.text[: table.start].endswith("\n") else self.line_end
                 yield table.start, table.end, break_before + text + self.line_end
             return
-        indent = self.text[self.line_start(entries[0].start) : entries[0].start]
-        mark = indent.strip()  # of a name that is longer than usual, or of the value of one
-        indent = indent.removesuffix(indent.lstrip()) if mark == "?" else " " * len(indent)
+        indent = " " * (entries[0].start - self.line_start(entries[0].start))
         text = self._lines(items, indent)
         end = self._end_of_entry(entries[-1])
         before = self.text[end - 1]
@@ -159,7 +162,7 @@ class YamlText(Notation):
         entries = table.entries or []
         for entry in gone:
             start, end = self.line_start(entry.start), self._end_of_entry(entry)
-            if ":" in self.text[start : entry.start]:  # the first of a value of such a name
+            if self.text[start : entry.start].strip():  # on the line where the table begins
                 yield entry.start, entries[1].start, ""
                 continue
             found = re.compile(r"\r?\n").match(self.text, end)
