@@ -106,6 +106,10 @@ MARK = codecs.BOM_UTF8
         ("csv", b"a,b\r\n", [["a", "b"]]),
         ("csv", b'"a",b\r\n', [["a", "b"]]),
         ("ini", b"[s]\na = 1\n", {"s": {"a": "1"}}),
+        ("json", b'{"a": 1}', {"a": 1}),
+        ("orjson", b'{"a": 1}', {"a": 1}),
+        ("toml", b"a = 1", {"a": 1}),
+        ("yaml", b"a: 1", {"a": 1}),
     ],
 )
 def test_a_byte_order_mark_is_no_part_of_a_file(name, data, value):

@@ -138,6 +138,8 @@ class DocumentPersister(Persister):
             data = file.read()
         try:
             document = self.serializer.loads(data) if data.strip() else {}
+            if document is None and getattr(self.serializer, "none_is_empty", False):
+                document = {}
         except Exception as error:
             raise CorruptValueError(f"{self.place} cannot be read: {error}") from error
         if not isinstance(document, dict):

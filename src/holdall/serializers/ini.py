@@ -1,10 +1,14 @@
 """INI: sections of options, as configparser reads them."""
 
+import codecs
 import configparser
+from collections.abc import Sequence
 from typing import Any
 
 from holdall.errors import InvalidArgumentError
-from holdall.serializers._document import DocumentSerializer
+from holdall.serializers._document import DocumentSerializer, decoded
+from holdall.serializers._ini_text import changed_ini
+from holdall.serializers._splice import CannotEditError, Put, exactly
 
 __all__ = ["IniSerializer"]
 
@@ -31,7 +35,8 @@ class IniSerializer(DocumentSerializer):
     Notes
     -----
     Loading never runs anything. Names of options keep their case, values are taken as they stand (``%`` has
-    no meaning), and ``DEFAULT`` is a section as any other. Comments of a file that is written anew are lost.
+    no meaning), and ``DEFAULT`` is a section as any other. Comments of a file that is written anew are
+    lost; `DocumentStore` changes parts of a file.
 
     Examples
     --------
@@ -108,6 +113,30 @@ class IniSerializer(DocumentSerializer):
         if not self.repeated:
             return {section: dict(items) for section, items in sections.items()}
         return {section: _gathered(items) for section, items in sections.items()}
+
+    def edit(
+        self,
+        data: bytes,
+        document: dict[str, Any],
+        puts: Sequence[Put],
+        drops: Sequence[Sequence[str]],
+    ) -> bytes | None:
+        """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        text = decoded(data, self.encoding)
+        paths = [*drops, *(path for path, _ in puts)]
+        for path, value in puts:
+            if len(path) == 2:
+                self.dumps({path[0]: {path[1]: value}})  # which says what is wrong with it
+        if any(not isinstance(value, str | list | None) for _, value in puts):
+            return None  # it is written as its text, if not strict
+        try:
+            new = changed_ini(text, document, paths, self.inline_comments)
+            if new is None or not exactly(self._read(new), document):
+                return None
+        except (CannotEditError, configparser.Error):
+            return None
+        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        return mark + new.encode(self.encoding)
 
 
 def _gathered(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """JSON, strictly: what would not come back equal is an error instead of a surprise."""
 
+import codecs
 import json
 import marshal
 import math
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
+from holdall.serializers._json_text import JsonText
+from holdall.serializers._splice import Put, edited
 
 __all__ = ["JsonSerializer"]
 
@@ -43,7 +47,8 @@ class JsonSerializer(OptionSerializer[Any]):
     -----
     NaN and the infinities are refused even if not strict: they are not JSON. Lone surrogates are
     kept. Values of types derived from those of JSON, such as members of an ``IntEnum`` or an ``OrderedDict``,
-    would come back as plain ones and are refused, unless `strict` is False.
+    would come back as plain ones and are refused, unless `strict` is False. A byte order mark at
+    the beginning of a file is not read.
 
     Examples
     --------
@@ -111,9 +116,39 @@ class JsonSerializer(OptionSerializer[Any]):
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            return _decode(str(data, "utf-8"))
+            # A mark is no JSON; whatever begins with a letter of it has one.
+            return _decode(str(data, "utf-8-sig" if data[:1] == b"\xef" else "utf-8"))
         except (ValueError, RecursionError) as error:
             raise CorruptValueError(f"the data are not JSON: {error}") from error
+
+    def edit(
+        self,
+        data: bytes,
+        document: dict[str, Any],
+        puts: Sequence[Put],
+        drops: Sequence[Sequence[str]],
+    ) -> bytes | None:
+        """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        for _, value in puts:
+            self.dumps(value)  # which says what is wrong with it
+        if not data.strip():
+            return None
+
+        def dump(value: Any, indent: str | None, separators: tuple[str, str]) -> str:
+            options: dict[str, Any] = {"allow_nan": False, "sort_keys": self.sort_keys, "indent": indent}
+            if indent is not None:
+                separators = (",", separators[1])
+            text = json.dumps(value, ensure_ascii=False, separators=separators, **options)
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                text = json.dumps(value, separators=separators, **options)
+            return text
+
+        text = str(data, "utf-8-sig")
+        new = edited(lambda text: JsonText(text, dump), _decode, text, document, puts=puts, drops=drops)
+        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        return None if new is None else mark + new.encode()
 
     def _complaint(self, value: Any, otherwise: str) -> str:
         try:

@@ -1,5 +1,6 @@
 """Compact formats of other languages: MessagePack, CBOR, and JSON by orjson."""
 
+import codecs
 import io
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -133,7 +134,7 @@ class OrjsonSerializer(ExactSerializer):
         return bytes(orjson.dumps(value, option=how))
 
     def _read(self, data: bytes) -> Any:
-        return optional("orjson", "orjson", "orjson").loads(data)
+        return optional("orjson", "orjson", "orjson").loads(bytes(data).removeprefix(codecs.BOM_UTF8))
 
 
 def _check_depth(value: Any) -> None:

@@ -1,9 +1,12 @@
 """YAML, the safe part of it."""
 
+import codecs
+from collections.abc import Sequence
 from typing import Any
 
 from holdall.errors import CorruptValueError
-from holdall.serializers._document import DocumentSerializer, check_bound, optional
+from holdall.serializers._document import DocumentSerializer, check_bound, decoded, optional
+from holdall.serializers._splice import Put, edited
 
 __all__ = ["YamlSerializer"]
 
@@ -32,11 +35,14 @@ class YamlSerializer(DocumentSerializer):
 
     Notes
     -----
-    Comments of a file that is written anew are lost. Only the first document of a file is allowed.
+    Comments of a file that is written anew are lost; `DocumentStore` changes parts of a file. A file has one
+    document.
     """
 
     name = "yaml"
     suffix = ".yaml"
+    #: Whether text of comments alone is read as None.
+    none_is_empty = True
     options = ("strict", "sort_keys", "max_nodes")
 
     def __init__(
@@ -62,6 +68,28 @@ class YamlSerializer(DocumentSerializer):
                 "if you trust who wrote it, read it with YamlSerializer(max_nodes=None)"
             )
         return value
+
+    def edit(
+        self,
+        data: bytes,
+        document: dict[str, Any],
+        puts: Sequence[Put],
+        drops: Sequence[Sequence[str]],
+    ) -> bytes | None:
+        """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        from holdall.serializers._yaml_text import YamlText  # noqa: PLC0415  imports PyYAML
+
+        for _, value in puts:
+            self.dumps(value)  # which says what is wrong with it
+        text = decoded(data, self.encoding)
+        if not text.strip():
+            return None
+        try:
+            new = edited(YamlText, self._read, text, document, puts=puts, drops=drops)
+        except Exception:  # a rare document, whose text has become no YAML: it is written anew
+            return None
+        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+        return None if new is None else mark + new.encode()
 
 
 def _expanded(value: Any) -> int:

@@ -53,10 +53,14 @@ class DocumentStore(Store[K, V]):
 
     Notes
     -----
-    Dicts are tables (sections), and never values: ``get_subdict("server")`` is a store of one. In TOML a
-    write changes the text of its own value and keeps the rest, comments included, where tomlkit (of the
-    extra ``holdall[toml]``) can do so. Other formats are written anew, which loses comments. In an INI file
+    Dicts are tables (sections), and never values: ``get_subdict("server")`` is a store of one. In an INI file
     all values are text, and lie in a section.
+
+    In INI, JSON, YAML and TOML (by tomlkit, of the extra ``holdall[toml]``) a write changes the text of its
+    own value and keeps the rest as it is: comments, order, white space, quotes, how numbers are written. What
+    several tables of a YAML file share by an alias or a merge key is changed for one of them: the others get
+    a copy. A value that is replaced loses comments inside of it. The file is written anew, without
+    comments, only where the text of a value cannot be told from the rest, and in other formats.
 
     Threads and processes: any number may read and write; conditional operations are linearizable on the
     machine. After a crash: the whole old or the whole new file. Cost: each write writes the file.

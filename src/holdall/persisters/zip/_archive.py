@@ -147,9 +147,12 @@ class RawInfo(zipfile.ZipInfo):
 
 
 def _special(info: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a symbolic link, a device or a pipe."""
+    """Whether an entry is a symbolic link, or a device.
+
+    That it is a pipe tells only where `zip` had its bytes from: it is a file, as it is for `unzip`.
+    """
     kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system in (_UNIX, _MAC) else 0
-    return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+    return kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO)
 
 
 class Archive:

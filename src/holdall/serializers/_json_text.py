@@ -1,0 +1,95 @@
+"""JSON as text in which values are replaced."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from holdall.serializers._splice import CannotEditError, Edit, Entry, Node, Notation
+
+__all__ = ["JsonText"]
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_FIRST_INDENT = re.compile(r"\{\s*\n([ \t]+)")
+_value = json.JSONDecoder().raw_decode
+
+
+class JsonText(Notation):
+    """A JSON object: names and values keep their text, white space stays.
+
+    Parameters
+    ----------
+    text
+        The text, which is sound.
+    dump
+        How a value is written, by its indentation and its separators.
+    """
+
+    def __init__(self, text: str, dump: Callable[[Any, str | None, tuple[str, str]], str]) -> None:
+        self.dump = dump
+        found = _FIRST_INDENT.search(text)
+        self.unit = found[1] if found else None
+        super().__init__(text)
+        first = next(iter(self.root.entries or []), None)
+        colon = text[first.key_end : first.value.start] if first else ": "
+        self.separators = (",", ":") if colon == ":" and self.unit is None else (", ", colon)
+
+    def parse(self) -> Node:  # docstring inherited
+        return self._node(self._after(0))
+
+    def _after(self, position: int) -> int:
+        found = _SPACE.match(self.text, position)
+        return found.end() if found else position
+
+    def _node(self, start: int) -> Node:
+        if self.text[start] != "{":
+            return Node(start, _value(self.text, start)[1])
+        entries: list[Entry] = []
+        position = self._after(start + 1)
+        while self.text[position] != "}":
+            name, key_end = _value(self.text, position)
+            value = self._node(self._after(self._after(key_end) + 1))
+            entries.append(Entry(name, position, key_end, value))
+            position = self._after(value.end)
+            if self.text[position] == ",":
+                position = self._after(position + 1)
+        return Node(start, position + 1, entries)
+
+    def replace(self, table: Node, entry: Entry, value: Any) -> Iterable[Edit]:  # docstring inherited
+        old = self.text[entry.value.start : entry.value.end]
+        lines = "\n" in old or (old[0] not in "[{" and self._in_lines(table))
+        yield entry.value.start, entry.value.end, self._written(value, self.indent_of(entry.start), lines)
+
+    def add(self, table: Node, items: dict[str, Any]) -> Iterable[Edit]:  # docstring inherited
+        lines = self._in_lines(table)
+        indent = self.indent_of(table.entries[0].start if table.entries else table.start)
+        if not table.entries:
+            indent += self.unit or ""
+        between = self.line_end + indent if lines else ""
+        comma = "," if lines else self.separators[0]
+        texts = [
+            between + self.dump(name, None, self.separators) + self.separators[1]
+            + self._written(value, indent, lines)
+            for name, value in items.items()
+        ]  # fmt: skip
+        if table.entries:
+            end = table.entries[-1].value.end
+            yield end, end, "".join(comma + text for text in texts)
+        else:
+            close = self.line_end + self.indent_of(table.start) if lines else ""
+            yield table.start, table.end, "{" + comma.join(texts) + close + "}"
+
+    def empty(self, root: Node) -> Iterable[Edit]:  # docstring inherited
+        if root is not self.root:
+            raise CannotEditError("only the outermost table can be empty")
+        yield root.start, root.end, "{}"
+
+    def _in_lines(self, table: Node) -> bool:
+        """Tell whether the entries of a table stand in lines of their own."""
+        if not table.entries:
+            return self.unit is not None
+        return "\n" in self.text[table.start : table.entries[0].start]
+
+    def _written(self, value: Any, indent: str, lines: bool) -> str:
+        text = self.dump(value, (self.unit or "  ") if lines else None, self.separators)
+        return text.replace("\n", self.line_end + indent)

@@ -1,0 +1,233 @@
+"""Changes to the text of a document of nested tables, in which all that is not changed stays as it is.
+
+A notation knows where the tables and values of a text stand. What is to change becomes edits of the text; the
+result is read again, and what is not yet as it is to be is changed in turn.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CannotEditError", "Edit", "Entry", "Node", "Notation", "Put", "applied", "edited", "exactly"]
+
+#: Path and value of an item.
+Put = tuple[Sequence[str], Any]
+#: Start and end of a part of the text, and what takes its place.
+Edit = tuple[int, int, str]
+# Values that others share by aliases are set right in the round after the one that changed them.
+_ROUNDS = 4
+
+
+class CannotEditError(Exception):
+    """A change that edits of the text cannot make."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """Where a value stands: a table, with its entries, or anything else."""
+
+    start: int
+    end: int
+    entries: list["Entry"] | None = None
+    flow: bool = True  # in brackets
+    node: Any = None  # of the parser
+    names: dict[str | None, "Entry"] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A name and its value in a table; None as the name of what is no item of a store."""
+
+    name: str | None
+    start: int
+    key_end: int
+    value: Node
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to be done with which entries."""
+
+    replaced: dict[int, tuple[Node, Entry, Any]] = field(default_factory=dict)
+    added: dict[int, tuple[Node, dict[str, Any]]] = field(default_factory=dict)
+    removed: dict[int, tuple[Node, list[Entry]]] = field(default_factory=dict)
+
+
+class Notation(ABC):
+    """A text of some format, and how it is changed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.line_end = "\r\n" if "\r\n" in text else "\n"
+        self.root = self.parse()
+
+    @abstractmethod
+    def parse(self) -> Node:
+        """Find the tables and values."""
+
+    @abstractmethod
+    def replace(self, table: Node, entry: Entry, value: Any) -> Iterable[Edit]:
+        """Put a value in the place of another."""
+
+    @abstractmethod
+    def add(self, table: Node, items: dict[str, Any]) -> Iterable[Edit]:
+        """Add entries to a table."""
+
+    @abstractmethod
+    def empty(self, root: Node) -> Iterable[Edit]:
+        """Remove all entries of the outermost table."""
+
+    def remove(self, table: Node, gone: list[Entry]) -> Iterator[Edit]:
+        """Remove entries of a table, of which some stay: with the comma before, or after, each."""
+        entries = table.entries or []
+        ids = set(map(id, gone))
+        kept = False
+        for index, entry in enumerate(entries):
+            if id(entry) not in ids:
+                kept = True
+            elif kept:
+                yield entries[index - 1].value.end, entry.value.end, ""
+            else:
+                yield entry.start, entries[index + 1].start, ""
+
+    def depending(self, gone: list[Entry]) -> Iterable[Sequence[str]]:  # noqa: ARG002
+        """Give the paths of what cannot be read without these entries."""
+        return ()
+
+    def indent_of(self, position: int) -> str:
+        """Give the white space at the beginning of a line."""
+        line = self.text[self.line_start(position) : position]
+        return line[: len(line) - len(line.lstrip(" \t"))]
+
+    def line_start(self, position: int) -> int:
+        """Find where the line of a position begins."""
+        return self.text.rfind("\n", 0, position) + 1
+
+    def changed(self, document: dict[str, Any], puts: Iterable[Put], drops: Iterable[Sequence[str]]) -> str:
+        """Return the text after changes, of which `document` is the outcome."""
+        plan = _Plan()
+        for path in drops:
+            self._drop(plan, document, path)
+        for path, _ in puts:
+            self._put(plan, document, path)
+        gone = [entry for _, entries in plan.removed.values() for entry in entries]
+        known = -1
+        while known < len(plan.replaced):
+            known = len(plan.replaced)
+            for path in self.depending([*gone, *(entry for _, entry, _ in plan.replaced.values())]):
+                self._put(plan, document, path)
+        edits: list[Edit] = []
+        for table, entry, value in plan.replaced.values():
+            edits += self.replace(table, entry, value)
+        # A table that is written anew is so with all its changes, and the next round makes those elsewhere.
+        if not any(entry.value.entries is not None for _, entry, _ in plan.replaced.values()):
+            for table, items in plan.added.values():
+                edits += self.add(table, items)
+            for table, entries in plan.removed.values():
+                whole = len(entries) == len(table.entries or [])
+                edits += self.empty(table) if whole else self.remove(table, entries)
+        return applied(self.text, edits)
+
+    def _drop(self, plan: _Plan, document: Any, path: Sequence[str]) -> None:
+        table, owner = self.root, None
+        for name in path:
+            entry = _own(table, name)
+            if entry is None:  # the table, or this name in it, comes from elsewhere
+                self._rewrite(plan, owner, document)
+                return
+            if name not in document:
+                gone = plan.removed.setdefault(id(table), (table, []))[1]
+                if entry not in gone:
+                    gone += [other for other in table.entries or [] if other.name == name]
+                return
+            table, document, owner = entry.value, document[name], (table, entry)
+
+    def _put(self, plan: _Plan, document: Any, path: Sequence[str]) -> None:
+        table, owner = self.root, None
+        for index, name in enumerate(path):
+            if table.entries is None:  # the table comes from elsewhere
+                self._rewrite(plan, owner, document)
+                return
+            entry = _own(table, name)
+            if entry is None:
+                plan.added.setdefault(id(table), (table, {}))[1][name] = document[name]
+                return
+            if index == len(path) - 1:
+                plan.replaced[id(entry)] = (table, entry, document[name])
+                return
+            table, document, owner = entry.value, document[name], (table, entry)
+
+    def _rewrite(self, plan: _Plan, owner: tuple[Node, Entry] | None, value: Any) -> None:
+        if owner is None:
+            raise CannotEditError("the outermost table has the value from elsewhere")
+        plan.replaced[id(owner[1])] = (*owner, value)
+
+
+def _own(table: Node, name: str) -> Entry | None:
+    """Find the entry of a name: of several, readers take the last."""
+    if table.names is None:
+        table.names = {entry.name: entry for entry in table.entries or []}
+    return table.names.get(name)
+
+
+def applied(text: str, edits: Iterable[Edit]) -> str:
+    """Make edits, which do not overlap, in a text."""
+    parts, position = [], 0
+    for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
+        if start < position:
+            raise CannotEditError("changes overlap")
+        parts += [text[position:start], new]
+        position = end
+    return "".join([*parts, text[position:]])
+
+
+def edited(
+    notation: Callable[[str], Notation],
+    read: Callable[[str], Any],
+    text: str,
+    document: dict[str, Any],
+    *,
+    puts: Iterable[Put],
+    drops: Iterable[Sequence[str]],
+) -> str | None:
+    """Change a text to that of a document; None if it cannot be done by edits."""
+    try:
+        for _ in range(_ROUNDS):
+            text = notation(text).changed(document, puts, drops)
+            puts, drops = [], []
+            _differences(read(text), document, (), puts, drops)
+            if not puts and not drops:
+                return text
+    except CannotEditError:
+        pass
+    return None
+
+
+def _differences(found: Any, wanted: Any, path: tuple[str, ...], puts: list[Any], drops: list[Any]) -> None:
+    """Collect what is to change in a document so that it is as wanted."""
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        if not exactly(found, wanted):
+            puts.append((path, wanted))
+        return
+    for name in {**found, **wanted}:
+        if not isinstance(name, str):
+            if name not in found or name not in wanted or not exactly(found[name], wanted[name]):
+                raise CannotEditError("a name that is no text has another value")
+        elif name not in wanted:
+            drops.append((*path, name))
+        elif name not in found:
+            puts.append(((*path, name), wanted[name]))
+        else:
+            _differences(found[name], wanted[name], (*path, name), puts, drops)
+
+
+def exactly(one: Any, other: Any) -> bool:
+    """Tell whether values are equal and of one type, NaN with NaN."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(exactly(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(exactly, one, other))
+    return bool(one == other) or (one != one and other != other)  # noqa: PLR0124

@@ -1,0 +1,206 @@
+"""YAML as text in which values are replaced."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from holdall.serializers._splice import CannotEditError, Edit, Entry, Node, Notation
+
+__all__ = ["YamlText"]
+
+_ENDS_OF_LINES = re.compile("[\n\r\x85\u2028\u2029\ufeff]")
+_REST_OF_LINE = re.compile(r"[^\r\n]*")
+_QUESTION = re.compile(r"\?[ \t]+\Z")  # before a name that is longer than usual
+_TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+_WIDTH = 2**31 - 1  # of lines: none is broken
+
+
+class _Alias(yaml.Node):  # type: ignore[misc]
+    """The place of an alias."""
+
+    id = "alias"
+
+
+class _Composer(yaml.SafeLoader):  # type: ignore[misc]
+    """Composes a tree of nodes that know their anchors, and in which aliases are nodes themselves."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            super().compose_node(parent, index)  # which says if there is no such anchor
+            return _Alias("", event.anchor, event.start_mark, event.end_mark)
+        node = super().compose_node(parent, index)
+        node.anchor = event.anchor
+        return node
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes text in one line, and what occurs twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+    def represent_str(self, data: str) -> Any:
+        style = '"' if _ENDS_OF_LINES.search(data) else None
+        return self.represent_scalar(_TEXT, data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+class YamlText(Notation):
+    """A YAML mapping, in blocks or in brackets: all text of other values and all comments stay."""
+
+    def __init__(self, text: str) -> None:
+        self.anchors: list[tuple[str, int]] = []
+        self.aliases: list[tuple[str, tuple[str, ...], int]] = []
+        super().__init__(text)
+
+    # ------------------------------------------------------------------ where things are
+
+    def parse(self) -> Node:  # docstring inherited
+        root = yaml.compose(self.text, Loader=_Composer)
+        if root is None:  # nothing but comments
+            return Node(len(self.text), len(self.text), [], flow=False)
+        return self._node(root, ())
+
+    def _node(self, node: Any, path: tuple[str, ...]) -> Node:
+        start, end = node.start_mark.index, node.end_mark.index
+        if isinstance(node, _Alias):
+            self.aliases.append((node.value, path, start))
+            return Node(start, end, node=node)
+        if node.anchor:
+            self.anchors.append((node.anchor, start))
+        if isinstance(node, yaml.MappingNode):
+            entries = [self._entry(key, value, path) for key, value in node.value]
+            if not node.flow_style and entries:
+                end = entries[-1].value.end
+            return Node(start, end, entries, bool(node.flow_style), node)
+        if isinstance(node, yaml.SequenceNode):
+            parts = [self._node(part, path) for part in node.value]
+            return Node(start, parts[-1].end if parts and not node.flow_style else end, node=node)
+        if node.style is not None and node.style in "|>":
+            end = start + len(self.text[start:end].rstrip())
+        return Node(start, end, node=node)
+
+    def _entry(self, key: Any, value: Any, path: tuple[str, ...]) -> Entry:
+        name = key.value if key.tag == _TEXT and isinstance(key.value, str) else None
+        key_node = self._node(key, path)
+        below = path if name is None else (*path, name)
+        start = key_node.start
+        question = _QUESTION.search(self.text, self.line_start(start), start)
+        if question:
+            start = question.start()
+        return Entry(name, start, key_node.end, self._node(value, below))
+
+    def depending(self, gone: list[Entry]) -> Iterator[Sequence[str]]:  # docstring inherited
+        for entry in gone:
+            names = {name for name, start in self.anchors if entry.start <= start < entry.value.end}
+            for name, path, start in self.aliases:
+                if name in names and not entry.start <= start < entry.value.end:
+                    yield path
+
+    # ------------------------------------------------------------------ changes
+
+    # docstring inherited
+    def replace(self, table: Node, entry: Entry, value: Any) -> Iterator[Edit]:  # noqa: ARG002
+        old = entry.value
+        anchor = getattr(old.node, "anchor", None)
+        name = f"&{anchor} " if anchor else ""
+        in_block = not old.flow or (isinstance(old.node, yaml.SequenceNode) and not old.node.flow_style)
+        if in_block and not anchor and type(value) is type(_sample(old.node)) and value:
+            column = old.start - self.line_start(old.start)
+            yield old.start, old.end, self._lines(value, " " * column)
+            return
+        new = name + self._inline(value)
+        colon = self.text.index(":", entry.key_end) + 1
+        line = self.text.find("\n", colon, old.start) + 1
+        if not line:  # on the line of the name
+            blank = "" if self.text[old.start - 1 : old.start].isspace() else " "
+            after = self.text[old.end : old.end + 1]
+            yield old.start, old.end, blank + new + ("" if not after or after in " \t\r\n,}]" else " ")
+            return
+        yield colon, colon, " " + new  # before a comment that may be there
+        begin = self.line_start(old.start) - 1
+        if self.text[begin - 1 : begin] == "\r":
+            begin -= 1
+        yield begin, old.end, ""
+
+    def add(self, table: Node, items: dict[str, Any]) -> Iterator[Edit]:  # docstring inherited
+        entries = table.entries or []
+        if table.flow and (entries or table is not self.root):
+            inside = [self._inline({name: value})[1:-1] for name, value in items.items()]
+            if not entries:
+                yield table.end - 1, table.end - 1, ", ".join(inside)
+                return
+            own_lines = "\n" in self.text[table.start : entries[0].start]
+            indent = self.line_end + self.indent_of(entries[0].start)
+            comma = "," + indent if own_lines else ", "
+            yield entries[-1].value.end, entries[-1].value.end, "".join(comma + text for text in inside)
+            return
+        if not entries:  # the whole document
+            text = self._lines(items, "")
+            if table.flow:
+                yield table.start, table.end, text
+            else:
+                break_before = "" if self.text[: table.start].endswith("\n") else self.line_end
+                yield table.start, table.end, break_before + text + self.line_end
+            return
+        indent = " " * (entries[0].start - self.line_start(entries[0].start))
+        text = self._lines(items, indent)
+        end = self._end_of_entry(entries[-1])
+        before = self.text[end - 1]
+        yield end, end, indent + text + self.line_end if before == "\n" else self.line_end + indent + text
+
+    def remove(self, table: Node, gone: list[Entry]) -> Iterator[Edit]:  # docstring inherited
+        if table.flow:
+            yield from super().remove(table, gone)
+            return
+        entries = table.entries or []
+        for entry in gone:
+            start, end = self.line_start(entry.start), self._end_of_entry(entry)
+            if self.text[start : entry.start].strip():  # on the line where the table begins
+                yield entry.start, entries[1].start, ""
+                continue
+            found = re.compile(r"\r?\n").match(self.text, end)
+            yield start, found.end() if found else end, ""
+
+    def empty(self, root: Node) -> Iterator[Edit]:  # docstring inherited
+        if root is not self.root:
+            raise CannotEditError("only the outermost table can be empty")
+        yield root.start, root.end, "{}"
+
+    def _end_of_entry(self, entry: Entry) -> int:
+        """Find the end of the line on which an entry ends, or the line after its text in lines."""
+        last: Any = entry.value.node
+        while isinstance(last, yaml.CollectionNode) and last.value and not last.flow_style:
+            last = last.value[-1]
+            last = last[1] if isinstance(last, tuple) else last
+        if isinstance(last, yaml.ScalarNode) and last.style and last.style in "|>":
+            return int(last.end_mark.index)
+        found = _REST_OF_LINE.match(self.text, entry.value.end)
+        return found.end() if found else entry.value.end
+
+    # ------------------------------------------------------------------ text of values
+
+    def _inline(self, value: Any) -> str:
+        return self._dumped(value, flow=True).replace("\n", " ")
+
+    def _lines(self, value: Any, indent: str) -> str:
+        return self._dumped(value, flow=False).replace("\n", self.line_end + indent)
+
+    def _dumped(self, value: Any, *, flow: bool) -> str:
+        options: dict[str, Any] = {
+            "Dumper": _Dumper, "width": _WIDTH, "sort_keys": False, "default_flow_style": flow,
+        }  # fmt: skip
+        text = str(yaml.dump(value, allow_unicode=True, **options))
+        if re.search("[\x85\u2028\u2029\ufeff]", text):
+            text = str(yaml.dump(value, allow_unicode=False, **options))
+        return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _sample(node: Any) -> Any:
+    return {} if isinstance(node, yaml.MappingNode) else []
