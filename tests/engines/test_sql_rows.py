@@ -385,7 +385,6 @@ def test_a_database_is_a_mapping_of_its_tables(users, url, name):
     with SQLTables(url) as tables:
         assert name in tables
         assert name in list(tables)
-        assert len(tables) == len(list(tables))
         assert tables[name][1] == {**ANN, "kind": "plain"}
         assert "absent" not in tables
         for wrong in ("absent", 5, ["a"]):
@@ -399,6 +398,19 @@ def test_a_database_is_a_mapping_of_its_tables(users, url, name):
         with pytest.raises(ReadOnlyError):
             del reading[name][1]
     assert len(users) == 2
+
+
+def test_tables_come_and_go(tmp_path):
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/x.db", isolation_level="AUTOCOMMIT")
+    with SQLTables(engine) as tables, engine.connect() as connection:
+        assert (list(tables), len(tables)) == ([], 0)
+        for name in ("b", "a"):
+            connection.exec_driver_sql(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, v INTEGER)")
+        assert (list(tables), len(tables)) == (["a", "b"], 2)
+        assert {name: dict(rows) for name, rows in tables.items()} == {"a": {}, "b": {}}
+        connection.exec_driver_sql("DROP TABLE a")
+        assert (list(tables), "a" in tables, tables.get("a")) == (["b"], False, None)
+    engine.dispose()
 
 
 def test_tables_without_a_primary_key_are_left_out(url, database, name):

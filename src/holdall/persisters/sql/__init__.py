@@ -22,7 +22,7 @@ from holdall.errors import (
     ValueTooLargeError,
 )
 from holdall.persisters.sql._connections import LARGE, Connections
-from holdall.persisters.sql._dialect import MAX_KEY, dialect_of
+from holdall.persisters.sql._dialect import MAX_KEY, dialect_of, packet_of, put_all
 from holdall.persisters.sql._names import id_of, key_if_any, key_of, successor, version_of
 
 __all__ = ["MAX_KEY", "SqlPersister"]
@@ -89,7 +89,7 @@ class SqlPersister(VersionedPersister):
         self._prepare()
         if self._sql.name in {"mysql", "mariadb"}:
             # The driver writes bytes as text, which doubles some; too long a statement ends the session.
-            packet = self._server.run("the limits cannot be asked for", _packet)
+            packet = self._server.run("the limits cannot be asked for", packet_of)
             self._sql = self._sql._replace(max_data=min(self._sql.max_data, packet // 2 - 10_000))
 
     def _prepare(self) -> None:
@@ -353,11 +353,10 @@ class SqlPersister(VersionedPersister):
         # One row of a key, which one statement could not write twice, and all in one order, since two who
         # write the same keys in different orders would wait for each other.
         each = sorted({row[0]: row for row in rows}.values(), key=itemgetter(0))
-        put = self._sql.put
         with self._server.transaction():
             for start in range(0, len(each), _PAGE):
                 batch = each[start : start + _PAGE]
-                self._server.run("items cannot be written", partial(_put_all, put, batch))
+                self._server.run("items cannot be written", partial(put_all, self._sql, batch))
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         waiting = iter(ids)
@@ -385,13 +384,13 @@ class SqlPersister(VersionedPersister):
         self._server.drop()
 
 
-def _put_all(put: str, batch: list[tuple[Any, ...]], cursor: Any) -> None:
-    cursor.executemany(put, batch)
-
-
-def _packet(cursor: Any) -> int:
-    cursor.execute("SELECT @@max_allowed_packet")
-    return int(cursor.fetchone()[0])
+def _put_all(put: str, one: str, batch: list[tuple[Any, ...]], cursor: Any) -> None:
+    """Execute a statement with many rows: in one go where the place of a row is told, else by the driver."""
+    if one:
+        text = put.replace(one, ", ".join([one] * len(batch)))
+        cursor.execute(text, list(itertools.chain.from_iterable(batch)))
+    else:
+        cursor.executemany(put, batch)
 
 
 def _reopened(cls: type[SqlPersister], target: str, table: str) -> SqlPersister:

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from holdall.errors import UnsupportedError
 
-__all__ = ["Dialect", "dialect_of"]
+__all__ = ["MAX_KEY", "Dialect", "dialect_of", "packet_of", "put_all"]
 
 #: Bytes of a key, on every server: the index of PostgreSQL takes 2,704 of those that do not compress.
 MAX_KEY: Final = 2_000
@@ -27,6 +27,8 @@ class Dialect(NamedTuple):
         Of the dialect, as SQLAlchemy calls it.
     create, read, stat, put, insert, swap, delete, delete_at, page, scan, some, drop_some, probe
         Statements, with the marks of the driver for what is bound.
+    put_many
+        What puts many rows, given as a list of each column; "" where the driver does well by itself.
     begin, after
         What begins a transaction, so that those of one table follow each other, and what follows its end.
     for_update
@@ -50,6 +52,7 @@ class Dialect(NamedTuple):
     some: str
     drop_some: str
     probe: str
+    put_many: str
     begin: tuple[str, ...]
     after: tuple[str, ...]
     for_update: str
@@ -82,7 +85,9 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     name_of_table = quote(table)
     # Where something is bound by "%s", another per cent sign is written twice.
     where = name_of_table if mark == "?" else name_of_table.replace("%", "%%")
-    row = f"INSERT INTO {where} ({key}, {version}, {mtime}, {data}) VALUES ({mark}, {mark}, {mark}, {mark})"
+    into = f"INSERT INTO {where} ({key}, {version}, {mtime}, {data})"
+    row = f"{into} VALUES ({mark}, {mark}, {mark}, {mark})"
+    lists = ", ".join(f"%b::{kind}[]" for kind in ("bytea", "bytea", "float8", "bytea"))
     blob = {"postgresql": "BYTEA", "sqlite": "BLOB"}.get(name, "LONGBLOB")
     # Bytes, not text: no collation makes two keys one, or changes their order.
     key_type = f"VARBINARY({MAX_KEY})" if mysql else blob
@@ -118,6 +123,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
             f"SELECT {', '.join(f'{where}.{column}' for column in columns.values())} FROM {where} "
             f"WHERE {where}.{key} = {mark}"
         ),
+        put_many=f"{into} SELECT * FROM unnest({lists}) {upsert}" if name == "postgresql" else "",
         begin={
             "postgresql": ("BEGIN", f"LOCK TABLE {name_of_table} IN SHARE ROW EXCLUSIVE MODE"),
             "sqlite": ("BEGIN IMMEDIATE",),
@@ -126,3 +132,17 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         for_update=" FOR UPDATE" if mysql else "",
         max_data={"postgresql": 1 << 29, "sqlite": 999_000_000}.get(name, 1 << 30),
     )
+
+
+def put_all(sql: Dialect, rows: list[tuple[Any, ...]], cursor: Any) -> None:
+    """Put many rows."""
+    if sql.put_many:
+        cursor.execute(sql.put_many, [list(column) for column in zip(*rows, strict=True)])
+    else:
+        cursor.executemany(sql.put, rows)
+
+
+def packet_of(cursor: Any) -> int:
+    """Return how many bytes MySQL takes in one statement."""
+    cursor.execute("SELECT @@max_allowed_packet")
+    return int(cursor.fetchone()[0])
