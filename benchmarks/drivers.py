@@ -1,6 +1,7 @@
-"""LmdbStore and RedisStore beside their raw drivers with pickle, in turns; prints ratios of medians."""
+"""LmdbStore, RedisStore, SQLStore beside their raw drivers with pickle, in turns: ratios of medians."""
 
 import argparse
+import os
 import pickle
 import statistics
 import sys
@@ -9,9 +10,10 @@ import time
 from pathlib import Path
 
 import lmdb
+import psycopg
 import redis
 
-from holdall import LmdbStore, RedisStore, SQLiteStore
+from holdall import LmdbStore, RedisStore, SQLiteStore, SQLStore
 from holdall.keys import IdentityKeys
 
 COUNT = 5_000
@@ -72,6 +74,55 @@ class RawRedis:
         return found
 
 
+class RawPostgres:
+    """What one would write by hand over psycopg, with the statements of SQLStore."""
+
+    PUT = (
+        "INSERT INTO raw (key, version, mtime, data) VALUES (%s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET "
+        "version = EXCLUDED.version, mtime = EXCLUDED.mtime, data = EXCLUDED.data"
+    )
+
+    def __init__(self, url):
+        self.connection = psycopg.connect(url, autocommit=True)
+        self.connection.execute("DROP TABLE IF EXISTS raw")
+        self.connection.execute(
+            "CREATE TABLE raw (key BYTEA PRIMARY KEY, version BYTEA NOT NULL, "
+            "mtime DOUBLE PRECISION NOT NULL, data BYTEA NOT NULL)"
+        )
+
+    def row(self, key, value):
+        return key.encode(), os.urandom(12), time.time(), pickle.dumps(value)
+
+    def set(self, key, value):
+        self.connection.execute(self.PUT, self.row(key, value))
+
+    def get(self, key):
+        found = self.connection.execute(
+            "SELECT data, version, mtime FROM raw WHERE key = %s", (key.encode(),), binary=True
+        )
+        return pickle.loads(found.fetchone()[0])
+
+    def update(self, items):
+        with self.connection.transaction(), self.connection.cursor() as cursor:
+            cursor.executemany(self.PUT, [self.row(key, value) for key, value in items])
+
+    def items(self):
+        found = self.connection.execute("SELECT key, data FROM raw ORDER BY key", binary=True)
+        return [(key.decode(), pickle.loads(data)) for key, data in found]
+
+
+def on_postgres(url, commit):
+    """Measure on a server, with one setting of what a commit waits for."""
+    url = f"{url}?options=-csynchronous_commit%3D{commit}"
+    ours, raw = SQLStore(url, serializer="pickle", keys=IdentityKeys()), RawPostgres(url)
+    try:
+        print(f"synchronous_commit={commit}")
+        compare(OPTIONS.rounds, {"SQLStore": lambda _: Ours(ours), "raw psycopg": lambda _: raw})
+    finally:
+        ours.close()
+        raw.connection.close()
+
+
 class Ours:
     """The same by a store."""
 
@@ -129,6 +180,15 @@ def main():
         try:
             ours = Ours(RedisStore(url, prefix="ours/", serializer="pickle"))
             compare(OPTIONS.rounds, {"RedisStore": lambda _: ours, "raw redis-py": lambda _: RawRedis(url)})
+        finally:
+            stop()
+    from engines._postgres import url_of as postgres
+
+    with tempfile.TemporaryDirectory() as folder:
+        url, stop = postgres(folder)
+        try:
+            for commit in ("on", "off"):
+                on_postgres(url, commit)
         finally:
             stop()
 

@@ -13,7 +13,6 @@ TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without the import
 if TYPE_CHECKING:
     from holdall.abc import (
         NOT_MINE,
-        Capability,
         KeyCodec,
         Persister,
         PersisterWrapper,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
         NEVER_RETRIEVE,
         VALUE_NOT_RETRIEVED,
         ConditionalResult,
-        Stat,
         TransformResult,
     )
     from holdall.errors import (
@@ -68,6 +66,7 @@ if TYPE_CHECKING:
     from holdall.stores.script import ScriptStore
     from holdall.stores.spill import SpillStore
     from holdall.stores.sql import SQLStore
+    from holdall.stores.sql_rows import SQLRows, SQLTables
     from holdall.stores.sqlite import SQLiteStore
     from holdall.stores.zip import ZipStore
     from holdall.value import Value
@@ -80,13 +79,13 @@ _errors = (
 _conditional = (
     "ALWAYS_RETRIEVE ANY_ETAG DELETE_CURRENT ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED "
     "ITEM_NOT_AVAILABLE KEEP_CURRENT NEVER_RETRIEVE VALUE_NOT_RETRIEVED "
-    "ConditionalResult Stat TransformResult"
+    "ConditionalResult TransformResult"
 )
 # Where each public name lives: it is imported when it is first asked for.
 _home = {
     name: module
     for module, names in {
-        "abc": "NOT_MINE Capability KeyCodec Persister PersisterWrapper Reader Serializer",
+        "abc": "NOT_MINE KeyCodec Persister PersisterWrapper Reader Serializer",
         "addresses": "open",
         "archive": "Archive ArchiveStore DataSet",
         "conditional": _conditional,
@@ -105,6 +104,7 @@ _home = {
         "stores.script": "ScriptStore",
         "stores.spill": "SpillStore",
         "stores.sql": "SQLStore",
+        "stores.sql_rows": "SQLRows SQLTables",
         "stores.sqlite": "SQLiteStore",
         "stores.zip": "ZipStore",
         "value": "Value",
@@ -128,7 +128,6 @@ __all__ = [
     "AnyKeys",
     "Archive",
     "ArchiveStore",
-    "Capability",
     "ConditionalResult",
     "ConflictError",
     "CorruptValueError",
@@ -153,13 +152,14 @@ __all__ = [
     "Reader",
     "RedisStore",
     "S3Store",
+    "SQLRows",
     "SQLStore",
+    "SQLTables",
     "SQLiteStore",
     "ScriptStore",
     "SerializationError",
     "Serializer",
     "SpillStore",
-    "Stat",
     "Store",
     "StoreFullError",
     "StoreNotFoundError",

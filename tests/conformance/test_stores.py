@@ -102,6 +102,7 @@ class TestSQLiteStoreOfAnyKeys(StoreContract):
         return SQLiteStore(place / "store.db")
 
 
+@pytest.mark.soak
 class TestSQLiteStoreWithFiles(StoreContract):
     values = ("one" * 1000, "two", "three" * 1000)
 

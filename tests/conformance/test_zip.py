@@ -12,6 +12,8 @@ from holdall.testing import PersisterContract, StoreContract
 
 
 class TestZipPersister(PersisterContract):
+    pace = 0.2  # each write makes the archive anew
+
     def open(self, place):
         return ZipPersister(place / "archive.zip")
 

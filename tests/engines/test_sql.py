@@ -1,9 +1,11 @@
 """What tables of SQL are asked for beyond the contracts, mostly of a real PostgreSQL."""
 
+import contextlib
 import itertools
 import multiprocessing
 import os
 import pickle
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -128,6 +130,27 @@ def test_values_over_the_limit_are_refused(url, table, monkeypatch):
     place = SqlPersister(url, table=table)
     place["large"] = [large[:10], memoryview(large)[10:]]
     assert place["large"] == large
+
+
+@pytest.mark.skipif(not MYSQL, reason="HOLDALL_TEST_MYSQL names no server")
+def test_the_limit_of_mysql_is_that_of_its_packets_mysql(table):
+    place = SqlPersister(MYSQL, table=table)
+    for fill in (b"\0", b"x", b"\xff", b"'"):
+        data = fill * place._sql.max_data
+        place["a"] = data
+        assert place["a"] == data
+        with pytest.raises(ValueTooLargeError):
+            place["a"] = data + b"y"
+    place.write_many((f"b{n}", b"\0" * (place._sql.max_data // 3)) for n in range(9))
+    assert len(place) == 10
+
+
+def test_large_values_are_read_few_at_once(url, table):
+    place = SqlPersister(url, table=table)
+    place.write_many((f"{n:03}", b"x" * 1_000_000) for n in range(40))
+    pages = list(place.contents())
+    assert [id for page in pages for id, _ in page] == [f"{n:03}" for n in range(40)]
+    assert max(len(page) for page in pages[1:]) <= 5
 
 
 # ---------------------------------------------------------------------- several writers
@@ -260,6 +283,202 @@ def test_forked_children_have_connections_of_their_own(postgres_url, table):
         child.join(60)
     assert [child.exitcode for child in children] == [0] * 4
     assert store[7] == 7
+
+
+# ---------------------------------------------------------------------- faults in the middle
+
+
+class Fault:
+    """Let a statement of a place end as if its answer had been lost, after something else has happened."""
+
+    def __init__(self, place, monkeypatch, *, executed, then=lambda: None):
+        self.place, self.executed, self.then, self.left = place, executed, then, 1
+        self.run = place._server.run
+        monkeypatch.setattr(place._server, "run", self)
+        monkeypatch.setattr(place._server, "is_lost", lambda error: str(error) == "lost")
+
+    def __call__(self, what, action, *, again=True, large=False):
+        if again or not self.left:
+            return self.run(what, action, again=again)
+        self.left -= 1
+        if self.executed:
+            self.run(what, action, again=again)
+        self.then()
+        raise StoreUnavailableError(0, "no answer", "here") from sqlite3.OperationalError("lost")
+
+
+@pytest.fixture
+def two(tmp_path):
+    url = f"sqlite:///{tmp_path}/x.db"
+    with SqlPersister(url) as one, SqlPersister(url) as other:
+        yield one, other
+
+
+def test_a_lost_answer_is_no_reason_to_write_twice(two, monkeypatch):
+    one, other = two
+    Fault(one, monkeypatch, executed=True, then=lambda: other.write("a", b"2", other.stat("a").etag))
+    with pytest.raises(OutcomeUnknownError):
+        one["a"] = b"1"
+    assert other["a"] == b"2"
+
+
+def test_a_write_that_comes_late_after_all_is_no_conflict(two, monkeypatch):
+    """What was sent again changed nothing, since the first one was there by then."""
+    one, _ = two
+    one["a"] = b"0"
+    fault = Fault(one, monkeypatch, executed=False)
+    stat, late = one.stat, []
+
+    def looks(id):
+        found = stat(id)
+        if not fault.left and not late:  # the statement that was lost is executed only now
+            late.append(1)
+            with sqlite3.connect(one._server.engine.url.database) as server:
+                server.execute("UPDATE items SET version = ?, data = ?", (fault.version, b"1"))
+            server.close()
+        return found
+
+    monkeypatch.setattr(one, "stat", looks)
+    monkeypatch.setattr(secrets, "token_bytes", lambda n: setattr(fault, "version", b"v" * n) or b"v" * n)
+    assert one.write("a", b"1", stat("a").etag).etag == (b"v" * 12).hex()
+    assert one["a"] == b"1"
+
+
+def test_a_transaction_in_which_a_statement_failed_is_not_made(own):
+    store = SQLStore(own.url)
+    with psycopg.connect(own.url, autocommit=True) as admin:
+        admin.execute(
+            "CREATE FUNCTION no() RETURNS trigger AS $$ BEGIN RAISE 'refused'; END $$ LANGUAGE plpgsql;"
+            "CREATE TRIGGER no BEFORE DELETE ON items FOR EACH ROW EXECUTE FUNCTION no()"
+        )
+    store["a"] = 1
+
+    def work():
+        with store.transaction():
+            store["b"] = 2
+            with contextlib.suppress(StoreUnavailableError):
+                del store["a"]
+
+    with pytest.raises(StoreUnavailableError, match="refused"):
+        work()
+    assert dict(store) == {"a": 1}
+
+    with store.transaction():  # one within another is undone by itself
+        store["b"] = 2
+        with pytest.raises(StoreUnavailableError, match="refused"), store.transaction():
+            del store["a"]
+        store["c"] = 3
+    assert dict(store) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_connections_that_a_restart_has_ended_are_not_used(own):
+    """Neither reads nor writes nor transactions notice, for nothing was sent on what is dead."""
+    store = SQLStore(own.url)
+    store["a"] = 0
+
+    def begin():
+        with store.transaction():
+            store["a"] = 2
+
+    for use in (lambda: store.__setitem__("a", 1), begin, lambda: store.update(a=3), lambda: store.pop("a")):
+        own.kill()
+        own.start()
+        use()
+    assert "a" not in store
+
+
+def test_a_commit_whose_answer_is_lost_is_told(own):
+    store = SQLStore(own.url)
+    store["a"] = 0
+
+    def work():
+        with store.transaction():
+            store["a"] = 1
+            connection = store.pipeline.persister._server._own.connection
+            with psycopg.connect(own.url, autocommit=True) as admin:
+                admin.execute("SELECT pg_terminate_backend(%s, 20000)", (connection.info.backend_pid,))
+
+    with pytest.raises(OutcomeUnknownError):
+        work()
+    assert store["a"] == 0
+    store["a"] = 2
+    assert store["a"] == 2
+
+
+def test_updates_that_lock_each_other_out_are_made_one_after_the_other(postgres_url, table):
+    stores = [SQLStore(postgres_url, table=table) for _ in range(2)]
+    numbers = range(600)  # more than a batch
+    errors, barrier = [], threading.Barrier(2)
+
+    def work(store, order):
+        barrier.wait()
+        for turn in range(4):
+            try:
+                store.update((n, turn) for n in order)
+            except Exception as error:
+                errors.append(error)
+
+    orders = (numbers, reversed(numbers))
+    threads = [threading.Thread(target=work, args=(s, list(o))) for s, o in zip(stores, orders, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len(stores[0]) == 600
+
+
+def test_an_engine_connects_as_it_was_made_to(postgres_url, table):
+    made = []
+
+    def connect():
+        made.append(psycopg.connect(postgres_url, application_name="of its own"))
+        return made[-1]
+
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=connect)
+    with SQLStore(engine, table=table) as store:
+        store["a"] = 1
+    assert made
+    assert made[0].closed
+
+
+def test_a_wrong_password_is_told(own):
+    with psycopg.connect(own.url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE somebody LOGIN PASSWORD 'right'; GRANT ALL ON SCHEMA public TO somebody")
+        (path,) = admin.execute("SHOW hba_file").fetchone()
+        with open(path) as file:
+            rules = file.read()
+        with open(path, "w") as file:
+            file.write("host all somebody 127.0.0.1/32 scram-sha-256\n" + rules)
+        admin.execute("SELECT pg_reload_conf()")
+    url = own.url.replace("holdall@", "somebody:{}@")
+    with pytest.raises(StoreUnavailableError, match="password authentication failed") as caught:
+        SQLStore(url.format("wrong"))
+    assert "wrong" not in str(caught.value)
+    SQLStore(url.format("right"))["a"] = 1
+
+
+@pytest.mark.soak
+def test_exactly_as_many_as_were_counted(url, table):
+    program = (
+        "import sys, holdall\n"
+        "store = holdall.SQLStore(sys.argv[1], table=sys.argv[2])\n"
+        "for _ in range(100): store.increment('n')"
+    )
+    store = SQLStore(url, table=table)
+    for _ in range(5):
+        store["n"] = 0
+        threads = [
+            threading.Thread(target=lambda: [store.increment("n") for _ in range(50)]) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store["n"] == 400
+        workers = [subprocess.Popen([sys.executable, "-c", program, url, table]) for _ in range(4)]
+        assert [worker.wait(120) for worker in workers] == [0] * 4
+        assert store["n"] == 800
 
 
 # ---------------------------------------------------------------------- opening

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from exploring import in_soak
 from holdall import Archive, DataSet, StoreFullError
 from holdall.archive import ArchiveStore, load
 from processes._support import files_below, fill
@@ -59,7 +60,7 @@ def archive(data_format, **values):
 
 
 @pytest.mark.parametrize("room", ROOM)
-@pytest.mark.parametrize("data_format", ["npy", "npz", "hdf5"])
+@pytest.mark.parametrize("data_format", ["npy", *in_soak("npz", "hdf5")])
 def test_archives(small, data_format, room):
     if data_format == "hdf5":
         pytest.importorskip("h5py")
@@ -82,7 +83,7 @@ def test_archives(small, data_format, room):
 
 
 @pytest.mark.parametrize("room", ROOM)
-@pytest.mark.parametrize("data_format", ["npy", "npz", "hdf5"])
+@pytest.mark.parametrize("data_format", ["npy", *in_soak("npz", "hdf5")])
 def test_data_sets(small, data_format, room):
     if data_format == "hdf5":
         pytest.importorskip("h5py")

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from holdall import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, Capability, FileDirStore, UnsupportedError
+from holdall import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, FileDirStore, UnsupportedError
+from holdall.abc import Capability
 from processes._support import control, leftovers, mount, run, unmount
 
 MKFS = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")

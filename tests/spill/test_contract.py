@@ -52,6 +52,7 @@ class TestWithRoomForAll(SpillContract):
         return SpillStore(place / "store", **options)
 
 
+@pytest.mark.soak
 class TestWithRoomForTwo(SpillContract):
     def open(self, place):
         return SpillStore(place / "store", memory=110, policy="lru")
@@ -71,6 +72,7 @@ class TestOfAnyKeys(SpillContract):
         return SpillStore(place / "store", memory=110)
 
 
+@pytest.mark.soak
 class TestWritingAtOnce(StoreContract):
     def open(self, place):
         return SpillStore(place / "store", memory=110, sync="always")

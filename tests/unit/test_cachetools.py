@@ -5,7 +5,6 @@ import pytest
 from holdall import (
     NOT_MINE,
     AnyKeys,
-    Digest,
     FileDirStore,
     InvalidKeyError,
     MemoryStore,
@@ -17,6 +16,7 @@ from holdall import (
     Store,
     ZipStore,
 )
+from holdall.keys import Digest
 from holdall.wrappers import (
     append_only,
     cached_keys,

@@ -15,6 +15,7 @@ import weakref
 import pytest
 
 import holdall
+import holdall.abc
 from holdall import FileDirStore, MemoryStore, NullStore, SQLiteStore, Store, memoize
 from holdall.memo import MEMORY, CacheInfo, Memoized
 
@@ -476,7 +477,7 @@ def test_a_clock_that_went_ahead_keeps_no_result_longer(tmp_path, clock):
 
 def test_ttl_needs_times():
     class Timeless(holdall.Persister):
-        capabilities = frozenset({holdall.Capability.WRITABLE})
+        capabilities = frozenset({holdall.abc.Capability.WRITABLE})
 
         def __init__(self):
             self.data = {}

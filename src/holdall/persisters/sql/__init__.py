@@ -6,6 +6,8 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from holdall._options import check_bytes
@@ -19,14 +21,16 @@ from holdall.errors import (
     StoreUnavailableError,
     ValueTooLargeError,
 )
-from holdall.persisters.sql._connections import Connections, NotConnectedError
+from holdall.persisters.sql._connections import LARGE, Connections
 from holdall.persisters.sql._dialect import MAX_KEY, dialect_of
+from holdall.persisters.sql._names import id_of, key_if_any, key_of, successor, version_of
 
-__all__ = ["SqlPersister"]
+__all__ = ["MAX_KEY", "SqlPersister"]
 
 _PAGE: Final = 500  # rows that are asked for at once
 _TRIES: Final = 3  # at a write whose answer was lost
-_END: Final = b"\xff" * 8  # above all keys, which are UTF-8
+_FIRST_PAGE: Final = 16  # of rows with their data
+_PAGE_BYTES: Final = 4 << 20
 
 
 class SqlPersister(VersionedPersister):
@@ -131,7 +135,7 @@ class SqlPersister(VersionedPersister):
 
     def _one(self, id: Any, statement: str) -> Any:
         """Return the row of an id."""
-        key = _key(id, KeyError)
+        key = key_of(id, KeyError)
         if self._server.in_transaction:
             statement += self._sql.for_update
 
@@ -159,52 +163,56 @@ class SqlPersister(VersionedPersister):
             return False
         return True
 
-    def _rows(self, statement: str, prefix: str, what: str) -> Iterator[list[Any]]:
+    def _rows(self, statement: str, prefix: str, what: str, count: int = _PAGE) -> Iterator[list[Any]]:
         """Iterate over pages of the rows whose keys start with a prefix, each as of when it is asked for."""
         start = prefix.encode("utf-8", "surrogatepass")
-        end = _successor(start)
+        end = successor(start)
+        sized = count < _PAGE
         while True:
 
-            def ask(cursor: Any, start: bytes = start) -> Any:
-                cursor.execute(statement, (start, end, _PAGE))
+            def ask(cursor: Any, start: bytes = start, count: int = count) -> Any:
+                cursor.execute(statement, (start, end, count))
                 return cursor.fetchall()
 
             rows = self._server.run(what, ask)
             if rows:
                 yield rows
-            if len(rows) < _PAGE:
+            if len(rows) < count:
                 return
             start = bytes(rows[-1][0]) + b"\0"  # the next one there can be
+            if sized:  # as many as make a few megabytes
+                nbytes = sum(len(row[1]) for row in rows)
+                count = max(1, min(_PAGE, 2 * count, _PAGE_BYTES * len(rows) // (nbytes + 1)))
 
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
         return itertools.chain.from_iterable(self.pages(prefix))
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         for rows in self._rows(self._sql.page, prefix, "the keys cannot be listed"):
-            yield [_id(key) for (key,) in rows]
+            yield [id_of(key) for (key,) in rows]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
         for rows in self._rows(self._sql.scan, prefix, "the keys cannot be listed"):
             for key, version, mtime, size in rows:
-                yield _id(key), Stat(bytes(version).hex(), mtime, size)
+                yield id_of(key), Stat(bytes(version).hex(), mtime, size)
 
     def contents(
         self, prefix: str = "", limit: int | None = None
     ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
         del limit
         return (
-            [(_id(key), bytes(data)) for key, data in rows]
-            for rows in self._rows(self._sql.contents, prefix, "the items cannot be read")
+            [(id_of(key), bytes(data)) for key, data in rows]
+            for rows in self._rows(self._sql.contents, prefix, "the items cannot be read", _FIRST_PAGE)
         )
 
     def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, _PAGE)):
-            keys = [key for id in batch if (key := _key_if_any(id)) is not None]
+            keys = [key for id in batch if (key := key_if_any(id)) is not None]
             found: dict[bytes, Any] = dict(self._some(self._sql.some, keys, "the items cannot be read"))
             for id in batch:
-                data = found.get(_key_if_any(id) or b"")
-                if data is not None and _key_if_any(id) is not None:
+                data = found.get(key_if_any(id) or b"")
+                if data is not None and key_if_any(id) is not None:
                     yield id, data
 
     def _some(self, statement: str, keys: list[bytes], what: str) -> list[tuple[bytes, Any]]:
@@ -226,7 +234,7 @@ class SqlPersister(VersionedPersister):
     # ------------------------------------------------------------------ writing
 
     def _row(self, id: Any, data: Any) -> tuple[bytes, bytes, float, bytes]:
-        key = _key(id, InvalidKeyError)
+        key = key_of(id, InvalidKeyError)
         check_bytes(id, data)
         whole = bytes(join_parts(data))
         if len(whole) > self._sql.max_data:
@@ -243,7 +251,7 @@ class SqlPersister(VersionedPersister):
         elif expected is ITEM_NOT_AVAILABLE:
             statement, bound = self._sql.insert, (key, version, mtime, whole)
         else:
-            old = _version(expected)
+            old = version_of(expected)
             statement, bound = self._sql.swap, (version, mtime, whole, key, old)  # type: ignore[assignment]
         changed = self._change(id, statement, bound, version, expected)
         if not changed:
@@ -255,6 +263,7 @@ class SqlPersister(VersionedPersister):
     ) -> bool:
         """Execute a write; tell whether it changed something, also if the answer was lost."""
         what = f"{id!r:.80} cannot be written"
+        large = max(len(part) for part in bound if type(part) is bytes) > LARGE
 
         def change(cursor: Any) -> int:
             try:
@@ -266,16 +275,9 @@ class SqlPersister(VersionedPersister):
             return int(cursor.rowcount)
 
         try:
-            return self._server.run(what, change, again=False) > 0
-        except NotConnectedError:
-            raise
+            return self._server.run(what, change, again=False, large=large) > 0
         except StoreUnavailableError as error:
-            cause = error.__cause__
-            if (
-                self._server.in_transaction
-                or not isinstance(cause, Exception)
-                or not self._server.is_lost(cause)
-            ):
+            if not self._server.was_lost(error):
                 raise
             lost = error
         for _ in range(_TRIES):
@@ -287,10 +289,13 @@ class SqlPersister(VersionedPersister):
                 break
             if there == version.hex():
                 return True
-            if expected is not ANY_ETAG and there != expected:  # somebody else has written since
+            # Only what expects a version may be sent again: no version comes back, so that it cannot undo
+            # what somebody wrote over the first one.
+            if expected is ANY_ETAG or expected is ITEM_NOT_AVAILABLE or there != expected:
                 break
-            try:  # it has not happened yet, or, without a condition, may happen again
-                return self._server.run(what, change, again=False) > 0
+            try:
+                if self._server.run(what, change, again=False, large=large) > 0:
+                    return True
             except StoreUnavailableError as error:
                 lost = error
         raise OutcomeUnknownError(
@@ -307,12 +312,12 @@ class SqlPersister(VersionedPersister):
         return conflict(self, id, expected, actual)
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        key = _key(id, KeyError)
+        key = key_of(id, KeyError)
         if expected is ITEM_NOT_AVAILABLE:
             if id in self:
                 raise self._conflict(id, expected)
             raise KeyError(id)
-        bound = (key,) if expected is ANY_ETAG else (key, _version(expected))
+        bound = (key,) if expected is ANY_ETAG else (key, version_of(expected))
         statement = self._sql.delete if expected is ANY_ETAG else self._sql.delete_at
 
         def delete(cursor: Any) -> int:
@@ -321,15 +326,8 @@ class SqlPersister(VersionedPersister):
 
         try:
             deleted = self._server.run(f"{id!r:.80} cannot be deleted", delete, again=False)
-        except NotConnectedError:
-            raise
         except StoreUnavailableError as error:
-            cause = error.__cause__
-            if (
-                self._server.in_transaction
-                or not isinstance(cause, Exception)
-                or not self._server.is_lost(cause)
-            ):
+            if not self._server.was_lost(error):
                 raise
             raise OutcomeUnknownError(
                 0, f"the answer to a deletion of {id!r:.80} was lost: it may have happened or not", self.place
@@ -352,19 +350,19 @@ class SqlPersister(VersionedPersister):
         )
 
     def _in_one(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        # One row of a key, which one statement could not write twice, and all in one order, since two who
+        # write the same keys in different orders would wait for each other.
+        each = sorted({row[0]: row for row in rows}.values(), key=itemgetter(0))
         put = self._sql.put
         with self._server.transaction():
-            while batch := _unlike(itertools.islice(rows, _PAGE)):
-
-                def put_all(cursor: Any, batch: list[tuple[Any, ...]] = batch) -> None:
-                    cursor.executemany(put, batch)
-
-                self._server.run("items cannot be written", put_all)
+            for start in range(0, len(each), _PAGE):
+                batch = each[start : start + _PAGE]
+                self._server.run("items cannot be written", partial(_put_all, put, batch))
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, _PAGE)):
-            keys = [key for id in batch if (key := _key_if_any(id)) is not None]
+            keys = [key for id in batch if (key := key_if_any(id)) is not None]
             if keys:
                 self._delete(keys)
 
@@ -387,49 +385,13 @@ class SqlPersister(VersionedPersister):
         self._server.drop()
 
 
+def _put_all(put: str, batch: list[tuple[Any, ...]], cursor: Any) -> None:
+    cursor.executemany(put, batch)
+
+
 def _packet(cursor: Any) -> int:
     cursor.execute("SELECT @@max_allowed_packet")
     return int(cursor.fetchone()[0])
-
-
-def _key(id: Any, error: type[Exception]) -> bytes:
-    key = _key_if_any(id)
-    if key is None:
-        if error is KeyError:
-            raise KeyError(id)
-        size = len(id.encode("utf-8", "surrogatepass")) if isinstance(id, str) else 0
-        why = f"has {size:,} bytes, and {MAX_KEY:,} is the most" if size else "is no text"
-        raise InvalidKeyError(f"{id!r:.80} cannot be a key in a table of SQL: it {why}")
-    return key
-
-
-def _key_if_any(id: Any) -> bytes | None:
-    if not isinstance(id, str):
-        return None
-    key = id.encode("utf-8", "surrogatepass")
-    return key if len(key) <= MAX_KEY else None
-
-
-def _id(key: Any) -> str:
-    return bytes(key).decode("utf-8", "surrogatepass")
-
-
-def _version(expected: Expected) -> bytes:
-    try:
-        return bytes.fromhex(str(expected))
-    except ValueError:  # an etag of another place
-        return b"?"
-
-
-def _successor(start: bytes) -> bytes:
-    """Return the least bytes above all that start so."""
-    start = start.rstrip(b"\xff")
-    return start[:-1] + bytes([start[-1] + 1]) if start else _END
-
-
-def _unlike(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Keep the last of several rows of one key, which one statement could not write twice."""
-    return list({row[0]: row for row in rows}.values())
 
 
 def _reopened(cls: type[SqlPersister], target: str, table: str) -> SqlPersister:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import select
 import threading
 import time
 import weakref
@@ -9,30 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from holdall.errors import HoldallError, OutcomeUnknownError, StoreTimeoutError, StoreUnavailableError
+from holdall.persisters.sql._engine import AGAIN, STRANGERS, code_of, engine_of, told
 
-from holdall.errors import (
-    HoldallError,
-    InvalidArgumentError,
-    StoreFullError,
-    StoreUnavailableError,
-    UnsupportedError,
-)
-
-__all__ = ["Connections", "NotConnectedError"]
+__all__ = ["LARGE", "Connections", "NotConnectedError"]
 
 T = TypeVar("T")
 
-_DRIVERS: Final = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-}
 _IDLE: Final = 10  # connections that are kept for later
-_AGAIN: Final = {"40001", "40P01", "1213", "1205"}  # deadlocks and the like: nothing has happened
-_FULL: Final = {"53100", "1114", "1021"}
+#: Bytes that no idle cursor holds.
+LARGE: Final = 100_000
 _GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
 _ATTEMPTS: Final = 8
 _PATIENCE: Final = 4
@@ -48,7 +35,7 @@ class Connections:
     Parameters
     ----------
     target
-        The URL of a database, or an engine, of which only the settings are used.
+        The URL of a database, or an engine, whose way to connect is used; its pool is left alone.
 
     Raises
     ------
@@ -60,31 +47,27 @@ class Connections:
 
     def __init__(self, target: Any) -> None:
         self.target = target
-        self.engine = _engine_of(target)
+        self.engine = engine_of(target)
         self.errors: Any = self.engine.dialect.dbapi.Error
         self.place = self.engine.url.render_as_string(hide_password=True)
+        self._is_sqlite = self.engine.dialect.name == "sqlite"
         self._met = False  # whether the server has ever answered
         self._begin()
 
     def _begin(self) -> None:
-        """Have no connections yet."""
+        """Have no connections yet; idle ones are kept as cursors."""
+        self._pool = self.engine.pool.recreate()  # which has none either, and connects in the same way
         self._idle: list[Any] = []
         self._own = threading.local()
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle, self._pid)
 
     def _connect(self) -> Any:
-        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
-        name = self.engine.dialect.name
-        if name == "sqlite":
-            options["check_same_thread"] = False
-        connection = self.engine.dialect.connect(*arguments, **options)
-        if name == "sqlite":
-            connection.isolation_level = None
-        elif name == "postgresql":
-            connection.autocommit = True
-        else:
-            connection.autocommit(True)
+        proxy = self._pool.connect()
+        proxy.detach()  # from the pool, which gives no connection to anybody else
+        connection = proxy.dbapi_connection
+        self.engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
+        if self.engine.dialect.name in {"mysql", "mariadb"}:
             with connection.cursor() as cursor:
                 # A key or value that is too long is an error, and each look sees what is there now.
                 cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
@@ -106,40 +89,52 @@ class Connections:
                 return connection
         raise AssertionError  # pragma: no cover
 
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        """Give a connection: that of the transaction of this thread, an idle one, or a new one."""
+    def _take(self) -> Any:
+        """Return a cursor for one user: of an idle connection, or of a new one."""
         if self._pid != os.getpid():
             # Those of the parent are its own: they are neither used nor closed here.
-            _strangers.append(self._idle)
+            STRANGERS.append(self._idle)
             self._begin()
-        held = getattr(self._own, "connection", None)
-        if held is not None:
-            yield held
-            return
+        while self._idle:
+            try:
+                cursor = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if self._is_quiet(cursor.connection):
+                return cursor
+            _close(cursor.connection)
+        return self.cursor(self._new())
+
+    def _is_quiet(self, connection: Any) -> bool:
+        """Tell whether an idle connection says nothing: what a server says unasked is that it ends it."""
+        if self._is_sqlite:
+            return True
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._new()
-        try:
-            yield connection
-        except BaseException:
-            _close(connection)  # it may be in the middle of something
-            raise
-        if len(self._idle) < _IDLE:
-            self._idle.append(connection)
-        else:
+            file = connection if hasattr(connection, "fileno") else connection._sock  # noqa: SLF001
+            poll = select.poll()
+            poll.register(file.fileno(), select.POLLIN)
+            return not poll.poll(0)
+        except (*_CLOSED, self.errors):
+            return False
+
+    def _give(self, cursor: Any, *, renew: bool = False) -> None:
+        """Take a connection back that is in the middle of nothing, with its cursor or another one."""
+        connection = cursor.connection
+        if len(self._idle) >= _IDLE or self._pid != os.getpid():
             _close(connection)
+            return
+        if renew or self._is_sqlite:  # which may hold a lock, or much memory
+            _close(cursor)
+            cursor = self.cursor(connection)
+        self._idle.append(cursor)
 
     def cursor(self, connection: Any) -> Any:
         """Open a cursor that gives bytes as they are."""
-        return (
-            connection.cursor(binary=True)
-            if self.engine.dialect.name == "postgresql"
-            else connection.cursor()
-        )
+        if self.engine.dialect.name == "postgresql":
+            return connection.cursor(binary=True)
+        return connection.cursor()
 
-    def run(self, what: str, action: Callable[[Any], T], *, again: bool = True) -> T:
+    def run(self, what: str, action: Callable[[Any], T], *, again: bool = True, large: bool = False) -> T:
         """Do something with a cursor; again on another connection if it was lost, where that does no harm.
 
         Parameters
@@ -150,25 +145,37 @@ class Connections:
             Is called with the cursor.
         again
             Whether it changes nothing, or the same if it is done twice.
+        large
+            Whether much is sent, which the cursor would hold until the next statement.
         """
         for attempt in range(_ATTEMPTS):
+            held = self._own.connection if self.in_transaction else None
+            cursor = self._take() if held is None else self.cursor(held)
+            connection = cursor.connection
             try:
-                with self._connection() as connection:
-                    cursor = self.cursor(connection)
-                    try:
-                        return action(cursor)
-                    finally:
-                        _close(cursor)
+                result = action(cursor)
             except self.errors as error:
-                last = attempt == _ATTEMPTS - 1 or self.in_transaction
+                if held is not None:
+                    self._own.failed = self._own.failed or self.told(error, what)
+                    raise self.told(error, what) from error
+                _close(connection)
                 if self.is_lost(error):
                     self.drop()
-                    if again and attempt == 0 and not last:
+                    if again and attempt == 0:
                         continue
-                elif _code(error) in _AGAIN and not last:
-                    time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)
+                elif code_of(error) in AGAIN and attempt < _ATTEMPTS - 1:
+                    _wait(attempt)
                     continue
                 raise self.told(error, what) from error
+            except BaseException:
+                if held is None:
+                    _close(connection)  # it may be in the middle of something
+                raise
+            if held is None:
+                self._give(cursor, renew=large or _is_large(result))
+            else:
+                _close(cursor)
+            return result
         raise AssertionError  # pragma: no cover
 
     # ------------------------------------------------------------------ transactions
@@ -176,11 +183,13 @@ class Connections:
     @property
     def in_transaction(self) -> bool:
         """Whether this thread is in a transaction."""
-        return getattr(self._own, "connection", None) is not None
+        return self._pid == os.getpid() and getattr(self._own, "connection", None) is not None
 
     @contextmanager
     def transaction(self, begin: tuple[str, ...] = ("BEGIN",), after: tuple[str, ...] = ()) -> Iterator[None]:
         """Make one of all that this thread does within; one within another can be undone by itself.
+
+        Where a statement within has failed, all of it is undone, also if the error was passed over.
 
         Parameters
         ----------
@@ -193,39 +202,107 @@ class Connections:
             with self._savepoint():
                 yield
             return
+        cursor = self._begun(begin)
+        connection = cursor.connection
+        own = self._own
+        own.connection, own.failed = connection, None
         try:
-            with self._connection() as connection:
-                cursor = self.cursor(connection)
-                for statement in begin:
+            yield
+            self._check()
+        except BaseException:
+            own.connection = None
+            try:
+                for statement in ("ROLLBACK", *after):
                     cursor.execute(statement)
-                self._own.connection = connection
-                try:
-                    yield
-                except BaseException:
-                    self._own.connection = None
-                    for statement in ("ROLLBACK", *after):
-                        cursor.execute(statement)
-                    raise
-                self._own.connection = None
-                for statement in ("COMMIT", *after):
-                    cursor.execute(statement)
-        except self.errors as error:
-            raise self.told(error, "the transaction cannot be made") from error
+            except self.errors:  # without a connection it is undone as well
+                _close(connection)
+            except BaseException:
+                _close(connection)
+                raise
+            else:
+                self._give(cursor)
+            raise
         finally:
-            self._own.connection = None
+            own.connection = None
+        self._commit(cursor, after)
+
+    def _check(self) -> None:
+        """Raise the error of a statement in this transaction, which PostgreSQL would undo without a word."""
+        if self._own.failed is not None:
+            raise self._own.failed
+
+    def _begun(self, begin: tuple[str, ...]) -> Any:
+        """Return a cursor of a connection that is in a transaction."""
+        for attempt in range(_ATTEMPTS):
+            cursor = self._take()
+            connection = cursor.connection
+            try:
+                for statement in begin:
+                    self._begin_by(cursor, statement)
+            except BaseException as error:
+                _close(connection)
+                if not isinstance(error, self.errors):
+                    raise
+                if self.is_lost(error) and attempt == 0:
+                    self.drop()
+                elif code_of(error) in AGAIN and attempt < _ATTEMPTS - 1:
+                    _wait(attempt)
+                else:
+                    raise self.told(error, "no transaction can be begun") from error
+            else:
+                return cursor
+        raise AssertionError  # pragma: no cover
+
+    def _begin_by(self, cursor: Any, statement: str) -> None:
+        cursor.execute(statement)
+        if statement.startswith("SELECT") and cursor.fetchone()[0] != 1:  # a lock by name
+            raise StoreTimeoutError(
+                0, "no transaction can be begun: others have not ended theirs", self.place
+            )
+
+    def _commit(self, cursor: Any, after: tuple[str, ...]) -> None:
+        connection = cursor.connection
+        try:
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            _close(connection)
+            if not isinstance(error, self.errors):
+                raise
+            if not self.is_lost(error):
+                raise self.told(error, "the transaction cannot be made, and nothing was written") from error
+            self.drop()
+            raise OutcomeUnknownError(
+                0,
+                "the answer to the end of a transaction was lost: all of it was written, or nothing",
+                self.place,
+            ) from error
+        try:
+            for statement in after:
+                cursor.execute(statement)
+        except self.errors:  # it is made, and nobody waits for a connection that is closed
+            _close(connection)
+        else:
+            self._give(cursor)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
-        self._own.depth = getattr(self._own, "depth", 0) + 1
-        name = f"holdall_{self._own.depth}"
-        self.run("the transaction cannot go on", lambda cursor: cursor.execute(f"SAVEPOINT {name}"))
+        own = self._own
+        own.depth = getattr(own, "depth", 0) + 1
+        name = f"holdall_{own.depth}"
+        before = own.failed
         try:
-            yield
-        except BaseException:
-            self.run("it cannot be undone", lambda cursor: cursor.execute(f"ROLLBACK TO SAVEPOINT {name}"))
-            raise
+            self.run("the transaction cannot go on", lambda cursor: cursor.execute(f"SAVEPOINT {name}"))
+            try:
+                yield
+                self._check()
+            except BaseException:
+                self.run(
+                    "it cannot be undone", lambda cursor: cursor.execute(f"ROLLBACK TO SAVEPOINT {name}")
+                )
+                own.failed = before
+                raise
         finally:
-            self._own.depth -= 1
+            own.depth -= 1
 
     # ------------------------------------------------------------------ errors
 
@@ -233,38 +310,49 @@ class Connections:
         """Whether an error says that the connection is lost."""
         if self.engine.dialect.name == "sqlite":
             return False
-        dbapi, code = self.engine.dialect.dbapi, _code(error)
+        dbapi, code = self.engine.dialect.dbapi, code_of(error)
         if self.engine.dialect.name == "postgresql":  # without a code the driver itself has found it out
             return isinstance(error, dbapi.OperationalError) and (not code or code[:3] in {"080", "57P"})
         return code in _GONE or isinstance(error, dbapi.InterfaceError)
 
+    def was_lost(self, error: StoreUnavailableError) -> bool:
+        """Whether an error leaves open what a statement that was sent has done, outside of a transaction."""
+        cause = error.__cause__
+        if isinstance(error, NotConnectedError) or self.in_transaction:
+            return False
+        return isinstance(cause, Exception) and self.is_lost(cause)
+
     def is_duplicate(self, error: Exception) -> bool:
         """Whether an error of MySQL says that there is a row of that key."""
-        return _code(error) == "1062"
+        return code_of(error) == "1062"
 
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return the error of ours for one of the driver."""
-        code = _code(error)
-        said = " ".join(str(error).split()) or type(error).__name__
-        kind = StoreFullError if code in _FULL else StoreUnavailableError
-        return kind(0, f"{what}: {said:.300}", self.place)
+        return told(error, what, self.place)
 
     def drop(self) -> None:
         """Close all idle connections."""
         while self._idle:
             try:
-                _close(self._idle.pop())
+                _close(self._idle.pop().connection)
             except IndexError:
                 return
 
 
-_strangers: list[Any] = []  # connections of parent processes, which must not be closed here
+_CLOSED: Final = (OSError, AttributeError, ValueError)  # of what is closed already, by driver
 
 
-def _close_all(connections: list[Any], pid: int) -> None:
+def _is_large(result: Any) -> bool:
+    """Tell whether a result is rows, or a row that begins with a large value."""
+    if type(result) is tuple:
+        return len(result) > 0 and type(result[0]) is bytes and len(result[0]) > LARGE
+    return type(result) is list
+
+
+def _close_all(cursors: list[Any], pid: int) -> None:
     if pid == os.getpid():
-        for connection in connections:
-            _close(connection)
+        for cursor in cursors:
+            _close(cursor.connection)
 
 
 def _close(thing: Any) -> None:
@@ -274,30 +362,6 @@ def _close(thing: Any) -> None:
         pass
 
 
-def _code(error: Exception) -> str:
-    if error.args and isinstance(error.args[0], int):  # of MySQL, where it says more than the state
-        return str(error.args[0])
-    return str(getattr(error, "sqlstate", None) or "")
-
-
-def _engine_of(target: Any) -> Any:
-    if isinstance(target, sqlalchemy.Engine):
-        return target
-    if not isinstance(target, str):
-        raise InvalidArgumentError(
-            f"a database is named by a URL such as 'postgresql://host/name', or an engine, got {target!r:.80}"
-        )
-    scheme, found, rest = target.partition("://")
-    try:
-        url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
-        if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
-            raise InvalidArgumentError("a SQLite database in memory is MemoryStore, or SQLiteStore()")
-        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"
-        ) from error
-    except ImportError as error:
-        raise UnsupportedError(
-            f"{scheme}:// needs a driver that is not installed ({error}): pip install 'holdall[sql]'"
-        ) from error
+def _wait(attempt: int) -> None:
+    """Wait a little, and another while than who is in the same situation."""
+    time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)

@@ -92,7 +92,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     new = f"{version} = {mark}, {mtime} = {mark}, {data} = {mark}"
     marks = "{marks}"
     # Locks of tables would keep readers out: a lock by name, and of the rows that are read.
-    lock = f"CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}')"
+    lock = f"MD5(CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}'))"
     order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
     return Dialect(
         name=name,

@@ -1,0 +1,77 @@
+"""Engines of SQLAlchemy by URL, and the errors of drivers told as ours."""
+
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    StoreFullError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
+
+__all__ = ["AGAIN", "STRANGERS", "code_of", "engine_of", "forget", "told"]
+
+_DRIVERS: Final = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+#: Codes of deadlocks and the like, after which nothing has happened.
+AGAIN: Final = {"40001", "40P01", "1213", "1205"}
+_FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
+_LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
+#: Connections of parent processes, which must not be closed here.
+STRANGERS: Final[list[Any]] = []
+
+
+def forget(engine: Any) -> None:
+    """Give an engine no connections in a forked child: those it has are the parent's, and stay open."""
+    STRANGERS.append(engine.pool)
+    engine.dispose(close=False)
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of an error of a driver, or nothing."""
+    if error.args and isinstance(error.args[0], int):  # of MySQL, where it says more than the state
+        return str(error.args[0])
+    return str(getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or "")
+
+
+def told(error: Exception, what: str, place: str) -> HoldallError:
+    """Return the error of ours for one of the driver."""
+    code = code_of(error)
+    said = " ".join(str(error).split()) or type(error).__name__
+    kind = (
+        StoreFullError if code in _FULL else StoreTimeoutError if code in _LOCKED else StoreUnavailableError
+    )
+    return kind(0, f"{what}: {said:.300}", place)
+
+
+def engine_of(target: Any, **options: Any) -> Any:
+    """Return the engine of a URL, or the one that is given."""
+    if isinstance(target, sqlalchemy.Engine):
+        return target
+    if not isinstance(target, str):
+        raise InvalidArgumentError(
+            f"a database is named by a URL such as 'postgresql://host/name', or an engine, got {target!r:.80}"
+        )
+    scheme, found, rest = target.partition("://")
+    try:
+        url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
+        if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+            raise InvalidArgumentError("a SQLite database in memory is MemoryStore, or SQLiteStore()")
+        return sqlalchemy.create_engine(url, **(options or {"poolclass": sqlalchemy.pool.NullPool}))
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"
+        ) from error
+    except ImportError as error:
+        raise UnsupportedError(
+            f"{scheme}:// needs a driver that is not installed ({error}): pip install 'holdall[sql]'"
+        ) from error

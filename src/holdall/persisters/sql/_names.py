@@ -1,0 +1,50 @@
+"""Ids and versions as the bytes that stand in a table."""
+
+from typing import Any, Final
+
+from holdall.conditional import Expected
+from holdall.errors import InvalidKeyError
+from holdall.persisters.sql._dialect import MAX_KEY
+
+__all__ = ["id_of", "key_if_any", "key_of", "successor", "version_of"]
+
+_END: Final = b"\xff" * 8  # above all keys, which are UTF-8
+
+
+def key_of(id: Any, error: type[Exception]) -> bytes:
+    """Return the bytes of an id; raise the error where it cannot be a key."""
+    key = key_if_any(id)
+    if key is None:
+        if error is KeyError:
+            raise KeyError(id)
+        size = len(id.encode("utf-8", "surrogatepass")) if isinstance(id, str) else 0
+        why = f"has {size:,} bytes, and {MAX_KEY:,} is the most" if size else "is no text"
+        raise InvalidKeyError(f"{id!r:.80} cannot be a key in a table of SQL: it {why}")
+    return key
+
+
+def key_if_any(id: Any) -> bytes | None:
+    """Return the bytes of an id, or None where it cannot be a key."""
+    if not isinstance(id, str):
+        return None
+    key = id.encode("utf-8", "surrogatepass")
+    return key if len(key) <= MAX_KEY else None
+
+
+def id_of(key: Any) -> str:
+    """Return the id of the bytes of a key."""
+    return bytes(key).decode("utf-8", "surrogatepass")
+
+
+def version_of(expected: Expected) -> bytes:
+    """Return the version of an etag; one that no row has for the etag of another place."""
+    try:
+        return bytes.fromhex(str(expected))
+    except ValueError:  # an etag of another place
+        return b"?"
+
+
+def successor(start: bytes) -> bytes:
+    """Return the least bytes above all that start so."""
+    start = start.rstrip(b"\xff")
+    return start[:-1] + bytes([start[-1] + 1]) if start else _END

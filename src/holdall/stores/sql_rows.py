@@ -1,0 +1,195 @@
+"""A store of the rows of a table, and a mapping of the tables of a database."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, TypeVar
+
+from holdall._options import given
+from holdall.errors import StoreNotFoundError, UnsupportedError
+from holdall.keys import IdentityKeys
+from holdall.store import Store
+
+__all__ = ["SQLRows", "SQLTables"]
+
+K = TypeVar("K")
+
+
+class SQLRows(Store[K, dict[str, Any]]):
+    """The rows of a table of SQL as a dict: keys are those of the rows, values are dicts of their columns.
+
+    Parameters
+    ----------
+    target
+        The URL of a database, as for `SQLStore`, or an engine of SQLAlchemy.
+    table
+        Name of a table that is there, or of a view.
+    key_columns
+        Name of the column that names a row, or a list of several; None for the primary key.
+    value_columns
+        Names of the columns that make a value; None for all others.
+    where
+        Which rows there are, by column: the value that it must have, or a list of them. Rows that are put
+        here get the value.
+    read_only
+        Whether to refuse writes.
+    append_only
+        Whether rows can only be added.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above, or the key columns may name several rows.
+    StoreNotFoundError
+        If there is no such table.
+    StoreUnavailableError
+        If the server does not answer, or refuses.
+    UnsupportedError
+        If SQLAlchemy or the driver is not installed.
+
+    Notes
+    -----
+    The key of a row is the value of its one key column, or a tuple of several. A value has just the value
+    columns: leave out those that the server fills by itself. Rows with NULL in a key column have no key.
+
+    Threads, processes, machines: conditional operations are linearizable among all who use `SQLRows`, and
+    see the writes of everybody else: the etag of a row is a digest of its value, so that the same value again
+    is no change. `update` is one transaction.
+    After a crash: what the server has acknowledged. Cost: one round trip to read and four to write.
+
+    Examples
+    --------
+    >>> import sqlite3, tempfile
+    >>> path = f"{tempfile.mkdtemp()}/x.db"
+    >>> with sqlite3.connect(path) as database:
+    ...     _ = database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, age INTEGER)")
+    >>> database.close()
+    >>> users = SQLRows(f"sqlite:///{path}", "users")
+    >>> users[7] = {"name": "Ann", "age": 41}
+    >>> users[7], list(users)
+    ({'name': 'Ann', 'age': 41}, [7])
+    >>> users.close()
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        table: str,
+        *,
+        key_columns: Any = None,
+        value_columns: Any = None,
+        where: Mapping[str, Any] | None = None,
+        read_only: bool = False,
+        append_only: bool = False,
+    ) -> None:
+        options = given(locals())
+        try:
+            from holdall.persisters.sql._rows import RowsPersister  # noqa: PLC0415  (an extra)
+        except ImportError as error:
+            raise UnsupportedError(
+                "SQLRows needs the package SQLAlchemy: pip install 'holdall[sql]'"
+            ) from error
+        place = RowsPersister(
+            target,
+            table,
+            key_columns=key_columns,
+            value_columns=value_columns,
+            where=where,
+            read_only=read_only,
+        )
+        self._params = options
+        self._assemble(place, IdentityKeys(), None, append_only=append_only)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if not isinstance(self._params["target"], str):  # an engine, which cannot be pickled
+            return {**state, "_params": {**self._params, "target": None}}
+        return state
+
+
+class SQLTables(Mapping[str, SQLRows[Any]]):
+    """The tables of a database as a mapping of their names to `SQLRows`.
+
+    Parameters
+    ----------
+    target
+        The URL of a database, as for `SQLStore`, or an engine of SQLAlchemy.
+    read_only
+        Whether the rows of all tables are only read.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the target is neither.
+    StoreUnavailableError
+        If the server does not answer, or refuses.
+    UnsupportedError
+        If SQLAlchemy or the driver is not installed.
+
+    Notes
+    -----
+    Tables without a primary key are left out, since their rows have no names: `SQLRows` takes them by
+    ``key_columns=``. All tables share one engine, and each look sees which there are now. Tables are not made
+    or dropped here.
+
+    Examples
+    --------
+    >>> import sqlite3, tempfile
+    >>> path = f"{tempfile.mkdtemp()}/x.db"
+    >>> with sqlite3.connect(path) as database:
+    ...     _ = database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)")
+    ...     _ = database.execute("INSERT INTO users VALUES (7, 'Ann')")
+    >>> database.close()
+    >>> with SQLTables(f"sqlite:///{path}") as tables:
+    ...     list(tables), tables["users"][7]
+    (['users'], {'name': 'Ann'})
+    """
+
+    def __init__(self, target: Any, *, read_only: bool = False) -> None:
+        try:
+            from holdall.persisters.sql._tables import Database  # noqa: PLC0415  (an extra)
+        except ImportError as error:
+            raise UnsupportedError(
+                "SQLTables needs the package SQLAlchemy: pip install 'holdall[sql]'"
+            ) from error
+        self._database = Database(target)
+        self._read_only = read_only
+        self._database.names()  # so that a wrong address is told here
+
+    def __getitem__(self, name: str) -> SQLRows[Any]:
+        if name not in self:
+            raise KeyError(name)
+        try:
+            return SQLRows(self._database.engine, name, read_only=self._read_only)
+        except StoreNotFoundError:  # dropped meanwhile
+            raise KeyError(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._database.has(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._database.names())
+
+    def __len__(self) -> int:
+        return len(self._database.names())
+
+    __eq__ = object.__eq__  # two handles of one database are not compared by reading everything in it
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"SQLTables({self._database.place!r})"
+
+    def close(self) -> None:
+        """Close the connections, if they are of a URL; the next use opens others."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self._database.address, self._read_only)
+
+
+def _reopened(target: str, read_only: bool) -> SQLTables:
+    return SQLTables(target, read_only=read_only)
