@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CannotEditError", "Edit", "Entry", "Node", "Notation", "Put", "applied", "edited", "exactly"]
+__all__ = [
+    "CannotEditError",
+    "Edit",
+    "Entry",
+    "Node",
+    "Notation",
+    "Put",
+    "applied",
+    "edited",
+    "exactly",
+    "settle",
+]
 
 #: Path and value of an item.
 Put = tuple[Sequence[str], Any]
@@ -188,6 +199,15 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
         parts += [text[position:start], new]
         position = end
     return "".join([*parts, text[position:]])
+
+
+def settle(document: dict[str, Any], puts: Iterable[Put]) -> None:
+    """Put what will be read of new values in their place: a list for a tuple, where that is allowed."""
+    for path, value in puts:
+        table = document
+        for name in path[:-1]:
+            table = table[name]
+        table[path[-1]] = value
 
 
 def edited(
