@@ -52,6 +52,13 @@ def s3_real(session: nox.Session) -> None:
 
 
 @nox.session
+def corpus(session: nox.Session) -> None:
+    """Compare what is read of files of this machine, or of folders, with reference readers."""
+    install(session, "all")
+    session.run("python", "tests/corpus/survey.py", *session.posargs)
+
+
+@nox.session
 def explore(session: nox.Session) -> None:
     """Try all properties and machines with many new examples, in a new order.
 

@@ -14,6 +14,7 @@ import wavefile from "wavefile";
 import Papa from "papaparse";
 import { PNG } from "pngjs";
 import { GifWriter } from "omggif";
+import { Document, Packer, Paragraph, TextRun } from "docx";
 const w = (name, data) => fs.writeFileSync("files/" + name, data);
 const value = { name: "Zoë \u{1f600}", "a/b": [1, -2.5, 1e300, true, null], nested: { empty: {}, list: [[]] }, lines: "one\ntwo\r\n" };
 w("node.json", JSON.stringify(value, null, 2)); 
@@ -42,3 +43,5 @@ const png = new PNG({ width: 2, height: 2, colorType: 6 }); png.data = Buffer.fr
 fs.writeFileSync("files/node.png", PNG.sync.write(png));
 const buf = Buffer.alloc(200); const gif = new GifWriter(buf, 2, 2, { palette: [0xff0000, 0x00ff00, 0x0000ff, 0x010203] }); gif.addFrame(0, 0, 2, 2, [0, 1, 2, 3]);
 fs.writeFileSync("files/node.gif", buf.subarray(0, gif.end()));
+const letter = new Document({ sections: [{ children: [new Paragraph({ children: [new TextRun("Dear Zoë,")] }), new Paragraph("Yours, node")] }] });
+fs.writeFileSync("files/node.docx", await Packer.toBuffer(letter));

@@ -1,11 +1,12 @@
 """Files that other programs made are read as what they hold; see README.md beside this file."""
 
 import datetime as dt
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from holdall import ZipStore
+from holdall import Suffix, ZipStore
 from holdall.errors import UnsupportedError
 from holdall.serializers import CsvSerializer, get_serializer, serializer_for_suffix
 from holdall.stores.document import DocumentStore
@@ -96,7 +97,7 @@ ARCHIVES = {
     "perl.tar": {"a.txt": b"one\n", "in/b.txt": b"two"},
 }
 # Tests of their own: what they hold has no `==` of one answer.
-OBJECTS = {"flac.flac", "node.feather", "node.gif", "node.h5", "node.parquet", "node.png"}
+OBJECTS = {"flac.flac", "node.feather", "node.gif", "node.docx", "node.h5", "node.parquet", "node.png"}
 NEEDS = {
     "cbor": "cbor2",
     "yaml": "yaml",
@@ -172,6 +173,20 @@ def test_sound_has_its_samples():
     pytest.importorskip("soundfile")
     samples, rate = read("flac.flac")
     assert (samples.tolist(), rate) == ([[0, 1], [1000, 2], [-1000, 3], [32767, -32768]], 8000)
+
+
+def test_a_part_of_a_letter_is_changed_and_the_others_stay(tmp_path):
+    path = tmp_path / "letter.docx"
+    path.write_bytes((FILES / "node.docx").read_bytes())
+    store = ZipStore(path, serializer="text", keys=Suffix(""))
+    before = dict(store)
+    assert {"[Content_Types].xml", "_rels/.rels", "word/document.xml"} <= {*before}
+    text = before["word/document.xml"]
+    assert '<w:t xml:space="preserve">Dear Zoë,</w:t>' in text
+    store["word/document.xml"] = text.replace("Zoë", "Noël")
+    with zipfile.ZipFile(path) as archive:
+        found = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert found == {**before, "word/document.xml": text.replace("Zoë", "Noël")}
 
 
 @pytest.mark.parametrize("name", ["ruby.csv", "sqlite3.csv", "node.csv"])

@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CannotEditError", "Edit", "Entry", "Node", "Notation", "Put", "applied", "edited", "exactly"]
+__all__ = [
+    "CannotEditError",
+    "Edit",
+    "Entry",
+    "Node",
+    "Notation",
+    "Put",
+    "applied",
+    "edited",
+    "exactly",
+    "settle",
+]
 
 #: Path and value of an item.
 Put = tuple[Sequence[str], Any]
@@ -60,6 +71,7 @@ class Notation(ABC):
     def __init__(self, text: str) -> None:
         self.text = text
         self.line_end = "\r\n" if "\r\n" in text else "\n"
+        self.first: Notation = self  # of the text as it was before all changes
         self.root = self.parse()
 
     @abstractmethod
@@ -94,6 +106,10 @@ class Notation(ABC):
     def depending(self, gone: list[Entry]) -> Iterable[Sequence[str]]:  # noqa: ARG002
         """Give the paths of what cannot be read without these entries."""
         return ()
+
+    def as_written(self, value: Any, path: Sequence[str]) -> Any:  # noqa: ARG002
+        """Return a value that `replace` and `add` write as this text writes it at a path, if it does."""
+        return value
 
     def indent_of(self, position: int) -> str:
         """Give the white space at the beginning of a line."""
@@ -131,10 +147,10 @@ class Notation(ABC):
 
     def _drop(self, plan: _Plan, document: Any, path: Sequence[str]) -> None:
         table, owner = self.root, None
-        for name in path:
+        for index, name in enumerate(path):
             entry = _own(table, name)
             if entry is None:  # the table, or this name in it, comes from elsewhere
-                self._rewrite(plan, owner, document)
+                self._rewrite(plan, owner, document, path[:index])
                 return
             if name not in document:
                 gone = plan.removed.setdefault(id(table), (table, []))[1]
@@ -147,21 +163,24 @@ class Notation(ABC):
         table, owner = self.root, None
         for index, name in enumerate(path):
             if table.entries is None:  # the table comes from elsewhere
-                self._rewrite(plan, owner, document)
+                self._rewrite(plan, owner, document, path[:index])
                 return
             entry = _own(table, name)
             if entry is None:
-                plan.added.setdefault(id(table), (table, {}))[1][name] = document[name]
+                value = self.first.as_written(document[name], path[: index + 1])
+                plan.added.setdefault(id(table), (table, {}))[1][name] = value
                 return
             if index == len(path) - 1:
-                plan.replaced[id(entry)] = (table, entry, document[name])
+                plan.replaced[id(entry)] = (table, entry, self.first.as_written(document[name], path))
                 return
             table, document, owner = entry.value, document[name], (table, entry)
 
-    def _rewrite(self, plan: _Plan, owner: tuple[Node, Entry] | None, value: Any) -> None:
+    def _rewrite(
+        self, plan: _Plan, owner: tuple[Node, Entry] | None, value: Any, path: Sequence[str]
+    ) -> None:
         if owner is None:
             raise CannotEditError("the outermost table has the value from elsewhere")
-        plan.replaced[id(owner[1])] = (*owner, value)
+        plan.replaced[id(owner[1])] = (*owner, self.first.as_written(value, path))
 
 
 def _own(table: Node, name: str) -> Entry | None:
@@ -182,6 +201,15 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*parts, text[position:]])
 
 
+def settle(document: dict[str, Any], puts: Iterable[Put]) -> None:
+    """Put what will be read of new values in their place: a list for a tuple, where that is allowed."""
+    for path, value in puts:
+        table = document
+        for name in path[:-1]:
+            table = table[name]
+        table[path[-1]] = value
+
+
 def edited(
     notation: Callable[[str], Notation],
     read: Callable[[str], Any],
@@ -193,8 +221,11 @@ def edited(
 ) -> str | None:
     """Change a text to that of a document; None if it cannot be done by edits."""
     try:
+        first = None
         for _ in range(_ROUNDS):
-            text = notation(text).changed(document, puts, drops)
+            now = notation(text)
+            first = now.first = first or now
+            text = now.changed(document, puts, drops)
             puts, drops = [], []
             _differences(read(text), document, (), puts, drops)
             if not puts and not drops:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from holdall.serializers._splice import CannotEditError, Edit, Entry, Node, Notation
+from holdall.serializers._splice import CannotEditError, Edit, Entry, Node, Notation, exactly
 
 __all__ = ["YamlText"]
 
@@ -15,6 +15,7 @@ _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _QUESTION = re.compile(r"\?[ \t]+\Z")  # before a name that is longer than usual
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
+_IN_FLOW = frozenset(":,?[]{}")  # not written in brackets without quotes
 _WIDTH = 2**31 - 1  # of lines: none is broken
 
 
@@ -37,6 +38,14 @@ class _Composer(yaml.SafeLoader):  # type: ignore[misc]
         return node
 
 
+class _Written:
+    """A value that is written as it was before."""
+
+    def __init__(self, value: Any, node: Any) -> None:
+        self.value = value
+        self.node = node
+
+
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     """Writes text in one line, and what occurs twice twice."""
 
@@ -47,8 +56,14 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
         style = '"' if _ENDS_OF_LINES.search(data) else None
         return self.represent_scalar(_TEXT, data, style=style)
 
+    def represent_written(self, data: _Written) -> Any:
+        if self.default_flow_style and data.node.style is None and not _IN_FLOW.isdisjoint(data.node.value):
+            return self.represent_data(data.value)  # would be written with quotes and its type
+        return self.represent_scalar(data.node.tag, data.node.value, style=data.node.style)
+
 
 _Dumper.add_representer(str, _Dumper.represent_str)
+_Dumper.add_representer(_Written, _Dumper.represent_written)
 
 
 class YamlText(Notation):
@@ -56,6 +71,7 @@ class YamlText(Notation):
 
     def __init__(self, text: str) -> None:
         self.anchors: list[tuple[str, int]] = []
+        self.targets: dict[str, Any] = {}  # the nodes of anchors
         self.aliases: list[tuple[str, tuple[str, ...], int]] = []
         super().__init__(text)
 
@@ -74,6 +90,7 @@ class YamlText(Notation):
             return Node(start, end, node=node)
         if node.anchor:
             self.anchors.append((node.anchor, start))
+            self.targets[node.anchor] = node
         if isinstance(node, yaml.MappingNode):
             entries = [self._entry(key, value, path) for key, value in node.value]
             if not node.flow_style and entries:
@@ -105,8 +122,7 @@ class YamlText(Notation):
 
     # ------------------------------------------------------------------ changes
 
-    # docstring inherited
-    def replace(self, table: Node, entry: Entry, value: Any) -> Iterator[Edit]:  # noqa: ARG002
+    def replace(self, table: Node, entry: Entry, value: Any) -> Iterator[Edit]:  # docstring inherited
         old = entry.value
         anchor = getattr(old.node, "anchor", None)
         name = f"&{anchor} " if anchor else ""
@@ -115,8 +131,14 @@ class YamlText(Notation):
             column = old.start - self.line_start(old.start)
             yield old.start, old.end, self._lines(value, " " * column)
             return
-        new = name + self._inline(value)
         colon = self.text.index(":", entry.key_end) + 1
+        if isinstance(old.node, _Alias) and isinstance(value, dict) and value and not table.flow:
+            indent = " " * (entry.start - self.line_start(entry.start) + 2)
+            yield colon, old.end, ""
+            end = self._end_of_entry(entry)
+            yield end, end, self.line_end + indent + self._lines(value, indent)
+            return
+        new = name + self._inline(value)
         line = self.text.find("\n", colon, old.start) + 1
         if not line:  # on the line of the name
             blank = "" if self.text[old.start - 1 : old.start].isspace() else " "
@@ -185,6 +207,42 @@ class YamlText(Notation):
         return found.end() if found else entry.value.end
 
     # ------------------------------------------------------------------ text of values
+
+    def as_written(self, value: Any, path: Sequence[str]) -> Any:  # docstring inherited
+        node = self.root.node
+        for name in path:
+            node = self._target(node)
+            node = self._found(node, name) if isinstance(node, yaml.MappingNode) else None
+        return self._as_written(value, node)
+
+    def _as_written(self, value: Any, node: Any) -> Any:
+        node = self._target(node)
+        if isinstance(value, dict) and isinstance(node, yaml.MappingNode):
+            return {name: self._as_written(part, self._found(node, name)) for name, part in value.items()}
+        if isinstance(value, list) and isinstance(node, yaml.SequenceNode):
+            parts = [*node.value, *[None] * len(value)]
+            return [self._as_written(part, parts[index]) for index, part in enumerate(value)]
+        if isinstance(node, yaml.ScalarNode) and node.style not in {"|", ">"}:
+            same = exactly(yaml.SafeLoader("").construct_object(node), value)
+            return _Written(value, node) if same else value
+        return value
+
+    def _found(self, table: Any, name: Any) -> Any:
+        """Find the node of a name in a table, or in those that are merged into it."""
+        own = [value for key, value in table.value if key.tag == _TEXT and key.value == name]
+        if own:
+            return own[-1]
+        for key, value in table.value:
+            if key.tag == _MERGE:
+                merged = self._target(value)
+                for other in merged.value if isinstance(merged, yaml.SequenceNode) else [merged]:
+                    found = self._found(self._target(other), name)
+                    if found is not None:
+                        return found
+        return None
+
+    def _target(self, node: Any) -> Any:
+        return self.targets[node.value] if isinstance(node, _Alias) else node
 
     def _inline(self, value: Any) -> str:
         return self._dumped(value, flow=True).replace("\n", " ")

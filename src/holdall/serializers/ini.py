@@ -124,11 +124,11 @@ class IniSerializer(DocumentSerializer):
         """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
         text = decoded(data, self.encoding)
         paths = [*drops, *(path for path, _ in puts)]
-        for path, value in puts:
-            if len(path) == 2:
-                self.dumps({path[0]: {path[1]: value}})  # which says what is wrong with it
-        if any(not isinstance(value, str | list | None) for _, value in puts):
-            return None  # it is written as its text, if not strict
+        if any(len(path) != 2 for path in paths):
+            return None  # which is no INI
+        for (section, option), value in puts:
+            read = self.loads(self.dumps({section: {option: value}}))  # says what is wrong with one
+            document[section][option] = read.get(section, {}).get(option, value)
         try:
             new = changed_ini(text, document, paths, self.inline_comments)
             if new is None or not exactly(self._read(new), document):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
 from holdall.serializers._json_text import JsonText
-from holdall.serializers._splice import Put, edited
+from holdall.serializers._splice import Put, edited, settle
 
 __all__ = ["JsonSerializer"]
 
@@ -129,8 +129,8 @@ class JsonSerializer(OptionSerializer[Any]):
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
         """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
-        for _, value in puts:
-            self.dumps(value)  # which says what is wrong with it
+        # Dumping says what is wrong with a value.
+        settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
         if not data.strip():
             return None
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from holdall.serializers._document import DocumentSerializer, decoded, optional, same
+from holdall.serializers._splice import Put, settle
 
 __all__ = ["TomlSerializer"]
 
@@ -53,7 +54,7 @@ class TomlSerializer(DocumentSerializer):
         self,
         data: bytes,
         document: dict[str, Any],
-        puts: Sequence[tuple[Sequence[str], Any]],
+        puts: Sequence[Put],
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
         """Change values in the text of a document, and nothing else of it.
@@ -82,7 +83,9 @@ class TomlSerializer(DocumentSerializer):
             text: Any = tomlkit.parse(decoded(data, self.encoding))
             for path in drops:
                 _drop(text, path)
-            for path, value in puts:
+            for path, given in puts:
+                value = self.loads(self.dumps({"value": given}))["value"]  # a list for a tuple, if not strict
+                settle(document, [(path, value)])
                 table = text
                 for name in path[:-1]:
                     if name not in table:

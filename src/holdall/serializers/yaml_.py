@@ -6,7 +6,7 @@ from typing import Any
 
 from holdall.errors import CorruptValueError
 from holdall.serializers._document import DocumentSerializer, check_bound, decoded, optional
-from holdall.serializers._splice import Put, edited
+from holdall.serializers._splice import Put, edited, settle
 
 __all__ = ["YamlSerializer"]
 
@@ -79,8 +79,8 @@ class YamlSerializer(DocumentSerializer):
         """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
         from holdall.serializers._yaml_text import YamlText  # noqa: PLC0415  imports PyYAML
 
-        for _, value in puts:
-            self.dumps(value)  # which says what is wrong with it
+        # Dumping says what is wrong with a value.
+        settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
         text = decoded(data, self.encoding)
         if not text.strip():
             return None
