@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from holdall.stores.fsspec import FsspecStore
     from holdall.stores.lmdb import LmdbStore
     from holdall.stores.memory import MemoryStore
+    from holdall.stores.mongo import MongoStore
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
     from holdall.stores.redis import RedisStore
@@ -98,6 +99,7 @@ _home = {
         "stores.fsspec": "FsspecStore",
         "stores.lmdb": "LmdbStore",
         "stores.memory": "MemoryStore",
+        "stores.mongo": "MongoStore",
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
         "stores.redis": "RedisStore",
@@ -142,6 +144,7 @@ __all__ = [
     "LmdbStore",
     "MemoryStore",
     "MismatchError",
+    "MongoStore",
     "MultiFormatStore",
     "NullStore",
     "OutcomeUnknownError",
