@@ -33,6 +33,16 @@ def redis_url(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def mongo_server():
+    """Serve collections of mongomock, one command at a time."""
+    from engines._mongo import Server
+
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def sftp_url(tmp_path_factory):
     """Give the URL of a SFTP server with a folder of its own."""
     from engines._file_servers import sftp

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         KEEP_CURRENT,
         NEVER_RETRIEVE,
         VALUE_NOT_RETRIEVED,
-        ConditionalResult,
         TransformResult,
     )
     from holdall.errors import (
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from holdall.stores.fsspec import FsspecStore
     from holdall.stores.lmdb import LmdbStore
     from holdall.stores.memory import MemoryStore
+    from holdall.stores.mongo import MongoStore
     from holdall.stores.multiformat import MultiFormatStore
     from holdall.stores.null import NullStore
     from holdall.stores.redis import RedisStore
@@ -79,7 +79,7 @@ _errors = (
 _conditional = (
     "ALWAYS_RETRIEVE ANY_ETAG DELETE_CURRENT ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED "
     "ITEM_NOT_AVAILABLE KEEP_CURRENT NEVER_RETRIEVE VALUE_NOT_RETRIEVED "
-    "ConditionalResult TransformResult"
+    "TransformResult"
 )
 # Where each public name lives: it is imported when it is first asked for.
 _home = {
@@ -97,6 +97,7 @@ _home = {
         "stores.fsspec": "FsspecStore",
         "stores.lmdb": "LmdbStore",
         "stores.memory": "MemoryStore",
+        "stores.mongo": "MongoStore",
         "stores.multiformat": "MultiFormatStore",
         "stores.null": "NullStore",
         "stores.redis": "RedisStore",
@@ -128,7 +129,6 @@ __all__ = [
     "AnyKeys",
     "Archive",
     "ArchiveStore",
-    "ConditionalResult",
     "ConflictError",
     "CorruptValueError",
     "DataSet",
@@ -141,6 +141,7 @@ __all__ = [
     "LmdbStore",
     "MemoryStore",
     "MismatchError",
+    "MongoStore",
     "MultiFormatStore",
     "NullStore",
     "OutcomeUnknownError",

@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-__all__ = ["CLASSES", "FOREIGN", "FSSPEC", "REDIS", "SQL", "WITHOUT_PLACE", "class_of", "scheme_of"]
+__all__ = ["CLASSES", "FOREIGN", "FSSPEC", "MONGO", "REDIS", "SQL", "WITHOUT_PLACE", "class_of", "scheme_of"]
 
 # Class of each scheme, and the option that the part of an address gives.
 CLASSES: Final = {
@@ -58,6 +58,8 @@ FSSPEC: Final = frozenset(
     | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
 )
 FSSPEC_CLASS: Final = "holdall.stores.fsspec:FsspecStore"
+MONGO: Final = frozenset({"mongodb", "mongodb+srv"})
+MONGO_CLASS: Final = "holdall.stores.mongo:MongoStore"
 REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
 REDIS_CLASS: Final = "holdall.stores.redis:RedisStore"
 SQL: Final = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
@@ -76,6 +78,8 @@ def scheme_of(path: str) -> str:
 
 def class_of(scheme: str) -> str:
     """Return where the class, or function, of a scheme of ours is found; "" for those of others."""
+    if scheme in MONGO:
+        return MONGO_CLASS
     if scheme in REDIS:
         return REDIS_CLASS
     if scheme in SQL:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from holdall._options import options_of, unknown_option
-from holdall._schemes import CLASSES, FSSPEC, REDIS, SQL, WITHOUT_PLACE, class_of, scheme_of
+from holdall._schemes import CLASSES, FSSPEC, MONGO, REDIS, SQL, WITHOUT_PLACE, class_of, scheme_of
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
 from holdall.store import Store
 
@@ -242,7 +242,7 @@ def schemes() -> list[str]:
     True
     """
     return sorted(
-        {*CLASSES, *WITHOUT_PLACE, "my", "s3", "fsspec", *FSSPEC, *SQL, *REDIS, *_own, *_installed()}
+        {*CLASSES, *WITHOUT_PLACE, "my", "s3", "fsspec", *FSSPEC, *MONGO, *SQL, *REDIS, *_own, *_installed()}
     )
 
 
@@ -319,6 +319,8 @@ def _opener(scheme: str) -> Opener:
         return _open_redis
     if scheme in FSSPEC or scheme == "fsspec":
         return _open_fsspec
+    if scheme in MONGO:
+        return _open_mongo
     if scheme in SQL:
         return _open_sql
     if scheme in _own:
@@ -383,6 +385,16 @@ def _open_fsspec(address: Address) -> Store[Any, Any]:
         raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
     url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
     return _made(address.scheme, _class(class_of(address.scheme)), (url,), address.options)
+
+
+def _open_mongo(address: Address) -> Store[Any, Any]:
+    if address.part:
+        raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
+    options = dict(address.options)
+    if isinstance(options.get("key_fields"), str):
+        options["key_fields"] = options["key_fields"].split(",")
+    url = f"{address.scheme}:{address.place}"
+    return _made(address.scheme, _class(class_of(address.scheme)), (url,), options)
 
 
 def _options_of(opener: Any) -> frozenset[str] | None:

@@ -5,7 +5,6 @@ from typing import assert_type
 
 from holdall import (
     ETAG_IS_THE_SAME,
-    ConditionalResult,
     FileDirStore,
     MemoryStore,
     PathKeys,
@@ -17,6 +16,7 @@ from holdall import (
     Value,
     memoize,
 )
+from holdall.conditional import ConditionalResult
 from holdall.conditional import Sentinel
 from holdall.wrappers import cached_keys, cached_values, expiring, overlay, write_back
 

@@ -48,6 +48,8 @@ def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
     text = page.read_text(encoding="utf-8")
     if page.name == "redis.md":
         text = text.replace("redis://localhost:6379/0", request.getfixturevalue("redis_url"))
+    if page.name == "mongo.md":  # there is no server to be had for tests
+        monkeypatch.setattr("pymongo.MongoClient", pytest.importorskip("mongomock").MongoClient)
     if page.name == "sql.md":
         text = text.replace(
             "postgresql://user:password@localhost/name", request.getfixturevalue("postgres_url")

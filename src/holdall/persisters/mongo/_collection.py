@@ -1,0 +1,156 @@
+"""A collection of MongoDB: opened by its URL or as given, its errors told as errors of ours."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pymongo
+from pymongo import errors
+from pymongo.collection import Collection
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    OutcomeUnknownError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnsupportedError,
+    ValueTooLargeError,
+)
+
+__all__ = ["LOST", "Opened", "telling"]
+
+_URLS: Final = ("mongodb://", "mongodb+srv://")
+_REFUSED: Final = frozenset({13, 18, 8000})  # no right, wrong password, and what hosted servers say for both
+_FULL: Final = frozenset({14031, 12501})  # no room on the disk; over the quota
+
+#: What the driver raises where an answer may have been lost.
+LOST: Final = (errors.ConnectionFailure, errors.ExecutionTimeout, errors.WTimeoutError)
+
+
+class Opened:
+    """A collection, opened anew in each process where it was named by its URL.
+
+    Parameters
+    ----------
+    target
+        The URL ``mongodb://host/database.collection``, or a collection of pymongo.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is neither.
+    """
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+        self._pid = 0
+        self._collection: Any = None
+        if isinstance(target, str):
+            self.place = _named(target)
+        elif callable(getattr(target, "find_one_and_update", None)) and hasattr(target, "full_name"):
+            self.place = f"collection {target.full_name!r}"
+        else:
+            raise InvalidArgumentError(
+                "MongoStore takes a collection of pymongo, or a URL such as "
+                f"'mongodb://localhost/database.collection', got {type(target).__name__}"
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if isinstance(self.target, Collection):
+            raise UnsupportedError(
+                f"{self.place} cannot be pickled, since a client of pymongo cannot: make the store by a URL"
+            )
+        return Opened, (self.target,)
+
+    def get(self) -> Any:
+        """Return the collection, set to reads and writes that a majority of the servers knows."""
+        if self._pid != os.getpid():  # a client does not survive a fork
+            collection = self.target
+            if isinstance(collection, str):
+                parts = parse_uri(collection)
+                client: Any = pymongo.MongoClient(collection)
+                collection = client[parts["database"]][parts["collection"]]
+            concern = collection.write_concern
+            if not concern.document:  # nothing was chosen: what one server knows can be rolled back
+                concern = WriteConcern(w="majority", j=True)
+            self._collection = collection.with_options(
+                read_preference=ReadPreference.PRIMARY,
+                read_concern=ReadConcern("majority"),
+                write_concern=concern,
+            )
+            self._pid = os.getpid()
+        return self._collection
+
+    def close(self) -> None:
+        """Close the client, if it is ours; the next use makes another."""
+        if isinstance(self.target, str) and self._pid == os.getpid():
+            self._collection.database.client.close()
+        self._pid, self._collection = 0, None
+
+
+def _named(url: str) -> str:
+    """Return what a URL names, without a password."""
+    if not url.startswith(_URLS):
+        raise InvalidArgumentError(
+            "a collection is named by a URL such as 'mongodb://localhost/database.collection', "
+            f"got {url!r:.80}"
+        )
+    shown = url.partition("?")[0].rpartition("@")[2].removeprefix("mongodb://").removeprefix("mongodb+srv://")
+    path = shown.partition("/")[2]
+    if "." not in path.strip("."):
+        raise InvalidArgumentError(
+            f"the URL of mongodb://{shown} names no collection: it ends in 'database.collection'"
+        )
+    if url.startswith(_URLS[0]):  # the other kind asks a server of names
+        try:
+            parse_uri(url)
+        except (errors.PyMongoError, ValueError) as error:
+            raise InvalidArgumentError(f"mongodb://{shown} is no URL of MongoDB: {error}") from error
+    return f"collection mongodb://{shown}"
+
+
+@contextmanager
+def telling(what: str, place: str, *, writes: bool = False) -> Iterator[None]:
+    """Tell errors of the driver as errors of ours.
+
+    Parameters
+    ----------
+    what
+        Could not be done.
+    place
+        Where.
+    writes
+        Whether something may have been changed when an answer does not come.
+    """
+    try:
+        yield
+    except errors.PyMongoError as error:
+        raise _told(error, what, place, writes) from error
+
+
+def _told(error: errors.PyMongoError, what: str, place: str, writes: bool) -> HoldallError:
+    code = getattr(error, "code", None)
+    if isinstance(error, errors.ServerSelectionTimeoutError):
+        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {error}", place)
+    if isinstance(error, errors.DocumentTooLarge):
+        return ValueTooLargeError(f"{what} in {place}: {error}")
+    if code in _REFUSED:
+        return StoreUnavailableError(
+            errno.EACCES, f"{what}: the server refuses the user or the password: {error}", place
+        )
+    if code in _FULL:
+        return StoreFullError(errno.ENOSPC, f"{what}: the server has no room left: {error}", place)
+    if isinstance(error, errors.ConfigurationError):
+        return StoreUnavailableError(errno.EINVAL, f"{what}: {error}", place)
+    if writes and isinstance(error, (*LOST, errors.WriteConcernError)):
+        return OutcomeUnknownError(
+            errno.EIO, f"{what}, or was: the answer was lost, read it again ({error})", place
+        )
+    return StoreUnavailableError(errno.EIO, f"{what}: {error}", place)
