@@ -604,13 +604,13 @@ def test_an_ini_file_is_a_store(tmp_path):
     server = store.get_subdict("server")
     server["port"] = "8080"
     assert dict(server) == {"Host": "example.org", "port": "8080"}
-    assert path.read_text() == "[server]\nHost = example.org\nport = 8080\n\n[empty]\n\n"
+    assert path.read_text() == "[server]\nHost = example.org\nport = 8080\n[empty]\n"
     with pytest.raises(SerializationError, match="options are text"):
         store["server/port"] = 80
     with pytest.raises(SerializationError):
         store["top"] = "no section"
     del server["Host"], server["port"]
-    assert path.read_text() == "[empty]\n\n"
+    assert path.read_text() == "[empty]\n"
 
 
 def test_a_toml_file_is_a_store(tmp_path):

@@ -95,6 +95,8 @@ class DocumentPersister(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         if serializer.executes_code:
             raise InvalidArgumentError(f"{serializer.name} can run code when it reads: give another format")
+        if hasattr(serializer, "prepare_edits") and not read_only:
+            serializer.prepare_edits()  # now, since nothing can be imported while a process ends
         self.serializer = serializer
         self.read_only = read_only
         self._whole = as_whole(path, power=durability == "power", timeout=check_timeout(timeout))

@@ -5,12 +5,13 @@ import json
 import marshal
 import math
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
-from holdall.serializers._json_text import JsonText
-from holdall.serializers._splice import Put, edited, settle
+
+if TYPE_CHECKING:
+    from holdall.serializers._splice import Put
 
 __all__ = ["JsonSerializer"]
 
@@ -64,6 +65,7 @@ class JsonSerializer(OptionSerializer[Any]):
     name = "json"
     suffix = ".json"
     options = ("strict", "indent", "sort_keys", "stream_from")
+    _editing: tuple[Any, Any, Any] | None = None
 
     def __init__(
         self,
@@ -116,19 +118,28 @@ class JsonSerializer(OptionSerializer[Any]):
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            # A mark is no JSON; whatever begins with a letter of it has one.
-            return _decode(str(data, "utf-8-sig" if data[:1] == b"\xef" else "utf-8"))
+            return _decode(str(_unmarked(data), "utf-8"))
         except (ValueError, RecursionError) as error:
             raise CorruptValueError(f"the data are not JSON: {error}") from error
+
+    def prepare_edits(self) -> None:
+        """Import what `edit` needs: while a process ends, no import statement works."""
+        from holdall.serializers._json_text import JsonText  # noqa: PLC0415  (for documents only)
+        from holdall.serializers._splice import edited, settle  # noqa: PLC0415
+
+        self._editing = JsonText, edited, settle
 
     def edit(
         self,
         data: bytes,
         document: dict[str, Any],
-        puts: Sequence[Put],
+        puts: "Sequence[Put]",
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
         """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        if self._editing is None:
+            self.prepare_edits()
+        json_text, edited, settle = self._editing  # type: ignore[misc]
         # Dumping says what is wrong with a value.
         settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
         if not data.strip():
@@ -145,8 +156,8 @@ class JsonSerializer(OptionSerializer[Any]):
                 text = json.dumps(value, separators=separators, **options)
             return text
 
-        text = str(data, "utf-8-sig")
-        new = edited(lambda text: JsonText(text, dump), _decode, text, document, puts=puts, drops=drops)
+        text = str(_unmarked(data), "utf-8")
+        new = edited(lambda text: json_text(text, dump), _decode, text, document, puts=puts, drops=drops)
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         return None if new is None else mark + new.encode()
 
@@ -159,6 +170,11 @@ class JsonSerializer(OptionSerializer[Any]):
         if self.strict:
             remedy += " or JsonSerializer(strict=False)"
         return f"{found or f'$: {otherwise}'}; {remedy}"
+
+
+def _unmarked(data: bytes) -> bytes:
+    """Leave out the mark of byte order, by hand: its codec cannot be imported while a process ends."""
+    return data[3:] if data[:3] == codecs.BOM_UTF8 else data
 
 
 def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None:

@@ -69,6 +69,14 @@ class YamlSerializer(DocumentSerializer):
             )
         return value
 
+    _yaml_text: Any = None
+
+    def prepare_edits(self) -> None:
+        """Import what `edit` needs: while a process ends, no import statement works."""
+        from holdall.serializers._yaml_text import YamlText  # noqa: PLC0415  imports PyYAML
+
+        self._yaml_text = YamlText
+
     def edit(
         self,
         data: bytes,
@@ -77,15 +85,15 @@ class YamlSerializer(DocumentSerializer):
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
         """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
-        from holdall.serializers._yaml_text import YamlText  # noqa: PLC0415  imports PyYAML
-
+        if self._yaml_text is None:
+            self.prepare_edits()
         # Dumping says what is wrong with a value.
         settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
         text = decoded(data, self.encoding)
         if not text.strip():
             return None
         try:
-            new = edited(YamlText, self._read, text, document, puts=puts, drops=drops)
+            new = edited(self._yaml_text, self._read, text, document, puts=puts, drops=drops)
         except Exception:  # a rare document, whose text has become no YAML: it is written anew
             return None
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
