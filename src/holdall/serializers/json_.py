@@ -22,6 +22,7 @@ def _no_constant(name: str) -> NoReturn:
 
 #: The types that JSON gives back.
 _PLAIN = (int, float, str, list, dict)
+_MARK = codecs.BOM_UTF8
 _OLD = 2  # the last version of marshal in which equal values have equal dumps
 _WHITE = str.maketrans("01", " \t")
 
@@ -118,7 +119,8 @@ class JsonSerializer(OptionSerializer[Any]):
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            return _decode(str(_unmarked(data), "utf-8"))
+            # Without the mark of byte order, by hand: its codec cannot be imported while a process ends.
+            return _decode(str(data[3:] if data[:3] == _MARK else data, "utf-8"))
         except (ValueError, RecursionError) as error:
             raise CorruptValueError(f"the data are not JSON: {error}") from error
 
@@ -156,9 +158,9 @@ class JsonSerializer(OptionSerializer[Any]):
                 text = json.dumps(value, separators=separators, **options)
             return text
 
-        text = str(_unmarked(data), "utf-8")
+        mark = _MARK if data[:3] == _MARK else b""
+        text = str(data[len(mark) :], "utf-8")
         new = edited(lambda text: json_text(text, dump), _decode, text, document, puts=puts, drops=drops)
-        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         return None if new is None else mark + new.encode()
 
     def _complaint(self, value: Any, otherwise: str) -> str:
@@ -170,11 +172,6 @@ class JsonSerializer(OptionSerializer[Any]):
         if self.strict:
             remedy += " or JsonSerializer(strict=False)"
         return f"{found or f'$: {otherwise}'}; {remedy}"
-
-
-def _unmarked(data: bytes) -> bytes:
-    """Leave out the mark of byte order, by hand: its codec cannot be imported while a process ends."""
-    return data[3:] if data[:3] == codecs.BOM_UTF8 else data
 
 
 def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None:
