@@ -24,7 +24,7 @@ from holdall.archive.module import module_text, plain_text
 from holdall.archive.objects import Describer
 from holdall.archive.reading import loads
 from holdall.archive.writer import ArrayNames
-from holdall.errors import CorruptValueError, HoldallError, SerializationError
+from holdall.errors import CorruptValueError, HoldallError, InvalidKeyError, SerializationError
 
 __all__ = ["Items", "encode_info"]
 
@@ -175,6 +175,8 @@ class Items:
     def put(self, log: InfoLog, name: str, value: Any, record: dict[str, Any] | None) -> None:
         """Put a value in place, and its record unless that is None; a new item gets both or none."""
         is_new = not self.exists(name)
+        if not is_new and name not in log:
+            self._refuse_other_case(log, name)
         self.store(name, value, *log.deleted)
         if record is None:
             return
@@ -186,6 +188,16 @@ class Items:
                 remove_path(self.path(name))
                 self._discard(text)
             raise
+
+    def _refuse_other_case(self, log: InfoLog, name: str) -> None:
+        """Refuse a new item whose module would be that of another one, as where names differ by case only."""
+        file = os.path.basename(self.path(name))
+        others = [other for other in log if other.casefold() == name.casefold()]
+        if others and file not in os.listdir(self.folder):
+            raise InvalidKeyError(
+                f"{name!r} would take the module of {others[0]!r}: the file system of {self.folder} ignores "
+                "the case of names. Choose another name, or delete that item first",
+            ).about(key=name, location=self.folder, operation="write")
 
     def store(self, name: str, value: Any, not_before: int, n_arrays: int) -> None:
         """Put the value of an item in the place of what is there, whole or not at all.

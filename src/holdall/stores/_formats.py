@@ -88,6 +88,11 @@ def planned(name: Any, spec: Any, shared: dict[str, Any], reserved: Container[st
     if not plan["suffix"]:
         raise InvalidArgumentError(f"format {name!r} needs a suffix, by which its files are known")
     keys = plan["keys"]
-    files = PathKeys(suffix=plan["suffix"], tuples=keys is tuple, hidden=plan["hidden"])
+    files = PathKeys(
+        suffix=plan["suffix"],
+        tuples=keys is tuple,
+        hidden=plan["hidden"],
+        fold_case=shared["fold_case"],
+    )
     plan["codec"] = files if keys in (None, str, tuple) else as_key_codec(keys) | files
     return plan

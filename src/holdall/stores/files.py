@@ -14,7 +14,7 @@ from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
 from holdall.stores._paths import path_codec
-from holdall.stores._recorded import recorded_keys, recorded_serializer
+from holdall.stores._recorded import folds_case, recorded_keys, recorded_serializer
 
 __all__ = ["FileDirStore"]
 
@@ -114,14 +114,26 @@ class FileDirStore(Store[K, V]):
         options["path"] = None if path is None else checked_path(path, "folder")
         self._set_up(options)
 
-    def _set_up(self, options: dict[str, Any], folder: FilesPersister | None = None) -> None:
+    def _set_up(
+        self,
+        options: dict[str, Any],
+        folder: FilesPersister | None = None,
+        *,
+        fold_case: bool | None = None,
+    ) -> None:
         """Compose the store of its options, in a folder of its own or beside other stores of one folder."""
         path = options["path"]
         made = {} if path is None or folder is not None else recorded(path)
         chosen = options["serializer"] or recorded_serializer(made, repr(path))
         serializer = _serializer(chosen, options["mmap_mode"])
         named = options["keys"] is not None or options["suffix"] is not None
-        codec = path_codec(options["keys"], options["suffix"], serializer, hidden=options["hidden"])
+        codec = path_codec(
+            options["keys"],
+            options["suffix"],
+            serializer,
+            hidden=options["hidden"],
+            fold_case=folds_case(made, path) if fold_case is None else fold_case,
+        )
         if not named:
             codec = recorded_keys(made, serializer, codec)
         how: dict[str, Any] = {name: options[name] for name in _OPTIONS_OF_PLACE}

@@ -8,9 +8,10 @@ from typing import Any, Self
 from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
-from holdall.persisters.files import FilesPersister, overlapping
+from holdall.persisters.files import FilesPersister, overlapping, recorded
 from holdall.serializers import get_serializer
 from holdall.stores._formats import by_name, cannot_be_told_apart, check_name, planned, recorded_formats
+from holdall.stores._recorded import folds_case
 from holdall.stores.files import FileDirStore
 
 __all__ = ["MultiFormatStore"]
@@ -175,8 +176,10 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
 
     def _open(self, path: str | os.PathLike[str] | None, params: dict[str, Any]) -> None:
         self._params = params
+        fold_case = folds_case(recorded(path) if path is not None else {}, path)
+        shared = {**params, "fold_case": fold_case}
         plans = {
-            name: planned(name, spec, params, dir(type(self))) for name, spec in params["formats"].items()
+            name: planned(name, spec, shared, dir(type(self))) for name, spec in params["formats"].items()
         }
         record: dict[str, dict[str, str]] = {}
         for name, plan in plans.items():
@@ -204,7 +207,9 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         self._views = {}
         for name, plan in plans.items():
             view = FileDirStore.__new__(FileDirStore)
-            view._set_up({"path": params["path"], **plan}, self._place)  # noqa: SLF001  (it is made here)
+            view._set_up(  # noqa: SLF001  (it is made here)
+                {"path": params["path"], **plan}, self._place, fold_case=fold_case
+            )
             self._views[name] = view
 
     def __reduce__(self) -> tuple[Any, ...]:
