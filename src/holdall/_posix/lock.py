@@ -167,6 +167,9 @@ def _take_beside(lock: Any) -> None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
 
 
+_LOOKS = 5  # at a list that the system gives in pages: others who lock and unlock move what is between two
+
+
 def timed_out(path: str, timeout: float, holder: int | None) -> StoreTimeoutError:
     """Make the error of who did not get a lock in time."""
     who, remedy = "others", "end whoever holds it"
@@ -188,21 +191,24 @@ def timed_out(path: str, timeout: float, holder: int | None) -> StoreTimeoutErro
 
 def holder_of(fd: int) -> int | None:
     """Return the process that holds the ``flock`` of a file, where the system tells."""
-    found: dict[bool, set[int]] = {True: set(), False: set()}
-    try:
-        stat = os.fstat(fd)
-        device = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}"
-        with open("/proc/locks", encoding="ascii") as locks:
-            for line in locks:
-                _, kind, *_, pid, where, _, _ = line.split()
-                on, _, inode = where.rpartition(":")
-                if kind == "FLOCK" and inode == str(stat.st_ino) and int(pid) > 0:
-                    # A file system of several devices shows another one here than to stat().
-                    found[on == device].add(int(pid))
-    except (OSError, ValueError):
-        return None
-    holders = found[True] or found[False]
-    return holders.pop() if len(holders) == 1 else None
+    stat = os.fstat(fd)
+    device = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}"
+    for _ in range(_LOOKS):
+        found: dict[bool, set[int]] = {True: set(), False: set()}
+        try:
+            with open("/proc/locks", encoding="ascii") as locks:
+                for line in locks:
+                    _, kind, *_, pid, where, _, _ = line.split()
+                    on, _, inode = where.rpartition(":")
+                    if kind == "FLOCK" and inode == str(stat.st_ino) and int(pid) > 0:
+                        # A file system of several devices shows another one here than to stat().
+                        found[on == device].add(int(pid))
+        except (OSError, ValueError):
+            return None
+        holders = found[True] or found[False]
+        if holders:
+            return holders.pop() if len(holders) == 1 else None
+    return None
 
 
 def _is_stopped(pid: int) -> bool:
