@@ -1,20 +1,34 @@
 """Places that others have filled: what is seen of them, and what is said of the rest."""
 
+import io
 import os
 import pickle
+import tarfile
 import warnings
+import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdall import AnyKeys, FileDirStore, LmdbStore, PathKeys, Prefix, SQLiteStore, Suffix, Template
+from holdall import (
+    AnyKeys,
+    FileDirStore,
+    LmdbStore,
+    PathKeys,
+    Prefix,
+    SQLiteStore,
+    Suffix,
+    Template,
+    ZipStore,
+)
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, SerializationError
 from holdall.keys import Digest, IdentityKeys, Under
 from holdall.keys._fitting import fitted
 from holdall.keys._recorded import codec_of
 from holdall.serializers import JsonSerializer, get_serializer
+from holdall.stores.tar import TarStore
 
 
 def filled(folder, *names):
@@ -252,3 +266,31 @@ def test_functions_cannot_be_recorded(tmp_path):
         FileDirStore(tmp_path / "s")
     with pytest.raises(InvalidArgumentError):
         FileDirStore(tmp_path / "s", keys=5)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_archives_of_others_are_read_by_the_names_that_are_there(tmp_path, kind):
+    names = ["100%.txt", "dir/.hidden", "con.txt", "what?.txt", "plain.txt"]
+    path = tmp_path / f"theirs.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, name)
+        store = ZipStore(path)
+    else:
+        with tarfile.open(path, "w") as archive:
+            for name in names:
+                info = tarfile.TarInfo(name)
+                info.size = len(name)
+                archive.addfile(info, io.BytesIO(name.encode()))
+        store = TarStore(path)
+    assert dict(store) == {name: name.encode() for name in names}
+
+
+def test_an_archive_of_ours_keeps_its_own_names(tmp_path):
+    path = tmp_path / "ours.zip"
+    ZipStore(path)["what?"] = b"1"
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("100%.txt", b"2")
+    assert dict(ZipStore(path)) == {"what?": b"1"}
+    assert ZipStore(path, keys=Suffix("")).keys() == {"what%3F", "100%.txt"}

@@ -1,12 +1,16 @@
 """What stores of paths share: how their keys are named."""
 
-from typing import Any
+import itertools
+from typing import Any, Final
 
-from holdall.abc import KeyCodec, Serializer
-from holdall.errors import InvalidArgumentError
+from holdall.abc import NOT_MINE, KeyCodec, Reader, Serializer
+from holdall.errors import HoldallError, InvalidArgumentError
 from holdall.keys import PathKeys, as_key_codec
 
-__all__ = ["path_codec"]
+__all__ = ["LOOKED_AT", "fitted_to", "path_codec"]
+
+#: Names that are looked at when a place of others is opened: about 10 ms.
+LOOKED_AT: Final = 10_000
 
 
 def path_codec(
@@ -45,3 +49,24 @@ def path_codec(
     if suffix is not None:
         raise InvalidArgumentError("give a suffix, or keys that name the files themselves, not both")
     return as_key_codec(keys)
+
+
+def fitted_to(place: Reader, codec: KeyCodec[Any]) -> KeyCodec[Any]:
+    """Return the codec that reads most of the names in an archive that others may have made.
+
+    Parameters
+    ----------
+    place
+        The archive. One that cannot be read keeps the codec: its first use tells what is wrong.
+    codec
+        What was asked for.
+    """
+    try:
+        names = list(itertools.islice(place, LOOKED_AT))
+    except (HoldallError, OSError):
+        return codec
+    if NOT_MINE not in map(codec.decode, names):
+        return codec
+    from holdall.keys._fitting import fitted  # noqa: PLC0415  (seldom needed)
+
+    return fitted(codec, names)

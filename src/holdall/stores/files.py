@@ -13,7 +13,7 @@ from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
-from holdall.stores._paths import path_codec
+from holdall.stores._paths import LOOKED_AT, path_codec
 from holdall.stores._recorded import folds_case, recorded_keys, recorded_serializer
 
 __all__ = ["FileDirStore"]
@@ -22,7 +22,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _OPTIONS_OF_PLACE = ("durability", "hidden", "max_levels")
-_LOOKED_AT = 10_000  # names that are looked at when a folder of others is opened: about 10 ms
 
 
 class FileDirStore(Store[K, V]):
@@ -147,7 +146,7 @@ class FileDirStore(Store[K, V]):
                 path, read_only=options["read_only"], timeout=options["timeout"], record=record, **how
             )
             foreign = path is not None and not made.get("owned")
-            names = list(itertools.islice(place.ids(), _LOOKED_AT)) if foreign else []
+            names = list(itertools.islice(place.ids(), LOOKED_AT)) if foreign else []
             if names:
                 from holdall.stores._foreign import (  # noqa: PLC0415  (seldom needed)
                     fitted,

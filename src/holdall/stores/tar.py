@@ -7,7 +7,7 @@ from holdall.abc import KeyedSerializer
 from holdall.persisters.tar import TarReader
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.stores._paths import path_codec
+from holdall.stores._paths import fitted_to, path_codec
 
 __all__ = ["TarStore"]
 
@@ -75,7 +75,7 @@ class TarStore(Store[K, V]):
         how = get_serializer("bytes" if serializer is None else serializer)
         guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
         self._tar = TarReader(archive, guard=not trust and guard, encoding=encoding)
-        self._assemble(self._tar, path_codec(keys, suffix, how), how)
+        self._assemble(self._tar, fitted_to(self._tar, path_codec(keys, suffix, how)), how)
         self._params = options
 
     @property

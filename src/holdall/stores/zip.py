@@ -8,7 +8,7 @@ from holdall.abc import KeyedSerializer
 from holdall.persisters.zip import ZipPersister
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.stores._paths import path_codec
+from holdall.stores._paths import fitted_to, path_codec
 
 __all__ = ["ZipStore"]
 
@@ -115,9 +115,8 @@ class ZipStore(Store[K, V]):
             metadata_encoding=metadata_encoding,
         )
         self._zip = place
-        self._assemble(
-            place, path_codec(keys, suffix, how), how, value_type=value_type, append_only=append_only
-        )
+        codec = fitted_to(place, path_codec(keys, suffix, how))
+        self._assemble(place, codec, how, value_type=value_type, append_only=append_only)
         self._params = options
 
     @property
