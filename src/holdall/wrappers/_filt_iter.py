@@ -7,14 +7,14 @@ from typing import Any
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import Value, named, shown
+from holdall.keys._value import FrozenCodec, named, shown
 from holdall.store import Pipeline, Store
 from holdall.wrappers._base import wrapper
 
 __all__ = ["Filter", "filt_iter"]
 
 
-class Filter(Value[Any]):
+class Filter(FrozenCodec[Any]):
     """Keys as they are, but only some of them.
 
     Parameters
