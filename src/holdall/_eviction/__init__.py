@@ -1,7 +1,7 @@
-"""What leaves a bounded place first, and how much a value takes: no store, no value, no lock.
+"""Eviction: what leaves a bounded store first, and the size of values; no stores, values or locks.
 
-The owner of a bounded place keeps an `Entry` per item, tells a `Policy` which ones came, were used and
-went, and asks it who makes room::
+The owner keeps an `Entry` per item, reports to a `Policy` which ones were added, used and removed, and asks
+it what to evict::
 
     policy = make_policy("gdsf", capacity)
     entry = Entry(key, size, cost)
@@ -34,7 +34,7 @@ def make_policy(policy: str | Callable[[int], Policy], capacity: int) -> Policy:
     policy
         One of `POLICIES`, or a function that makes a policy for a capacity.
     capacity
-        How much the place holds, in the unit of the sizes of its entries (bytes or items).
+        The capacity, in the unit of the sizes of its entries (bytes or items).
 
     Returns
     -------
@@ -61,7 +61,7 @@ def make_policy(policy: str | Callable[[int], Policy], capacity: int) -> Policy:
     if policy == "sieve":
         return SievePolicy(capacity)
     if policy in ("gdsf", "lfu"):
-        from holdall._eviction import heap  # noqa: PLC0415  (heapdict, for those who need it)
+        from holdall._eviction import heap  # noqa: PLC0415  (needs heapdict)
 
         return heap.GdsfPolicy(capacity) if policy == "gdsf" else heap.LfuPolicy(capacity)
     raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {policy!r:.80}")

@@ -1,4 +1,4 @@
-"""Amounts of memory and disk: as users write them, and as the machine has them."""
+"""Amounts of memory and disk, from users and from the machine."""
 
 import os
 import re
@@ -21,13 +21,13 @@ _UNITS: Final = {
     "tib": 2**40,
 }
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z%]*)\s*", re.IGNORECASE)
-#: Where control groups tell their limits: version 2, version 1.
+#: Where control groups have their limits: version 2, version 1.
 _CGROUPS: Final = ("/sys/fs/cgroup", "/sys/fs/cgroup/memory")
 _LIMITS: Final = ("memory.max", "memory.limit_in_bytes")
 
 
 def parse_size(size: float | str, name: str = "size") -> int:
-    """Return a number of bytes for a size as users write it.
+    """Return the number of bytes of a size in a user's notation.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def parse_size(size: float | str, name: str = "size") -> int:
         A number of bytes, or text: ``"1GB"`` is 10**9 bytes, ``"1GiB"`` 2**30, ``"25%"`` a quarter of the
         memory that this process may use.
     name
-        What the size is called, for messages.
+        The name of the option, for messages.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def parse_size(size: float | str, name: str = "size") -> int:
     Raises
     ------
     InvalidArgumentError
-        If `size` is no size.
+        If `size` is not a size.
 
     Examples
     --------
@@ -71,12 +71,12 @@ def memory_of_machine(root: str = "") -> int:
     Parameters
     ----------
     root
-        Folder in which the file system of control groups is looked for.
+        The folder in which the file system of control groups is looked for.
 
     Returns
     -------
     int
-        The least of the physical memory and the limits of the control groups of this process.
+        The minimum of the physical memory and the limits of the control groups of this process.
     """
     amounts = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _folders_of_groups(root):
@@ -90,7 +90,7 @@ def memory_of_machine(root: str = "") -> int:
 
 
 def _folders_of_groups(root: str) -> list[str]:
-    """Return the folders of the control groups of this process, the outer ones too."""
+    """Return the folders of the control groups of this process, including the outer ones."""
     names = {"/"}
     try:
         with open(f"{root}/proc/self/cgroup", encoding="utf-8") as file:

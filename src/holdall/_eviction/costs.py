@@ -1,14 +1,14 @@
-"""What it costs to get a value back, from loads that were measured."""
+"""The cost of loading a value again, from measured loads."""
 
 from math import exp, log
 from typing import Any, Final
 
 __all__ = ["ReloadCosts"]
 
-_WEIGHT: Final = 4  # of the usual cost, beside 1 of the one that was measured
-_MEMORY: Final = 16  # loads that the usual cost is a mean of
-_FAR: Final = log(4)  # a load that took so many times more, or less, than usual counts as that
-_GUESS: Final = 50e-6, 1 / 500e6  # seconds a load and a byte, where nothing was measured
+_WEIGHT: Final = 4  # of the usual cost, against 1 of the measured one
+_MEMORY: Final = 16  # loads in the mean of the usual cost
+_FAR: Final = log(4)  # limit of how far a load counts above or below the usual cost
+_GUESS: Final = 50e-6, 1 / 500e6  # seconds per load and per byte, if nothing was measured
 
 
 class ReloadCosts:
@@ -16,9 +16,9 @@ class ReloadCosts:
 
     Notes
     -----
-    One measurement may be off by the page cache, the scheduler, or the garbage collector. So a cost is the
-    geometric mean of what was measured, once, and of what is usual for values of the kind, four times.
-    Threads: safe; two loads at the same time may count as one.
+    A measurement may be distorted by the page cache, the scheduler, or the garbage collector. So a cost is
+    the geometric mean of the measured cost, once, and the usual cost of such values, four times. Threads:
+    safe; two simultaneous loads may count as one.
 
     Examples
     --------
@@ -41,23 +41,23 @@ class ReloadCosts:
         size
             Its size in bytes.
         seconds
-            What the load took.
+            The duration of the load.
         """
         size = max(size, 1)
         rate = log(max(seconds, 1e-7) / size)
         key = kind, size.bit_length()
         known = self._usual.get(key)
-        if known is not None:  # one that took many times as long tells of the machine, not of the value
+        if known is not None:  # an extreme load says more about the machine than the value
             rate = min(max(rate, known[1] - _FAR), known[1] + _FAR)
         known = self._usual[key] = _mixed(known or (0, 0.0), rate)
         return size * exp((rate + _WEIGHT * known[1]) / (1 + _WEIGHT))
 
     def is_first(self, kind: Any, size: int) -> bool:
-        """Tell whether only one load of such values was measured: what was expected of others was a guess."""
+        """Return whether only one load of such values was measured, so that other costs were estimates."""
         return self._usual.get((kind, max(size, 1).bit_length()), (0, 0.0))[0] == 1
 
     def expected(self, kind: Any, size: int) -> float:
-        """Return what a load should cost of a value that was never loaded.
+        """Return the expected cost of a load of a value that was never loaded.
 
         Parameters
         ----------

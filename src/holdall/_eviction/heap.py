@@ -14,41 +14,41 @@ from holdall._eviction.policy import Entry, LruPolicy, Policy, Spare
 
 __all__ = ["GdsfPolicy", "LfuPolicy", "Way"]
 
-_AGE: Final = 20_000  # loads after which all counts of uses are halved
-_SAMPLE: Final = 4  # one key of so many takes part in the simulations
-_DECAY: Final = 0.9995  # of what the simulations have lost, a sampled use
-_QUEUE: Final = 10_000  # sampled uses that wait to be simulated, at the most
-_MARGIN: Final = 0.98  # how much better the other way must be before it is taken
+_AGE: Final = 20_000  # loads after which all use counts are halved
+_SAMPLE: Final = 4  # one in so many keys takes part in the simulations
+_DECAY: Final = 0.9995  # factor per sampled use for the losses of the simulations
+_QUEUE: Final = 10_000  # maximal number of uses waiting for simulation
+_MARGIN: Final = 0.98  # the ratio of losses below which another way is taken
 
 
 class HeapPolicy(Policy):
-    """The entry with the lowest priority goes first; among equals, the least recent.
+    """The entry with the lowest priority goes first; among equals, the least recently used.
 
     Parameters
     ----------
     capacity
-        How much the place holds.
+        The capacity.
 
     Notes
     -----
-    The heap is built when something must go for the first time. A hit counts and does not touch it: what is
-    on top with an outdated priority is put back with the present one. So priorities only may rise between
-    two looks. Uses of keys that have left are remembered; all counts are halved every 20,000 newcomers, and
-    a key that was used once is forgotten then.
+    The heap is built at the first eviction. A hit counts but does not change the heap: an entry on top with
+    an outdated priority is put back with the present one. So priorities may only rise between two evictions.
+    Uses of evicted keys are remembered; all counts are halved every 20,000 newcomers, and a key that was used
+    once is forgotten then.
     """
 
     def __init__(self, capacity: float) -> None:
         super().__init__(capacity)
-        self.clock = 0.0  # the highest priority that an evicted entry has had
-        self._fresh: dict[Entry, None] = {}  # all entries, as long as there is no heap
+        self.clock = 0.0  # the highest priority of evicted entries
+        self._fresh: dict[Entry, None] = {}  # all entries, until there is a heap
         self._heap: Any = None
-        self._gone: dict[Any, int] = {}  # uses of keys that are not inside
+        self._gone: dict[Any, int] = {}  # uses of evicted keys
         self._serial = itertools.count()
         self._loads = 0
 
     @abstractmethod
     def priority(self, entry: Entry) -> float:
-        """Return what an entry is worth now."""
+        """Return the present priority of an entry."""
 
     def hit(self, entry: Entry) -> None:  # docstring inherited
         entry.uses += 1
@@ -100,14 +100,14 @@ class HeapPolicy(Policy):
         self._heap[entry] = self.priority(entry), next(self._serial)
 
     def _build(self) -> None:
-        """Make the heap; entries in the order of their priorities never move in it."""
+        """Build the heap; entries in the order of their priorities never move in it."""
         entries = sorted(self._fresh, key=self.priority)
         self._fresh, self._heap = {}, heapdict()
         for entry in entries:
             self._push(entry)
 
     def _top(self) -> tuple[Entry, tuple[float, int]] | None:
-        """Take out the entry with the lowest priority, with its rank in the heap, and do not remember it."""
+        """Take out the entry with the lowest priority, with its rank in the heap, without remembering it."""
         if self._heap is None:
             self._build()
         heap = self._heap
@@ -122,7 +122,7 @@ class HeapPolicy(Policy):
         """Note that an entry has been evicted."""
         self.clock = max(self.clock, self.priority(entry))
         self._gone[entry.key] = entry.uses
-        entry.uses = 0  # they come back with insert()
+        entry.uses = 0  # restored by insert()
 
     def _next(self) -> Entry | None:
         found = self._top()
@@ -138,7 +138,7 @@ class HeapPolicy(Policy):
         return super().admit(entry, need, items=items, spare=spare)
 
     def _arrived(self, entry: Entry) -> None:
-        """Count a newcomer, and let all counts age."""
+        """Count a newcomer, and age all counts."""
         entry.uses += 1
         if self._gone:
             entry.uses += self._gone.pop(entry.key, 0)
@@ -155,12 +155,12 @@ class HeapPolicy(Policy):
 
 
 class LfuPolicy(HeapPolicy):
-    """The least frequently used entry goes first, by counts that go on while a key is out and that age.
+    """The least frequently used entry goes first; counts age, and continue while a key is evicted.
 
     Parameters
     ----------
     capacity
-        How much the place holds.
+        The capacity.
     """
 
     def priority(self, entry: Entry) -> float:  # docstring inherited
@@ -176,35 +176,35 @@ class Way(Enum):
 
 
 class GdsfPolicy(HeapPolicy):
-    """What costs least to get back, for the room that it takes and the use that it sees, goes first.
+    """The entry whose loading is cheapest for its size and use goes first.
 
     Parameters
     ----------
     capacity
-        How much the place holds.
+        The capacity.
     way
-        One `Way` to go by; None to find out which loses least.
+        The `Way` to use; None to find out which loses least.
 
     Notes
     -----
-    GreedyDual-Size-Frequency (Cherkasova, "Improving WWW proxies performance with
-    Greedy-Dual-Size-Frequency caching policy", HP Labs 1998). An entry of size s that costs c seconds to get
-    back and was used f times has the priority ``H = L + f * c / s``, where the clock L is the highest H of
-    an evicted entry, as of the last use: what is no longer used is overtaken by the clock.
+    GreedyDual-Size-Frequency (Cherkasova, "Improving WWW proxies performance with Greedy-Dual-Size-Frequency
+    caching policy", HP Labs 1998). An entry of size s that costs c seconds to load again and was used f times
+    has the priority ``H = L + f * c / s``, where the clock L is the highest H of an evicted entry at its last
+    use: the clock overtakes entries that are no longer used.
 
-    A worthy newcomer is one for which ``(f - 1) * c`` is more than the sum of ``f * c`` of those that would
-    have to go. To ask for that keeps a part of a loop over more than fits, and the popular among many that
-    are asked for once; it is wrong where the recent past is all that counts, and there frequencies are wrong
-    altogether. So three policies without values stand for a quarter of the keys with a quarter of the
-    capacity, one for each way, and the one that has lost the least seconds lately decides for all.
+    A newcomer is worth admitting if ``(f - 1) * c`` is more than the sum of ``f * c`` of the entries to
+    evict. This rule keeps a part of a loop over more than fits, and the popular among many that are requested
+    once; it is wrong where only the recent past matters, and there frequencies are wrong altogether. So three
+    simulations without values, one for each way, run with a quarter of the keys and a quarter of the
+    capacity, and the one that has recently lost the fewest seconds decides for all.
     """
 
     def __init__(self, capacity: float, *, way: Way | None = None) -> None:
         super().__init__(capacity)
         self._way = way or Way.ALWAYS
         self._duel = _Duel(capacity) if way is None else None
-        self._uses = 0  # of all entries
-        self._full = False  # it was for once: before, nothing is simulated
+        self._uses = 0  # by all entries
+        self._full = False  # whether it ever was: nothing is simulated before
 
     def priority(self, entry: Entry) -> float:  # docstring inherited
         if self._way is Way.RECENT:
@@ -227,7 +227,7 @@ class GdsfPolicy(HeapPolicy):
         if self._duel is not None:
             for entry in self._fresh:
                 entry.used = is_sampled(entry.key)
-                if entry.used and not self._full:  # what the simulations have not seen
+                if entry.used and not self._full:  # uses before the simulations began
                     self._duel.note(entry)
         self._full = True
         super()._build()
@@ -246,7 +246,7 @@ class GdsfPolicy(HeapPolicy):
         return self._worth_it(entry, need, items, spare)
 
     def _go(self, way: Way) -> None:
-        """Decide by another way from now on."""
+        """Switch to another way."""
         if way is self._way:
             return
         if Way.RECENT in (way, self._way):
@@ -278,7 +278,7 @@ class GdsfPolicy(HeapPolicy):
             refused = worth >= mine
         if refused:
             for found, rank in victims.items():
-                self._heap[found] = rank  # in its place among equals
+                self._heap[found] = rank  # in its order among equals
             self._gone[entry.key], entry.uses = entry.uses, 0
         else:
             for found in victims:
@@ -294,7 +294,7 @@ class GdsfPolicy(HeapPolicy):
 
 
 class _Duel:
-    """Policies that see a sample of the uses: what would be lost in each way."""
+    """Simulations with a sample of the uses, which show the loss of each way."""
 
     def __init__(self, capacity: float) -> None:
         self._shadows = {
@@ -302,7 +302,8 @@ class _Duel:
             Way.WORTHY: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.WORTHY)),
             Way.RECENT: _Shadow(LruPolicy(capacity / _SAMPLE)),
         }
-        # Key, size and cost of sampled uses: a hit only appends. Entries may hold values, so they stay out.
+        # Key, size and cost of sampled uses: a hit only appends. Entries are not kept, as they may hold
+        # values.
         self._queue: deque[tuple[Any, float, float]] = deque(maxlen=_QUEUE)
 
     def note(self, entry: Entry) -> None:
@@ -310,7 +311,7 @@ class _Duel:
         self._queue.append((entry.key, entry.size, entry.cost))
 
     def decide(self, way: Way) -> Way:
-        """Return the way to go from what has happened until now."""
+        """Return the best way by the uses so far."""
         if not self._queue:
             return way
         queue, self._queue = self._queue, deque(maxlen=_QUEUE)
@@ -325,7 +326,7 @@ class _Duel:
 
 
 class _Shadow:
-    """A policy that stands for a place without values."""
+    """A simulation of a policy, without values."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -334,7 +335,7 @@ class _Shadow:
         self._used: float = 0
 
     def use(self, key: Any, size: float, cost: float) -> None:
-        """Use a key, as the place of the values does."""
+        """Use a key, as the owner of the values does."""
         self.lost *= _DECAY
         policy = self.policy
         entry = self._entries.get(key)
@@ -357,6 +358,6 @@ class _Shadow:
 
 
 def is_sampled(key: Any) -> bool:
-    """Tell whether a key takes part in the simulations; text and numbers do so in every process alike."""
+    """Return whether a key takes part in the simulations; text and numbers do in every process alike."""
     number = crc32(key.encode("utf-8", "surrogatepass")) if isinstance(key, str) else hash(key)
     return not ((number * 2_654_435_761) >> 7) % _SAMPLE

@@ -9,16 +9,16 @@ __all__ = ["Entry", "LruPolicy", "Policy", "SievePolicy", "Spare"]
 
 
 class Entry:
-    """What a policy knows of an item; owners add what they need in a subclass.
+    """The data of a policy about an item; owners extend it by a subclass.
 
     Parameters
     ----------
     key
         The key of the item, hashable.
     size
-        What it takes of the capacity.
+        Its size, in the unit of the capacity.
     cost
-        Seconds that it takes to get the item back; only relations count.
+        Seconds to load the item again; only ratios matter.
     uses
         How often it was used. Policies that remember evicted keys add to it.
 
@@ -36,30 +36,30 @@ class Entry:
         self.cost = cost
         self.uses = uses
         self.stamp = 0.0  # the clock of the policy at the last use
-        self.turn = 0  # which use of the whole place was its last one
-        self.used = False  # since the policy looked last
+        self.turn = 0  # the number of its last use among all uses
+        self.used = False  # since the last look of the policy
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key!r:.80}, size {self.size}, cost {self.cost:.3g}>"
 
 
-#: Tells which entries must stay for now.
+#: Returns whether an entry must stay for now.
 Spare: TypeAlias = Callable[[Any], bool]
 
 
 class Policy(ABC):
-    """Which entries of a bounded place go first.
+    """The order in which entries are evicted.
 
     Parameters
     ----------
     capacity
-        How much the place holds, in the unit of ``Entry.size``.
+        The capacity, in the unit of ``Entry.size``.
 
     Notes
     -----
-    A policy never evicts anything by itself and never looks at ``capacity`` to do so: the owner says how much
-    room it needs. Threads: `hit` needs no lock; all else is called under a lock of the owner. An entry that
-    was taken out by `admit` or `pop` is no longer known; `insert` puts back one that could not go.
+    A policy never evicts by itself and does not use ``capacity`` for that: the owner says how much room it
+    needs. Threads: `hit` needs no lock; all else is called under a lock of the owner. An entry that was taken
+    out by `admit` or `pop` is no longer known; `insert` puts back one that could not be evicted.
     """
 
     def __init__(self, capacity: float) -> None:
@@ -67,23 +67,23 @@ class Policy(ABC):
 
     @abstractmethod
     def hit(self, entry: Entry) -> None:
-        """Note that an entry was used; one that is not inside is ignored."""
+        """Note that an entry was used; ignore unknown ones."""
 
     @abstractmethod
     def insert(self, entry: Entry) -> None:
-        """Take an entry in; it counts as just used."""
+        """Add an entry; it counts as just used."""
 
     @abstractmethod
     def discard(self, entry: Entry) -> None:
-        """Forget an entry; nothing happens if it is not inside."""
+        """Forget an entry, if it is known."""
 
     @abstractmethod
     def _next(self) -> Entry | None:
-        """Take out and return the entry that goes first; None if there is none."""
+        """Take out and return the entry to evict first; None if there is none."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Any]:
-        """Iterate over all entries in about the order in which they would go."""
+        """Yield all entries in about the order of eviction."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -91,30 +91,30 @@ class Policy(ABC):
     def admit(
         self, entry: Entry, need: float = 0, *, items: int = 0, spare: Spare | None = None
     ) -> list[Any] | None:
-        """Take out entries that make room for a new one; None if the new one is not worth it.
+        """Take out entries to make room for a new one; return None if it is not worth that.
 
         Parameters
         ----------
         entry
-            The newcomer: it was asked for and is not inside. Call `insert` to take it in.
+            The newcomer, which was requested and is not known. Call `insert` to add it.
         need
-            How much room must be made; 0 or less for none.
+            How much room is needed; 0 or less for none.
         items
-            How many entries must go at the least, whatever their sizes.
+            How many entries must be evicted at least, whatever their sizes.
         spare
-            Tells which entries must stay; these count as used.
+            Returns which entries must stay; these count as used.
 
         Returns
         -------
         list of Entry or None
-            Whom to evict, possibly less than what was needed. None if the newcomer should not be kept; then
-            nothing was taken out.
+            The entries to evict, possibly for less than the needed room. None if the newcomer should not be
+            kept; then nothing was taken out.
         """
         del entry
         return self.pop(need, items=items, spare=spare)
 
     def pop(self, need: float = 0, *, items: int = 0, spare: Spare | None = None) -> list[Any]:
-        """Take out entries until there is enough room, for no newcomer.
+        """Take out entries until there is enough room, without a newcomer.
 
         Parameters
         ----------
@@ -139,15 +139,15 @@ class Policy(ABC):
         return victims
 
     def _spared(self, entries: list[Entry]) -> None:
-        """Put back entries that had to stay: to be needed is to be used."""
+        """Put back entries that had to stay, and count them as used."""
         for entry in entries:
             self.insert(entry)
 
     def reprice(self) -> None:  # noqa: B027  (few policies go by costs)
-        """Note that the costs of some entries are others now."""
+        """Note that the costs of some entries have changed."""
 
     def forget(self, key: Any) -> None:  # noqa: B027  (few policies remember keys)
-        """Forget what is remembered of a key that was deleted."""
+        """Forget a deleted key."""
 
     def clear(self) -> None:
         """Forget all."""
@@ -157,11 +157,11 @@ class Policy(ABC):
     # ------------------------------------------------------------------ to outlive the process
 
     def save(self) -> list[tuple[Any, float, float, int, float]]:
-        """Return what `restore` needs: key, size, cost, uses and stamp of all entries, in their order."""
+        """Return the data for `restore`: key, size, cost, uses and stamp of all entries, in their order."""
         return [(entry.key, entry.size, entry.cost, entry.uses, entry.stamp) for entry in self]
 
     def restore(self, rows: Iterable[tuple[Any, float, float, int, float]]) -> list[Entry]:
-        """Take in entries as `save` has returned them, so that the same ones go first.
+        """Add entries from `save`, with the same order of eviction.
 
         Parameters
         ----------
@@ -195,11 +195,11 @@ class LruPolicy(Policy):
     Parameters
     ----------
     capacity
-        How much the place holds.
+        The capacity.
 
     Notes
     -----
-    A hit is one operation of an `collections.OrderedDict`.
+    A hit is one operation of a `collections.OrderedDict`.
     """
 
     def __init__(self, capacity: float) -> None:
@@ -230,24 +230,24 @@ class LruPolicy(Policy):
 
 
 class SievePolicy(Policy):
-    """The oldest entry that was not used since it was last looked at goes first.
+    """The oldest entry that was not used since the hand last passed goes first.
 
     Parameters
     ----------
     capacity
-        How much the place holds.
+        The capacity.
 
     Notes
     -----
     SIEVE (Zhang and others, NSDI 2024): a hand moves from the oldest to the newest entry, clears the marks of
-    those that were used and evicts the first without one; it goes on from there at the next eviction, and
-    begins again at the oldest when it has passed the newest. A hit is one assignment.
+    used ones and evicts the first without a mark; it continues from there at the next eviction, and returns
+    to the oldest after the newest. A hit is one assignment.
     """
 
     def __init__(self, capacity: float) -> None:
         super().__init__(capacity)
         self._ahead: OrderedDict[Entry, None] = OrderedDict()  # of the hand, the oldest first
-        self._passed: OrderedDict[Entry, None] = OrderedDict()  # older than all of those
+        self._passed: OrderedDict[Entry, None] = OrderedDict()  # older than these
 
     def hit(self, entry: Entry) -> None:  # docstring inherited
         entry.used = True

@@ -1,4 +1,4 @@
-"""What a value takes in memory, counted by the objects that own the memory."""
+"""The memory that a value takes, counted by the objects that own the memory."""
 
 import gc
 import sys
@@ -8,15 +8,15 @@ from typing import Any, Final
 
 __all__ = ["sizeof"]
 
-_SAMPLE: Final = 100  # elements of one container that are looked at
-_LEVEL: Final = 500  # objects at one depth that are looked at
-_DEPTH: Final = 5_000  # levels that are looked at
-_SHARED: Final = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)  # with the program
+_SAMPLE: Final = 100  # elements examined per container
+_LEVEL: Final = 500  # objects examined per level
+_DEPTH: Final = 5_000  # levels examined
+_SHARED: Final = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)  # shared with the program
 _PLAIN: Final = frozenset({bool, bytes, bytearray, complex, float, int, str, type(None)})
-_HEADER: Final = 16  # what the collector keeps before an object of its own
-_NEAR: Final = 257  # integers below are made once
-_FEW: Final = 32  # elements that are cheaper to add up than to handle
-_SLOTS: Final = 4  # attributes for which there is room in any object with some
+_HEADER: Final = 16  # memory of the garbage collector per object
+_NEAR: Final = 257  # integers below are shared
+_FEW: Final = 32  # up to so many elements, adding up is faster
+_SLOTS: Final = 4  # minimal number of slots for attributes
 _GOLDEN: Final = 0.6180339887498949  # its multiples are spread evenly
 
 
@@ -33,13 +33,13 @@ def sizeof(value: Any) -> int:
     int
         More than 0. Buffers count with all of the memory that they keep alive: a view of an array counts as
         the array that owns it, an Arrow slice as its buffers. A file that is mapped into memory counts as
-        nothing. What occurs several times counts once.
+        nothing. Objects that occur several times count once.
 
     Notes
     -----
-    Large containers are not walked through: 100 elements of each, and 500 objects at each depth, stand for
-    the others. Elements that are one and the same object in the sample are taken for few objects in the
-    whole. Cost: at most some hundred microseconds a level, and much less than pickling the value.
+    Large containers are sampled: 100 elements of each, and 500 objects at each depth, represent the others.
+    Elements of the sample that are the same object are assumed to be few objects in the whole container.
+    Cost: at most some hundred microseconds per level, and much less than pickling the value.
 
     Examples
     --------
@@ -76,7 +76,7 @@ _Parts = list[tuple[Any, float]]
 
 
 def _own(thing: Any) -> tuple[int, _Parts]:
-    """Return what an object takes by itself, and what it holds, each with how many like it there are."""
+    """Return the own size of an object, and the objects in it, each with the number that it represents."""
     kind = type(thing)
     if kind in _PLAIN:
         return (0 if kind is int and -6 < thing < _NEAR else sys.getsizeof(thing)), []
@@ -90,7 +90,7 @@ def _own(thing: Any) -> tuple[int, _Parts]:
 
 
 def _other(thing: Any) -> tuple[int, _Parts]:
-    """Return what an object takes that is neither a plain one nor a container of the language."""
+    """Return the size of an object that is neither a basic one nor a built-in container."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(thing, numpy.ndarray):
         return _array(thing)
@@ -100,7 +100,7 @@ def _other(thing: Any) -> tuple[int, _Parts]:
     if kind.__module__ == "mmap":
         return _size(thing), []
     if kind.__module__.startswith("pyarrow"):
-        arrow = getattr(thing, "get_total_buffer_size", None)  # all buffers, not only what a slice shows
+        arrow = getattr(thing, "get_total_buffer_size", None)  # all buffers, not only the slice
         return _HEADER + (0 if arrow is None else _number(arrow)), []
     if isinstance(thing, dict):
         return _size(thing), _sampled(thing, len(thing)) + _sampled(thing.values(), len(thing)) + _attributes(
@@ -109,36 +109,36 @@ def _other(thing: Any) -> tuple[int, _Parts]:
     if isinstance(thing, list | tuple | set | frozenset):
         return _size(thing), _sampled(thing, len(thing)) + _attributes(thing)
     pandas = kind.__module__.startswith("pandas")
-    if not pandas:  # whose nbytes are those of the view, or a guess
+    if not pandas:  # pandas' nbytes are those of the view, or an estimate
         nbytes = getattr(thing, "nbytes", None)
         if type(nbytes) is int and nbytes > 0:
             return max(_size(thing), nbytes), []
     if not gc.is_tracked(thing):
         return _size(thing), []
     found = [part for part in gc.get_referents(thing) if part is not kind]
-    # pandas counts what an object holds in the size of the object itself.
+    # pandas includes what an object holds in the size of the object itself.
     own = object.__sizeof__(thing) + _HEADER if pandas else _size(thing)
     if kind.__dictoffset__:
-        own += 8 * max(len(found), _SLOTS) + _HEADER  # values of attributes lie beside the object
+        own += 8 * max(len(found), _SLOTS) + _HEADER  # values of attributes are beside the object
     return own, _sampled(found, len(found))
 
 
 def _size(thing: Any) -> int:
     try:
         return sys.getsizeof(thing)
-    except Exception:  # a class of its own mind
+    except Exception:  # a faulty __sizeof__
         return 64
 
 
 def _number(function: Any) -> int:
     try:
         return int(function())
-    except Exception:  # it was another thing by the same name
+    except Exception:  # another attribute of the same name
         return 0
 
 
 def _array(array: Any) -> tuple[int, _Parts]:
-    """Return what an array takes: its own memory, or, of a view, the memory of the owner."""
+    """Return the size of an array: its own memory, or, for a view, the memory of the owner."""
     parts: _Parts = []
     if array.dtype.hasobject:
         flat = array.reshape(-1)
@@ -153,7 +153,7 @@ def _array(array: Any) -> tuple[int, _Parts]:
 
 
 def _sampled(things: Any, count: int) -> _Parts:
-    """Return some of the elements of a container, with how many each stands for."""
+    """Return some of the elements of a container, with the number that each represents."""
     if count <= _SAMPLE:
         return [(thing, 1.0) for thing in things]
     if isinstance(things, list | tuple):
@@ -162,13 +162,13 @@ def _sampled(things: Any, count: int) -> _Parts:
 
 
 def _spread(things: Any, count: int) -> list[Any]:
-    """Return some elements of a sequence, one of each stretch, in step with no pattern in it."""
+    """Return elements spread over a sequence, without following a pattern in it."""
     step = len(things) / count
     return [things[int((n + n * _GOLDEN % 1.0) * step)] for n in range(count)]
 
 
 def _distinct(sample: list[Any], count: int) -> _Parts:
-    """Return the objects of a sample: those that were met again count once, the others for the rest."""
+    """Return the objects of a sample: repeated ones count once, the others represent the rest."""
     times: dict[int, int] = {}
     for thing in sample:
         times[id(thing)] = times.get(id(thing), 0) + 1
@@ -177,6 +177,6 @@ def _distinct(sample: list[Any], count: int) -> _Parts:
 
 
 def _attributes(thing: Any) -> _Parts:
-    """Return the attributes of a container of a class of its own; its elements are counted elsewhere."""
+    """Return the attributes of an instance of a container subclass; its elements are counted elsewhere."""
     found = getattr(thing, "__dict__", None)
     return [(found, 1.0)] if found else []

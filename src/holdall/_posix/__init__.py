@@ -1,23 +1,23 @@
-"""The machine room of all places on disk: locks, replaced files, folders, trust, errors and forks, once.
+"""Files on disk, for all persisters: locks, replaced files, folders, trust, errors and forks.
 
-It knows no values, etags or stores, and imports only `holdall.errors`. Each module answers one question:
+This package knows no values, etags or stores, and imports only `holdall.errors`.
 
 ``errors``
-    What does the system say, and which error of ours is that?
+    Which of our errors stands for an error of the system.
 ``names``
-    What is a text called on disk? UTF-8, whatever the locale.
+    The names of files, in UTF-8 whatever the locale.
 ``fork``
-    What must a forked child forget, and never do for its parent?
+    What a forked child must forget, and never do for its parent.
 ``lock``
-    Who writes? ``flock`` with a timeout, or a file beside where the system cannot.
+    Exclusive locks: ``flock`` with a timeout, or a lock file where the system cannot.
 ``replace``
-    How does a new file take the place of an old one, whole, with its owner, mode and attributes?
+    Replacing a file as a whole, with its owner, mode and attributes.
 ``folder``
-    How is a folder entered, written and cleaned through descriptors only?
+    Entering, writing and cleaning folders through descriptors only.
 ``trust``
-    Could somebody else have written, or put in place, what is read?
+    Whether others could have written, or put in place, what is read.
 ``temporary``
-    Where does what lives no longer than the process lie?
+    Folders that live no longer than the process.
 
-It can be imported on any system; what needs POSIX says so when it is made.
+It can be imported on any system; what needs POSIX raises an error when it is made.
 """

@@ -1,4 +1,4 @@
-"""The one entry that holdall adds to a folder: record, locks, and the workspaces of running writers."""
+"""The one entry that holdall adds to a folder: metadata, locks, and the workspaces of running writers."""
 
 import contextlib
 import itertools
@@ -18,13 +18,13 @@ __all__ = ["CONTROL", "Workspace", "has_workspaces", "make_control", "make_contr
 #: Its name.
 CONTROL: Final = ".holdall"
 
-_WORKSPACE: Final = "w-"  # what the names of workspaces begin with
-_STAMP: Final = 1_000_000_007  # nanoseconds since 1970 that only some file systems can keep
+_WORKSPACE: Final = "w-"  # the prefix of names of workspaces
+_STAMP: Final = 1_000_000_007  # a time with nanoseconds, which not all file systems keep
 _tokens = itertools.count()
 
 
 class Workspace:
-    """A folder for the unfinished files of one handle, locked while it lives."""
+    """A folder for the unfinished files of one handle, locked while the handle lives."""
 
     __slots__ = ("fd", "name")
 
@@ -34,7 +34,7 @@ class Workspace:
         os.mkdir(self.name, 0o700, dir_fd=control)
         self.fd = os_open(self.name, BELOW, dir_fd=control)
         try:
-            try_flock(self.fd)  # who gets it later knows that we are dead
+            try_flock(self.fd)  # a process that gets it later knows that we are dead
         except OSError as error:
             if error.errno not in NO_FLOCK:
                 raise
@@ -44,13 +44,13 @@ class Workspace:
             os_close(self.fd)
 
     def keeps_nanoseconds(self) -> bool:
-        """Tell whether the file system keeps times to the nanosecond."""
+        """Return whether the file system keeps times to the nanosecond."""
         os.utime(self.fd, ns=(_STAMP, _STAMP))
         return os_fstat(self.fd).st_mtime_ns == _STAMP
 
     def remove(self) -> None:
-        """Empty and remove the workspace, wherever it lies by now."""
-        with contextlib.suppress(OSError):  # it is gone, or the next writer sweeps
+        """Empty and remove the workspace, wherever it is now."""
+        with contextlib.suppress(OSError):  # already gone, or left for the next writer
             empty(self.fd)
             above = os_open("..", BELOW, dir_fd=self.fd)
             try:
@@ -62,7 +62,7 @@ class Workspace:
 
 
 def make_control(root: int, path: str) -> None:
-    """Make the control folder, for all who may use the folder."""
+    """Make the control folder, for all users of the folder."""
     with at(os.path.join(path, CONTROL)):
         try:
             os.mkdir(CONTROL, 0o700, dir_fd=root)
@@ -76,7 +76,7 @@ def make_control(root: int, path: str) -> None:
 
 
 def make_control_file(root: int, path: str, name: str) -> str:
-    """Give the path of a file in the control folder, made if need be; none that may be locked is opened."""
+    """Return the path of a file in the control folder; make it if missing, without opening a lock file."""
     make_control(root, path)
     where = os.path.join(path, CONTROL, name)
     with at(where):
@@ -95,10 +95,10 @@ def make_control_file(root: int, path: str, name: str) -> str:
 
 
 def share(fd: int, like: os.stat_result, mask: int) -> None:
-    """Give an entry of our own the group and the permissions of the folder that it belongs to."""
+    """Give an entry of ours the group and the permissions of the folder that it belongs to."""
     about = os_fstat(fd)
     mode = stat.S_IMODE(like.st_mode) & mask
-    with contextlib.suppress(OSError):  # made by somebody else, or not our group
+    with contextlib.suppress(OSError):  # made by another user, or not our group
         if about.st_gid != like.st_gid:
             os.fchown(fd, -1, like.st_gid)
         if stat.S_IMODE(about.st_mode) != mode:
@@ -112,7 +112,7 @@ def empty(fd: int) -> None:
 
 
 def sweep(control: int) -> None:
-    """Remove the workspaces whose writers are dead; the lock of the folder is held."""
+    """Remove the workspaces whose writers are dead; the caller holds the lock of the folder."""
     for name in os.listdir(control):
         if not name.startswith(_WORKSPACE):
             continue
@@ -121,15 +121,15 @@ def sweep(control: int) -> None:
         except OSError:
             continue
         try:
-            if try_flock(fd):  # else its writer lives
+            if try_flock(fd):  # otherwise its writer lives
                 empty(fd)
                 os.rmdir(name, dir_fd=control)
         except OSError:
-            continue  # its writer lives no more, but is just removing it itself
+            continue  # its writer is just removing it
         finally:
             os_close(fd)
 
 
 def has_workspaces(control: int) -> bool:
-    """Tell whether there is a workspace, of the living or the dead."""
+    """Return whether there is a workspace, with a living writer or not."""
     return any(name.startswith(_WORKSPACE) for name in os.listdir(control))

@@ -1,7 +1,7 @@
-"""Descriptors that no interrupt loses: opened into a list, and closed by one call of C.
+"""Descriptors that interrupts cannot leak: opened into a list, and closed by one C call.
 
-Python looks for signals between two of its own steps, and never within a call of C. ``fd = os.open(...)``
-is two steps: an interrupt between them leaves a descriptor that nobody knows, and with it perhaps a lock.
+Python handles signals between two of its own steps, and never within a C call. ``fd = os.open(...)`` is two
+steps: an interrupt between them leaks a descriptor, and with it perhaps a lock.
 """
 
 from collections import deque
@@ -17,27 +17,27 @@ from holdall._posix.lock import Lock
 
 __all__ = ["Descriptors", "closing", "forget", "open_into"]
 
-#: Those that are open, above a None at which closing stops.
+#: Open descriptors, above a None at which closing stops.
 Descriptors = list[int | None]
 
 _release = attrgetter("release")
 
 
 def open_into(fds: Descriptors, path: str, flags: int, mode: int = 0o777, dir_fd: int | None = None) -> None:
-    """Open a file, and add its descriptor to those of the caller, who has made `closing` of them before."""
+    """Open a file, and add its descriptor to a list for which the caller has made `closing`."""
     fds.extend(map(partial(os_open, dir_fd=dir_fd), (path,), (flags,), (mode,)))
 
 
 def closing(fds: Descriptors, locks: Sequence[Lock] = ()) -> Callable[[], Any]:
-    """Make the function for a ``finally`` that releases all locks and closes all descriptors there are then.
+    """Return the function for a ``finally`` that releases all locks and closes all descriptors in the lists.
 
     Parameters
     ----------
     fds
         Descriptors, ``[None]`` at first.
     locks
-        Locks of these descriptors. They are released by themselves, not by closing alone: a forked child may
-        have the descriptor, too.
+        Locks of these descriptors. They are released explicitly, since a forked child may keep the descriptor
+        open.
     """
     if not locks:
         return partial(deque, map(os_close, iter(fds.pop, None)), 0)
@@ -46,7 +46,7 @@ def closing(fds: Descriptors, locks: Sequence[Lock] = ()) -> Callable[[], Any]:
 
 
 def forget(fds: Descriptors) -> None:
-    """Close in a forked child what its parent has open: locks taken through them are the parent's."""
+    """Close in a forked child what its parent has open, without releasing the parent's locks."""
     for fd in fds:
         if fd is not None:
             os_close(fd)

@@ -1,4 +1,4 @@
-"""One table of what the system says, and one translation of it into errors of ours."""
+"""The error numbers of the system, and their translation to errors of holdall."""
 
 import errno
 import os
@@ -12,24 +12,24 @@ __all__ = ["ABSENT", "FULL", "NO_FLOCK", "REFUSED", "TOO_MANY", "at", "telling",
 
 
 def _numbers(*names: str) -> frozenset[int]:
-    """Give the numbers of errors; a system need not know all of them."""
+    """Return the numbers of errors; not every system has all of them."""
     return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
 
 
-#: There is no room: of the disk, of the user's quota, or of a file in this file system or process.
+#: There is no room: on the disk, in the user's quota, or in a file of this file system or process.
 FULL: Final = _numbers("ENOSPC", "EDQUOT", "EFBIG")
 #: Too many files are open, in the process or in the system.
 TOO_MANY: Final = _numbers("EMFILE", "ENFILE")
 #: Writing is not allowed.
 REFUSED: Final = _numbers("EROFS", "EACCES", "EPERM")
-#: There is no such file, or something else in its place.
+#: There is no such file, or something else has its name.
 ABSENT: Final = _numbers("ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EISDIR", "ENXIO")
 #: The file system has no lock for this descriptor.
 NO_FLOCK: Final = _numbers("EBADF", "ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL")
 
 
 def translate(error: OSError, what: str, path: str) -> StoreUnavailableError:
-    """Make an error of ours of what the system said, about the path that was refused if that is known."""
+    """Return our error for an error of the system, with the refused path if it is known."""
     number = error.errno or 0
     said = os.strerror(number) if number else str(error)
     refused = error.filename
@@ -58,7 +58,7 @@ def _file_in(path: str) -> str | None:
 
 @contextmanager
 def telling(what: str, path: str) -> Iterator[None]:
-    """Make errors of the system ours, by `translate`."""
+    """Translate errors of the system to ours, by `translate`."""
     try:
         yield
     except OSError as error:
@@ -69,7 +69,7 @@ def telling(what: str, path: str) -> Iterator[None]:
 
 @contextmanager
 def at(path: str) -> Iterator[None]:
-    """Let errors of the system name a path, where a call gave them less: a name in a folder, or nothing."""
+    """Add a path to errors of the system that have only a name in a folder, or nothing."""
     try:
         yield
     except OSError as error:

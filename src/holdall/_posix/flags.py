@@ -1,4 +1,4 @@
-"""Flags with which files and folders are opened, so that no link is followed and no pipe waited for."""
+"""Flags for opening files and folders that follow no links and do not wait for pipes."""
 
 import os
 from typing import Final
@@ -8,11 +8,11 @@ __all__ = ["BELOW", "CREATE", "FOLDER", "READ"]
 _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
-#: A folder by its path, in which links count: it is the user's choice.
+#: A folder by its path, in which links are followed: it is the user's choice.
 FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
 #: A folder below another.
 BELOW: Final = FOLDER | _NOFOLLOW
-#: A file to read; a pipe in its place answers at once.
+#: A file to read; a pipe in its place returns at once.
 READ: Final = os.O_RDONLY | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC
-#: A file that is not there yet, to write, and to read again.
+#: A new file, to write, and to read again.
 CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC

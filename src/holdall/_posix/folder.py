@@ -1,7 +1,7 @@
-"""A folder reached through descriptors only: no name and no link in it leads anywhere else.
+"""A folder reached only through descriptors: no name and no link in it leads elsewhere.
 
-A `Folder` opens, and opens again; what is open at a moment is an `Opened`. Take it once and use that: closing
-only lets go of it, so that its descriptors stay what they are until the last user is done.
+A `Folder` opens, and opens again; its open state is an `Opened`. Take it once and use that: closing only
+drops a reference, so that its descriptors stay valid until the last user is done.
 """
 
 import contextlib
@@ -26,23 +26,23 @@ __all__ = ["CONTROL", "RESERVED", "SHARED", "Folder", "Opened"]
 
 
 class Folder:
-    """A folder that is opened when it is needed, and again after it was closed.
+    """A folder that is opened when needed, and again after it was closed.
 
     Parameters
     ----------
     path
-        The folder, which need not exist; or None for a private temporary one that the first write makes.
+        The folder, which need not exist; or None for a private temporary one, made on first use.
     mode
         Permissions of new folders, before the umask.
     sync
-        Whether new folders are to survive a power cut.
+        Whether new folders must survive a power failure.
     timeout
         Seconds to wait for other writers.
 
     Notes
     -----
-    Threads: `mutex` excludes them, and the `lock` of what is opened excludes processes. A forked child opens
-    the folder anew.
+    Threads: `mutex` excludes them, and the `lock` of the `Opened` excludes processes. A forked child opens
+    the folder again.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Folder:
         self.mutex = threading.RLock()
         self._sync = sync
         self._timeout = timeout
-        #: What is open now; of a folder that is not, with descriptors of -1.
+        #: The open state; with descriptors of -1 if the folder is not open.
         self.opened = self._closed()
         forget_in_child(self)
 
     @property
     def path(self) -> str:
-        """The folder; a private temporary one is named, and made, when it is first asked for."""
+        """The folder; a private temporary one is named, and made, on first access."""
         if self._path is None:
             from holdall._posix.temporary import TemporaryFolder  # noqa: PLC0415  (slow to import)
 
@@ -79,18 +79,18 @@ class Folder:
 
     @property
     def known(self) -> bool:
-        """Whether the folder has a name yet."""
+        """Whether the folder already has a name."""
         return self._path is not None
 
     def _closed(self) -> Opened:
         return Opened(self._path or "", -1)
 
     def after_fork(self) -> None:
-        """Have a mutex that no thread of the parent holds."""
+        """Replace the mutex, which a thread of the parent may hold."""
         self.mutex = threading.RLock()
 
     def current(self) -> Opened:
-        """Return what is open, unless the folder at the path is another one by now."""
+        """Return the open state, unless the path now leads to another folder."""
         use = self.opened
         if use.root >= 0 and not use.exists():
             self.close()
@@ -98,7 +98,7 @@ class Folder:
         return use
 
     def open(self, *, create: bool = False) -> Opened | None:
-        """Open the folder, if it is not open and has not been deleted since; None if it is not there."""
+        """Open the folder, if it is not open or was deleted since; return None if it does not exist."""
         with self.mutex:
             use = self.opened
             if use.exists():
@@ -128,7 +128,7 @@ class Folder:
             made.append(path)
             path = os.path.dirname(path)
         for path in reversed(made):
-            with contextlib.suppress(FileExistsError):  # somebody else has just made it
+            with contextlib.suppress(FileExistsError):  # just made by another process
                 os.mkdir(path, self._mode)
         if self._sync:
             for path in made:
@@ -146,7 +146,7 @@ class Folder:
                 return use
             self.close()
             found = self.open(create=True)
-            if found is None:  # it was deleted at once
+            if found is None:  # deleted at once
                 raise FileNotFoundError(2, os.strerror(2), self.path)
             found.make_control()
             try:
@@ -157,11 +157,11 @@ class Folder:
             return found
 
     def sweep(self) -> None:
-        """Remove what killed writers left, unless nobody may write here, or somebody writes right now."""
+        """Remove what killed writers left, unless the folder is read-only, or is being written."""
         use = self.open()
         if use is None:
             return
-        with contextlib.suppress(OSError):  # a place where we may not write is no less readable for it
+        with contextlib.suppress(OSError):  # a folder without write access can still be read
             control = use.control()
             try:
                 if has_workspaces(control):
@@ -175,11 +175,11 @@ class Folder:
                 os_close(control)
 
     def close(self) -> None:
-        """Let go of the descriptors and the workspace; the next use opens the folder again."""
+        """Release the descriptors and the workspace; the next use opens the folder again."""
         self.opened = self._closed()
 
 
 def _owner_of(path: str) -> Any:
-    """Give the temporary folder of this process in which a path lies, so that whoever uses it keeps it."""
-    temporary = sys.modules.get("holdall._posix.temporary")  # else nobody has made one
+    """Return the temporary folder of this process with a path in it, to keep it alive while in use."""
+    temporary = sys.modules.get("holdall._posix.temporary")  # otherwise there is none
     return None if temporary is None else temporary.TemporaryFolder.owner_of(path)

@@ -9,22 +9,22 @@ __all__ = ["Forgetting", "finalize", "forget_in_child"]
 
 
 class Forgetting(Protocol):
-    """What has to be told that it is in a forked child now."""
+    """Anything that must be notified in a forked child."""
 
     def after_fork(self) -> None:
-        """Forget what is the parent's."""
+        """Forget the state of the parent."""
 
 
 _all: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def forget_in_child(thing: Forgetting) -> None:
-    """Call `after_fork` of a thing in each forked child, for as long as the thing lives."""
+    """Call `after_fork` of an object in each forked child, while the object lives."""
     _all.add(thing)
 
 
 def finalize(thing: object, function: Callable[..., object], *args: Any) -> "weakref.finalize[..., Any]":
-    """Call a function once when a thing is gone, or the process ends, but not in a forked child."""
+    """Call a function once when an object is gone, or the process ends, but not in a forked child."""
     return weakref.finalize(thing, _unless_forked, os.getpid(), function, args)
 
 
@@ -38,7 +38,7 @@ def _after_fork() -> None:
         thing.after_fork()
 
 
-# The first of all has to be made while modules can still be imported.
+# The first one must be made while modules can still be imported.
 weakref.finalize(Forgetting, int).detach()
 
 if hasattr(os, "register_at_fork"):

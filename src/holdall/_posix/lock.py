@@ -1,8 +1,8 @@
-"""Exclusive locks of open files and folders among processes, which end with whoever holds them.
+"""Exclusive locks of open files and folders among processes, which end with their holder.
 
-``flock`` where the system has it; else a file beside, by `filelock`. Nobody waits for ever: who does not
-get a lock in time is told who has it. Waiting is asking often, since the system offers no timeout; a
-millisecond between two questions finds the short gaps of a writer that writes all the time.
+``flock`` where the system has it; otherwise a lock file, by `filelock`. No call waits for ever: if a lock is
+not obtained in time, the error names its holder. Waiting means polling, since the system offers no timeout;
+an interval of a millisecond finds the short gaps of a writer that writes all the time.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ from holdall.errors import InvalidArgumentError, StoreTimeoutError
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # a system without it has a file beside to lock
+except ImportError:  # such a system needs a lock file
     fcntl = None
 
 __all__ = ["TIMEOUT", "Lock", "Patience", "check_timeout", "holder_of", "try_flock", "unlocked"]
 
-#: Seconds that a writer waits for the others, unless it is told otherwise.
+#: The default for seconds that a writer waits for others.
 TIMEOUT: Final = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 5e-5, 1e-3
 
 
 def check_timeout(timeout: Any) -> float:
-    """Return a timeout; raise `InvalidArgumentError` if it is none."""
+    """Return a timeout; raise `InvalidArgumentError` if it is invalid."""
     if type(timeout) not in {int, float} or not 0 <= timeout < 1e6:
         raise InvalidArgumentError(f"timeout must be a number of seconds from 0, got {timeout!r}")
     return float(timeout)
@@ -41,12 +41,12 @@ def unlocked() -> None:
 
 
 def try_flock(fd: int) -> bool:
-    """Lock an open file or folder without waiting; False if somebody else has it.
+    """Lock an open file or folder without waiting; return False if it is locked.
 
     Raises
     ------
     OSError
-        One of `NO_FLOCK`, if it cannot be locked so.
+        One of `NO_FLOCK`, if the system cannot lock it.
     """
     if fcntl is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -58,7 +58,7 @@ def try_flock(fd: int) -> bool:
 
 
 class Patience:
-    """How long one call waits for a lock, over all attempts and all files that it tries."""
+    """The time that one call waits for locks, over all attempts and all files."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
@@ -67,11 +67,11 @@ class Patience:
 
     @property
     def left(self) -> float:
-        """Seconds that are left."""
+        """The seconds that are left."""
         return max(0.0, self._until - time.monotonic())
 
     def pause(self, fd: int, path: str) -> None:
-        """Wait a moment; raise `StoreTimeoutError` if the time is over, with the holder of the lock."""
+        """Wait a moment; raise `StoreTimeoutError` with the holder of the lock if the time is over."""
         left = self.left
         if not left:
             raise timed_out(path, self.timeout, holder_of(fd))
@@ -85,18 +85,18 @@ class Lock:
     Parameters
     ----------
     fd
-        Its descriptor, which stays the caller's.
+        Its descriptor, which the caller keeps.
     path
-        For messages.
+        The path, for messages.
     beside
-        Gives the path of a file to lock instead, where the system cannot lock the descriptor.
+        Returns the path of a lock file, where the system cannot lock the descriptor.
     timeout
         Seconds to wait for others.
 
     Notes
     -----
-    `take` and `release` are calls of C: releasing in a ``finally`` what is not locked does no harm, so an
-    interrupt between two steps leaves no lock behind. Threads have to exclude each other by a mutex.
+    `take` and `release` are C calls: releasing in a ``finally`` without the lock is harmless, so an interrupt
+    between two steps leaves no lock behind. Threads must exclude each other by a mutex.
     """
 
     __slots__ = ("_beside", "fd", "path", "release", "take", "timeout")
@@ -106,7 +106,7 @@ class Lock:
         self.path = path
         self.timeout = timeout
         self._beside = beside
-        #: Locks without waiting, or raises what `acquire` knows what to do about.
+        #: Lock without waiting, or raise an error that `acquire` can handle.
         self.take: Callable[[], Any]
         self.release: Callable[[], Any]
         if fcntl is None:
@@ -123,7 +123,7 @@ class Lock:
             self.wait(error, patience)
 
     def wait(self, error: OSError, patience: Patience | None = None) -> None:
-        """Go on where `take` has raised an error: wait for others, or lock a file beside."""
+        """Continue after an error of `take`: wait for others, or lock a file beside."""
         patience = patience or Patience(self.timeout)
         try:
             while isinstance(error, BlockingIOError):
@@ -137,13 +137,13 @@ class Lock:
             if error.errno not in NO_FLOCK:
                 raise error
         finally:
-            del error  # which knows this frame: all that its callers have open would stay so
+            del error  # it refers to this frame, and would keep its callers' files open
         self._lock_beside(patience)
 
     def _lock_beside(self, patience: Patience) -> None:
         from filelock import FileLock, Timeout  # noqa: PLC0415  (slow to import, rarely needed)
 
-        self.release = unlocked  # what cannot be locked cannot be unlocked
+        self.release = unlocked  # the descriptor itself is not locked
         path = self._beside()
         lock = FileLock(path)
 
@@ -171,7 +171,7 @@ _LOOKS = 5  # at a list that the system gives in pages: others who lock and unlo
 
 
 def timed_out(path: str, timeout: float, holder: int | None) -> StoreTimeoutError:
-    """Make the error of who did not get a lock in time."""
+    """Return the error for a lock that was not obtained in time."""
     who, remedy = "others", "end whoever holds it"
     if holder is not None:
         who = f"process {holder}"

@@ -1,7 +1,7 @@
-"""Names on disk: UTF-8, whatever the locale says.
+"""Names on disk in UTF-8, whatever the locale.
 
-Where Python itself names files in UTF-8, which is nearly everywhere, nothing is to be done. Under another
-locale (``C`` without UTF-8 mode, ISO-8859-1) a text is spelled so that the bytes on disk are the same.
+Where Python itself names files in UTF-8, which is nearly everywhere, nothing needs to be done. Under another
+locale (``C`` without UTF-8 mode, ISO-8859-1) a text is converted so that the bytes on disk are the same.
 """
 
 import os
@@ -13,22 +13,22 @@ __all__ = ["UTF8", "fs_name", "fs_path", "naming", "text_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Whether Python names files in UTF-8 by itself.
+#: Whether Python itself names files in UTF-8.
 UTF8: Final = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
 
 
 def fs_name(text: str) -> str:
-    """Give the text under which Python's own functions reach the file whose name is a text in UTF-8."""
+    """Return the text with which Python's own functions reach the file with a name in UTF-8."""
     return text if UTF8 else os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
 def text_of(name: str) -> str:
-    """Undo `fs_name`, for a name that a listing gave."""
+    """Undo `fs_name`, for a name from a listing."""
     return name if UTF8 else os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def fs_path(path: str) -> str:
-    """Give a path as the user's own ``open()`` takes it; in UTF-8 if the locale has no bytes for it."""
+    """Return a path as the user's own ``open()`` takes it; in UTF-8 if the locale cannot encode it."""
     if not UTF8:
         try:
             os.fsencode(path)
@@ -38,7 +38,7 @@ def fs_path(path: str) -> str:
 
 
 def naming(function: F) -> F:
-    """Give a function of `os` that takes names as texts: the function itself where Python speaks UTF-8."""
+    """Return a function of `os` that takes names as text: the function itself where Python uses UTF-8."""
     if UTF8:
         return function
 

@@ -1,4 +1,4 @@
-"""The descriptors of a folder that is open; no name and no link in it leads anywhere else."""
+"""The descriptors of an open folder; no name and no link in it leads elsewhere."""
 
 import itertools
 import os
@@ -32,18 +32,18 @@ __all__ = ["RESERVED", "SHARED", "Opened"]
 
 #: Names that no folder or file of a user has.
 RESERVED: Final = frozenset({"", ".", "..", CONTROL})
-#: A prefix of paths with which each call fails.
+#: A prefix of paths with which every call fails.
 NOWHERE: Final = "\0"
-#: What a folder on the way to a file is, if others may add names there, but not rename what is not theirs.
+#: A folder on the way to a file where others may add names, but not rename what is not theirs.
 SHARED: Final = "others may add names to its folder"
 
 _numbers = itertools.count()
 
 
 class Opened:
-    """The descriptors of a folder that is open, and of its workspace; -1 where there is none.
+    """The descriptors of an open folder, and of its workspace; -1 where there is none.
 
-    They are closed, and the workspace is removed, when nobody refers to this object any more.
+    They are closed, and the workspace is removed, when nothing refers to this object any more.
     """
 
     __slots__ = (
@@ -66,7 +66,7 @@ class Opened:
     def __init__(
         self, path: str, root: int, *, mode: int = 0o777, sync: bool = False, timeout: float = TIMEOUT
     ) -> None:
-        self.number = next(_numbers)  # by which is known what is known of it
+        self.number = next(_numbers)  # identifies it in caches
         self.path = path
         self.root = root
         self.workspace = -1
@@ -76,14 +76,14 @@ class Opened:
         if root >= 0:
             about = os_fstat(root)
             self.identity = about.st_dev, about.st_ino
-        #: What to put before a name to reach it by one call; of no use where Python does not speak UTF-8.
+        #: What to put before a name to reach it by one call; unusable where Python does not use UTF-8.
         self.prefix = f"{path}/" if root >= 0 and UTF8 else NOWHERE
-        # No method of this object: it would never be let go of.
+        # Not a method of this object, which would keep it alive.
         self.lock = Lock(root, path, partial(_lock_beside, root, path), timeout)
         self._mode = mode
         self._sync = sync
         self._drop: Callable[[], object] | None = None
-        self._held: Workspace | None = None  # to whom the descriptor of the workspace belongs
+        self._held: Workspace | None = None  # owns the descriptor of the workspace
         self._doubts: list[str] | None = None
         forget_in_child(self)
 
@@ -93,7 +93,7 @@ class Opened:
             os_close(root)
 
     def after_fork(self) -> None:
-        """Let go of the parent's descriptors: locks taken through them would be the parent's."""
+        """Release the parent's descriptors: locks taken through them would be the parent's."""
         if self.root >= 0:
             os_close(self.root)
         self.root = self.workspace = -1
@@ -101,15 +101,15 @@ class Opened:
         if self._drop is not None:
             self._drop.detach()  # type: ignore[attr-defined]
             self._drop = None
-        self._held = None  # which closes its descriptor
+        self._held = None  # closes its descriptor
 
     def exists(self) -> bool:
-        """Tell whether the folder still is the one at its path; it may have been deleted, or replaced.
+        """Return whether the folder is still the one at its path; it may have been deleted or replaced.
 
         Raises
         ------
         StoreUnavailableError
-            If it was moved away: writing there is lost, and another one made at the path hides the loss.
+            If it was moved: writes there are lost, and another folder at the path hides the loss.
         """
         if self.root < 0:
             return False
@@ -123,12 +123,12 @@ class Opened:
                     self.path,
                 ) from error
             return False
-        except OSError:  # who may not look any more may go on with what is open
+        except OSError:  # without access to look, continue with what is open
             return os_fstat(self.root).st_nlink > 0
         return (about.st_dev, about.st_ino) == self.identity
 
     def has_workspace(self) -> bool:
-        """Tell whether there is a workspace that nobody has deleted."""
+        """Return whether there is a workspace that was not deleted."""
         return self.workspace >= 0 and os_fstat(self.workspace).st_nlink > 0
 
     # ------------------------------------------------------------------ folders below
@@ -139,18 +139,18 @@ class Opened:
         Parameters
         ----------
         names
-            Of the folders that lead there; none for the folder itself.
+            The names of the folders that lead there; none for the folder itself.
         create
-            Whether to make what is missing.
+            Whether to make missing folders.
         doubts
-            Where to add what speaks against trusting what lies there.
+            Where to add reasons not to trust the files there.
 
         Raises
         ------
         OSError
             If one of the names is not a folder, or is a link.
         """
-        # What open_into() and closing() do stands here in line: four calls less for each nested item.
+        # open_into() and closing() are inlined here: four calls less for each nested item.
         fds: Descriptors = [None]
         here = self.root
         try:
@@ -183,22 +183,22 @@ class Opened:
     def open_file(self, names: Sequence[str], flags: int, doubts: list[str] | None = None) -> int:
         """Open a file below by the path of the first folder; the caller closes it.
 
-        Another folder that lies at the path by now is noticed, since the first step goes by the path. No
-        folder on the way may be a link, nor the file.
+        The first step uses the path, so it notices another folder at the path. Neither the folders on the way
+        nor the file may be links.
 
         Parameters
         ----------
         names
-            Of the folders, one or more, and of the file.
+            The names of the folders, one or more, and of the file.
         flags
-            With which the file is opened.
+            The flags for opening the file.
         doubts
-            Where to add what speaks against trusting what lies there.
+            Where to add reasons not to trust the files there.
 
         Raises
         ------
         OSError
-            If it is not there, or may not be opened.
+            If it does not exist, or cannot be opened.
         """
         fds: Descriptors = [None]
         try:
@@ -234,7 +234,7 @@ class Opened:
         open_into(fds, name, BELOW, dir_fd=here)
 
     def doubts(self) -> list[str]:
-        """Say what speaks against trusting what lies in the folder itself, as it was when first asked."""
+        """Return reasons not to trust files in the folder itself, as it was when first asked."""
         if self._doubts is None:
             found: list[str] = []
             _look_at_folder(os_fstat(self.root), self.root, self.uid, found)
@@ -251,19 +251,19 @@ class Opened:
             return os_open(CONTROL, BELOW, dir_fd=self.root)
 
     def share(self, fd: int) -> None:
-        """Give a new file in the control folder group and permissions of the folder."""
+        """Give a new file in the control folder the group and permissions of the folder."""
         share(fd, os_fstat(self.root), 0o666)
 
     def control_file(self, name: str) -> str:
-        """Give the path of a file in the control folder, which is made if it is not there."""
+        """Return the path of a file in the control folder, which is made if it does not exist."""
         return make_control_file(self.root, self.path, name)
 
     def make_control(self) -> None:
-        """Make the control folder, for all who may use the folder; the lock is not held."""
+        """Make the control folder, for all users of the folder; the caller does not hold the lock."""
         make_control(self.root, self.path)
 
     def make_workspace(self) -> bool:
-        """Make a workspace, and sweep those of the dead; the lock is held. Tell whether mtimes are exact."""
+        """Make a workspace, and remove dead ones, with the lock held; return whether mtimes are exact."""
         control = self.control()
         try:
             sweep(control)
@@ -286,5 +286,5 @@ def _look_at_folder(about: os.stat_result, fd: int, uid: int, doubts: list[str])
 
 
 def _lock_beside(root: int, path: str) -> str:
-    """Give a file to lock where the file system cannot lock a folder (some network file systems)."""
+    """Return a file to lock where the file system cannot lock a folder (some network file systems)."""
     return make_control_file(root, path, "lock")

@@ -1,4 +1,4 @@
-"""A new file in the place of an old one: whole, with its owner, group, mode and extended attributes."""
+"""Replacing a file by a new one: as a whole, with its owner, group, mode and extended attributes."""
 
 import contextlib
 import errno
@@ -27,9 +27,9 @@ __all__ = [
 
 _ACL: Final = "system.posix_acl_access"
 _CAN_LIST: Final = hasattr(os, "listxattr")
-#: Lists the extended attributes of a path.
+#: Return the extended attributes of a path.
 list_extended: Final[Callable[..., list[str]]] = getattr(os, "listxattr", lambda *_, **__: [])
-#: What it says of a file to which nobody gave any: nothing, or the label that the system gives each file.
+#: The result for a file without any set by users: nothing, or the label that the system sets.
 USUAL: Final[tuple[list[str], ...]] = ([], ["security.selinux"])
 
 
@@ -42,29 +42,29 @@ def replace_file(
     sync: bool = False,
     finish: Callable[[int], object] | None = None,
 ) -> None:
-    """Put a new file in the place of a file, which stays as it is until the new one is whole.
+    """Replace a file, which stays as it is until the new one is complete.
 
     Parameters
     ----------
     path
-        The file, which need not exist; no link. Whoever may write it is excluded meanwhile.
+        The file, which need not exist; not a link. The caller has excluded other writers.
     fill
         Writes into the new file.
     prefix
-        What the names of unfinished files of this one begin with.
+        The prefix of names of unfinished files for this one.
     mode
-        Permissions of a file that replaces none, before the umask.
+        Permissions of a new file that replaces none, before the umask.
     sync
-        Whether it is to survive a power cut.
+        Whether it must survive a power failure.
     finish
-        Called with the descriptor of the finished file, before it takes its place.
+        Called with the descriptor of the finished file, before it is renamed.
 
     Raises
     ------
     OutcomeUnknownError
         If it is written, but its folder could not be synced.
     OSError
-        If it cannot be written; what was there is untouched.
+        If it cannot be written; the old file is untouched.
     """
     above, name = os.path.split(path)
     folders: Descriptors = [None]
@@ -80,7 +80,7 @@ def replace_file(
         old = _look(folder, name)
         try:
             with at(above):
-                # Its owner's alone until it is like the old one: unfinished, it is never more open.
+                # Accessible to its owner only until it is complete, so never more open than the old file.
                 open_into(files, unfinished, CREATE, mode if old is None else 0o600, folder)
             with at(path):
                 _fill(files[-1], fill, partial(_keep, folder, name, old), finish, sync=sync)
@@ -105,9 +105,9 @@ def _fill(
     *,
     sync: bool,
 ) -> None:
-    """Write a new file and all that belongs to it."""
+    """Write a new file with all its attributes."""
     assert fd is not None  # noqa: S101  (it is open)
-    # Not the builtin, which is gone when something is written while the interpreter ends.
+    # Not the builtin, which is missing when files are written while the interpreter ends.
     with io.open(fd, "w+b", closefd=False) as file:  # noqa: UP020
         fill(file)
         file.flush()
@@ -124,14 +124,14 @@ def _keep(folder: int, name: str, old: os.stat_result | None, fd: int) -> None:
 
 
 def sweep(folder: int, prefix: str) -> None:
-    """Remove what killed writers left: whoever wrote it held the lock that is held now."""
+    """Remove what killed writers left: their lock is held by the caller now."""
     for name in os.listdir(folder):
-        if name.startswith(prefix) and not name.endswith("lock"):  # the lock itself may be a file beside
-            unlink_quietly(name, folder)  # what is not ours to remove is not ours to trip over
+        if name.startswith(prefix) and not name.endswith("lock"):  # not a lock file
+            unlink_quietly(name, folder)  # ignore what we may not remove
 
 
 def sync_folder(folder: int, path: str, what: str = "it") -> None:
-    """Make a rename in a folder survive a power cut; raise `OutcomeUnknownError` if that fails."""
+    """Make a rename in a folder survive a power failure; raise `OutcomeUnknownError` if that fails."""
     try:
         os.fsync(folder)
     except OSError as error:
@@ -154,8 +154,8 @@ def _look(folder: int, name: str) -> os.stat_result | None:
 def keep_attributes(folder: int, name: str, old: os.stat_result, new: int) -> None:
     """Give a new file the owner, group, mode and extended attributes of an old one.
 
-    What may not be given (a user's file rewritten by another member of its group gets a new owner) is left
-    out, and never makes the new one more open than the old one was.
+    Attributes that may not be set (a user's file rewritten by another member of its group gets a new owner)
+    are left out, and never make the new file more open than the old one.
     """
     made = os.fstat(new)
     mode = stat.S_IMODE(old.st_mode)
@@ -180,12 +180,12 @@ def _own(fd: int, uid: int, gid: int) -> bool:
 
 
 def _for_another_group(mode: int) -> int:
-    """Let a group do no more than everybody: it is not the one that the mode was made for."""
+    """Return a mode with no more rights for a group than for everyone, as the group has changed."""
     return mode & ~0o070 | mode & 0o070 & (mode << 3)
 
 
 def _keep_extended(folder: int, name: str, new: int) -> bool:
-    """Copy extended attributes; False if the old file had an access list that could not be copied."""
+    """Copy extended attributes; return False if the old file had an access list that could not be copied."""
     if not _CAN_LIST:
         return True
     fds: Descriptors = [None]
@@ -199,10 +199,10 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
         for attribute in names:
             try:
                 os.setxattr(new, attribute, os.getxattr(old, attribute))
-            except OSError:  # one that is not ours to set
+            except OSError:  # one that we may not set
                 kept = kept and attribute != _ACL
     except OSError:
-        return True  # it may not be read, so nobody can tell what it has; or the file system knows of none
+        return True  # unreadable, so its attributes are unknown; or not supported
     else:
         return kept
     finally:
@@ -210,9 +210,9 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
 
 
 def close_lost(name: str, folder: int) -> None:
-    """Close the descriptor of a file that this process has made, and that an interrupted call did not give.
+    """Close the descriptor of a file that this process has made in an interrupted call.
 
-    Nobody else can have the file open: its name is known to the caller alone.
+    No other process can have the file open: only the caller knows its name.
     """
     with contextlib.suppress(OSError):
         made = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -223,6 +223,6 @@ def close_lost(name: str, folder: int) -> None:
 
 
 def unlink_quietly(name: str, folder: int) -> None:
-    """Remove a file that is no longer wanted, if it is still there."""
+    """Remove a file that is no longer needed, if it still exists."""
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=folder)

@@ -1,4 +1,4 @@
-"""Private temporary folders: on a disk, spared by cleaners, gone in the end, and swept after a kill."""
+"""Private temporary folders: on disk, spared by system cleaners, deleted in the end, even after a kill."""
 
 import contextlib
 import os
@@ -31,14 +31,14 @@ class TemporaryFolder:
     Parameters
     ----------
     spill
-        Whether it is to hold what has no room in memory: then a folder in memory is avoided, and a warning
-        says so where it cannot be.
+        Whether it is for data that do not fit into memory: then a folder in memory is avoided, with a warning
+        if that is impossible.
 
     Notes
     -----
-    The folder lies where `tempfile` puts its own, mode 0700. It is locked for as long as it is in use, which
-    tells systemd-tmpfiles to spare it, and other processes that its owner lives: the first folder that a
-    process makes sweeps those whose owners were killed. A forked child never deletes it.
+    The folder is where `tempfile` puts its own, mode 0700. It is locked while it is in use, so that
+    systemd-tmpfiles keeps it, and other processes know that its owner lives: the first folder that a process
+    makes removes those whose owners were killed. A forked child never deletes it.
     """
 
     def __init__(self, *, spill: bool = False) -> None:
@@ -53,14 +53,14 @@ class TemporaryFolder:
 
     def _own(self) -> None:
         fd = os.open(self.path, BELOW)
-        with contextlib.suppress(OSError):  # a file system without locks: nothing there is swept
-            # The marker only then: who sees it and gets the lock knows that the owner is dead.
+        with contextlib.suppress(OSError):  # no locks here: nothing will be removed later
+            # The marker comes last: a process that sees it and gets the lock knows that the owner is dead.
             if try_flock(fd):
                 os.close(os.open(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd))
         self._finalizer = weakref.finalize(self, _delete, self.path, fd, os.getpid())
 
     def restore(self) -> None:
-        """Make the folder anew, empty, if it was deleted by `close`."""
+        """Make the folder again, empty, if it was deleted by `close`."""
         with _lock:
             if self.closed:
                 os.mkdir(self.path, 0o700)
@@ -68,7 +68,7 @@ class TemporaryFolder:
 
     @staticmethod
     def owner_of(path: str) -> "TemporaryFolder | None":
-        """Return the temporary folder of this process that a path lies in, so that whoever uses it keeps it.
+        """Return the temporary folder of this process with a path in it, to keep it alive while in use.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ def _delete(path: str, fd: int, pid: int) -> None:
     if pid == os.getpid():
         shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
-        os.close(fd)  # which unlocks it only when no process has it any more
+        os.close(fd)  # unlocks it when no other process has it open
 
 
 def _base(*, spill: bool) -> str:
@@ -103,7 +103,7 @@ def _base(*, spill: bool) -> str:
     base = os.path.abspath(tempfile.gettempdir())
     if not spill or kind_of_filesystem(base) not in _IN_MEMORY:
         return base
-    usual, other = "/tmp", "/var/tmp"  # noqa: S108  (looked at, not written to)
+    usual, other = "/tmp", "/var/tmp"  # noqa: S108  (not written to here)
     chosen = base != usual or any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     if not chosen and os.access(other, os.W_OK | os.X_OK) and kind_of_filesystem(other) not in _IN_MEMORY:
         return other
@@ -112,14 +112,14 @@ def _base(*, spill: bool) -> str:
 
 
 def warn_of_memory(path: str) -> None:
-    """Warn, once a process, that a folder for what has no room in memory lies in memory.
+    """Warn, once per process, that a folder for data that do not fit into memory is in memory.
 
     Parameters
     ----------
     path
         The folder.
     """
-    global _warned  # noqa: PLW0603  (once a process)
+    global _warned  # noqa: PLW0603  (once per process)
     kind = kind_of_filesystem(path)
     if kind in _IN_MEMORY and not _warned:
         _warned = True
@@ -132,12 +132,12 @@ def warn_of_memory(path: str) -> None:
 
 
 def kind_of_filesystem(path: str) -> str:
-    """Return the type of the file system that a path lies on; "" where the system does not tell.
+    """Return the type of the file system of a path; "" where the system does not report it.
 
     Parameters
     ----------
     path
-        A folder; of one that does not exist, the nearest that does counts.
+        A folder; if it does not exist, the nearest existing one above it is used.
     """
     path = os.path.realpath(path)
     best, kind = "", ""
@@ -160,7 +160,7 @@ def sweep(base: str) -> None:
     Parameters
     ----------
     base
-        Where they lie.
+        The folder that contains them.
     """
     try:
         names = [name for name in os.listdir(base) if name.startswith(_PREFIX)]
@@ -175,7 +175,7 @@ def sweep(base: str) -> None:
         try:
             about: Any = os.fstat(fd)
             ours = about.st_uid == os.geteuid() and stat.S_ISREG(os.stat(_MARKER, dir_fd=fd).st_mode)
-            if ours and try_flock(fd):  # else its owner lives
+            if ours and try_flock(fd):  # otherwise its owner lives
                 shutil.rmtree(path, ignore_errors=True)
         except OSError:
             continue  # no marker

@@ -1,9 +1,9 @@
-"""Whether somebody else could have written, or put in place, what loading would run.
+"""Whether others could have written, or put in place, what loading would run.
 
-A file is trusted if it belongs to the user or to root, and nobody else may write it, be it by mode, by group
-or by access list; and if the same holds for its folder, since whoever may write there can put any file of
-the user's in its place. In a folder with the sticky bit others cannot rename what is not theirs, so there
-only the file counts, as long as it has no second name. Higher up, only what everybody may write counts.
+A file is trusted if it belongs to the user or to root, and nobody else may write it, by mode, group or access
+list; and if the same holds for its folder, since whoever may write there can replace the file by any file of
+the user. In a folder with the sticky bit others cannot rename files that are not theirs, so there only the
+file matters, as long as it has no second name. Higher up, only folders that everyone may write matter.
 """
 
 import errno
@@ -19,16 +19,16 @@ from holdall.errors import UntrustedStoreError
 __all__ = ["check_trust", "doubt_about", "doubt_about_folder", "doubt_above", "is_shared", "refuse"]
 
 _ACL: Final = "system.posix_acl_access"
-_ENTRY: Final = struct.Struct("<HHI")  # tag, permissions, number; after a version of four bytes
+_ENTRY: Final = struct.Struct("<HHI")  # tag, permissions, number; after four bytes of version
 _USER, _GROUP_OF_FILE, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
 _WRITE: Final = 2
-_SECONDS: Final = 10.0  # for which the members of a group are remembered
+_SECONDS: Final = 10.0  # for which the members of a group are cached
 
 _groups: dict[tuple[int, int], tuple[float, str]] = {}
 
 
 def refuse(what: str, why: str, path: str) -> NoReturn:
-    """Raise the `UntrustedStoreError` that says what to do."""
+    """Raise the `UntrustedStoreError` with what to do about it."""
     raise UntrustedStoreError(
         errno.EPERM,
         f"loading {what} could run code of somebody else ({why}): "
@@ -38,16 +38,16 @@ def refuse(what: str, why: str, path: str) -> NoReturn:
 
 
 def check_trust(file: int | str, what: str, path: str) -> None:
-    """Raise `UntrustedStoreError` if somebody else could have written a file, or put it at its path.
+    """Raise `UntrustedStoreError` if others could have written a file, or put it at its path.
 
     Parameters
     ----------
     file
-        The descriptor that is read; or a path, for what must not be opened here.
+        The descriptor that is read; or a path, for a file that must not be opened here.
     what
         What is to be loaded, for the message.
     path
-        Where it lies.
+        Its path, for the message.
     """
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
     about = os.stat(file)
@@ -64,12 +64,12 @@ def check_trust(file: int | str, what: str, path: str) -> None:
 
 
 def doubt_about(about: os.stat_result, file: int | str, uid: int) -> str:
-    """Say why a file cannot be trusted by a user, or ""."""
+    """Return why a user cannot trust a file, or ""."""
     if about.st_uid not in {uid, 0}:
         return f"it belongs to user {about.st_uid}"
     if about.st_mode & 0o002:
         return "everybody may write it"
-    if about.st_mode & 0o020:  # which is the most that an access list grants
+    if about.st_mode & 0o020:  # the maximum of what an access list grants
         for kind, number in _writers(about, file):
             if kind == _USER and number not in {uid, 0}:
                 return f"its access list lets user {number} write it"
@@ -79,28 +79,28 @@ def doubt_about(about: os.stat_result, file: int | str, uid: int) -> str:
 
 
 def doubt_about_folder(about: os.stat_result, folder: int | str, uid: int) -> str:
-    """Say why what lies in a folder cannot be trusted, whatever it is, or ""."""
+    """Return why files in a folder cannot be trusted, or ""."""
     if about.st_uid not in {uid, 0}:
         return f"its folder belongs to user {about.st_uid}"
     if is_shared(about):
-        return ""  # others may add names there, and take none away
+        return ""  # others may add names there, but not remove any
     why = doubt_about(about, folder, uid)
     return why and f"of its folder: {why.replace('its access list', 'the access list')}"
 
 
 def is_shared(about: os.stat_result) -> bool:
-    """Whether others may write a folder, but not rename what is not theirs."""
+    """Return whether others may write a folder, but not rename what is not theirs."""
     return bool(about.st_mode & stat.S_ISVTX and about.st_mode & 0o022)
 
 
 def doubt_about_name(about: os.stat_result) -> str:
-    """Say why a file in a folder that `is_shared` cannot be trusted by its name, or ""."""
-    # Others can give a file of the user's a second name there, where the system lets them link it.
+    """Return why a file in a folder that `is_shared` cannot be trusted by its name, or ""."""
+    # Where the system allows it, others can link a file of the user under a second name there.
     return "it has several names, and others may write its folder" if about.st_nlink > 1 else ""
 
 
 def doubt_above(path: str) -> str:
-    """Say why a folder itself may be replaced by another one of the user's, or ""."""
+    """Return why a folder itself may have been replaced by another one of the user, or ""."""
     for start in {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}:
         above = start
         while True:
@@ -117,7 +117,7 @@ def doubt_above(path: str) -> str:
 
 
 def _writers(about: os.stat_result, file: int | str) -> Iterator[tuple[int, int]]:
-    """Give kind and number of the users and groups that may write a file, besides its owner."""
+    """Yield kind and number of the users and groups that may write a file, besides its owner."""
     try:
         entries = list(_ENTRY.iter_unpack(os.getxattr(file, _ACL)[4:]))
     except (OSError, AttributeError, struct.error):  # no access list, or none on this system
@@ -133,7 +133,7 @@ def _writers(about: os.stat_result, file: int | str) -> Iterator[tuple[int, int]
 
 
 def _doubt_about_group(gid: int, uid: int) -> str:
-    """Say why what a group may write cannot be trusted, or ""; a user's own group and umask 002 are usual."""
+    """Return why a group with write access cannot be trusted, or ""; a user's own group is normal."""
     until, why = _groups.get((gid, uid), (0.0, ""))
     now = time.monotonic()
     if now >= until:
@@ -149,7 +149,7 @@ def _ask_about_group(gid: int, uid: int) -> str:
     try:
         user = pwd.getpwuid(uid)
         name, own = user.pw_name, user.pw_gid
-    except KeyError:  # a container, say, in which the user has no name
+    except KeyError:  # such as a container in which the user has no name
         name, own = "", os.getegid()
     if gid != own:
         return f"group {gid} may write it"
@@ -164,6 +164,6 @@ def _ask_about_group(gid: int, uid: int) -> str:
     if others:
         return f"group {group.gr_name} may write it, and {min(others)} is a member"
     if name and group.gr_name != name:
-        # A directory service need not list its users; a group of one is named after the user.
+        # A directory service need not list its users; a group of one has the user's name.
         return f"group {group.gr_name} may write it, and may have other members"
     return ""

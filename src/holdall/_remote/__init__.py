@@ -1,5 +1,5 @@
-"""What persisters over object stores share, whatever client they use.
+"""The base of persisters over object stores, whatever their client.
 
-An `Engine` sends single requests; `ObjectPersister` makes the contract of persisters of them: names,
+An `Engine` sends single requests; `ObjectPersister` builds the contract of persisters on them: names,
 compare-and-swap that holds when answers are lost, bulk operations, large values.
 """

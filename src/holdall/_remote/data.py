@@ -1,4 +1,4 @@
-"""Data on their way out: one piece or several, and data that differ though their values are equal."""
+"""Data to be sent: in one or several pieces, and made different although their values are equal."""
 
 import io
 import os
@@ -27,26 +27,26 @@ class UniqueBytes(bytes):
 
 
 def is_unique(data: Any) -> bool:
-    """Return whether no other write of this store gives equal data, so that etags never come back."""
+    """Return whether no other write of this store has equal data, so that etags never come back."""
     return type(data) is UniqueBytes or (type(data) is list and bool(data) and type(data[-1]) is UniqueBytes)
 
 
 def buffers(data: Any) -> tuple[list[memoryview], int]:
-    """Return the pieces of data, and their size together; TypeError if one is no buffer."""
+    """Return the pieces of data, and their total size; raise TypeError if one is not a buffer."""
     pieces = data if type(data) is list else [data]
     views = [memoryview(piece).cast("B") for piece in pieces]
     return views, sum(view.nbytes for view in views)
 
 
 class Pieces(io.RawIOBase):
-    """A file over buffers, from one offset to another, without a copy of all of them.
+    """A file over buffers, from one offset to another, without a copy.
 
     Parameters
     ----------
     views
         The buffers.
     start, stop
-        Where the file begins and ends among their bytes.
+        The first offset, and the end, in their bytes.
     """
 
     def __init__(self, views: list[memoryview], start: int, stop: int) -> None:
@@ -78,7 +78,7 @@ class Pieces(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with what comes next, and return how much of it."""
+        """Fill a buffer with the next bytes, and return how many."""
         wanted = memoryview(buffer).cast("B")
         done, skip = 0, self._at
         for view in self.views:
@@ -96,12 +96,12 @@ class Pieces(io.RawIOBase):
 
 
 class UniqueSerializer(Serializer[V]):
-    """A serializer whose data differ from write to write, by filler that reading passes over.
+    """A serializer whose data differ from write to write, by filler that loading ignores.
 
     Parameters
     ----------
     inner
-        The serializer; its `Serializer.filler` gives the filler.
+        The serializer; its `Serializer.filler` returns the filler.
     """
 
     def __init__(self, inner: Serializer[V]) -> None:
@@ -155,7 +155,7 @@ class _UniqueKeyedSerializer(KeyedSerializer[V]):
 
 
 def as_given(serializer: Any) -> Any:
-    """Return the serializer that was given to `unique`."""
+    """Return the serializer that was passed to `unique`."""
     return (
         serializer.inner if isinstance(serializer, UniqueSerializer | _UniqueKeyedSerializer) else serializer
     )

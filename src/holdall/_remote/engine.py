@@ -1,4 +1,4 @@
-"""What a client of an object store must do for `ObjectPersister`: single requests, told apart by outcome."""
+"""What the client of an object store must do for `ObjectPersister`: single requests, and their outcomes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -20,16 +20,16 @@ __all__ = [
 
 
 class RefusedError(Exception):
-    """A condition of a request was not met: nothing happened, unless an earlier sending did it.
+    """A condition of a request was not met: nothing happened, unless by an earlier sending.
 
     Parameters
     ----------
     repeated
-        Whether the request was sent more than once, so that the refusal may be its own doing.
+        Whether the request was sent more than once, so that it may itself be the cause.
     absent
-        Whether the server told that there is no such object.
+        Whether the server said that there is no such object.
     busy
-        Whether it is refused since another write was under way each time it was sent, which tells nothing
+        Whether it was refused because of another running write each time it was sent, which says nothing
         about the condition.
     """
 
@@ -45,7 +45,7 @@ class UnchangedError(Exception):
 
 
 class UnsureError(Exception):
-    """No answer to a write came: it may have happened, and may still happen."""
+    """There was no answer to a write: it may have happened, and may still happen."""
 
 
 class BrokenBodyError(Exception):
@@ -53,7 +53,7 @@ class BrokenBodyError(Exception):
 
 
 class Found(NamedTuple):
-    """What the head of an object tells.
+    """The information in the head of an object.
 
     Parameters
     ----------
@@ -82,14 +82,14 @@ class Source(Protocol):
     """The body of an answer."""
 
     def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; `BrokenBodyError` if the connection fails."""
+        """Return up to `size` bytes; raise `BrokenBodyError` if the connection fails."""
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Release the connection."""
 
 
 class Answer(NamedTuple):
-    """An object that is being read: what it is, from which byte on, and its body."""
+    """An object that is being read: its head, its first byte, and its body."""
 
     found: Found
     start: int
@@ -97,7 +97,7 @@ class Answer(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of a listing: objects with their stats, and folders where they were asked for."""
+    """A page of a listing: objects with their stats, and folders if requested."""
 
     objects: list[tuple[str, Stat]]
     folders: list[str]
@@ -106,30 +106,30 @@ class Page(NamedTuple):
 class Engine(ABC):
     """Sends requests to one bucket. Keys here are whole keys of the bucket.
 
-    Every method raises `StoreUnavailableError` where the place does not answer or refuses, naming the place
-    and the key. ``KeyError(key)`` means that the object is absent, and nothing else does.
+    Every method raises `StoreUnavailableError`, with the location and the key, where the server does not
+    answer or refuses. ``KeyError(key)`` means that the object is absent, and nothing else does.
     """
 
     @property
     @abstractmethod
     def location(self) -> str:
-        """Where the objects lie, for messages."""
+        """Where the objects are, for messages."""
 
     @abstractmethod
     def identity(self) -> tuple[str, str]:
-        """Return endpoint and bucket, by which what is learnt of the place is remembered."""
+        """Return endpoint and bucket, which identify what was learned about the server."""
 
     @abstractmethod
     def head(self, key: str) -> Found:
-        """Return what is known of an object."""
+        """Return the head of an object."""
 
     @abstractmethod
     def get(self, key: str, *, start: int = 0, stop: int | None = None, etag: str | None = None) -> Answer:
-        """Begin to read an object, or some bytes of it; `RefusedError` if it has not this etag."""
+        """Begin to read an object, or some bytes of it; raise `RefusedError` if it has another etag."""
 
     @abstractmethod
     def get_unless(self, key: str, etag: str) -> Answer:
-        """Begin to read an object; `UnchangedError` if it still has this etag."""
+        """Begin to read an object; raise `UnchangedError` if it still has this etag."""
 
     @abstractmethod
     def put(self, key: str, data: Any, tokens: str, expected: Expected = ANY_ETAG) -> str:
@@ -140,14 +140,14 @@ class Engine(ABC):
         RefusedError
             If the object is not in the expected state.
         UnsureError
-            If no answer came.
+            If there was no answer.
         """
 
     @abstractmethod
     def delete(self, key: str, expected: Expected = ANY_ETAG, *, present: bool = False) -> bool:
-        """Delete an object; `RefusedError` if it has not the expected etag, or must be `present` and is not.
+        """Delete an object that has the expected etag, or exists if it must be `present`.
 
-        Returns False if the server told that there was none; True also where it does not tell.
+        Return False if the server said that there was none; True also where it does not say.
 
         Raises
         ------
@@ -156,34 +156,34 @@ class Engine(ABC):
         UnsupportedError
             If deletions cannot have conditions.
         UnsureError
-            If there was a condition, and no answer came.
+            If there was a condition, and no answer.
         """
 
     def obeys_deletions(self, key: str) -> bool:
-        """Find out whether conditions of deletions are obeyed, at the key of an object that is not there.
+        """Return whether conditions of deletions are obeyed, tested at the key of an absent object.
 
-        Nothing may be left of the trial, no version and no marker either.
+        The test must leave nothing, neither a version nor a marker.
         """
         del key
         return False
 
     @abstractmethod
     def delete_many(self, keys: Iterable[str]) -> None:
-        """Delete objects, as many in a request as the place takes; absent ones are passed over."""
+        """Delete objects, as many per request as the server takes; absent ones are ignored."""
 
     @abstractmethod
     def pages(self, prefix: str, delimiter: str = "") -> Iterator[Page]:
-        """List the objects whose keys start with a prefix; incomplete listings are errors."""
+        """List the objects whose keys start with a prefix; raise if the listing is incomplete."""
 
     @property
     def spelling(self) -> bool | None:
-        """How etags are sent: with quotes or without; None before it is known which of them is obeyed."""
+        """Return whether etags are sent with quotes; None before it is known which form is obeyed."""
         return True
 
     def respell(self, tried: bool | None) -> bool:
-        """Send etags in another spelling than the one that was tried in vain; False if there is none left."""
+        """Send etags in another form than the one that failed; return False if none is left."""
         del tried
         return False
 
     def close(self) -> None:  # noqa: B027  (most clients close themselves)
-        """Give back connections; the next request opens them again."""
+        """Close connections; the next request opens new ones."""

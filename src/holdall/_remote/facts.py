@@ -1,7 +1,7 @@
-"""What was learnt of a bucket at an endpoint, for as long as the process runs.
+"""What was learned about a bucket at an endpoint, while the process runs.
 
-Servers differ, and one server differs from bucket to bucket: some ignore conditions where versions are
-kept. So nothing is assumed, and what was tried once is not tried again.
+Servers differ, and one server differs from bucket to bucket: some ignore conditions where versions are kept.
+So nothing is assumed, and every test is made only once.
 """
 
 import threading
@@ -14,16 +14,16 @@ __all__ = ["Facts", "facts_of"]
 
 @dataclass(eq=False)
 class Facts:
-    """What is known of one bucket; None means that it was not tried yet."""
+    """What is known of one bucket; None means not tested yet."""
 
-    replaces: bool | None = None  # a replacement may be bound to an etag
-    inserts: bool | None = None  # an insertion may be bound to absence
-    deletes: bool | None = None  # a deletion may be bound to an etag, or to presence
-    star: bool | None = None  # if "*" is refused there is no object: some take it for an etag
+    replaces: bool | None = None  # replacing can depend on an etag
+    inserts: bool | None = None  # inserting can depend on absence
+    deletes: bool | None = None  # deleting can depend on an etag, or on presence
+    star: bool | None = None  # refusing "*" means no object: some servers take it for an etag
     quoted: bool | None = None  # etags in conditions have quotes
     bulk: bool = True  # many objects can be deleted by one request
     checksum: bool = False  # writes must come with a digest
-    plus: bool | None = None  # "+" in listings stands for itself, not for a space
+    plus: bool | None = None  # "+" in listings is itself, not a space
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:

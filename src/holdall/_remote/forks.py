@@ -1,4 +1,4 @@
-"""Locks of a forked child: it has those of its parent, but not the threads that would release them."""
+"""New locks in a forked child, which lacks the threads that would release those of its parent."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ __all__ = ["ModuleLock", "renew_after_fork"]
 
 
 class Renewed(Protocol):
-    """What has locks of its own."""
+    """An object with locks of its own."""
 
     def renew_locks(self) -> None:
         """Make new locks, in the child."""
@@ -21,7 +21,7 @@ _owners: weakref.WeakSet[Renewed] = weakref.WeakSet()
 
 
 def renew_after_fork(owner: Renewed) -> None:
-    """Have an object make new locks in each forked child."""
+    """Make an object renew its locks in each forked child."""
     _owners.add(owner)
 
 
@@ -31,7 +31,7 @@ class ModuleLock:
     Parameters
     ----------
     make
-        Makes a lock.
+        Returns a lock.
     """
 
     def __init__(self, make: Callable[[], AbstractContextManager[Any]] = threading.Lock) -> None:

@@ -1,8 +1,8 @@
-"""Listings that are asked for once, where Python asks twice.
+"""One listing where Python asks twice.
 
-``list(store)`` makes an iterator, asks for the length, and only then takes from the iterator. Over an object
-store both are a listing of everything. So a listing that is complete is given to the one that the same thread
-had begun before it, and not yet taken from: that one may show any state since it was made.
+``list(store)`` makes an iterator, calls ``len``, and only then uses the iterator. Over an object store both
+list everything. So a complete listing is reused for an iterator that the same thread made before and has not
+used yet: that iterator may show any state since it was made.
 """
 
 import threading
@@ -13,21 +13,21 @@ from holdall._remote.engine import Page
 
 __all__ = ["Listings"]
 
-_KEPT = 100  # pages of up to 1,000 objects: longer listings are asked for again
+_KEPT = 100  # pages of up to 1,000 objects: longer listings are repeated
 
 
 class _Listing:
-    """One listing of one prefix, begun when somebody takes its first page."""
+    """One listing of one prefix, begun when its first page is taken."""
 
     def __init__(self, ask: Callable[[], Iterator[Page]], prefix: str, before: "_Listing | None") -> None:
         self.prefix = prefix
         self.begun = False
-        self.pages: list[Page] | None = None  # given by a later one
+        self.pages: list[Page] | None = None  # set by a later one
         self._ask = ask
         self._before = None if before is None else weakref.ref(before)
 
     def waiting_before(self) -> "_Listing | None":
-        """Return the listing of the same prefix that was made before this one, if it is not begun."""
+        """Return the listing of the same prefix that was made before this one, if it has not begun."""
         before = None if self._before is None else self._before()
         return None if before is None or before.begun or before.prefix != self.prefix else before
 
@@ -55,14 +55,14 @@ class Listings(threading.local):
         self._last: weakref.ref[_Listing] | None = None
 
     def begin(self, ask: Callable[[], Iterator[Page]], prefix: str) -> Iterator[Page]:
-        """Make a listing; nothing is asked before its first page is taken.
+        """Make a listing; no request is sent before its first page is taken.
 
         Parameters
         ----------
         ask
-            Asks for the pages.
+            Requests the pages.
         prefix
-            What is listed.
+            The prefix to list.
         """
         listing = _Listing(ask, prefix, None if self._last is None else self._last())
         self._last = weakref.ref(listing)

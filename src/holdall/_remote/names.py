@@ -1,4 +1,4 @@
-"""Which names objects can have: checked before any request."""
+"""Which names objects can have, checked before any request."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ __all__ = ["LONGEST", "checked_prefix", "key_of", "speakable"]
 
 #: The longest key of an object, in bytes of UTF-8.
 LONGEST = 1024
-# What XML 1.0 cannot carry, escaped or not: such names go neither in a request to delete many objects.
+# What XML 1.0 cannot contain, escaped or not: such names cannot be in a request to delete many objects.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -19,7 +19,7 @@ def checked_prefix(prefix: Any) -> str:
     Raises
     ------
     InvalidArgumentError
-        If servers would take it for another one.
+        If servers would interpret it as another one.
     """
     if not isinstance(prefix, str):
         raise InvalidArgumentError(f"a prefix is text, got {type(prefix).__name__}: {prefix!r:.80}")
@@ -78,5 +78,5 @@ def key_of(prefix: str, id: Any, location: str) -> str:
 
 
 def speakable(key: str) -> bool:
-    """Return whether XML can carry a key."""
+    """Return whether XML can contain a key."""
     return _UNSPEAKABLE.search(key) is None

@@ -18,7 +18,7 @@ from holdall.errors import InvalidKeyError
 
 __all__ = ["ObjectPersister"]
 
-# What every server gives for an etag: visible ASCII without quotes and commas. All else stands for no state.
+# What every server has for an etag: visible ASCII without quotes and commas. All else matches no state.
 _ETAG = re.compile(r"[!#-+\--~]{1,256}")
 _CAS = {Capability.CAS_THREADS, Capability.CAS_HOST, Capability.CAS_WORLD}
 _CLAIMS = frozenset(
@@ -43,14 +43,14 @@ class ObjectPersister(VersionedPersister):
     engine
         Sends the requests.
     prefix
-        With what the keys of all objects start; a "/" is put at its end.
+        The text that the keys of all objects start with; a "/" is added at its end.
     workers
         How many requests bulk operations send at once.
 
     Notes
     -----
     Threads, processes, machines: compare-and-swap is that of the server, plain writes included. After a
-    crash: what was returned is stored. No request is sent before the first use.
+    crash: returned writes are stored. No request is sent before the first use.
     """
 
     bulk = True
@@ -62,7 +62,7 @@ class ObjectPersister(VersionedPersister):
         self._remember()
 
     def _remember(self) -> None:
-        """Make what is remembered between requests, which no other process gets."""
+        """Initialize what is cached between requests, which is not shared with other processes."""
         self._swaps = Swaps(self.engine, self._facts, self.prefix + _SCRATCH)
         self._listings = Listings()
 
@@ -79,7 +79,7 @@ class ObjectPersister(VersionedPersister):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What object stores do; a bucket that ignores conditions is refused by the first one."""
+        """What object stores can do; a bucket that ignores conditions is refused at the first one."""
         return _CLAIMS
 
     @property
@@ -88,11 +88,11 @@ class ObjectPersister(VersionedPersister):
 
     @property
     def owned(self) -> bool:
-        """Whether there is a prefix: a whole bucket may hold what others put there."""
+        """Whether there is a prefix: a whole bucket may have objects of others."""
         return bool(self.prefix)
 
     def namespace(self) -> str:
-        """Return what tells this place from all others: endpoint, bucket and prefix."""
+        """Return what identifies this location: endpoint, bucket and prefix."""
         return " ".join([*self.engine.identity(), self.prefix])
 
     def _key(self, id: Any) -> str:
@@ -147,13 +147,13 @@ class ObjectPersister(VersionedPersister):
         return self._listings.begin(lambda: self._ask(prefix, ""), prefix)
 
     def _ask(self, prefix: str, delimiter: str) -> Iterator[Page]:
-        """List by pages, ids in the place of keys; folders that others made are no ids."""
+        """List by pages, with ids instead of keys; folders that others made are not ids."""
         start = len(self.prefix)
         for page in self.engine.pages(self.prefix + prefix, delimiter):
             objects = [(key[start:], stat) for key, stat in page.objects if key[-1] != "/"]
             yield Page(objects, [folder[start:] for folder in page.folders])
 
-    # No generator functions: a listing is made when it is asked for, though begun later.
+    # Not generator functions: a listing is made when it is requested, though it begins later.
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
         return (id for page in self._pages(prefix) for id, _ in page.objects)
 
@@ -176,7 +176,7 @@ class ObjectPersister(VersionedPersister):
     def _read_or_none(self, id: str) -> bytes | None:
         try:
             return self.read(id)[0]
-        except KeyError:  # or an id that no object can have
+        except KeyError:  # or an impossible id
             return None
 
     def contents(
@@ -209,7 +209,7 @@ class ObjectPersister(VersionedPersister):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:  # docstring inherited
         def taken() -> Iterator[tuple[str, Any]]:
             for id, data in items:
-                # Pieces may be views of what the caller changes before it is sent.
+                # Pieces may be views of data that the caller changes before they are sent.
                 yield id, join_parts(data)
 
         def size(item: tuple[str, Any]) -> int:
@@ -234,7 +234,7 @@ class ObjectPersister(VersionedPersister):
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         key = self._key(id)
-        _, size = buffers(data)  # what is no data is told before anything is sent
+        _, size = buffers(data)  # raises for other types before anything is sent
         try:
             if expected is ANY_ETAG:
                 return self._swaps.replace_any(key, data, size)
@@ -246,7 +246,7 @@ class ObjectPersister(VersionedPersister):
             raise conflict(self, id, expected, lost.actual) from lost.__cause__
 
     def _require_possible(self, key: str, expected: Expected) -> None:
-        """Raise `Lost` if no object can be in the expected state, so that nothing odd gets into a header."""
+        """Raise `Lost` if no object can be in the expected state, so that headers get only valid etags."""
         if expected is ITEM_NOT_AVAILABLE:
             raise Lost(self.engine.head(key).etag)
         if not _ETAG.fullmatch(str(expected)):
@@ -269,5 +269,5 @@ class ObjectPersister(VersionedPersister):
     def discard(self, id: str) -> bool:  # docstring inherited
         try:
             return self._swaps.discard(self._key(id))
-        except KeyError:  # an id that no object can have, too
+        except KeyError:  # or an impossible id
             return False

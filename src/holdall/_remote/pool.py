@@ -1,4 +1,4 @@
-"""Many requests at once: bounded in number and bytes, results in the order of the items."""
+"""Many requests at once: with limits of number and bytes, and results in the order of the items."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ __all__ = ["BUDGET", "for_each", "in_order"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: How many bytes may be on their way at once.
+#: How many bytes may be in transfer at once.
 BUDGET = 64 << 20
 
 
@@ -26,19 +26,19 @@ def in_order(
 ) -> Iterator[tuple[T, R]]:
     """Yield items with their results, in order.
 
-    No more than `BUDGET` bytes are on their way, and one item at least. When the caller stops, nothing more
-    is begun.
+    At most `BUDGET` bytes are in transfer, but at least one item. When the caller stops, no further item is
+    begun.
 
     Parameters
     ----------
     work
-        What to do with an item; runs in other threads.
+        The function for an item; runs in other threads.
     items
-        The items; pulled in the caller's thread, and only as fast as results are taken.
+        The items; taken in the caller's thread, and only as fast as results are.
     workers
-        How many at once.
+        How many items at once.
     weigh
-        The bytes that an item takes.
+        Returns the bytes of an item.
     """
     waiting: deque[tuple[T, Future[R], int]] = deque()
     weight = 0
@@ -68,7 +68,7 @@ def for_each(
 ) -> None:
     """Do something with each item; items of one name in turn, the last of them last.
 
-    After an error nothing more is begun; what was begun is finished. An error of `items` itself comes out
+    After an error no further item is begun; running ones are finished. An error of `items` itself is raised
     when all items before it are done.
 
     Parameters
@@ -76,7 +76,7 @@ def for_each(
     work, items, workers, weigh
         As for `in_order`.
     name
-        What tells items that must not overtake each other.
+        Returns the name of an item; items with the same name stay in order.
     """
     waiting: deque[tuple[Any, Future[Any], int]] = deque()
     weight = 0
@@ -89,7 +89,7 @@ def for_each(
                 item = next(source)
             except StopIteration:
                 break
-            except Exception as error:  # what was given before it is to be done
+            except Exception as error:  # finish the items before it
                 failed = error
                 break
             heavy, called = weigh(item), name(item)

@@ -1,4 +1,4 @@
-"""Reading objects so that a value is whole, and all of one state, or an error."""
+"""Reading objects: a value is complete and of one state, or there is an error."""
 
 import io
 import time
@@ -13,26 +13,26 @@ from holdall.errors import ConflictError, StoreUnavailableError
 
 __all__ = ["PART", "ObjectFile", "open_object", "whole"]
 
-#: Bytes of a large object that are asked for at once.
+#: Bytes of a large object per request.
 PART = 8 << 20
-_AHEAD = 4  # parts asked for before they are needed: with the one in use 40 MB
-_ATTEMPTS = 3  # how often a body is asked for in all
-_PATIENCE = 45  # seconds after which it is not asked for again
+_AHEAD = 4  # parts requested in advance: with the one in use 40 MB
+_ATTEMPTS = 3  # how often a body is requested in total
+_PATIENCE = 45  # seconds after which it is not requested again
 _CHUNK = 1 << 20
 
 
 def whole(engine: Engine, key: str, answer: Answer) -> tuple[bytes, Found]:
-    """Return all bytes of an object of which reading has begun, and what it is.
+    """Return all bytes of an object that is being read, and its head.
 
-    A connection that breaks is taken up again where it broke, on condition that the object is still the
-    same. If it is not, reading begins anew, once.
+    After a broken connection, reading continues where it stopped, if the object is still the same. Otherwise
+    it begins again, once.
 
     Raises
     ------
     StoreUnavailableError
-        If it breaks again and again.
+        If the connection breaks repeatedly.
     ConflictError
-        If the object is replaced again and again.
+        If the object is replaced repeatedly.
     """
     found = answer.found
     try:
@@ -47,7 +47,7 @@ def whole(engine: Engine, key: str, answer: Answer) -> tuple[bytes, Found]:
 
 
 def _span(engine: Engine, key: str, answer: Answer | None, *, found: Found, start: int, stop: int) -> bytes:
-    """Return the bytes from one offset to another, of one state; `RefusedError` if it is gone."""
+    """Return the bytes from one offset to another, of one state; raise `RefusedError` if it is gone."""
     pieces: list[bytes] = []
     at = start
     until = time.monotonic() + _PATIENCE
@@ -77,7 +77,7 @@ def _span(engine: Engine, key: str, answer: Answer | None, *, found: Found, star
 
 
 def _pieces(body: Source, size: int) -> Iterator[bytes]:
-    """Yield a body of so many bytes in pieces."""
+    """Yield the pieces of a body of so many bytes."""
     left = size
     while left:
         piece = body.read(min(left, _CHUNK))
@@ -86,16 +86,16 @@ def _pieces(body: Source, size: int) -> Iterator[bytes]:
         yield piece
         left -= len(piece)
     if not size:
-        body.read(1)  # there is nothing; the connection is free once that was seen
+        body.read(1)  # nothing left; reading the end frees the connection
 
 
 def open_object(engine: Engine, key: str, answer: Answer) -> BinaryIO:
-    """Return a file of an object of which reading has begun: for serializers that stream."""
+    """Return a file of an object that is being read, for serializers that stream."""
     return io.BufferedReader(ObjectFile(engine, key, answer), _CHUNK)
 
 
 class ObjectFile(io.RawIOBase):
-    """An object as a file that is read from begin to end, by parts that are asked for ahead.
+    """An object as a file that is read from start to end, by parts that are requested in advance.
 
     Parameters
     ----------
@@ -104,11 +104,11 @@ class ObjectFile(io.RawIOBase):
     key
         The key of the object.
     answer
-        The answer with which reading began; its body gives the first part.
+        The answer with the beginning; its body is the first part.
 
     Notes
     -----
-    Memory: some parts of `PART` bytes. All parts are of the state of the first; once that is gone, reading
+    Memory: some parts of `PART` bytes. All parts are of the state of the first; once it is gone, reading
     raises `ConflictError`.
     """
 
@@ -116,17 +116,17 @@ class ObjectFile(io.RawIOBase):
         super().__init__()
         self._engine, self._key, self._found = engine, key, answer.found
         self._first: Answer | None = answer
-        self._asked = 0  # up to which byte
+        self._asked = 0  # the byte up to which parts are requested
         self._coming: deque[Future[bytes]] = deque()
         self._part = memoryview(b"")
-        # Threads of its own: those of a bulk operation might all wait for each other's parts.
+        # Own threads: those of a bulk operation might all wait for each other's parts.
         self._pool = ThreadPoolExecutor(_AHEAD, "holdall-parts")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with what comes next, and return how much of it."""
+        """Fill a buffer with the next bytes, and return how many."""
         wanted = memoryview(buffer).cast("B")
         if not self._part:
             self._ask()

@@ -1,9 +1,9 @@
 """Compare-and-swap that holds when answers are lost.
 
 A request whose answer is lost is sent again, meets what its first sending wrote, and is refused: a writer
-who takes that for a conflict writes twice. So each write leaves a token in the object, and whoever is
-refused, or gets no answer, looks whether his own is there. What cannot be told raises
-`OutcomeUnknownError`; a conflict is only reported where it is certain.
+that takes this for a conflict writes twice. So each write leaves a token in the object, and a writer that is
+refused, or gets no answer, looks for its own. If the outcome cannot be determined, it raises
+`OutcomeUnknownError`; a conflict is reported only where it is certain.
 """
 
 import math
@@ -22,20 +22,20 @@ from holdall.errors import OutcomeUnknownError, StoreNotFoundError, StoreUnavail
 __all__ = ["NO_ETAG", "Lost", "Swaps"]
 
 _ATTEMPTS = 4
-_SWAPS = 8  # the same where the state was seen to stand: some servers answer 500 to all but one of the racers
+_SWAPS = 8  # for an unchanged state: some servers answer 500 to concurrent writers
 _PAUSE = 0.05  # seconds, doubled with each attempt
 
-#: What a probe expects of an object that is not there; no server gives such an etag.
+#: The etag that a test expects of an absent object; no server has such an etag.
 NO_ETAG: Final = "0" * 32
 
 
-class Lost(Exception):  # noqa: N818  (no error: it tells what the object is now)
-    """Another writer was first, for certain.
+class Lost(Exception):  # noqa: N818  (not an error: carries the current etag)
+    """Another writer was certainly first.
 
     Parameters
     ----------
     actual
-        The etag of the object now.
+        The current etag of the object.
     """
 
     def __init__(self, actual: Etag) -> None:
@@ -53,7 +53,7 @@ class Swaps:
     facts
         Returns what is known of the bucket.
     scratch
-        With what the keys of objects start that are never written, for probes.
+        The prefix of keys that are never written, for tests of the server.
     """
 
     def __init__(self, engine: Engine, facts: Callable[[], Facts], scratch: str) -> None:
@@ -63,7 +63,7 @@ class Swaps:
         self.rings = Rings()
 
     def look(self, key: str) -> Found | None:
-        """Return what an object is now, and remember its tokens; None if it is absent."""
+        """Return the head of an object, and remember its tokens; None if it is absent."""
         try:
             found = self.engine.head(key)
         except KeyError:
@@ -72,7 +72,7 @@ class Swaps:
         return found
 
     def replace_any(self, key: str, data: Any, size: int) -> Stat:
-        """Write an object whatever is there, by one request."""
+        """Write an object unconditionally, by one request."""
         token = new_token()
         try:
             etag = self.engine.put(key, data, token)
@@ -84,7 +84,7 @@ class Swaps:
     # ------------------------------------------------------------------ replacing
 
     def replace(self, key: str, data: Any, size: int, expected: str) -> Stat:
-        """Write an object that has an etag; `Lost` if it has another one."""
+        """Write an object that has an etag; raise `Lost` if it has another one."""
         tokens = self.rings.recall(key, expected)
         if tokens is None:
             found = self.look(key)
@@ -98,7 +98,7 @@ class Swaps:
         error: Exception
         for attempt in range(_SWAPS):
             if attempt:
-                time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311  (jitter, no secret)
+                time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311  (jitter, not a secret)
             spelling = self.engine.spelling
             try:
                 etag = self.engine.put(key, data, spell_tokens(ring), expected)
@@ -111,7 +111,7 @@ class Swaps:
             except StoreUnavailableError as failed:
                 if certain:
                     raise
-                error = failed  # which says nothing of the sendings before it
+                error = failed  # says nothing about earlier sendings
             else:
                 self.rings.remember(key, etag, ring)
                 return Stat(etag, math.nan, size)
@@ -120,12 +120,13 @@ class Swaps:
                 return done
             if found is not None and (found.etag, found.tokens) == (expected, tokens):
                 if isinstance(error, UnsureError):
-                    continue  # it can happen once only, whichever sending arrives
+                    continue  # it can happen only once, whichever sending arrives
                 if isinstance(error, RefusedError) and not error.busy:
                     self._respell(key, spelling, error)
                     continue
                 raise self._busy(key, "replacing", error, certain) from error
-            # The state that it started from is among the tokens, so all writes since then are: it is not.
+            # The tokens contain the state that it started from, and so all writes since: ours is not among
+            # them.
             known = is_unique(data) and found is not None and bool(tokens) and tokens[-1] in found.tokens
             if certain or known:
                 raise Lost(_etag_of(found)) from error
@@ -133,7 +134,7 @@ class Swaps:
         raise self._unknown(key, "replacing", None)
 
     def _respell(self, key: str, tried: bool | None, refused: Exception) -> None:
-        """Try the other spelling of etags; a place that knows neither ignores or breaks conditions."""
+        """Try the other form of etags; a server that obeys neither ignores or breaks conditions."""
         if not self.engine.respell(tried):
             self.facts().replaces = False
             raise UnsupportedError(
@@ -143,9 +144,9 @@ class Swaps:
             ) from refused
 
     def require_replacing(self) -> None:
-        """Find out whether the server obeys If-Match, by a write that an honest server refuses.
+        """Test whether the server obeys If-Match, by a write that must be refused.
 
-        Such a write leaves no object, no version and no marker behind, and needs no right to delete.
+        It leaves no object, no version and no marker behind, and needs no right to delete.
         """
         facts = self.facts()
         with facts.lock:
@@ -172,7 +173,7 @@ class Swaps:
     # ------------------------------------------------------------------ inserting
 
     def insert(self, key: str, data: Any, size: int) -> Stat:
-        """Write an object where none is; `Lost` if there is one."""
+        """Write a new object; raise `Lost` if it exists."""
         facts = self.facts()
         if facts.inserts is None:
             with facts.lock:
@@ -185,7 +186,7 @@ class Swaps:
     def _insert(self, key: str, data: Any, size: int, token: str) -> Stat:
         certain = True
         for attempt in range(_SWAPS):
-            if attempt:  # others insert and delete it meanwhile
+            if attempt:  # inserted and deleted meanwhile
                 time.sleep(random.uniform(0, min(_PAUSE * 2**attempt, 1)))  # noqa: S311
             try:
                 etag = self.engine.put(key, data, token, ITEM_NOT_AVAILABLE)
@@ -206,7 +207,7 @@ class Swaps:
                 if done := _mine(token, found, size):
                     return done
                 if found is None:
-                    continue  # it can happen once only, whichever sending arrives
+                    continue  # it can happen only once, whichever sending arrives
                 raise self._unknown(key, "inserting", unsure) from unsure
             except StoreUnavailableError as failed:
                 if certain:
@@ -226,14 +227,14 @@ class Swaps:
         )
 
     def _insert_first(self, key: str, data: Any, size: int) -> Stat:
-        """Insert, and find out whether the server obeys If-None-Match, by the same write once more."""
+        """Insert, and test whether the server obeys If-None-Match, by sending the same write again."""
         try:
             found = self.look(key)
         except StoreUnavailableError as error:
             if not getattr(error, "denied", False):
                 raise
-            found = None  # who may not list is not told that it is absent; what is there he may see
-        if found is not None:  # where conditions are ignored it would be overwritten
+            found = None  # without the right to list, absence is not reported
+        if found is not None:  # if conditions are ignored it would be overwritten
             raise Lost(found.etag)
         token = new_token()
         stat = self._insert(key, data, size, token)
@@ -244,7 +245,7 @@ class Swaps:
             facts.inserts = None if refused.busy else True
             return stat
         except (UnsureError, StoreUnavailableError):
-            return stat  # found out another time; the same write twice does no harm
+            return stat  # test later; the same write twice is harmless
         facts.inserts = False
         found = self.look(key)
         if found is not None and token in found.tokens[-1:]:
@@ -254,7 +255,7 @@ class Swaps:
     # ------------------------------------------------------------------ deleting
 
     def delete_any(self, key: str) -> None:
-        """Delete an object whatever it is; KeyError if there is none."""
+        """Delete an object unconditionally; raise KeyError if it is absent."""
         facts = self.facts()
         if facts.deletes:
             if not self.discard(key):
@@ -267,9 +268,9 @@ class Swaps:
         self.rings.forget(key)
 
     def discard(self, key: str) -> bool:
-        """Delete an object if it is there, and tell whether it was; True where the server does not tell.
+        """Delete an object if it exists; return whether it did, or True where the server does not say.
 
-        One request where the etag is known, or the server knows what "*" means.
+        One request if the etag is known, or the server knows what "*" means.
         """
         facts = self.facts()
         while facts.deletes is not False:
@@ -281,9 +282,9 @@ class Swaps:
                 if refused.busy:
                     raise self._busy(key, "deleting", refused, not refused.repeated) from refused
                 if refused.absent:
-                    return refused.repeated  # then an earlier sending may have deleted it
+                    return refused.repeated  # an earlier sending may have deleted it
                 if etag is not None:
-                    continue  # it was replaced meanwhile
+                    continue  # replaced meanwhile
                 if facts.star is None:
                     facts.star = self.look(key) is None
                 if facts.star:
@@ -294,17 +295,17 @@ class Swaps:
                 raise self._unknown(key, "deleting", unsure) from unsure
             except StoreUnavailableError as error:
                 if not getattr(error, "denied", False):
-                    raise  # else the condition may want a right that the deletion does not
+                    raise  # otherwise the condition may need more rights
             break
         self.rings.forget(key)
         return self.engine.delete(key)
 
     def delete(self, key: str, expected: str) -> None:
-        """Delete an object that has an etag; `Lost` if it has another one, or is absent."""
+        """Delete an object that has an etag; raise `Lost` if it has another one, or is absent."""
         try:
             obeyed = self.deletes()
         except StoreNotFoundError:
-            if self.look(key) is None:  # no error: the bucket may still be to be made
+            if self.look(key) is None:  # no error: the bucket may not exist yet
                 raise Lost(ITEM_NOT_AVAILABLE) from None
             raise
         if not obeyed:
@@ -334,7 +335,7 @@ class Swaps:
         raise self._unknown(key, "deleting", None)
 
     def deletes(self) -> bool:
-        """Find out whether the server obeys conditions of deletions, at an object that is not there."""
+        """Test whether the server obeys conditions of deletions, at an absent object."""
         facts = self.facts()
         if facts.deletes is None:
             with facts.lock:
@@ -345,7 +346,7 @@ class Swaps:
     # ------------------------------------------------------------------ what is there
 
     def _look_after(self, key: str, certain: bool, cause: Exception) -> Found | None:
-        """Look at an object after a write that was refused or not answered."""
+        """Return the head of an object after a write that was refused or not answered."""
         try:
             return self.look(key)
         except StoreUnavailableError as error:
@@ -354,7 +355,7 @@ class Swaps:
             raise self._unknown(key, "writing", cause) from error
 
     def _busy(self, key: str, what: str, error: Exception, certain: bool = True) -> StoreUnavailableError:
-        """Return the error for a write that others kept from happening, each time it was sent."""
+        """Return the error for a write that other writers prevented each time it was sent."""
         if not certain:
             return self._unknown(key, what, error)
         return StoreUnavailableError(
@@ -376,12 +377,12 @@ class Swaps:
 
 
 def _mine(token: str, found: Found | None, size: int) -> Stat | None:
-    """Return the stat of a write that happened though its answer did not come; None if it did not."""
+    """Return the stat of a write that happened without an answer; None if it did not happen."""
     if found is None or token not in found.tokens:
         return None
     if found.tokens[-1] == token:
         return found.stat
-    return Stat(f"replaced-{token}", math.nan, size)  # it is gone again: an etag that nothing has
+    return Stat(f"replaced-{token}", math.nan, size)  # already replaced: an etag that no state has
 
 
 def _etag_of(found: Found | None) -> Etag:

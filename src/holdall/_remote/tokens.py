@@ -1,8 +1,8 @@
-"""Tokens of writes, by which a writer finds out whether a write happened whose answer was lost.
+"""Tokens of writes, which show a writer whether a write happened when its answer was lost.
 
-Each write leaves a token of its own in the metadata of the object, behind those of the writes before it.
-A writer whose request was repeated, or not answered, looks for its token there. The method is that of a
-log of the last writers; a single token is not enough, since others write on.
+Each write adds its own token to the metadata of the object, behind those of earlier writes. A writer whose
+request was repeated, or not answered, looks for its token there. The method is that of a log of the last
+writers; a single token is not enough, since others continue to write.
 """
 
 import base64
@@ -15,7 +15,7 @@ from holdall._remote.forks import renew_after_fork
 
 __all__ = ["FIELD", "LENGTH", "Rings", "follow", "new_token", "read_tokens", "spell_tokens"]
 
-#: The name of the metadata field; servers change the case of names, so there is none.
+#: The name of the metadata field, in lower case, since servers change the case.
 FIELD = "holdall"
 #: How many tokens an object keeps.
 LENGTH = 16
@@ -24,7 +24,7 @@ _REMEMBERED = 4096
 
 
 def new_token() -> str:
-    """Return a token that nobody else has: 128 bits in 22 characters."""
+    """Return a unique token: 128 bits in 22 characters."""
     return base64.urlsafe_b64encode(os.urandom(16))[:22].decode()
 
 
@@ -34,17 +34,17 @@ def follow(tokens: tuple[str, ...], token: str) -> tuple[str, ...]:
 
 
 def spell_tokens(tokens: tuple[str, ...]) -> str:
-    """Write tokens as the value of a metadata field; at most 367 characters."""
+    """Return tokens as the value of a metadata field; at most 367 characters."""
     return ".".join(tokens)
 
 
 def read_tokens(text: str | None) -> tuple[str, ...]:
-    """Read the value of a metadata field; none if holdall did not write it."""
+    """Return the tokens in a metadata field; none if holdall did not write it."""
     return tuple(text.split(".")) if text and _TOKENS.fullmatch(text) else ()
 
 
 class Rings:
-    """Remembers the tokens of states that were seen last, so that a swap needs no look before it.
+    """Remember the tokens of the states seen last, so that a swap needs no look before it.
 
     Threads: safe, also after a fork. Memory: at most some thousand states.
     """
@@ -71,11 +71,11 @@ class Rings:
         self._seen.pop(key, None)
 
     def last(self, key: str) -> str | None:
-        """Return the etag that was seen last, None if there is none."""
+        """Return the etag seen last; None if there is none."""
         seen = self._seen.get(key)
         return None if seen is None else seen[0]
 
     def recall(self, key: str, etag: str) -> tuple[str, ...] | None:
-        """Return the tokens of a state, None if it is not the one that was seen last."""
+        """Return the tokens of a state; None if it is not the one seen last."""
         seen = self._seen.get(key)
         return seen[1] if seen is not None and seen[0] == etag else None

@@ -1,7 +1,7 @@
 """All that can be plugged into holdall: persisters, serializers, key codecs.
 
-This page is the contract for extensions; what implements it lies in `holdall.persisters`,
-`holdall.serializers` and `holdall.keys`, and `holdall.testing` checks any implementation.
+This page is the contract for extensions. The implementations are in `holdall.persisters`,
+`holdall.serializers` and `holdall.keys`; `holdall.testing` checks any implementation.
 
 A persister maps *ids* (``str``) to *data* (``bytes``). Four methods make one::
 
@@ -11,12 +11,11 @@ A persister maps *ids* (``str``) to *data* (``bytes``). Four methods make one::
         def __delitem__(self, id): ...
         def __iter__(self): ...
 
-Everything else has a correct default built on those, and may be overridden where the place does it
-better. An override may be faster, never different. `Reader.stat` is the one to override first: it buys
-``in``, etags, times, sizes and cheap compare-and-swap. Whoever overrides `Persister.write` overrides
-`Persister.put` and makes ``__setitem__`` go the same way, so that unconditional writers take part in
-compare-and-swap. A place that compares and swaps by itself is a `VersionedPersister`, where that is so
-already.
+Everything else has a correct default built on those, to be overridden where the backend does better. An
+override may be faster, never different. Override `Reader.stat` first: ``in``, etags, times, sizes and
+compare-and-swap then need not read the data. If you override `Persister.write`, override `Persister.put` too
+and make ``__setitem__`` call it, so that unconditional writers take part in compare-and-swap. For a backend
+with a compare-and-swap of its own, start from `VersionedPersister`, which does so already.
 """
 
 from holdall.abc.capability import Capability, Data, Unary, join_parts

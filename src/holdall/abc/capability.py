@@ -1,4 +1,4 @@
-"""What a persister may claim, and what it is given to store."""
+"""What a persister may claim, and the data that it is given to store."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -6,15 +6,15 @@ from typing import Any, TypeAlias
 
 __all__ = ["Capability", "Data", "Unary", "join_parts"]
 
-#: Any function of one argument, as the pipelines of a store take them.
+#: Any function of one argument, such as those in the pipeline of a store.
 Unary: TypeAlias = Callable[[Any], Any]
 
-#: What a serializer hands to a persister: bytes, or pieces that need not be joined to be written.
+#: What a serializer passes to a persister: bytes, or pieces that need not be joined to be written.
 Data: TypeAlias = bytes | list[bytes | bytearray | memoryview]
 
 
 class Capability(Enum):
-    """What a persister claims; the conformance suite holds it to every claim."""
+    """What a persister claims; the conformance suite checks every claim."""
 
     WRITABLE = "items can be stored and deleted"
     PERSISTENT = "reopening the same place finds the same items"
@@ -29,12 +29,12 @@ class Capability(Enum):
 
 
 def join_parts(data: Any) -> Any:
-    """Make one piece of data that a serializer gave in pieces.
+    """Join data that a serializer returned in pieces.
 
     Parameters
     ----------
     data
-        Data of any kind; only lists of buffers are changed.
+        Data of any kind; only lists of buffers are joined.
 
     Examples
     --------

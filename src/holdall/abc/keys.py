@@ -18,15 +18,15 @@ class NotMine(Enum):
         return self.name
 
 
-#: What a key codec answers to an id that it would never have made.
+#: Returned by a key codec for an id that it would never have made.
 NOT_MINE: Final = NotMine.NOT_MINE
 
 
 class KeyCodec(ABC, Generic[K]):
     """How keys are named: key to id and back, injective and reversible on the keys it accepts.
 
-    Codecs are values: frozen, comparable, with a ``repr`` that tells all of their options, since a
-    store records it. ``first | second`` names keys by the first and the resulting ids by the second.
+    Codecs are values: frozen, comparable, with a ``repr`` that shows all of their options, since a store
+    records it. ``first | second`` names keys by the first and the resulting ids by the second.
 
     Examples
     --------
@@ -39,44 +39,44 @@ class KeyCodec(ABC, Generic[K]):
     (NOT_MINE, 'readme')
     """
 
-    #: Whether ids tell their keys; without that the keys of a store cannot be listed.
+    #: Whether ids lead back to their keys; otherwise the keys of a store cannot be listed.
     reversible: bool = True
 
     @abstractmethod
     def encode(self, key: K) -> str:
-        """Name a key.
+        """Return the id of a key.
 
         Raises
         ------
         InvalidKeyError
-            If the key is not one that this codec accepts.
+            If this codec does not accept the key.
         """
 
     @abstractmethod
     def decode(self, id: str) -> K | Literal[NotMine.NOT_MINE]:
-        """Give the key that `encode` names so, or `NOT_MINE`."""
+        """Return the key that `encode` gives this id, or `NOT_MINE`."""
 
-    #: With what all ids start that may not be ours; "" if any may.
+    #: The text with which all ids start that may not be ours; "" if any may.
     doubtful: str = ""
 
     def decode_many(self, ids: list[str]) -> list[K]:
-        """Give the keys of those of several ids that are ours, in their order."""
+        """Return the keys of those ids that are ours, in their order."""
         return [key for key in map(self.decode, ids) if key is not NOT_MINE]
 
     def id_prefix(self, prefix: Any) -> str:
-        """Give a text with which the ids of all keys below a prefix start; "" promises nothing."""
+        """Return a text with which the ids of all keys below a prefix start; "" if none is known."""
         del prefix
         return ""
 
     def owns(self, id: str) -> bool:
-        """Tell whether this codec could have made the id."""
+        """Return whether this codec could have made the id."""
         return self.decode(id) is not NOT_MINE
 
     def __or__(self, other: "KeyCodec[str]") -> "KeyCodec[K]":
         return _Chain(self, other)
 
     def __repr__(self) -> str:
-        # The address that object.__repr__ shows is another one each time; a folder would never open again.
+        # The address that object.__repr__ shows changes every time; a folder would never open again.
         options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__qualname__}({options})"
 
@@ -97,7 +97,7 @@ class _Chain(KeyCodec[Any]):
         return NOT_MINE if inner is NOT_MINE else self.first.decode(inner)
 
     def id_prefix(self, prefix: Any) -> str:
-        # To the second codec, what all ids of the first start with is a prefix up to its last "/".
+        # For the second codec, the common start of all ids of the first is a prefix up to its last "/".
         above, found, _ = self.first.id_prefix(prefix).rpartition("/")
         return self.second.id_prefix(above) if found else ""
 

@@ -1,4 +1,4 @@
-"""What a place may do better than the contract asks; all of it has a default made of the contract."""
+"""Verbs that a persister may do better than their defaults, which are made from the contract."""
 
 import heapq
 import io
@@ -14,12 +14,12 @@ __all__ = ["OptionalVerbs"]
 
 
 class OptionalVerbs:
-    """Verbs and facts that serve one purpose each; who writes a persister may leave all of them as they are.
+    """Verbs and facts that serve one purpose each; the author of a persister may ignore all of them.
 
-    Most places override none. An override may be faster, never different.
+    Most persisters override none. An override may be faster, never different.
     """
 
-    if TYPE_CHECKING:  # the verbs of the contract that the defaults are made of: see `Reader`
+    if TYPE_CHECKING:  # what the defaults call: see `Reader`
 
         def __getitem__(self, id: str) -> Any: ...
         @property
@@ -30,23 +30,23 @@ class OptionalVerbs:
         def pages(self, prefix: str = "") -> Iterator[list[str]]: ...
         def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]: ...
 
-    #: Whether bulk verbs send many requests at once, so that many items are better given together.
+    #: Whether bulk verbs send many requests at once, so that items are better passed together.
     bulk: bool = False
-    #: Whether ``[]`` makes data for ids that are absent, as that of a defaultdict does; nothing else does.
+    #: Whether ``[]`` makes data for ids that are absent, as that of a defaultdict does; no other verb does.
     makes_missing: bool = False
 
     @property
     def lock_file(self) -> str | None:
-        """A file of which processes lock bytes while they compute an item; None where there is none."""
+        """The file of which processes lock bytes while they compute an item; None if there is none."""
         return None
 
     @property
     def getter(self) -> Unary:
-        """A function that does what ``__getitem__`` does, as directly as the place allows."""
+        """A function that does the same as ``__getitem__``, as directly as possible."""
         return self.__getitem__
 
     def location_of(self, id: str) -> str:
-        """Return where the data of an id lie, for messages: a path where they have a file of their own."""
+        """Return where the data of an id are, for messages: the path if they have a file of their own."""
         del id
         return self.place
 
@@ -58,7 +58,7 @@ class OptionalVerbs:
         id
             The id to read.
         etag
-            The etag of what the caller has already.
+            The etag of the data that the caller has.
 
         Raises
         ------
@@ -68,16 +68,16 @@ class OptionalVerbs:
         return None if self.stat(id).etag == etag else self.read(id)
 
     def peek(self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1) -> list[str]:
-        """Give some of the ids that start with a prefix: for a glance at a place of any size.
+        """Return some of the ids that start with a prefix, quickly however many there are.
 
         Parameters
         ----------
         prefix
-            What ids start with.
+            The text that ids start with.
         limit
-            How many ids at the most.
+            How many ids at most.
         seconds
-            After what time to be content with fewer.
+            After what time to return fewer.
         """
         until = time.monotonic() + seconds
         found: list[str] = []
@@ -88,46 +88,45 @@ class OptionalVerbs:
         return found
 
     def contents(self, prefix: str = "", limit: int | None = None) -> Iterator[list[tuple[str, Any]]] | None:
-        """Iterate over all ids and data, by the lists in which the place gives them; None if it gives none.
+        """Yield all ids and data in lists, as the backend returns them; None if it returns none.
 
-        A place that reads many items in a row faster than one by one overrides this.
+        To be overridden where reading many items in a row is faster than one by one.
 
         Parameters
         ----------
         prefix
-            With what the ids start.
+            The text that ids start with.
         limit
-            Size in bytes up to which data are wanted whole; larger data may come as an open binary file,
-            as from `fetch`, in a list of one item. None: all data are wanted whole.
+            Size in bytes up to which data are wanted whole; larger data may come as an open binary file, as
+            from `fetch`, in a list of one item. None: all data are wanted whole.
         """
         del prefix, limit
         return None
 
     def folders(self, prefix: str = "") -> Iterator[str] | None:
-        """Iterate over what ids that start with a prefix have up to the next "/", it included, each once.
+        """Yield each folder below a prefix once: the ids' text up to the next "/", included.
 
-        None, if the place would have to list all ids for that. A folder may be told of in which only things
-        lie that are no ids.
+        Return None if all ids would have to be listed for that. A folder may have no ids in it.
 
         Parameters
         ----------
         prefix
-            What ids start with: "", or what ends with "/".
+            The text that ids start with: "", or a text that ends with "/".
         """
         del prefix
         return None
 
     def by_age(self, prefix: str = "", *, newest: bool = False, limit: int | None = None) -> Iterator[str]:
-        """Iterate over ids by the time of their last modification.
+        """Yield ids by the time of their last modification.
 
         Parameters
         ----------
         prefix
-            With what the ids start.
+            The text that ids start with.
         newest
-            Whether to begin with the last modified.
+            Whether to begin with the newest.
         limit
-            How many are wanted at the most; None for all. Memory is bounded by it.
+            How many are wanted at most; None for all. It bounds the memory that is used.
         """
         dated = ((stat.mtime, -count, id) for count, (id, stat) in enumerate(self.scan(prefix)))
         if limit is None:
@@ -141,15 +140,15 @@ class OptionalVerbs:
         return io.BytesIO(self[id])
 
     def refresh(self) -> None:
-        """Forget what the handle remembers of the place, so that the next look sees what others did."""
+        """Forget what the handle has cached, so that the next look sees what others did."""
 
     def write_new(self, items: Iterable[tuple[str, Any]]) -> None:
-        """Store several items under ids that have none; what was stored before an error may stay stored.
+        """Store several items under new ids; what was stored before an error may stay stored.
 
         Raises
         ------
         ConflictError
-            If an id has an item; its ``key`` is the id.
+            If an id exists; the error's ``key`` is the id.
         """
         for id, data in items:
             try:
@@ -159,12 +158,12 @@ class OptionalVerbs:
                 raise
 
     def write_dated(self, items: Iterable[tuple[str, Any, float]]) -> None:
-        """Store several items with times of last modification of their own; ``math.nan`` stands for now.
+        """Store several items with their times of last modification; ``math.nan`` means now.
 
         Raises
         ------
         UnsupportedError
-            If the place tells times by itself alone. No item is taken then.
+            If the backend sets times only by itself. No item is taken then.
         """
         del items
         raise UnsupportedError(f"{self.place} takes no times of items: copy without keep_times")
@@ -175,9 +174,9 @@ class OptionalVerbs:
         Parameters
         ----------
         owns
-            Tells of an id whether it may be deleted: others may keep things in the same place.
+            Says of an id whether it may be deleted: others may store things beside ours.
         prefix
-            What ids must start with.
+            The text that ids must start with.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""A place: ids to data, from two methods to read and four to write."""
+"""Persisters: ids to data, from two methods to read and four to write."""
 
 import io
 import itertools
@@ -18,12 +18,12 @@ __all__ = ["Persister", "Reader", "conflict"]
 
 
 class Reader(OptionalVerbs, Mapping[str, Any], ABC):
-    """A read-only place: ids to data, from two methods, ``__getitem__`` and ``__iter__``.
+    """A read-only persister: ids to data, from two methods, ``__getitem__`` and ``__iter__``.
 
     Notes
     -----
-    Threads and processes: as safe as the two methods are. Cost: the defaults read a value to tell
-    anything of it; override `stat` to do better.
+    Threads and processes: as safe as the two methods are. Cost: the defaults read the data to know anything
+    about them; override `stat` to do better.
 
     Examples
     --------
@@ -38,33 +38,33 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
     (b'9', False, 4)
     """
 
-    #: What this place claims to do.
+    #: What this persister claims to do.
     capabilities: frozenset[Capability] = frozenset({Capability.BYTES})
 
     @abstractmethod
     def __getitem__(self, id: str) -> Any:
-        """Give the data stored under an id; ``KeyError(id)`` means absent and nothing else."""
+        """Return the data stored under an id; ``KeyError(id)`` means absent and nothing else."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the ids; safe while others write."""
+        """Yield the ids; safe while others write."""
 
-    # Two handles of one place are not compared by reading everything in it.
+    # Two handles of one location are not compared by reading everything in them.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     @property
     def place(self) -> str:
-        """Where the data lie, for messages."""
+        """Where the data are, for messages."""
         return type(self).__name__
 
     @property
     def owned(self) -> bool:
-        """Whether all that lies here was put here through holdall, so that it may be cleared."""
+        """Whether everything here was stored through holdall, so that it may be cleared."""
         return True
 
     def read(self, id: str) -> tuple[Any, Stat]:
-        """Give data and stat as one snapshot.
+        """Return data and stat as one snapshot.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
         return data, Stat(_digest(data), math.nan, len(data) if isinstance(data, bytes) else None)
 
     def stat(self, id: str) -> Stat:
-        """Give the stat of an id; override this method first.
+        """Return the stat of an id; override this method first.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
         return self.read(id)[1]
 
     def __contains__(self, id: object) -> bool:
-        # The default stat reads the data, and makes a digest of them that nobody asked for here.
+        # The default stat reads the data and makes a digest of them, which is not needed here.
         look = self.__getitem__ if type(self).stat is Reader.stat else self.stat
         try:
             look(id)  # type: ignore[arg-type,index]
@@ -107,19 +107,19 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
         return sum(1 for _ in self)
 
     def ids(self, prefix: str = "") -> Iterator[str]:
-        """Iterate over the ids that start with a prefix."""
+        """Yield the ids that start with a prefix."""
         if not prefix:
             return iter(self)
         return (id for id in self if id.startswith(prefix))
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:
-        """Iterate over the ids that start with a prefix, by the lists in which the place gives them."""
+        """Yield the ids that start with a prefix, in lists as the backend returns them."""
         ids = self.ids(prefix)
         while page := list(itertools.islice(ids, 256)):
             yield page
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:
-        """Iterate over ids and stats; what vanishes meanwhile is left out."""
+        """Yield ids and stats; items that vanish meanwhile are skipped."""
         for id in self.ids(prefix):
             try:
                 stat = self.stat(id)
@@ -128,7 +128,7 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
             yield id, stat
 
     def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Iterate over id and data of those ids that exist, in the order asked."""
+        """Yield id and data of those ids that exist, in the given order."""
         for id in ids:
             try:
                 data = self[id]
@@ -137,7 +137,7 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
             yield id, data
 
     def fetch(self, id: str, limit: int) -> Any:
-        """Give data of up to `limit` bytes whole; larger data may come as an open binary file.
+        """Return data of up to `limit` bytes whole; larger data may come as an open binary file.
 
         Parameters
         ----------
@@ -149,16 +149,16 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
         Returns
         -------
         bytes or file
-            What is no bytes has ``read``, ``readinto`` and ``close``; the caller closes it.
+            A file has ``read``, ``readinto`` and ``close``; the caller closes it.
         """
         del limit
         return self[id]
 
     def flush(self) -> None:
-        """Bring to the place what is still on its way."""
+        """Write what is still buffered."""
 
     def close(self) -> None:
-        """Give back what the handle holds; closing twice is allowed."""
+        """Release what the handle has open; closing twice is allowed."""
 
     def __enter__(self) -> Self:
         return self
@@ -171,13 +171,13 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
 
 
 class Persister(Reader, MutableMapping[str, Any]):
-    """A place that can be written: ids to data, from four methods.
+    """A writable persister: ids to data, from four methods.
 
     Notes
     -----
     Threads: conditional writes are linearizable among the threads that share the object, by a lock.
-    Processes: whatever the four methods give; conditional writes of several processes need an
-    override of `write` and `remove`. After a crash: whatever ``__setitem__`` leaves.
+    Processes: as safe as the four methods; for conditional writes by several processes, override `write` and
+    `remove`. After a crash: as ``__setitem__`` leaves it.
 
     Examples
     --------
@@ -197,11 +197,11 @@ class Persister(Reader, MutableMapping[str, Any]):
 
     @abstractmethod
     def __setitem__(self, id: str, data: Any) -> None:
-        """Store data under an id, replacing what was there."""
+        """Store data under an id, replacing existing data."""
 
     @abstractmethod
     def __delitem__(self, id: str) -> None:
-        """Delete an id; ``KeyError(id)`` if there is none."""
+        """Delete an id; raise ``KeyError(id)`` if it is absent."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
@@ -212,13 +212,13 @@ class Persister(Reader, MutableMapping[str, Any]):
             return vars(self).setdefault("_lock", threading.RLock())  # type: ignore[no-any-return]
 
     def put(self, id: str, data: Any) -> None:
-        """Store data, whatever was there, in turn with conditional writers."""
+        """Store data unconditionally, in turn with conditional writers."""
         with self.lock:
             self[id] = join_parts(data)
 
     @contextmanager
     def writer(self, id: str) -> Iterator[BinaryIO]:
-        """Open a binary file whose content is stored when the context is left without an error."""
+        """Open a binary file whose content is stored when the context ends without an error."""
         file = io.BytesIO()
         yield file
         self.put(id, file.getvalue())
@@ -231,19 +231,19 @@ class Persister(Reader, MutableMapping[str, Any]):
         id
             The id to write.
         data
-            What to store.
+            The data to store.
         expected
-            The etag that the item must have, `ITEM_NOT_AVAILABLE` if there must be none, or `ANY_ETAG`.
+            The etag that the item must have, `ITEM_NOT_AVAILABLE` if it must be absent, or `ANY_ETAG`.
 
         Returns
         -------
         Stat
-            The stat of what is now stored.
+            The stat of the stored item.
 
         Raises
         ------
         ConflictError
-            If the item is in another state; its ``actual`` tells which.
+            If the item is in another state, which is the error's ``actual``.
         """
         with self.lock:
             self.require(id, expected)
@@ -265,12 +265,12 @@ class Persister(Reader, MutableMapping[str, Any]):
             del self[id]
 
     def discard(self, id: str) -> bool:
-        """Delete an id if there is one.
+        """Delete an id if it exists.
 
         Returns
         -------
         bool
-            Whether there was one. A place that does not tell in the same request says True.
+            Whether it existed; True if the backend does not report it in the same request.
         """
         try:
             self.remove(id)
@@ -290,12 +290,12 @@ class Persister(Reader, MutableMapping[str, Any]):
             raise conflict(self, id, expected, actual)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make one of all that this thread writes within the context: after an error, none of it happened.
+        """Make one transaction of this thread's writes in the context: after an error, none of them happened.
 
         Raises
         ------
         UnsupportedError
-            If the place does not claim `Capability.TRANSACTIONS`.
+            If the persister does not claim `Capability.TRANSACTIONS`.
         """
         raise UnsupportedError(
             f"{self.place} has no transactions: each write stands for itself. A SQLiteStore has them",
@@ -317,23 +317,23 @@ class Persister(Reader, MutableMapping[str, Any]):
 
 
 def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> ConflictError:
-    """Build the error of a compare-and-swap that lost.
+    """Return the error of a compare-and-swap that lost.
 
     Parameters
     ----------
     persister
         Where it was tried.
     id
-        What was to be written or deleted.
+        The id that was to be written or deleted.
     expected
-        The state in which it was to be found.
+        The expected state.
     actual
-        The state in which it is.
+        The actual state.
 
     Returns
     -------
     ConflictError
-        For the caller to raise.
+        The error, for the caller to raise.
 
     Examples
     --------
@@ -349,11 +349,11 @@ def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> Co
 
 
 def _digest(data: Any) -> str:
-    """Etag of data whose place knows none: equal data, equal etag."""
+    """Return an etag of data from a backend that has none: equal data, equal etag."""
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
     elif not isinstance(data, bytes | bytearray | memoryview):
-        import pickle  # noqa: PLC0415  (only for objects in a place that keeps no versions)
+        import pickle  # noqa: PLC0415  (only for objects without versions)
 
         try:
             data = pickle.dumps(data)
@@ -361,6 +361,6 @@ def _digest(data: Any) -> str:
             raise UnsupportedError(
                 f"the place keeps no versions, and {type(data).__name__} has no digest: override stat()",
             ) from error
-    import hashlib  # noqa: PLC0415  (4 ms, for places without versions only)
+    import hashlib  # noqa: PLC0415  (4 ms, only for data without versions)
 
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""How values are written."""
+"""How values become data."""
 
 from abc import ABC, abstractmethod
 from typing import BinaryIO, Generic, TypeVar
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class Serializer(ABC, Generic[V]):
-    """How values are written: value to data and back.
+    """How values become data and back.
 
     Examples
     --------
@@ -24,18 +24,18 @@ class Serializer(ABC, Generic[V]):
     255
     """
 
-    #: What a store records of it and compares when it is reopened.
+    #: The name that a store records, and compares when it is opened again.
     name: str = ""
     #: File suffix with its dot.
     suffix: str = ""
-    #: Whether loading can run code that the data name: then owner and mode of files are checked.
+    #: Whether loading can run code named in the data: then owner and mode of files are checked.
     executes_code: bool = False
-    #: Size in bytes from which `load` from a file beats `loads`; None if it never does.
+    #: Size in bytes from which `load` from a file is faster than `loads`; None if it never is.
     stream_from: int | None = None
 
     @abstractmethod
     def dumps(self, value: V) -> bytes:
-        """Turn a value into data.
+        """Return the data of a value.
 
         Raises
         ------
@@ -45,25 +45,25 @@ class Serializer(ABC, Generic[V]):
 
     @abstractmethod
     def loads(self, data: bytes) -> V:
-        """Turn data into the value; whatever it raises means that the data are corrupt."""
+        """Return the value of data; any exception means that the data are corrupt."""
 
     def parts(self, value: V) -> Data:
-        """Turn a value into data in pieces, without copying large buffers.
+        """Return the data of a value in pieces, without copying large buffers.
 
-        The pieces may be views of the value: they are to be written before it changes.
+        The pieces may be views of the value: write them before it changes.
         """
         return self.dumps(value)
 
     def filler(self, nonce: bytes) -> bytes | None:
-        """Return bytes that may follow the data of any value, and that loading passes over.
+        """Return bytes that loading ignores after the data of any value; None if there are none.
 
-        Places whose versions are digests of the data put some there, so that equal values written twice are
-        two versions. What other programs read must not be changed by them. None: there are no such bytes.
+        Persisters whose versions are digests of the data append some, so that equal values written twice are
+        two versions. Other programs must read the same value from the data with them.
 
         Parameters
         ----------
         nonce
-            Random bytes; others give another filler.
+            Random bytes; others return another filler.
 
         Examples
         --------
@@ -86,7 +86,7 @@ class Serializer(ABC, Generic[V]):
             file.write(data)
 
     def load(self, file: BinaryIO) -> V:
-        """Read the value from a binary file."""
+        """Read a value from a binary file."""
         return self.loads(file.read())
 
     def __repr__(self) -> str:
@@ -94,7 +94,7 @@ class Serializer(ABC, Generic[V]):
 
 
 class KeyedSerializer(Serializer[V]):
-    """A family of serializers: which one writes a value is told by the id.
+    """A family of serializers: the id chooses which one writes a value.
 
     A store asks it for the serializer of each id, and never for data. Stores without one pay nothing.
 
@@ -114,7 +114,7 @@ class KeyedSerializer(Serializer[V]):
 
     @abstractmethod
     def for_id(self, id: str) -> Serializer[V]:
-        """Give the serializer of an id.
+        """Return the serializer of an id.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class KeyedSerializer(Serializer[V]):
         """
 
     def runs_code(self, id: str) -> bool:
-        """Tell whether loading the data of an id can run code that they name."""
+        """Return whether loading the data of an id can run code named in them."""
         try:
             return self.for_id(id).executes_code
         except UnsupportedError:

@@ -1,4 +1,4 @@
-"""A place that compares and swaps by itself: a database, an object store, a server."""
+"""The base of persisters whose backend compares and swaps: a database, an object store, a server."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ __all__ = ["VersionedPersister"]
 
 
 class VersionedPersister(Persister):
-    """A place that compares and swaps by itself, from `read`, `write`, `remove` and `ids`.
+    """A persister whose backend compares and swaps, from `read`, `write`, `remove` and `ids`.
 
-    The plain verbs are made of these four here and are final, so that no unconditional writer can pass a
-    conditional one by. Databases, object stores and servers with a compare-and-set command are such places.
-    `stat` is made of `read`: override it where the place tells of data without sending them.
+    The plain verbs are made from these four and are final, so that no unconditional writer can bypass a
+    conditional one. Use it for databases, object stores and servers with a compare-and-set command. `stat` is
+    made from `read`: override it where the backend describes data without sending them.
 
     Notes
     -----
     Threads, processes, machines: as `write` and `remove`; the subclass claims in `capabilities` how far they
-    reach. No lock is taken. After a crash: whatever `write` leaves.
+    reach. No lock is taken. After a crash: as `write` leaves it.
 
     Examples
     --------
@@ -45,25 +45,25 @@ class VersionedPersister(Persister):
 
     @abstractmethod
     def read(self, id: str) -> tuple[Any, Stat]:
-        """Give data and stat as one snapshot; ``KeyError(id)`` means absent and nothing else."""
+        """Return data and stat as one snapshot; ``KeyError(id)`` means absent and nothing else."""
 
     @abstractmethod
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:
         """Store data if the id is in the expected state, else raise `conflict`; data may come in pieces.
 
-        The time of the `Stat` may be ``math.nan`` where the answer of the place does not tell it.
+        The time of the `Stat` may be ``math.nan`` where the backend's answer does not contain it.
         """
 
     @abstractmethod
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:
         """Delete an id that is in the expected state; raise `conflict` if it is in another.
 
-        An absent id is ``KeyError(id)`` where any state, or absence, was expected.
+        Raise ``KeyError(id)`` for an absent id where any state, or absence, was expected.
         """
 
     @abstractmethod
     def ids(self, prefix: str = "") -> Iterator[str]:
-        """Iterate over the ids that start with a prefix; safe while others write."""
+        """Yield the ids that start with a prefix; safe while others write."""
 
     @final
     def __getitem__(self, id: str) -> Any:

@@ -26,9 +26,9 @@ def _put(self: Any, id: str, data: Any) -> None:
     self.write(id, data)
 
 
-#: What a verb is made of. A subclass that changes one of these verbs, and not the verb itself, gets the verb
-#: made of them, once, when the class is made; all others forward. A law of the suite holds the table to the
-#: defaults: ``tests/conformance/test_wrapper_table.py``.
+#: What each verb is made of. A subclass that changes one of these verbs, and not the verb itself, gets the
+#: verb's default, once, when the class is made; all other verbs forward.
+#: ``tests/conformance/test_wrapper_table.py`` compares the table with the defaults.
 STANDS_ON: Final[dict[str, frozenset[str]]] = {
     verb: frozenset(names.split())
     for verb, names in {
@@ -56,7 +56,7 @@ STANDS_ON: Final[dict[str, frozenset[str]]] = {
         "clear": "remove_many discard remove __iter__",
     }.items()
 }
-# What the wrapper makes of verbs otherwise than a persister does.
+# The verbs whose default here differs from a persister's.
 _OWN: Final[dict[str, Callable[..., Any]]] = {"read": _read, "put": _put}
 
 
@@ -132,8 +132,8 @@ class PersisterWrapper(Persister):
         return self.inner.lock  # type: ignore[no-any-return]
 
     def _writable(self) -> Any:
-        """Return the inner persister, unless it can only be read."""
-        if not hasattr(self.inner, "put"):  # a Reader; what refuses writes by itself also says why
+        """Return the inner persister, or raise if it is read-only."""
+        if not hasattr(self.inner, "put"):  # a Reader; others refuse writes with their own error
             raise ReadOnlyError(f"{self.place} can only be read")
         return self.inner
 

@@ -1,11 +1,10 @@
 """How keys are named: the codecs between the keys of a store and the ids of its persister.
 
-`PathKeys` names files, `AnyKeys` tells ``1`` from ``"1"``, `Digest` makes short names that cannot be
-read back, `Template` makes names of fields, `MappedKeys` takes them from a table; `Prefix`, `Suffix` and
-`Under` change a part of a name.
-``first | second`` names keys by the first and what results by the second. Codecs are values:
-frozen, comparable, picklable, and shown with every option that differs from its default, because a
-store records how it was made.
+`PathKeys` names files, `AnyKeys` keeps ``1`` and ``"1"`` apart, `Digest` makes short names that cannot be
+read back, `Template` makes names from fields, `MappedKeys` takes them from a table; `Prefix`, `Suffix` and
+`Under` change a part of a name. ``first | second`` names keys by the first and the result by the second.
+Codecs are values: frozen, comparable, picklable, and shown with every option that differs from its default,
+because a store records how it was made.
 """
 
 from importlib import import_module
@@ -35,7 +34,7 @@ __all__ = [
     "as_key_codec",
 ]
 
-# Imported when they are first asked for: not every store needs them.
+# Imported on first use: not every store needs them.
 _LAZY = {
     "AnyKeys": "holdall.keys.literal",
     "Digest": "holdall.keys.digest",

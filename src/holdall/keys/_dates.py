@@ -12,7 +12,7 @@ _WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "M": 2, "S": 2, "f": 
 
 
 class _Date(Form):
-    """Dates and times by digits of a fixed number, which end where they end whatever follows."""
+    """Dates and times written with a fixed number of digits, so that they end there whatever follows."""
 
     def write(self, value: Any) -> str:
         return format(value, self.spec)
@@ -27,7 +27,7 @@ class _Date(Form):
 
 
 def date_form(spec: str) -> Form | None:
-    """Return the form of the dates or times that a format writes, or None if there are none."""
+    """Return the form of the dates or times that a format writes, or None if it writes none."""
     pieces = re.findall("%.|[^%]+", spec)
     if not _FORM.fullmatch(spec):
         return None

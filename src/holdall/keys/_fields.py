@@ -1,4 +1,4 @@
-"""The fields of a template: what each takes, and how it is written and read."""
+"""The fields of a template: what each accepts, and how it is written and read."""
 
 import re
 import string
@@ -9,7 +9,7 @@ from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._forms import Form, form_of
 from holdall.keys._value import shown
 
-# Empty text, empty parts of a path, and what no file system or encoding takes.
+# Empty text, empty parts of a path, and characters that no file system or encoding takes.
 _BAD_TEXT = re.compile(r"\A\Z|\A/|//|/\Z|[\0\ud800-\udfff]")
 _NUMBERED = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]|\(\?\([0-9]")
 _ORDINARY = string.ascii_letters + string.digits + "-_ +=@,~"
@@ -21,9 +21,9 @@ class Field:
     Parameters
     ----------
     text
-        What stands between the braces: ``name:spec:regex``, each part optional.
+        The text between the braces: ``name:spec:regex``, each part optional.
     index
-        Its place among the fields, from 0.
+        Its position among the fields, from 0.
     template
         The whole template, for messages.
 
@@ -37,7 +37,7 @@ class Field:
 
     def __init__(self, text: str, index: int, template: str) -> None:
         name, _, rest = text.partition(":")
-        # The format of a time has colons of its own.
+        # The format of a time contains colons.
         spec, _, regex = (rest, "", "") if rest.startswith("%") else rest.partition(":")
         called = f"field {name!r}" if name else f"field {index + 1}"
         self.where = f"{called} of template {shown(template)}"
@@ -58,9 +58,9 @@ class Field:
         self.form: Form = form
         self.kind = form.kind
         self.regex = self._compiled(regex) if regex else None
-        #: Whether it takes any text, so that it may be kept free of its separators.
+        #: Whether it takes any text, so that separators may be excluded from it.
         self.plain = form.kind is str and not regex
-        #: The separators of which it is kept free; "" for none.
+        #: The separators that are excluded from it; "" for none.
         self.before = self.after = ""
 
     def _compiled(self, regex: str) -> "re.Pattern[str]":
@@ -70,7 +70,7 @@ class Field:
                 "name the group, as (?P<g>x)(?P=g)",
             )
         try:
-            # As a part of the whole name, where flags for all of it cannot stand.
+            # As a part of the whole name, where flags for all of it are not allowed.
             return re.compile(f"(?:{regex})")
         except (re.error, OverflowError, RecursionError) as error:
             raise InvalidArgumentError(
@@ -88,24 +88,24 @@ class Field:
         return self.before == separator if self.plain else not self.form.hides_start(separator)
 
     def pattern(self) -> str:
-        """Return what its texts match, without a group."""
+        """Return a pattern for its texts, without a group."""
         if self.regex:
             return self.regex.pattern
         if not self.plain:
             return self.form.pattern
         separators = "|".join(re.escape(text) for text in (self.before, self.after) if text)
-        # What ends at the first separator need not give back what it took.
+        # Possessive: a field that ends at the first separator need not backtrack.
         return f"(?s:{separators and f'(?!{separators})'}.)+{'+' if self.after else ''}"
 
     # ------------------------------------------------------------------ writing and reading
 
     def write(self, value: Any) -> str:
-        """Write a value.
+        """Return the text of a value.
 
         Raises
         ------
         InvalidKeyError
-            If the field does not take it.
+            If the field does not take the value.
         """
         kind = self.kind
         if type(value) is not kind and not (kind is str and isinstance(value, str)):
@@ -120,16 +120,16 @@ class Field:
         return text
 
     def read(self, text: str) -> Any:
-        """Return the value that is written so, or `NOT_MINE`."""
+        """Return the value of a text, or `NOT_MINE`."""
         return NOT_MINE if self._fault(text) else self.form.read(text)
 
     def ordinary(self, separators: str) -> str | None:
-        """Return a regex of texts that are sure to be good, possessive; None if there is none.
+        """Return a possessive regex of texts that are sure to be valid; None if there is none.
 
         Parameters
         ----------
         separators
-            Characters that stand beside the field.
+            Characters next to the field.
         """
         if self.form.spec == "d" and not self.regex:
             return "(0|-?[1-9][0-9]{0,17}+)"
@@ -138,7 +138,7 @@ class Field:
         return f"([{''.join(re.escape(c) for c in _ORDINARY if c not in separators)}]++)"
 
     def _fault(self, text: str) -> bool:
-        """Tell whether the text is not one of this field."""
+        """Return whether the text is not valid for this field."""
         if _BAD_TEXT.search(text):
             return True
         before, after = self.before, self.after
@@ -149,7 +149,7 @@ class Field:
         )
 
     def _check(self, text: str) -> None:
-        """Refuse a text that is not one of this field, and say why."""
+        """Raise why a text is not valid for this field."""
         if not self._fault(text):
             return
         if not text:

@@ -1,4 +1,4 @@
-"""Codecs that read the names that lie in a place which others have filled."""
+"""Codecs for names that others have given."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,16 +12,16 @@ __all__ = ["fitted"]
 
 
 def fitted(codec: KeyCodec[Any], names: Iterable[str]) -> KeyCodec[Any]:
-    """Return a codec that reads more of some names, and all others as the given one reads them.
+    """Return a codec that reads more of some names, and all others as the given one does.
 
     Parameters
     ----------
     codec
-        What was asked for. `PathKeys` would have encoded some of the characters in the names of others:
-        then names are taken as they are. ``{:d}`` of a `Template` does not read ``003``: where names have
-        leading zeros, it becomes ``{:03d}``.
+        The requested codec. `PathKeys` would encode some of the characters in names that others gave: then
+        names are taken as they are. ``{:d}`` of a `Template` does not read ``003``: where names have leading
+        zeros, it becomes ``{:03d}``.
     names
-        What lies there.
+        The existing names.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def fitted(codec: KeyCodec[Any], names: Iterable[str]) -> KeyCodec[Any]:
 
 
 def _other(codec: KeyCodec[Any], unread: list[str]) -> KeyCodec[Any] | None:
-    """Return the codec that may read more; None if there is none."""
+    """Return a codec that may read more; None if there is none."""
     if isinstance(codec, Template):
         texts = (codec.padded(name) for name in unread)
         text = next((text for text in texts if text is not None), None)

@@ -16,35 +16,35 @@ _TAILS = {"d": re.compile("[0-9]*"), "x": re.compile("[0-9a-f]*"), "f": re.compi
 class Form(NamedTuple):
     """How the values of a field are written.
 
-    The other forms extend this one, which is that of text.
+    This form is that of text; the others extend it.
     """
 
     #: The type of its values.
     kind: type = str
     #: The format, as for `format()`.
     spec: str = ""
-    #: What all of its texts match; "" for any text.
+    #: A regex that all of its texts match; "" for any text.
     pattern: str = ""
 
     def write(self, value: Any) -> str:
-        """Write a value of `kind`; a ValueError where Python cannot."""
+        """Return the text of a value of `kind`; raise ValueError where Python cannot write it."""
         return str.__str__(value)  # plain text of subclasses, whatever they redefine
 
     def read(self, text: str) -> Any:
-        """Return the value that is written so, or `NOT_MINE`."""
+        """Return the value of a text, or `NOT_MINE`."""
         return text
 
-    def hides_end(self, separator: str) -> bool:  # noqa: ARG002  (those who extend this ask)
-        """Whether a separator that follows may not be the first one after the first character."""
+    def hides_end(self, separator: str) -> bool:  # noqa: ARG002  (used by subclasses)
+        """Return whether a separator that follows may not be the first one after the first character."""
         return False
 
     def hides_start(self, separator: str) -> bool:  # noqa: ARG002
-        """Whether a separator that precedes may not be the last one."""
+        """Return whether a separator that precedes may not be the last one."""
         return False
 
 
 class _Number(Form):
-    """Numbers, each with one name: no "007", "+7", "7_0" or "-0.0" unless the format writes them."""
+    """Numbers, each with one text: no "007", "+7", "7_0" or "-0.0" unless the format writes them."""
 
     def write(self, value: Any) -> str:
         return format(value, self.spec)
@@ -59,7 +59,7 @@ class _Number(Form):
         return NOT_MINE if odd or not isfinite(value) else value
 
     def hides_end(self, separator: str) -> bool:
-        # Some digits at the end, and the start of the separator, make a separator before the real one.
+        # Some final digits, with the start of the separator, make a separator before the real one.
         tail, size = _TAILS[self.spec[-1]], len(separator)
         return any(
             separator.endswith(separator[:start]) and tail.fullmatch(separator, 0, size - start)
@@ -75,7 +75,7 @@ class _Number(Form):
 
 
 def form_of(spec: str) -> Form | None:
-    """Return the form that a format asks for, or None if it is not one."""
+    """Return the form of a format, or None if it is not one."""
     if spec == "s":
         return Form()
     if _NUMBER.fullmatch(spec):

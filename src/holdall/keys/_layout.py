@@ -1,4 +1,4 @@
-"""How a template is laid out: the literals around its fields, and the one way to cut a name into them."""
+"""The layout of a template: the literals around its fields, and the one way to cut a name into them."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from holdall.keys._value import shown
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _DOTS = re.compile(r"(?:\A|(?<=/))\.\.?(?=/|\Z)")
 _UNNAMEABLE = re.compile(r"[\0\ud800-\udfff]")
-# As long as a path may be: the time that a regex of the user's own takes may grow with the length.
+# As long as a path may be: the time of a user's regex may grow with the length.
 _MAX_LENGTH = 4096
 
 
@@ -27,7 +27,7 @@ class Layout:
     Raises
     ------
     InvalidArgumentError
-        If it is none, or some name could be read in two ways.
+        If it is not a template, or some name could be read in two ways.
     """
 
     def __init__(self, text: str) -> None:
@@ -43,18 +43,18 @@ class Layout:
         self.fields = fields
         self.literals = literals
         self.names = tuple(field.name for field in fields)
-        # What a folder ends with that has the name of a file; without a suffix, any could.
+        # The ending of a folder that would have the name of a file; without a suffix, any could.
         self._folder_mark = literals[-1] + "/" if literals[-1] else "\0"
         separate(fields, literals[1:-1], text)
         self._whole = _whole([field.pattern() for field in fields], literals, text)
-        # The fast path: types of the fields, their form for "%", and the regex of names sure to fit.
+        # The fast path: types of the fields, their form for "%", and a regex of names sure to fit.
         self._types = tuple(field.kind for field in fields)
         self._only_text = int not in self._types
         self._form = "%s".join(literal.replace("%", "%%") for literal in literals)
         self._ordinary = _ordinary(fields, literals)
 
     def write(self, values: tuple[Any, ...]) -> str:
-        """Write all fields, and check what only the whole shows.
+        """Write all fields, and check what only the whole name shows.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Layout:
         return id
 
     def _culprit(self, values: tuple[Any, ...], span: tuple[int, int]) -> str:
-        """Return which field wrote a span of the name; where none did, the whole key."""
+        """Return the field that wrote a span of the name, for messages; the whole key if none did."""
         start = len(self.literals[0])
         for field, value, after in zip(self.fields, values, self.literals[1:], strict=True):
             end = start + len(field.write(value))
@@ -101,11 +101,11 @@ class Layout:
         return f"key {shown(values)} of template {shown(self.text)}"
 
     def _fault(self, id: str) -> tuple[tuple[int, int], str] | None:
-        """Return the span and the kind of a fault in a name whose fields are right; None if there is none."""
+        """Return the span and kind of a fault in a name whose fields are valid; None if there is none."""
         dots = _DOTS.search(id)
         if dots:
             return dots.span(), "leads out of its folder: no part between slashes is '.' or '..'"
-        # "a.wav/b.wav" lies in a folder that cannot be where the file "a.wav" is.
+        # "a.wav/b.wav" needs a folder where the file "a.wav" is.
         if self._folder_mark in id:
             for slash in re.finditer("/", id):
                 above = id[: slash.start()]
@@ -114,14 +114,14 @@ class Layout:
         return None
 
     def start(self, values: tuple[Any, ...]) -> str:
-        """Write the first fields, with the literals after them."""
+        """Return the text of the first fields, with the literals after them."""
         text = self.literals[0]
         for value, field, literal in zip(values, self.fields, self.literals[1:], strict=False):
             text += field.write(value) + literal
         return text
 
     def read(self, id: Any) -> tuple[Any, ...] | None:
-        """Give the values of a name, or None if it does not fit."""
+        """Return the values of a name, or None if it does not fit."""
         if not isinstance(id, str):  # the ids of a plain mapping may be any object
             return None
         match = self._ordinary(id)
@@ -134,7 +134,7 @@ class Layout:
         return None if values is None or self._fault(id) else values
 
     def _fields_of(self, id: str) -> tuple[Any, ...] | None:
-        """Return the values of a name whose fields fit, whatever is wrong with it as a whole."""
+        """Return the values of a name whose fields fit, even if the whole does not."""
         texts = self._texts(id)
         if texts is None:
             return None
@@ -147,12 +147,12 @@ class Layout:
         return tuple(values)
 
     def _texts(self, id: str) -> list[str] | None:
-        """Return the texts of the fields of a name, None if it has none."""
+        """Return the texts of the fields of a name; None if it does not fit."""
         match = self._whole(id) if len(id) <= _MAX_LENGTH else None
         return None if match is None else [match[f"_{index}"] for index in range(len(self.fields))]
 
     def padded(self, id: str) -> str | None:
-        """Return the text of this template with the width of ints that begin with zeros in a name."""
+        """Return the text of this template with widths for ints that have leading zeros in a name."""
         texts = self._texts(id)
         if texts is None:
             return None
@@ -165,13 +165,13 @@ class Layout:
         return text if zeros else None
 
     def _loose_texts(self, id: str) -> list[str] | None:
-        """Return what stands between the literals of a name that does not fit, to tell the wrong field."""
+        """Return the texts between the literals of a name that does not fit, to find the wrong field."""
         ends = [re.escape(literal) or r"\Z" for literal in self.literals[1:]]
         match = _whole([f"(?:(?!{end}).)++" for end in ends], self.literals, self.text)(id)
         return None if match is None or len(id) > _MAX_LENGTH else list(match.groups())
 
     def check(self, id: str) -> None:
-        """Raise `InvalidKeyError` for a name that does not fit, and say why."""
+        """Raise `InvalidKeyError` with the reason for a name that does not fit."""
         texts = self._texts(id) or self._loose_texts(id)
         if texts is None:
             raise InvalidKeyError(f"{shown(id)} does not fit template {shown(self.text)}")
@@ -188,7 +188,7 @@ def _braced(literal: str) -> str:
 
 
 def _whole(patterns: list[str], literals: list[str], text: str) -> Callable[[str], Any]:
-    """Make the test for names, with their fields as the groups "_0", "_1", ..."""
+    """Return the test for names, with their fields as the groups "_0", "_1", ..."""
     source = re.escape(literals[0])
     for index, (pattern, literal) in enumerate(zip(patterns, literals[1:], strict=True)):
         source += f"(?P<_{index}>{pattern}){re.escape(literal)}"
@@ -199,7 +199,7 @@ def _whole(patterns: list[str], literals: list[str], text: str) -> Callable[[str
 
 
 def _ordinary(fields: list[Field], literals: list[str]) -> Callable[[str], Any]:
-    """Make the test for names that are sure to fit, with their fields as groups."""
+    """Return the test for names that are sure to fit, with their fields as groups."""
     source = re.escape(literals[0])
     for field, before, after in zip(fields, literals, literals[1:], strict=False):
         known = field.ordinary(before[-1:] + after[:1])
@@ -210,12 +210,12 @@ def _ordinary(fields: list[Field], literals: list[str]) -> Callable[[str], Any]:
 
 
 def parse_template(text: str) -> tuple[list[str], list[Field]]:
-    """Cut a template into the literals around its fields, and the fields.
+    """Split a template into the literals around its fields, and the fields.
 
     Raises
     ------
     InvalidArgumentError
-        If braces do not match, or a field is not one.
+        If braces do not match, or a field is invalid.
     """
     literals = [""]
     fields: list[Field] = []
@@ -241,7 +241,7 @@ def parse_template(text: str) -> tuple[list[str], list[Field]]:
 
 
 def _closing(text: str, start: int) -> int:
-    """Give where the brace that opens a field is closed; a regex may contain braces."""
+    """Return the index of the brace that closes a field; a regex may contain braces."""
     depth = 0
     for piece in _PIECE.finditer(text, start):
         if piece[0] == "{":
@@ -256,12 +256,12 @@ def _closing(text: str, start: int) -> int:
 
 
 def separate(fields: list[Field], separators: list[str], template: str) -> None:
-    """Make sure that names can be cut into fields in one way only, but for fields with a regex.
+    """Check that names can be cut into fields in one way only, except for fields with a regex.
 
-    Fields before some pivot end at the first separator that follows (after one character at least, since
-    no field is empty), those after it begin at the last one that precedes; the pivot is what lies between.
-    Fields of plain text are kept free of separators where that is needed. What regexes allow is not known
-    here: `Layout.write` sees that each name is read as it was meant.
+    Fields before some pivot end at the first separator that follows (after at least one character, since no
+    field is empty), those after it begin at the last one that precedes; the pivot is what remains. Separators
+    are excluded from fields of plain text where that is needed. What regexes match is not known here:
+    `Layout.write` checks that each name is read back as it was written.
 
     Raises
     ------
@@ -288,7 +288,7 @@ def separate(fields: list[Field], separators: list[str], template: str) -> None:
 
 
 def _unclear(fields: list[Field], separators: list[str]) -> tuple[int, int]:
-    """Give the first field whose end, and the last field whose start cannot be found; the same if none."""
+    """Return the first field whose end, and the last whose start cannot be found; the same one if none."""
     first, last = 0, len(fields) - 1
     while first < last and fields[first].ends_before(separators[first]):
         first += 1

@@ -1,4 +1,4 @@
-"""The codec that a place was made with, of the text in which its record shows it."""
+"""The codec that a store was made with, from the text in its metadata."""
 
 import ast
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["codec_of"]
 
 
 def codec_of(text: Any) -> KeyCodec[Any] | None:
-    """Return the codec whose `repr` a text is; None if it needs more than the text tells.
+    """Return the codec with the `repr` given; None if the text is not enough to make it.
 
     Parameters
     ----------

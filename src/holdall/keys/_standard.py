@@ -1,4 +1,4 @@
-"""Types of the standard library that keys may have besides literals: dates, UUIDs, decimals, paths, enums."""
+"""Key types of the standard library other than literals: dates, UUIDs, decimals, paths, enums."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 __all__ = ["TAGS", "tag_of", "text_of", "value_of"]
 
-#: The words that stand before their text in an id.
+#: The words before the text in an id.
 TAGS: Final = ("date", "datetime", "decimal", "enum", "path", "time", "uuid")
 _NAMES: Final = {
     ("datetime", "date"): "date",
@@ -20,7 +20,7 @@ _PATHS: Final = frozenset({"PosixPath", "WindowsPath"})
 
 
 def tag_of(value: Any) -> str:
-    """Return the tag of a value, "" for other types; nothing is imported for that."""
+    """Return the tag of a value, "" for other types; import nothing for that."""
     kind = type(value)
     module, name = kind.__module__, kind.__qualname__
     if isinstance(value, Enum):
@@ -30,7 +30,7 @@ def tag_of(value: Any) -> str:
     tag = _NAMES.get((module, name), "")
     if not tag or getattr(sys.modules.get(module), name, None) is not kind:
         return ""
-    if tag in {"datetime", "time"}:  # zones by name, and the second of two equal hours, have no text
+    if tag in {"datetime", "time"}:  # named zones and repeated hours have no text
         zone = value.tzinfo
         if value.fold or not (zone is None or type(zone).__qualname__ == "timezone"):
             return ""
@@ -38,7 +38,7 @@ def tag_of(value: Any) -> str:
 
 
 def text_of(value: Any, tag: str) -> str:
-    """Return the one text of all values that are equal to a value and of its type."""
+    """Return the one text shared by all equal values of a type."""
     if tag == "enum":
         return _name_of(value)
     if tag == "decimal":
@@ -47,7 +47,7 @@ def text_of(value: Any, tag: str) -> str:
 
 
 def value_of(text: str, tag: str) -> Any:
-    """Return the value of a text; whatever is raised means that there is none."""
+    """Return the value of a text; any exception means that there is none."""
     if tag == "enum":
         return _member(text)
     import datetime as dt  # noqa: PLC0415  (only for keys of these types)
@@ -72,7 +72,7 @@ def _name_of(member: Enum) -> str:
 
 
 def _member(name: str) -> Any:
-    """Return a member by its name, None if its module is not loaded: an id must not import anything."""
+    """Return a member by its name; None if its module is not loaded, as an id must not import anything."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
     for step in path.split(".")[:-1]:
@@ -83,7 +83,7 @@ def _member(name: str) -> Any:
 
 
 def _shortest(value: Any) -> str:
-    """Return the text of a decimal without zeros at its end: those that are equal have one."""
+    """Return the text of a decimal without trailing zeros: equal decimals have one text."""
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         return str(value)

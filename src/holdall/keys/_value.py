@@ -1,4 +1,4 @@
-"""What all codecs share: they are values, known by the arguments they were made with."""
+"""The base of codecs: values, compared and pickled by the arguments that they were made with."""
 
 from functools import partial
 from typing import Any, TypeVar
@@ -10,18 +10,18 @@ K = TypeVar("K")
 
 
 def shown(key: object) -> str:
-    """Show a key in a message, in at most 80 characters."""
+    """Return the text of a key for messages, at most 80 characters."""
     try:
         text = repr(key)
-    except Exception:  # an int of 5000 digits, a nesting too deep, a foreign class
+    except Exception:  # a huge int, deep nesting, a faulty class
         text = object.__repr__(key)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def named(thing: Any) -> str:
-    """Name a class, function or module the same way in every process; anything else by its class."""
+    """Return a name of a class, function or module that is the same in every process; else its class's."""
     named = thing if hasattr(thing, "__qualname__") else type(thing)
-    # Methods written in C have no module, or None: they are known by their class.
+    # Methods written in C have no module, or None: they are named by their class.
     owner = getattr(named, "__objclass__", getattr(named, "__self__", None))
     module = getattr(named, "__module__", None) or getattr(owner, "__module__", "builtins")
     return f"{module}.{named.__qualname__}".removeprefix("builtins.")
@@ -34,8 +34,8 @@ def text_option(value: object, what: str) -> str:
     return str.__str__(value)
 
 
-class Value(KeyCodec[K]):
-    """A codec that is known by the arguments it was made with."""
+class FrozenCodec(KeyCodec[K]):
+    """A codec that is compared and pickled by the arguments that it was made with."""
 
     _args: tuple[Any, ...]
     _options: dict[str, Any]

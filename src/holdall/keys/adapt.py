@@ -1,16 +1,16 @@
-"""Codecs made of whatever a user has."""
+"""Codecs made from functions and objects of the user."""
 
 from collections.abc import Callable
 from typing import Any
 
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import Value, named, shown
+from holdall.keys._value import FrozenCodec, named, shown
 from holdall.keys.view import IdentityKeys
 
 
-class _Adapted(Value[Any]):
-    """Somebody else's two functions as a codec."""
+class _Adapted(FrozenCodec[Any]):
+    """Two functions of the user as a codec."""
 
     _encode: Callable[[Any], Any]
     _decode: Callable[[Any], Any]
@@ -38,21 +38,21 @@ class _Adapted(Value[Any]):
     def decode(self, id: str) -> Any:
         try:
             key = self._decode(id)
-            # An id to which its key does not lead back could not be found, or would give a key twice.
+            # An id whose key does not lead back to it could not be found, or would list a key twice.
             return key if key is NOT_MINE or self._encode(key) == id else NOT_MINE
         except (AttributeError, KeyError, TypeError, ValueError):
             return NOT_MINE
 
 
 def as_key_codec(spec: Any) -> KeyCodec[Any]:
-    """Give a key codec for whatever describes one.
+    """Return a key codec from any of its descriptions.
 
     Parameters
     ----------
     spec
         None for keys as they are; a codec; the text of a `Template`; an object with ``encode`` and
         ``decode``; or a pair of such functions. Where ``decode`` raises `AttributeError`, `KeyError`,
-        `TypeError` or `ValueError`, or gives a key that ``encode`` names otherwise, the id is not mine.
+        `TypeError` or `ValueError`, or returns a key that ``encode`` gives another id, the id is `NOT_MINE`.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""Text put before or after every key."""
+"""A text before or after every key."""
 
 from typing import Any
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidKeyError
-from holdall.keys._value import Value, shown, text_option
+from holdall.keys._value import FrozenCodec, shown, text_option
 
 
 def _plain(key: object, what: object) -> str:
@@ -16,17 +16,17 @@ def _plain(key: object, what: object) -> str:
     return str.__str__(key)
 
 
-class Prefix(Value[str]):
-    """Text put before every key.
+class Prefix(FrozenCodec[str]):
+    """A text before every key.
 
     Parameters
     ----------
     text
-        What ids start with.
+        The text that ids start with.
 
     Notes
     -----
-    Listing asks the place only for the ids that start so, where it can.
+    Only ids with this prefix are listed, where the persister can do so.
 
     Examples
     --------
@@ -51,13 +51,13 @@ class Prefix(Value[str]):
         return f"{self.text}{_plain(prefix, self)}/"
 
 
-class Suffix(Value[str]):
-    """Text put after every key.
+class Suffix(FrozenCodec[str]):
+    """A text after every key.
 
     Parameters
     ----------
     text
-        What ids end with.
+        The text that ids end with.
 
     Examples
     --------

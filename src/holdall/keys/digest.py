@@ -7,11 +7,11 @@ from typing import Any
 
 from holdall.abc import KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.keys._value import Value, shown
+from holdall.keys._value import FrozenCodec, shown
 from holdall.keys.literal import AnyKeys
 
 
-class Digest(Value[Any]):
+class Digest(FrozenCodec[Any]):
     """Short names of one length that cannot be read back: for keys that are looked up, never listed.
 
     Parameters
@@ -19,7 +19,8 @@ class Digest(Value[Any]):
     inner
         The codec whose ids are digested; `AnyKeys` if omitted.
     size
-        Bytes of the digest, 1 to 64; ids are twice as long. From 16 on, no two keys will ever share one.
+        Bytes of the digest, 1 to 64; ids are twice as long. With 16 or more, two keys never share one in
+        practice.
 
     Notes
     -----
@@ -61,12 +62,12 @@ class Digest(Value[Any]):
         return blake2b(id.encode("utf-8", "surrogatepass"), digest_size=self.size).hexdigest()
 
     def decode(self, id: str) -> Any:
-        """Refuse: there is no way back."""
+        """Raise: a digest cannot be decoded."""
         raise UnsupportedError(
             f"one-way keys cannot be listed: {shown(id)} does not tell its key; "
             "use AnyKeys() or PathKeys() to list keys",
         )
 
     def owns(self, id: Any) -> bool:
-        """Tell whether the id looks like such a digest."""
+        """Return whether the id looks like such a digest."""
         return isinstance(id, str) and self._digest(id) is not None

@@ -1,4 +1,4 @@
-"""Names of hashables built of literals, types kept apart."""
+"""Names of hashables made of literals, with their types."""
 
 import re
 import sys
@@ -10,11 +10,11 @@ from typing import Any
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._standard import TAGS, tag_of, text_of, value_of
-from holdall.keys._value import Value, named, shown, text_option
+from holdall.keys._value import FrozenCodec, named, shown, text_option
 
-# More digits than CPython reads back by default.
+# CPython reads back no more digits by default.
 _BIG = 10**4300
-# The parser of CPython gives up at 200 brackets; a frozenset takes two.
+# The parser of CPython fails at 200 brackets; a frozenset takes two.
 _DEPTH = 40
 _SMALL_INT = re.compile(r"!(-?[1-9][0-9]{0,17}|0)")
 _STRING_ESCAPE = re.compile(r"[\\'\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -28,7 +28,7 @@ _Conversion = tuple[type, Callable[[Any], Any], Callable[[str], Any]]
 
 
 def _quote(text: str) -> str:
-    """Quote text as a literal that does not depend on the Unicode tables of this Python, as repr does."""
+    """Quote text as repr does, but independent of the Unicode tables of this Python."""
     return repr(text) if text.isascii() else f"'{_STRING_ESCAPE.sub(_backslash, text)}'"
 
 
@@ -37,38 +37,38 @@ def _backslash(match: re.Match[str]) -> str:
     return f"\\{char}" if char in "\\'" else ascii(char)[1:-1]
 
 
-class AnyKeys(Value[Any]):
-    """Hashables built of literals, types kept apart: the default of databases.
+class AnyKeys(FrozenCodec[Any]):
+    """Hashables made of literals, with their types: the default of databases.
 
-    Keys are `str`, `int`, `float`, `complex`, `bool`, `bytes`, `None`, tuples and frozensets of such, and
-    the classes of these; and `date`, `datetime`, `time`, `UUID`, `Decimal`, `Path` and members of enums that
+    Keys are `str`, `int`, `float`, `complex`, `bool`, `bytes`, `None`, tuples and frozensets of these, and
+    the classes of these; also `date`, `datetime`, `time`, `UUID`, `Decimal`, `Path` and members of enums that
     can be imported. Members are listed where their module is loaded, since an id imports nothing.
 
     Text is its own id unless it begins with "!"; all else is "!" and a literal. ``1``, ``True``, ``1.0``,
     ``"1"`` and ``("1",)`` never share an id, and come back with their types. Instances of subclasses are
-    refused, since they would come back as something else. Only a tuple of a class that adds nothing to be
-    seen, neither fields nor methods, and that equals the plain tuple, is that tuple.
+    refused, since they would come back as something else. The exception is a tuple whose class adds no fields
+    or methods, if it equals the plain tuple.
 
     Parameters
     ----------
     types
-        More types of keys: a mapping of tag to class, if ``str(value)`` and ``cls(text)`` convert it, or
-        of tag to ``(class, to_text, from_text)``.
+        More types of keys: a mapping of tag to class, if ``str(value)`` and ``cls(text)`` convert it, or of
+        tag to ``(class, to_text, from_text)``.
 
     Raises
     ------
     InvalidArgumentError
-        If a tag is no identifier or is taken, or a class is accepted already.
+        If a tag is not an identifier or is taken, or a class is already accepted.
 
     Notes
     -----
-    Threads and processes: immutable, and the same for any hash seed. Cost: 0.1 µs for `str`, under 1 µs
-    for small `int`, 10 to 50 µs to decode others. Nothing is ever evaluated. Nesting ends at 40 levels,
-    integers at 4300 digits.
+    Threads and processes: immutable, and the same for any hash seed. Cost: 0.1 µs for `str`, under 1 µs for
+    small `int`, 10 to 50 µs to decode others. Nothing is ever evaluated. The limits are 40 levels of nesting
+    and 4300 digits of an integer.
 
-    The keys of `cachetools` are tuples of arguments, in some versions of such a class, with a class of its
-    own before keyword arguments. They all have ids; one with that class is listed where `cachetools` is
-    installed.
+    Keys of `cachetools` are tuples of arguments, with a class of its own before keyword arguments, and in
+    some versions of a tuple class as above. All have ids; one with keyword arguments is listed where
+    `cachetools` is installed.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class AnyKeys(Value[Any]):
     "!fraction('1/3')"
     """
 
-    #: The opt-in types: tag to class and its two conversions.
+    #: The additional types: tag to class and its two conversions.
     types: Mapping[str, _Conversion]
     doubtful = "!"
     _tags: Mapping[type, str]
@@ -116,7 +116,7 @@ class AnyKeys(Value[Any]):
 
     def decode_many(self, ids: list[str]) -> list[Any]:  # docstring inherited
         try:
-            if "!" not in "".join(ids):  # all of them are plain text
+            if "!" not in "".join(ids):  # all are plain text
                 return ids
         except TypeError:  # the ids of a plain mapping may be any object
             pass
@@ -130,7 +130,7 @@ class AnyKeys(Value[Any]):
         return ""
 
     def _text(self, value: Any, key: Any, depth: int) -> str:
-        """Write a value, or a part of the key, as a canonical literal."""
+        """Return a value, or a part of the key, as a canonical literal."""
         kind = type(value)
         if kind is str:
             return _quote(value)
@@ -139,7 +139,7 @@ class AnyKeys(Value[Any]):
         if kind in {int, float, bool, bytes, type(None)}:
             try:
                 return repr(value)
-            except ValueError as error:  # a lower limit than 4300 digits was set
+            except ValueError as error:  # the limit of digits was lowered
                 raise InvalidKeyError(f"key {shown(key)} has too many digits: {error}") from error
         if kind is complex:  # its repr loses the signs of zeros
             return f"complex({value.real!r}, {value.imag!r})"
@@ -165,7 +165,7 @@ class AnyKeys(Value[Any]):
         )
 
     def _class(self, value: type) -> str:
-        """Name a class that keys may have, or give "" for others."""
+        """Return the name of a class that keys may have, "" for others."""
         if value in _LITERALS:
             return f"'{value.__name__}'"
         if value in self._tags:
@@ -174,13 +174,13 @@ class AnyKeys(Value[Any]):
         return f"'{_MARK}'" if value is getattr(sys.modules.get(module), name, None) else ""
 
     def _tagged(self, value: Any, key: Any) -> str:
-        """Write a value of an opt-in type, if it comes back."""
+        """Return the text of a value of an additional type, if it can be read back."""
         tag = self._tags[type(value)]
         kind, to_text, from_text = self.types[tag]
         try:
             text = to_text(value)
             back = from_text(text)
-            # What differs from itself, as a NaN, is known by its text alone.
+            # A value that differs from itself, such as a NaN, is identified by its text alone.
             same = type(back) is kind and to_text(back) == text and (back == value or value != value)  # noqa: PLR0124
         except Exception as error:
             raise InvalidKeyError(f"{tag!r} fails to convert key {shown(key)}: {error}") from error
@@ -192,8 +192,8 @@ class AnyKeys(Value[Any]):
         return f"{tag}({_quote(text)})"
 
     def _parse(self, id: str) -> Any:
-        """Decode anything that is no plain text."""
-        # The parser is shown nothing but tokens of ours: it warns of others, and nests without a bound.
+        """Decode an id that is not plain text."""
+        # Only our own tokens reach the parser: it warns of others, and nests without limit.
         if not re.fullmatch(self._tokens(), id):
             return NOT_MINE
         import ast  # noqa: PLC0415  # costs milliseconds, and most stores never need it
@@ -201,7 +201,7 @@ class AnyKeys(Value[Any]):
         try:
             key = self._value(ast.parse(id[1:], mode="eval").body)
             return key if self.encode(key) == id else NOT_MINE
-        except Exception:  # also MemoryError, RecursionError, and whatever a `from_text` raises
+        except Exception:  # also MemoryError, RecursionError, any error of `from_text`
             return NOT_MINE
 
     def _tokens(self) -> str:
@@ -217,7 +217,7 @@ class AnyKeys(Value[Any]):
         return rf"!(?:{'|'.join([*strings, number, words])}|, |[(){{}},])*+"
 
     def _value(self, node: Any) -> Any:
-        """Build the value of a syntax tree; anything unexpected raises."""
+        """Build the value of a syntax tree; raise for anything unexpected."""
         kind = type(node).__name__
         if kind == "Constant":
             return node.value
@@ -243,7 +243,7 @@ class AnyKeys(Value[Any]):
 
 
 def _adds_nothing(value: tuple[Any, ...]) -> bool:
-    """Tell whether a tuple of a subclass is nothing but a tuple, to a dict and to who reads it."""
+    """Return whether a tuple of a subclass is a plain tuple in all but its class."""
     kind, plain = type(value), tuple(value)
     names = {name for cls in kind.__mro__ if cls not in tuple.__mro__ for name in vars(cls)}
     names.update(getattr(value, "__dict__", ()))
@@ -251,12 +251,12 @@ def _adds_nothing(value: tuple[Any, ...]) -> bool:
         return False
     try:
         return value == plain and plain == value and hash(value) == hash(plain)
-    except Exception:  # whatever comparison raises, this is no plain tuple
+    except Exception:  # a comparison that raises: not a plain tuple
         return False
 
 
 def _class_named(name: str) -> type:
-    """Give the class of that name, of the few that are known by name."""
+    """Return the class of a name, among the few that keys may have."""
     if name == _MARK:
         module, _, own = name.rpartition(".")
         return vars(import_module(module))[own]  # type: ignore[no-any-return]

@@ -1,17 +1,17 @@
-"""Names that are given one by one."""
+"""Names from a table."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import Value, shown
+from holdall.keys._value import FrozenCodec, shown
 
 __all__ = ["MappedKeys"]
 
 
-class MappedKeys(Value[Any]):
-    """Keys that have the names of a table, and no others.
+class MappedKeys(FrozenCodec[Any]):
+    """Keys named by a table; there are no others.
 
     Parameters
     ----------
@@ -21,11 +21,11 @@ class MappedKeys(Value[Any]):
     Raises
     ------
     InvalidArgumentError
-        If it is no mapping, or two keys have one id.
+        If it is not a mapping, or two keys have one id.
 
     Notes
     -----
-    Threads and processes: immutable; a later change of `names` changes nothing. Cost: a look-up in a dict.
+    Threads and processes: immutable; later changes of `names` have no effect. Cost: a look-up in a dict.
 
     Examples
     --------

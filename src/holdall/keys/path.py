@@ -7,22 +7,22 @@ from unicodedata import is_normalized
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import Value, shown, text_option
+from holdall.keys._value import FrozenCodec, shown, text_option
 
-# What some file system refuses, gives a meaning to, or cannot hold. "/" is here for elements of tuples.
+# What some file system refuses, interprets, or cannot store. "/" is here for elements of tuples.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*%\ud800-\udfff]')
 _UNSAFE_OR_NOT_ASCII = re.compile(r'[^ -~]|[<>:"/\\|?*%]')
-# Windows opens a device under these names, whatever the extension, and with spaces before it.
+# Windows opens a device under these names, with any extension, and with spaces before it.
 _DEVICE_NAME = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)"
 _DEVICE = re.compile(rf"{_DEVICE_NAME} *(?:\.|\Z)", re.IGNORECASE)
 _ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
-# A first hex digit could be taken for the tail of an escape; a last dot or space is lost on Windows.
+# A first hex digit could be taken for the end of an escape; a last dot or space is lost on Windows.
 _SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])")
-# What paths that are their own names may be made of, but for "/".
+# The characters of paths that are their own names, except "/".
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
 _DEEPEST = 40  # levels of sequences in a key
-_PAGE = 256  # ids decoded in one go: one odd name makes only its page slow
-# The longest name of a file in bytes, everywhere.
+_PAGE = 256  # ids decoded in one call: an odd name slows only its page
+# The longest name of a file, in bytes, on all systems.
 _NAME_MAX = 255
 
 
@@ -38,28 +38,28 @@ def _unescape(name: str) -> str:
 
 
 def _with(unsafe: re.Pattern[str], more: str) -> re.Pattern[str]:
-    """Add characters to a pattern that ends with a class of them."""
+    """Return a pattern that ends with a class of characters, with more characters in it."""
     return re.compile(f"{unsafe.pattern[:-1]}{re.escape(more)}]") if more else unsafe
 
 
 def _varies(char: str) -> bool:
-    """Tell whether a file system that ignores case could take the character for another one."""
+    """Return whether a file system that ignores case could confuse the character with another one."""
     return not char == char.lower() == char.casefold() == char.upper().casefold()
 
 
 def _ordinary(
     suffix: str, ending: str, *, fold_case: bool, encode: str = "", lines: bool = False
 ) -> Callable[[str], Any]:
-    """Make the test for paths that are their own names, with an ending: the fast path of `PathKeys`.
+    """Return the test for paths that are their own names, with an ending: the fast path of `PathKeys`.
 
-    With `lines`, it tests any number of paths at once, each with a line feed after it. It accepts less
-    than what is safe. The lengths keep each name below 255 bytes with any suffix, and folders without a
-    dot cannot end with a suffix that starts with one.
+    With `lines`, it tests any number of paths at once, each with a line feed after it. It accepts less than
+    what is safe. The lengths keep each name below 255 bytes with any suffix, and folders without a dot cannot
+    end with a suffix that starts with one.
     """
     if suffix and not suffix.startswith("."):
         return re.compile(r"(?!)").fullmatch
     if set(encode) & _ORDINARY - {"+"}:
-        return re.compile(r"(?!)").fullmatch  # nothing is known to be its own name
+        return re.compile(r"(?!)").fullmatch  # no path is known to be its own name
     plus = "" if "+" in encode else "+"
     stop = r"\n" if lines else r"\Z"
     char = f"-a-z0-9_{plus}=@,~" if fold_case else f"-A-Za-z0-9_{plus}=@,~"
@@ -71,7 +71,7 @@ def _ordinary(
 
 
 def _flat(key: tuple[Any, ...] | list[Any]) -> list[Any]:
-    """Return the parts of nested sequences, in their order; those nested over 40 deep are no keys."""
+    """Return the parts of nested sequences, in their order; raise for those nested over 40 deep."""
     waiting: list[Any] = [(key, 0)]
     parts: list[Any] = []
     while waiting:
@@ -83,32 +83,31 @@ def _flat(key: tuple[Any, ...] | list[Any]) -> list[Any]:
     return parts
 
 
-class PathKeys(Value[Any]):
+class PathKeys(FrozenCodec[Any]):
     """Readable relative paths: the default of folders, buckets and archives.
 
-    Keys are `str` with "/" for hierarchy, or tuples of `str`. Any text is accepted. Names stay readable;
-    what a file system would refuse, hide or confuse is percent-encoded, an empty segment is "%", and a
-    segment too long for one name continues in folders whose names end with "%". No name reaches outside
-    of the folder it is joined to.
+    Keys are `str` with "/" for hierarchy, or tuples of `str`. Any text is accepted. Names stay readable; what
+    a file system would refuse, hide or confuse is percent-encoded, an empty segment is "%", and a segment too
+    long for one name continues in folders whose names end with "%". No name leads outside the folder.
 
     Parameters
     ----------
     suffix
-        What file names end with. With a suffix, the keys ``"a"`` and ``"a/b"`` can both exist.
+        The ending of file names. With a suffix, the keys ``"a"`` and ``"a/b"`` can both exist.
     tuples
-        Whether keys are tuples of `str`. A `str` is then taken for a tuple of one, and lists and nested
-        sequences for the tuple of all their parts.
+        Whether keys are tuples of `str`. A `str` is then taken as a tuple of one, and lists and nested
+        sequences as the tuple of all their parts.
     hidden
         Whether names may begin with a dot; those that begin with ".holdall" never do.
     fold_case
         Whether to encode upper case, so that names differ even where the file system ignores case.
     encode
-        More characters to encode wherever they stand, such as ``"+"``, which some servers list as a space.
+        More characters to encode everywhere, such as ``"+"``, which some servers list as a space.
 
     Raises
     ------
     InvalidArgumentError
-        If file names cannot end with the suffix, or what is to be encoded is part of every name.
+        If file names cannot end with the suffix, or every name needs a character to be encoded.
 
     Notes
     -----
@@ -174,8 +173,8 @@ class PathKeys(Value[Any]):
             _end=-len(suffix) or None,
         )
 
-    # Measured on CPython 3.11, suffix ".json": encode 0.19 and 0.23 µs, decode 0.20 and 0.25 µs
-    # ("key00123", "theme/dark-mode_2").
+    # Measured on CPython 3.11 with suffix ".json", for "key00123" and "theme/dark-mode_2": encode 0.19 and
+    # 0.23 µs, decode 0.20 and 0.25 µs.
     def encode(self, key: Any) -> str:  # docstring inherited
         ordinary = self._ordinary_key
         if self.tuples:
@@ -183,7 +182,7 @@ class PathKeys(Value[Any]):
                 try:
                     text = "/".join(key)
                 except TypeError:
-                    text = ""  # `_segments` says what is wrong
+                    text = ""  # `_segments` raises what is wrong
                 if ordinary(text) and text.count("/") == len(key) - 1:
                     return text + self.suffix
         elif type(key) is str and ordinary(key):
@@ -200,14 +199,14 @@ class PathKeys(Value[Any]):
             return NOT_MINE
         return self._read(id)
 
-    # Measured on CPython 3.11: 0.08 µs a key, a third of so many calls of decode.
+    # Measured on CPython 3.11: 0.08 µs per key, a third of as many calls of decode.
     def decode_many(self, ids: list[str]) -> list[Any]:  # docstring inherited
         keys: list[Any] = []
         end = self._end
         for start in range(0, len(ids), _PAGE):
             page = ids[start : start + _PAGE]
             lines = "\n".join(page) + "\n"
-            # A name with a line feed of its own would make a line more.
+            # A name that contains a line feed would add a line.
             if self.tuples or not self._ordinary_lines(lines) or lines.count("\n") != len(page):
                 keys += super().decode_many(page)
             else:
@@ -220,16 +219,16 @@ class PathKeys(Value[Any]):
         return self._spell(self._segments(prefix), is_file=False) + "/"
 
     def folder_key(self, folder: str) -> Any:
-        """Return the last part of the keys below a folder of ids; None if names of folders do not tell it.
+        """Return the last part of the keys below a folder of ids; None if the folder's name does not show it.
 
         Parameters
         ----------
         folder
-            With what ids start, up to a "/" and with it.
+            The text that ids start with, up to and including a "/".
         """
         name = folder[:-1].rpartition("/")[2]
         if name != "%" and name.endswith("%"):
-            return None  # the part goes on in the folders below
+            return None  # the part continues in the folders below
         try:
             part = "" if name == "%" else _unescape(name)
             mine = self._spell([part], is_file=False) == name
@@ -238,7 +237,7 @@ class PathKeys(Value[Any]):
         return part if mine else NOT_MINE
 
     def _segments(self, key: Any) -> list[str]:
-        """Split a key; `str.__str__` makes plain text of subclasses, whatever they redefine."""
+        """Return the segments of a key as plain text, even of subclasses that redefine methods of `str`."""
         if isinstance(key, str):
             text = str.__str__(key)
             return [text] if self.tuples else text.split("/")
@@ -265,30 +264,30 @@ class PathKeys(Value[Any]):
         return "/".join(names) + (self.suffix if is_file else "")
 
     def _names(self, segment: str, *, is_file: bool) -> list[str]:
-        """Name one segment, by several names if it is long."""
+        """Return the name of one segment, or several names if it is long."""
         if not segment:
             return ["%"]
         names = self._names_without(self._unsafe, segment, is_file=is_file)
-        # An escape can also compose with what follows: "<" and a cedilla would become "%3Ç".
+        # An escape can also combine with what follows: "<" and a cedilla would become "%3Ç".
         if is_normalized("NFC", segment) and all(is_normalized("NFC", name) for name in names):
             return names
         return self._names_without(self._unsafe_or_not_ascii, segment, is_file=is_file)
 
     def _names_without(self, unsafe: re.Pattern[str], segment: str, *, is_file: bool) -> list[str]:
         fold = self.fold_case
-        # One piece for each character, so that names are never cut within one.
+        # One piece per character, so that names are never cut within one.
         pieces = [_escape(c) if unsafe.match(c) or (fold and _varies(c)) else c for c in segment]
         room = _NAME_MAX - len(self.suffix) - 1
         name = self._guard(pieces, is_last=True, is_file=is_file)
         if len(name.encode()) <= room:
             return [name]
-        # Guarding escapes up to three ASCII characters of a name: two bytes more for each.
+        # The edges may need up to three ASCII characters escaped: two more bytes for each.
         *chunks, tail = _cut(pieces, room - 6)
         names = [self._guard(chunk, is_last=False, is_file=False) + "%" for chunk in chunks]
         return [*names, self._guard(tail, is_last=True, is_file=is_file)]
 
     def _guard(self, pieces: list[str], *, is_last: bool, is_file: bool) -> str:
-        """Make one name of safe pieces, with what is unsafe only at its place in a name escaped."""
+        """Return one name of safe pieces, with pieces escaped that are unsafe only in their position."""
         suffix = self.suffix
         name = "".join(pieces)
         hide = not self.hidden or name in {".", ".."} or name.lower().startswith(".holdall")
@@ -302,7 +301,7 @@ class PathKeys(Value[Any]):
         return name
 
     def _read(self, id: str) -> Any:
-        """Decode any id; what would not be spelled the same is not ours."""
+        """Decode any id; an id that would be written differently is not ours."""
         if not id.endswith(self.suffix):
             return NOT_MINE
         segments: list[str] = []
@@ -322,7 +321,7 @@ class PathKeys(Value[Any]):
 
 
 def _cut(pieces: list[str], room: int) -> Iterator[list[str]]:
-    """Cut pieces into lists of at most `room` bytes."""
+    """Yield lists of pieces of at most `room` bytes each."""
     chunk: list[str] = []
     size = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Names made of fields: ``"{country}/{city}_{year:d}.json"``."""
+"""Names made from fields: ``"{country}/{city}_{year:d}.json"``."""
 
 from collections import namedtuple
 from collections.abc import Mapping
@@ -9,46 +9,44 @@ from typing import Any, NoReturn
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.keys._layout import Layout
-from holdall.keys._value import Value, shown, text_option
+from holdall.keys._value import FrozenCodec, shown, text_option
 
 _FORMS = ("value", "tuple", "dict", "namedtuple", "str")
 
 
-class Template(Value[Any]):
-    """Names made of fields, which are enforced, cast and read back.
+class Template(FrozenCodec[Any]):
+    """Names made from fields, which are checked, converted and read back.
 
-    A field is ``{name:spec:regex}``; each part may be left out. The spec is ``s`` for text (if left
-    out), ``d`` or ``x`` for int, ``f`` for float, with a width or precision as ``04d``, ``.2f``,
-    ``06.2f``, or a date or time by its directives, as ``%Y-%m-%d`` (``%Y %y %m %d %j %H %M %S %f``; it
-    takes the rest of the field, so that no regex follows). A regex must match the whole field. ``{{`` and
-    ``}}`` are braces themselves. Names that do not fit are not listed, and keys that do not fit are
-    refused.
+    A field is ``{name:spec:regex}``; each part may be left out. The spec is ``s`` for text (the default),
+    ``d`` or ``x`` for int, ``f`` for float, with a width or precision as ``04d``, ``.2f``, ``06.2f``, or a
+    date or time by its directives, as ``%Y-%m-%d`` (``%Y %y %m %d %j %H %M %S %f``; it takes the rest of the
+    field, so that no regex can follow). A regex must match the whole field. ``{{`` and ``}}`` are literal
+    braces. Names that do not fit are not listed, and keys that do not fit are refused.
 
     Parameters
     ----------
     text
         The template.
     keys
-        What keys are: ``"tuple"``; ``"dict"`` or ``"namedtuple"``, by the names of the fields;
-        ``"str"``, the whole name; or, for a template of one field, ``"value"``, what it holds. None for
-        ``"value"`` where there is one field, ``"tuple"`` where there are more.
+        What keys are: ``"tuple"``; ``"dict"`` or ``"namedtuple"``, by the names of the fields; ``"str"``, the
+        whole name; or, for a template of one field, ``"value"``, the value of the field. None for ``"value"``
+        where there is one field, ``"tuple"`` where there are more.
 
     Raises
     ------
     InvalidArgumentError
-        If the text is no template, or names could be read in two ways whatever the fields hold.
+        If the text is not a template, or names could be read in two ways whatever the fields contain.
 
     Notes
     -----
-    Text is anything that leaves a name in its folder and lets it be read in one way only: ``/`` makes
-    folders, no part between slashes is empty, ``.`` or ``..``, and where fields of text follow each
-    other, they do not contain what stands between them. A key whose name would be read as another key
-    is refused; only fields with a regex come to this. Names have at most 4,096 characters. Names are not
-    encoded; ``Template(...) | PathKeys()`` does that.
+    Text fields accept anything that leaves a name in its folder and can be read in one way only: ``/`` makes
+    folders; no part between slashes is empty, ``.`` or ``..``; and where text fields follow each other, they
+    do not contain the separator between them. A key whose name would be read as another key is refused, which
+    can only happen with a regex. Names have at most 4,096 characters. Names are not encoded; ``Template(...)
+    | PathKeys()`` does that.
 
-    Threads and processes: immutable. Cost: 1 to 2 µs either way, for two or three fields. A regex is that
-    of `re`: one with nested repetitions, such as ``(a+)+b``, can take years for the name of a stranger's
-    file.
+    Threads and processes: immutable. Cost: 1 to 2 µs either way, for two or three fields. Regexes are those
+    of `re`: one with nested repetitions, such as ``(a+)+b``, can take years for a name that others chose.
 
     Examples
     --------
@@ -67,7 +65,7 @@ class Template(Value[Any]):
 
     #: The template, as it was given.
     text: str
-    #: What keys are.
+    #: The form of keys.
     keys: str
     #: The names of the fields, "" for those without one.
     names: tuple[str, ...]
@@ -122,7 +120,7 @@ class Template(Value[Any]):
     # ------------------------------------------------------------------ from form to form
 
     def to_str(self, key: Any) -> str:
-        """Give the whole name of a key.
+        """Return the whole name of a key.
 
         Parameters
         ----------
@@ -142,7 +140,7 @@ class Template(Value[Any]):
         return self._layout.write(self._any(key))
 
     def to_tuple(self, key: Any) -> tuple[Any, ...]:
-        """Give the fields of a key as a tuple.
+        """Return the fields of a key as a tuple.
 
         Parameters
         ----------
@@ -157,7 +155,7 @@ class Template(Value[Any]):
         return self._checked(key)
 
     def to_dict(self, key: Any) -> dict[str, Any]:
-        """Give the fields of a key as a dict.
+        """Return the fields of a key as a dict.
 
         Parameters
         ----------
@@ -178,7 +176,7 @@ class Template(Value[Any]):
         return dict(zip(self.names, self._checked(key), strict=True))
 
     def to_namedtuple(self, key: Any) -> Any:
-        """Give the fields of a key as a namedtuple, which can be pickled.
+        """Return the fields of a key as a namedtuple, which can be pickled.
 
         Parameters
         ----------
@@ -230,10 +228,10 @@ class Template(Value[Any]):
         return values
 
     def _any(self, key: Any) -> tuple[Any, ...]:
-        """Give the values of a key in any form."""
+        """Return the values of a key in any form."""
         if isinstance(key, str) and self.keys != "value":
             values = self._layout.read(self._whole(key))
-            assert values is not None  # noqa: S101  (_whole has seen to it)
+            assert values is not None  # noqa: S101  (checked by _whole)
             return values
         if isinstance(key, Mapping):
             self._check_names(key)
@@ -243,7 +241,7 @@ class Template(Value[Any]):
         return self._values(key)
 
     def _values(self, key: Any) -> tuple[Any, ...]:
-        """Give the values of a key in the form that keys have here."""
+        """Return the values of a key in the form of this template."""
         form = self.keys
         if form == "value":
             return (key,)
@@ -255,7 +253,7 @@ class Template(Value[Any]):
         return tuple(key)
 
     def _key(self, values: tuple[Any, ...], id: str) -> Any:
-        """Make a key of values."""
+        """Return the key of values."""
         form = self.keys
         if form == "tuple":
             return values
@@ -266,7 +264,7 @@ class Template(Value[Any]):
         return id if form == "str" else _key_class(self.names)._make(values)
 
     def _whole(self, key: Any) -> str:
-        """Check a whole name."""
+        """Return a whole name, after a check."""
         if not isinstance(key, str):
             self._refuse(key)
         id = str.__str__(key)
@@ -300,7 +298,7 @@ class Template(Value[Any]):
 
 
 def _check_form(form: Any, names: tuple[str, ...], text: str) -> None:
-    """Refuse a form of keys that these fields cannot have."""
+    """Raise for a form of keys that these fields cannot have."""
     named = [name for name in names if name]
     if len(set(named)) < len(named):
         raise InvalidArgumentError(f"template {shown(text)} has a field twice: give each its own name")
@@ -318,13 +316,13 @@ def _check_form(form: Any, names: tuple[str, ...], text: str) -> None:
 
 
 def _leading(prefix: Mapping[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
-    """Give the values of the first fields, up to one that is not given."""
+    """Return the values of the first fields, up to one that is not given."""
     return tuple(prefix[name] for name in takewhile(prefix.__contains__, names))
 
 
 @cache
 def _key_class(names: tuple[str, ...]) -> Any:
-    """Make the class of keys with some fields: one for each, and pickled by the names."""
+    """Return the class of keys with some fields: one per tuple of names, pickled by the names."""
     kind = namedtuple("Key", names)  # type: ignore[misc]  # noqa: PYI024  (fields known at run time only)
     return type("Key", (kind,), {"__slots__": (), "__reduce__": _reduce, "__module__": __name__})
 

@@ -5,15 +5,15 @@ from typing import Any
 
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import Value, shown
+from holdall.keys._value import FrozenCodec, shown
 
 
-class IdentityKeys(Value[Any]):
-    """Keys as they are, for places in memory, where any hashable object is an id.
+class IdentityKeys(FrozenCodec[Any]):
+    """Keys as they are, for persisters in memory, where any hashable object is an id.
 
     Notes
     -----
-    Cost: a call. A place that needs `str` ids wants `PathKeys` or `AnyKeys`.
+    Cost: a call. For a persister with `str` ids, use `PathKeys` or `AnyKeys`.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class IdentityKeys(Value[Any]):
         return id
 
 
-class Under(Value[Any]):
+class Under(FrozenCodec[Any]):
     """The keys below a prefix of another codec's keys, relative to it.
 
     Parameters
@@ -39,8 +39,8 @@ class Under(Value[Any]):
     codec
         The codec of the whole keys.
     prefix
-        A `str`, to which keys are joined by "/"; a tuple, to which they are added; or a dict, with which
-        they are united.
+        A `str`, to which keys are joined by "/"; a tuple, to which they are appended; or a dict, with which
+        they are merged.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Under(Value[Any]):
             raise InvalidArgumentError(f"Under takes a key codec, as PathKeys(), got {shown(codec)}")
         if isinstance(prefix, str):
             prefix = str.__str__(prefix)
-            if getattr(codec, "tuples", False):  # where text is a tuple of one
+            if getattr(codec, "tuples", False):  # where text means a tuple of one
                 prefix = (prefix,)
         elif isinstance(prefix, tuple):
             prefix = tuple(prefix)
@@ -122,7 +122,7 @@ class Under(Value[Any]):
             return rest if self._text_only or self.codec.encode({**prefix, **rest}) == id else NOT_MINE
         if not isinstance(key, tuple) or len(key) <= length or key[:length] != prefix:
             return NOT_MINE
-        # (1,) equals (True,), yet the codec may keep them apart.
+        # (1,) equals (True,), but the codec may distinguish them.
         if not self._text_only and self.codec.encode(prefix + key[length:]) != id:
             return NOT_MINE
         return key[length:]

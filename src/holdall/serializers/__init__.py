@@ -1,6 +1,6 @@
-"""How values are written: one module a format, found by name, by suffix or by what an object can do.
+"""How values become data: one module per format, found by name, by suffix or by the methods of an object.
 
-Importing this package imports no format: each is loaded when it is first asked for.
+Importing this package imports no format: each is imported on first use.
 """
 
 from importlib import import_module
@@ -89,9 +89,9 @@ V = TypeVar("V")
 
 
 class OptionSerializer(Serializer[V]):
-    """A serializer that is known by its options: it shows, compares and hashes as they do.
+    """A serializer defined by its options, which its repr shows and which it is compared and hashed by.
 
-    A subclass names in `options` the attributes that its constructor sets.
+    A subclass lists in `options` the names of the attributes that its constructor sets.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class OptionSerializer(Serializer[V]):
     True
     """
 
-    #: Names of the attributes that make two serializers of one class equal or not.
+    #: Names of the attributes by which two serializers of one class are compared.
     options: ClassVar[tuple[str, ...]] = ()
 
     def _key(self) -> tuple[Any, ...]:
@@ -117,13 +117,13 @@ class OptionSerializer(Serializer[V]):
         shown = [
             f"{name}={getattr(self, name)!r}"
             for name in self.options
-            # a matter of speed only, so not worth showing unless somebody chose it
+            # affects only speed, so shown only where it was set
             if name != "stream_from" or self.stream_from != type(self).stream_from
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-# Module by class, of what can be imported from this package without loading the other formats.
+# Module by class, of the names that can be imported from this package without loading the other formats.
 _LAZY = {
     "AdaptedSerializer": "holdall.serializers.adapt",
     "CompressedSerializer": "holdall.serializers.compressed",
@@ -134,7 +134,7 @@ _LAZY = {
     **{str(entry.target).partition(":")[2]: str(entry.target).partition(":")[0] for entry in TABLE.values()},
 }
 
-# A name comes from metadata, too: so it does not nest without end.
+# A name can come from metadata, so its nesting is limited.
 _MAX_LAYERS = 8
 
 
@@ -155,23 +155,23 @@ def register(
     suffix: str,
     extra: str | None = None,
 ) -> None:
-    """Make a serializer known by a name and a file suffix.
+    """Register a serializer under a name and a file suffix.
 
     Parameters
     ----------
     name
         The name that `get_serializer` then accepts.
     target
-        The class, or ``"module:Class"``, which is imported when it is first needed.
+        The class, or ``"module:Class"``, which is imported on first use.
     suffix
-        File suffix with its dot. Where several names share one, the first registered is found by it.
+        File suffix with its dot. Where several names share one, it selects the one registered first.
     extra
-        The extra of holdall that brings the packages it needs, for the message when they are missing.
+        The extra of holdall that installs the packages it needs, for the message when they are missing.
 
     Raises
     ------
     InvalidArgumentError
-        If the name stands for something else already, or an argument is malformed.
+        If the name is already registered for something else, or an argument is malformed.
 
     Examples
     --------
@@ -198,19 +198,19 @@ def register(
 
 
 def get_serializer(spec: Any = None) -> Serializer[Any]:
-    """Give the serializer that is meant.
+    """Return the serializer described by a specification.
 
     Parameters
     ----------
     spec
-        None for pickle; a registered name, with layers over it if wanted, as ``"json.gz"``,
+        None for pickle; a registered name, optionally with layers over it, as ``"json.gz"``,
         ``"pickle.zst.hmac"`` or ``"json | base64"``; a `Serializer` or a subclass of it; any module or object
-        that has ``dumps`` and ``loads``, or ``dump`` and ``load``; or a pair of functions that do as these.
+        that has ``dumps`` and ``loads``, or ``dump`` and ``load``; or a pair of functions that do the same.
 
     Returns
     -------
     Serializer
-        The serializer itself if one was given, else a new one with default options.
+        The given serializer itself, or a new one with default options.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def get_serializer(spec: Any = None) -> Serializer[Any]:
 
 
 def serializer_for_suffix(suffix: str) -> Serializer[Any]:
-    """Give the serializer that writes files with a suffix.
+    """Return the serializer for files with a suffix.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def serializer_for_suffix(suffix: str) -> Serializer[Any]:
 
 
 def _named(name: str) -> Serializer[Any]:
-    """Make the serializer of a name, and the layers that the name puts over it."""
+    """Make the serializer of a name, with the layers in the name."""
     base, layers = name, list[str]()
     while base not in TABLE:
         below, _, layer = base.replace("|", ".").rpartition(".")
@@ -312,12 +312,12 @@ def _named(name: str) -> Serializer[Any]:
 
 
 def over(layer: str, inner: Serializer[Any]) -> Serializer[Any]:
-    """Make a layer of a known name over a serializer."""
+    """Return a layer of a known name over a serializer."""
     return _class(layer)(inner)  # type: ignore[call-arg]
 
 
 def _class(name: str) -> type[Serializer[Any]]:
-    """Import what the table tells of a name."""
+    """Import the class that the table has for a name."""
     entry = TABLE[name]
     if not isinstance(entry.target, str):
         return entry.target
@@ -330,7 +330,7 @@ def _class(name: str) -> type[Serializer[Any]]:
 
 
 def _unknown(name: str, part: str) -> str:
-    """Say that there is no such serializer or layer, and which there are."""
+    """Return the message that there is no such serializer or layer, with those that exist."""
     from difflib import get_close_matches  # noqa: PLC0415  only needed for this message
 
     below, _, layer = (text.strip() for text in part.replace("|", ".").rpartition("."))

@@ -1,4 +1,4 @@
-"""What the formats of whole documents share: text that is read back before it counts as written."""
+"""The base of formats of whole documents: text that is read back before it is stored."""
 
 import codecs
 import copy
@@ -13,21 +13,21 @@ from holdall.serializers import OptionSerializer
 
 __all__ = ["DocumentSerializer", "check_bound", "decoded", "encoded", "if_not_strict", "optional", "same"]
 
-# Programs put it at the beginning of files to tell that they are UTF-8. It is no part of the text.
+# Programs put it at the beginning of files in UTF-8. It is not part of the text.
 _MARK = "\ufeff"
 
 
 def optional(module: str, name: str, extra: str) -> Any:
-    """Import a package that not everybody has.
+    """Import a package that may not be installed.
 
     Parameters
     ----------
     module
-        Name of the module.
+        The name of the module.
     name
-        Of the serializer that needs it.
+        The name of the serializer that needs it.
     extra
-        The extra of holdall that brings it.
+        The extra of holdall that installs it.
 
     Raises
     ------
@@ -43,32 +43,32 @@ def optional(module: str, name: str, extra: str) -> Any:
 
 
 def check_bound(name: str, bound: int | None) -> int | None:
-    """Return the bound of what is read; raise `InvalidArgumentError` if it is none."""
+    """Return a limit for reading; raise `InvalidArgumentError` if it is invalid."""
     if bound is not None and (type(bound) is not int or bound < 1):
         raise InvalidArgumentError(f"{name} must be 1 or more, or None for no bound, got {bound!r}")
     return bound
 
 
 def encoded(text: str, encoding: str, errors: str = "strict") -> bytes:
-    """Encode text so that `decoded` gives it back, though it begins with a byte order mark."""
+    """Encode text so that `decoded` returns it even if it begins with a byte order mark."""
     if text.startswith(_MARK) and _is_utf8(encoding):
         text = _MARK + text
     return str.encode(text, encoding, errors)
 
 
 def decoded(data: bytes, encoding: str, errors: str = "strict") -> str:
-    """Decode the text of a file, without the byte order mark that it may begin with."""
+    """Decode the text of a file, without a byte order mark at its beginning."""
     text = str(data, encoding, errors)
     return text.removeprefix(_MARK) if text.startswith(_MARK) and _is_utf8(encoding) else text
 
 
 def _is_utf8(encoding: str) -> bool:
-    # Others have codecs that deal with a mark, as "utf-8-sig" and "utf-16", or know none.
+    # Other encodings have codecs that handle a mark, as "utf-8-sig" and "utf-16", or know none.
     return codecs.lookup(encoding).name == "utf-8"
 
 
 def if_not_strict(serializer: Serializer[Any], value: Any) -> str:
-    """Recommend ``strict=False`` for a value that was refused, if it would be stored then."""
+    """Recommend ``strict=False`` for a value that was refused, if it could be stored then."""
     loose: Any = copy.copy(serializer)
     if not loose.strict or "strict" not in loose.options:
         return ""
@@ -81,7 +81,7 @@ def if_not_strict(serializer: Serializer[Any], value: Any) -> str:
 
 
 def same(written: Any, read: Any) -> bool:
-    """Tell whether values are equal, one NaN being as good as another."""
+    """Return whether values are equal, with any two NaN equal."""
     if read == written:
         return True
     if isinstance(written, float) and isinstance(read, float):
@@ -94,9 +94,9 @@ def same(written: Any, read: Any) -> bool:
 
 
 class DocumentSerializer(OptionSerializer[Any]):
-    """Text in some format, written and read as a whole; give `_write` and `_read`.
+    """Text in some format, written and read as a whole; subclasses define `_write` and `_read`.
 
-    What is written is read back, and refused if it cannot be read, or if ``strict`` and not equal.
+    What is written is read back, and refused if it cannot be read, or if it is not equal and ``strict``.
     """
 
     strict: bool = True
@@ -104,11 +104,11 @@ class DocumentSerializer(OptionSerializer[Any]):
 
     @abstractmethod
     def _write(self, value: Any) -> str:
-        """Turn a value into text."""
+        """Return the text of a value."""
 
     @abstractmethod
     def _read(self, text: str) -> Any:
-        """Turn text into a value."""
+        """Return the value of a text."""
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         try:

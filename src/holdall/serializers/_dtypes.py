@@ -1,4 +1,4 @@
-"""What the npy format can say of the type of an array, and what it would leave out."""
+"""Which types of arrays the npy format describes, and which it would change."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from holdall.errors import SerializationError
 
 __all__ = ["require_descr", "require_known"]
 
-# Numbers from here on are those of types that other packages add to numpy, as ml_dtypes does.
+# Numbers from here on are those of types that other packages add to numpy, such as ml_dtypes.
 _FIRST_OF_OTHERS = 256
 
 
 def require_known(dtype: np.dtype[Any]) -> None:
-    """Refuse types of other packages, and metadata: npy has no words for them."""
+    """Raise for types of other packages, and for metadata: npy cannot describe them."""
     if dtype.metadata is not None:
         raise SerializationError(
             f"npy does not keep the metadata of dtype {dtype}, {dict(dtype.metadata)!r:.80}: use "
@@ -33,7 +33,7 @@ def require_known(dtype: np.dtype[Any]) -> None:
 
 
 def require_descr(dtype: np.dtype[Any]) -> None:
-    """Refuse records that npy would describe otherwise than they are."""
+    """Raise for records that npy would describe incorrectly."""
     try:
         same = npy_format.descr_to_dtype(npy_format.dtype_to_descr(dtype)) == np.dtype((np.void, dtype))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Whether what was read back is what was written, types and all."""
+"""Whether a value was read back as it was written, with its types."""
 
 import math
 import struct
@@ -15,9 +15,9 @@ _PASSED_ON = (MemoryError, UnsupportedError)
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Tell whether two values are equal, of the same types all the way down, NaN and -0.0 included.
+    """Return whether two values are equal, with the same types at all levels, NaN and -0.0 included.
 
-    Dicts count as different where their order differs.
+    Dicts with another order are different.
     """
     if one is other:
         return True
@@ -35,17 +35,17 @@ def alike(one: Any, other: Any) -> bool:
 
 
 class ExactSerializer(OptionSerializer[Any]):
-    """A binary format that is read back before it counts as written; give `_write` and `_read`."""
+    """A binary format that is read back before it is stored; subclasses define `_write` and `_read`."""
 
     strict: bool = True
 
     @abstractmethod
     def _write(self, value: Any) -> bytes:
-        """Turn a value into data."""
+        """Return the data of a value."""
 
     @abstractmethod
     def _read(self, data: bytes) -> Any:
-        """Turn data into a value."""
+        """Return the value of data."""
 
     def _equal(self, written: Any, read: Any) -> bool:
         return alike(written, read)
@@ -53,7 +53,7 @@ class ExactSerializer(OptionSerializer[Any]):
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         try:
             data = self._write(value)
-            # What nobody can read is never stored, not even if it need not be the same.
+            # Unreadable data are never stored, not even if the value need not come back equal.
             read = self._read(data)
             same = not self.strict or self._equal(value, read)
         except _PASSED_ON:

@@ -1,4 +1,4 @@
-"""INI as text in which the values of options are replaced."""
+"""Changes of option values in the text of an INI file."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,14 +16,14 @@ _ABSENT = object()
 
 @dataclass(slots=True)
 class _Option:
-    """Where an option stands, and its value as it is read."""
+    """The positions of an option, and its value as it is read."""
 
-    start: int  # of its line, as all below
+    start: int  # of its line, as all positions below
     indent: str
     name_end: int
     value_start: int
     value_end: int
-    end: int  # of the line, with its line end
+    end: int  # of the line, line end included
     values: list[str] | None
     continued: list[tuple[int, int]] = field(default_factory=list)
 
@@ -34,7 +34,7 @@ class _Option:
 
 @dataclass(slots=True)
 class _Section:
-    """Where the headers of a section stand, its options, and the end of its last line that is not blank."""
+    """The positions of the headers of a section, its options, and the end of its last non-blank line."""
 
     headers: list[tuple[int, int]] = field(default_factory=list)
     options: dict[str, list[_Option]] = field(default_factory=dict)
@@ -43,13 +43,13 @@ class _Section:
 
 
 class _Layout:
-    """Finds the lines of options as `configparser` does."""
+    """Find the lines of options as `configparser` does."""
 
     def __init__(self, text: str, inline_comments: str) -> None:
         self.text = text
         self.inline_comments = inline_comments
         self.line_end = "\r\n" if "\r\n" in text else "\n"
-        self.between = " = "  # name and value; as the first option has it
+        self.between = " = "  # name and value; as in the first option
         self.sections: dict[str, _Section] = {}
         self._scan()
 
@@ -107,7 +107,7 @@ class _Layout:
     # ------------------------------------------------------------------ changes
 
     def changes(self, section: str, option: str, wanted: Any) -> Iterator[Edit]:
-        """Give the edits that make an option one, or several, or none."""
+        """Yield the edits that give an option one value, several, or none."""
         values = [] if wanted is _ABSENT else wanted if isinstance(wanted, list) else [wanted]
         there = self.sections[section].options.get(option, []) if section in self.sections else []
         for old, value in zip(there, values, strict=False):
@@ -162,7 +162,7 @@ class _Layout:
 def changed_ini(
     text: str, document: dict[str, Any], paths: Iterable[Sequence[str]], inline_comments: str
 ) -> str | None:
-    """Change the options of these paths in a text to what a document has; None if that cannot be done."""
+    """Return a text with the options at these paths changed as in a document; None if that is impossible."""
     layout = _Layout(text, inline_comments)
     edits: list[Edit] = []
     headed: set[str] = set()

@@ -1,4 +1,4 @@
-"""JSON as text in which values are replaced."""
+"""Changes of values in the text of a JSON file."""
 
 import json
 import re
@@ -20,9 +20,9 @@ class JsonText(Notation):
     Parameters
     ----------
     text
-        The text, which is sound.
+        The text, which is valid.
     dump
-        How a value is written, by its indentation and its separators.
+        The function that writes a value, by its indentation and its separators.
     """
 
     def __init__(self, text: str, dump: Callable[[Any, str | None, tuple[str, str]], str]) -> None:
@@ -85,7 +85,7 @@ class JsonText(Notation):
         yield root.start, root.end, "{}"
 
     def _in_lines(self, table: Node) -> bool:
-        """Tell whether the entries of a table stand in lines of their own."""
+        """Return whether the entries of a table are on lines of their own."""
         if not table.entries:
             return self.unit is not None
         return "\n" in self.text[table.start : table.entries[0].start]

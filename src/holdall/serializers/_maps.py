@@ -1,4 +1,4 @@
-"""Arrays mapped from files, no more than there are descriptors for."""
+"""Arrays mapped from files, within the limit of file descriptors."""
 
 import mmap
 import resource
@@ -9,14 +9,14 @@ import numpy as np
 
 __all__ = ["mapped"]
 
-_PART = 4  # of the descriptors that the process may have
+_PART = 4  # one in so many of the process's descriptors
 
-#: Each map that is in use keeps a descriptor of its file (https://github.com/python/cpython/issues/78502).
+#: Each map in use keeps a descriptor of its file (https://github.com/python/cpython/issues/78502).
 _maps: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()
 
 
 def mapped(file: Any, mode: Any, start: int, *, dtype: Any, shape: tuple[int, ...], order: Any) -> Any:
-    """Map an array from a file; None if a quarter of the process's descriptors is used for maps already.
+    """Map an array from a file; return None if maps use a quarter of the process's descriptors already.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def mapped(file: Any, mode: Any, start: int, *, dtype: Any, shape: tuple[int, ..
     mode
         ``"r"`` or ``"c"``.
     start
-        Where its data begin, in bytes.
+        The offset of its data, in bytes.
     dtype, shape, order
-        Of the array.
+        Those of the array.
     """
     if len(_maps) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _PART:
         return None
     array = np.memmap(file, dtype, mode, start, shape, order)
-    _maps.add(array._mmap)  # type: ignore[attr-defined]  # noqa: SLF001  (what holds the descriptor)
+    _maps.add(array._mmap)  # type: ignore[attr-defined]  # noqa: SLF001  (holds the descriptor)
     return array

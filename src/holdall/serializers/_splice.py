@@ -1,7 +1,7 @@
-"""Changes to the text of a document of nested tables, in which all that is not changed stays as it is.
+"""Changes to the text of a document of nested tables that keep all other text.
 
-A notation knows where the tables and values of a text stand. What is to change becomes edits of the text; the
-result is read again, and what is not yet as it is to be is changed in turn.
+A notation finds the tables and values in a text. Changes become edits of the text; the result is read again,
+and remaining differences are changed in turn.
 """
 
 from abc import ABC, abstractmethod
@@ -24,31 +24,31 @@ __all__ = [
 
 #: Path and value of an item.
 Put = tuple[Sequence[str], Any]
-#: Start and end of a part of the text, and what takes its place.
+#: Start and end of a part of the text, and its replacement.
 Edit = tuple[int, int, str]
-# Values that others share by aliases are set right in the round after the one that changed them.
+# Values that are shared by aliases are corrected in the round after the one that changed them.
 _ROUNDS = 4
 
 
 class CannotEditError(Exception):
-    """A change that edits of the text cannot make."""
+    """Raise for a change that edits of the text cannot make."""
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """Where a value stands: a table, with its entries, or anything else."""
+    """The position of a value: a table, with its entries, or anything else."""
 
     start: int
     end: int
     entries: list["Entry"] | None = None
     flow: bool = True  # in brackets
-    node: Any = None  # of the parser
+    node: Any = None  # the parser's node
     names: dict[str | None, "Entry"] | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A name and its value in a table; None as the name of what is no item of a store."""
+    """A name and its value in a table; None as the name of anything that is not an item of a store."""
 
     name: str | None
     start: int
@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(slots=True)
 class _Plan:
-    """What is to be done with which entries."""
+    """The entries to replace, add and remove."""
 
     replaced: dict[int, tuple[Node, Entry, Any]] = field(default_factory=dict)
     added: dict[int, tuple[Node, dict[str, Any]]] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class _Plan:
 
 
 class Notation(ABC):
-    """A text of some format, and how it is changed."""
+    """A text in some format, and how to change it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.line_end = "\r\n" if "\r\n" in text else "\n"
-        self.first: Notation = self  # of the text as it was before all changes
+        self.first: Notation = self  # of the text before all changes
         self.root = self.parse()
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Notation(ABC):
 
     @abstractmethod
     def replace(self, table: Node, entry: Entry, value: Any) -> Iterable[Edit]:
-        """Put a value in the place of another."""
+        """Replace a value."""
 
     @abstractmethod
     def add(self, table: Node, items: dict[str, Any]) -> Iterable[Edit]:
@@ -91,7 +91,7 @@ class Notation(ABC):
         """Remove all entries of the outermost table."""
 
     def remove(self, table: Node, gone: list[Entry]) -> Iterator[Edit]:
-        """Remove entries of a table, of which some stay: with the comma before, or after, each."""
+        """Remove some entries of a table: with the comma before, or after, each."""
         entries = table.entries or []
         ids = set(map(id, gone))
         kept = False
@@ -104,24 +104,24 @@ class Notation(ABC):
                 yield entry.start, entries[index + 1].start, ""
 
     def depending(self, gone: list[Entry]) -> Iterable[Sequence[str]]:  # noqa: ARG002
-        """Give the paths of what cannot be read without these entries."""
+        """Return the paths of values that cannot be read without these entries."""
         return ()
 
     def as_written(self, value: Any, path: Sequence[str]) -> Any:  # noqa: ARG002
-        """Return a value that `replace` and `add` write as this text writes it at a path, if it does."""
+        """Return a value that `replace` and `add` write as this text has it at a path, if possible."""
         return value
 
     def indent_of(self, position: int) -> str:
-        """Give the white space at the beginning of a line."""
+        """Return the white space at the beginning of a line."""
         line = self.text[self.line_start(position) : position]
         return line[: len(line) - len(line.lstrip(" \t"))]
 
     def line_start(self, position: int) -> int:
-        """Find where the line of a position begins."""
+        """Return the start of the line of a position."""
         return self.text.rfind("\n", 0, position) + 1
 
     def changed(self, document: dict[str, Any], puts: Iterable[Put], drops: Iterable[Sequence[str]]) -> str:
-        """Return the text after changes, of which `document` is the outcome."""
+        """Return the text after changes that lead to `document`."""
         plan = _Plan()
         for path in drops:
             self._drop(plan, document, path)
@@ -136,7 +136,7 @@ class Notation(ABC):
         edits: list[Edit] = []
         for table, entry, value in plan.replaced.values():
             edits += self.replace(table, entry, value)
-        # A table that is written anew is so with all its changes, and the next round makes those elsewhere.
+        # A rewritten table contains all its changes; the next round makes those elsewhere.
         if not any(entry.value.entries is not None for _, entry, _ in plan.replaced.values()):
             for table, items in plan.added.values():
                 edits += self.add(table, items)
@@ -149,7 +149,7 @@ class Notation(ABC):
         table, owner = self.root, None
         for index, name in enumerate(path):
             entry = _own(table, name)
-            if entry is None:  # the table, or this name in it, comes from elsewhere
+            if entry is None:  # the table, or the name in it, is defined elsewhere
                 self._rewrite(plan, owner, document, path[:index])
                 return
             if name not in document:
@@ -162,7 +162,7 @@ class Notation(ABC):
     def _put(self, plan: _Plan, document: Any, path: Sequence[str]) -> None:
         table, owner = self.root, None
         for index, name in enumerate(path):
-            if table.entries is None:  # the table comes from elsewhere
+            if table.entries is None:  # the table is defined elsewhere
                 self._rewrite(plan, owner, document, path[:index])
                 return
             entry = _own(table, name)
@@ -184,14 +184,14 @@ class Notation(ABC):
 
 
 def _own(table: Node, name: str) -> Entry | None:
-    """Find the entry of a name: of several, readers take the last."""
+    """Return the entry of a name; of several, the last, as readers do."""
     if table.names is None:
         table.names = {entry.name: entry for entry in table.entries or []}
     return table.names.get(name)
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:
-    """Make edits, which do not overlap, in a text."""
+    """Apply edits, which do not overlap, to a text."""
     parts, position = [], 0
     for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
         if start < position:
@@ -202,7 +202,7 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
 
 
 def settle(document: dict[str, Any], puts: Iterable[Put]) -> None:
-    """Put what will be read of new values in their place: a list for a tuple, where that is allowed."""
+    """Replace new values by what will be read of them: a list for a tuple, where that is allowed."""
     for path, value in puts:
         table = document
         for name in path[:-1]:
@@ -219,7 +219,7 @@ def edited(
     puts: Iterable[Put],
     drops: Iterable[Sequence[str]],
 ) -> str | None:
-    """Change a text to that of a document; None if it cannot be done by edits."""
+    """Return a text changed to that of a document; None if edits cannot do it."""
     try:
         first = None
         for _ in range(_ROUNDS):
@@ -236,7 +236,7 @@ def edited(
 
 
 def _differences(found: Any, wanted: Any, path: tuple[str, ...], puts: list[Any], drops: list[Any]) -> None:
-    """Collect what is to change in a document so that it is as wanted."""
+    """Collect the changes from one document to another."""
     if not isinstance(found, dict) or not isinstance(wanted, dict):
         if not exactly(found, wanted):
             puts.append((path, wanted))
@@ -254,7 +254,7 @@ def _differences(found: Any, wanted: Any, path: tuple[str, ...], puts: list[Any]
 
 
 def exactly(one: Any, other: Any) -> bool:
-    """Tell whether values are equal and of one type, NaN with NaN."""
+    """Return whether values are equal and of one type, NaN equal to NaN."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):

@@ -1,4 +1,4 @@
-"""The one table of serializers and of the layers over them: name, class, suffix, extra."""
+"""The table of serializers and of the layers over them: name, class, suffix, extra."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     target: str | type[Serializer[Any]]
     suffix: str
     extra: str | None = None
-    #: Whether it stands over another serializer, as in ``"json.gz"``.
+    #: Whether it is a layer over another serializer, as in ``"json.gz"``.
     layer: bool = False
 
 
@@ -55,5 +55,5 @@ TABLE: dict[str, Entry] = {
     "fernet": Entry(_HERE + "sealed:FernetSerializer", ".fernet", "crypto", layer=True),
 }
 
-#: Other names of layers that people write.
+#: Other common names of layers.
 ALIASES = {"gzip": "gz", "bzip2": "bz2", "lzma": "xz", "zstd": "zst"}

@@ -1,4 +1,4 @@
-"""YAML as text in which values are replaced."""
+"""Changes of values in the text of a YAML file."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,26 +12,26 @@ __all__ = ["YamlText"]
 
 _ENDS_OF_LINES = re.compile("[\n\r\x85\u2028\u2029\ufeff]")
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
-_QUESTION = re.compile(r"\?[ \t]+\Z")  # before a name that is longer than usual
+_QUESTION = re.compile(r"\?[ \t]+\Z")  # before a complex name
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
-_IN_FLOW = frozenset(":,?[]{}")  # not written in brackets without quotes
-_WIDTH = 2**31 - 1  # of lines: none is broken
+_IN_FLOW = frozenset(":,?[]{}")  # need quotes in brackets
+_WIDTH = 2**31 - 1  # of lines, so that none is broken
 
 
 class _Alias(yaml.Node):  # type: ignore[misc]
-    """The place of an alias."""
+    """An alias as a node."""
 
     id = "alias"
 
 
 class _Composer(yaml.SafeLoader):  # type: ignore[misc]
-    """Composes a tree of nodes that know their anchors, and in which aliases are nodes themselves."""
+    """Compose a tree of nodes with their anchors, and with aliases as nodes of their own."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
-            super().compose_node(parent, index)  # which says if there is no such anchor
+            super().compose_node(parent, index)  # raises if there is no such anchor
             return _Alias("", event.anchor, event.start_mark, event.end_mark)
         node = super().compose_node(parent, index)
         node.anchor = event.anchor
@@ -39,7 +39,7 @@ class _Composer(yaml.SafeLoader):  # type: ignore[misc]
 
 
 class _Written:
-    """A value that is written as it was before."""
+    """A value that keeps its text."""
 
     def __init__(self, value: Any, node: Any) -> None:
         self.value = value
@@ -47,7 +47,7 @@ class _Written:
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
-    """Writes text in one line, and what occurs twice twice."""
+    """Write text on one line, and repeat what occurs twice."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
@@ -58,7 +58,7 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
 
     def represent_written(self, data: _Written) -> Any:
         if self.default_flow_style and data.node.style is None and not _IN_FLOW.isdisjoint(data.node.value):
-            return self.represent_data(data.value)  # would be written with quotes and its type
+            return self.represent_data(data.value)  # as the text would get quotes and a type
         return self.represent_scalar(data.node.tag, data.node.value, style=data.node.style)
 
 
@@ -67,7 +67,7 @@ _Dumper.add_representer(_Written, _Dumper.represent_written)
 
 
 class YamlText(Notation):
-    """A YAML mapping, in blocks or in brackets: all text of other values and all comments stay."""
+    """A YAML mapping, in blocks or in brackets: the text of other values and all comments stay."""
 
     def __init__(self, text: str) -> None:
         self.anchors: list[tuple[str, int]] = []
@@ -145,7 +145,7 @@ class YamlText(Notation):
             after = self.text[old.end : old.end + 1]
             yield old.start, old.end, blank + new + ("" if not after or after in " \t\r\n,}]" else " ")
             return
-        yield colon, colon, " " + new  # before a comment that may be there
+        yield colon, colon, " " + new  # before a comment, if any
         begin = self.line_start(old.start) - 1
         if self.text[begin - 1 : begin] == "\r":
             begin -= 1
@@ -196,7 +196,7 @@ class YamlText(Notation):
         yield root.start, root.end, "{}"
 
     def _end_of_entry(self, entry: Entry) -> int:
-        """Find the end of the line on which an entry ends, or the line after its text in lines."""
+        """Return the end of the line on which an entry ends, or the line after its block of text."""
         last: Any = entry.value.node
         while isinstance(last, yaml.CollectionNode) and last.value and not last.flow_style:
             last = last.value[-1]
@@ -228,7 +228,7 @@ class YamlText(Notation):
         return value
 
     def _found(self, table: Any, name: Any) -> Any:
-        """Find the node of a name in a table, or in those that are merged into it."""
+        """Return the node of a name in a table, or in those that are merged into it."""
         own = [value for key, value in table.value if key.tag == _TEXT and key.value == name]
         if own:
             return own[-1]

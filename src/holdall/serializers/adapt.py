@@ -1,4 +1,4 @@
-"""Anything that can dump and load, as a serializer."""
+"""Serializers from any object that can dump and load."""
 
 import io
 from collections.abc import Callable
@@ -11,30 +11,30 @@ from holdall.serializers import OptionSerializer
 
 __all__ = ["AdaptedSerializer", "FunctionsSerializer"]
 
-# Modules whose loading is known to run nothing. All others are assumed to.
+# Modules whose loading is known to run no code. All others are assumed to.
 _HARMLESS = frozenset({"json"})
 
-# At least one of these can be written by anything, which shows whether it writes text or bytes.
+# Anything can write at least one of these, which shows whether it writes text or bytes.
 _SAMPLES: tuple[Any, ...] = (None, "", 0, [], {}, b"")
 
 
 class AdaptedSerializer(OptionSerializer[Any]):
-    """A serializer made of a module or object with ``dumps``/``loads`` or ``dump``/``load``.
+    """A serializer from a module or object with ``dumps``/``loads`` or ``dump``/``load``.
 
     Parameters
     ----------
     obj
-        The module or object. ``dumps`` may give text or bytes; ``dump(value, file)`` may write either.
+        The module or object. ``dumps`` may return text or bytes; ``dump(value, file)`` may write either.
     suffix
-        File suffix with its dot; by default an attribute ``suffix`` of the object, else a dot and the
-        name of the module, else ``".dat"``.
+        File suffix with its dot; by default the attribute ``suffix`` of the object, or a dot and the name of
+        the module, or ``".dat"``.
     name
         The name that stores record; by default the name of the module, or module and name of the type.
 
     Notes
     -----
-    Loading is taken to run code, unless the object is the module `json` or says otherwise by an
-    attribute ``executes_code``. Text is kept in UTF-8.
+    Loading is assumed to run code, unless the object is the module `json` or has an attribute
+    ``executes_code`` that is false. Text is stored in UTF-8.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class AdaptedSerializer(OptionSerializer[Any]):
     __hash__ = OptionSerializer.__hash__
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Modules cannot be pickled, but imported again.
+        # Modules cannot be pickled, but imported by name.
         is_module = isinstance(self.obj, ModuleType)
         return _rebuilt, (
             type(self),
@@ -130,14 +130,14 @@ class AdaptedSerializer(OptionSerializer[Any]):
 
 
 class FunctionsSerializer(AdaptedSerializer):
-    """A serializer made of two functions. Loading is taken to run code.
+    """A serializer from two functions. Loading is assumed to run code.
 
     Parameters
     ----------
     write
-        Value to bytes or text.
+        From value to bytes or text.
     read
-        The way back.
+        From bytes or text to value.
 
     Examples
     --------

@@ -20,7 +20,7 @@ __all__ = [
     "ZstdSerializer",
 ]
 
-#: What data may become when they are unpacked, unless somebody says otherwise: 1 GiB.
+#: The default limit of the size of data after decompression: 1 GiB.
 MAX_SIZE = 1 << 30
 
 _CHUNK = 1 << 16
@@ -28,21 +28,21 @@ _ZSTD_CHUNK = 1 << 10
 
 
 class CompressedSerializer(LayerSerializer):
-    """A layer that compresses. What small data become when they are unpacked is bounded.
+    """A layer that compresses, and limits the size of data after decompression.
 
     Parameters
     ----------
     inner
         The serializer below.
     level
-        How hard to try; None for the default of the format.
+        The compression level; None for the default of the format.
     max_size
-        Bytes that a value may have unpacked, when written and when read. None for any number.
+        Bytes that a value may have when decompressed, when written and when read. None for no limit.
 
     Raises
     ------
     InvalidArgumentError
-        If `level` or `max_size` is none.
+        If `level` or `max_size` is invalid.
     UnsupportedError
         If the package of the format is not installed.
 
@@ -60,9 +60,9 @@ class CompressedSerializer(LayerSerializer):
     """
 
     options = ("inner", "level", "max_size")
-    #: The levels that there are.
+    #: The valid levels.
     levels: ClassVar[range]
-    #: The level where none is named.
+    #: The default level.
     usual_level: ClassVar[int]
 
     def __init__(self, inner: Any, level: int | None = None, *, max_size: int | None = MAX_SIZE) -> None:
@@ -78,11 +78,11 @@ class CompressedSerializer(LayerSerializer):
 
     @abstractmethod
     def compress(self, data: bytes) -> bytes:
-        """Compress; equal data give equal data."""
+        """Compress; equal data must become equal data."""
 
     @abstractmethod
     def decompress(self, data: bytes) -> bytes:
-        """Decompress, at most a little more than `max_size`."""
+        """Decompress, up to a little more than `max_size`."""
 
     def wrap(self, data: bytes) -> bytes:  # docstring inherited
         if self.max_size is not None and len(data) > self.max_size:
@@ -111,7 +111,7 @@ class CompressedSerializer(LayerSerializer):
             )
 
     def _read(self, file: "_Reader") -> bytes:
-        """Read a file to its end, or to a little more than the bound."""
+        """Read a file to its end, or to a little more than the limit."""
         plain = bytearray()
         while chunk := file.read(_CHUNK):
             plain += chunk
@@ -127,9 +127,9 @@ class GzipSerializer(CompressedSerializer):
     inner
         The serializer below.
     level
-        From 0, not at all, to 9, the smallest; 6 if None.
+        From 0, no compression, to 9, the smallest; 6 if None.
     max_size
-        Bytes that a value may have unpacked, when written and when read. None for any number.
+        Bytes that a value may have when decompressed, when written and when read. None for no limit.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class GzipSerializer(CompressedSerializer):
 
     def decompress(self, data: bytes) -> bytes:  # docstring inherited
         if not data:
-            raise EOFError("there are none")  # which GzipFile takes for an empty file
+            raise EOFError("there are none")  # GzipFile takes it for an empty file
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             return self._read(file)
 
@@ -161,7 +161,7 @@ class Bz2Serializer(CompressedSerializer):
     level
         From 1 to 9, the smallest; 9 if None.
     max_size
-        Bytes that a value may have unpacked, when written and when read. None for any number.
+        Bytes that a value may have when decompressed, when written and when read. None for no limit.
 
     Examples
     --------
@@ -190,7 +190,7 @@ class XzSerializer(CompressedSerializer):
     level
         From 0 to 9, the smallest; 6 if None.
     max_size
-        Bytes that a value may have unpacked, when written and when read. None for any number.
+        Bytes that a value may have when decompressed, when written and when read. None for no limit.
 
     Examples
     --------
@@ -219,7 +219,7 @@ class ZstdSerializer(CompressedSerializer):
     level
         From 1 to 22, the smallest; 3 if None.
     max_size
-        Bytes that a value may have unpacked, when written and when read. None for any number.
+        Bytes that a value may have when decompressed, when written and when read. None for no limit.
 
     Raises
     ------
@@ -245,8 +245,8 @@ class ZstdSerializer(CompressedSerializer):
         return bytes(zstd.ZstdCompressor(level=self.level, write_checksum=True).compress(data))
 
     def decompress(self, data: bytes) -> bytes:  # docstring inherited
-        # Its own reader takes a frame that is cut for the end, and its other calls are not bounded: so the
-        # frame is fed in pieces, of which each becomes 32 MiB at most.
+        # zstandard's own reader accepts a truncated frame, and its other calls have no limit: so the frame is
+        # decompressed in pieces, each of which becomes 32 MiB at most.
         plain, left = bytearray(), memoryview(data)
         zstd = optional("zstandard", self.name, "zstd").ZstdDecompressor()
         while True:
@@ -273,7 +273,7 @@ class Lz4Serializer(CompressedSerializer):
     level
         From 0, the fastest, to 12, the smallest; 0 if None.
     max_size
-        Bytes that a value may have unpacked, when written and when read. None for any number.
+        Bytes that a value may have when decompressed, when written and when read. None for no limit.
 
     Raises
     ------

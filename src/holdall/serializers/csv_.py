@@ -18,37 +18,39 @@ _QUOTING = {
 
 
 class CsvSerializer(DocumentSerializer):
-    r"""Rows of text, as a list of lists or, with a header, as a list of dicts. Loading never runs anything.
+    r"""Rows of text, as a list of lists or, with a header, as a list of dicts. Loading never runs code.
 
     Parameters
     ----------
     header
-        False: a value is a list of rows, each a list of `str`; any CSV file can be read so, and gives all
-        that is in it. True: the first line holds the names of the columns, and a value is a list of dicts
-        that all have those names.
+        False: a value is a list of rows, each a list of `str`; any CSV file can be read so, completely. True:
+        the first line contains the names of the columns, and a value is a list of dicts that all have those
+        names.
     dialect
-        ``"excel"``, ``"excel-tab"``, ``"unix"``, or another that the module `csv` knows by name or class: the
-        defaults of the options below.
+        ``"excel"``, ``"excel-tab"``, ``"unix"``, or another dialect that the module `csv` knows by name or
+        class: the defaults of the options below.
     delimiter
-        What stands between cells: one character, a comma in most dialects.
+        The character between cells, a comma in most dialects.
     quoting
         Which cells are quoted: ``"minimal"``, those that have to be; ``"all"``; ``"none"``, for use with
-        `escapechar`; or ``"nonnumeric"``, all but numbers, and what is not quoted is read as `float`.
+        `escapechar`; or ``"nonnumeric"``, all but numbers, and unquoted cells are read as `float`.
     quotechar
-        What stands around cells: one character.
+        The character around quoted cells.
     escapechar
-        What stands before a special character that is not quoted; None for nothing.
+        The character before a special character that is not quoted; None for none.
     encoding
-        Any text encoding; ``"utf-8-sig"`` to write a byte order mark, as Excel does. One is read without it.
+        Any text encoding; ``"utf-8-sig"`` to write a byte order mark, as Excel does. Reading removes the
+        mark.
     strict
-        Whether to refuse what would not come back equal: cells that are no text, rows that are tuples.
+        Whether to refuse what would not come back equal: cells that are not text, rows that are tuples.
         Otherwise numbers are written as their ``str``, None as an empty cell, and all come back as text.
 
     Notes
     -----
-    By default lines end with ``\r\n``, and cells are quoted where needed, as RFC 4180 has it; all usual line
-    ends are read. Any file is read as `csv.reader` reads it, stray quotes included. An empty list is no data
-    with `header`, since there are no names. Cells are at most ``csv.field_size_limit()`` characters long.
+    By default lines end with ``\r
+    ``, and cells are quoted where needed, as in RFC 4180; all usual line ends are read. Any file is read as
+    `csv.reader` reads it, stray quotes included. With `header`, an empty list is written as no data, since
+    there are no names. Cells have at most ``csv.field_size_limit()`` characters.
 
     Examples
     --------
@@ -94,7 +96,7 @@ class CsvSerializer(DocumentSerializer):
         try:
             csv.writer(io.StringIO(), **self._format())
             if not isinstance(dialect, str | csv.Dialect | type):
-                raise TypeError("a dialect is a name or a csv.Dialect")  # noqa: TRY301  (told as the others)
+                raise TypeError("a dialect is a name or a csv.Dialect")  # noqa: TRY301  (reported like the others)
             if {"\r", "\n"} & {delimiter, quotechar, escapechar}:
                 raise ValueError("line ends stand between rows")  # noqa: TRY301
             "a".encode(encoding)
@@ -107,7 +109,7 @@ class CsvSerializer(DocumentSerializer):
         self.strict = strict
 
     def _format(self) -> dict[str, Any]:
-        """Return what the module csv is to be told."""
+        """Return the options for the module csv."""
         given = {name: getattr(self, name) for name in ("delimiter", "quotechar", "escapechar")}
         given["quoting"] = None if self.quoting is None else _QUOTING[self.quoting]
         return {"dialect": self.dialect, **{name: what for name, what in given.items() if what is not None}}

@@ -13,11 +13,11 @@ __all__ = ["FeatherSerializer", "FrameCsvSerializer", "ParquetSerializer"]
 
 
 class _FrameSerializer(ExactSerializer):
-    """A format of frames: what would lose a name, a type, an index, a flag or an attribute is refused."""
+    """A format of frames that refuses to lose a name, a type, an index, a flag or an attribute."""
 
     @abstractmethod
     def _bytes(self, frame: Any) -> bytes:
-        """Turn a frame into data."""
+        """Return the data of a frame."""
 
     def _write(self, value: Any) -> bytes:
         frames = optional("pandas", self.name, "parquet")
@@ -30,14 +30,14 @@ class _FrameSerializer(ExactSerializer):
 
 
 class ParquetSerializer(_FrameSerializer):
-    """A `pandas.DataFrame` as a Parquet file. Loading never runs anything.
+    """A `pandas.DataFrame` as a Parquet file. Loading never runs code.
 
     Parameters
     ----------
     compression
-        ``"snappy"``, ``"gzip"``, ``"zstd"`` or None, as pandas has it.
+        ``"snappy"``, ``"gzip"``, ``"zstd"`` or None, as in pandas.
     strict
-        Whether to refuse a frame that would not come back equal: with its index, names, types, attributes and
+        Whether to refuse a frame that would not come back equal, with its index, names, types, attributes and
         flags.
 
     Raises
@@ -77,14 +77,14 @@ class ParquetSerializer(_FrameSerializer):
 
 
 class FeatherSerializer(_FrameSerializer):
-    """A `pandas.DataFrame` as a Feather file (Arrow): fast, and as large as in memory. Loading runs nothing.
+    """A `pandas.DataFrame` as a Feather file (Arrow): fast, and as large as in memory. Loading runs no code.
 
     Parameters
     ----------
     compression
         ``"lz4"``, ``"zstd"``, or None.
     strict
-        Whether to refuse a frame that would not come back equal: with its index, names, types, attributes and
+        Whether to refuse a frame that would not come back equal, with its index, names, types, attributes and
         flags.
 
     Raises
@@ -120,7 +120,7 @@ class FeatherSerializer(_FrameSerializer):
 
     def _bytes(self, frame: Any) -> bytes:
         file = io.BytesIO()
-        table = optional("pyarrow", "feather", "parquet").Table.from_pandas(frame)  # with its index
+        table = optional("pyarrow", "feather", "parquet").Table.from_pandas(frame)  # index included
         optional("pyarrow.feather", "feather", "parquet").write_feather(
             table, file, compression=self.compression or "uncompressed"
         )
@@ -132,19 +132,19 @@ class FeatherSerializer(_FrameSerializer):
 
 
 class FrameCsvSerializer(_FrameSerializer):
-    r"""A `pandas.DataFrame` as CSV, readable by any spreadsheet. Loading never runs anything.
+    r"""A `pandas.DataFrame` as CSV, readable by any spreadsheet. Loading never runs code.
 
     Parameters
     ----------
     types
-        Types of columns by name, or one of all, as the ``dtype`` of `pandas.read_csv`; None to let pandas
-        guess.
+        Types of columns by name, or one type for all, as the ``dtype`` of `pandas.read_csv`; None to let
+        pandas guess.
     dates
-        Names of columns that hold times.
+        Names of columns that contain times.
     index
         Whether the index is written, as the first column, and read.
     delimiter
-        What stands between cells: one character.
+        The character between cells.
     encoding
         Any text encoding.
     strict
@@ -195,7 +195,7 @@ class FrameCsvSerializer(_FrameSerializer):
 
     def _read(self, data: bytes) -> Any:
         frames = optional("pandas", self.name, "parquet")
-        old = tuple(map(int, frames.__version__.split(".")[:2])) < (3, 1)  # fast, and wrong in the last digit
+        old = tuple(map(int, frames.__version__.split(".")[:2])) < (3, 1)  # fast, but wrong in the last digit
         return frames.read_csv(
             io.BytesIO(data),
             sep=self.delimiter,
@@ -208,7 +208,7 @@ class FrameCsvSerializer(_FrameSerializer):
 
 
 def same_frame(one: Any, other: Any) -> bool:
-    """Tell whether a frame came back with all that it had, but the freq of its index."""
+    """Return whether a frame came back with everything but the freq of its index."""
     return (
         type(one) is type(other)
         and alike(one.attrs, other.attrs)

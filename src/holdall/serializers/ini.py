@@ -19,24 +19,24 @@ class IniSerializer(DocumentSerializer):
     Parameters
     ----------
     strict
-        Whether to refuse what would not come back equal: values that are no text, spaces around them.
+        Whether to refuse what would not come back equal: values that are not text, spaces around them.
         Otherwise values are written as their ``str``.
     repeated
         Whether an option may occur more than once, as in units of systemd: its values are a list then, and
-        sections of one name are one.
+        sections with the same name are merged.
     inline_comments
-        Characters that begin a comment after a value, where a space is before them, as ``";#"``.
+        Characters that begin a comment after a value and a space, as ``";#"``.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is not one of these.
 
     Notes
     -----
-    Loading never runs anything. Names of options keep their case, values are taken as they stand (``%`` has
-    no meaning), and ``DEFAULT`` is a section as any other. Comments of a file that is written anew are
-    lost; `DocumentStore` changes parts of a file.
+    Loading never runs code. Names of options keep their case, values are taken literally (``%`` has no
+    meaning), and ``DEFAULT`` is an ordinary section. Rewriting a file loses its comments; `DocumentStore`
+    changes parts of a file.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class IniSerializer(DocumentSerializer):
         def numbered(option: str) -> str:
             nonlocal seen
             seen += 1
-            return f"{option}\0{seen}"  # so that none takes the place of another
+            return f"{option}\0{seen}"  # so that none replaces another
 
         parser.optionxform = numbered if self.repeated else str  # type: ignore[assignment,method-assign]
         parser.read_string(text)
@@ -121,13 +121,13 @@ class IniSerializer(DocumentSerializer):
         puts: Sequence[Put],
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
-        """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        """Change values in the text of a document, and nothing else; see `TomlSerializer.edit`."""
         text = decoded(data, self.encoding)
         paths = [*drops, *(path for path, _ in puts)]
         if any(len(path) != 2 for path in paths):
-            return None  # which is no INI
+            return None  # not INI
         for (section, option), value in puts:
-            read = self.loads(self.dumps({section: {option: value}}))  # says what is wrong with one
+            read = self.loads(self.dumps({section: {option: value}}))  # raises if one is invalid
             document[section][option] = read.get(section, {}).get(option, value)
         try:
             new = changed_ini(text, document, paths, self.inline_comments)

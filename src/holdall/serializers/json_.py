@@ -1,4 +1,4 @@
-"""JSON, strictly: what would not come back equal is an error instead of a surprise."""
+"""JSON, strictly: a value that would not come back equal raises an error."""
 
 import codecs
 import json
@@ -20,10 +20,10 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-#: The types that JSON gives back.
+#: The types that JSON reads back.
 _PLAIN = (int, float, str, list, dict)
 _MARK = codecs.BOM_UTF8
-_OLD = 2  # the last version of marshal in which equal values have equal dumps
+_OLD = 2  # the last marshal version where equal values have equal dumps
 _WHITE = str.maketrans("01", " \t")
 
 _decoder = json.JSONDecoder(parse_constant=_no_constant)
@@ -31,13 +31,13 @@ _decode, _read_back = _decoder.decode, _decoder.raw_decode
 
 
 class JsonSerializer(OptionSerializer[Any]):
-    """JSON in UTF-8, readable by anything. Loading never runs anything.
+    """JSON in UTF-8, readable by anything. Loading never runs code.
 
     Parameters
     ----------
     strict
-        Whether to refuse a value that would not come back equal, as a tuple or a dict with keys that
-        are no text. It is read back for that, which about triples the cost of writing.
+        Whether to refuse a value that would not come back equal, such as a tuple or a dict with keys that are
+        not text. The value is read back for that, which about triples the cost of writing.
     indent
         Number of spaces, or the text, to indent by; None writes one line.
     sort_keys
@@ -47,10 +47,10 @@ class JsonSerializer(OptionSerializer[Any]):
 
     Notes
     -----
-    NaN and the infinities are refused even if not strict: they are not JSON. Lone surrogates are
-    kept. Values of types derived from those of JSON, such as members of an ``IntEnum`` or an ``OrderedDict``,
-    would come back as plain ones and are refused, unless `strict` is False. A byte order mark at
-    the beginning of a file is not read.
+    NaN and the infinities are always refused: they are not JSON. Lone surrogates are kept. Values of types
+    derived from those of JSON, such as members of an ``IntEnum`` or an ``OrderedDict``, would come back as
+    plain ones and are refused, unless `strict` is False. Reading removes a byte order mark at the beginning
+    of a file.
 
     Examples
     --------
@@ -91,14 +91,15 @@ class JsonSerializer(OptionSerializer[Any]):
             text = self._encoder.encode(value) + self._end
             try:
                 data = text.encode()
-            except UnicodeEncodeError:  # lone surrogates have no UTF-8, but escapes
+            except UnicodeEncodeError:  # lone surrogates need escapes
                 text = self._ascii_encoder.encode(value) + self._end
                 data = text.encode()
             if self.strict:
                 back = _read_back(text)[0]
                 equal = bool(back == value)
                 # CPython's own dump of constants refuses types derived from those of JSON, or writes them as
-                # something else. It looks in C; a look at each part in Python would cost more than the rest.
+                # something else. It checks them in C; a check of each part in Python would cost more than the
+                # rest.
                 if equal and self.sort_keys:
                     equal = len(marshal.dumps(value, _OLD)) == len(marshal.dumps(back, _OLD))
                 elif equal:
@@ -114,18 +115,18 @@ class JsonSerializer(OptionSerializer[Any]):
         return data
 
     def filler(self, nonce: bytes) -> bytes:  # docstring inherited
-        # White space is no part of the value: a blank or a tab for each bit.
+        # White space is not part of the value: a space or a tab for each bit.
         return f"{int.from_bytes(nonce):0{8 * len(nonce)}b}".translate(_WHITE).encode()
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            # Without the mark of byte order, by hand: its codec cannot be imported while a process ends.
+            # The byte order mark is removed here: its codec cannot be imported while a process ends.
             return _decode(str(data[3:] if data[:3] == _MARK else data, "utf-8"))
         except (ValueError, RecursionError) as error:
             raise CorruptValueError(f"the data are not JSON: {error}") from error
 
     def prepare_edits(self) -> None:
-        """Import what `edit` needs: while a process ends, no import statement works."""
+        """Import what `edit` needs: imports fail while a process ends."""
         from holdall.serializers._json_text import JsonText  # noqa: PLC0415  (for documents only)
         from holdall.serializers._splice import edited, settle  # noqa: PLC0415
 
@@ -138,11 +139,11 @@ class JsonSerializer(OptionSerializer[Any]):
         puts: "Sequence[Put]",
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
-        """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        """Change values in the text of a document, and nothing else; see `TomlSerializer.edit`."""
         if self._editing is None:
             self.prepare_edits()
         json_text, edited, settle = self._editing  # type: ignore[misc]
-        # Dumping says what is wrong with a value.
+        # Dumping raises if a value is invalid.
         settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
         if not data.strip():
             return None
@@ -175,7 +176,7 @@ class JsonSerializer(OptionSerializer[Any]):
 
 
 def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None:
-    """Find the first place in a value that JSON cannot keep, and say what is wrong there."""
+    """Return a description of the first part of a value that JSON cannot store, or None."""
     if value is None or isinstance(value, bool):
         return None
     if strict and type(value) not in _PLAIN and isinstance(value, int | float | str | list | dict):
@@ -224,7 +225,7 @@ def _key_offence(key: Any, path: str, strict: bool) -> str | None:
 
 
 def _paired(text: str, path: str) -> str | None:
-    # Two escapes that stand side by side are read as one character: no JSON keeps them apart.
+    # JSON reads two adjacent escapes as one character, so it cannot keep them apart.
     if json.loads(json.dumps(text)) == text:
         return None
     return f"{path}: a pair of surrogates would come back as one character"

@@ -1,4 +1,4 @@
-"""Layers over any serializer: text of bytes, and a checksum."""
+"""Layers over any serializer: base64, and a checksum."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ __all__ = ["Base64Serializer", "ChecksumSerializer", "LayerSerializer"]
 
 
 class LayerSerializer(OptionSerializer[Any]):
-    """What another serializer writes, changed on its way; give `wrap` and `unwrap`.
+    """A layer that changes what another serializer writes; subclasses define `wrap` and `unwrap`.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class LayerSerializer(OptionSerializer[Any]):
     Raises
     ------
     InvalidArgumentError
-        If `inner` is no serializer, or one that goes by the key, as that of `by_suffix`.
+        If `inner` is not a serializer, or chooses one by the key, as `by_suffix` does.
 
     Examples
     --------
@@ -36,9 +36,9 @@ class LayerSerializer(OptionSerializer[Any]):
     """
 
     options: ClassVar[tuple[str, ...]] = ("inner",)
-    #: What the layer adds to the name of the serializer below.
+    #: The text added to the name of the serializer below.
     layer: ClassVar[str]
-    #: What it adds to the suffix.
+    #: The text added to its suffix.
     ending: ClassVar[str]
 
     def __init__(self, inner: Any) -> None:
@@ -54,11 +54,11 @@ class LayerSerializer(OptionSerializer[Any]):
 
     @abstractmethod
     def wrap(self, data: bytes) -> bytes:
-        """Turn data of the serializer below into what is kept."""
+        """Return the data to store for data of the serializer below."""
 
     @abstractmethod
     def unwrap(self, data: bytes) -> bytes:
-        """Turn what is kept into data of the serializer below."""
+        """Return the data of the serializer below for stored data."""
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         return self.wrap(self.inner.dumps(value))
@@ -68,7 +68,7 @@ class LayerSerializer(OptionSerializer[Any]):
 
 
 class Base64Serializer(LayerSerializer):
-    """A layer that makes text of any data: ``"pickle | base64"``.
+    """A layer that encodes any data as text: ``"pickle | base64"``.
 
     Parameters
     ----------
@@ -88,16 +88,16 @@ class Base64Serializer(LayerSerializer):
 
     def unwrap(self, data: bytes) -> bytes:  # docstring inherited
         try:
-            # other programs write lines, and one at the end
+            # other programs write lines, with a line end after the last
             return base64.b64decode(bytes(data).translate(None, b"\r\n"), validate=True)
         except ValueError as error:
             raise CorruptValueError(f"the data are not base64: {error}") from error
 
 
 class ChecksumSerializer(LayerSerializer):
-    """A layer that notices data that changed: SHA-256 before the data; ``"npy.checksum"``.
+    """A layer that detects changed data: SHA-256 before the data; ``"npy.checksum"``.
 
-    It finds damage, not intent: against that there is `HmacSerializer`.
+    It detects damage, not manipulation: for that, use `HmacSerializer`.
 
     Parameters
     ----------

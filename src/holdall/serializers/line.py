@@ -1,4 +1,4 @@
-"""One line of ASCII: JSON where that is exact, a pickle in base64 where it is not."""
+"""One line of ASCII: JSON where that is exact, else a pickle in base64."""
 
 import json
 import math
@@ -21,21 +21,22 @@ _ATOMS = frozenset({int, bool, type(None)})
 
 
 class LineSerializer(OptionSerializer[Any]):
-    """One line of ASCII, fit to stand in a comment: readable JSON if the value is exactly one of JSON.
+    """One line of ASCII, suitable for a comment: readable JSON if it represents the value exactly.
 
-    That is, built of ``dict`` with ``str`` keys, ``list``, ``str``, ``int``, ``float``, ``bool`` and
-    ``None``, and of no subclasses of these. A date or a datetime is that word and ISO 8601, if that is
-    exact: without a time zone, or with an offset. All else is ``pickle`` and a pickle in base64.
+    That is, if the value consists of ``dict`` with ``str`` keys, ``list``, ``str``, ``int``, ``float``,
+    ``bool`` and ``None``, and not of subclasses of these. A date or a datetime is written as that word and
+    ISO 8601, if that is exact: without a time zone, or with an offset. All else is ``pickle`` and a pickle in
+    base64.
 
     Parameters
     ----------
     pickles
-        Whether to read and write pickles. Without, what JSON cannot keep exactly is refused, and loading
-        never runs anything.
+        Whether to read and write pickles. Otherwise, values that JSON cannot represent exactly are refused,
+        and loading never runs code.
 
     Notes
     -----
-    Threads: stateless. A list that occurs twice in a value that is otherwise JSON comes back as two lists.
+    Threads: stateless. A list that occurs twice in a JSON value comes back as two lists.
 
     Examples
     --------
@@ -60,16 +61,16 @@ class LineSerializer(OptionSerializer[Any]):
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         try:
-            if type(value) is int:  # so often a counter
+            if type(value) is int:  # a common case: counters
                 return b"%d" % value
             if _is_exact(value):
                 text = _encode_text(value) if type(value) is str else _encode(value)
-                # Three quotes in a row would end a string, where somebody looks for strings.
+                # Three quotes in a row would end a string, where others look for strings.
                 return (text.replace("'''", "'\\u0027'") if "'''" in text else text).encode()
             if type(value).__module__ == "datetime" and (line := _date_text(value)):
                 return line
         except (ValueError, RecursionError):
-            pass  # an int of too many digits, or a value too deep: perhaps pickle can
+            pass  # too many digits or too deep: pickle may work
         if not self.pickles:
             return self._refuse(value)
         return _PICKLE + b2a_base64(_pickle.dumps(value), newline=False)
@@ -77,7 +78,7 @@ class LineSerializer(OptionSerializer[Any]):
     parts = dumps
 
     def _refuse(self, value: Any) -> bytes:
-        _json.dumps(value)  # which says what is wrong
+        _json.dumps(value)  # raises what is wrong
         raise SerializationError(
             f"{type(value).__name__} would come back as something else: use LineSerializer(pickles=True)"
         )
@@ -97,7 +98,7 @@ class LineSerializer(OptionSerializer[Any]):
 
 
 def _date_text(value: Any) -> bytes | None:
-    """Write a date or datetime; None for what else there is in its module, or if not all of it comes back."""
+    """Return a date or datetime as text; None for other types, or if it would not come back equal."""
     from datetime import date, datetime  # noqa: PLC0415  (rarely needed)
 
     if type(value) not in {date, datetime}:
@@ -105,7 +106,7 @@ def _date_text(value: Any) -> bytes | None:
     text = value.isoformat()
     again = type(value).fromisoformat(text)
     if type(value) is datetime:
-        # Equal moments may have other zones, and the second 2:30 of a night is no other text than the first.
+        # Equal moments may differ in zone, and a repeated hour has the same text both times.
         same = repr(again.tzinfo) == repr(value.tzinfo) and again.fold == value.fold
     else:
         same = True
@@ -124,7 +125,7 @@ def _date_of(data: bytes) -> Any:
 
 
 def _is_exact(value: Any) -> bool:
-    """Tell whether a value comes back from JSON as what it is, to the type of each part."""
+    """Return whether a value comes back from JSON exactly, with the type of each part."""
     kind = type(value)
     if kind in _ATOMS:
         return True
@@ -144,6 +145,6 @@ def _is_exact(value: Any) -> bool:
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # two surrogates side by side would come back as one character
+    except UnicodeEncodeError:  # two adjacent surrogates come back as one character
         return False
     return True

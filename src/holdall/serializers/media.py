@@ -15,24 +15,24 @@ _FORMATS = {**_LOSSLESS, "gif": "GIF", "jpg": "JPEG", "webp": "WEBP"}
 
 
 class ImageSerializer(ExactSerializer):
-    """An image of Pillow, as PNG or another format. Loading never runs anything.
+    """An image of Pillow, as PNG or another format. Loading never runs code.
 
     Parameters
     ----------
     format
-        What is written: ``"png"``, ``"bmp"``, ``"tiff"``, ``"gif"``, ``"jpg"`` or ``"webp"``. Any of these is
-        read.
+        The format to write: ``"png"``, ``"bmp"``, ``"tiff"``, ``"gif"``, ``"jpg"`` or ``"webp"``. All of
+        these are read.
     strict
-        Whether to refuse an image whose pixels or mode would come back different, or which has
-        several frames. JPEG always changes them.
+        Whether to refuse an image whose pixels or mode would come back different, or which has several
+        frames. JPEG always changes them.
     max_pixels
-        How many pixels an image may have, when written and when read: few bytes can claim many. None for any
-        number.
+        How many pixels an image may have, when written and when read, as a few bytes can claim many. None for
+        no limit.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is none of these.
+        If an option is not one of these.
     UnsupportedError
         If Pillow is not installed: it comes with the extra ``holdall[images]``.
 
@@ -67,7 +67,7 @@ class ImageSerializer(ExactSerializer):
 
     def _read(self, data: bytes) -> Any:
         image = optional("PIL.Image", "image", "images")
-        # Not the formats whose readers start other programs, nor those that few use and nobody looks after.
+        # Not the formats whose readers start other programs, nor rare, unmaintained ones.
         with image.open(io.BytesIO(data), formats=list(_FORMATS.values())) as opened:
             width, height = opened.size
             if self.max_pixels is not None and width * height > self.max_pixels:
@@ -82,13 +82,13 @@ class ImageSerializer(ExactSerializer):
             getattr(written, "n_frames", 1) == 1
             and (written.mode, written.size) == (read.mode, read.size)
             and written.tobytes() == read.tobytes()
-            # with colours and transparency that a palette gives, in whatever way the format has it
+            # with colours and transparency of a palette, however the format stores them
             and written.convert("RGBA").tobytes() == read.convert("RGBA").tobytes()
         )
 
 
 class Sound(NamedTuple):
-    r"""Sound without compression.
+    r"""Uncompressed sound.
 
     Examples
     --------
@@ -96,23 +96,23 @@ class Sound(NamedTuple):
     1.0
     """
 
-    #: The samples as a wave file has them: little endian, channel after channel.
+    #: The samples as in a wave file: little endian, channels interleaved.
     frames: bytes
-    #: Samples a second.
+    #: Samples per second.
     rate: int
-    #: How many channels there are.
+    #: The number of channels.
     channels: int = 1
-    #: Bytes a sample: 1 to 4.
+    #: Bytes per sample: 1 to 4.
     width: int = 2
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The duration in seconds."""
         return len(self.frames) / (self.channels * self.width * self.rate)
 
 
 class WaveSerializer(ExactSerializer):
-    r"""A `Sound` as a wave file, by the standard library. Loading never runs anything.
+    r"""A `Sound` as a wave file, by the standard library. Loading never runs code.
 
     Examples
     --------
@@ -148,19 +148,19 @@ class WaveSerializer(ExactSerializer):
 
 
 class AudioSerializer(ExactSerializer):
-    """A pair of an array of samples and a rate, as soundfile reads and writes them. Loading runs nothing.
+    """A pair of an array of samples and a rate, as soundfile reads and writes them. Loading runs no code.
 
     Parameters
     ----------
     format
-        What is written: ``"flac"``, ``"wav"``, ``"ogg"``, ``"mp3"`` or any other that soundfile has; any of
-        them is read.
+        The format to write: ``"flac"``, ``"wav"``, ``"ogg"``, ``"mp3"`` or any other that soundfile has; all
+        of them are read.
     subtype
-        How samples are kept, as ``"PCM_16"`` or ``"FLOAT"``; None for the usual one of the format.
+        How samples are stored, as ``"PCM_16"`` or ``"FLOAT"``; None for the default of the format.
     dtype
-        What samples are read as: ``"int16"``, ``"int32"``, ``"float32"`` or ``"float64"``.
+        The type of samples that are read: ``"int16"``, ``"int32"``, ``"float32"`` or ``"float64"``.
     strict
-        Whether to refuse sound that would come back different, as all does that is compressed with loss.
+        Whether to refuse sound that would come back different, as lossy formats always do.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Arrays of numpy, in the formats of numpy: one array as .npy, a dict of arrays as .npz."""
+"""Arrays of numpy in its own formats: one array as .npy, a dict of arrays as .npz."""
 
 import io
 import math
@@ -20,14 +20,14 @@ from holdall.serializers._maps import mapped
 
 __all__ = ["NpySerializer", "NpzSerializer"]
 
-# A header is parsed as a Python literal, so an enormous one is not even tried (numpy's own limit is
-# 10 000, too little for records of hundreds of fields).
+# A header is parsed as a Python literal, so an enormous one is not tried (numpy's own limit of 10 000 is too
+# little for records of hundreds of fields).
 _MAX_HEADER = 100_000
 
 # Subclasses that add no content; others (masked arrays, arrays with units) would lose something.
 _ARRAY_TYPES = (np.ndarray, np.memmap, np.matrix, np.recarray)
 
-# The oldest version that can tell the dtype is used: 2 has room for long headers, 3 for any names.
+# The oldest version that can describe the dtype is used: 2 has room for long headers, 3 for any names.
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
@@ -50,22 +50,22 @@ class _Header(NamedTuple):
 
 
 class NpySerializer(OptionSerializer[Any]):
-    """One numpy array, of any dtype, shape and memory order. Loading never runs anything by default.
+    """One numpy array, of any dtype, shape and memory order. Loading runs no code by default.
 
     Parameters
     ----------
     allow_pickle
-        Whether to keep arrays of Python objects, which are pickled: loading them can run code.
+        Whether to accept arrays of Python objects, which are pickled: loading them can run code.
     mmap_mode
-        ``"r"`` maps arrays into memory read-only instead of reading them, ``"c"`` copy-on-write, where
-        the store keeps them in files. When arrays that are in use take a quarter of the descriptors that the
-        process may have, further ones are read.
+        ``"r"`` maps arrays into memory read-only instead of reading them, ``"c"`` copy-on-write, where the
+        store keeps them in files. When arrays in use take a quarter of the process's file descriptors,
+        further ones are read.
 
     Notes
     -----
     Arrays come back writable except for mode ``"r"``. Contiguous arrays are written without a copy.
     ``np.matrix`` and ``np.recarray`` come back as plain arrays. Types that other packages add to numpy, such
-    as bfloat16, and metadata of types are refused: the format has no words for them.
+    as bfloat16, and metadata of types are refused: the format cannot describe them.
 
     Examples
     --------
@@ -117,7 +117,7 @@ class NpySerializer(OptionSerializer[Any]):
     def _pickled(self, array: np.ndarray[Any, Any]) -> bytes:
         file = io.BytesIO()
         try:
-            npy_format.descr_to_dtype(npy_format.dtype_to_descr(array.dtype))  # as a reader will try
+            npy_format.descr_to_dtype(npy_format.dtype_to_descr(array.dtype))  # as a reader will do
             npy_format.write_array(file, array, allow_pickle=True)
         except Exception as error:
             raise SerializationError(
@@ -134,7 +134,7 @@ class NpySerializer(OptionSerializer[Any]):
         _require_size(header, len(data) - start)
         if not header.nbytes:
             return np.empty(header.shape, header.dtype, "F" if header.fortran else "C")
-        if isinstance(data, bytearray):  # nobody else writes to it: the array may lie over it
+        if isinstance(data, bytearray):  # nobody else writes to it: the array may share it
             return _shaped(np.frombuffer(data, header.dtype, header.n_items, start), header)
         flat = np.empty(header.n_items, header.dtype)
         _bytes_of(flat)[:] = memoryview(data)[start:]
@@ -154,7 +154,7 @@ class NpySerializer(OptionSerializer[Any]):
             file.seek(start)
         except (AttributeError, OSError):  # a stream
             size = None
-        if size is None:  # nothing is allocated on the word of a header alone
+        if size is None:  # do not allocate by the header alone
             rest = bytearray(file.read())
             _require_size(header, len(rest))
             return _shaped(_flat_over(rest, header), header)
@@ -169,7 +169,7 @@ class NpySerializer(OptionSerializer[Any]):
         flat = np.empty(header.n_items, header.dtype)
         if header.nbytes:
             _fill(_bytes_of(flat), file)
-        if self.mmap_mode == "r":  # as if it were mapped
+        if self.mmap_mode == "r":  # as if mapped
             flat.flags.writeable = False
         return _shaped(flat, header)
 
@@ -181,7 +181,7 @@ class NpySerializer(OptionSerializer[Any]):
             else:  # an unknown version is refused below
                 source = _as_version_2(file) if version == (3, 0) else file
                 header = _Header(*npy_format.read_array_header_2_0(source, _MAX_HEADER))
-        except Exception as error:  # the literal in a header can be anything
+        except Exception as error:  # a header can contain any literal
             raise CorruptValueError(f"the data are not in npy format: {error}") from error
         if version not in _VERSIONS or min(header.shape, default=0) < 0:
             raise CorruptValueError(f"npy format {version} with shape {header.shape} is not known")
@@ -208,14 +208,14 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
     compress
         Whether to compress the arrays.
     allow_pickle
-        Whether to keep arrays of Python objects, which are pickled: loading them can run code.
+        Whether to accept arrays of Python objects, which are pickled: loading them can run code.
     max_bytes
-        How many bytes all arrays together may take when they are loaded; a few kilobytes can hold gigabytes.
-        None for any number.
+        How many bytes all arrays together may take when they are loaded, as a few kilobytes can hold
+        gigabytes. None for no limit.
 
     Notes
     -----
-    Equal dicts give equal data, since no times are recorded. All arrays are loaded at once.
+    Equal dicts have equal data, since no times are recorded. All arrays are loaded at once.
 
     Examples
     --------
@@ -250,12 +250,12 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
         return file.getvalue()
 
     def _add(self, archive: zipfile.ZipFile, name: Any, array: Any) -> None:
-        # zipfile cuts a name at a null character
+        # zipfile truncates a name at a null character
         if not isinstance(name, str) or zipfile.ZipInfo(f"{name}.npy").filename != f"{name}.npy":
             raise SerializationError(f"names of arrays are str without null characters, got {name!r:.80}")
         try:
             data = self._npy.parts(array)
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, the earliest there is
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, the earliest possible
             info.compress_type = archive.compression
             with archive.open(info, "w", force_zip64=True) as member:
                 for part in data if type(data) is list else [data]:
@@ -267,10 +267,10 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 names = _names_in(archive, data)
-                # zipfile reads no more of a member than this says.
+                # zipfile reads no more of a member than this size.
                 size = sum(info.file_size for info in archive.infolist())
                 if self.max_bytes is not None and size > self.max_bytes:
-                    raise CorruptValueError(  # noqa: TRY301  (told as the others)
+                    raise CorruptValueError(  # noqa: TRY301  (reported like the others)
                         f"the arrays take {size} bytes, more than the {self.max_bytes} of max_bytes"
                     )
                 return {name.removesuffix(".npy"): self._npy.loads(archive.read(name)) for name in names}
@@ -281,7 +281,7 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
 
 
 def _names_in(archive: zipfile.ZipFile, data: bytes) -> list[str]:
-    # zipfile itself does not mind what follows the end record of an archive
+    # zipfile itself ignores what follows the end record of an archive
     end = len(data) - len(archive.comment) - _ZIP_END_SIZE
     if bytes(data[end : end + 4]) != b"PK\x05\x06":
         raise CorruptValueError("the data go on after the end of the zip file")
@@ -304,14 +304,14 @@ def _plain_array(value: Any) -> np.ndarray[Any, Any]:
 
 
 def _copied(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    # Gaps between the fields of records are not copied: they must not show what the memory held before.
+    # Gaps between the fields of records are not copied: they must not expose old memory.
     fresh: np.ndarray[Any, Any] = np.zeros(array.shape, array.dtype)
     fresh[...] = array
     return fresh
 
 
 class _HeadError(Exception):
-    """Carries a header out of numpy, which would write the array after it."""
+    """Raise to get a header out of numpy, which would write the array after it."""
 
 
 class _HeadCatcher:
@@ -341,7 +341,7 @@ def _header_of(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def _as_version_2(file: Any) -> io.BytesIO:
-    """Give the header of version 3 as version 2 writes it: with the characters of its names escaped."""
+    """Return the header of version 3 as version 2 writes it: with the characters of its names escaped."""
     length = _take(file, 4)
     text = _take(file, min(int.from_bytes(length, "little"), 4 * _MAX_HEADER)).decode()
     header = text.encode("ascii", "backslashreplace")
@@ -356,7 +356,7 @@ def _take(file: Any, size: int) -> bytes:
 
 def _fill(view: memoryview, file: Any) -> None:
     while view:
-        got = file.readinto(view)  # raw files may give less than was asked
+        got = file.readinto(view)  # raw files may return less
         if not got:
             raise CorruptValueError(f"the data end {len(view)} bytes too early")
         view = view[got:]
@@ -371,7 +371,7 @@ def _require_size(header: _Header, size: int) -> None:
 
 
 def _bytes_of(flat: np.ndarray[Any, Any]) -> memoryview:
-    view: Any = flat.view(np.uint8)  # dates and other dtypes have no buffer of their own
+    view: Any = flat.view(np.uint8)  # dates and other dtypes have no buffer
     return memoryview(view)
 
 

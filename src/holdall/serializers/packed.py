@@ -17,13 +17,13 @@ _CONTAINERS = (Mapping, list, tuple, AbstractSet)
 
 
 class MsgpackSerializer(ExactSerializer):
-    r"""MessagePack: numbers, text, bytes, lists, dicts, times with a zone. Loading never runs anything.
+    r"""MessagePack: numbers, text, bytes, lists, dicts, times with a zone. Loading never runs code.
 
     Parameters
     ----------
     strict
-        Whether to refuse what would come back different, as tuples and subclasses. Tuples come back as lists
-        otherwise.
+        Whether to refuse what would come back different, such as tuples and subclasses. Otherwise tuples come
+        back as lists.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class MsgpackSerializer(ExactSerializer):
 
 
 class CborSerializer(ExactSerializer):
-    r"""CBOR (RFC 8949) with all its types: times, sets, decimals, UUIDs. Loading never runs anything.
+    r"""CBOR (RFC 8949) with all its types: times, sets, decimals, UUIDs. Loading never runs code.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ class CborSerializer(ExactSerializer):
 
 
 class OrjsonSerializer(ExactSerializer):
-    """JSON, written and read by orjson, which is several times as fast. Loading never runs anything.
+    """JSON, written and read by orjson, which is several times faster. Loading never runs code.
 
-    The files are those of ``"json"``, but that whole numbers have at most 64 bits.
+    The files are those of ``"json"``, except that integers have at most 64 bits.
 
     Parameters
     ----------
     strict
-        Whether to refuse what would come back different. Times, UUIDs, dataclasses and NumPy's scalars come
-        back as text, dicts and numbers otherwise, NaN as None.
+        Whether to refuse what would come back different. Otherwise times, UUIDs, dataclasses and NumPy's
+        scalars come back as text, dicts and numbers, and NaN as None.
     indent
         2, or None for one line.
 
@@ -138,7 +138,7 @@ class OrjsonSerializer(ExactSerializer):
 
 
 def _check_depth(value: Any) -> None:
-    """Refuse what is nested deeper than cbor2 reads; it ends the process where it writes far deeper."""
+    """Raise for nesting deeper than cbor2 reads; it ends the process where it writes far deeper."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [item for inner in level for item in _items(inner)]
@@ -148,7 +148,7 @@ def _check_depth(value: Any) -> None:
 
 
 def _items(value: Any) -> Iterable[Any]:
-    """Return what a container holds that can hold more."""
+    """Return the items of a container that can be containers themselves."""
     if isinstance(value, Mapping):
         return [item for pair in value.items() for item in pair if isinstance(item, _CONTAINERS)]
     if isinstance(value, _CONTAINERS):

@@ -1,4 +1,4 @@
-"""Pickle: any Python object, with large buffers written and read without a copy on the way."""
+"""Pickle: any Python object, with large buffers written and read without a copy."""
 
 import io
 import pickle
@@ -11,13 +11,13 @@ from holdall.serializers import OptionSerializer
 
 __all__ = ["PickleSerializer"]
 
-# From this size on the pickler hands a buffer over as it is instead of copying it into a frame.
+# From this size on the pickler passes a buffer on instead of copying it into a frame.
 _LARGE = 1 << 16
 _LARGE_TYPES = frozenset({bytes, bytearray, str})
 
-# What follows a pickle to make it another one than the last: this, and random bytes.
+# What follows a pickle to make it differ from the last one: this, and random bytes.
 _FILLER = b"\n# holdall "
-_FILLER_SIZE = len(_FILLER) + 16  # with eight bytes in hex, as object stores get it
+_FILLER_SIZE = len(_FILLER) + 16  # with eight bytes in hex, for object stores
 
 # A pickle of protocol 4 or 5 starts with PROTO n FRAME and the length of the frame in 8 bytes.
 _FRAME_START = 11
@@ -33,14 +33,14 @@ class PickleSerializer(OptionSerializer[Any]):
     Parameters
     ----------
     protocol
-        Version of the pickle format; large buffers are spared a copy from 5 on.
+        Version of the pickle format; from 5 on, large buffers are not copied.
     stream_from
         Size in bytes from which a store reads the value from the open file.
 
     Notes
     -----
-    The data are plain pickles: ``pickle.load`` reads them anywhere. Arrays that are writable come back
-    writable. Threads: stateless.
+    The data are plain pickles: ``pickle.load`` reads them anywhere. Writable arrays come back writable.
+    Threads: stateless.
 
     Examples
     --------
@@ -91,13 +91,13 @@ class PickleSerializer(OptionSerializer[Any]):
         return pieces.parts
 
     def filler(self, nonce: bytes) -> bytes:  # docstring inherited
-        # After the STOP of a pickle no unpickler reads on.
+        # No unpickler reads beyond the STOP of a pickle.
         return _FILLER + nonce.hex().encode()
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
-        # Nearly every value fits into one frame, which tells its length, or is so small that it has no
-        # frame but only one STOP, a full stop. Then nothing can follow it. For the others the unpickler
-        # tells where it stopped, which takes three times as long.
+        # Nearly every value fits into one frame, whose length is known, or is so small that it has no frame
+        # but only one STOP, a full stop. Then nothing can follow it. For the others the unpickler shows where
+        # it stopped, which takes three times as long.
         size = len(data)
         if size > _FRAME_START:
             end = _FRAME_START + _frame_length(data, 3)[0]
@@ -110,24 +110,24 @@ class PickleSerializer(OptionSerializer[Any]):
     def load(self, file: BinaryIO) -> Any:  # docstring inherited
         if isinstance(file, io.BufferedIOBase):
             return _load_to_end(file)
-        # Raw reads may come back short (at 2 GiB at the latest). A buffered reader goes on until all
-        # is read, and reads what is larger than its buffer straight into the value.
+        # Raw reads may be short (at 2 GiB at the latest). A buffered reader continues until all is read, and
+        # reads parts larger than its buffer directly into the value.
         raw = file if isinstance(file, io.RawIOBase) else _Raw(file)
         buffered = io.BufferedReader(raw)
         try:
             return _load_to_end(buffered)
         finally:
-            buffered.detach()  # else its end would close the file, which is the caller's
+            buffered.detach()  # otherwise it would close the caller's file
 
 
 class _LargeBufferError(Exception):
-    """Stops a pickling that is about to copy a large buffer."""
+    """Raise when pickling is about to copy a large buffer."""
 
 
 def _keep_small(buffer: pickle.PickleBuffer) -> bool:
     if buffer.raw().nbytes >= _LARGE:
         raise _LargeBufferError
-    return True  # in band: a part of the pickle
+    return True  # in band
 
 
 class _Pieces:
@@ -139,7 +139,7 @@ class _Pieces:
     def write(self, chunk: Any) -> int:
         if type(chunk) is not bytes:
             chunk = pickle.PickleBuffer(chunk).raw()
-            if chunk.nbytes < _LARGE:  # may be a view of memory that the pickler uses again
+            if chunk.nbytes < _LARGE:  # may be a view of memory that the pickler reuses
                 chunk = bytes(chunk)
         self.parts.append(chunk)
         return len(chunk)

@@ -8,12 +8,12 @@ from holdall.serializers import OptionSerializer
 
 __all__ = ["BytesSerializer"]
 
-# Below this size a copy costs less than what spares it.
+# Below this size a copy costs less than avoiding it.
 _LARGE = 1 << 16
 
 
 class BytesSerializer(OptionSerializer[Any]):
-    r"""Bytes, as they are: the data are the value. Loading never runs anything.
+    r"""Bytes, as they are: the data are the value. Loading never runs code.
 
     ``bytearray`` and ``memoryview`` are accepted and come back as ``bytes``.
 
@@ -45,5 +45,5 @@ class BytesSerializer(OptionSerializer[Any]):
                 return [view.cast("B")]
         return self.dumps(value)
 
-    # The type itself, so that no call of ours stands between a place and the value.
+    # The type itself, so that no Python call is made between the persister and the value.
     loads = staticmethod(bytes)  # type: ignore[assignment]

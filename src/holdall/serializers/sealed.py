@@ -18,7 +18,7 @@ _TAG = 16
 
 
 class SealedSerializer(LayerSerializer):
-    """A layer with a key. Nobody without it can write data that are loaded.
+    """A layer with a key. Only data written with the key are loaded.
 
     Parameters
     ----------
@@ -30,20 +30,20 @@ class SealedSerializer(LayerSerializer):
     Raises
     ------
     InvalidArgumentError
-        If the key is none of this kind.
+        If the key is not of this form.
     UnsupportedError
-        If there is no key, or if a package is not installed.
+        If there is no key, or a package is not installed.
 
     Notes
     -----
-    The key is in no metadata and no repr. A key that was given is in pickles of the serializer and of its
-    stores; that of the environment is not. The name of the item is not sealed: who can write to the place can
-    put one sealed value in the place of another, or an old one in that of a new one.
+    The key is in no metadata and no repr. A key that was passed is in pickles of the serializer and of its
+    stores; that of the environment is not. The name of the item is not sealed: whoever can write to the store
+    can replace a sealed value by another one, or by an older one.
     """
 
     def __init__(self, inner: Any, key: bytes | str | None = None) -> None:
         super().__init__(inner)
-        # Only what somebody with the key wrote is ever loaded: owner and mode of files say nothing more.
+        # Only data written with the key are loaded, so owner and mode of files do not matter.
         self.executes_code = False
         self._given = key
         self._secret()
@@ -53,7 +53,7 @@ class SealedSerializer(LayerSerializer):
         """Return the key as bytes, or raise ValueError or TypeError."""
 
     def _secret(self) -> bytes:
-        """Return the key, of now if it is in the environment."""
+        """Return the key, from the environment as it is now if none was passed."""
         key = self._given if self._given is not None else os.environ.get(_VARIABLE)
         if not key:
             raise UnsupportedError(
@@ -84,15 +84,15 @@ class SealedSerializer(LayerSerializer):
 class HmacSerializer(SealedSerializer):
     """A layer that signs: HMAC-SHA256 before the data; ``"pickle.hmac"``.
 
-    Data without the right signature are refused before anything of them is loaded, so pickles may lie where
-    others write. They are not secret.
+    Data without the right signature are refused before any part is loaded, so pickles may be stored where
+    others can write. The data are not secret.
 
     Parameters
     ----------
     inner
         The serializer below.
     key
-        16 bytes or more, or such in base64. None for that of the environment variable ``HOLDALL_KEY``.
+        16 bytes or more, or such in base64. None for the environment variable ``HOLDALL_KEY``.
 
     Examples
     --------
@@ -126,15 +126,15 @@ class HmacSerializer(SealedSerializer):
 class AesGcmSerializer(SealedSerializer):
     """A layer that encrypts and signs with AES-GCM: ``"json.aesgcm"``; with the extra ``holdall[crypto]``.
 
-    A value is a random nonce of 12 bytes, what AES-GCM gives for the data, and its tag of 16 bytes. At most
-    2**32 values may be written with one key.
+    Stored are a random nonce of 12 bytes, the encrypted data, and their tag of 16 bytes. At most 2**32 values
+    may be written with one key.
 
     Parameters
     ----------
     inner
         The serializer below.
     key
-        16, 24 or 32 bytes, or such in base64. None for that of the environment variable ``HOLDALL_KEY``.
+        16, 24 or 32 bytes, or such in base64. None for the environment variable ``HOLDALL_KEY``.
 
     Examples
     --------
@@ -181,14 +181,14 @@ class AesGcmSerializer(SealedSerializer):
 class FernetSerializer(SealedSerializer):
     """A layer that encrypts and signs with Fernet, as text: ``"json.fernet"``; with ``holdall[crypto]``.
 
-    A value is a token of the `cryptography` package, which other programs read.
+    Stored is a token of the `cryptography` package, which other programs read.
 
     Parameters
     ----------
     inner
         The serializer below.
     key
-        What ``Fernet.generate_key()`` gives. None for that of the environment variable ``HOLDALL_KEY``.
+        What ``Fernet.generate_key()`` returns. None for the environment variable ``HOLDALL_KEY``.
 
     Examples
     --------
@@ -220,7 +220,7 @@ class FernetSerializer(SealedSerializer):
 
 
 def _bytes(key: bytes | str, least: int = 0) -> bytes:
-    """Return a key that is bytes, or bytes in base64 of either alphabet."""
+    """Return a key from bytes, or from bytes in base64 of either alphabet."""
     if isinstance(key, str):
         key = base64.b64decode(key.strip().replace("-", "+").replace("_", "/"), validate=True)
     elif not isinstance(key, bytes | bytearray):

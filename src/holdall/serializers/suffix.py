@@ -1,4 +1,4 @@
-"""The format that the name of a file tells."""
+"""The format chosen by the end of a name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from holdall.serializers import get_serializer, over
 
 __all__ = ["BySuffix", "by_suffix"]
 
-_TSV = "tsv"  # a csv with tabs; not a serializer by name, since its suffix is all there is to it
+_TSV = "tsv"  # a csv with tabs; only a suffix, not a registered name
 _USUAL: dict[str, Any] = {
     ".bin": "bytes",
     ".cbor": "cbor",
@@ -35,15 +35,15 @@ _USUAL: dict[str, Any] = {
     ".yml": "yaml",
 }
 
-# Layers that a name can have after that of its format, and that need no key.
+# Layers that can follow the format in a name, and that need no key.
 _LAYERS = {".bz2": "bz2", ".gz": "gz", ".lz4": "lz4", ".xz": "xz", ".zst": "zst"}
 
 
 class BySuffix(KeyedSerializer[Any]):
-    """Chooses the serializer by the end of a name; see `by_suffix`."""
+    """A serializer chosen by the end of a name; see `by_suffix`."""
 
     name = "by_suffix"
-    suffix = ""  # names have their own
+    suffix = ""  # keys contain it
     executes_code = True
 
     def __init__(self, table: Mapping[str, Any] | None = None, *, other: Any = "bytes") -> None:
@@ -72,7 +72,7 @@ class BySuffix(KeyedSerializer[Any]):
         return found
 
     def _by_end(self, name: str) -> Serializer[Any] | None:
-        """Find the serializer of the longest suffix of a name that is known."""
+        """Return the serializer of the longest known suffix of a name."""
         dot = name.find(".", 1)
         while dot > 0:
             suffix = name[dot:]
@@ -101,24 +101,24 @@ class BySuffix(KeyedSerializer[Any]):
 
 
 def by_suffix(table: Mapping[str, Any] | None = None, *, other: Any = "bytes") -> BySuffix:
-    """Let the end of each key choose how its value is written; the key keeps it.
+    """Return a serializer that is chosen by the end of each key; the key keeps its suffix.
 
     Parameters
     ----------
     table
-        More suffixes, or other serializers for usual ones, by suffix: each whatever `get_serializer` takes,
-        a pair of functions, which write and read, among it. None makes a suffix unknown. They go before
-        the usual ones: ``.json``, ``.csv`` and ``.tsv`` (rows), ``.txt``, ``.md``, ``.rst`` and ``.log``
-        (text), ``.toml``, ``.ini`` and ``.cfg``, ``.yaml`` and ``.yml``, ``.npy``, ``.npz``, ``.parquet``,
-        ``.feather``, ``.msgpack``, ``.cbor``, ``.xlsx``, ``.pkl`` and ``.pickle``, ``.bin``; and each of
-        these with ``.gz``, ``.bz2``, ``.xz``, ``.zst`` or ``.lz4`` after it.
+        More suffixes, or other serializers for known ones, by suffix: each anything that `get_serializer`
+        takes, including a pair of functions, one that writes and one that reads. None removes a suffix. They
+        have precedence over the default ones: ``.json``, ``.csv`` and ``.tsv`` (rows), ``.txt``, ``.md``,
+        ``.rst`` and ``.log`` (text), ``.toml``, ``.ini`` and ``.cfg``, ``.yaml`` and ``.yml``, ``.npy``,
+        ``.npz``, ``.parquet``, ``.feather``, ``.msgpack``, ``.cbor``, ``.xlsx``, ``.pkl`` and ``.pickle``,
+        ``.bin``; and each of these followed by ``.gz``, ``.bz2``, ``.xz``, ``.zst`` or ``.lz4``.
     other
         The serializer of all other keys; None to refuse them with `UnsupportedError`.
 
     Notes
     -----
-    Upper and lower case are the same. Of pickles, and of no others, owner and mode of the file are checked
-    before they are loaded, as in all stores. Packages that a format needs are imported when it is first used.
+    Upper and lower case are the same. For pickles only, owner and mode of the file are checked before
+    loading, as in all stores. Packages that a format needs are imported on first use.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Text, in any encoding, with its line ends untouched."""
+"""Text, in any encoding, with its line ends unchanged."""
 
 import codecs
 
@@ -10,22 +10,26 @@ __all__ = ["TextSerializer"]
 
 
 class TextSerializer(OptionSerializer[str]):
-    r"""Text. Loading never runs anything.
+    r"""Text. Loading never runs code.
 
     Parameters
     ----------
     encoding
         Any text encoding that Python knows.
     errors
-        What to do with text that the encoding lacks, as for ``str.encode``. All but ``"strict"`` may
-        lose something: that is then your choice.
+        What to do with text that the encoding lacks, as for ``str.encode``. All but ``"strict"`` may lose
+        characters.
     newline
-        None leaves line ends as they are. ``"\n"`` or ``"\r\n"`` writes every line end (``\n``,
-        ``\r\n`` or ``\r``) so, and every line end is read as ``\n``.
+        None leaves line ends as they are. ``"
+        "`` or ``"\r
+        "`` writes every line end (``
+        ``, ``\r
+        `` or ``\r``) that way, and reads every line end as ``
+        ``.
 
     Notes
     -----
-    A byte order mark at the beginning of a file is not read; a text that begins with that character is
+    Reading removes a byte order mark at the beginning of a file; a text that begins with that character is
     written with two of them.
 
     Examples
@@ -73,7 +77,7 @@ class TextSerializer(OptionSerializer[str]):
                 f"text cannot be written in {self.encoding}: character {value[error.start]!a} at position "
                 f"{error.start} ({error.reason}); use another encoding, or errors='surrogatepass'",
             ) from error
-        except UnicodeError as error:  # some encodings tell no position
+        except UnicodeError as error:  # some encodings report no position
             raise SerializationError(f"text cannot be written in {self.encoding}: {error}") from error
 
     def loads(self, data: bytes) -> str:  # docstring inherited

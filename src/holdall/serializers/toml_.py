@@ -1,4 +1,4 @@
-"""TOML: settings that people edit."""
+"""TOML: configuration files that people edit."""
 
 import codecs
 import tomllib
@@ -13,19 +13,19 @@ __all__ = ["TomlSerializer"]
 
 
 class TomlSerializer(DocumentSerializer):
-    r"""A dict of what TOML has: text, numbers, booleans, times, lists, dicts. Loading never runs anything.
+    r"""A dict of the types of TOML: text, numbers, booleans, times, lists, dicts. Loading never runs code.
 
     Parameters
     ----------
     strict
-        Whether to refuse what would not come back equal, as tuples.
+        Whether to refuse what would not come back equal, such as tuples.
     multiline
         Whether text with line ends is written over several lines.
 
     Notes
     -----
-    Reading needs the standard library only, writing the extra ``holdall[toml]``. None is not a value of
-    TOML. Comments of a file that is written anew are lost; `DocumentStore` changes parts of a file.
+    Reading needs only the standard library, writing the extra ``holdall[toml]``. None is not a value of TOML.
+    Rewriting a file loses its comments; `DocumentStore` changes parts of a file.
 
     Examples
     --------
@@ -57,23 +57,23 @@ class TomlSerializer(DocumentSerializer):
         puts: Sequence[Put],
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
-        """Change values in the text of a document, and nothing else of it.
+        """Change values in the text of a document, and nothing else.
 
         Parameters
         ----------
         data
-            The text as it is.
+            The current text.
         document
-            What it is to hold afterwards.
+            The document after the changes.
         puts
             Paths and their new values.
         drops
-            Paths that go, and with them the tables that are empty then.
+            Paths to remove, together with tables that become empty.
 
         Returns
         -------
         bytes or None
-            The new text; None if it cannot be changed so, or without tomlkit: it is written anew then.
+            The new text; None if it cannot be changed so, or without tomlkit; then it is written as a whole.
         """
         try:
             tomlkit = import_module("tomlkit")
@@ -95,7 +95,7 @@ class TomlSerializer(DocumentSerializer):
             new = str(tomlkit.dumps(text))
             if not same(document, self._read(new)):
                 return None
-        except Exception:  # its own, and whatever a rare document makes of it
+        except Exception:  # of tomlkit, or of an unusual document
             return None
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         return mark + new.encode(self.encoding)

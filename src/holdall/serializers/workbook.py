@@ -12,30 +12,30 @@ __all__ = ["XlsxSerializer"]
 
 
 class XlsxSerializer(OptionSerializer[Any]):
-    """A workbook as a dict of sheets, each a list of rows, each a list of cells. Loading runs nothing.
+    """A workbook as a dict of sheets, each a list of rows, each a list of cells. Loading runs no code.
 
     Parameters
     ----------
     strict
-        Whether to refuse what would not come back equal: trailing empty cells or rows, text that would be
-        a formula, types that cells do not have.
+        Whether to refuse what would not come back equal: trailing empty cells or rows, text that would be a
+        formula, types that cells do not have.
     max_cells
-        How many rows and cells, the empty ones before others included, a workbook may have: one cell in the
-        far corner makes a million rows. None for any number.
+        How many rows and cells a workbook may have, including the empty ones before others, as one cell in
+        the far corner makes a million rows. None for no limit.
 
     Raises
     ------
     InvalidArgumentError
-        If `max_cells` is no number of cells.
+        If `max_cells` is not a number of cells.
     UnsupportedError
         If openpyxl is not installed: it comes with the extra ``holdall[xlsx]``.
 
     Notes
     -----
     Cells are text, numbers (of 16 digits), booleans, `datetime.datetime`, or None where empty. A row ends
-    with its last cell that is not empty, a sheet with its last such row. Of formulas, the values are read
-    that the program which wrote the file has left with them. Formats, and all else that a workbook can
-    hold, are neither read nor kept when the value is written anew.
+    with its last cell that is not empty, a sheet with its last such row. Formulas are read as the values that
+    the program which wrote the file has stored with them. Formats, and everything else in a workbook, are not
+    read, and are lost when the value is written.
     """
 
     name = "xlsx"
@@ -55,7 +55,7 @@ class XlsxSerializer(OptionSerializer[Any]):
                 for row in rows:
                     sheet.append(row)
             if not value:
-                raise ValueError("a workbook has at least one sheet")  # noqa: TRY301  (told as the others)
+                raise ValueError("a workbook has at least one sheet")  # noqa: TRY301  (reported like the others)
             file = io.BytesIO()
             book.save(file)
             data = file.getvalue()
@@ -91,7 +91,7 @@ class XlsxSerializer(OptionSerializer[Any]):
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare workbooks, numbers up to the 16 digits that these have."""
+    """Compare workbooks, with numbers to 16 digits."""
     if isinstance(one, dict):
         return list(one) == list(other) and all(_same(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):
@@ -102,9 +102,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _filled(sheet: Any) -> dict[int, dict[int, Any]]:
-    """Give the values of cells that are not empty, by row and column."""
+    """Return the values of cells that are not empty, by row and column."""
     rows: dict[int, dict[int, Any]] = {}
-    # sheet.iter_rows() would make all the empty cells on the way to one that has only a format.
+    # sheet.iter_rows() would make all the empty cells before one that has only a format.
     for (row, column), cell in sheet._cells.items():  # noqa: SLF001
         if cell.value is not None:
             rows.setdefault(row, {})[column] = cell.value

@@ -1,4 +1,4 @@
-"""YAML, the safe part of it."""
+"""YAML, its safe part."""
 
 import codecs
 from collections.abc import Sequence
@@ -14,34 +14,33 @@ _ENDS_OF_LINES = frozenset("\x85\u2028\u2029\ufeff")
 
 
 class YamlSerializer(DocumentSerializer):
-    """What plain YAML has: text, numbers, booleans, None, times, lists, dicts. Loading never runs anything.
+    """The types of plain YAML: text, numbers, booleans, None, times, lists, dicts. Loading never runs code.
 
     Parameters
     ----------
     strict
-        Whether to refuse what would not come back equal, as tuples.
+        Whether to refuse what would not come back equal, such as tuples.
     sort_keys
         Whether dicts are written in the order of their keys.
     max_nodes
-        How many nodes a value may have when all aliases are written out: a few lines can name more than any
-        memory holds. None for any number. Values without aliases are not counted.
+        How many nodes a value may have with all aliases expanded, as a few lines can expand beyond any
+        memory. None for no limit. Values without aliases are not counted.
 
     Raises
     ------
     InvalidArgumentError
-        If `max_nodes` is no number of nodes.
+        If `max_nodes` is not a number of nodes.
     UnsupportedError
         If PyYAML is not installed: it comes with the extra ``holdall[yaml]``.
 
     Notes
     -----
-    Comments of a file that is written anew are lost; `DocumentStore` changes parts of a file. A file has one
-    document.
+    Rewriting a file loses its comments; `DocumentStore` changes parts of a file. A file has one document.
     """
 
     name = "yaml"
     suffix = ".yaml"
-    #: Whether text of comments alone is read as None.
+    #: Whether a text with only comments is read as None.
     none_is_empty = True
     options = ("strict", "sort_keys", "max_nodes")
 
@@ -56,7 +55,7 @@ class YamlSerializer(DocumentSerializer):
     def _write(self, value: Any) -> str:
         dump = optional("yaml", "yaml", "yaml").safe_dump
         text = str(dump(value, sort_keys=self.sort_keys, allow_unicode=True))
-        if not _ENDS_OF_LINES.isdisjoint(text):  # which would be read as such
+        if not _ENDS_OF_LINES.isdisjoint(text):  # they would be read as line ends
             text = str(dump(value, sort_keys=self.sort_keys, allow_unicode=False))
         return text
 
@@ -72,7 +71,7 @@ class YamlSerializer(DocumentSerializer):
     _yaml_text: Any = None
 
     def prepare_edits(self) -> None:
-        """Import what `edit` needs: while a process ends, no import statement works."""
+        """Import what `edit` needs: imports fail while a process ends."""
         from holdall.serializers._yaml_text import YamlText  # noqa: PLC0415  imports PyYAML
 
         self._yaml_text = YamlText
@@ -84,24 +83,24 @@ class YamlSerializer(DocumentSerializer):
         puts: Sequence[Put],
         drops: Sequence[Sequence[str]],
     ) -> bytes | None:
-        """Change values in the text of a document, and nothing else of it; see `TomlSerializer.edit`."""
+        """Change values in the text of a document, and nothing else; see `TomlSerializer.edit`."""
         if self._yaml_text is None:
             self.prepare_edits()
-        # Dumping says what is wrong with a value.
+        # Dumping raises if a value is invalid.
         settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
         text = decoded(data, self.encoding)
         if not text.strip():
             return None
         try:
             new = edited(self._yaml_text, self._read, text, document, puts=puts, drops=drops)
-        except Exception:  # a rare document, whose text has become no YAML: it is written anew
+        except Exception:  # the edited text is not YAML: write all of it
             return None
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         return None if new is None else mark + new.encode()
 
 
 def _expanded(value: Any) -> int:
-    """Count the nodes of a value, what it names twice twice; 0 if there is no such thing."""
+    """Return the number of nodes of a value, counting repeated ones each time; 0 if it is infinite."""
     known: dict[int, int] = {}
     twice = False
 
@@ -113,7 +112,7 @@ def _expanded(value: Any) -> int:
         if nodes is not None:
             twice = True
             return nodes
-        known[id(node)] = 1  # as which a node in itself counts
+        known[id(node)] = 1  # for a node inside itself
         parts: Any = [*node, *node.values()] if isinstance(node, dict) else node
         nodes = known[id(node)] = 1 + sum(map(count, parts))
         return nodes

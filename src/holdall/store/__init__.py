@@ -27,38 +27,39 @@ class Store(
     StoreHierarchy[K, V],
     StoreDisplay[K, V],
 ):
-    """A dict whose items lie in a place of your choice.
+    """A dict whose items are kept in a persister of your choice.
 
     Parameters
     ----------
     persister
-        Where: a `Persister`, any mapping, or a class of these, which is called. None for a new dict.
+        Where items are kept: a `Persister`, any mapping, or a class of these, which is called. None for a new
+        dict.
     keys
-        Which name: a `KeyCodec`, the text of a `Template`, or a pair of functions. None keeps keys as they
-        are.
+        How keys are named: a `KeyCodec`, the text of a `Template`, or a pair of functions. None keeps keys as
+        they are.
     serializer
-        How: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and ``loads``. None
-        keeps values as they are.
+        How values become data: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and
+        ``loads``. None keeps values as they are.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
-        Whether items can only be added, and never be changed or deleted.
+        Whether items can only be added, never changed or deleted.
     store
-        Another word for `persister`, for keyword use.
+        Another name for `persister`, by keyword.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not of its kind.
+        If an option is not of its type.
 
     Notes
     -----
-    Threads and processes: what the persister claims; compare-and-swap operations are linearizable in
-    that scope, and plain writes take part. After a crash: what the persister promises. Cost: a dictionary
-    look-up and a call a layer above the persister's own.
+    Threads and processes: what the persister claims; compare-and-swap operations are linearizable in that
+    scope, and plain writes take part. After a crash: what the persister guarantees. Cost: that of the
+    persister, a dictionary look-up, and one call per layer.
 
     To adapt the layers, override any of the hooks ``_id_of_key``, ``_key_of_id``, ``_data_of_obj`` and
-    ``_obj_of_data``, one alone or several.
+    ``_obj_of_data``.
 
     Examples
     --------
@@ -83,16 +84,16 @@ class Store(
     @property
     def persister(self) -> Any:
         """The mapping or persister that this store wraps, as it was given."""
-        place = self._pipeline.persister
-        if isinstance(place, StorePersister):
-            return place.inner
-        return getattr(place, "mapping", place)
+        persister = self._pipeline.persister
+        if isinstance(persister, StorePersister):
+            return persister.inner
+        return getattr(persister, "mapping", persister)
 
     store = persister
 
     @property
     def serializer(self) -> Any:
-        """How values are written; None where they are kept as they are."""
+        """How values become data; None where they are kept as they are."""
         return self._pipeline.serializer
 
     @property
@@ -109,23 +110,23 @@ class Store(
         keep_times: bool = False,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> int:
-        """Copy all items into another mapping, many at once where it can.
+        """Copy all items into another mapping, many at once where possible.
 
         Parameters
         ----------
         other
-            A store, or any mutable mapping. What it has under a key is overwritten.
+            A store, or any mutable mapping. Items that it has under the same keys are overwritten.
         progress
             Called with the number of items copied so far, after each. A store that sends several at once may
-            still be at the last of them.
+            still be sending the last of them.
         only_new
-            Whether to leave out the keys that `other` has when they come up. Their values are not read.
+            Whether to leave out the keys that `other` has when their turn comes. Their values are not read.
         keep_times
             Whether items keep the time of their last modification.
         on_error
-            What to do at an item that cannot be read or stored, such as one that is damaged: ``"raise"``, or
-            ``"skip"`` it and say so at the end by a `RuntimeWarning`. A place that does not answer, is full
-            or refuses every item is an error always.
+            What to do with an item that cannot be read or stored, such as a damaged one: ``"raise"``, or
+            ``"skip"`` it and warn at the end with a `RuntimeWarning`. A store that does not answer, is full
+            or refuses every item is always an error.
 
         Returns
         -------
@@ -135,10 +136,10 @@ class Store(
         Raises
         ------
         InvalidArgumentError
-            If `other` is no mutable mapping.
+            If `other` is not a mutable mapping.
         UnsupportedError
-            If times are to be kept, and one of the two does not know them or cannot be given them: folders,
-            zip archives and mappings in memory can. Nothing is copied.
+            If times are to be kept, and one of the two does not know them or cannot set them: folders, zip
+            archives and mappings in memory can. Nothing is copied.
 
         Examples
         --------
@@ -158,18 +159,18 @@ class Store(
         )
 
     def refresh(self) -> None:
-        """Forget what is remembered of the place: the next look sees what others did.
+        """Forget what is cached, so that the next look sees what others did.
 
-        Only caches remember anything; the stores without one always show the place as it is.
+        Only caches remember anything; a store without one always shows the current state.
         """
         self._pipeline.persister.refresh()
 
     def flush(self) -> None:
-        """Bring to the place what is still on its way."""
+        """Write what is still buffered."""
         self._pipeline.persister.flush()
 
     def close(self) -> None:
-        """Give back what the store holds of its place; the next use opens it again."""
+        """Release what the store has open; the next use opens it again."""
         self._pipeline.persister.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How a store is made: of layers, of another store with more layers, and of a pickle."""
+"""How a store is made: from layers, from another store with more layers, and from a pickle."""
 
 from collections.abc import Callable, Mapping, MutableMapping
 from types import MethodType
@@ -23,7 +23,7 @@ V = TypeVar("V")
 
 
 class StoreBase(MutableMapping[K, V], Generic[K, V]):
-    """The part of `Store` that composes persister, serializer, key codec and what lies above them."""
+    """The part of `Store` that composes persister, serializer, key codec and the layers above them."""
 
     # A slot: read at every verb, and neither copied nor pickled.
     __slots__ = ("__dict__", "__weakref__", "_compiled")
@@ -89,7 +89,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         value_type: type | tuple[type, ...] | None = None,
         append_only: bool = False,
     ) -> None:
-        """Compose the store, as the last step of making one."""
+        """Compose the store, as the last step of every constructor."""
         try:
             if value_type is not None:
                 isinstance(None, value_type)
@@ -104,7 +104,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         self._install(pipeline)
 
     def _install(self, pipeline: Pipeline) -> None:
-        """Be a store of this pipeline from now on."""
+        """Make this a store of the given pipeline."""
         fields = vars(self)
         fields["_pipeline"] = pipeline
         object.__setattr__(self, "_compiled", Compiled(self, StoreBase, pipeline))
@@ -114,17 +114,17 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
     # ------------------------------------------------------------------ hooks
 
     def _id_of_key(self, key: Any) -> Any:
-        """Name a key; override it alone or with `_key_of_id`."""
+        """Return the id of a key; override it alone or with `_key_of_id`."""
         return self._pipeline.keys.encode(key)
 
     def _key_of_id(self, id: Any) -> Any:
-        """Give the key of an id, or `NOT_MINE`."""
+        """Return the key of an id, or `NOT_MINE`."""
         return self._pipeline.keys.decode(id)
 
     def _data_of_obj(self, obj: Any) -> Any:
         """Turn a value into what the persister keeps."""
         serializer = self._pipeline.serializer
-        if serializer is None or isinstance(serializer, KeyedSerializer):  # which is asked by id, below
+        if serializer is None or isinstance(serializer, KeyedSerializer):  # chosen by id, below
             return obj
         return dumper(serializer, self._pipeline.persister)(obj)
 
@@ -161,24 +161,24 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         name: str | None = None,
         methods: Mapping[str, Callable[..., Any]] | None = None,
     ) -> Self:
-        """Return another store that is this one with a change: what a wrapper does to an instance.
+        """Return a new store that is this one with a change, as wrappers do to an instance.
 
         Parameters
         ----------
         change
-            Gets a handle of this store as it is now, and returns the pipeline of the new store:
+            Called with a handle of this store as it is now; returns the pipeline of the new store:
             ``store.pipeline.over(persister)``, ``store.pipeline.add(layers)``, or, where behaviour must see
             keys and values, ``Pipeline(persister over StorePersister(store))``.
         name
-            What to call the change in the `repr`.
+            The name of the change in the `repr`.
         methods
-            Functions that the new store has as methods besides, by name.
+            Functions that the new store has as additional methods, by name.
 
         Returns
         -------
         Store
             A store of the same class; this one stays as it is. The hooks of its class lie below the change,
-            those that it is given from now on lie above.
+            those that it is given later lie above.
 
         Examples
         --------
@@ -196,17 +196,17 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         holdall.errors.ReadOnlyError: ...
         """
         made = self._handle()
-        made._wrapped(change, Hooks(None, {}), methods or {})  # noqa: SLF001  (of our own kind)
+        made._wrapped(change, Hooks(None, {}), methods or {})  # noqa: SLF001  (same class)
         made._note(Change(change, name, methods or {}))  # noqa: SLF001
         return made
 
     def with_persister(self, persister: Any) -> Self:
-        """Return another handle of this store that keeps its data in another place.
+        """Return another handle of this store that keeps its data in another persister.
 
         Parameters
         ----------
         persister
-            The place: a `Persister`, or a read-only `Reader`.
+            A `Persister`, or a read-only `Reader`.
 
         Examples
         --------
@@ -220,13 +220,13 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         return self._with(self._pipeline.over(persister))
 
     def _note(self, change: Change | Below) -> None:
-        """Remember by which step this store was made of another one."""
+        """Remember the step by which this store was made from another one."""
         vars(self)["_params"] = {**self._params, "changes": (*self._params.get("changes", ()), change)}
 
     def _with(self, pipeline: Pipeline) -> Self:
-        """Return another handle with another pipeline, hooks and all."""
+        """Return another handle with another pipeline and the same hooks."""
         made = self._handle()
-        made._install(pipeline)  # noqa: SLF001  (of our own kind)
+        made._install(pipeline)  # noqa: SLF001  (same class)
         return made
 
     def _handle(self) -> Self:
@@ -240,7 +240,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         made = self._handle()
         for hook in HOOKS:
             vars(made).pop(hook, None)
-        made._install(self._pipeline._replace(layers=layers))  # noqa: SLF001  (of our own kind)
+        made._install(self._pipeline._replace(layers=layers))  # noqa: SLF001  (same class)
         return made
 
     def _wrapped(
@@ -249,7 +249,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         hooks: Hooks,
         methods: Mapping[str, Callable[..., Any]],
     ) -> None:
-        """Become what a change makes of this store; hooks that it gets from now on lie on top."""
+        """Replace the pipeline by what a change makes of it; hooks given later lie on top."""
         pipeline = change(self._frozen())
         fields = vars(self)
         for hook in HOOKS:
@@ -262,7 +262,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
     # ------------------------------------------------------------------ pieces for the other parts
 
     def _present(self, key: Any) -> Any:
-        """Read the value of a key that is listed; KeyError if it was deleted meanwhile."""
+        """Return the value of a key that was listed; raise KeyError if it was deleted meanwhile."""
         if self._compiled.makes_missing and key not in self:
             raise KeyError(key)
         return self[key]

@@ -1,10 +1,10 @@
-"""The one place where errors get their meaning, and their facts: key, location, operation.
+"""Where errors of a store get their meaning, and their facts: key, location, operation.
 
-Only the look-up in the persister may say that a key is absent; whatever a serializer, a codec or a function
-of the user's raises, a KeyError included, is told apart from absence.
+Only the look-up in the persister may say that a key is absent. What a serializer, a codec or a function of
+the user raises, even a KeyError, is reported as something else.
 
-An error that came as an argument is deleted when it is raised: else the error, its traceback and the frame
-would keep each other alive, and with them the store and its open files.
+An error that came as an argument is deleted when it is raised. Otherwise the error, its traceback and the
+frame would keep each other alive, and with them the store and its open files.
 """
 
 from typing import Any, Final, NoReturn
@@ -26,12 +26,12 @@ _MISSING_CODE: Final = (ImportError, AttributeError)
 
 
 def missing(key: Any, error: KeyError) -> KeyError:
-    """Return the error for a key that the place does not have, or cannot have."""
+    """Return the error for a key that the persister does not have, or cannot have."""
     return error.about(key=key) if isinstance(error, InvalidKeyError) else KeyError(key)
 
 
 class ErrorBoundary:
-    """The part of `Compiled` that calls the place, and says what went wrong."""
+    """The part of `Compiled` that calls the persister and reports errors."""
 
     __slots__ = ()
 
@@ -40,13 +40,13 @@ class ErrorBoundary:
     own_errors: tuple[bool, bool]
 
     def id(self, key: Any) -> Any:
-        """Name a key."""
+        """Return the id of a key."""
         raise NotImplementedError
 
     # ------------------------------------------------------------------ the place, with facts for errors
 
     def write(self, key: Any, id: Any, data: Any, expected: Expected) -> Stat:
-        """Store data if the id is in the expected state."""
+        """Write data if the id is in the expected state."""
         try:
             return self.persister.write(id, data, expected)  # type: ignore[no-any-return]
         except HoldallError as error:
@@ -62,7 +62,7 @@ class ErrorBoundary:
             raise
 
     def discard(self, key: Any, id: Any) -> bool:
-        """Delete an id if there is one."""
+        """Delete an id if it is there; return whether it was."""
         try:
             return bool(self.persister.discard(id))
         except HoldallError as error:
@@ -78,18 +78,18 @@ class ErrorBoundary:
             raise
 
     def tell(self, error: HoldallError, key: Any, operation: Operation) -> None:
-        """Add facts to an error of the place, with the key of the user."""
+        """Add facts to an error of the persister, with the user's key."""
         error.about(key=key, location=self.place, operation=operation)
 
     # ------------------------------------------------------------------ errors
 
     @property
     def place(self) -> str:
-        """Where the data lie, for messages."""
+        """Where the data are, for messages."""
         return str(self.persister.place)
 
     def refuse(self, id: Any, error: TypeError) -> NoReturn:
-        """Tell an id that a mapping cannot take from an error of its own."""
+        """Raise KeyError for an id that the mapping cannot hold; pass on its other errors."""
         if not isinstance(error, HoldallError):
             try:
                 hash(id)
@@ -100,16 +100,16 @@ class ErrorBoundary:
         try:
             raise error
         finally:
-            del error  # see above
+            del error  # see the top of the module
 
     def unnameable(self, key: Any, error: Exception) -> NoReturn:
-        """Tell a key that a function of keys cannot take from a fault of the function."""
+        """Raise InvalidKeyError for a key that a key function cannot take; report faults of the function."""
         if isinstance(error, InvalidKeyError):
             error.about(key=key, location=self.place)
             try:
                 raise error
             finally:
-                del error  # see above
+                del error  # see the top of the module
         if isinstance(error, KeyError):
             raise InvalidArgumentError(
                 f"naming {key!r:.120} for {self.place} failed with KeyError: {error}; that does not mean "
@@ -120,7 +120,7 @@ class ErrorBoundary:
         ).about(key=key, location=self.place) from error
 
     def unreadable(self, key: Any, error: Exception, *, own: bool | None = None, data: Any = b"") -> NoReturn:
-        """Tell what is wrong with a stored value; errors of the user's own functions stay as they are."""
+        """Raise why a stored value cannot be read; errors of the user's own functions stay as they are."""
         own = self.own_errors[1] if own is None else own
         if isinstance(error, OtherTypeError):
             raise InvalidArgumentError(
@@ -133,7 +133,7 @@ class ErrorBoundary:
             try:
                 raise error
             finally:
-                del error  # see above
+                del error  # see the top of the module
         no_code = isinstance(error, _MISSING_CODE) and not own
         kind = SerializationError if no_code else CorruptValueError
         what = "needs code that is not here" if no_code else "cannot be decoded"
@@ -150,28 +150,28 @@ class ErrorBoundary:
         raise kind(told).about(key=key, location=location, operation="read") from error
 
     def unwritable(self, key: Any, error: Exception, *, own: bool | None = None) -> NoReturn:
-        """Tell why a value was not stored; errors of the user's own functions stay as they are."""
+        """Raise why a value was not stored; errors of the user's own functions stay as they are."""
         own = self.own_errors[0] if own is None else own
         if own and not isinstance(error, KeyError):
             try:
                 raise error
             finally:
-                del error  # see above
+                del error  # see the top of the module
         raise SerializationError(
             f"the value for {key!r:.120} was not stored in {self.place}: {error}",
         ).about(key=key, location=self.place, operation="write") from error
 
     def refuse_value(self, key: Any, value: Any) -> NoReturn:
-        """Refuse a value of another type than all values have."""
+        """Raise for a value that is not of the type that all values have."""
         raise InvalidArgumentError(
             f"values of this store are {self.value_type!r}, got {type(value).__name__} for {key!r:.120}",
         ).about(key=key, location=self.place, operation="write")
 
 
 def is_other(error: Exception) -> bool:
-    """Tell an error of ours that is about something else than the data."""
+    """Return whether an error of holdall is about something other than the data."""
     return isinstance(error, HoldallError) and not isinstance(error, SerializationError | KeyError)
 
 
 class OtherTypeError(Exception):
-    """Says of what type a value is that was read; who knows the key tells it."""
+    """The type of a value that was read and is not allowed; whoever knows the key reports it."""

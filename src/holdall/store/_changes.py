@@ -1,4 +1,4 @@
-"""By which steps a store was made of another one: shown in its `repr`, and repeated to make it anew."""
+"""The steps that made a store from another one: shown in its `repr`, and repeated to make it again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ class Change(NamedTuple):
     Parameters
     ----------
     change, name, methods
-        What `derive` was given.
+        The arguments of `derive`.
     """
 
     change: Callable[..., Any]
@@ -24,11 +24,11 @@ class Change(NamedTuple):
     methods: Mapping[str, Callable[..., Any]]
 
     def __call__(self, store: Any) -> Any:
-        """Change another store in the same way."""
+        """Make the same change to another store."""
         return store.derive(self.change, name=self.name, methods=self.methods)
 
     def shown(self, store: str) -> str:
-        """Show the changed store, given how the other one is shown."""
+        """Return the text of the changed store, from that of the other one."""
         options: dict[str, Any] = getattr(self.change, "options", {})
         given = [f"{name}={_short(value)}" for name, value in options.items()]
         return f"{self.name or 'derive'}({', '.join([store, *given])})"
@@ -43,7 +43,7 @@ class Below(NamedTuple):
     Parameters
     ----------
     prefix
-        What `get_subdict` was given.
+        The argument of `get_subdict`.
     """
 
     prefix: Any
@@ -53,7 +53,7 @@ class Below(NamedTuple):
         return store.get_subdict(self.prefix)
 
     def shown(self, store: str) -> str:
-        """Show the part, given how the whole store is shown."""
+        """Return the text of the part, from that of the whole store."""
         return f"{store}.get_subdict({_short(self.prefix)})"
 
     def __repr__(self) -> str:

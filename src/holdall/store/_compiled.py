@@ -1,8 +1,4 @@
-"""The layers of a store made into a few functions, and the one place where errors get their meaning.
-
-Only the look-up in the persister may say that a key is absent; whatever a serializer, a codec or a function
-of the user's raises, a KeyError included, is told apart from absence.
-"""
+"""The layers of a store, made into a few functions."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,9 +20,9 @@ from holdall.store.pipeline import Functions, Hooks, Layer, Pipeline
 
 __all__ = ["COMMANDS", "UNNAMED", "Compiled", "dumper", "missing"]
 
-#: The types of what is no value.
+#: The types of markers that are not values.
 COMMANDS: Final = frozenset({Joker, Sentinel})
-#: What a function of keys raises for a key that it cannot take, or for a fault of its own.
+#: What a key function raises for a key that it cannot take, or for a fault of its own.
 UNNAMED: Final = (KeyError, TypeError, AttributeError)
 
 _TURNS = 10_000
@@ -34,9 +30,9 @@ _NOTHING = ValueFunctions(None, None)
 
 
 class Compiled(ErrorBoundary):
-    """The functions of one store, made of its pipeline and its hooks; never pickled, but made anew.
+    """The functions of one store, made from its pipeline and its hooks; made again instead of pickled.
 
-    ``benchmarks/wrappers.py`` measures what this saves against a call of each hook.
+    ``benchmarks/wrappers.py`` measures what this saves over calling each hook.
     """
 
     __slots__ = (
@@ -68,31 +64,31 @@ class Compiled(ErrorBoundary):
         "writes_values",
     )
 
-    #: From key to id, and back (`NOT_MINE` for an id of none of the keys); None leaves them as they are.
+    #: From key to id, and back (`NOT_MINE` for ids of no key); None leaves them as they are.
     encode: Unary | None
     decode: Unary | None
-    #: From several ids to the keys of those that are ours; None where only `decode` knows.
+    #: From several ids to the keys of those that are ours; None where only `decode` can tell.
     decode_many: Callable[[list[str]], list[Any]] | None
-    #: With what all ids of this store start.
+    #: The text with which all ids of this store start.
     prefix: str
-    #: Whether nothing but the codec and views names keys.
+    #: Whether only the codec and views name keys.
     names_by_codec: bool
     #: From value to data, and back, by hooks or serializer; None leaves them as they are.
     dump: Unary | None
     load: Unary | None
-    #: `load` for data that are no open file.
+    #: `load` for data that are not an open file.
     loads: Unary | None
-    #: Gives the serializer of an id, where ids choose one.
+    #: Return the serializer of an id, where ids choose one.
     choose: Callable[[str], Serializer[Any]] | None
-    #: What lies above the base: functions of values.
+    #: Functions of values above the base.
     inward: ValueFunctions
     outward: ValueFunctions
-    #: Whether values are read, and written, as the data that they are.
+    #: Whether values are read and written as they are.
     reads_values: bool
     writes_values: bool
-    #: Whether there is more to do than `dump` and `load`: then `data` and `value` do it.
+    #: Whether there is more to do than `dump` and `load`; then `data` and `value` do it.
     special: bool
-    #: From id to data (or, above `limit` bytes, an open file), and back to the place.
+    #: From id to data (or, above `limit` bytes, an open file), and back to the persister.
     fetch: Unary
     put: Callable[[Any, Any], None]
     limit: int | None
@@ -107,7 +103,7 @@ class Compiled(ErrorBoundary):
 
         def hooks_of(hooks: Hooks) -> Functions:
             found = known.get(id(hooks))
-            if found is None:  # they are asked for three times, and a class is slow to search
+            if found is None:  # needed three times, and searching a class is slow
                 found = known[id(hooks)] = functions_of(store, base, hooks, layers)
             return found
 
@@ -130,7 +126,7 @@ class Compiled(ErrorBoundary):
         self.writes_values = not (self.special or self.dump)
 
     def _name(self, hooks: Functions, encoders: list[Unary], decoders: list[Unary], *, renames: bool) -> None:
-        """Compose what names keys."""
+        """Compose the functions that name keys."""
         codec, encode, decode = self.codec, hooks.id_of_key, hooks.key_of_id
         renames = renames or encode is not None
         self.listed_by_codec = decode is None and not decoders
@@ -149,7 +145,7 @@ class Compiled(ErrorBoundary):
             self.decode = decoding(functions)
 
     def _serialize(self, hooks: Functions) -> None:
-        """Compose what makes data of values, and values of data."""
+        """Compose the functions from values to data and back."""
         serializer, persister = self.serializer, self.persister
         self.choose = serializer.for_id if isinstance(serializer, KeyedSerializer) else None
         self.own_errors = (hooks.data_of_obj is not None, hooks.obj_of_data is not None)
@@ -168,10 +164,10 @@ class Compiled(ErrorBoundary):
                 self.load = _loader(serializer)
             self.loads = hooks.obj_of_data or serializer.loads
             self.load = self.load or self.loads
-        self.keeps_objects = self.load is None and self.choose is None  # what is given may be what is kept
+        self.keeps_objects = self.load is None and self.choose is None  # the object itself is kept
         if self.value_type is not None:
             self.load, self.loads = (_checking(self.value_type, load) for load in (self.load, self.loads))
-        elif self.keeps_objects and self.outward.plain is not None:  # one call less for a function alone
+        elif self.keeps_objects and self.outward.plain is not None:  # saves a call for a single function
             self.own_errors = (self.own_errors[0], True)
             self.load = self.loads = self.outward.plain
             self.outward = _NOTHING
@@ -179,7 +175,7 @@ class Compiled(ErrorBoundary):
     # ------------------------------------------------------------------ keys
 
     def id(self, key: Any) -> Any:
-        """Name a key; InvalidKeyError if it has no name."""
+        """Return the id of a key; raise InvalidKeyError if it has none."""
         if self.encode is not None:
             try:
                 return self.encode(key)
@@ -204,7 +200,7 @@ class Compiled(ErrorBoundary):
                 yield key, id
 
     def owns(self, id: Any) -> bool:
-        """Tell whether an id is that of one of our keys."""
+        """Return whether an id belongs to one of our keys."""
         if not self.codec.reversible:
             return self.codec.owns(id)
         return self.decode is None or self.decode(id) is not NOT_MINE
@@ -218,12 +214,12 @@ class Compiled(ErrorBoundary):
                 yield key, stat
 
     def check_pairs(self, key: Any) -> None:
-        """Check, at the first write, that functions of keys are each other's inverse.
+        """Check, at the first write, that the key functions are each other's inverse.
 
-        Costs one call of each; a key that comes back is no proof for all others, but a wrong pair nearly
+        This costs one call of each. It does not show that all other keys come back, but a wrong pair nearly
         always fails at once.
         """
-        self.id(key)  # a key that is not taken is told as such
+        self.id(key)  # raises the right error for a key that is not taken
         for functions, to_key in self.pairs:
             functions.check_pair(key if to_key is None else to_key(key))
         self.pairs = []
@@ -249,7 +245,7 @@ class Compiled(ErrorBoundary):
             self.unwritable(key, error)
 
     def _data_of_special(self, key: Any, id: Any, value: Any) -> Any:
-        """Serialize a value that passes functions, is of a type, or whose id chooses the serializer."""
+        """Serialize a value that has functions, a type to check, or a serializer chosen by id."""
         try:
             value = self.inward.apply(key, value)
         except KeyError as error:
@@ -270,7 +266,7 @@ class Compiled(ErrorBoundary):
             self.unwritable(key, error, own=is_other(error))
 
     def value(self, key: Any, id: Any, data: Any) -> Any:
-        """Deserialize the data of a key: bytes, an open file, or what else the place keeps."""
+        """Deserialize the data of a key: bytes, an open file, or the persister's own objects."""
         if self.choose is not None:
             serializer = self.choose(id)
             try:
@@ -288,10 +284,10 @@ class Compiled(ErrorBoundary):
             self.unreadable(key, error, own=True)
 
     def read(self, key: Any, id: Any) -> tuple[Any, Stat]:
-        """Read value and stat as one snapshot."""
+        """Return value and stat as one snapshot."""
         if self.choose is not None:
             _text(id, self.serializer)
-            self.choose(id)  # an id for which there is none is told before anything is read
+            self.choose(id)  # raises for an id without one before anything is read
         try:
             data, stat = self.persister.read(id)
         except KeyError as error:
@@ -301,19 +297,19 @@ class Compiled(ErrorBoundary):
             raise
         if self.special:
             return self.value(key, id, data), stat
-        load = self.loads  # of data that are whole
+        load = self.loads  # for data that are not an open file
         try:
             return (data if load is None else load(data)), stat
         except Exception as error:
             self.unreadable(key, error, data=data)
 
     def _fetch_chosen(self, id: Any) -> Any:
-        """Read data whose serializer is told by the id."""
+        """Return data whose serializer is chosen by the id."""
         limit = self.choose(_text(id, self.serializer)).stream_from  # type: ignore[misc]
         return self.persister[id] if limit is None else self.persister.fetch(id, limit)
 
     def command(self, key: Any, value: Any) -> None:
-        """Carry out a joker that was written in the place of a value."""
+        """Carry out a joker that was written as a value."""
         if type(value) is Sentinel:
             raise InvalidArgumentError(
                 f"{value!r} marks what is not there and cannot be stored for {key!r:.120}"
@@ -323,7 +319,7 @@ class Compiled(ErrorBoundary):
             self.discard(key, id)
 
     def turns(self, key: Any) -> Iterator[int]:
-        """Count the attempts at a compare-and-swap, up to a number that no honest race reaches."""
+        """Yield the numbers of attempts at a compare-and-swap, up to one that no real race reaches."""
         yield from range(_TURNS)
         raise ConflictError(
             f"{key!r:.120} in {self.place} was never twice at the same etag in {_TURNS} attempts: "
@@ -333,9 +329,9 @@ class Compiled(ErrorBoundary):
 
 
 def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
-    """Return what makes data of values: whole, or in pieces for a place that takes these as they are."""
+    """Return the function from values to data: whole, or in pieces where the persister takes them."""
     in_pieces = Capability.STREAMING in persister.capabilities
-    # The usual parts() is one whole, which dumps() gives with a call less.
+    # The default parts() is a single piece, which dumps() returns with one call less.
     return (
         serializer.parts if in_pieces and type(serializer).parts is not Serializer.parts else serializer.dumps
     )
@@ -348,7 +344,7 @@ def _text(id: Any, serializer: Any) -> str:
 
 
 def _loader(serializer: Serializer[Any]) -> Unary:
-    """Return what loads data that may have come as an open file."""
+    """Return a loader for data that may be an open file."""
     loads, load = serializer.loads, serializer.load
 
     def load_either(data: Any) -> Any:
@@ -361,7 +357,7 @@ def _loader(serializer: Serializer[Any]) -> Unary:
 
 
 def _checking(wanted: Any, load: Unary | None) -> Unary:
-    """Return what loads a value and checks its type."""
+    """Return a loader that checks the type of values."""
 
     def load_checked(data: Any) -> Any:
         value = data if load is None else load(data)
@@ -373,7 +369,7 @@ def _checking(wanted: Any, load: Unary | None) -> Unary:
 
 
 def _names(layer: Layer, hooks_of: Callable[[Hooks], Functions]) -> bool:
-    """Tell whether a layer has a say in how keys are named, other than by showing a part of them."""
+    """Return whether a layer changes how keys are named, other than by showing a part of them."""
     if isinstance(layer, KeyCodec):
         return not isinstance(layer, Under)
     functions = hooks_of(layer) if isinstance(layer, Hooks) else layer
@@ -381,7 +377,7 @@ def _names(layer: Layer, hooks_of: Callable[[Hooks], Functions]) -> bool:
 
 
 def _prefix_of(pipeline: Pipeline, hooks_of: Callable[[Hooks], Functions]) -> str:
-    """Return a text with which the ids of all keys start, by views and filters; "" promises nothing."""
+    """Return a text with which the ids of all keys start, by views and filters; "" if none is known."""
     prefix, renamed = "", False
     for layer in pipeline.layers:
         if isinstance(layer, Under):

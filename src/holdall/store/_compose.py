@@ -1,4 +1,4 @@
-"""One function for several: of keys, of ids that may not be ours, and of values."""
+"""Composition of functions: of keys, of ids that may not be ours, and of values."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ __all__ = ["Composed", "ValueFunctions", "compose_layers", "composed", "decoding
 
 
 def composed(functions: list[Unary]) -> Unary | None:
-    """Return one function for several, the first applied first; None for none."""
+    """Return several functions as one, the first applied first; None for none."""
     if not functions:
         return None
     if len(functions) == 1:
@@ -28,7 +28,7 @@ def composed(functions: list[Unary]) -> Unary | None:
 
 
 def decoding(functions: list[Unary]) -> Unary | None:
-    """Return one decoder for several; the first that answers `NOT_MINE` has the last word."""
+    """Return several decoders as one; the first that returns `NOT_MINE` ends it."""
     if not functions:
         return None
 
@@ -49,11 +49,10 @@ def decoding(functions: list[Unary]) -> Unary | None:
 
 
 def listing(functions: list[Unary], encode: Unary | None) -> Callable[[Iterable[Any]], list[Any]]:
-    """Return what makes keys of ids by functions of a user: only of ids to which the keys lead back.
+    """Return a function from ids to keys, for user functions: only for ids that their keys lead back to.
 
-    So listing, counting and finding agree whatever the functions are, and no key is listed twice. All ids
-    of a page are named in one call, which saves a third of the time of a listing
-    (``benchmarks/wrappers.py``).
+    So listing, counting and finding agree whatever the functions are, and no key is listed twice. All ids of
+    a page are decoded in one call, which saves a third of the time of a listing (``benchmarks/wrappers.py``).
     """
 
     def listed(ids: Iterable[Any]) -> list[Any]:
@@ -78,7 +77,7 @@ def listing(functions: list[Unary], encode: Unary | None) -> Callable[[Iterable[
 
 
 def _encoded(encode: Unary, key: Any) -> Any:
-    """Return the id of a key that was listed, or `NOT_MINE` if it can have none."""
+    """Return the id of a key that was listed, or `NOT_MINE` if it has none."""
     try:
         return encode(key)
     except (InvalidKeyError, TypeError, AttributeError):
@@ -97,7 +96,7 @@ def _no_key(id: Any, error: KeyError) -> InvalidArgumentError:
 
 
 class ValueFunctions(NamedTuple):
-    """Functions of values as one: of the value alone, or of key and value; None where there are none."""
+    """Functions of values as one: of the value alone, or of key and value; None for none."""
 
     plain: Unary | None
     with_key: KeyValueFunction | None
@@ -110,9 +109,10 @@ class ValueFunctions(NamedTuple):
 
 
 def _values(steps: list[tuple[Any, Unary | None, bool]]) -> ValueFunctions:
-    """Compose functions of values, given in the order of application.
+    """Compose functions of values, in the order of application.
 
-    Each comes with what makes the key that it sees of the user's key, and whether it sees a key at all.
+    Each comes with the function from the user's key to the key that it sees, and whether it sees a key at
+    all.
     """
     if not any(with_key for _, _, with_key in steps):
         return ValueFunctions(composed([function for function, _, _ in steps]), None)

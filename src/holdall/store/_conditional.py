@@ -1,8 +1,8 @@
 """Conditional operations: read, write, insert, delete and transform by the version of an item.
 
-All of them are loops around one compare-and-swap of the persister, so they are linearizable in the scope
-that the persister claims. Which value comes along depends on the retrieval flag and on the equality of the
-etags only, never on whether the condition held.
+All of them are loops around one compare-and-swap of the persister, so they are linearizable in the scope that
+the persister claims. Whether a value is returned depends only on the retrieval flag and on the equality of
+the etags, never on whether the condition held.
 """
 
 import random
@@ -35,7 +35,7 @@ from holdall.store._mutable import can_change, copied
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Another writer needs tens of microseconds for its turn; waiting longer than this helps nobody.
+# Another writer needs tens of microseconds; waiting longer than this helps nobody.
 _FIRST_PAUSE, _LONGEST_PAUSE = 50e-6, 20e-3
 
 
@@ -43,7 +43,7 @@ class StoreConditional(StoreBase[K, V]):
     """The part of `Store` that compares and swaps."""
 
     def etag(self, key: K) -> str:
-        """Give the version of an item: opaque, another one whenever the data changed.
+        """Return the version of an item: an opaque text that is another one whenever the data changed.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class StoreConditional(StoreBase[K, V]):
         expected_etag: Etag,
         retrieve_value: Retrieval = IF_ETAG_CHANGED,
     ) -> ConditionalResult[V]:
-        """Read an item and tell whether its version meets a condition.
+        """Read an item and report whether its version meets a condition.
 
         Parameters
         ----------
@@ -95,14 +95,14 @@ class StoreConditional(StoreBase[K, V]):
         Returns
         -------
         ConditionalResult
-            Nothing is changed: both etags are the actual one.
+            Nothing is changed; both etags are the actual one.
 
         Raises
         ------
         InvalidKeyError
             If the key can have no item.
         InvalidArgumentError
-            If a flag is not one of those named.
+            If a flag is not one of these.
         """
         _check(condition, expected_etag, retrieve_value)
         actual, value = self._look(key, self._compiled.id(key), expected_etag, retrieve_value)
@@ -149,7 +149,7 @@ class StoreConditional(StoreBase[K, V]):
         if condition is ETAG_IS_THE_SAME and not (
             value is DELETE_CURRENT and expected_etag is ITEM_NOT_AVAILABLE
         ):
-            actual = expected_etag  # the swap itself compares: a look before it would be wasted
+            actual = expected_etag  # the swap itself compares, so no look is needed
         while True:
             next(turns)
             if actual is None:
@@ -265,13 +265,12 @@ class StoreConditional(StoreBase[K, V]):
         key
             The key to transform.
         transformer
-            Gets the value, or the default, and returns the new value, `KEEP_CURRENT` or `DELETE_CURRENT`. It
-            is called again after each lost race, so it should have no other effect.
+            Called with the value, or the default; returns the new value, `KEEP_CURRENT` or `DELETE_CURRENT`.
+            It is called again after each lost race, so it should have no other effect.
         default
-            What it gets where nothing is stored: a copy of this value.
+            The value to pass where nothing is stored; a copy of it is passed.
         n_retries
-            How often to try again when somebody else was faster; None: until nobody was, with pauses that
-            grow.
+            How often to try again when another writer was faster; None for no limit, with growing pauses.
 
         Returns
         -------
@@ -281,10 +280,10 @@ class StoreConditional(StoreBase[K, V]):
         Raises
         ------
         ConflictError
-            If the last attempt lost its race too; ``attempts`` tells how many there were.
+            If the last attempt lost its race too; ``attempts`` says how many there were.
         InvalidArgumentError
-            If the transformer got a value that can change in place and returned None, as functions do that
-            forget to return it.
+            If the transformer was passed a value that can change in place and returned None, as functions do
+            that forget to return it.
 
         Examples
         --------
@@ -336,7 +335,7 @@ class StoreConditional(StoreBase[K, V]):
     def _look(
         self, key: Any, id: Any, expected: Etag, retrieve: Retrieval, seen: Etag | None = None
     ) -> tuple[Etag, Any]:
-        """Give the actual etag, and the value where the retrieval flag wants it."""
+        """Return the actual etag, and the value where the retrieval flag wants it."""
         if retrieve is not ALWAYS_RETRIEVE:
             actual = self._actual(key, id) if seen is None else seen
             if actual is ITEM_NOT_AVAILABLE:
@@ -352,7 +351,7 @@ class StoreConditional(StoreBase[K, V]):
         return stat.etag, value
 
     def _delete(self, key: Any, id: Any, actual: Etag) -> None:
-        """Delete an item that has an etag; ConflictError if it has changed or gone."""
+        """Delete an item that has an etag; raise ConflictError if it was changed or deleted."""
         if actual is ITEM_NOT_AVAILABLE:
             return
         try:
@@ -364,12 +363,12 @@ class StoreConditional(StoreBase[K, V]):
 
 
 def _kept(etag: Etag, value: Any) -> Any:
-    """Give what is stored after a write: nothing, in a place that keeps nothing."""
+    """Return what is stored after a write: nothing, in a persister that keeps nothing."""
     return ITEM_NOT_AVAILABLE if etag is ITEM_NOT_AVAILABLE else value
 
 
 def pause(attempts: int) -> None:
-    """Wait a little after a lost race, so that a crowd spreads out."""
+    """Wait a little after a lost race, so that competing writers spread out."""
     if attempts > 1:  # the first race may be chance, the next ones are a crowd
         longest = min(_FIRST_PAUSE * 2 ** min(attempts, 10), _LONGEST_PAUSE)
         time.sleep(random.uniform(0, longest))  # noqa: S311  (jitter, not a secret)

@@ -29,7 +29,7 @@ _SHOWN = 3
 
 
 class _Item(NamedTuple):
-    """An item on its way; the time of its last modification where that is wanted and known."""
+    """An item to copy, with the time of its last modification where that is wanted and known."""
 
     key: Any
     value: Any
@@ -37,7 +37,7 @@ class _Item(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """An item as its place takes it."""
+    """An item as the persister takes it."""
 
     key: Any
     id: Any
@@ -54,18 +54,18 @@ class _LeftOut:
         self.messages: list[str] = []
 
     def add(self, key: Any, error: Exception) -> None:
-        """Take note of an item, or raise its error."""
+        """Note an item, or raise its error."""
         if not self.skip:
             try:
                 raise error
             finally:
-                del error  # else it would keep itself alive, and what is open
+                del error  # else it would keep itself and open files alive
         self.count += 1
         if len(self.messages) < _SHOWN:
             self.messages.append(f"{key!r:.120} ({type(error).__name__}: {error!s:.300})")
 
     def warn(self, copied: int) -> None:
-        """Say what is missing, once."""
+        """Warn about what is missing, once."""
         if self.count:
             more = f" and {self.count - _SHOWN} more" if self.count > _SHOWN else ""
             warnings.warn(
@@ -85,7 +85,7 @@ def copy_items(
     keep_times: bool,
     on_error: OnError,
 ) -> int:
-    """Copy items as `Store.copy_to` says; return how many were copied."""
+    """Copy items as `Store.copy_to` does; return how many were copied."""
     _check(source, target, on_error, keep_times=keep_times)
     done = Progress(progress)
     if not (only_new or keep_times or on_error == "skip"):
@@ -125,16 +125,16 @@ def _check(source: Any, target: Any, on_error: Any, *, keep_times: bool) -> None
 
 
 def _goes_by_ids(target: Any) -> bool:
-    """Tell whether ``[] =`` of a mapping is that of a store, so that its place can be given many items."""
+    """Return whether ``[] =`` of a mapping is a store's own, so that its persister can take many items."""
     return isinstance(target, StoreMapping) and type(target).__setitem__ is StoreMapping.__setitem__
 
 
 def _is_new(target: Any) -> Callable[[Any], bool]:
-    """Return what tells whether a key is one that a mapping does not have."""
+    """Return a function that says whether a mapping lacks a key."""
     if isinstance(target, StoreMapping) and target.pipeline.persister.bulk:
-        place = StorePersister(target)
-        there = set(target.pipeline.persister.ids())  # one listing, in place of a request a key
-        return lambda key: place.id_of(key) not in there
+        persister = StorePersister(target)
+        there = set(target.pipeline.persister.ids())  # one listing instead of one request per key
+        return lambda key: persister.id_of(key) not in there
     return lambda key: key not in target
 
 
@@ -148,23 +148,23 @@ def _items(
     *,
     dated: bool,
 ) -> Iterator[_Item]:
-    """Iterate over what is to be copied; what vanishes meanwhile is left out."""
+    """Iterate over what is to be copied; items that vanish meanwhile are skipped."""
     if source.pipeline.persister.bulk and not dated:
         yield from _requested(source, wanted, left_out)
         return
-    place = StorePersister(source)
+    persister = StorePersister(source)
     for key in source:
         mtime = math.nan
         try:
             if wanted is not None and not wanted(key):
                 continue
             if dated:
-                value, stat = place.read(key)
+                value, stat = persister.read(key)
                 mtime = stat.mtime
             else:
                 value = source[key]
         except Exception as error:
-            if type(error) is not KeyError:  # which says that it vanished
+            if type(error) is not KeyError:  # KeyError: it vanished
                 left_out.add(key, error)
         else:
             yield _Item(key, value, mtime)
@@ -173,15 +173,15 @@ def _items(
 def _requested(
     source: StoreMapping[Any, Any], wanted: Callable[[Any], bool] | None, left_out: _LeftOut
 ) -> Iterator[_Item]:
-    """Iterate over the items of a place that is asked for many at once."""
-    place = StorePersister(source)
-    keys: dict[Any, Any] = {}  # of the ids that read_many is working on
+    """Yield the items of a persister that reads many at once."""
+    persister = StorePersister(source)
+    keys: dict[Any, Any] = {}  # by the ids that read_many is working on
 
     def ids() -> Iterator[Any]:
         for key in source:
             try:
                 if wanted is None or wanted(key):
-                    id = place.id_of(key)
+                    id = persister.id_of(key)
                     keys[id] = key
                     yield id
             except Exception as error:
@@ -190,7 +190,7 @@ def _requested(
     for id, data in source.pipeline.persister.read_many(ids()):
         key = keys.pop(id)
         try:
-            value = place.value_of(key, data)
+            value = persister.value_of(key, data)
         except Exception as error:
             left_out.add(key, error)
         else:
@@ -216,9 +216,9 @@ def _store_each(target: Any, items: Iterator[_Item], done: Progress, left_out: _
 def _store_chunks(
     target: Any, items: Iterator[_Item], done: Progress, left_out: _LeftOut, *, dated: bool
 ) -> None:
-    """Store items many at once, and, where the place refuses some of them, one by one."""
+    """Store items many at once, and one by one where the persister refuses some of them."""
     persister = target.pipeline.persister
-    # What is there already would be refused when it is written once more, one by one.
+    # Items that are there already would be refused when they are written once more, one by one.
     many = 1 if _keeps_what_is_there(persister) else _MANY
     are_bytes = Capability.BYTES in persister.capabilities
     chunk: list[_Encoded] = []
@@ -254,11 +254,11 @@ def _store_chunks(
 
 
 def _encoded(target: Any, items: Iterator[_Item], left_out: _LeftOut) -> Iterator[_Encoded]:
-    """Iterate over ids and data of items."""
-    place = StorePersister(target)
+    """Yield items with their ids and data."""
+    persister = StorePersister(target)
     for key, value, mtime in items:
         try:
-            encoded = _Encoded(key, place.id_of(key), place.data_of(key, value), mtime)
+            encoded = _Encoded(key, persister.id_of(key), persister.data_of(key, value), mtime)
         except Exception as error:
             left_out.add(key, error)
         else:
@@ -266,7 +266,7 @@ def _encoded(target: Any, items: Iterator[_Item], left_out: _LeftOut) -> Iterato
 
 
 def _write(persister: Any, items: Iterator[_Encoded], *, dated: bool) -> None:
-    """Hand items to a place."""
+    """Write items to a persister."""
     if dated:
         persister.write_dated((item.id, item.data, item.mtime) for item in items)
     else:
@@ -274,8 +274,8 @@ def _write(persister: Any, items: Iterator[_Encoded], *, dated: bool) -> None:
 
 
 def _is_of_place(target: Any, error: Exception) -> bool:
-    """Tell whether an error of a write is about the whole place, so that no other item is better off."""
-    if isinstance(error, ReadOnlyError):  # of one item, where the place is append-only
+    """Return whether an error of a write concerns the whole store, so that all other items would fail too."""
+    if isinstance(error, ReadOnlyError):  # of one item, where the persister is append-only
         is_store = isinstance(target, StoreMapping)
         return is_store and Capability.WRITABLE not in target.pipeline.persister.capabilities
     return isinstance(error, StoreUnavailableError | UnsupportedError)
@@ -292,5 +292,5 @@ def _keeps_what_is_there(persister: Any) -> bool:
 
 
 def _size_of(data: Any) -> int:
-    """Return the bytes of data, whole or in pieces."""
+    """Return the number of bytes of data, whole or in pieces."""
     return len(data) if type(data) is bytes else sum(memoryview(part).nbytes for part in data)

@@ -8,17 +8,17 @@ from holdall._options import check_bytes
 
 __all__ = ["DbmMapping"]
 
-#: One adapter a database, so that all stores over one take part in the same compare-and-swap.
+#: One adapter per database, so that all stores over one take part in the same compare-and-swap.
 _adapters: WeakValueDictionary[int, "DbmMapping"] = WeakValueDictionary()
 
 
 class DbmMapping(MutableMapping[str, bytes]):
-    """An open database, whose keys are text in UTF-8; `dbm` itself gives back bytes for text.
+    """An open database whose keys are text in UTF-8; `dbm` itself returns them as bytes.
 
     Parameters
     ----------
     database
-        What `dbm.open` gives.
+        The return value of `dbm.open`.
     """
 
     def __init__(self, database: Any) -> None:
@@ -41,7 +41,7 @@ class DbmMapping(MutableMapping[str, bytes]):
         del self.database[_encoded(key)]
 
     def __iter__(self) -> Iterator[str]:
-        return map(_decoded, self.database.keys())  # not every dbm can be iterated over
+        return map(_decoded, self.database.keys())  # not every dbm is iterable
 
     def __len__(self) -> int:
         return len(self.database.keys())

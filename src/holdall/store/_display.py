@@ -1,4 +1,4 @@
-"""What a store shows of itself; bounded, without reading a value."""
+"""How a store displays itself: in bounded time, without reading a value."""
 
 import itertools
 import math
@@ -17,20 +17,20 @@ V = TypeVar("V")
 _SIMPLE = (bool, int, float, str)
 _ROWS = 10
 _COMPLETIONS, _SECONDS = 1000, 0.1
-_FOREIGN = 10  # ids looked at for each key wanted: some may not be ours, or not of this view
+_FOREIGN = 10  # ids per wanted key: some may not be ours, or not of this view
 
 
 class StoreDisplay(StoreBase[K, V]):
-    """The part of `Store` that people look at."""
+    """The part of `Store` for display."""
 
     def get_params(self) -> dict[str, Any]:
-        """Return the options of this store, by name, as they were given: what makes it anew.
+        """Return the options of this store, by name, as they were given: those that make it again.
 
         Returns
         -------
         dict
-            Sorted by name. ``changes`` has the steps by which a wrapped store, or a part of one, was made of
-            the whole: functions of a store, the first one first.
+            Sorted by name. ``changes`` has the steps by which a wrapped store, or a part of one, was made
+            from the whole: functions of a store, the first one first.
 
         Examples
         --------
@@ -47,12 +47,12 @@ class StoreDisplay(StoreBase[K, V]):
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """Make a store of the options that `get_params` told.
+        """Return a store with the options that `get_params` returned.
 
         Parameters
         ----------
         params
-            The options, of a store of this class.
+            The options of a store of this class.
         """
         options = dict(params)
         changes = options.pop("changes", ())
@@ -71,7 +71,7 @@ class StoreDisplay(StoreBase[K, V]):
             and not (type(value) in _SIMPLE and value == usual.get(name, False))
         )
         shown = f"{type(self).__name__}({options})"
-        if self._params.get("path", "") is None:  # a temporary place, or one that was found
+        if self._params.get("path", "") is None:  # temporary, or found by default
             shown += f" in {self._compiled.persister.place}"
         for change in self._params.get("changes", ()):
             shown = change.shown(shown)
@@ -101,14 +101,14 @@ class StoreDisplay(StoreBase[K, V]):
         return f"<p>{html.escape(repr(self))}</p><table>{head}{''.join(rows)}</table>"
 
     def _ipython_key_completions_(self) -> list[Any]:
-        """Give some keys to complete ``store["`` with; none where there is no answer in time."""
+        """Return some keys to complete ``store["`` with; none if they cannot be listed in time."""
         try:
             return self._some_keys(_COMPLETIONS, _SECONDS)
-        except (HoldallError, OSError):  # a prompt is no place for errors
+        except (HoldallError, OSError):  # completion must not raise
             return []
 
     def _some_keys(self, limit: int, seconds: float) -> list[Any]:
-        """Give some of the keys, in a time that does not depend on how many there are."""
+        """Return some of the keys, in a time that does not depend on how many there are."""
         until = time.monotonic() + seconds
         ids = self._compiled.persister.peek(self._compiled.prefix, limit=_FOREIGN * limit, seconds=seconds)
         decode = self._compiled.decode

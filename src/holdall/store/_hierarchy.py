@@ -18,21 +18,21 @@ V = TypeVar("V")
 
 
 class StoreHierarchy(StoreBase[K, V]):
-    """The part of `Store` that knows prefixes and times."""
+    """The part of `Store` for prefixes and times."""
 
     def get_subdict(self, prefix: Any) -> Self:
-        """Give a live view of the keys below a prefix, named relative to it.
+        """Return a live view of the keys below a prefix, named relative to it.
 
         Parameters
         ----------
         prefix
-            Text, for keys ``prefix + "/" + rest``; a tuple, for keys ``prefix + rest``; or a dict of some
+            A text, for keys ``prefix + "/" + rest``; a tuple, for keys ``prefix + rest``; or a dict of some
             fields, where keys are dicts.
 
         Returns
         -------
         Store
-            A store of the same kind over the same place.
+            A store of the same class over the same persister.
 
         Examples
         --------
@@ -51,13 +51,14 @@ class StoreHierarchy(StoreBase[K, V]):
             *layers, outer = layers  # type: ignore[assignment]
         below = self._pipeline._replace(layers=(*layers, Under(outer, prefix)))
         view = self._with(below)
-        view._note(Below(prefix))  # noqa: SLF001  (of our own kind)
+        view._note(Below(prefix))  # noqa: SLF001  (same class)
         return view
 
     def subdicts(self) -> dict[str, Self]:
-        """Give the views of all first parts of keys that have something below them.
+        """Return the views of all first parts of keys that have something below them.
 
-        Where the place knows folders, as S3 does, one may be given in which there is nothing of this store.
+        Where the persister knows folders, as S3 does, a view may be of a folder without any item of this
+        store.
         """
         firsts = self._firsts_by_folders()
         if firsts is None:
@@ -65,7 +66,7 @@ class StoreHierarchy(StoreBase[K, V]):
         return {first: self.get_subdict(prefix) for first, prefix in firsts.items()}
 
     def timestamp(self, key: K) -> float:
-        """Give the time of the last modification of an item.
+        """Return the time of the last modification of an item.
 
         Parameters
         ----------
@@ -82,7 +83,7 @@ class StoreHierarchy(StoreBase[K, V]):
         KeyError
             If the key is absent.
         UnsupportedError
-            If the place keeps no times.
+            If the persister keeps no times.
         """
         self._require_times()
         id = self._compiled.id(key)
@@ -92,31 +93,31 @@ class StoreHierarchy(StoreBase[K, V]):
             raise missing(key, error) from None
 
     def oldest_keys(self, max_n: int | None = None) -> list[K]:
-        """Give the keys, those longest unmodified first.
+        """Return the keys, the oldest first, by the time of their last modification.
 
         Parameters
         ----------
         max_n
-            How many at the most; None for all. Memory is bounded by it.
+            How many at most; None for all. It bounds the memory that is used.
         """
         return self._by_age(max_n, newest=False)
 
     def newest_keys(self, max_n: int | None = None) -> list[K]:
-        """Give the keys, the last modified first.
+        """Return the keys, the newest first, by the time of their last modification.
 
         Parameters
         ----------
         max_n
-            How many at the most; None for all. Memory is bounded by it.
+            How many at most; None for all. It bounds the memory that is used.
         """
         return self._by_age(max_n, newest=True)
 
     def oldest_values(self, max_n: int | None = None) -> list[V]:
-        """Give the values in the order of `oldest_keys`; what vanishes meanwhile is left out."""
+        """Return the values in the order of `oldest_keys`; items that vanish meanwhile are skipped."""
         return self._existing(self.oldest_keys(max_n))
 
     def newest_values(self, max_n: int | None = None) -> list[V]:
-        """Give the values in the order of `newest_keys`; what vanishes meanwhile is left out."""
+        """Return the values in the order of `newest_keys`; items that vanish meanwhile are skipped."""
         return self._existing(self.newest_keys(max_n))
 
     def purge(self, *, older_than: float | None = None) -> int:
@@ -125,17 +126,17 @@ class StoreHierarchy(StoreBase[K, V]):
         Parameters
         ----------
         older_than
-            Delete what was written longer ago than so many seconds, too; None for nothing else.
+            Also delete items last written longer ago than this many seconds; None for no others.
 
         Returns
         -------
         int
-            How many were deleted. An item that somebody renews meanwhile stays.
+            How many were deleted. An item that is renewed meanwhile stays.
 
         Raises
         ------
         UnsupportedError
-            If the place can only be read, or keeps no times where they are asked for.
+            If the store is read-only, or keeps no times and `older_than` is given.
 
         Examples
         --------
@@ -159,19 +160,19 @@ class StoreHierarchy(StoreBase[K, V]):
                 continue
             try:
                 persister.remove(self._compiled.id(key), stat.etag if swaps else ANY_ETAG)
-            except (KeyError, ConflictError):  # somebody else was faster, or renewed it
+            except (KeyError, ConflictError):  # deleted or renewed meanwhile
                 continue
             count += 1
         return count
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the data of all items have, as the place tells it.
+        """How many bytes the data of all items have, as the persister reports it.
 
         Raises
         ------
         UnsupportedError
-            If the place does not tell the size of data.
+            If the persister does not know the size of data.
         """
         total = 0
         for _, stat in self._compiled.stats():
@@ -181,7 +182,7 @@ class StoreHierarchy(StoreBase[K, V]):
         return total
 
     def random_key(self) -> K | None:
-        """Give a key drawn uniformly in one pass, None if there is none."""
+        """Return a key drawn uniformly in one pass; None if there is none."""
         chosen = None
         for count, key in enumerate(self, 1):
             if random.random() * count < 1:  # noqa: S311  (a sample, not a secret)
@@ -191,7 +192,7 @@ class StoreHierarchy(StoreBase[K, V]):
     # ------------------------------------------------------------------ pieces
 
     def _as_prefix(self, prefix: Any) -> Any:
-        """Return what stands for a first part, as `subdicts` gives it, among the keys of this store."""
+        """Return the prefix that a first part, as `subdicts` returns it, means among our keys."""
         codec = self._pipeline.keys
         if isinstance(prefix, str) and prefix.endswith("/") and prefix.strip("/"):
             prefix = prefix.rstrip("/")
@@ -206,7 +207,7 @@ class StoreHierarchy(StoreBase[K, V]):
         return prefix
 
     def _firsts_by_keys(self) -> dict[Any, Any]:
-        """Return the first parts of all keys that have more, and the prefix that each stands for."""
+        """Return the first parts of all keys that have more parts, with the prefix that each means."""
         firsts: dict[Any, Any] = {}
         for key in self:
             if isinstance(key, str) and "/" in key:
@@ -222,7 +223,7 @@ class StoreHierarchy(StoreBase[K, V]):
         return firsts
 
     def _firsts_by_folders(self) -> dict[Any, Any] | None:
-        """Return the first parts of keys by the folders of the place; None if they are not told so."""
+        """Return the first parts of keys by the folders of the persister; None if it lists no folders."""
         codec = self._pipeline.keys
         if not isinstance(codec, PathKeys) or not self._compiled.names_by_codec:
             return None
@@ -239,11 +240,11 @@ class StoreHierarchy(StoreBase[K, V]):
         return firsts
 
     def _purge(self, wanted: Callable[[Any], bool]) -> int:
-        """Delete what has expired under those of our keys that are wanted."""
+        """Delete expired items among those of our keys that are wanted."""
         decode, codec = self._compiled.decode, self._pipeline.keys
 
         def owns(id: Any) -> bool:
-            if not codec.reversible:  # no key can be told, so none can be left out
+            if not codec.reversible:  # no id leads to a key, so none can be left out
                 return self._compiled.listed_by_codec and codec.owns(id)
             key = id if decode is None else decode(id)
             return key is not NOT_MINE and wanted(key)
@@ -274,4 +275,4 @@ class StoreHierarchy(StoreBase[K, V]):
             found = [key for key in keys if key is not NOT_MINE]
             if limit is None or max_n is None or len(found) >= max_n or len(ids) < limit:
                 return found[:max_n]
-            limit *= 4  # some of the ids were not ours: look further
+            limit *= 4  # some of the ids were not ours: ask for more

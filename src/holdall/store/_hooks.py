@@ -1,4 +1,4 @@
-"""The four methods by which subclasses adapt a store: which of them counts at which level."""
+"""The four methods by which subclasses adapt a store, and which of them apply at which level."""
 
 from typing import Any, Final
 
@@ -11,23 +11,23 @@ HOOKS: Final = ("_id_of_key", "_key_of_id", "_data_of_obj", "_obj_of_data")
 
 
 def pass_on(self: Any, thing: Any) -> Any:
-    """Take the place of a hook in a wrapped class: what is below has been done already."""
+    """Replace a hook in a wrapped class: the store below has done its work already."""
     del self
     return thing
 
 
 def as_it_is(thing: Any) -> Any:
-    """Take the place of a hook in a wrapped instance."""
+    """Replace a hook in a wrapped instance."""
     return thing
 
 
 def levels_of(cls: type) -> tuple[type, ...]:
-    """Return the classes in which the hooks of each level are looked up: what was wrapped, then the class."""
+    """Return the classes where the hooks of each level are looked up: the wrapped ones, then the class."""
     return (*(vars(c)["_wraps"] for c in reversed(cls.__mro__) if "_wraps" in vars(c)), cls)
 
 
 def functions_of(store: Any, base: type, hooks: Hooks, layers: tuple[Layer, ...]) -> Functions:
-    """Return those hooks of a level that were overridden; `base` is the class whose own are the defaults."""
+    """Return the overridden hooks of a level; those of `base` are the defaults."""
     if hooks is _last(layers):
         hooks = Hooks(hooks.level, vars(store))
     cls = None if hooks.level is None else levels_of(type(store))[hooks.level]
@@ -36,7 +36,7 @@ def functions_of(store: Any, base: type, hooks: Hooks, layers: tuple[Layer, ...]
 
 
 def frozen_layers(store: Any, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """Return the layers of a store with the hooks that the instance has now; later ones do not reach them."""
+    """Return the layers of a store with the hooks that the instance has now, unaffected by later ones."""
     own = {name: vars(store)[name] for name in HOOKS if name in vars(store)}
     if not own:
         return layers

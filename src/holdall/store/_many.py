@@ -1,4 +1,4 @@
-"""Many items at once: storing all of a mapping, and reading all that there is."""
+"""Many items at once: storing all of a mapping, and reading all items."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,18 +43,18 @@ class StoreMany(StoreBase[K, V]):
     @overload
     def update(self: "StoreMany[str, V]", /, **named: V | Joker) -> None: ...
     def update(self, other: Any = (), progress: Callback | None = None, /, **named: Any) -> None:
-        """Store the items of a mapping, of pairs, or of keywords, in one go where the place can.
+        """Store the items of a mapping, of pairs, or of keywords, many at once where the persister can.
 
-        Each `DELETE_CURRENT` among the values is carried out in its turn, and begins another go.
+        Each `DELETE_CURRENT` among the values is carried out in its turn, between two such writes.
 
         Parameters
         ----------
         other
             A mapping, an object with ``keys``, or an iterable of pairs.
         progress
-            Called with the number of items taken so far, after each. By position alone: keywords are items.
+            Called with the number of items taken so far, after each. Positional only, as keywords are items.
         **named
-            More items, with text keys.
+            More items, whose keys are text.
 
         Examples
         --------
@@ -76,11 +76,11 @@ class StoreMany(StoreBase[K, V]):
                 raise
             if not deleted:
                 return
-            # Not before: the place may write later what it was given first.
+            # Not before: the persister may write later what it was given first.
             self._compiled.command(deleted.pop(), DELETE_CURRENT)
 
     def _encoded(self, pairs: Iterable[tuple[Any, Any]], deleted: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """Give ids and data up to the first item that is to be deleted."""
+        """Yield ids and data up to the first item that is to be deleted."""
         compiled = self._compiled
         encode, dump = compiled.encode, compiled.dump
         simple = encode and dump and not compiled.pairs and not compiled.special
@@ -93,7 +93,7 @@ class StoreMany(StoreBase[K, V]):
             elif not simple:
                 id = compiled.id(key)
                 yield id, compiled.data(key, id, value)
-            else:  # in line what id() and data() do: a third of the time of a small item
+            else:  # id() and data() inlined: a third of the time of a small item
                 try:
                     id = encode(key)  # type: ignore[misc]
                 except UNNAMED as error:
@@ -109,11 +109,12 @@ class StoreMany(StoreBase[K, V]):
         lists = None
         if compiled.choose is None:
             lists = compiled.persister.contents(compiled.prefix, compiled.limit)
-        # No generator of ours stands round the one that gives the items: that is a tenth of a small one.
+        # No generator of ours around the one that yields the items: that is a tenth of the time of a small
+        # one.
         return self._one_after_another() if lists is None else self._in_bulk(lists)
 
     def _one_after_another(self) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values by looking up each key."""
+        """Yield keys and values by looking up each key."""
         compiled = self._compiled
         if compiled.decode is None or Capability.STREAMING in compiled.persister.capabilities:
             for key in self:
@@ -123,7 +124,7 @@ class StoreMany(StoreBase[K, V]):
                     continue
                 yield key, value
             return
-        keys: dict[Any, Any] = {}  # the ids that read_many is working on
+        keys: dict[Any, Any] = {}  # by the ids that read_many is working on
 
         def ids() -> Iterator[Any]:
             for key, id in compiled.pairs_of_ids():
@@ -135,10 +136,10 @@ class StoreMany(StoreBase[K, V]):
             yield key, compiled.value(key, id, data)
 
     def _in_bulk(self, lists: Iterator[list[tuple[str, Any]]]) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values of items that the place gives by lists.
+        """Yield keys and values of items that the persister returns in lists.
 
-        There is no call an item but those of key codec and serializer: over 100,000 small values in SQLite
-        that takes 0.45 µs an item, with a generator an item it took 0.7 (``benchmarks/sqlite.py``).
+        Only the key codec and the serializer are called per item: over 100,000 small values in SQLite that
+        takes 0.45 µs an item; with a generator per item it took 0.7 (``benchmarks/sqlite.py``).
         """
         compiled = self._compiled
         decode, decode_many, (plain, with_key) = compiled.decode, compiled.decode_many, compiled.outward
@@ -160,7 +161,7 @@ class StoreMany(StoreBase[K, V]):
                 yield from zip(keys, [data for _, data in items], strict=True)
 
     def _one_by_one(self, items: list[tuple[str, Any]]) -> Iterator[tuple[Any, Any]]:
-        """Give keys and values of items of which some are not ours, are open files, or cannot be loaded."""
+        """Yield keys and values of items of which some are not ours, are open files, or cannot be loaded."""
         compiled = self._compiled
         decode = compiled.decode
         for id, data in items:
@@ -173,9 +174,9 @@ class StoreMany(StoreBase[K, V]):
 
 
 def pairs_of(other: Any) -> Iterable[tuple[Any, Any]]:
-    """Give the items of whatever `dict.update` takes."""
+    """Return the items of whatever `dict.update` takes."""
     if isinstance(other, Mapping):
         return other.items()
     if hasattr(other, "keys"):
-        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  (it has keys, maybe no iter)
+        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  (may lack __iter__)
     return other  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""The manners of a dict: every default of MutableMapping that reads too much or races, done right."""
+"""The dict protocol, without the defaults of MutableMapping that read too much or have races."""
 
 import itertools
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -28,7 +28,8 @@ _GONE: Any = object()
 class StoreMapping(StoreMany[K, V]):
     """The part of `Store` that behaves as a dict."""
 
-    # Functions are taken into local names first: CPython reads slots fast, but not to call what is in them.
+    # Functions are first assigned to local names: CPython reads slots fast, but is slow to call them
+    # directly.
 
     def __getitem__(self, key: K) -> V:
         compiled = self._compiled
@@ -108,7 +109,7 @@ class StoreMapping(StoreMany[K, V]):
             raise
 
     def _cannot_be(self, key: Any, error: TypeError) -> bool:
-        """Answer False for a key that cannot be hashed; pass on any other error."""
+        """Return False for a key that cannot be hashed; pass on any other error."""
         try:
             hash(key)
         except TypeError:
@@ -126,7 +127,7 @@ class StoreMapping(StoreMany[K, V]):
             raise KeyError(key) from None
 
     def __iter__(self) -> Iterator[K]:
-        # No generator function: the place is to know of the iterator before anybody takes from it.
+        # Not a generator function: the persister must know of the iterator before its first item is taken.
         decode = self._compiled.decode
         if decode is None:
             return iter(self._compiled.persister)
@@ -143,7 +144,7 @@ class StoreMapping(StoreMany[K, V]):
             return sum(map(self._pipeline.keys.owns, self._compiled.persister.ids(self._compiled.prefix)))
         if self._compiled.decode_many is not None:
             doubtful = self._pipeline.keys.doubtful if self._compiled.names_by_codec else ""
-            if doubtful and not self._compiled.prefix:  # all others are ours
+            if doubtful and not self._compiled.prefix:  # all ids without it are ours
                 pages = list(self._compiled.persister.pages(doubtful))
                 ours = sum(map(len, map(self._compiled.decode_many, pages)))
                 return len(self._compiled.persister) - sum(map(len, pages)) + ours
@@ -165,14 +166,14 @@ class StoreMapping(StoreMany[K, V]):
     @overload
     def get(self, key: K, default: D) -> V | D: ...
     def get(self, key: Any, default: Any = None) -> Any:
-        """Give the value of a key, or a default where there is none or can be none.
+        """Return the value of a key, or a default where the key is absent or cannot exist.
 
         Parameters
         ----------
         key
             The key to look up.
         default
-            What to give where the key is absent.
+            What to return where the key is absent.
 
         Examples
         --------
@@ -184,7 +185,7 @@ class StoreMapping(StoreMany[K, V]):
             if self._compiled.makes_missing and key not in self:
                 return default
             return self[key]
-        except KeyError:  # decoders cannot raise it: see the error boundary in _pipeline
+        except KeyError:  # never from decoders: see _boundary
             return default
 
     @overload
@@ -194,16 +195,16 @@ class StoreMapping(StoreMany[K, V]):
     @overload
     def pop(self, key: K, default: D) -> V | D: ...
     def pop(self, key: Any, default: Any = _NO_DEFAULT) -> Any:
-        """Delete a key and give its value; of several that pop it at once, one gets it.
+        """Delete a key and return its value; of several concurrent calls, only one gets it.
 
-        Where the place has no compare-and-swap at all, several may get it.
+        Where the persister has no compare-and-swap, several may get it.
 
         Parameters
         ----------
         key
             The key to delete.
         default
-            What to give where the key is absent.
+            What to return where the key is absent.
 
         Raises
         ------
@@ -229,7 +230,7 @@ class StoreMapping(StoreMany[K, V]):
             return default
 
     def popitem(self) -> tuple[K, V]:
-        """Delete some item and return it; of several that do so at once, each gets another one.
+        """Delete some item and return it; concurrent calls get different items.
 
         Raises
         ------
@@ -243,9 +244,9 @@ class StoreMapping(StoreMany[K, V]):
     @overload
     def setdefault(self, key: K, default: V) -> V: ...
     def setdefault(self, key: Any, default: Any = None) -> Any:
-        """Give the value of a key, inserting a default if it is absent; exactly one inserter wins.
+        """Return the value of a key, inserting a default if it is absent; exactly one inserter wins.
 
-        Where the place has no compare-and-swap at all, the last one may win.
+        Where the persister has no compare-and-swap, the last one may win.
 
         Parameters
         ----------
@@ -257,7 +258,7 @@ class StoreMapping(StoreMany[K, V]):
         Returns
         -------
         value
-            What is stored now: the default, or the value that was there or came first.
+            What is stored now: the default, or the value that was there or was inserted first.
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(
@@ -291,13 +292,13 @@ class StoreMapping(StoreMany[K, V]):
         Parameters
         ----------
         force
-            Whether to do so even in a place that may hold what was not written through holdall.
+            Whether to do so even where items may be stored that were not written through holdall.
 
         Raises
         ------
         UnsupportedError
-            If the place may hold such items, and `force` was not given; or if this is a part of a
-            store whose keys are one-way, so that nothing tells what belongs to it.
+            If such items may be stored and `force` was not given; or if this is a part of a store whose keys
+            are one-way, so that nothing says which items belong to it.
         """
         self._require_owned(force=force)
         if self._compiled.decode is None:
@@ -326,22 +327,22 @@ class StoreMapping(StoreMany[K, V]):
         return Keys(self)
 
     def items(self, *, progress: Callable[[int], Any] | None = None) -> ItemsView[K, V]:
-        """Return a live view of the items; what vanishes while it is iterated over is no error.
+        """Return a live view of the items; items that vanish during iteration are skipped.
 
         Parameters
         ----------
         progress
-            Called with the number of items given so far, when the next one is asked for.
+            Called with the number of items yielded so far, when the next one is requested.
         """
         return Items(self, progress)
 
     def values(self, *, progress: Callable[[int], Any] | None = None) -> ValuesView[V]:
-        """Return a live view of the values; what vanishes while it is iterated over is no error.
+        """Return a live view of the values; items that vanish during iteration are skipped.
 
         Parameters
         ----------
         progress
-            Called with the number of items given so far, when the next one is asked for.
+            Called with the number of items yielded so far, when the next one is requested.
         """
         return Values(self, progress)
 
@@ -377,7 +378,7 @@ class StoreMapping(StoreMany[K, V]):
         return self
 
     def copy(self, *, progress: Callable[[int], Any] | None = None) -> dict[K, V]:
-        """Return all items in a plain dict; `copy.copy` gives a second handle of the same place.
+        """Return all items in a plain dict; `copy.copy` returns a second handle of the same store.
 
         Parameters
         ----------
@@ -388,7 +389,7 @@ class StoreMapping(StoreMany[K, V]):
 
     @classmethod
     def fromkeys(cls, keys: Iterable[Any], value: Any = None) -> Self:
-        """Make a new store with a value for each of several keys.
+        """Return a new store with one value for each of several keys.
 
         Parameters
         ----------
@@ -412,16 +413,16 @@ class StoreMapping(StoreMany[K, V]):
         Returns
         -------
         bool
-            Whether it was there. Some servers do not tell: True.
+            Whether it was there; True where the server does not report it.
         """
         try:
             id = self._compiled.id(key)
-        except KeyError:  # a key that can have no item
+        except KeyError:  # a key that cannot exist
             return False
         return self._compiled.discard(key, id)
 
     def head(self) -> tuple[K, V]:
-        """Give the first item that iteration meets.
+        """Return the first item in the order of iteration.
 
         Raises
         ------
@@ -431,15 +432,15 @@ class StoreMapping(StoreMany[K, V]):
         return self._first(self.get)
 
     def _first(self, take: Callable[[Any, Any], Any]) -> tuple[K, V]:
-        """Return the first item that can be taken: others may take first what was listed."""
+        """Return the first item that can be taken; others may take the listed ones first."""
         lost: list[Any] = []
         while True:
             met: list[Any] = []
-            for key in self:  # and not over the items, of which a place may send many at once
+            for key in self:  # not over items: a persister may send many at once
                 value = take(key, _GONE)
                 if value is not _GONE:
                     return key, value
                 met.append(key)
             if not met or met == lost:
                 raise KeyError(f"{self._compiled.place} is empty")
-            lost = met  # look again: there may be others since
+            lost = met  # list again: there may be new ones

@@ -1,34 +1,34 @@
-"""Which values can change in place, and copies of those."""
+"""Which values can change in place, and copies of them."""
 
 import copy
 from typing import Any, Final
 
 from holdall.errors import HoldallError, InvalidArgumentError
 
-__all__ = ["can_change", "copied", "is_firm"]
+__all__ = ["IMMUTABLE", "can_change", "copied", "is_immutable"]
 
-# What cannot change in place.
-_FIRM: Final = frozenset({int, float, complex, bool, str, bytes, type(None), range})
+#: Types that cannot change in place.
+IMMUTABLE: Final = frozenset({int, float, complex, bool, str, bytes, type(None), range})
 
 
-def is_firm(value: Any) -> bool:
-    """Tell whether a value surely cannot change in place."""
+def is_immutable(value: Any) -> bool:
+    """Return whether a value surely cannot change in place."""
     kind = type(value)
-    return kind in _FIRM or (kind in {tuple, frozenset} and all(map(is_firm, value)))
+    return kind in IMMUTABLE or (kind in {tuple, frozenset} and all(map(is_immutable, value)))
 
 
 def can_change(value: Any) -> bool:
-    """Tell whether a value is of a kind that is changed in place: it has no hash, or that of its identity."""
+    """Return whether values of this kind change in place: they have no hash, or that of their identity."""
     try:
         hash(value)
     except TypeError:
         return True
     own_hash: Any = type(value).__hash__
-    return not is_firm(value) and own_hash is object.__hash__
+    return not is_immutable(value) and own_hash is object.__hash__
 
 
 def copied(key: Any, value: Any) -> Any:
-    """Return a copy of a value that is to be changed before it is stored."""
+    """Return a copy of a value that is changed before it is stored."""
     try:
         return copy.deepcopy(value)
     except HoldallError:

@@ -1,4 +1,4 @@
-"""What a store can be made over: a persister, any mapping, or another store with all that it knows."""
+"""What a store can be made over: a persister, any mapping, or another store with all its layers."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,16 +14,16 @@ __all__ = ["StorePersister", "as_persister", "under"]
 
 
 class StorePersister(Persister):
-    """A persister over a store: keys are ids, values are data; versions and times are those of its place.
+    """A persister over a store: keys are ids, values are data; versions and times are those of its persister.
 
     Parameters
     ----------
     inner
-        The store to look through.
+        The store to read and write.
 
     Notes
     -----
-    Threads, processes, after a crash: as the store. Cost: that of the store, and a call.
+    Threads, processes, after a crash: as the store. Cost: that of the store, and one call.
 
     Examples
     --------
@@ -43,12 +43,12 @@ class StorePersister(Persister):
 
     @property
     def bulk(self) -> bool:  # type: ignore[override]
-        """Whether the place of the store sends many requests at once."""
+        """Whether the persister of the store sends many requests at once."""
         return bool(self._below.bulk)
 
     @property
     def makes_missing(self) -> bool:  # type: ignore[override]
-        """Whether ``[]`` of the place of the store makes data for absent ids."""
+        """Whether ``[]`` of the persister of the store makes data for absent ids."""
         return bool(self._below.makes_missing)
 
     @property
@@ -67,26 +67,26 @@ class StorePersister(Persister):
         return self._below.lock_file  # type: ignore[no-any-return]
 
     def id_of(self, key: Any) -> Any:
-        """Return the id that a key has in the place of the store; InvalidKeyError if it can have none."""
+        """Return the id of a key in the store's persister; raise InvalidKeyError if it can have none."""
         return self._compiled.id(key)
 
     @property
     def namer(self) -> Unary:
-        """A function that names keys; a `TypeError` or `AttributeError` of it is an invalid key, too."""
+        """A function that names keys; its `TypeError` or `AttributeError` also mean an invalid key."""
         compiled = self._compiled
         return compiled.encode or compiled.id  # type: ignore[no-any-return]
 
     def key_of(self, id: Any) -> Any:
-        """Return the key that has an id in the place of the store, or `NOT_MINE`."""
+        """Return the key of an id in the store's persister, or `NOT_MINE`."""
         decode = self._compiled.decode
         return id if decode is None else decode(id)
 
     def owns(self, id: Any) -> bool:
-        """Tell whether an id in the place of the store is that of one of its keys."""
+        """Return whether an id in the store's persister belongs to one of its keys."""
         return self._compiled.owns(id)  # type: ignore[no-any-return]
 
     def data_of(self, key: Any, value: Any) -> Any:
-        """Return what the place of the store would keep for a value; `SerializationError` if it cannot."""
+        """Return the data that the store's persister keeps for a value, or raise `SerializationError`."""
         compiled = self._compiled
         return compiled.data(key, None if compiled.choose is None else compiled.id(key), value)
 
@@ -102,7 +102,7 @@ class StorePersister(Persister):
 
     @property
     def plain(self) -> bool:
-        """Whether data are just what one serializer makes of values, and no wrapper or hook changes them."""
+        """Whether data come from one serializer alone, unchanged by wrappers and hooks."""
         compiled = self._compiled
         return (
             len(self.inner.pipeline.layers) == 1
@@ -198,7 +198,7 @@ class StorePersister(Persister):
 
 
 class _Elements(Mapping[int, Any]):
-    """A list or tuple as a mapping that can only be read, with its indices as keys."""
+    """A list or tuple as a read-only mapping, with its indices as keys."""
 
     def __init__(self, elements: Sequence[Any]) -> None:
         self.elements = elements
@@ -219,13 +219,13 @@ class _Elements(Mapping[int, Any]):
 
 
 def as_persister(place: Any) -> Reader:
-    """Make a persister of whatever a user has.
+    """Return a persister for anything that a store can be made over.
 
     Parameters
     ----------
     place
-        None (a new dict), a persister, any mapping or object with its methods, a list or tuple, or a class
-        of those.
+        None (a new dict), a persister, any mapping or object with its methods, a list or tuple, or a class of
+        these.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def as_persister(place: Any) -> Reader:
     if isinstance(getattr(place, "pipeline", None), Pipeline):  # a store
         return StorePersister(place)
     if type(place).__module__ in {"dbm.dumb", "dbm.sqlite3", "_gdbm", "_dbm"}:
-        from holdall.store._dbm import DbmMapping  # noqa: PLC0415  (seldom needed)
+        from holdall.store._dbm import DbmMapping  # noqa: PLC0415  (rarely needed)
 
         return MappingPersister.of(DbmMapping.of(place))
     like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
@@ -260,12 +260,12 @@ def as_persister(place: Any) -> Reader:
 
 
 def under(store: Any, id: Any = None) -> tuple[Any, Any]:
-    """Return what lies under all wrappers of a store, and the name that an id of the store has there."""
-    place = store.pipeline.persister
-    while hasattr(place, "inner"):
-        if isinstance(place, StorePersister):
-            id = None if id is None else place.id_of(id)
-            place = place.inner.pipeline.persister
+    """Return the persister under all wrappers of a store, and the name that an id of the store has there."""
+    persister = store.pipeline.persister
+    while hasattr(persister, "inner"):
+        if isinstance(persister, StorePersister):
+            id = None if id is None else persister.id_of(id)
+            persister = persister.inner.pipeline.persister
         else:
-            place = place.inner
-    return place, id
+            persister = persister.inner
+    return persister, id

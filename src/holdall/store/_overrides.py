@@ -1,7 +1,7 @@
-"""How the dict verbs of a subclass go through what it overrides of ``[]``, ``[] =``, ``del`` and iteration.
+"""How the dict verbs of a subclass honour its overrides of ``[]``, ``[] =``, ``del`` and iteration.
 
-The verbs of a store go to its place at once, past these four. A class that overrides one of them gets verbs
-that are made of it instead, when the class is made; its other verbs, and all other classes, pay nothing.
+The verbs of a store call its persister directly, past these four methods. A class that overrides one of them
+gets, when it is made, verbs that call it; its other verbs, and all other classes, cost nothing.
 """
 
 import itertools
@@ -18,7 +18,7 @@ _NO_DEFAULT: Any = object()
 
 
 def _iter_items(self: Any) -> Iterator[tuple[Any, Any]]:
-    """Iterate over keys and values; what vanishes meanwhile is left out."""
+    """Yield keys and values; items that vanish meanwhile are skipped."""
     for key in self:
         try:
             value = self[key]
@@ -28,7 +28,7 @@ def _iter_items(self: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _pop(self: Any, key: Any, default: Any = _NO_DEFAULT) -> Any:
-    """Delete a key and return its value, or a default where there is none."""
+    """Delete a key and return its value, or a default if it is absent."""
     try:
         value = self[key]
         del self[key]
@@ -74,7 +74,7 @@ def _clear(self: Any, *, force: bool = False) -> None:
         _discard(self, key)
 
 
-#: What takes the place of which verbs where one of the four is overridden.
+#: Which verbs are replaced where one of the four methods is overridden.
 _INSTEAD: Final[dict[str, dict[str, Callable[..., Any]]]] = {
     "__getitem__": {"_iter_items": _iter_items, "pop": _pop, "setdefault": _setdefault},
     "__setitem__": {"update": _update, "setdefault": _setdefault},
@@ -84,7 +84,7 @@ _INSTEAD: Final[dict[str, dict[str, Callable[..., Any]]]] = {
 
 
 def honour_overrides(cls: type, base: type) -> None:
-    """Give a class verbs made of what it overrides, where it has not written these verbs itself."""
+    """Replace the verbs of a class that must call its overrides, except those that it defines itself."""
     for name, verbs in _INSTEAD.items():
         if name not in vars(cls):
             continue

@@ -1,4 +1,4 @@
-"""Telling how many items went by."""
+"""Counting the items that pass, for a progress function."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Counts items, and tells a function of the user how many there were after each."""
+    """Count items, and call a function with the number after each."""
 
     def __init__(self, tell: Callable[[int], Any] | None) -> None:
         self.tell = tell
@@ -22,7 +22,7 @@ class Progress:
             self.tell(self.count)
 
     def over(self, items: Iterable[T]) -> Iterator[T]:
-        """Iterate over items, and count each when the next one is asked for."""
+        """Yield items, and count each when the next one is requested."""
         for item in items:
             yield item
             self.add()

@@ -1,4 +1,4 @@
-"""What type checkers are told of things that go into stores."""
+"""Types of the arguments of stores."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -10,12 +10,12 @@ K_contra = TypeVar("K_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 V_contra = TypeVar("V_contra", contravariant=True)
 
-#: Is called with the number of items so far.
+#: Called with the number of items so far.
 Callback: TypeAlias = Callable[[int], Any]
 
 
 class SupportsKeys(Protocol[K, V_co]):
-    """Has keys and gives their values, as all that `dict.update` takes."""
+    """A mapping as far as `dict.update` needs it: keys and their values."""
 
     def keys(self) -> Iterable[K]:
         """Return the keys."""
@@ -25,7 +25,7 @@ class SupportsKeys(Protocol[K, V_co]):
 
 
 class SupportsSetItem(Protocol[K_contra, V_contra]):
-    """Takes values under keys."""
+    """Anything that takes values under keys."""
 
     def __setitem__(self, key: K_contra, value: V_contra, /) -> None:
         """Store a value under a key."""

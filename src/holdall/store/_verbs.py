@@ -1,4 +1,4 @@
-"""Everyday changes of one value, or of several as one, that lose nobody's change."""
+"""Everyday changes, of one value or of several as one, that lose no concurrent change."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import Compiled
 from holdall.store._conditional import pause
-from holdall.store._mutable import copied, is_firm
+from holdall.store._mutable import copied, is_immutable
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _ABSENT: Any = object()
-_ONE: Any = 1  # whatever type the numbers are of
+_ONE: Any = 1  # whatever the type of the numbers
 _ZERO: Any = 0
 
 
@@ -26,37 +26,37 @@ class StoreVerbs(StoreBase[K, V]):
 
     @contextmanager
     def edit(self, key: K, default: V = _ABSENT) -> Iterator[V]:
-        """Give a value to be changed in place, and store it when the context is left.
+        """Yield a value to be changed in place, and store it when the context ends.
 
         Parameters
         ----------
         key
             The key of the item.
         default
-            What to begin with where nothing is stored; a copy of it is given. Without one, an absent key is
+            What to begin with where nothing is stored; a copy of it is yielded. Without one, an absent key is
             a KeyError.
 
         Yields
         ------
         object
-            The value, which nobody else holds.
+            The value; nobody else holds this object.
 
         Raises
         ------
         KeyError
             If the key is absent and there is no `default`.
         ConflictError
-            When the context is left, if somebody wrote or deleted the item since it was entered, be it the
-            block itself. Nothing is stored then, and theirs stays. Python cannot run the block again: put a
-            loop around it, or give a function to `transform_item`, which tries again by itself.
+            When the context ends, if the item was written or deleted since it began, by others or by the
+            block itself. Nothing is stored then, and the other change stays. Python cannot run the block
+            again: put a loop around it, or give a function to `transform_item`, which tries again by itself.
         InvalidArgumentError
-            If the value cannot change in place, as a number or text: then use `increment` or
+            If the value cannot change in place, such as a number or text: use `increment` or
             `transform_item`.
 
         Notes
         -----
         Nobody waits for a block: the value is stored by compare-and-swap at its end, in the scope that the
-        place claims. After an error in the block nothing is stored.
+        persister claims. After an error in the block nothing is stored.
 
         Examples
         --------
@@ -77,9 +77,9 @@ class StoreVerbs(StoreBase[K, V]):
                 raise
             value = copied(key, default)
         else:
-            if self._compiled.keeps_objects:  # or a cache does
+            if self._compiled.keeps_objects:  # or a cache keeps them
                 value = copied(key, value)
-        if is_firm(value):
+        if is_immutable(value):
             raise InvalidArgumentError(
                 f"the value of {key!r:.120} is {type(value).__name__}, which cannot change in place: "
                 "use increment() for a number, transform_item() for any other value",
@@ -102,7 +102,7 @@ class StoreVerbs(StoreBase[K, V]):
         key
             The key of the number.
         by
-            What to add: any number, also one below 0.
+            What to add; it may be negative.
         default
             What to add to where nothing is stored.
 
@@ -114,11 +114,11 @@ class StoreVerbs(StoreBase[K, V]):
         Raises
         ------
         InvalidArgumentError
-            If what is stored, `by` or `default` is no number; nothing is changed.
+            If the stored value, `by` or `default` is not a number; nothing is changed.
 
         Notes
         -----
-        It tries again until nobody was faster, in the scope in which the place compares and swaps.
+        The addition is repeated until no concurrent writer was faster, in the scope of compare-and-swap.
 
         Examples
         --------
@@ -139,7 +139,7 @@ class StoreVerbs(StoreBase[K, V]):
             try:
                 modify(id, change)
             except (KeyError, _LargeError):
-                pass  # absent, or not to be had in one step
+                pass  # absent, or not changeable in one step
             except HoldallError as error:
                 self._compiled.tell(error, key, "write")
                 raise
@@ -161,14 +161,14 @@ class StoreVerbs(StoreBase[K, V]):
         raise AssertionError  # itertools.count never ends
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make one of all writes within the context: after an error, none of them happened.
+        """Make one transaction of all writes within the context: after an error, none of them happened.
 
-        What this thread reads within, it sees as it has written it; others see nothing of it before it ends.
+        This thread reads its own writes within the context; others see nothing of them before it ends.
 
         Raises
         ------
         UnsupportedError
-            If the place has no transactions: `SQLiteStore` has.
+            If the persister has no transactions; `SQLiteStore` has.
 
         Examples
         --------
@@ -191,11 +191,11 @@ class StoreVerbs(StoreBase[K, V]):
 
 
 class _LargeError(Exception):
-    """Says that data do not lie beside their key, so that they are not changed in one step."""
+    """Raise where data are not stored beside their key, so that they cannot be changed in one step."""
 
 
 class _Addition:
-    """Adds to a number in the form in which it is stored, and keeps the sum."""
+    """Add to a number in its stored form, and keep the sum."""
 
     __slots__ = ("by", "compiled", "id", "key", "result")
 

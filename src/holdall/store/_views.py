@@ -59,13 +59,13 @@ class Values(ValuesView[V]):
 
 
 def same(one: Any, other: Any) -> bool:
-    """Compare as a dict does; arrays, whose comparison is an array, by all of their elements."""
+    """Compare as a dict does; compare arrays, whose comparison is an array, by all of their elements."""
     if one is other:
         return True
     same_shape = getattr(one, "shape", ()) == getattr(other, "shape", ())
     try:
         result = one == other
-    except ValueError:  # what arrays of different shapes say
+    except ValueError:  # arrays of different shapes
         if same_shape:
             raise
         return False

@@ -1,9 +1,9 @@
-"""What a store consists of: a value, shared by its handles, views and wrappers.
+"""What a store consists of, as a value that its handles, views and wrappers share.
 
-A store keeps its layers as a tuple, innermost first. Each is `Functions`, a `KeyCodec` (the keys of a
-view), or `Hooks`: those that its class had when it was wrapped, and those that subclasses of the wrapped
-class or the instance gave it since. `holdall.store._compiled` makes a few functions of all of them; nothing
-is nested.
+A store keeps its layers as a tuple, innermost first. Each is `Functions`, a `KeyCodec` (the keys of a view),
+or `Hooks`: those that its class had when it was wrapped, and those added since by subclasses of the wrapped
+class or given to the instance. `holdall.store._compiled` makes a few functions of all layers; nothing is
+nested.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,15 @@ KeyValueFunction: TypeAlias = Callable[[Any, Any], Any]
 
 
 class Hooks(NamedTuple):
-    """The place of hooks among the layers of a store.
+    """The position of hooks among the layers of a store.
 
     Parameters
     ----------
     level
-        0 for what the class itself inherits, the number of a wrapped class for what came after it, and None
-        for none of any class.
+        0 for hooks that the class itself inherits, the number of a wrapped class for those that came after
+        it, None for those of no class.
     own
-        Functions that the instance was given, by the name of the hook; those of the last level are its
-        attributes.
+        Functions given to the instance, by the name of the hook; those of the last level are its attributes.
     """
 
     level: int | None
@@ -37,14 +36,14 @@ class Hooks(NamedTuple):
 
 
 class Functions(NamedTuple):
-    """Functions around a store; None leaves things as they are.
+    """Functions around a store; None leaves keys or values as they are.
 
     Parameters
     ----------
     id_of_key, key_of_id
-        From the key that the user gives to the one below, and back.
+        From the key that the user gives to the key below, and back.
     data_of_obj, obj_of_data
-        From the value that the user gives to the one below, and back.
+        From the value that the user gives to the value below, and back.
     preset, postget
         The same for values, with the user's key as first argument: `preset` before `data_of_obj`,
         `postget` after `obj_of_data`.
@@ -64,7 +63,7 @@ class Functions(NamedTuple):
         id = self.id_of_key(key)
         try:
             back = self.key_of_id(id)
-            # Another spelling of the key is no loss: "a" for ("a",), say.
+            # An equivalent spelling of the key is no loss, such as "a" for ("a",).
             found = back is not NOT_MINE and (back == key or self.id_of_key(back) == id)
         except Exception as error:
             self._not_inverse(key, id, f"fails with {type(error).__name__}: {error}", error)
@@ -89,15 +88,15 @@ class Pipeline(NamedTuple):
     Parameters
     ----------
     persister
-        Where data lie.
+        Where data are kept.
     keys
-        How keys are named there.
+        How keys become ids.
     serializer
         How values become data; None keeps them as they are.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     layers
-        What lies above these, innermost first: `Functions`, key codecs and hooks.
+        The layers above these, innermost first: `Functions`, key codecs and hooks.
 
     Examples
     --------
@@ -129,7 +128,7 @@ class Pipeline(NamedTuple):
         1
         """
         if not isinstance(persister, Persister):
-            persister = PersisterWrapper(persister)  # refuses writes by name
+            persister = PersisterWrapper(persister)  # raises ReadOnlyError on writes
         return self._replace(persister=persister)
 
     def add(self, *layers: Layer) -> "Pipeline":

@@ -1,1 +1,1 @@
-"""The ready-made stores: defaults and documentation, no mechanism."""
+"""The stores by backend: defaults and documentation, no mechanism."""

@@ -1,4 +1,4 @@
-"""Folders that others have filled: how their names are read, and what is not seen of them."""
+"""Folders with files of other programs: how their names are read, and which files a store does not see."""
 
 import os
 import warnings
@@ -10,20 +10,20 @@ from holdall.keys._fitting import fitted
 
 __all__ = ["fitted", "keeping_layout", "warn_of_unseen"]
 
-_KINDS = 3  # of files, named in the warning
+_KINDS = 3  # of files to name in the warning
 
 
-def keeping_layout(serializer: Serializer[Any], place: Reader) -> Serializer[Any]:
-    """Return the serializer for a place whose files of JSON others have laid out."""
+def keeping_layout(serializer: Serializer[Any], persister: Reader) -> Serializer[Any]:
+    """Return a serializer that keeps the layout of JSON files that others wrote."""
     if serializer.name in {"json", "by_suffix"}:
         from holdall.stores._layout import KeepingLayout  # noqa: PLC0415  (needs the format)
 
-        return KeepingLayout(serializer, place)
+        return KeepingLayout(serializer, persister)
     return serializer
 
 
 def warn_of_unseen(names: list[str], path: str, codec: KeyCodec[Any]) -> None:
-    """Warn that a folder holds files, none of which the store sees.
+    """Warn that a folder contains files, none of which the store sees.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The formats of a `MultiFormatStore`: how they are named, and what options each has."""
+"""The formats of a `MultiFormatStore`: their names and options."""
 
 import os
 from collections.abc import Container
@@ -13,12 +13,12 @@ from holdall.stores._recorded import recorded_serializer
 
 __all__ = ["by_name", "cannot_be_told_apart", "check_name", "planned", "recorded_formats"]
 
-# What a format may choose for itself; the rest is said once for the folder.
+# Options that each format may have for itself; the others are given once for the folder.
 OWN = ("suffix", "durability", "hidden", "max_levels", "trust", "value_type", "append_only")
 
 
 def by_name(serializers: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Return the formats that were given, by name."""
+    """Return the given formats by name."""
     formats: dict[str, Any] = {}
     for spec in serializers:
         name = get_serializer(spec).name
@@ -52,7 +52,7 @@ def _one_format(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_name(name: Any, reserved: Container[str]) -> None:
-    """Raise `InvalidArgumentError` unless a format can be called so, and be an attribute."""
+    """Raise `InvalidArgumentError` unless a format can have this name, which is also an attribute."""
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
         raise InvalidArgumentError(f"a format is known by a name as of an attribute, got {name!r}")
     if name in reserved:
@@ -60,7 +60,7 @@ def check_name(name: Any, reserved: Container[str]) -> None:
 
 
 def cannot_be_told_apart(one: str, suffix: str, other: str, other_suffix: str) -> InvalidArgumentError:
-    """Return the error for two formats whose suffixes do not tell them apart."""
+    """Return the error for two formats whose suffixes cannot be distinguished."""
     return InvalidArgumentError(
         f"formats {one!r} with suffix {suffix!r} and {other!r} with suffix {other_suffix!r} could not be "
         "told apart: give one of them another suffix",
@@ -68,7 +68,7 @@ def cannot_be_told_apart(one: str, suffix: str, other: str, other_suffix: str) -
 
 
 def planned(name: Any, spec: Any, shared: dict[str, Any], reserved: Container[str]) -> dict[str, Any]:
-    """Return the options of one format, completed by those of all."""
+    """Return the options of one format, completed by the shared ones."""
     check_name(name, reserved)
     own = dict(spec) if isinstance(spec, dict) else {"serializer": spec}
     unknown = set(own) - {"serializer", "mmap_mode", *OWN}

@@ -1,4 +1,4 @@
-"""JSON files of others keep their layout when they get another value."""
+"""JSON files of other programs keep their layout when their value changes."""
 
 import re
 from typing import Any
@@ -13,19 +13,19 @@ _MAX_INDENT = 16
 
 
 class KeepingLayout(KeyedSerializer[Any]):
-    """A serializer that writes JSON with the indentation and the last line end of what lies there.
+    """A serializer that writes JSON with the indentation and the last line end of the existing data.
 
     Parameters
     ----------
     kept
-        The serializer: that of JSON, or one that chooses it by the id.
-    place
-        Where the files lie.
+        The serializer: that of JSON, or one that is chosen by the id.
+    persister
+        The persister with the files.
     """
 
-    def __init__(self, kept: Serializer[Any], place: Reader) -> None:
+    def __init__(self, kept: Serializer[Any], persister: Reader) -> None:
         self.kept = kept
-        self.place = place
+        self.persister = persister
         self.name = kept.name
         self.suffix = kept.suffix
         self.stream_from = kept.stream_from
@@ -33,7 +33,7 @@ class KeepingLayout(KeyedSerializer[Any]):
     def for_id(self, id: str) -> Serializer[Any]:  # docstring inherited
         found = self.kept.for_id(id) if isinstance(self.kept, KeyedSerializer) else self.kept
         if type(found) is JsonSerializer and found.indent is None:
-            return _AsFound(found, self.place, id)
+            return _AsFound(found, self.persister, id)
         return found
 
     def __repr__(self) -> str:
@@ -41,11 +41,11 @@ class KeepingLayout(KeyedSerializer[Any]):
 
 
 class _AsFound(Serializer[Any]):
-    """The serializer of one file of JSON."""
+    """The serializer of one JSON file."""
 
-    def __init__(self, json: JsonSerializer, place: Reader, id: str) -> None:
+    def __init__(self, json: JsonSerializer, persister: Reader, id: str) -> None:
         self.json = json
-        self.place = place
+        self.persister = persister
         self.id = id
         self.name = json.name
         self.suffix = json.suffix
@@ -53,7 +53,7 @@ class _AsFound(Serializer[Any]):
 
     def dumps(self, value: Any) -> bytes:
         try:
-            old = bytes(self.place[self.id])
+            old = bytes(self.persister[self.id])
         except KeyError:
             return self.json.dumps(value)
         lines = _SECOND_LINE.match(old)

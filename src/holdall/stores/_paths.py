@@ -1,4 +1,4 @@
-"""What stores of paths share: how their keys are named."""
+"""The key codecs of stores with paths as ids."""
 
 import itertools
 from typing import Any, Final
@@ -22,15 +22,15 @@ def path_codec(
     fold_case: bool = False,
     encode: str = "",
 ) -> KeyCodec[Any]:
-    """Give the codec of a store of paths.
+    """Return the codec of a store with paths as ids.
 
     Parameters
     ----------
     keys
-        None or `str` for text, `tuple` for tuples of text, or what `as_key_codec` takes.
+        None or `str` for text, `tuple` for tuples of text, or anything that `as_key_codec` takes.
     suffix
-        That was asked for; None for that of the serializer. Text and bytes have none of their own here:
-        they are what any file holds.
+        The suffix given; None for that of the serializer. Text and bytes have none of their own here, as any
+        file may contain them.
     serializer
         How values are written.
     hidden

@@ -1,4 +1,4 @@
-"""What a place was made with, for the one who opens it again."""
+"""The options that a store was made with, for opening it again."""
 
 import os
 import warnings
@@ -17,27 +17,27 @@ __all__ = ["folds_case", "recorded_keys", "recorded_serializer"]
 _FOLDED = "fold_case=True"  # in the text of a codec
 
 
-def recorded_serializer(record: Mapping[str, Any], place: str) -> str | None:
-    """Return the name of the serializer that a place was made with; None where nothing is recorded.
+def recorded_serializer(record: Mapping[str, Any], location: str) -> str | None:
+    """Return the name of the recorded serializer; None if none is recorded.
 
     Parameters
     ----------
     record
-        With what the place was made.
-    place
-        The place, for the message.
+        The recorded options.
+    location
+        The location, for the message.
 
     Raises
     ------
     MismatchError
-        If nothing of that name is registered.
+        If no serializer of that name is registered.
     """
     name = record.get("serializer")
     try:
         get_serializer(name)
     except InvalidArgumentError as error:
         raise MismatchError(
-            f"{place} was made with serializer {name!r}, which has no such name here: "
+            f"{location} was made with serializer {name!r}, which has no such name here: "
             "give the serializer itself, or register it first",
         ) from error
     return name
@@ -46,16 +46,16 @@ def recorded_serializer(record: Mapping[str, Any], place: str) -> str | None:
 def recorded_keys(
     record: Mapping[str, Any], serializer: Serializer[Any], usual: KeyCodec[Any]
 ) -> KeyCodec[Any]:
-    """Return the codec that a place was made with.
+    """Return the recorded codec.
 
     Parameters
     ----------
     record
-        With what the place was made.
+        The recorded options.
     serializer
-        With what it is opened.
+        The serializer that the store is opened with.
     usual
-        The codec for a place where none is recorded, or for another serializer.
+        The codec if none is recorded, or if it was for another serializer.
     """
     noted = record.get("keys")
     if noted is None or noted == repr(usual) or record.get("serializer") != serializer.name:

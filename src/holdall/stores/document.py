@@ -19,26 +19,26 @@ V = TypeVar("V")
 
 
 class DocumentStore(Store[K, V]):
-    """One file of settings as a dict: keys are paths to its values, such as ``"server/port"``.
+    """One configuration file as a dict: keys are paths to its values, such as ``"server/port"``.
 
     Parameters
     ----------
     path
         The file; made by the first write.
     serializer
-        How the file is written: ``"ini"``, ``"toml"``, ``"json"``, ``"yaml"``, or another serializer of dicts
-        that runs no code when it reads. None goes by the suffix of the file.
+        The format of the file: ``"ini"``, ``"toml"``, ``"json"``, ``"yaml"``, or another serializer of dicts
+        whose loading runs no code. None selects it by the suffix of the file.
     keys
         None for text, with ``/`` between the names of tables and of the value; `tuple` for tuples of names.
         In text, a ``/`` or ``%`` of a name itself is ``%2F`` or ``%25``, and an empty name is ``%``.
     durability
-        What a returned write has survived: ``"process"`` or ``"power"``, as for `FileDirStore`.
+        What a returned write survives: ``"process"`` or ``"power"``, as for `FileDirStore`.
     read_only
         Whether to refuse writes; the file must exist then.
     timeout
-        Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
+        Seconds to wait for other writers; `StoreTimeoutError` names them.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
@@ -47,20 +47,20 @@ class DocumentStore(Store[K, V]):
     StoreNotFoundError
         If there is no such file to read.
     CorruptValueError
-        If the file cannot be read in its format; from any verb that looks into it.
+        If the file cannot be read in its format; raised by any verb that reads it.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
     Dicts are tables (sections), and never values: ``get_subdict("server")`` is a store of one. In an INI file
-    all values are text, and lie in a section.
+    all values are text in a section.
 
-    In INI, JSON, YAML and TOML (by tomlkit, of the extra ``holdall[toml]``) a write changes the text of its
-    own value and keeps the rest as it is: comments, order, white space, quotes, how numbers are written. What
-    several tables of a YAML file share by an alias or a merge key is changed for one of them: the others get
-    a copy. A value that is replaced loses comments inside of it. The file is written anew, without
-    comments, only where the text of a value cannot be told from the rest, and in other formats.
+    In INI, JSON, YAML and TOML (by tomlkit, of the extra ``holdall[toml]``) a write changes only the text of
+    its own value and keeps the rest: comments, order, white space, quotes, the notation of numbers. Where
+    tables of a YAML file share a value by an alias or a merge key, only the written one changes: the others
+    get a copy. Comments inside of a replaced value are lost. The whole file is rewritten, without comments,
+    only where the text of a value cannot be separated from the rest, and in other formats.
 
     Threads and processes: any number may read and write; conditional operations are linearizable on the
     machine. After a crash: the whole old or the whole new file. Cost: each write writes the file.

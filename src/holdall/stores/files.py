@@ -1,4 +1,4 @@
-"""A store in a folder, a file a value."""
+"""A store in a folder, with one file per value."""
 
 import itertools
 import os
@@ -25,41 +25,41 @@ _OPTIONS_OF_PLACE = ("durability", "hidden", "max_levels")
 
 
 class FileDirStore(Store[K, V]):
-    """A folder as a dict: one plain file a value, safe among threads and processes.
+    """A folder as a dict: one plain file per value, safe among threads and processes.
 
     Parameters
     ----------
     path
-        The folder; made by the first write. None for a private temporary one (mode 0700); its name is
-        in `path`, and it is deleted with the last handle of it, at the latest at the end of the process.
+        The folder; made by the first write. None for a private temporary one (mode 0700); its name is in
+        `path`, and it is deleted with its last handle, or at the end of the process.
     serializer
         How values are written: a name (``"pickle"``, ``"json"``, ``"text"``, ``"bytes"``, ``"npy"``,
-        ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None takes the one the
-        folder was made with, and pickle for a new folder.
+        ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None for the one that the folder
+        was made with, or pickle for a new folder.
     keys
         How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of
         text; the text of a `Template`, as ``"{}.wav"``; a `KeyCodec`; or a pair of functions.
     suffix
-        Suffix of all files; None for the serializer's own. Other files are not seen. Text and bytes have
-        none of their own: without a suffix all files are seen, and no key can lie below another one
-        (``"a"`` and ``"a/b"``). Not with a codec of your own in `keys`, which gives its own names.
+        Suffix of all files; None for the serializer's own. Other files are ignored. Text and bytes have no
+        suffix: without one all files are items, and no key can be below another one (``"a"`` and ``"a/b"``).
+        Not allowed with a codec of your own in `keys`, which makes the whole names.
     durability
-        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
-        a power cut.
+        What a returned write survives: ``"process"``, the death of the process, or ``"power"``, a power
+        failure.
     read_only
-        Whether to read an existing folder and never change it, not even by a hidden entry.
+        Whether to read an existing folder and never change it, not even its metadata.
     hidden
-        Whether names may begin with a dot, and are listed then.
+        Whether names may begin with a dot; otherwise such files are ignored.
     max_levels
-        How many levels of folders are listed and written; 1 is the folder itself. None for 100, the most.
+        How many levels of folders are listed and written; 1 is the folder itself. None for the maximum, 100.
     timeout
-        Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
+        Seconds to wait for other writers; `StoreTimeoutError` names them.
     trust
         Whether to load pickles that other users could have written.
     mmap_mode
         For ``serializer="npy"``: ``"r"`` or ``"c"`` to map arrays from their files instead of reading them.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
@@ -68,19 +68,19 @@ class FileDirStore(Store[K, V]):
     MismatchError
         If the folder was made with another serializer or key codec.
     StoreNotFoundError
-        If the folder is to be read and does not exist.
+        If the folder is only to be read and does not exist.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
-    Threads and processes: any number may read and write; each value is wholly old or wholly new, and
-    conditional operations are linearizable on the machine, plain writes included. After a crash: every
-    returned write is there, within its `durability`; leftovers are swept by the next one who opens the
-    folder. Cost: about one ``open``, ``write`` and ``rename`` a write, one ``open`` and ``read`` a read.
+    Threads and processes: any number may read and write; each value is either the old or the new one as a
+    whole, and conditional operations are linearizable on the machine, plain writes included. After a crash:
+    every returned write is there, within its `durability`; leftovers are removed when the folder is next
+    opened. Cost: about one ``open``, ``write`` and ``rename`` per write, one ``open`` and ``read`` per read.
 
-    Files hold what the serializer wrote and nothing else. One hidden entry, ``.holdall``, records with
-    what the folder was made.
+    Files contain what the serializer wrote and nothing else. One hidden entry, ``.holdall``, contains the
+    folder's metadata.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class FileDirStore(Store[K, V]):
         *,
         fold_case: bool | None = None,
     ) -> None:
-        """Compose the store of its options, in a folder of its own or beside other stores of one folder."""
+        """Compose the store from its options, in a folder of its own or with other stores in one folder."""
         path = options["path"]
         made = {} if path is None or folder is not None else recorded(path)
         chosen = options["serializer"] or recorded_serializer(made, repr(path))
@@ -142,31 +142,31 @@ class FileDirStore(Store[K, V]):
         self._unseen = 0
         if folder is None:
             record = {"serializer": serializer.name, "keys": repr(codec)}
-            place = FilesPersister(
+            persister = FilesPersister(
                 path, read_only=options["read_only"], timeout=options["timeout"], record=record, **how
             )
             foreign = path is not None and not made.get("owned")
-            names = list(itertools.islice(place.ids(), LOOKED_AT)) if foreign else []
+            names = list(itertools.islice(persister.ids(), LOOKED_AT)) if foreign else []
             if names:
-                from holdall.stores._foreign import (  # noqa: PLC0415  (seldom needed)
+                from holdall.stores._foreign import (  # noqa: PLC0415  (rarely needed)
                     fitted,
                     keeping_layout,
                     warn_of_unseen,
                 )
 
-                serializer = keeping_layout(serializer, place)
+                serializer = keeping_layout(serializer, persister)
                 if made.get("keys") != repr(codec):
                     codec = fitted(codec, names)
-                    place.record["keys"] = repr(codec)
+                    persister.record["keys"] = repr(codec)
                 self._unseen = len(names) - len(codec.decode_many(names))
-                # Who names a serializer may be about to write the first files of it.
+                # With a serializer given, its first files may be about to be written.
                 if self._unseen == len(names) and not (named or options["serializer"]):
                     warn_of_unseen(names, path, codec)
         else:
-            place = folder.sibling(**how)
+            persister = folder.sibling(**how)
         self._params = {**options, "serializer": chosen or serializer.name}
         self._assemble(
-            place,
+            persister,
             codec,
             serializer,
             value_type=options["value_type"],
@@ -181,7 +181,7 @@ class FileDirStore(Store[K, V]):
 
     @property
     def path(self) -> str:
-        """The folder, absolute; asking makes a temporary one."""
+        """The folder, absolute; reading this property makes a temporary one."""
         return str(self._files.path)
 
     @property
@@ -196,7 +196,7 @@ class FileDirStore(Store[K, V]):
         return shown if path is None or os.path.isdir(path) else f"{shown}, which is not made yet"
 
     def file_of(self, key: K) -> str:
-        """Give the path of the file in which the value of a key lies, or would lie.
+        """Return the path of the file for the value of a key, even if there is none.
 
         Parameters
         ----------
@@ -206,10 +206,10 @@ class FileDirStore(Store[K, V]):
         Raises
         ------
         InvalidKeyError
-            If the key has no name here.
+            If the key cannot be the name of a file.
         """
-        place, id = under(self, self._compiled.id(key))
-        return os.path.join(str(place.path), fs_name(str(id)))
+        persister, id = under(self, self._compiled.id(key))
+        return os.path.join(str(persister.path), fs_name(str(id)))
 
 
 def _serializer(spec: Any, mmap_mode: MmapMode | None) -> Serializer[Any]:
@@ -217,7 +217,7 @@ def _serializer(spec: Any, mmap_mode: MmapMode | None) -> Serializer[Any]:
         return get_serializer(spec)
     if spec != "npy":
         raise InvalidArgumentError(f'mmap_mode is for serializer="npy", not for {spec!r}')
-    get_serializer("npy")  # says what to install where there is no numpy
+    get_serializer("npy")  # raises what to install if numpy is missing
     from holdall.serializers.npy import NpySerializer  # noqa: PLC0415  (needs numpy)
 
     return NpySerializer(mmap_mode=mmap_mode)

@@ -17,14 +17,14 @@ V = TypeVar("V")
 
 
 class FsspecStore(Store[K, V]):
-    """A folder as a dict, in any file system that fsspec reaches: SFTP, FTP, Dropbox, Google, Azure, HTTP.
+    """A folder as a dict, in any file system of fsspec: SFTP, FTP, Dropbox, Google, Azure, HTTP.
 
     Parameters
     ----------
     url
-        The folder, as fsspec names it: ``sftp://host/folder``, ``ftp://``, ``gs://``, ``abfs://``,
-        ``dropbox://``, ``hf://``, ``smb://``, ``memory://``; and to be read only, ``http://``, ``github://``
-        and ``zip://``.
+        The folder, as a URL of fsspec: ``sftp://host/folder``, ``ftp://``, ``gs://``, ``abfs://``,
+        ``dropbox://``, ``hf://``, ``smb://``, ``memory://``; read-only: ``http://``, ``github://`` and
+        ``zip://``.
     serializer
         How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for
         JSON.
@@ -33,32 +33,33 @@ class FsspecStore(Store[K, V]):
     suffix
         As for `FileDirStore`.
     trust
-        Whether to load pickles, which anybody could have written who may write there; those of ``memory://``
-        and ``file://`` are loaded anyway.
+        Whether to load pickles, which everyone with write access there could have written; those of
+        ``memory://`` and ``file://`` are always loaded.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
     **options
-        What the file system is made with, such as ``username`` and ``password``.
+        The options of the file system, such as ``username`` and ``password``.
 
     Raises
     ------
     InvalidArgumentError
         If fsspec knows no such file system.
     UnsupportedError
-        If fsspec, or the package of the file system, is not installed; from all conditional operations.
+        If fsspec or the package of the file system is not installed; raised also by all conditional
+        operations.
     UntrustedStoreError
-        By reading a value that could run code when it is loaded, if `trust` was not given.
+        When a value is read that could run code, and `trust` was not given.
     StoreUnavailableError
         If the file system cannot be reached.
 
     Notes
     -----
-    Threads and processes: any number may read and write; each value is wholly old or wholly new where the
-    file system renames, or writes in one request. There is no compare-and-swap in fsspec, so that
+    Threads and processes: any number may read and write; each value is either the old or the new one as a
+    whole where the file system can rename, or writes in one request. fsspec has no compare-and-swap, so
     `transform_item`, `setdefault`, `increment`, `edit` and the like raise `UnsupportedError`. After a crash:
-    what was returned is there, as far as the server keeps it. Cost: one to four requests an operation. For
+    returned writes are there, as far as the server keeps them. Cost: one to four requests per operation. For
     S3, and for Google and Azure with conditions, see `S3Store` and `ObjectStorePersister`.
 
     Examples
@@ -92,10 +93,10 @@ class FsspecStore(Store[K, V]):
             ) from error
         guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
         own = trust or str(url).startswith(("memory:", "file:"))
-        place = FsspecPersister(url, guard=not own and guard, **options)
+        persister = FsspecPersister(url, guard=not own and guard, **options)
         self._params = named
         self._assemble(
-            place, path_codec(keys, suffix, how), how, value_type=value_type, append_only=append_only
+            persister, path_codec(keys, suffix, how), how, value_type=value_type, append_only=append_only
         )
 
     @property

@@ -1,4 +1,4 @@
-"""A store in a LMDB database."""
+"""A store in an LMDB database."""
 
 import os
 from typing import Any, TypeVar
@@ -18,54 +18,55 @@ V = TypeVar("V")
 
 
 class LmdbStore(Store[K, V]):
-    """A LMDB database as a dict: the fastest local store for many small values.
+    """An LMDB database as a dict: the fastest local store for many small values.
 
     Parameters
     ----------
     path
-        The folder of the database; it is made if it is not there. None for a private temporary one, which is
-        deleted with the last handle of it.
+        The folder of the database, made if it does not exist. None for a private temporary one, which is
+        deleted with its last handle.
     table
         The table in the database; one database may hold many stores.
     serializer
         How values are written: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and
-        ``loads``. None takes the one the table was made with, and pickle for a new table.
+        ``loads``. None for the one that the table was made with, or pickle for a new table.
     keys
-        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart; a `KeyCodec`;
-        or a pair of functions.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types; a `KeyCodec`; or
+        a pair of functions.
     durability
-        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``, a power
-        cut. After a power cut, a database of ``"process"`` may be damaged as a whole.
+        What a returned write survives: ``"process"``, the death of the process, or ``"power"``, a power
+        failure. After a power failure, a database of ``"process"`` may be damaged as a whole.
     read_only
         Whether to read an existing database and never change it.
     trust
         Whether to load pickles from a database that other users could have written.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     MismatchError
-        If the folder holds another database, or the table was made with another serializer or key codec.
+        If the folder contains another database, or the table was made with another serializer or key codec.
     StoreNotFoundError
-        If the database is to be read and is not there.
+        If the database is only to be read and does not exist.
     UnsupportedError
-        If it lies on a file system of another machine, or the package lmdb is not installed.
+        If it is on a file system of another machine, or the package lmdb is not installed.
     UntrustedStoreError
-        If other users could have written it, and the serializer could run what they wrote.
+        If other users could have written it, and the serializer could run code in it.
 
     Notes
     -----
     Threads and processes: any number may read and write; readers never wait, writers take turns, and
     conditional operations are linearizable on the machine, plain writes included. `update` is one
-    transaction, and so is what a `transaction` block writes. After a crash: every returned write is there,
-    within its `durability`. Cost: one transaction an operation; with ``durability="power"`` one flush of the
-    disk a write. The file grows by itself; the room of what is deleted is used again, but not given back.
+    transaction, as are the writes of a `transaction` block. After a crash: every returned write is there,
+    within its `durability`. Cost: one transaction per operation; with ``durability="power"`` one flush of the
+    disk per write. The file grows as needed; space of deleted items is used again, but not returned to the
+    disk.
 
-    Iteration goes in the order of the ids, by pages of up to 1,000, and meets what is written ahead of it
-    meanwhile: to write new keys on the way, iterate over ``list(store)``.
+    Iteration is in the order of ids, by pages of up to 1,000, and includes items written ahead of it
+    meanwhile: to write new keys during iteration, iterate over ``list(store)``.
 
     Examples
     --------
@@ -102,7 +103,7 @@ class LmdbStore(Store[K, V]):
         codec_of_keys = (
             recorded_keys(made, codec_of_values, AnyKeys()) if keys is None else as_key_codec(keys)
         )
-        place = LmdbPersister(
+        persister = LmdbPersister(
             path,
             table=table,
             durability=durability,
@@ -111,7 +112,9 @@ class LmdbStore(Store[K, V]):
             record={"serializer": codec_of_values.name, "keys": repr(codec_of_keys)},
         )
         self._params = {**options, "serializer": serializer or codec_of_values.name}
-        self._assemble(place, codec_of_keys, codec_of_values, value_type=value_type, append_only=append_only)
+        self._assemble(
+            persister, codec_of_keys, codec_of_values, value_type=value_type, append_only=append_only
+        )
 
     @property
     def path(self) -> str:

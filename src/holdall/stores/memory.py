@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 class MemoryStore(Store[K, V]):
-    """A store in memory, with the whole interface of every other store.
+    """A store in memory, with the interface of every other store.
 
     Parameters
     ----------
@@ -24,14 +24,14 @@ class MemoryStore(Store[K, V]):
     keys
         How keys are named; None keeps them as they are.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Notes
     -----
     Threads: safe; compare-and-swap is linearizable among all stores over the same dict. Processes: not
-    shared. After a crash: gone. Cost: a dictionary look-up and one call.
+    shared. After a crash: lost. Cost: a dictionary look-up and one call.
 
     Examples
     --------

@@ -17,7 +17,7 @@ __all__ = ["MongoStore"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-_MOST = 1 << 63  # numbers of BSON lie below it
+_MOST = 1 << 63  # numbers of BSON are below it
 
 
 class MongoStore(Store[K, V]):
@@ -29,24 +29,24 @@ class MongoStore(Store[K, V]):
         A collection of pymongo, or its URL, ``mongodb://host/database.collection``. A store that is sent to
         other processes needs the URL.
     key_fields
-        Names of the fields of a key: keys are tuples of as many texts and whole numbers, or one such thing
-        where it is one name. Documents hold them beside the value, so that others can ask for them. None for
-        keys as `keys` says.
+        Names of the fields of a key: keys are tuples of as many texts and whole numbers, or a single one for
+        a single name. Documents contain them beside the value, so that others can query them. None for keys
+        named by `keys`.
     serializer
         How values are written: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and
-        ``loads``. ``"pickle"`` runs what is stored there: only for servers that nobody else writes to.
+        ``loads``. ``"pickle"`` runs code from the server: only for servers to which nobody else can write.
     keys
         How keys are named: None for text as it is; a `KeyCodec`, the text of a `Template`, or a pair of
         functions.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
     UnsupportedError
         If the package pymongo is not installed.
 
@@ -54,9 +54,9 @@ class MongoStore(Store[K, V]):
     -----
     Making a store sends nothing. Threads, processes, machines: any number; each conditional operation is one
     command on one document, plain writes included. A write whose answer is lost counts once, or raises
-    `OutcomeUnknownError`. After a crash: writes wait for a majority of the servers, unless the collection
-    has a write concern of its own; `durability` tells it. Cost: one round trip an operation; `update`,
-    `items` and `values` go by 500 documents. A document takes 16 MB. The tests of holdall run on mongomock,
+    `OutcomeUnknownError`. After a crash: writes wait for a majority of the servers, unless the collection has
+    its own write concern; see `durability`. Cost: one round trip per operation; `update`, `items` and
+    `values` send 500 documents at once. A document has at most 16 MB. The tests of holdall run on mongomock,
     not on a server.
 
     Examples
@@ -87,11 +87,11 @@ class MongoStore(Store[K, V]):
             raise InvalidArgumentError(
                 "give key_fields=, or keys that name the documents themselves, not both"
             )
-        place = MongoPersister(collection, key_fields=key_fields)
-        self._params = {**options, "collection": place.place.removeprefix("collection ")}
+        persister = MongoPersister(collection, key_fields=key_fields)
+        self._params = {**options, "collection": persister.place.removeprefix("collection ")}
         self._assemble(
-            place,
-            as_key_codec(keys) if place.key_fields is None else _FieldKeys(place.key_fields),
+            persister,
+            as_key_codec(keys) if persister.key_fields is None else _FieldKeys(persister.key_fields),
             get_serializer(serializer),
             value_type=value_type,
             append_only=append_only,
@@ -104,7 +104,7 @@ class MongoStore(Store[K, V]):
         return fields
 
     def durability(self) -> dict[str, Any]:
-        """Return for what a write waits before it returns.
+        """Return what a write waits for before it returns.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class MongoStore(Store[K, V]):
 
 
 class _FieldKeys(KeyCodec[Any]):
-    """Keys of one or several fields, named by their list in JSON."""
+    """Keys of one or several fields, named by a JSON list of them."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self.fields = fields

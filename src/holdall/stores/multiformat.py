@@ -1,4 +1,4 @@
-"""Several formats in one folder, a store for each."""
+"""Several formats in one folder, with one store for each."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -18,41 +18,41 @@ __all__ = ["MultiFormatStore"]
 
 
 class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
-    """A folder that holds several formats: a `FileDirStore` for each, by name.
+    """A folder with several formats: a `FileDirStore` for each, by name.
 
     Parameters
     ----------
     path
         The folder; made by the first write. None for a private temporary one.
     *serializers
-        Formats that are named as their serializers are: ``"json"``, ``"npy"``, or a `Serializer`.
+        Formats with the names of their serializers: ``"json"``, ``"npy"``, or a `Serializer`.
     formats
         Formats by name, as the keywords below; for names that are also options.
     keys, durability, read_only, hidden, max_levels, timeout, trust, value_type, append_only
         As for `FileDirStore`, for all formats. A codec in `keys` names the files below their suffixes.
     **named
-        Formats by name: a serializer, or a dict of its ``serializer`` and of options that this format is
-        to have otherwise than the others (any but `keys`, `read_only` and `timeout`; also ``suffix`` and
-        ``mmap_mode``). With no formats at all, those that the folder was made with.
+        Formats by name: a serializer, or a dict of its ``serializer`` and of options that differ for this
+        format (any but `keys`, `read_only` and `timeout`; also ``suffix`` and ``mmap_mode``). Without any
+        formats, those that the folder was made with.
 
     Raises
     ------
     MismatchError
-        If files of the folder were made with other formats than they are opened with.
+        If files of the folder were made with other formats than those given.
     StoreNotFoundError
-        If the folder is to be read and does not exist.
+        If the folder is only to be read and does not exist.
     InvalidArgumentError
-        If two formats could not be told apart by their suffixes, or an option is not one of those above.
+        If two formats have suffixes that cannot be distinguished, or an option is invalid.
 
     Notes
     -----
-    Each format sees the files that end with its suffix, and no others: the key ``"a"`` in two formats is
-    two items, in two files. Names of folders are shared, so a folder ``"a.json"`` of one format keeps
-    another one from writing a file ``"a.json"``.
+    Each format sees only the files that end with its suffix: the key ``"a"`` in two formats is two items, in
+    two files. Names of folders are shared, so a folder ``"a.json"`` of one format prevents another from
+    writing a file ``"a.json"``.
 
     Threads, processes, after a crash: as `FileDirStore`. Cost: that of one `FileDirStore`; the formats share
-    its descriptors, its lock and its workspace. The folder's record names all formats that were ever
-    written with; a plain `FileDirStore` with any of them opens the folder too.
+    its descriptors, its lock and its workspace. The folder's metadata contain all formats that were ever
+    written; a plain `FileDirStore` with any of them opens the folder too.
 
     Examples
     --------
@@ -66,9 +66,9 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     """
 
     _params: dict[str, Any]
-    _place: FilesPersister | None  # None over stores that have places of their own
+    _persister: FilesPersister | None  # None over stores with their own persisters
     _views: dict[str, Any]
-    _prefixes: tuple[Any, ...] = ()  # of what was asked for by get_subdict
+    _prefixes: tuple[Any, ...] = ()  # given to get_subdict
 
     def __init__(
         self,
@@ -115,13 +115,13 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         formats: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> Self:
-        """Make a store for each format in a place of any kind, such as a bucket.
+        """Return a store for each format in any backend, such as a bucket.
 
         Parameters
         ----------
         make
-            Makes the store of a format, from ``serializer``, ``suffix`` and the options of the format: a
-            class, or `functools.partial` of one with all that the formats share.
+            Called for each format with ``serializer``, ``suffix`` and the options of the format; returns its
+            store: a class, or `functools.partial` of one with the options that all formats share.
         *serializers, formats, **named
             The formats, as for a folder. A format may have any option that `make` takes.
 
@@ -133,11 +133,11 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         Raises
         ------
         InvalidArgumentError
-            If there is no format, or two could not be told apart by their suffixes.
+            If there is no format, or two cannot be distinguished by their suffixes.
 
         Notes
         -----
-        Threads, processes, after a crash: as the stores that are made. It can be pickled if `make` can.
+        Threads, processes, after a crash: as the stores of the formats. It can be pickled if `make` can.
 
         Examples
         --------
@@ -148,7 +148,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         ('runs/a.txt', 'runs/a.json')
         """
         store = cls.__new__(cls)
-        store._open_over(make, by_name(serializers, {**(formats or {}), **named}))  # noqa: SLF001  (it is made here)
+        store._open_over(make, by_name(serializers, {**(formats or {}), **named}))  # noqa: SLF001  (made here)
         return store
 
     def _open_over(self, make: Callable[..., Any], formats: dict[str, Any]) -> None:
@@ -159,7 +159,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
                 'name the formats, as in MultiFormatStore.over(make, "json", arrays="npy")'
             )
         self._params = {"make": make, "formats": formats}
-        self._place = None
+        self._persister = None
         self._views = {}
         suffixes: dict[str, str] = {}
         for name, spec in formats.items():
@@ -196,24 +196,24 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
             if params["keys"] not in (None, str, tuple):
                 plan |= {"keys": codec, "suffix": None}
         durable = any(plan["durability"] == "power" for plan in plans.values())
-        self._place = FilesPersister(
+        self._persister = FilesPersister(
             path,
-            durability="power" if durable else "process",  # which new folders share
+            durability="power" if durable else "process",  # for new folders
             read_only=params["read_only"],
             timeout=params["timeout"],
-            guard=not params["trust"],  # by which new folders are made
+            guard=not params["trust"],  # for new folders
             record={"formats": record},
         )
         self._views = {}
         for name, plan in plans.items():
             view = FileDirStore.__new__(FileDirStore)
-            view._set_up(  # noqa: SLF001  (it is made here)
-                {"path": params["path"], **plan}, self._place, fold_case=fold_case
+            view._set_up(  # noqa: SLF001  (made here)
+                {"path": params["path"], **plan}, self._persister, fold_case=fold_case
             )
             self._views[name] = view
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._place is None:
+        if self._persister is None:
             return _made_again, (type(self), self._params["make"], self._params["formats"], self._prefixes)
         return _reopened, (type(self), self.path, self._params, self._prefixes)
 
@@ -229,7 +229,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return len(self._views)
 
     def __getattr__(self, name: str) -> FileDirStore[Any, Any]:
-        views = vars(self).get("_views", {})  # not there yet while it is being made
+        views = vars(self).get("_views", {})  # missing until __init__ has set it
         if name in views:
             return views[name]  # type: ignore[no-any-return]
         close = get_close_matches(name, views, 1)
@@ -245,7 +245,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     # ------------------------------------------------------------------ all formats at once
 
     def get_subdict(self, prefix: Any) -> Self:
-        """Return the same formats of what lies below a prefix.
+        """Return the same formats, of the keys below a prefix.
 
         Parameters
         ----------
@@ -266,22 +266,22 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return part
 
     def newest_keys(self, max_n: int | None = None) -> list[tuple[str, Any]]:
-        """Return the format and the key of items of all formats, the one written last first.
+        """Return the format and key of items of all formats, the newest first.
 
         Parameters
         ----------
         max_n
-            How many at the most; None for all.
+            How many at most; None for all.
         """
         return self._by_age(max_n, newest=True)
 
     def oldest_keys(self, max_n: int | None = None) -> list[tuple[str, Any]]:
-        """Return the format and the key of items of all formats, the one written first first.
+        """Return the format and key of items of all formats, the oldest first.
 
         Parameters
         ----------
         max_n
-            How many at the most; None for all.
+            How many at most; None for all.
         """
         return self._by_age(max_n, newest=False)
 
@@ -297,7 +297,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return [(name, key) for _, name, key in dated[:max_n]]
 
     def discard(self, key: Any) -> bool:
-        """Delete the items that have a key in any format; tell whether there was one.
+        """Delete the items with a key in all formats; return whether there was one.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         Raises
         ------
         UnsupportedError
-            If the place may hold what was not written through holdall, and `force` was not given.
+            If items may be stored that were not written through holdall, and `force` was not given.
         """
         for view in self._views.values():
             view.clear(force=force)
@@ -327,13 +327,13 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
 
     @property
     def path(self) -> str:
-        """The folder, absolute; asking makes a temporary one."""
-        if self._place is None:
+        """The folder, absolute; reading this property makes a temporary one."""
+        if self._persister is None:
             raise UnsupportedError("formats over other stores have no path: ask the stores")
-        return str(self._place.path)
+        return str(self._persister.path)
 
     def get_params(self) -> dict[str, Any]:
-        """Give the options of this store, by name, as they were given; ``formats`` has all of them.
+        """Return the options of this store, by name, as they were given; ``formats`` has all of them.
 
         Returns
         -------
@@ -345,7 +345,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
     def __repr__(self) -> str:
         options = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
         below = "".join(f".get_subdict({prefix!r:.80})" for prefix in self._prefixes)
-        if self._place is None:
+        if self._persister is None:
             shown = ", ".join([repr(self._params["make"]), *options])
             return f"{type(self).__name__}.over({shown}){below}"
         usual = type(self).__init__.__kwdefaults__ or {}
@@ -357,16 +357,16 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return f"{type(self).__name__}({', '.join([repr(self._params['path']), *options])}){below}"
 
     def flush(self) -> None:
-        """Bring to the folder what is still on its way."""
+        """Write what is still buffered."""
         for view in self._views.values():
             view.flush()
 
     def close(self) -> None:
-        """Give back what all formats hold of the folder; the next use opens it again."""
+        """Release what all formats have open; the next use opens it again."""
         for view in self._views.values():
             view.close()
-        if self._place is not None:
-            self._place.close()
+        if self._persister is not None:
+            self._persister.close()
 
     def __enter__(self) -> Self:
         return self
@@ -379,7 +379,7 @@ def _reopened(
     cls: type[MultiFormatStore], path: str, params: dict[str, Any], prefixes: tuple[Any, ...]
 ) -> MultiFormatStore:
     store = cls.__new__(cls)
-    store._open(path, params)  # noqa: SLF001  (of our own kind)
+    store._open(path, params)  # noqa: SLF001  (same class)
     return _below(store, prefixes)
 
 

@@ -12,14 +12,14 @@ V = TypeVar("V")
 
 
 class NullStore(Store[K, V]):
-    """A store that accepts all writes and is always empty: to switch keeping off without other changes.
+    """A store that accepts all writes and is always empty: to switch storage off without other changes.
 
     Parameters
     ----------
     serializer
-        How values would be written; what it refuses is refused.
+        How values would be written; values that it refuses are refused.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
 
     Notes
     -----

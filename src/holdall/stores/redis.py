@@ -22,27 +22,26 @@ class RedisStore(Store[K, V]):
     ----------
     server
         The URL of a server, such as ``"redis://localhost:6379/0"``, or a client of `redis.Redis`, whose
-        settings are taken over. Its own retries are switched off: they count writes twice when an answer is
-        lost.
+        settings are copied. Its own retries are switched off: they write twice when an answer is lost.
     prefix
-        With what the keys of all items start, so that several stores share a server.
+        The text that all keys on the server start with, so that several stores can share a server.
     serializer
         How values are written: a name such as ``"json"``, a `Serializer`, or anything with ``dumps`` and
-        ``loads``. ``"pickle"`` runs what is stored there: only for servers that nobody else writes to.
+        ``loads``. ``"pickle"`` runs code from the server: only for servers to which nobody else can write.
     keys
         How keys are named: None for text as it is; a `KeyCodec`, the text of a `Template`, or a pair of
         functions.
     ttl
-        For how many seconds an item is there after each write; None for ever. The server deletes it.
+        Seconds that an item lives after each write; None for no limit. The server deletes it.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
     UnsupportedError
         If the package redis is not installed, or the client is that of a cluster.
 
@@ -50,9 +49,9 @@ class RedisStore(Store[K, V]):
     -----
     Making a store sends nothing. Threads, processes, machines: any number; conditional operations are
     linearizable, plain writes included. A write whose answer is lost counts once, or raises
-    `OutcomeUnknownError`. What a returned write has survived is a setting of the server: `durability` asks
-    for it. Cost: one round trip an operation; `update`, `items` and `values` send 1,000 commands at once.
-    Listing asks with SCAN, gives each key once, and in no order.
+    `OutcomeUnknownError`. What a returned write survives is a setting of the server, which `durability`
+    returns. Cost: one round trip per operation; `update`, `items` and `values` send 1,000 commands at once.
+    Listing uses SCAN and yields each key once, in no order.
 
     Examples
     --------
@@ -79,10 +78,10 @@ class RedisStore(Store[K, V]):
             raise UnsupportedError(
                 "RedisStore needs the package redis: pip install 'holdall[redis]'"
             ) from error
-        place = RedisPersister(server, prefix=prefix, ttl=ttl)
-        self._params = {**options, "server": place.location}
+        persister = RedisPersister(server, prefix=prefix, ttl=ttl)
+        self._params = {**options, "server": persister.location}
         self._assemble(
-            place,
+            persister,
             as_key_codec(keys),
             get_serializer(serializer),
             value_type=value_type,
@@ -91,11 +90,11 @@ class RedisStore(Store[K, V]):
 
     @property
     def prefix(self) -> str:
-        """With what the keys of all items start."""
+        """The text that all keys on the server start with."""
         return str(under(self)[0].prefix)
 
     def set(self, key: K, value: V, ttl: float | None = None) -> None:
-        """Store a value that is there for so many seconds.
+        """Store a value with a time to live.
 
         Parameters
         ----------
@@ -104,23 +103,23 @@ class RedisStore(Store[K, V]):
         value
             The value.
         ttl
-            For how many seconds it is there; None for ever. The next write sets it anew.
+            Seconds that it lives; None for no limit. The next write sets it again.
 
         Raises
         ------
         InvalidArgumentError
-            If `ttl` is no number above 0.
+            If `ttl` is not a number above 0.
         """
         from holdall.persisters.redis import _checked  # noqa: PLC0415  (an extra)
 
         compiled = self._compiled
         id = compiled.id(key)
         data = compiled.data(key, id, value)
-        place, id = under(self, id)
-        place.write_living(id, data, _checked(ttl))
+        persister, id = under(self, id)
+        persister.write_living(id, data, _checked(ttl))
 
     def time_left(self, key: K) -> float:
-        """Return for how many seconds an item is there yet; infinity for ever.
+        """Return how many seconds an item has left to live; infinity for no limit.
 
         Parameters
         ----------
@@ -132,14 +131,14 @@ class RedisStore(Store[K, V]):
         KeyError
             If the key is absent.
         """
-        place, id = under(self, self._compiled.id(key))
+        persister, id = under(self, self._compiled.id(key))
         try:
-            return float(place.time_left(id))
+            return float(persister.time_left(id))
         except KeyError:
             raise KeyError(key) from None
 
     def durability(self) -> dict[str, str]:
-        """Return what the server says of what its "OK" has survived, and what it evicts.
+        """Return the settings of the server for what an acknowledged write survives, and what it evicts.
 
         Returns
         -------

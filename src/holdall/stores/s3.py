@@ -20,84 +20,83 @@ __all__ = ["S3Store"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-# What some servers list as something else, and what XML cannot carry.
+# Characters that some servers list as others, or that XML cannot contain.
 _ENCODED = "+\ufffe\uffff"
 
 
 class S3Store(Store[K, V]):
-    """A bucket of S3, or a part of one, as a dict: one object a value, shared by any number of machines.
+    """A bucket of S3, or a part of one, as a dict: one object per value, shared by any number of machines.
 
     Parameters
     ----------
     bucket
-        Name of the bucket. It is made by the first write that finds none, unless `create_bucket` is false.
+        Name of the bucket. The first write makes a missing one, unless `create_bucket` is false.
     prefix
-        With what the keys of all objects start; a "/" is put at its end. "" is the whole bucket.
+        The text that the keys of all objects start with; a "/" is added at its end. "" for the whole bucket.
     client
-        A client of boto3 for S3, or a `boto3.Session`; None for the usual credentials.
+        A client of boto3 for S3, or a `boto3.Session`; None for the default credentials.
     region
-        Name of the region; None for the usual one.
+        Name of the region; None for the default one.
     endpoint_url
-        URL of a server that speaks like S3; None for AWS.
+        URL of a server with the S3 protocol; None for AWS.
     create_bucket
-        Whether a missing bucket is made: by the first write alone, once, and never after it was seen.
+        Whether to make a missing bucket: only by the first write, once, and never after it was seen.
     serializer
         How values are written: a name (``"json"``, ``"pickle"``, ``"text"``, ``"bytes"``, ``"npy"``, …), a
-        `Serializer`, or anything with ``dumps`` and ``loads``. Loading a pickle runs what it says: with
-        ``"pickle"``, whoever may write to the bucket can run code here.
+        `Serializer`, or anything with ``dumps`` and ``loads``. Loading a pickle runs code in it: with
+        ``"pickle"``, everyone with write access to the bucket can run code here.
     keys
         How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of text;
         the text of a `Template`; a `KeyCodec`; or a pair of functions.
     suffix
-        What the keys of all objects end with; None for the serializer's own. Other objects are not seen.
+        The suffix of all objects; None for the serializer's own. Other objects are ignored.
     put_options
         Parameters of boto3 for each request that writes an object: ``{"ServerSideEncryption": "aws:kms"}``.
     request_options
         Parameters of boto3 for each request that knows them: ``{"ExpectedBucketOwner": "111122223333"}``.
     denied_is_absent
-        Whether an object that may not be seen counts as absent: without the right to list the bucket, S3
-        does not tell one from the other.
+        Whether an object without read access counts as absent: without the right to list the bucket, S3 does
+        not distinguish the two.
     anonymous
-        Whether to send requests without a signature, to a public bucket.
+        Whether to send unsigned requests, to a public bucket.
     cache_dir
-        A folder of this machine that keeps values which were read or written, so that they need not be sent
-        again. Each read still asks whether the etag is the same, unless `append_only`. None: no cache.
+        A folder of this machine for values that were read or written, so that they need not be sent again.
+        Each read still checks that the etag is the same, unless `append_only`. None: no cache.
     cache_bytes
-        How much room in bytes the cache may take; None for any.
+        Bytes that the cache may take; None for no limit.
     max_age
-        For how many seconds a cached value is given without a request: what others write in that time is not
-        seen.
+        Seconds that a cached value is returned without a request: what others write in that time is not seen.
     workers
         How many requests bulk operations send at once.
     part_bytes
-        Size in bytes from which values are written in parts, and size of the parts; 5 MiB at least.
+        Size in bytes from which values are written in parts, and size of the parts; at least 5 MiB.
     engine
-        What sends the requests that read and write: ``"boto3"``, or ``"obstore"``, a client written in Rust,
-        which takes less of the processor. What obstore cannot do goes through boto3 all the same: to list,
-        to delete, to write large values or with `put_options`. `client` must be a session then, or None.
+        What sends the requests that read and write: ``"boto3"``, or ``"obstore"``, a client written in Rust
+        that takes less processor time. boto3 still lists, deletes, writes large values, and writes with
+        `put_options`. With ``"obstore"``, `client` must be a session or None.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
     Making a store sends no request; the client is made by the first one. Threads, processes, machines: any
-    number; conditional operations are linearizable where the server obeys conditions, plain writes
-    included. The first conditional operation in a bucket finds out whether it does; a server that does not
-    is refused with `UnsupportedError`. A write whose answer is lost is not counted twice, and raises
-    `OutcomeUnknownError` if it cannot be told whether it happened. After a crash: what was returned is there.
+    number; conditional operations are linearizable where the server obeys conditions, plain writes included.
+    The first conditional operation in a bucket tests whether it does; a server that does not is refused with
+    `UnsupportedError`. A write whose answer is lost is not counted twice, and raises `OutcomeUnknownError` if
+    the outcome cannot be determined. After a crash: returned writes are there.
 
-    Cost: one request to read, write, insert, look for or discard an item, two to change one, one for each
-    1,000 keys to list. JSON and pickles get some bytes at their end that reading passes over, so that equal
-    values written twice are two versions.
+    Cost: one request to read, write, insert, look up or discard an item, two to change one, one per 1,000
+    keys to list. JSON and pickles get some bytes at their end that readers ignore, so that equal values
+    written twice are two versions.
 
-    A copy made by pickle holds no credentials: it takes the usual ones of where it is loaded.
+    A pickled copy contains no credentials: it uses the default ones where it is loaded.
 
     Examples
     --------
@@ -133,7 +132,7 @@ class S3Store(Store[K, V]):
     ) -> None:
         options = given(locals())
         how = get_serializer(serializer)
-        place = S3Persister(
+        persister = S3Persister(
             bucket,
             prefix=prefix,
             client=client,
@@ -148,34 +147,34 @@ class S3Store(Store[K, V]):
             part_bytes=part_bytes,
         )
         self._params = options
-        self._s3 = place
+        self._s3 = persister
         self._assemble(
-            self._cached(_through(engine, place)),
+            self._cached(_through(engine, persister)),
             path_codec(keys, suffix, how, encode=_ENCODED),
             unique(how),
             value_type=value_type,
             append_only=append_only,
         )
 
-    def _cached(self, place: ObjectPersister) -> Persister:
-        """Put the cache before a place, if there is to be one."""
+    def _cached(self, persister: ObjectPersister) -> Persister:
+        """Return a persister with the cache in front of it, if one was requested."""
         options = self._params
         if options["cache_dir"] is not None:
             return LocalCachePersister(
-                place,
+                persister,
                 options["cache_dir"],
-                namespace=place.namespace,
+                namespace=persister.namespace,
                 max_bytes=options["cache_bytes"],
                 max_age=options["max_age"],
                 append_only=options["append_only"],
             )
         if options["cache_bytes"] is not None or options["max_age"]:
             raise InvalidArgumentError("cache_bytes and max_age are options of a cache: give cache_dir")
-        return place
+        return persister
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {**state, "_params": {**self._params, "client": None}}  # which holds credentials
+        return {**state, "_params": {**self._params, "client": None}}  # it contains credentials
 
     @property
     def bucket(self) -> str:
@@ -184,7 +183,7 @@ class S3Store(Store[K, V]):
 
     @property
     def prefix(self) -> str:
-        """With what the keys of all objects start."""
+        """The text that the keys of all objects start with."""
         return self._s3.prefix
 
     @property
@@ -193,7 +192,7 @@ class S3Store(Store[K, V]):
         return as_given(super().serializer)
 
     def object_key(self, key: K) -> str:
-        """Return the key of the object in which the value of a key lies, or would lie.
+        """Return the key of the object for the value of a key, even if there is none.
 
         Parameters
         ----------
@@ -203,18 +202,18 @@ class S3Store(Store[K, V]):
         Raises
         ------
         InvalidKeyError
-            If the key has no name here.
+            If the key cannot be the name of an object.
         """
         return self.prefix + str(self._compiled.id(key))
 
 
-def _through(engine: Any, place: S3Persister) -> ObjectPersister:
-    """Return a persister of the same place whose requests an engine sends."""
+def _through(engine: Any, persister: S3Persister) -> ObjectPersister:
+    """Return a persister of the same location whose requests an engine sends."""
     if engine == "boto3":
-        return place
+        return persister
     if engine != "obstore":
         raise InvalidArgumentError(f"engine is 'boto3' or 'obstore', got {engine!r:.80}")
     from holdall.persisters.obstore import TranslatedS3Engine  # noqa: PLC0415  (an extra)
 
-    translated = TranslatedS3Engine.beside(place.engine, place.requests)
-    return ObjectPersister(translated, prefix=place.prefix, workers=place.workers)
+    translated = TranslatedS3Engine.beside(persister.engine, persister.requests)
+    return ObjectPersister(translated, prefix=persister.prefix, workers=persister.workers)

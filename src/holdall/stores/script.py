@@ -23,42 +23,41 @@ V = TypeVar("V")
 
 
 class ScriptStore(Store[K, V]):
-    """The data at the end of a script as a dict: they travel with it, in comment lines.
+    """The data at the end of a script as a dict: they move with it, in comment lines.
 
     Parameters
     ----------
     path
-        The script. None for the file in which the call stands.
+        The script. None for the file that contains the call.
     fallback
         What to do where that file cannot keep values (typed in, ``-c``, a notebook, an archive, frozen,
-        installed, read-only): ``"error"``; ``"memory"``, to keep them until the process ends;
-        ``"sidecar"``, to keep them in a file of the user's own, in ``~/.local/share/holdall``. Not with
-        a path.
+        installed, read-only): ``"error"``; ``"memory"``, to keep them until the process ends; ``"sidecar"``,
+        to keep them in a file of the user, in ``~/.local/share/holdall``. Not with a path.
     serializer
-        How values are written: None for ``"line"``, readable JSON where that is exact and a pickle in
-        base64 where it is not; or as for other stores.
+        How values are written: None for ``"line"``, readable JSON where that is exact, else a pickle in
+        base64; or as for other stores.
     keys
-        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart; a
-        `KeyCodec`; or a pair of functions.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types; a `KeyCodec`; or
+        a pair of functions.
     create
         Whether to make an empty file at the path if there is none.
     durability
-        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
-        a power cut.
+        What a returned write survives: ``"process"``, the death of the process, or ``"power"``, a power
+        failure.
     timeout
-        Seconds to wait for other writers; `StoreTimeoutError` tells who they are.
+        Seconds to wait for other writers; `StoreTimeoutError` names them.
     trust
-        Whether to load pickles from a script that other users could have written. The script in which
-        the call stands is trusted, since it runs.
+        Whether to load pickles from a script that other users could have written. The script that contains
+        the call is always trusted, since it runs.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     UnsupportedError
-        If the calling code has no file that can keep values, or the file is no Python script.
+        If the calling code has no file that can keep values, or the file is not a Python script.
     StoreNotFoundError
         If there is no file at the path.
     MismatchError
@@ -69,11 +68,11 @@ class ScriptStore(Store[K, V]):
     Notes
     -----
     Threads and processes: any number may read and write; conditional operations are linearizable on the
-    machine, plain writes included. After a crash: the script starts, and every returned write is there.
-    Cost: an appended line a write, whatever else is there; one system call a read. All values are kept in
-    memory as they are written: for more than a megabyte, take another store.
+    machine, plain writes included. After a crash: the script starts, and every returned write is there. Cost:
+    one appended line per write, however many values there are; one system call per read. All values are kept
+    in memory in serialized form: use another store for more than a megabyte.
 
-    The block is told on the page on formats. `Value` keeps a single value in the same place.
+    The page on formats describes the block. `Value` keeps a single value in it.
 
     Examples
     --------
@@ -110,15 +109,17 @@ class ScriptStore(Store[K, V]):
         check_fallback(fallback)
         codec_of_values: Serializer[Any] = get_serializer("line" if serializer is None else serializer)
         codec_of_keys = AnyKeys() if keys is None else as_key_codec(keys)
-        place: Persister
+        persister: Persister
         if path is None:
-            place = place_of(origin_of(caller(self)), fallback, durability, check_timeout(timeout))
+            persister = persister_for(origin_of(caller(self)), fallback, durability, check_timeout(timeout))
         else:
             guard = codec_of_values.executes_code and not trust
-            place = ScriptPersister(path, create=create, durability=durability, timeout=timeout, guard=guard)
+            persister = ScriptPersister(
+                path, create=create, durability=durability, timeout=timeout, guard=guard
+            )
         self._params = options
         self._assemble(
-            place,
+            persister,
             codec_of_keys,
             codec_of_values,
             value_type=value_type,
@@ -127,8 +128,8 @@ class ScriptStore(Store[K, V]):
 
     @property
     def _script(self) -> ScriptPersister | None:
-        place = under(self)[0]
-        return place if isinstance(place, ScriptPersister) else None
+        persister = under(self)[0]
+        return persister if isinstance(persister, ScriptPersister) else None
 
     @property
     def path(self) -> str | None:
@@ -137,13 +138,13 @@ class ScriptStore(Store[K, V]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the data take in the script, with what was replaced; 0 where they are in memory."""
+        """Bytes that the data take in the script, including replaced values; 0 where they are in memory."""
         return 0 if self._script is None else self._script.nbytes
 
     def lock(self) -> AbstractContextManager[Any]:
-        """Exclude all other writers of the script, threads and processes, for as long as the context lasts.
+        """Exclude all other writers of the script, threads and processes, during the context.
 
-        Reads go on. The thread that has the lock may take it again.
+        Readers continue. The thread that has the lock may take it again.
 
         Examples
         --------
@@ -157,39 +158,39 @@ class ScriptStore(Store[K, V]):
         return under(self)[0].lock  # type: ignore[no-any-return]
 
     def check(self) -> list[str]:
-        """Look at every line of the data.
+        """Check every line of the data.
 
         Returns
         -------
         list of str
-            Which lines are no records, or damaged ones, a sentence each; empty if there are none.
+            Which lines are damaged or not data, one sentence each; empty if there are none.
         """
         return [] if self._script is None else self._script.check()
 
     def compact(self) -> int:
-        """Write the script anew without values that were replaced or deleted; all else stays.
+        """Rewrite the script without values that were replaced or deleted; all else stays.
 
-        This happens by itself when most of the data is of that kind.
+        This happens automatically when most of the data are such values.
 
         Returns
         -------
         int
-            Bytes by which the script is shorter.
+            Bytes by which the script is now shorter.
 
         Raises
         ------
         UnsupportedError
             If the file has several hard links.
         StoreUnavailableError
-            If the file or its folder may not be written.
+            If the file or its folder is not writable.
         """
         return 0 if self._script is None else self._script.compact()
 
 
-def place_of(
+def persister_for(
     origin: Origin, fallback: str, durability: Durability = "process", timeout: float = TIMEOUT
 ) -> Persister:
-    """Give the place of the values of some code: its file, or what takes its place.
+    """Return the persister for the values of some code: its file, or the fallback.
 
     Parameters
     ----------
@@ -209,12 +210,12 @@ def place_of(
     if origin.path is not None and not origin.why:
         try:
             script = ScriptPersister(origin.path, durability=durability, timeout=timeout, runs=True)
-        except UnsupportedError:  # its encoding
+        except UnsupportedError:  # for its encoding
             if fallback == "error":
                 raise
         else:
             if script.writable or fallback == "error":
-                return script  # which can be read, and says what to do when it is written
+                return script  # readable; writing raises what to do
     if origin.testing or fallback == "memory":
         return MappingPersister({} if script is None else dict(script))
     if fallback == "error":

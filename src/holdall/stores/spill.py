@@ -23,60 +23,60 @@ from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_option
 __all__ = ["SpillStore"]
 
 _FILE = "values.db"
-_FILES_FROM = 1 << 16  # bytes; below, the database is about as quick
+_FILES_FROM = 1 << 16  # bytes; below, the database is about as fast
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class SpillStore(Store[K, V]):
-    """A dict that keeps in memory what fits into a budget, and the rest on disk.
+    """A dict that keeps values in memory up to a limit, and the rest on disk.
 
     Parameters
     ----------
     path
-        The folder for what has no room in memory; the store is there again when it is opened again. None for
-        a private temporary one that is gone when the store is closed or the process ends.
+        The folder for values that do not fit into memory; opening it again restores the store. None for a
+        private temporary one that is deleted when the store is closed or the process ends.
     memory
         Bytes that values may take in memory, as a number or text: ``"1GB"``, ``"500MiB"``, or ``"25%"`` of
         the memory that the process, or its container, may use. None for the smaller of 1 GB and a quarter of
         that.
     serializer
-        How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for
-        pickle, or what the folder was made with.
+        How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for the
+        one that the folder was made with, or pickle.
     keys
-        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types.
     policy
         Which values leave memory first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
     slow
-        A store, or mapping, for what has no room in memory, in the place of a folder.
+        A store, or mapping, for values that do not fit into memory, instead of a folder.
     file_per_value
-        Whether each value lies in a file of its own. False: small ones lie together in one database, so that
-        many of them are quick, and only those of 64 KiB and more have files. None for False, or what the
-        folder was made with.
+        Whether each value has a file of its own. False: small values share one database, which is faster for
+        many of them, and only those of 64 KiB and more have files. None for the one that the folder was made
+        with, or False.
     sizeof
-        Returns what a value takes in memory, in bytes; None for an estimate of all that it keeps alive.
+        Returns the bytes that a value takes in memory; None for an estimate with everything it refers to.
     writeback
-        How changes made to a value in memory are noticed: ``"check"``, ``"always"`` or ``"never"``.
+        How changes inside of values in memory are detected: ``"check"``, ``"always"`` or ``"never"``.
     sync
         ``"flush"`` to write values when they leave memory, at `flush`, `close` and the end of the process;
         ``"always"`` to write them at once.
     disk
-        Bytes that values may take on disk, as a number or text; None for any number.
+        Bytes that values may take on disk, as a number or text; None for no limit.
     on_miss, on_overflow
         Called with a key before its value is read from disk, or written to it.
     dump, load
-        A pair of functions to write values with, as ``json.dump`` and ``json.load``, in the place of
+        A pair of functions that write and read values, as ``json.dump`` and ``json.load``, instead of
         `serializer`; the file that they get takes text and bytes.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     InvalidArgumentError
-        If `memory` is no size, or an option is not one of those above.
+        If `memory` is not a size, or an option is invalid.
     MismatchError
         If the folder was made with another serializer or key codec.
     StoreUnavailableError
@@ -84,9 +84,8 @@ class SpillStore(Store[K, V]):
 
     Notes
     -----
-    What is bounded are counted bytes: `stats` tells the budget, and what of it is taken. Values that the
-    program itself holds are its own: they are not counted twice. See `SpillPersister` for threads, processes,
-    crashes and costs.
+    The limit applies to counted bytes: `stats` shows it and the bytes in use. Values that the program itself
+    holds are not counted twice. See `SpillPersister` for threads, processes, crashes and costs.
 
     Examples
     --------
@@ -121,7 +120,7 @@ class SpillStore(Store[K, V]):
         append_only: bool = False,
     ) -> None:
         options = given(locals())
-        how = checked_options(  # before a folder is made
+        how = checked_options(  # before the folder is made
             memory=memory,
             policy=policy,
             sizeof=sizeof,
@@ -139,15 +138,15 @@ class SpillStore(Store[K, V]):
             below = slow if isinstance(slow, Store) else Store(slow)
         else:
             below = self._folder_store(path, _pair(serializer, dump, load), keys, file_per_value)
-        place = SpillPersister(below, **how, discard=self._temporary is not None)
+        persister = SpillPersister(below, **how, discard=self._temporary is not None)
         self._params = options
         self._below = below
-        self._assemble(place, IdentityKeys(), None, value_type=value_type, append_only=append_only)
+        self._assemble(persister, IdentityKeys(), None, value_type=value_type, append_only=append_only)
 
     def _folder_store(self, path: Any, serializer: Any, keys: Any, alone: bool | None) -> Store[Any, Any]:
         if path is None:
             self._temporary = TemporaryFolder(spill=True)
-            # Not the folder itself, which is locked: a folder store has to lock its own.
+            # Not the folder itself, which is locked: the folder store inside has to lock its own.
             self._folder = folder = os.path.join(self._temporary.path, "values")
         else:
             self._folder = folder = os.path.abspath(checked_path(path, "folder"))
@@ -173,19 +172,19 @@ class SpillStore(Store[K, V]):
 
     @property
     def _spill(self) -> SpillPersister:
-        place = self.pipeline.persister
-        while not isinstance(place, SpillPersister):
-            place = place.inner
-        return place
+        persister = self.pipeline.persister
+        while not isinstance(persister, SpillPersister):
+            persister = persister.inner
+        return persister
 
     @property
     def path(self) -> str | None:
-        """The folder of the store, absolute; None with a slow store of one's own."""
+        """The folder of the store, absolute; None with `slow`."""
         return self._folder
 
     @property
     def slow(self) -> Store[Any, Any]:
-        """The store in which the values lie that are not in memory."""
+        """The store of the values that are not in memory."""
         return self._below
 
     @property
@@ -199,7 +198,7 @@ class SpillStore(Store[K, V]):
         return self._below.keys_codec
 
     def stats(self) -> SpillStats:
-        """Return counts and sizes: hits, misses, evictions, bytes, the budget and what of it is taken.
+        """Return counts and sizes: hits, misses, evictions, bytes, the limit and the bytes in use.
 
         Examples
         --------
@@ -228,11 +227,11 @@ class SpillStore(Store[K, V]):
         other
             A mapping, an object with ``keys``, or an iterable of pairs. From another `SpillStore` with the
             same serializer, on the same file system, values in files of their own are taken by hard links,
-            without being read; a later change in one of the stores does not show in the other.
+            without being read; a later change in one of the stores does not affect the other.
         progress
             Called with the number of items taken so far, after each; not for values taken by hard links.
         overwrite
-            Whether items that are there are replaced.
+            Whether existing items are replaced.
         **named
             More items, with text keys.
 
@@ -247,7 +246,7 @@ class SpillStore(Store[K, V]):
         """
         items: Any = other
         if isinstance(other, SpillStore):
-            ours, theirs = _place_of(self), _place_of(other)
+            ours, theirs = _persister_of(self), _persister_of(other)
             if ours is not None and theirs is not None:
                 ours.take_over(theirs, overwrite=overwrite)
                 items = ()
@@ -260,12 +259,12 @@ class SpillStore(Store[K, V]):
                 progress(number)
 
     def key_to_filename(self, key: K) -> str:
-        """Return the path of the file that holds the value of a key, as its serializer wrote it.
+        """Return the path of the file with the value of a key, as its serializer wrote it.
 
         Parameters
         ----------
         key
-            The key; its value is written if it is not yet.
+            The key; its value is written if it is not on disk yet.
 
         Raises
         ------
@@ -290,11 +289,11 @@ class SpillStore(Store[K, V]):
         Parameters
         ----------
         keys
-            The keys; those that are absent, and those in memory, are passed over.
+            The keys; those that are absent or in memory are skipped.
         threads
             How many to read at a time.
         progress
-            Called with the number of keys dealt with so far, after each.
+            Called with the number of keys processed so far, after each.
 
         Returns
         -------
@@ -304,7 +303,7 @@ class SpillStore(Store[K, V]):
         return self._spill.prefetch(keys, threads, progress)
 
     def shrink(self, to: float | str = 0) -> None:
-        """Move values to the slow side until no more than some bytes are in memory.
+        """Move values to disk until at most some bytes are in memory.
 
         Parameters
         ----------
@@ -316,7 +315,7 @@ class SpillStore(Store[K, V]):
     def drop(self) -> None:
         """Delete all items, and the folder of the store.
 
-        The store is empty then, and makes its folder anew when it is next written to.
+        The store is empty then, and makes its folder again at the next write.
         """
         self._spill.drop()
         if self._temporary is not None:
@@ -327,16 +326,16 @@ class SpillStore(Store[K, V]):
                     os.unlink(os.path.join(self._folder, _FILE + end))
             for name in (_FILE + "-files", ".holdall"):
                 shutil.rmtree(os.path.join(self._folder, name), ignore_errors=True)
-            with contextlib.suppress(OSError):  # others have put something there
+            with contextlib.suppress(OSError):  # others have put files there
                 os.rmdir(self._folder)
 
     def close(self) -> None:
-        """Write what has changed and give back what the store holds; a temporary folder is deleted.
+        """Write what has changed and release what the store has open; delete a temporary folder.
 
         Raises
         ------
         SerializationError
-            If some values cannot be stored, which are lost if they are not stored elsewhere.
+            If some values cannot be stored; they are lost unless stored elsewhere.
         """
         if self._temporary is None:
             super().close()
@@ -345,12 +344,12 @@ class SpillStore(Store[K, V]):
             self._temporary.close()
 
 
-def _place_of(store: Any) -> SpillPersister | None:
-    """Return the place of a store whose keys and values are those of the place, else None."""
-    place = store.persister
+def _persister_of(store: Any) -> SpillPersister | None:
+    """Return the persister of a store that adds no layers to it, else None."""
+    persister = store.persister
     pipeline = store.pipeline
-    plain = isinstance(place, SpillPersister) and len(pipeline.layers) == 1
-    return place if plain and pipeline.value_type is None else None
+    plain = isinstance(persister, SpillPersister) and len(pipeline.layers) == 1
+    return persister if plain and pipeline.value_type is None else None
 
 
 class _Functions:
@@ -367,7 +366,7 @@ class _Functions:
 
 
 def _pair(serializer: Any, dump: Any, load: Any) -> Any:
-    """Return the serializer that was asked for: as such, or by two functions."""
+    """Return the serializer from the options, which may be two functions."""
     if dump is None and load is None:
         return serializer
     if serializer is not None or not (callable(dump) and callable(load)):

@@ -1,4 +1,4 @@
-"""A store in a table of a server of SQL."""
+"""A store in a table of an SQL database."""
 
 from typing import Any, TypeVar
 
@@ -20,35 +20,36 @@ class SQLStore(Store[K, V]):
     Parameters
     ----------
     target
-        The URL of a database, as SQLAlchemy names it: ``postgresql://user:password@host/name``,
-        ``mysql://``, ``mariadb://``, ``sqlite:///file.db``; or an engine of SQLAlchemy.
+        The URL of a database, as in SQLAlchemy: ``postgresql://user:password@host/name``, ``mysql://``,
+        ``mariadb://``, ``sqlite:///file.db``; or an engine of SQLAlchemy.
     table
-        Name of the table, which is made if it is not there.
+        Name of the table, made if it does not exist.
     serializer
         How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``.
     keys
-        How keys are named: None for `AnyKeys`; or what `as_key_codec` takes.
+        How keys are named: None for `AnyKeys`, or anything that `as_key_codec` takes.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
     UnsupportedError
         If SQLAlchemy or the driver is not installed.
     MismatchError
         If there is a table of that name with other columns.
     StoreUnavailableError
-        If the server does not answer, or refuses.
+        If the server does not answer, or refuses the request.
 
     Notes
     -----
     Threads, processes, machines: conditional operations, `increment`, `setdefault` and the like are
-    linearizable among all. `update` is one transaction; `transaction()` makes one of several writes. After a
-    crash: what the server has acknowledged, as it is set up. Cost: one round trip an operation.
+    linearizable among all. `update` is one transaction; `transaction()` makes one transaction of several
+    writes. After a crash: the acknowledged writes, according to the settings of the server. Cost: one round
+    trip per operation.
 
     Examples
     --------
@@ -77,10 +78,10 @@ class SQLStore(Store[K, V]):
             raise UnsupportedError(
                 "SQLStore needs the package SQLAlchemy: pip install 'holdall[sql]'"
             ) from error
-        place = SqlPersister(target, table=table)
+        persister = SqlPersister(target, table=table)
         self._params = options
         self._assemble(
-            place,
+            persister,
             AnyKeys() if keys is None else as_key_codec(keys),
             get_serializer(serializer),
             value_type=value_type,

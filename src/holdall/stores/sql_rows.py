@@ -14,21 +14,21 @@ K = TypeVar("K")
 
 
 class SQLRows(Store[K, dict[str, Any]]):
-    """The rows of a table of SQL as a dict: keys are those of the rows, values are dicts of their columns.
+    """The rows of an SQL table as a dict: keys are those of the rows, values are dicts of their columns.
 
     Parameters
     ----------
     target
         The URL of a database, as for `SQLStore`, or an engine of SQLAlchemy.
     table
-        Name of a table that is there, or of a view.
+        Name of an existing table, or of a view.
     key_columns
-        Name of the column that names a row, or a list of several; None for the primary key.
+        Name of the column that identifies a row, or a list of several; None for the primary key.
     value_columns
-        Names of the columns that make a value; None for all others.
+        Names of the columns of a value; None for all others.
     where
-        Which rows there are, by column: the value that it must have, or a list of them. Rows that are put
-        here get the value.
+        Which rows are items, by column: the required value, or a list of them. Rows that are written get that
+        value.
     read_only
         Whether to refuse writes.
     append_only
@@ -37,23 +37,23 @@ class SQLRows(Store[K, dict[str, Any]]):
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above, or the key columns may name several rows.
+        If an option is invalid, or several rows can have the same key columns.
     StoreNotFoundError
         If there is no such table.
     StoreUnavailableError
-        If the server does not answer, or refuses.
+        If the server does not answer, or refuses the request.
     UnsupportedError
         If SQLAlchemy or the driver is not installed.
 
     Notes
     -----
-    The key of a row is the value of its one key column, or a tuple of several. A value has just the value
-    columns: leave out those that the server fills by itself. Rows with NULL in a key column have no key.
+    The key of a row is the value of its one key column, or a tuple of several. A value has exactly the value
+    columns: leave out those that the server fills itself. Rows with NULL in a key column have no key.
 
-    Threads, processes, machines: conditional operations are linearizable among all who use `SQLRows`, and
-    see the writes of everybody else: the etag of a row is a digest of its value, so that the same value again
-    is no change. `update` is one transaction.
-    After a crash: what the server has acknowledged. Cost: one round trip to read and four to write.
+    Threads, processes, machines: conditional operations are linearizable among all users of `SQLRows`, and
+    see the writes of everyone else: the etag of a row is a digest of its value, so that writing an equal
+    value is no change. `update` is one transaction.
+    After a crash: the acknowledged writes. Cost: one round trip to read and four to write.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class SQLRows(Store[K, dict[str, Any]]):
             raise UnsupportedError(
                 "SQLRows needs the package SQLAlchemy: pip install 'holdall[sql]'"
             ) from error
-        place = RowsPersister(
+        persister = RowsPersister(
             target,
             table,
             key_columns=key_columns,
@@ -96,7 +96,7 @@ class SQLRows(Store[K, dict[str, Any]]):
             read_only=read_only,
         )
         self._params = options
-        self._assemble(place, IdentityKeys(), None, append_only=append_only)
+        self._assemble(persister, IdentityKeys(), None, append_only=append_only)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -113,22 +113,22 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
     target
         The URL of a database, as for `SQLStore`, or an engine of SQLAlchemy.
     read_only
-        Whether the rows of all tables are only read.
+        Whether all tables are read-only.
 
     Raises
     ------
     InvalidArgumentError
-        If the target is neither.
+        If the target is neither of these.
     StoreUnavailableError
-        If the server does not answer, or refuses.
+        If the server does not answer, or refuses the request.
     UnsupportedError
         If SQLAlchemy or the driver is not installed.
 
     Notes
     -----
-    Tables without a primary key are left out, since their rows have no names: `SQLRows` takes them by
-    ``key_columns=``. All tables share one engine, and each look sees which there are now. Tables are not made
-    or dropped here.
+    Tables without a primary key are left out, since their rows have no keys: `SQLRows` takes them with
+    ``key_columns=``. All tables share one engine, and each access sees the current tables. Tables are not
+    made or dropped here.
 
     Examples
     --------
@@ -152,7 +152,7 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
             ) from error
         self._database = Database(target)
         self._read_only = read_only
-        self._database.names()  # so that a wrong address is told here
+        self._database.names()  # so that a wrong address raises here
 
     def __getitem__(self, name: str) -> SQLRows[Any]:
         if name not in self:
@@ -171,14 +171,14 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
     def __len__(self) -> int:
         return len(self._database.names())
 
-    __eq__ = object.__eq__  # two handles of one database are not compared by reading everything in it
+    __eq__ = object.__eq__  # do not compare by reading all tables
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"SQLTables({self._database.place!r})"
 
     def close(self) -> None:
-        """Close the connections, if they are of a URL; the next use opens others."""
+        """Close the connections, if they are of a URL; the next use opens new ones."""
         self._database.close()
 
     def __enter__(self) -> Self:

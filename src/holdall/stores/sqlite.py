@@ -26,48 +26,46 @@ class SQLiteStore(Store[K, V]):
     Parameters
     ----------
     path
-        The file; it and its folder are made if they are not there. None for a private temporary one;
-        its name is in `path`, and it is deleted with the last handle of it, at the latest at the end of the
-        process.
+        The file; it and its folder are made if they do not exist. None for a private temporary one; its name
+        is in `path`, and it is deleted with its last handle, or at the end of the process.
     table
         The table in the file; one file may hold many stores.
     serializer
         How values are written: a name (``"pickle"``, ``"json"``, ``"text"``, ``"bytes"``, ``"npy"``,
-        ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None takes the one the
-        table was made with, and pickle for a new table.
+        ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None for the one that the table
+        was made with, or pickle for a new table.
     keys
-        How keys are named: None for `AnyKeys`, hashables built of literals, types kept apart; a
-        `KeyCodec`; or a pair of functions.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types; a `KeyCodec`; or
+        a pair of functions.
     durability
-        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``,
-        a power cut.
+        What a returned write survives: ``"process"``, the death of the process, or ``"power"``, a power
+        failure.
     read_only
         Whether to read an existing file and never change it.
     trust
         Whether to load pickles from a file that other users could have written.
     timeout
-        How long to wait for other writers, in seconds.
+        Seconds to wait for other writers.
     files_from
         Size in bytes, over 960, from which a value is written to a file of its own, in a folder beside the
-        database: its name with ``-files`` after it. Large arrays are written and read as fast as files are,
+        database: its name with ``-files`` after it. Large arrays are then written and read as fast as files,
         and can be mapped into memory. None writes all to the database.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     MismatchError
-        If the file is a database of another program, or the table was made with another serializer or
-        key codec.
+        If the file is a database of another program, or the table was made with another serializer or key
+        codec.
     StoreNotFoundError
-        If the file is to be read and is not there, or has no such table.
+        If the file is only to be read and does not exist, or has no such table.
     StoreUnavailableError
         If the file cannot be opened, or others keep it locked for longer than `timeout`.
     UntrustedStoreError
-        If other users could have written the file, and the serializer could run what they wrote, or is not
-        given.
+        If other users could have written the file, and the serializer could run code in it, or is not given.
 
     Notes
     -----
@@ -75,18 +73,18 @@ class SQLiteStore(Store[K, V]):
     conditional operations are linearizable on the machine, plain writes included. `update` is one
     transaction: all of it or, after an error, nothing. (Each `DELETE_CURRENT` in it begins another one, and
     with `append_only` each item is one.) After a crash: every returned write is there, within its
-    `durability`. Cost: one statement a read or write, about a tenth more than SQLite's own; values of over
-    about 1,000 bytes cost a second one. Large values are written without a copy, and take their size once
-    when they are read with ``[]``, `get`, `items` and `values`; `pop` holds the data, too.
+    `durability`. Cost: one statement per read or write, about a tenth more than SQLite's own; values of over
+    about 1,000 bytes cost a second one. Large values are written without a copy; `[]`, `get`, `items` and
+    `values` hold them in memory once, `pop` also holds the data.
 
-    With `files_from`, the database tells which file a value has, so that all of the above holds for large
+    With `files_from`, the database records which file a value has, so that all of the above applies to large
     values too. Move or copy the database together with its folder.
 
-    Iteration goes in the order of the ids by pages of up to 1,000, and meets what is written ahead of it
-    meanwhile: to write new keys on the way, iterate over ``list(store)``.
+    Iteration is in the order of ids, by pages of up to 1,000, and includes items written ahead of it
+    meanwhile: to write new keys during iteration, iterate over ``list(store)``.
 
-    The file must lie on a disk of this machine: SQLite's log needs memory that all processes share. Do not
-    delete or replace it while it is open: who has it open goes on with the file that was there.
+    The file must be on a disk of this machine: SQLite's log needs memory that all processes share. Do not
+    delete or replace it while it is open: those who have it open continue with the old file.
 
     Examples
     --------
@@ -134,20 +132,20 @@ class SQLiteStore(Store[K, V]):
         }
         try:
             record = {"serializer": codec_of_values.name, "keys": repr(codec_of_keys)}
-            place = database(path, record=record, **how)
+            persister = database(path, record=record, **how)
         except MismatchError:
             if keys is not None or path is None:
                 raise
-            # A look at the record costs a connection: only where it tells something else.
+            # Reading the metadata costs a connection: only where they can differ.
             made = recorded(path, table, guard=not trust)
             known = recorded_keys(made, codec_of_values, codec_of_keys)
             if known == codec_of_keys:
                 raise
             codec_of_keys = known
-            place = database(path, record={**record, "keys": repr(known)}, **how)
+            persister = database(path, record={**record, "keys": repr(known)}, **how)
         self._params = {**options, "serializer": serializer or codec_of_values.name}
         self._assemble(
-            place,
+            persister,
             codec_of_keys,
             codec_of_values,
             value_type=value_type,
@@ -169,15 +167,15 @@ class SQLiteStore(Store[K, V]):
         return self._database.nbytes
 
     def file_of(self, key: K) -> str | None:
-        """Give the path of the file of its own in which a value lies; None if it lies in the database.
+        """Return the path of the file that a value has of its own; None if it is in the database.
 
         Such a file never changes; it is deleted when its item is deleted or gets another value. Map it, or
-        make a hard link to it, and the data stay.
+        make a hard link to it, to keep the data.
 
         Parameters
         ----------
         key
-            A key that is there.
+            An existing key.
 
         Raises
         ------
@@ -191,19 +189,19 @@ class SQLiteStore(Store[K, V]):
         >>> store.file_of("small") is None, os.path.getsize(store.file_of("large"))
         (True, 5000)
         """
-        place, id = under(self, self._compiled.id(key))
+        persister, id = under(self, self._compiled.id(key))
         try:
-            return place.file_of(id)  # type: ignore[no-any-return]
+            return persister.file_of(id)  # type: ignore[no-any-return]
         except KeyError as error:
             raise missing(key, error) from None
 
     def check(self) -> list[str]:
-        """Look at every page of the file, and at what belongs together in the table.
+        """Check every page of the file, and the consistency of the table.
 
         Returns
         -------
         list of str
-            What is wrong, a sentence each; empty if nothing is.
+            What is wrong, one sentence each; empty if nothing is.
 
         Raises
         ------
@@ -213,13 +211,13 @@ class SQLiteStore(Store[K, V]):
         return self._database.check()
 
     def vacuum(self) -> int:
-        """Write the file anew without the room of what was deleted.
+        """Rewrite the file without the space of deleted data.
 
         Returns
         -------
         int
-            Bytes that were given back; less than none if somebody who reads kept the log from being emptied
-            for longer than the timeout.
+            Bytes that were freed; negative if a reader prevented the log from being emptied within the
+            timeout.
 
         Raises
         ------
@@ -240,11 +238,11 @@ def database(
     files_from: int | None = None,
     record: dict[str, str] | None = None,
 ) -> SqlitePersister:
-    """Make a persister of a database for small data and, beside it, a folder for large ones.
+    """Return a persister of a database for small data and, beside it, a folder for large ones.
 
     Parameters are those of `SqlitePersister`. The folder has the name of the database and ``-files`` after
-    it, and within it each table but ``"items"`` has a folder of its own. It is made by the first large data
-    of at least `files_from` bytes.
+    it, with a folder in it for each table but ``"items"``. It is made by the first data of at least
+    `files_from` bytes.
 
     Examples
     --------
@@ -274,9 +272,9 @@ def database(
 
 
 def _folder_beside(path: Any, table: Any) -> str | None:
-    """Give the folder for the large data of a table; None for a temporary one."""
+    """Return the folder for the large data of a table; None for a temporary one."""
     if not isinstance(path, str | os.PathLike) or not isinstance(table, str):
-        return None  # the persister tells what is wrong
+        return None  # the persister raises what is wrong
     try:
         folder = f"{os.path.realpath(os.fspath(path))}-files"
     except (ValueError, TypeError):

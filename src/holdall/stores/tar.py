@@ -16,36 +16,36 @@ V = TypeVar("V")
 
 
 class TarStore(Store[K, V]):
-    """A tar archive as a dict that can only be read: a plain file a value.
+    """A tar archive as a read-only dict: one plain file per value.
 
     Parameters
     ----------
     archive
-        A path, bytes, or an open binary file that can seek: plain or compressed by gzip, bzip2 or xz.
+        A path, bytes, or a seekable binary file: plain or compressed by gzip, bzip2 or xz.
     serializer
-        How values were written: ``by_suffix()``, or a name such as ``"json"``. None takes members for what
-        they are: bytes, under their whole names.
+        How values were written: ``by_suffix()``, or a name such as ``"json"``. None returns members as bytes,
+        under their whole names.
     keys, suffix
         As for `ZipStore`.
     trust
         Whether to load pickles that other users could have written; those of bytes and open files always
         could.
     encoding
-        In which names were written, such as ``"iso8859-1"``, where the archive does not tell.
+        The encoding of names, such as ``"iso8859-1"``, where the archive does not record it.
 
     Raises
     ------
     StoreNotFoundError
         If there is no such archive.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
     CorruptValueError
-        If it is no tar archive, or a damaged one; from any verb that looks into it.
+        If it is not a tar archive, or is damaged; raised by any verb that reads it.
 
     Notes
     -----
-    Members whose names could lead out of a folder or are not in `encoding`, links and devices are no items;
-    `left_out` tells of them.
+    Members whose names could lead out of a folder or are not in `encoding`, links and devices are not items;
+    `left_out` lists them.
 
     Threads, processes: any number. Cost: see `TarReader`; read in the order of iteration.
 
@@ -80,5 +80,5 @@ class TarStore(Store[K, V]):
 
     @property
     def left_out(self) -> list[str]:
-        """Names in the archive under which no items lie: unsafe and unreadable ones, links and devices."""
+        """Names in the archive that are not items: unsafe and unreadable ones, links and devices."""
         return self._tar.left_out

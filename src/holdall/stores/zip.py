@@ -17,58 +17,58 @@ V = TypeVar("V")
 
 
 class ZipStore(Store[K, V]):
-    """A zip archive as a dict: an entry a value.
+    """A zip archive as a dict: one entry per value.
 
     Parameters
     ----------
     archive
-        A path, whose archive is made by the first write; the bytes of an archive; None for a new one in
-        memory; or an open binary file that can seek.
+        A path, where the first write makes the archive; the bytes of an archive; None for a new one in
+        memory; or a seekable binary file.
     serializer
         How values are written, as for `FileDirStore`: ``by_suffix()`` and names such as ``"json"``. None
-        takes entries for what they are: bytes, under their whole names.
+        returns entries as bytes, under their whole names.
     keys
         How keys are named: None for `PathKeys`, text with ``/`` for folders; ``tuple`` for tuples of text; a
-        `KeyCodec`, as ``Suffix("")`` for names as they stand; or a pair of functions.
+        `KeyCodec`, as ``Suffix("")`` for unchanged names; or a pair of functions.
     suffix
-        Suffix of all names; None for the serializer's own. Other entries are not seen.
+        Suffix of all names; None for the serializer's own. Other entries are ignored.
     compression
-        Of what is written: ``"deflate"``, ``"store"`` (none), ``"bzip2"`` or ``"lzma"``.
+        The method for new entries: ``"deflate"``, ``"store"`` (none), ``"bzip2"`` or ``"lzma"``.
     level
-        How hard to compress: 0 to 9; None for the usual.
+        The compression level: 0 to 9; None for the default.
     durability
-        What a returned write has survived: ``"process"`` or ``"power"``, as for `FileDirStore`.
+        What a returned write survives: ``"process"`` or ``"power"``, as for `FileDirStore`.
     read_only
         Whether to refuse writes; an archive under a path must exist then.
     timeout
-        Seconds to wait for other writers of an archive under a path; `StoreTimeoutError` tells who they are.
+        Seconds to wait for other writers of an archive under a path; `StoreTimeoutError` names them.
     trust
         Whether to load pickles that other users could have written; those of bytes and open files always
         could.
     max_bytes
-        How many bytes an entry that is read may take when it is unpacked: a small archive can hold enormous
-        ones. None for any number; more is a `ValueTooLargeError`.
+        How many bytes an entry may have when decompressed for reading, as a small archive can contain
+        enormous ones; more raise `ValueTooLargeError`. None for no limit.
     metadata_encoding
-        In which names were written that the archive does not mark as UTF-8, such as ``"cp932"`` or ``"gbk"``.
+        The encoding of names that the archive does not mark as UTF-8, such as ``"cp932"`` or ``"gbk"``.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
     Raises
     ------
     StoreNotFoundError
-        If the archive is to be read and does not exist.
+        If the archive is only to be read and does not exist.
     CorruptValueError
-        If it is no zip archive, or a damaged one; from any verb that looks into it.
+        If it is not a zip archive, or is damaged; raised by any verb that reads it.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
-    Entries whose names could lead out of a folder or cannot be read, symbolic links and devices are no items:
-    they are never listed, read or copied. `left_out` tells of them. What is not written stays as it is in the
-    archive, names included.
+    Entries whose names could lead out of a folder or cannot be read, symbolic links and devices are not
+    items: they are never listed, read or copied. `left_out` lists them. Entries that are not written stay as
+    they are, names included.
 
     Threads, processes: any number may read and write an archive under a path; conditional operations are
     linearizable on the machine, plain writes included. After a crash: there is always a whole archive, the
@@ -103,7 +103,7 @@ class ZipStore(Store[K, V]):
     ) -> None:
         options = given(locals())
         how = get_serializer("bytes" if serializer is None else serializer)
-        place = ZipPersister(
+        persister = ZipPersister(
             archive,
             compression=compression,
             level=level,
@@ -114,16 +114,16 @@ class ZipStore(Store[K, V]):
             max_bytes=max_bytes,
             metadata_encoding=metadata_encoding,
         )
-        self._zip = place
-        codec = fitted_to(place, path_codec(keys, suffix, how))
-        self._assemble(place, codec, how, value_type=value_type, append_only=append_only)
+        self._zip = persister
+        codec = fitted_to(persister, path_codec(keys, suffix, how))
+        self._assemble(persister, codec, how, value_type=value_type, append_only=append_only)
         self._params = options
 
     @property
     def left_out(self) -> list[str]:
-        """Names under which no items lie: unsafe and unreadable ones, links and devices."""
+        """Names that are not items: unsafe and unreadable ones, links and devices."""
         return self._zip.left_out
 
     def data(self) -> bytes:
-        """Give the whole archive, as the bytes of a file; none if nothing was ever stored."""
+        """Return the whole archive, as the bytes of a file; none if nothing was ever stored."""
         return self._zip.data()

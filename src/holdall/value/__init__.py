@@ -11,7 +11,7 @@ from holdall._scripts import Origin, caller, check_fallback, is_of_package, orig
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.script import ScriptPersister
-from holdall.stores.script import place_of
+from holdall.stores.script import persister_for
 from holdall.value._identity import Site, name_of, span_of, still_calls
 from holdall.value._operators import Operators, plain
 from holdall.value._slot import Slot, slot_of
@@ -137,7 +137,7 @@ class Value(Operators, Generic[V]):
     @overload
     def __call__(self, value: V) -> V: ...
     def __call__(self, value: Any = _NOTHING) -> Any:
-        """Give the value; store it first if one is given, a false one too."""
+        """Return the value; store it first if one is given, a false one too."""
         if value is not _NOTHING:
             self._slot.set(value)
             return value
@@ -234,7 +234,7 @@ def _place(origin: Origin, fallback: str) -> tuple[str, Persister]:
         known_as += f":{fallback}"  # which matters if the script may not be written
     place = _places.get(known_as)
     if place is None:
-        place = _places.setdefault(known_as, place_of(origin, fallback))
+        place = _places.setdefault(known_as, persister_for(origin, fallback))
     return known_as, place
 
 

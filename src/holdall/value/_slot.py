@@ -16,9 +16,8 @@ from holdall.keys import AnyKeys
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers.line import LineSerializer
 from holdall.store import Store, StorePersister
+from holdall.store._mutable import IMMUTABLE, is_immutable
 
-# What cannot change in place, so that nobody has to look whether it did.
-_FIRM = frozenset({int, float, complex, bool, str, bytes, type(None), range})
 _COMMANDS = frozenset({Joker, Sentinel})
 # Those of which equal ones are the same.
 _PLAIN = frozenset({int, bool, str, type(None)})
@@ -55,7 +54,7 @@ class Slot:
         self.store: Store[Any, Any] = Store(place, keys=_codec, serializer=_serializer)
         self._place = StorePersister(self.store)
         self._default = default
-        self._default_data: bytes | None = None if _is_firm(default) else self._dumped(default)
+        self._default_data: bytes | None = None if is_immutable(default) else self._dumped(default)
         self._read = _NOT_READ
         self._untouched = True  # nobody has had the default itself
         self._etag: Any = None  # of what is held; None: nothing yet
@@ -68,7 +67,7 @@ class Slot:
         return self.place.mutex if self._in_script else self.place.lock  # type: ignore[attr-defined]
 
     def get(self) -> Any:
-        """Give the value as it is now."""
+        """Return the value as it is now."""
         with self.mutex:
             etag = self._stored_etag()
             if etag == self._etag:
@@ -118,7 +117,7 @@ class Slot:
             except SerializationError:
                 data = self._place.data_of(self.key, value)  # which says for which key it fails
             etag = self._put(self.id, data)
-            if kind in _FIRM:
+            if kind in IMMUTABLE:
                 self._etag, self._held, self._data = etag, value, None
             else:
                 self._hold(etag, value)
@@ -127,7 +126,7 @@ class Slot:
         return self.place.write(id, data).etag
 
     def _is_stored(self) -> bool:
-        """Tell whether what is held is stored just so."""
+        """Return whether what is held is stored just so."""
         known = self._etag is not None and self._etag is not ITEM_NOT_AVAILABLE
         return known and bool(self._stored_etag() == self._etag)
 
@@ -211,10 +210,10 @@ class Slot:
 
     def _hold(self, etag: Any, value: Any) -> None:
         self._etag, self._held = etag, value
-        self._data = None if _is_firm(value) else self._dumped(value)
+        self._data = None if is_immutable(value) else self._dumped(value)
 
     def _has_changed(self) -> bool:
-        """Tell whether what is held was changed in place."""
+        """Return whether what is held was changed in place."""
         return self._data is not None and self._dumped(self._held) != self._data
 
     def _give_up(self) -> None:
@@ -227,7 +226,7 @@ class Slot:
         )
 
     def _fresh(self) -> Any:
-        """Give the default as it was at first."""
+        """Return the default as it was at first."""
         if self._default_data is None:
             return copy.deepcopy(self._default)
         return _serializer.loads(self._default_data)
@@ -239,17 +238,12 @@ class Slot:
             return None  # whoever stores it is told
 
 
-def _is_firm(value: Any) -> bool:
-    kind = type(value)
-    return kind in _FIRM or (kind in {tuple, frozenset} and all(map(_is_firm, value)))
-
-
 # One slot a value and process, kept to the end: what is changed in place is noticed then.
 _slots: dict[tuple[str, Any], Slot] = {}
 
 
 def slot_of(known_as: str, place: Persister, key: Any, default: Any) -> Slot:
-    """Give the slot of a value.
+    """Return the slot of a value.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Wrappers: what changes a store in one respect and leaves the rest as it is.
+"""Wrappers: each changes one aspect of a store and leaves the rest as it is.
 
-Each takes a store, a store class, any mapping or mapping class, or only options, and gives the same kind of
-thing: a changed handle, a subclass, a store over the mapping, or a decorator of all these. What is given is
-never changed. They compose in any order.
+Each takes a store, a store class, any mapping or mapping class, or only options, and returns accordingly: a
+changed handle, a subclass, a store over the mapping, or a decorator of all these. The argument is never
+changed. Wrappers compose in any order.
 
 >>> from holdall import FileDirStore
 >>> from holdall.wrappers import append_only, read_only

@@ -1,4 +1,4 @@
-"""Wrappers that give a store more methods."""
+"""Wrappers that add methods to a store."""
 
 from collections.abc import Callable, Iterable
 from types import MethodType
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 
 @added_method
 def _read(self: Any, key: Any) -> Any:
-    """Give the value of a key."""
+    """Return the value of a key."""
     return self[key]
 
 
@@ -42,19 +42,19 @@ def _delete(self: Any, key: Any) -> None:
 
 @added_method
 def _exists(self: Any, key: Any) -> bool:
-    """Tell whether a key is there."""
+    """Return whether a key is there."""
     return key in self
 
 
 @added_method
 def _list(self: Any) -> list[Any]:
-    """Give the keys."""
+    """Return the keys."""
     return list(self)
 
 
 @added_method
 def _count(self: Any) -> int:
-    """Give the number of items."""
+    """Return the number of items."""
     return len(self)
 
 
@@ -77,7 +77,7 @@ def _verbs(*, value_first: bool = False, **words: Any) -> dict[str, Callable[...
 
 
 def with_methods(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], Pipeline]], Wrapper[P]]:
-    """Make a wrapper of a function, as `wrapper` does, that also adds methods to the store."""
+    """Make a wrapper from a function, as `wrapper` does, that also adds methods to the store."""
 
     def decorate(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
         return Wrapper(change, methods)
@@ -97,25 +97,25 @@ def aliases(
     count: str | None = None,
     value_first: bool = False,
 ) -> Pipeline:
-    """Give a store the words of your own for what a dict does.
+    """Add names of your own for the dict operations of a store.
 
     Parameters
     ----------
     store
         A store, a store class, or any mapping.
     read, write, delete, exists, list, count
-        The names of the methods to add; None for none.
+        The names of the methods to add; None for no method.
     value_first
         Whether the method to write takes the value first, as ``json.dump`` does.
 
     Raises
     ------
     InvalidArgumentError
-        If a word is no name, or the store has a method of that name.
+        If a name is not an identifier, or the store has a method of that name.
 
     Notes
     -----
-    The words of a dict stay. Type checkers do not see the new ones; for that, write a subclass.
+    The dict operations stay. Type checkers do not see the new names; for that, write a subclass.
 
     Examples
     --------
@@ -130,16 +130,14 @@ def aliases(
 
 
 class _Append:
-    """Stores an item under the key that is made of it."""
+    """Store an item under the key that is made from it."""
 
     from_wrapper = True
 
     def __init__(self, item2kv: Callable[[Any], tuple[Any, Any]]) -> None:
         self.item2kv = item2kv
 
-    def __get__(
-        self, store: Any, owner: Any = None
-    ) -> Any:  # as functions are bound to what they are taken of
+    def __get__(self, store: Any, owner: Any = None) -> Any:  # binds as functions do
         return self if store is None else MethodType(self, store)
 
     def __call__(self, store: Any, item: Any) -> None:
@@ -148,7 +146,7 @@ class _Append:
 
 
 class _Extend(_Append):
-    """Stores several items, in one go where the place can."""
+    """Store several items, at once where the store can."""
 
     def __call__(self, store: Any, items: Iterable[Any]) -> None:
         store.update(map(self.item2kv, items))
@@ -162,23 +160,23 @@ def _appending(*, item2kv: Callable[[Any], tuple[Any, Any]]) -> dict[str, Callab
 
 @with_methods(_appending)
 def appendable(store: Store[Any, Any], *, item2kv: Callable[[Any], tuple[Any, Any]]) -> Pipeline:
-    """Let items be added as to a list, under keys that are made of them.
+    """Add ``append`` and ``extend``, which store items under keys that are made from them.
 
     Parameters
     ----------
     store
         A store, a store class, or any mapping; it gets ``append(item)`` and ``extend(items)``.
     item2kv
-        Makes a key and a value of an item.
+        Returns a key and a value for an item.
 
     Raises
     ------
     InvalidArgumentError
-        If `item2kv` is no function, or the store has such methods.
+        If `item2kv` is not a function, or the store has such methods.
 
     Notes
     -----
-    An item whose key is there replaces what was stored; wrap the store in `append_only` to refuse that.
+    An item with an existing key replaces the stored one; wrap the store in `append_only` to refuse that.
 
     Examples
     --------
@@ -189,13 +187,13 @@ def appendable(store: Store[Any, Any], *, item2kv: Callable[[Any], tuple[Any, An
     >>> list(people), people["Ada"]["born"]
     (['Ada', 'Alan'], 1815)
     """
-    del item2kv  # the methods have it
+    del item2kv  # used by the methods
     return store.pipeline
 
 
 @wrapper
 def add_ipython_key_completions(store: Store[Any, Any]) -> Pipeline:
-    """Let interactive shells complete the keys of any mapping; every store does so already.
+    """Complete the keys of any mapping in interactive shells; every store does so already.
 
     Parameters
     ----------

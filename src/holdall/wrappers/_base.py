@@ -1,4 +1,4 @@
-"""What makes a wrapper of a function that changes a store: on instances, on classes, and by options alone."""
+"""How a function that changes a store becomes a wrapper: of instances, of classes, and with options alone."""
 
 import functools
 import inspect
@@ -64,7 +64,7 @@ class Decorator:
 
 
 class Changing:
-    """What a wrapper with its options does to a store; it can be pickled if the options can."""
+    """The change that a wrapper with its options makes to a store; it can be pickled if the options can."""
 
     def __init__(self, wrapper: "BaseWrapper", options: dict[str, Any]) -> None:
         self.wrapper = wrapper
@@ -81,15 +81,15 @@ class Changing:
 
 
 class BaseWrapper:
-    """What all wrappers do, whatever their types say.
+    """The base of all wrappers, whatever their types.
 
     Parameters
     ----------
     change
         From a store and options to the pipeline of the changed store.
     methods
-        Gives the methods that a store gets besides, by name, for the options of the wrapper; they are
-        functions of a module.
+        Returns the methods that a store gets, by name, for the options of the wrapper; they are functions of
+        a module.
     """
 
     __name__: str
@@ -101,7 +101,7 @@ class BaseWrapper:
         self.change = change
 
     def wrap(self, *stores: Any, **options: Any) -> Any:
-        """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        """Wrap a store, a store class, or a mapping; without one, return a decorator."""
         known = options_of(self.change)
         for name in options:
             if known is not None and name not in known:
@@ -133,15 +133,15 @@ class BaseWrapper:
         return Changing(self, options)
 
     def _try(self, options: dict[str, Any]) -> None:
-        """Refuse wrong options when a class is made, not when somebody makes an instance of it."""
+        """Raise for wrong options when a class is made, not when it is instantiated."""
         Store().derive(self._changing(options))
         self._methods_for(Store, options)
 
     def _methods_for(self, cls: type, options: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-        """Give the methods that a wrapper adds, none of which hides another one."""
+        """Return the methods that a wrapper adds; raise if one would hide another."""
         if self._methods is None:
             return {}
-        inspect.signature(self.change).bind(None, **options)  # so that a wrong name is told as usual
+        inspect.signature(self.change).bind(None, **options)  # raises TypeError for a wrong name
         methods = self._methods(**options)
         for name in methods:
             if hasattr(cls, name) and not hasattr(getattr(cls, name), "from_wrapper"):
@@ -153,7 +153,7 @@ class BaseWrapper:
         if not issubclass(origin, Store):
             given = origin = _class_over(origin)
         if given is origin and (parameters := vars(origin).get("__parameters__")):
-            given = origin.__class_getitem__(parameters)  # so that the new class takes types too
+            given = origin.__class_getitem__(parameters)  # so that the new class also takes types
         change = self._changing(options)
 
         @functools.wraps(origin.__init__)
@@ -197,28 +197,29 @@ class Wrapper(BaseWrapper, Generic[P]):
     @overload
     def __call__(self, *args: P.args, **options: P.kwargs) -> Decorator: ...
     def __call__(self, *stores: Any, **options: Any) -> Any:  # type: ignore[misc]
-        """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        """Wrap a store, a store class, or a mapping; without one, return a decorator."""
         return self.wrap(*stores, **options)
 
 
 def wrapper(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
-    """Make a wrapper of a function from a store to the pipeline of a changed one.
+    """Make a wrapper from a function from a store to the pipeline of a changed one.
 
     Parameters
     ----------
     change
-        Gets a store, and options by name, and returns a `Pipeline`: ``store.pipeline.over(persister)``, with
-        a `holdall.abc.PersisterWrapper` round ``store.pipeline.persister``; ``store.pipeline.add(layer)``,
-        with `Functions` or a key codec; or, where behaviour must see keys and values, ``Pipeline(persister)``
-        with a persister round ``StorePersister(store)``. It only builds: it is also tried on an empty store,
-        so that wrong options are refused when a class or a decorator is made.
+        Called with a store, and options by name; returns a `Pipeline`: ``store.pipeline.over(persister)``,
+        with a `holdall.abc.PersisterWrapper` around ``store.pipeline.persister``;
+        ``store.pipeline.add(layer)``, with `Functions` or a key codec; or, where behaviour must see keys and
+        values, ``Pipeline(persister)`` with a persister around ``StorePersister(store)``. It must only build:
+        it is also called with an empty store, so that wrong options are refused when a class or a decorator
+        is made.
 
     Returns
     -------
     Wrapper
-        To be called with a store (gives a changed handle, the one given stays as it is), with a store class
-        (gives a subclass), with any mapping or mapping class (gives a store, or a class of stores, over
-        it), or with options alone (gives a decorator of all these).
+        To be called with a store (returns a changed handle; the argument stays as it is), with a store class
+        (returns a subclass), with any mapping or mapping class (returns a store, or a class of stores, over
+        it), or with options alone (returns a decorator of all these).
 
     Examples
     --------
@@ -237,7 +238,7 @@ def wrapper(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
 
 
 def _class_over(mapping: type) -> type:
-    """Give the class of stores over the instances of a foreign class."""
+    """Return the class of stores over the instances of a foreign class."""
     if not (hasattr(mapping, "__getitem__") and hasattr(mapping, "__iter__")):
         raise InvalidArgumentError(
             f"a wrapper takes a store, a mapping or a class of these, got the class {mapping.__qualname__}"
@@ -247,15 +248,15 @@ def _class_over(mapping: type) -> type:
         Store.__init__(self, mapping(*args, **kwargs))
 
     def __getattr__(self: Any, name: str) -> Any:  # noqa: N807
-        if "_pipeline" not in vars(self):  # it is being made, or unpickled
+        if "_pipeline" not in vars(self):  # not yet initialized or unpickled
             raise AttributeError(name)
         return getattr(self.store, name)
 
     try:
         __init__.__signature__ = inspect.signature(mapping)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):  # a class of C that tells none
+    except (TypeError, ValueError):  # a C class without a signature
         pass
-    built_in = mapping.__module__ == "builtins"  # a class named dict that is none would confuse everybody
+    built_in = mapping.__module__ == "builtins"  # another class named dict would be confusing
     names: dict[str, Any] = {
         **_own_methods(mapping),
         "__init__": __init__,
@@ -269,9 +270,9 @@ def _class_over(mapping: type) -> type:
 
 
 def _own_methods(mapping: type) -> dict[str, Any]:
-    """Return the methods of a foreign class that a store lacks, to be called on the store in its place.
+    """Return the methods of a foreign class that a store lacks, for use on the store.
 
-    One that calls `super` can only be called on an instance of its class, where it is found as an attribute.
+    One that calls `super` works only on an instance of its class, where it is found as an attribute.
     """
     found: dict[str, Any] = {}
     for cls in reversed(mapping.__mro__):
@@ -286,15 +287,15 @@ def _own_methods(mapping: type) -> dict[str, Any]:
 
 
 def _callers_module() -> str:
-    """Give the name of the module that called a wrapper."""
-    frame = sys._getframe(1)  # noqa: SLF001  (there is no other way to ask)
+    """Return the name of the module that called a wrapper."""
+    frame = sys._getframe(1)  # noqa: SLF001  (there is no other way)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("holdall.wrappers"):
         frame = frame.f_back
     return str(frame.f_globals.get("__name__", "__main__"))
 
 
 def _find_name(cls: Any) -> None:
-    """Let a class that was bound at module level be found there, under whatever name, by pickle."""
+    """Make a class that is bound at module level importable for pickle, under whatever name."""
     if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls:
         return
     for name, value in vars(sys.modules.get(cls._made_in, types)).items():

@@ -1,4 +1,4 @@
-"""The keys of a place, remembered."""
+"""The keys of a store, cached."""
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -14,37 +14,37 @@ from holdall.wrappers._base import wrapper
 
 __all__ = ["CachedKeysPersister", "cached_keys"]
 
-# Functions that give back the keys they are given, each once: membership needs no call of them.
+# Functions that return the given keys, each once: membership needs no call of them.
 _WHOLE: tuple[Any, ...] = (list, tuple, set, frozenset, sorted)
 
 
 class CachedKeysPersister(PersisterWrapper):
-    """Lists a place once, and answers from that list what is asked of its ids.
+    """List ids once, and answer questions about them from that list.
 
     Parameters
     ----------
     inner
-        The persister whose ids are remembered.
+        The persister whose ids are cached.
     keys_cache
         As in `cached_keys`.
 
     Notes
     -----
-    Threads: safe; own writes and deletions are in the list when they return, whatever raced with them.
-    Processes: what others write or delete is not seen by listing, ``in`` and ``len`` before `refresh`; all
-    else goes to the place. After a crash: the list is gone, and made anew. Cost: a listing at the first
-    look; then a look-up in a dict. Memory for all ids.
+    Threads: safe; own writes and deletions are in the list when they return, whatever ran concurrently.
+    Processes: listing, ``in`` and ``len`` do not see what others write or delete before `refresh`; all else
+    uses the persister. After a crash: the list is lost, and made again. Cost: one listing at the first look;
+    then a look-up in a dict. Memory for all ids.
 
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
     >>> inner = {"b": 1}
-    >>> place = CachedKeysPersister(MappingPersister.of(inner), sorted)
-    >>> list(place)
+    >>> persister = CachedKeysPersister(MappingPersister.of(inner), sorted)
+    >>> list(persister)
     ['b']
-    >>> place["a"] = 2
+    >>> persister["a"] = 2
     >>> inner["unseen"] = 3
-    >>> list(place)
+    >>> list(persister)
     ['a', 'b']
     """
 
@@ -56,19 +56,19 @@ class CachedKeysPersister(PersisterWrapper):
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
-        # Keys by the names that the place gives them: 1 and True may be two keys, and lists may be keys.
+        # Keys by their ids in the persister: 1 and True may be two keys, and lists may be keys.
         self._known: dict[Any, Any] | None = None
         self._picked: dict[Any, Any] | None = None
-        self._busy: dict[Any, int] = {}  # writes under way, by name
-        self._contested: set[Any] = set()  # names that several of them work on at once
+        self._busy: dict[Any, int] = {}  # current writes, by name
+        self._contested: set[Any] = set()  # names with several current writes
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner persister claims, but for transactions."""
+        """What the inner persister claims, except transactions."""
         return super().capabilities - {Capability.TRANSACTIONS}
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Refuse: what is remembered here would outlive a transaction that is undone."""
+        """Raise: the cache would outlive a transaction that is undone."""
         return Persister.transaction(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class CachedKeysPersister(PersisterWrapper):
         return {self._name(key): key for key in keys}
 
     def _listed(self) -> dict[Any, Any]:
-        """Give the list; to be called, and its answer used, under the lock."""
+        """Return the list, to be called, and its result used, under the lock."""
         if self._known is None:
             self._known = self._named(self._given if self._pick is None else self.inner)
             self._picked = None
@@ -116,7 +116,7 @@ class CachedKeysPersister(PersisterWrapper):
                 self._contested.add(name)
 
     def _end(self, name: Any, key: Any, present: bool | None) -> None:
-        """Enter the outcome of a write; None, or one that raced with others, is looked up."""
+        """Enter the outcome of a write; look up an unknown one, or one with concurrent writes."""
         with self._lock:
             if present is None or name in self._contested:
                 present = self._look(key)
@@ -138,9 +138,9 @@ class CachedKeysPersister(PersisterWrapper):
     def _look(self, key: Any) -> bool | None:
         try:
             return key in self.inner
-        except Exception:  # the error that matters is that of the write
+        except Exception:  # the error of the write matters more
             if self._pick is not None:
-                self._known = None  # list it again, when the place answers
+                self._known = None  # list again when the persister answers
             return None
 
     def _changing(self, key: Any, change: Callable[[], Any], *, present: bool) -> Any:
@@ -204,11 +204,11 @@ class CachedKeysPersister(PersisterWrapper):
                     if not prefix or (isinstance(id, str) and id.startswith(prefix))
                 )
                 return list(islice(found, limit))
-        # To list may take long, and who only has a glance does not wait for it.
+        # Listing may take long, and completion of keys does not wait for it.
         return list(self._pick(self.inner.peek(prefix, limit=limit, seconds=seconds)))
 
     def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
-        if self._pick is None:  # a few of many, or of a place that cannot be listed
+        if self._pick is None:  # a few of many, or of a persister that cannot list
             yield from Persister.scan(self, prefix)
             return
         with self._lock:
@@ -232,7 +232,7 @@ class CachedKeysPersister(PersisterWrapper):
             raise
 
     def _lost(self, key: Any) -> None:
-        """Take a key off the list that the place does not have, unless somebody writes it."""
+        """Remove a key that the persister does not have from the list, unless it is being written."""
         try:
             name = self._name(key)
         except InvalidKeyError:
@@ -277,7 +277,7 @@ class CachedKeysPersister(PersisterWrapper):
                 self._end(name, id, outcome)
 
     def clear(self) -> None:  # docstring inherited
-        if self._pick not in _WHOLE:  # only what is listed is ours to delete
+        if self._pick not in _WHOLE:  # delete only what is listed
             self.remove_many(list(self))
             return
         try:
@@ -302,10 +302,10 @@ def cached_keys(
     Parameters
     ----------
     store
-        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+        A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     keys_cache
         What to make of the list of keys: a function such as ``list``, ``sorted``, or one that leaves keys
-        out; or the keys themselves, in the order wanted, which are then listed without asking the place.
+        out; or the keys themselves, in the desired order, which are then listed without asking the store.
 
     Raises
     ------
@@ -314,29 +314,29 @@ def cached_keys(
 
     Notes
     -----
-    Own writes and deletions, by whatever verb, are in the list when they return. What others do is not, until
-    ``refresh()``, or until ``pop`` or a conditional operation finds their item gone. Only the listing is
-    cached: ``[]``, ``get`` and the conditional operations ask the place, so a key that is not listed can
-    still be read. Keys that were given are believed to be there; ``refresh()`` drops those that are not.
-    ``clear()`` deletes what is listed, where the list is not the whole. The collection given is copied, and
+    Own writes and deletions, by any verb, are in the list when they return. Those of others are not, until
+    ``refresh()``, or until ``pop`` or a conditional operation finds their item deleted. Only the listing is
+    cached: ``[]``, ``get`` and the conditional operations use the store, so a key that is not listed can
+    still be read. Keys given in `keys_cache` are assumed to exist; ``refresh()`` drops those that do not.
+    ``clear()`` deletes what is listed, where the list is not the whole. The given collection is copied, and
     never changed.
 
     See `CachedKeysPersister` for threads, processes and costs.
 
     Examples
     --------
-    >>> place = {"b": 1, "a": 2}
-    >>> store = cached_keys(place, keys_cache=sorted)
+    >>> mapping = {"b": 1, "a": 2}
+    >>> store = cached_keys(mapping, keys_cache=sorted)
     >>> list(store)
     ['a', 'b']
-    >>> place["foreign"] = 3
+    >>> mapping["foreign"] = 3
     >>> store["c"] = 4
     >>> list(store), "foreign" in store
     (['a', 'b', 'c'], False)
     >>> store.refresh()
     >>> len(store)
     4
-    >>> list(cached_keys(place, keys_cache=["foreign", "a"]))
+    >>> list(cached_keys(mapping, keys_cache=["foreign", "a"]))
     ['foreign', 'a']
     """
     if not callable(keys_cache) and (

@@ -1,4 +1,4 @@
-"""The values of a place, remembered in another store."""
+"""The values of a store, cached in another store."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,33 +18,33 @@ __all__ = ["CachedValuesPersister", "cached_values"]
 
 
 class CachedValuesPersister(PersisterWrapper):
-    """Reads values through another store, which keeps them.
+    """Read values through another store, which keeps them.
 
     Parameters
     ----------
     inner
         The source.
     cache
-        The store that keeps values, or any mutable mapping.
+        The store for the values, or any mutable mapping.
     max_age, validate, etags, fill
         As in `cached_values`.
 
     Notes
     -----
     Threads: safe; a value that was read before an own write is never cached after it. Several threads that
-    miss at once fetch once each. Processes: with ``validate="etag"``, no stale value is served. Without, what
-    others write is seen when the cached value is too old, was deleted, or after `refresh`. Conditional
-    operations always ask the source. After a crash: the source is as it leaves itself; with
-    ``validate="etag"`` a cached value counts only if it is the one that was noted. Cost: a hit is a read of
-    the cache, and with ``validate="etag"`` a stat of the source; a miss is a read of the source and a write
-    to the cache.
+    miss at once fetch once each. Processes: with ``validate="etag"``, no stale value is returned. Otherwise,
+    writes of others are seen when the cached value is too old, was deleted, or after `refresh`. Conditional
+    operations always use the source. After a crash: the source is as it leaves itself; with
+    ``validate="etag"`` a cached value is valid only if it is the recorded one. Cost: a hit is a read of the
+    cache, and with ``validate="etag"`` a stat of the source; a miss is a read of the source and a write to
+    the cache.
 
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
     >>> source, cache = {"a": 1}, {}
-    >>> place = CachedValuesPersister(MappingPersister.of(source), cache)
-    >>> place["a"], cache
+    >>> persister = CachedValuesPersister(MappingPersister.of(source), cache)
+    >>> persister["a"], cache
     (1, {'a': 1})
     """
 
@@ -65,11 +65,11 @@ class CachedValuesPersister(PersisterWrapper):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner persister claims, but for transactions."""
+        """What the inner persister claims, except transactions."""
         return super().capabilities - {Capability.TRANSACTIONS}
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Refuse: what is remembered here would outlive a transaction that is undone."""
+        """Raise: the cache would outlive a transaction that is undone."""
         return Persister.transaction(self)
 
     @contextmanager
@@ -100,7 +100,7 @@ class CachedValuesPersister(PersisterWrapper):
             try:
                 value, etag = self.inner[id], ""
             except KeyError:
-                if not self.remembered.plain:  # one that was too old may be there
+                if not self.remembered.plain:  # an expired one may be there
                     self.remembered.forget(id)
                 raise
         else:
@@ -124,7 +124,7 @@ class CachedValuesPersister(PersisterWrapper):
             raise
 
     def _lost(self, id: Any) -> None:
-        """Drop the cached value of a key that the source does not have; it may be none at all."""
+        """Drop the cached value of a key that the source does not have, if it is a key at all."""
         try:
             self.remembered.forget(id)
         except InvalidKeyError:
@@ -172,7 +172,7 @@ class CachedValuesPersister(PersisterWrapper):
             with self._changing(id):
                 return inner.write(id, data, expected)  # type: ignore[no-any-return]
         stat = self.remembered.write(id, data, lambda: inner.write(id, data, expected))
-        assert stat is not None  # noqa: S101  (write gives one)
+        assert stat is not None  # noqa: S101  (write returns one)
         return stat
 
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
@@ -204,12 +204,12 @@ class CachedValuesPersister(PersisterWrapper):
                 self.remembered.forget_all()
 
     def _can_change(self) -> bool:
-        """Tell whether a write of several items that was refused may have changed some of them."""
+        """Return whether a refused write of several items may have changed some of them."""
         return Capability.WRITABLE in self.inner.capabilities
 
     def purge(self, owns: Callable[[Any], bool], prefix: str = "") -> int:  # docstring inherited
         count = super().purge(owns, prefix)
-        if count:  # which ones is not told
+        if count:  # which ones is unknown
             self.remembered.forget_all()
         return count
 
@@ -237,40 +237,40 @@ def cached_values(
     Parameters
     ----------
     store
-        A store, a store class, or any mapping or class of these, also one that can only be read; without
-        one, a decorator is given.
+        A store, a store class, or any mapping or class of these, even read-only; without one, a decorator is
+        returned.
     cache
-        A store or a mutable mapping, which gets the values under their keys and belongs to this use; or a
+        A store or a mutable mapping, which gets the values under their keys and must have no other use; or a
         class or function that makes one, so that each instance of a wrapped class has its own.
     max_age
-        Seconds for which a cached value counts; None: for ever. By the times of the cache if it keeps them
-        between runs, otherwise by notes in memory, without which a value does not count.
+        Seconds for which a cached value is valid; None for no limit. By the times of the cache if it keeps
+        them between runs, otherwise by notes in memory, without which a value is not valid.
     validate
-        ``"etag"`` to compare, at each read, the version that the source has with the one that was cached.
+        ``"etag"`` to compare, at each read, the version in the source with the cached one.
     etags
         With ``validate="etag"``: a mapping that keeps the versions as text under the same keys, so that they
-        count between runs. None keeps them in memory.
+        are valid between runs. None keeps them in memory.
     fill
         ``"reads"`` caches what ``[]``, ``get`` and iteration fetch; ``"all"`` also what single own writes
-        store and what conditional operations read, which saves the request of the next read. Then the
-        source must give back what it was given: the value itself is cached, not what reading would make of
+        store and what conditional operations read, which saves the request of the next read. The source must
+        then return values as they were written: the value itself is cached, not what reading would make of
         it.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
-    Only values are cached: listing, ``in``, ``len`` and the conditional operations ask the source. An own
-    write or deletion, by whatever verb, deletes the cached value, and the next read fetches it: what is
-    cached is what the source gave, unless ``fill="all"``. A write that the source refuses leaves the cache
-    as it is; a conditional operation that finds that the source lost an item drops its cached value.
-    ``refresh()`` deletes all cached values. A cached value that cannot be decoded is fetched anew. A cache
-    that fails in any other way is passed by, with one `RuntimeWarning`.
+    Only values are cached: listing, ``in``, ``len`` and the conditional operations use the source. An own
+    write or deletion, by any verb, deletes the cached value, and the next read fetches it: unless
+    ``fill="all"``, only values from the source are cached. A write that the source refuses leaves the cache
+    as it is; a conditional operation that finds an item missing in the source drops its cached value.
+    ``refresh()`` deletes all cached values. A cached value that cannot be decoded is fetched again. If the
+    cache fails in any other way, it is bypassed, with one `RuntimeWarning`.
 
-    A dict as cache keeps the objects themselves: who changes one that he got changes it for the next reader.
+    A dict as cache keeps the objects themselves: a reader who changes one changes it for the next reader.
     ``lambda: MemoryStore(serializer="pickle")`` gives each reader a copy.
 
     See `CachedValuesPersister` for threads, processes and costs.

@@ -1,4 +1,4 @@
-"""The wrapper that is made of several."""
+"""Composition of wrappers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
@@ -14,12 +14,12 @@ V = TypeVar("V")
 
 
 class Stack:
-    """Several wrappers as one, as `compose` makes it.
+    """Several wrappers as one, made by `compose`.
 
     Parameters
     ----------
     wrappers
-        The wrappers, the one to be applied first comes first.
+        The wrappers, in the order of application.
     """
 
     def __init__(self, wrappers: tuple[Callable[[Any], Any], ...]) -> None:
@@ -44,13 +44,13 @@ class Stack:
 
 
 def compose(*wrappers: Callable[[Any], Any]) -> Stack:
-    """Make one wrapper of several, to be used again and again.
+    """Make one reusable wrapper from several.
 
     Parameters
     ----------
     *wrappers
-        Wrappers, those with options called with these options alone. The first is applied first, so that
-        the last one is outermost.
+        Wrappers, those with options called with these options alone. The first is applied first, so that the
+        last one is outermost.
 
     Returns
     -------

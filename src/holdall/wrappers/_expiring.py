@@ -1,4 +1,4 @@
-"""Items that are there for a time."""
+"""Items with a time to live."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ __all__ = ["ExpiringPersister", "expiring"]
 
 
 class ExpiringPersister(PersisterWrapper):
-    """Hides what was written longer ago than a time to live.
+    """Hide items that were written longer ago than a time to live.
 
     Parameters
     ----------
@@ -26,16 +26,16 @@ class ExpiringPersister(PersisterWrapper):
 
     Notes
     -----
-    Threads and processes: as the inner persister; whoever renews an item wins against whoever purges it. All
-    handles of a place should have the same ttl, and their clocks should agree. After a crash: times are those
-    of the place. Cost: a look at the time of each item that is read or listed.
+    Threads and processes: as the inner persister; renewing an item wins against purging it. All handles of a
+    store should have the same ttl, and their clocks should agree. After a crash: times are those of the
+    persister. Cost: a look at the time of each item that is read or listed.
 
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
-    >>> place = ExpiringPersister(MappingPersister({}), ttl=3600)
-    >>> place["a"] = 1
-    >>> place["a"]
+    >>> persister = ExpiringPersister(MappingPersister({}), ttl=3600)
+    >>> persister["a"] = 1
+    >>> persister["a"]
     1
     """
 
@@ -44,7 +44,7 @@ class ExpiringPersister(PersisterWrapper):
         self.ttl = ttl
 
     def _alive(self, stat: Stat) -> bool:
-        # What was written by a clock that went ahead is not known to be young when that is put right.
+        # A time in the future, from a wrong clock, does not show that an item is young.
         return 0 < stat.mtime + self.ttl - time.time() <= self.ttl + AHEAD
 
     # ------------------------------------------------------------------ looking
@@ -72,7 +72,7 @@ class ExpiringPersister(PersisterWrapper):
         return True
 
     def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
-        self.stat(id)  # what replaces it meanwhile is younger
+        self.stat(id)  # a replacement is younger
         return self.inner.fetch(id, limit)
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
@@ -128,7 +128,7 @@ class ExpiringPersister(PersisterWrapper):
                 state = there.etag
             try:
                 return inner.write(id, data, state)  # type: ignore[no-any-return]
-            except ConflictError:  # somebody was faster: look again what there is
+            except ConflictError:  # another writer was faster: look again
                 continue
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
@@ -148,7 +148,7 @@ class ExpiringPersister(PersisterWrapper):
                 continue
             try:
                 inner.remove(id, stat.etag)
-            except (ConflictError, KeyError):  # renewed, or gone
+            except (ConflictError, KeyError):  # renewed or deleted
                 continue
             count += 1
         return count
@@ -156,28 +156,28 @@ class ExpiringPersister(PersisterWrapper):
 
 @wrapper
 def expiring(store: Store[Any, Any], *, ttl: float) -> Pipeline:
-    """Let items be there for a time after they were last written, and be absent then.
+    """Make items absent some time after they were last written.
 
     Parameters
     ----------
     store
-        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+        A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     ttl
         The time to live in seconds, more than 0.
 
     Raises
     ------
     UnsupportedError
-        If the place keeps no times of modification.
+        If the store keeps no times of modification.
     InvalidArgumentError
-        If `ttl` is no positive number.
+        If `ttl` is not a positive number.
 
     Notes
     -----
-    An expired item is absent for every verb, and a write over it is an insertion. It takes up room until
-    ``purge()`` deletes what has expired, and tells how many; ``clear()`` of the whole store deletes it too.
-    An item that is renewed while it is purged stays. Times are those of the place, as ``timestamp`` tells
-    them. One that lies more than 10 seconds in the future is that of a clock that was wrong, and its item has
+    An expired item is absent for every verb, and a write over it is an insertion. It takes space until
+    ``purge()`` deletes expired items, and returns how many; ``clear()`` of the whole store deletes it too. An
+    item that is renewed while it is purged stays. Times are those of the store, as ``timestamp`` returns
+    them. A time of more than 10 seconds in the future comes from a wrong clock, and its item counts as
     expired.
 
     See `ExpiringPersister` for threads, processes and costs.

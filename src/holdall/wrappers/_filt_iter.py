@@ -7,14 +7,14 @@ from typing import Any
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import Value, named, shown
+from holdall.keys._value import FrozenCodec, named, shown
 from holdall.store import Pipeline, Store
 from holdall.wrappers._base import wrapper
 
 __all__ = ["Filter", "filt_iter"]
 
 
-class Filter(Value[Any]):
+class Filter(FrozenCodec[Any]):
     """Keys as they are, but only some of them.
 
     Parameters
@@ -22,11 +22,11 @@ class Filter(Value[Any]):
     filt
         A predicate, a collection of keys, or None.
     regex, prefix, suffix
-        What text keys must contain, start with and end with; None for anything.
+        Texts that text keys must contain, start with and end with; None for any.
     """
 
     renames = False
-    #: The prefix below which all keys lie; None if there is none.
+    #: The prefix of all keys; None if there is none.
     below: str | None
     _accepts: Callable[[Any], Any]
 
@@ -71,7 +71,7 @@ class Filter(Value[Any]):
 
 
 def _collected(filt: Any) -> Any:
-    """Take over a collection, so that it neither changes nor runs out."""
+    """Copy a collection, so that it neither changes nor runs out."""
     if not isinstance(filt, Iterable):
         raise InvalidArgumentError(
             f"filt must be a predicate or a collection of keys, got {type(filt).__name__}"
@@ -79,7 +79,7 @@ def _collected(filt: Any) -> Any:
     keys = list(filt)
     try:
         return frozenset(keys)
-    except TypeError:  # keys that a set cannot have
+    except TypeError:  # keys that are not hashable
         return keys
 
 
@@ -106,24 +106,25 @@ def filt_iter(
     store
         A store, a store class, or any mapping.
     filt
-        A predicate of keys, or a collection of those to keep: sets and mappings are asked as they are then,
-        anything else is taken over now.
+        A predicate of keys, or a collection of those to keep: sets and mappings are looked up at each use,
+        anything else is copied now.
     regex
         A pattern, as text or compiled, that text keys must contain somewhere.
     prefix, suffix
-        What text keys must start or end with; a tuple for one of several.
+        The start or end of text keys; a tuple for one of several.
 
     Raises
     ------
     InvalidArgumentError
-        If no option, or one of another kind, is given.
+        If no option, or an invalid one, is given.
     InvalidKeyError
         When a key that is left out is read or written; it is a `KeyError`.
 
     Notes
     -----
     One rule for all verbs: what is left out is not listed, counted, found, read, written, deleted or cleared.
-    Several options must all hold. Cost: a call a key; a prefix that ends with "/" is passed on to the place.
+    With several options, keys must meet all of them. Cost: a call per key; a prefix that ends with "/" is
+    passed on to the persister.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A mapping of mappings seen as one store."""
+"""A mapping of mappings as one store."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -20,17 +20,17 @@ _MISSING: Any = object()
 
 
 class FlatPersister(Persister):
-    """Sees the values of nested mappings under tuples of keys.
+    """Show the values of nested mappings under tuples of keys.
 
     A plain dict is a value: to change a part of it, a changed copy is written back, by compare-and-swap. Any
-    other mapping is a place, which is written to.
+    other mapping is written to directly.
 
     Parameters
     ----------
     inner
         A persister whose data are mappings.
     levels
-        How many keys make a tuple; None for as many as there are mappings.
+        The length of the tuples; None for as many as there are mappings.
     """
 
     def __init__(self, inner: Any, levels: int | None) -> None:
@@ -53,36 +53,36 @@ class FlatPersister(Persister):
         return bool(self.inner.owned)
 
     def _resolve(self, id: Any) -> tuple[Any, Any, tuple[Any, ...]]:
-        """Give the innermost place, the id in it, and the path within its data."""
+        """Return the innermost persister, the id in it, and the path within its data."""
         levels = self.levels
         if not isinstance(id, tuple) or not id or len(id) != (levels or len(id)):
             many = "one or more" if levels is None else str(levels)
             raise InvalidKeyError(f"keys of a flattened store are tuples of {many}, got {id!r:.120}")
-        place: Any = self.inner
+        persister: Any = self.inner
         keys: Any = id
         while len(keys) > 1:
-            value, depth = _get(place, keys[0]), 1
+            value, depth = _get(persister, keys[0]), 1
             while isinstance(value, dict) and depth < len(keys) - 1 and keys[depth] in value:
                 value, depth = value[keys[depth]], depth + 1
             if isinstance(value, dict) or not isinstance(value, Mapping):
                 break
-            place, keys = as_persister(value), keys[depth:]
-        return place, keys[0], keys[1:]
+            persister, keys = as_persister(value), keys[depth:]
+        return persister, keys[0], keys[1:]
 
     def _leaf(self, id: Any, data: Any, path: tuple[Any, ...]) -> Any:
-        """Give what lies at a path; KeyError where nothing, or nothing but a mapping, does."""
+        """Return the value at a path; raise KeyError where there is nothing or only a mapping."""
         value = _at(data, path)
         if value is _MISSING or (self.levels is None and isinstance(value, Mapping)):
             raise KeyError(id)
         return value
 
     def __getitem__(self, id: Any) -> Any:
-        place, first, path = self._resolve(id)
-        return self._leaf(id, _present(place, first) if path else place[first], path)
+        persister, first, path = self._resolve(id)
+        return self._leaf(id, _present(persister, first) if path else persister[first], path)
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
-        place, first, path = self._resolve(id)
-        data, stat = place.read(first)
+        persister, first, path = self._resolve(id)
+        data, stat = persister.read(first)
         return self._leaf(id, data, path), stat
 
     def stat(self, id: Any) -> Stat:  # docstring inherited
@@ -91,7 +91,7 @@ class FlatPersister(Persister):
     def __iter__(self) -> Iterator[Any]:
         pending: list[tuple[tuple[Any, ...], Iterator[Any], Any]] = [((), iter(self.inner), self.inner)]
         while pending:
-            above, keys, place = pending[-1]
+            above, keys, persister = pending[-1]
             key = next(keys, _MISSING)
             if key is _MISSING:
                 pending.pop()
@@ -100,7 +100,7 @@ class FlatPersister(Persister):
             if len(id) == self.levels:
                 yield id
                 continue
-            value = _get(place, key)
+            value = _get(persister, key)
             if isinstance(value, Mapping):
                 pending.append((id, iter(list(value)), value))
             elif self.levels is None and value is not _MISSING:
@@ -114,12 +114,12 @@ class FlatPersister(Persister):
 
     def write(self, id: Any, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         while True:
-            place, first, path = self._resolve(id)
+            persister, first, path = self._resolve(id)
             if not path:
-                return place.write(first, data, expected)  # type: ignore[no-any-return]
-            whole, etag = self._whole(id, place, first, path, expected)
+                return persister.write(first, data, expected)  # type: ignore[no-any-return]
+            whole, etag = self._whole(id, persister, first, path, expected)
             try:
-                return place.write(first, _with(whole, path, data, id), etag)  # type: ignore[no-any-return]
+                return persister.write(first, _with(whole, path, data, id), etag)  # type: ignore[no-any-return]
             except ConflictError:
                 continue
 
@@ -128,26 +128,26 @@ class FlatPersister(Persister):
 
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         while True:
-            place, first, path = self._resolve(id)
+            persister, first, path = self._resolve(id)
             if not path:
-                place.remove(first, expected)
+                persister.remove(first, expected)
                 return
-            whole, etag = self._whole(id, place, first, path, expected)
+            whole, etag = self._whole(id, persister, first, path, expected)
             if _at(whole, path) is _MISSING:
                 raise KeyError(id)
             try:
-                place.write(first, _with(whole, path, _MISSING, id), etag)
+                persister.write(first, _with(whole, path, _MISSING, id), etag)
             except ConflictError:
                 continue
             return
 
     def _whole(
-        self, id: Any, place: Any, first: Any, path: tuple[Any, ...], expected: Expected
+        self, id: Any, persister: Any, first: Any, path: tuple[Any, ...], expected: Expected
     ) -> tuple[Any, Etag]:
-        """Give the data around an item with their etag, if the item is in the expected state."""
+        """Return the data around an item with their etag, if the item is in the expected state."""
         etag: Etag
         try:
-            data, stat = place.read(first)
+            data, stat = persister.read(first)
             etag = stat.etag
         except KeyError:
             data, etag = {}, ITEM_NOT_AVAILABLE
@@ -163,19 +163,19 @@ class FlatPersister(Persister):
         self.inner.close()
 
 
-def _get(place: Any, key: Any) -> Any:
+def _get(mapping: Any, key: Any) -> Any:
     try:
-        return _present(place, key)
+        return _present(mapping, key)
     except KeyError:
         return _MISSING
 
 
-def _present(place: Any, key: Any) -> Any:
-    """Look up what is there; nothing is made on the way to an item below it."""
-    makes = place.makes_missing if isinstance(place, Reader) else hasattr(type(place), "__missing__")
-    if makes and key not in place:
+def _present(mapping: Any, key: Any) -> Any:
+    """Return an existing value; nothing is made on the way to an item below it."""
+    makes = mapping.makes_missing if isinstance(mapping, Reader) else hasattr(type(mapping), "__missing__")
+    if makes and key not in mapping:
         raise KeyError(key)
-    return place[key]
+    return mapping[key]
 
 
 def _at(data: Any, path: tuple[Any, ...]) -> Any:
@@ -187,7 +187,7 @@ def _at(data: Any, path: tuple[Any, ...]) -> Any:
 
 
 def _with(data: Any, path: tuple[Any, ...], value: Any, id: Any) -> Any:
-    """Give a copy of nested dicts with another value at a path, or with none."""
+    """Return a copy of nested dicts with another value at a path, or with none."""
     whole = data = copy.copy(data)
     for number, key in enumerate(path):
         if not isinstance(data, dict):
@@ -222,33 +222,33 @@ class _Flatten(BaseWrapper):
     @overload
     def __call__(self, *, levels: int | None = None) -> NewKeys[tuple[Any, ...]]: ...
     def __call__(self, *stores: Any, **options: Any) -> Any:
-        """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        """Wrap a store, a store class, or a mapping; without one, return a decorator."""
         return self.wrap(*stores, **options)
 
 
 @_Flatten
 def flatten(store: Store[Any, Any], *, levels: int | None = None) -> Pipeline:
-    """See a mapping of mappings as one, whose keys are tuples.
+    """Show a mapping of mappings as one store, whose keys are tuples.
 
     Parameters
     ----------
     store
         A store, a store class, or any mapping, whose values are mappings: dicts, or stores.
     levels
-        How many keys make a tuple. None for as many as there are mappings, so that no value is one.
+        The length of the tuples. None for as many as there are mappings, so that no value is a mapping.
 
     Raises
     ------
     InvalidArgumentError
         If `levels` is not a whole number above 0.
     InvalidKeyError
-        When a key is no tuple of that length, or lies below what is no mapping.
+        When a key is not a tuple of that length, or lies below a value that is not a mapping.
 
     Notes
     -----
     A plain dict is a value: a changed copy of it is written back as a whole, by compare-and-swap, so that no
-    change of another writer is lost; all of its items share its etag and time. Other mappings are places and
-    written to. Writing makes dicts that are missing; deleting the last item leaves an empty one.
+    change of another writer is lost; all of its items share its etag and time. Other mappings are written to
+    directly. Writing makes missing dicts; deleting the last item leaves an empty one.
 
     Examples
     --------

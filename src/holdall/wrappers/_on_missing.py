@@ -1,4 +1,4 @@
-"""The wrapper that computes what is missing."""
+"""The wrapper that computes missing values."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -15,29 +15,29 @@ __all__ = ["ComputingPersister", "on_missing"]
 
 
 class ComputingPersister(PersisterWrapper):
-    """Computes what ``[]`` asks for and is not there; all other verbs see what is kept.
+    """Compute missing values on ``[]``; all other verbs see only stored ones.
 
     Parameters
     ----------
     store
-        The store that keeps what was computed.
+        The store for the computed values.
     compute
         A function from a key to its value.
     keep
-        Whether what was computed is stored.
+        Whether computed values are stored.
 
     Notes
     -----
-    Threads: one computes a key at a time, the others that ask for it wait. Processes: two may compute at
-    once; the first one that stores wins, and both get what is stored. After a crash: as the store. Cost: that
-    of the store, and the function where nothing is there.
+    Threads: one at a time computes a key, others that need it wait. Processes: two may compute at once; the
+    first one to store wins, and both get the stored value. After a crash: as the store. Cost: that of the
+    store, and the function where nothing is stored.
     """
 
     def __init__(self, store: Any, compute: Callable[[Any], Any], keep: bool) -> None:
         super().__init__(StorePersister(store))
         self.compute = compute
         self.keep = keep
-        self._locks: dict[Any, list[Any]] = {}  # a lock, and how many want it, by key
+        self._locks: dict[Any, list[Any]] = {}  # by key: a lock, and how many use it
         self._mutex = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class ComputingPersister(PersisterWrapper):
         try:
             with turn[0]:
                 with suppress(KeyError):
-                    return self.inner[id]  # somebody else has computed it meanwhile
+                    return self.inner[id]  # computed meanwhile
                 return self._computed(id)
         finally:
             with self._mutex:
@@ -75,7 +75,7 @@ class ComputingPersister(PersisterWrapper):
         if not self.keep:
             return value
         swaps = Capability.CAS_THREADS in self.inner.capabilities
-        with suppress(ConflictError):  # another process was faster: then what it stored counts
+        with suppress(ConflictError):  # another process was faster: use its value
             self.inner.write(id, value, ITEM_NOT_AVAILABLE if swaps else ANY_ETAG)
         return self.inner[id]
 
@@ -98,17 +98,17 @@ class ComputingPersister(PersisterWrapper):
 
 @wrapper
 def on_missing(store: Store[Any, Any], *, compute: Callable[[Any], Any], keep: bool = True) -> Pipeline:
-    """Compute what ``store[key]`` asks for and is not there, and keep it.
+    """Compute missing values on ``store[key]``, and keep them.
 
     Parameters
     ----------
     store
-        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+        A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     compute
-        A function from a key to its value. What it raises, reaches the caller; a `KeyError` says that there
-        is no such item.
+        A function from a key to its value. Its exceptions reach the caller; a `KeyError` means that there is
+        no such item.
     keep
-        Whether to store what was computed; else it is computed each time.
+        Whether to store computed values; otherwise they are computed each time.
 
     Raises
     ------
@@ -117,9 +117,9 @@ def on_missing(store: Store[Any, Any], *, compute: Callable[[Any], Any], keep: b
 
     Notes
     -----
-    As with a defaultdict, only ``[]`` computes: ``in``, ``get``, iteration and ``len`` tell what is kept, and
-    ``del`` drops it. What `expiring` hides counts as missing. See `ComputingPersister` for threads, processes
-    and costs.
+    As with a defaultdict, only ``[]`` computes: ``in``, ``get``, iteration and ``len`` see only stored items,
+    and ``del`` drops them. Items hidden by `expiring` count as missing. See `ComputingPersister` for threads,
+    processes and costs.
 
     Examples
     --------

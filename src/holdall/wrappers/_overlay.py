@@ -25,12 +25,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-#: To which layers is written.
+#: Which stores are written to.
 Writes: TypeAlias = Literal["first", "all"]
 
 
 class OverlayPersister(Persister):
-    """Stores one over the other: the first that has a key gives its value.
+    """Stores over each other: the first that has a key supplies its value.
 
     Parameters
     ----------
@@ -42,16 +42,16 @@ class OverlayPersister(Persister):
     Notes
     -----
     Threads: safe; compare-and-swap is linearizable among the threads that share the object, if nobody writes
-    to a lower layer meanwhile. Processes: it is linearizable as in the first layer where only that one can be
-    written. With ``promote=True`` it is not claimed, since reading changes etags. After a crash: each layer
-    as it leaves itself; with ``write="all"`` an item may be in some of them. Cost: a look-up in each layer
-    down to the one that has the key; listing needs memory for all keys.
+    to a lower store meanwhile. Processes: it is as linearizable as in the first store where only that one is
+    writable. With ``promote=True`` it is not claimed, since reading changes etags. After a crash: each store
+    as it leaves itself; with ``write="all"`` an item may be in only some of them. Cost: a look-up in each
+    store down to the one that has the key; listing needs memory for all keys.
 
     Examples
     --------
     >>> from holdall import Store
-    >>> place = OverlayPersister([Store({"a": 1}), Store({"a": 2, "b": 3})])
-    >>> dict(place)
+    >>> persister = OverlayPersister([Store({"a": 1}), Store({"a": 2, "b": 3})])
+    >>> dict(persister)
     {'a': 1, 'b': 3}
     """
 
@@ -71,7 +71,7 @@ class OverlayPersister(Persister):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What all layers claim for reading, and those written to for writing."""
+        """What all stores claim for reading, and those written to for writing."""
         first, *lower = [layer.capabilities for layer in self.layers]
         every = first.intersection(*lower) - _CAS - {Capability.WRITABLE, Capability.TRANSACTIONS}
         if any(Capability.WRITABLE not in layer.capabilities for layer in self.written):
@@ -98,7 +98,7 @@ class OverlayPersister(Persister):
     # ------------------------------------------------------------------ looking
 
     def _name(self, key: Any) -> Any:
-        """Name a key, so that keys that are equal but not the same stay apart where the layers tell them."""
+        """Return a name of a key that separates equal keys of different types where the stores do."""
         for layer in self.layers:
             try:
                 return layer.id_of(key)
@@ -107,7 +107,7 @@ class OverlayPersister(Persister):
         return repr(key)
 
     def _first(self, id: Any, look: Callable[[StorePersister], Any]) -> tuple[int, Any]:
-        """Give what the first layer that has an id tells, and its number."""
+        """Return the answer of the first store that has an id, and its number."""
         impossible = 0
         for number, layer in enumerate(self.layers):
             try:
@@ -130,14 +130,14 @@ class OverlayPersister(Persister):
         if number:
             try:
                 self.layers[0].write(id, value, ITEM_NOT_AVAILABLE)
-            except ConflictError:  # somebody else put something there
+            except ConflictError:  # written by another meanwhile
                 pass
             except Exception as error:
                 self._not_promoted(error)
         return value
 
     def _not_promoted(self, error: Exception) -> None:
-        """Go on without a copy; say so once."""
+        """Continue without a copy, and warn once."""
         if not self._warned:
             self._warned = True
             warnings.warn(
@@ -200,7 +200,7 @@ class OverlayPersister(Persister):
 
     @contextmanager
     def _swapping(self, id: Any, expected: Expected) -> Iterator[Expected]:
-        """Check that an id is in the expected state, and give the state to expect in the first layer."""
+        """Check that an id is in the expected state, and yield the state to expect in the first store."""
         with self.lock:
             self.require(id, expected)
             inner = expected
@@ -219,7 +219,7 @@ class OverlayPersister(Persister):
     def put(self, id: Any, data: Any) -> None:  # docstring inherited
         self._check_writable()
         with self.lock:
-            for layer in reversed(self.written):  # the one that is read comes last
+            for layer in reversed(self.written):  # the first to be read is written last
                 layer.put(id, data)
 
     __setitem__ = put
@@ -294,14 +294,14 @@ class OverlayPersister(Persister):
 
 
 def _present(layer: StorePersister, id: Any) -> Any:
-    """Look up what a layer has, and no value that its ``[]`` would make: that hid those below."""
+    """Return what a store has, without a value that its ``[]`` would make and that would hide those below."""
     if layer.makes_missing and id not in layer:
         raise KeyError(id)
     return layer[id]
 
 
 def _tagged(number: int, stat: Stat) -> Stat:
-    """Tell the etags of several layers apart."""
+    """Return a stat whose etag differs between stores."""
     return stat._replace(etag=f"{number}-{stat.etag}")
 
 
@@ -310,13 +310,13 @@ def overlay(*stores: Mapping[K, V], write: Writes = "first", promote: bool = Fal
 @overload
 def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Store[Any, Any]: ...
 def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Store[Any, Any]:
-    """Show several stores as one: the first that has a key gives its value.
+    """Show several stores as one: the first that has a key supplies its value.
 
     Parameters
     ----------
     *stores
-        Stores or mappings, the uppermost first; all but those written to may be read-only. A class is
-        called, and makes a new one.
+        Stores or mappings, the uppermost first; all but those written to may be read-only. A class is called
+        to make a new one.
     write
         ``"first"`` writes to the first store, ``"all"`` to all of them.
     promote
@@ -325,27 +325,27 @@ def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Sto
     Returns
     -------
     Store
-        A store over them; they keep their names, serializers and guards.
+        A store over them; they keep their keys, serializers and guards.
 
     Raises
     ------
     InvalidArgumentError
-        If there is no store, something else is given, or `write` is not one of those words.
+        If there is no store, something else is given, or `write` is invalid.
     UnsupportedError
-        If a store that is to be written to, by `write` or `promote`, can only be read; with
-        ``write="first"`` and no promotion, only the writes themselves are refused.
+        If a store that `write` or `promote` write to is read-only; with ``write="first"`` and no promotion,
+        only the writes themselves are refused.
 
     Notes
     -----
     Deleting makes a key absent, or is refused. With ``write="all"`` it is deleted from all stores. With
-    ``write="first"`` the lower stores are never changed: a key that is also in one of them cannot be
-    deleted here (`ReadOnlyError`), since its old value would come back. To uncover that value is what
-    ``del first[key]`` does, on the first store itself. ``clear()`` follows the same rule.
+    ``write="first"`` the lower stores are never changed: a key that is also in one of them cannot be deleted
+    here (`ReadOnlyError`), since its old value would come back. To get that value back, use ``del
+    first[key]`` on the first store itself. ``clear()`` follows the same rule.
 
     With ``write="all"`` the lowest store is written first, so that readers see the new value when all have
-    it; an error half-way leaves it in the lower ones. What was promoted stays as it is when the lower store
-    changes; if it cannot be copied, there is one `RuntimeWarning`, and reading goes on. Etags are those of
-    the store that has the key.
+    it; an error in between leaves it in the lower ones. A promoted copy does not change with the lower store;
+    if it cannot be made, there is one `RuntimeWarning`, and reading continues. Etags are those of the store
+    that has the key.
 
     See `OverlayPersister` for threads, processes and costs.
 

@@ -1,4 +1,4 @@
-"""Wrappers that refuse writes, in the verbs of the persister, so that nothing slips by."""
+"""Wrappers that refuse writes, at the persister, so that no verb can bypass them."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ __all__ = ["append_only", "read_only"]
 
 @wrapper
 def read_only(store: Store[Any, Any]) -> Pipeline:
-    """Refuse every write, by whatever verb.
+    """Refuse every write, by any verb.
 
     Parameters
     ----------
     store
-        A store, a store class, or any mapping. What is given stays writable.
+        A store, a store class, or any mapping. The argument stays writable.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def read_only(store: Store[Any, Any]) -> Pipeline:
 
 @wrapper
 def append_only(store: Store[Any, Any]) -> Pipeline:
-    """Let items be added, and never changed or deleted.
+    """Let items be added, but never changed or deleted.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def append_only(store: Store[Any, Any]) -> Pipeline:
 
     Notes
     -----
-    Threads and processes: exactly one of several writers of a new key wins, in the scope in which the place
-    compares and swaps. Cost: a stat more a write.
+    Threads and processes: exactly one of several writers of a new key wins, in the scope in which the store
+    compares and swaps. Cost: one more stat per write.
 
     Examples
     --------

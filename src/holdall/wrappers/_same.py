@@ -11,7 +11,7 @@ _PLAIN = frozenset({int, bool, str, bytes, type(None), bytearray})
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same, with their types, all the way down.
+    """Return whether two values are equal, with the same types at all levels.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def same_value(one: Any, other: Any) -> bool:
 
 
 def _parts(a: Any, b: Any) -> list[tuple[Any, Any]] | None:
-    """Give the parts that are left to compare, None if the values differ; both have one type."""
+    """Return the parts that are left to compare; None if the values differ. Both have one type."""
     if type(a) in _PLAIN:
         return [] if a == b else None
     if type(a) is float or type(a) is complex:  # nan is nan, and -0.0 is not 0.0
@@ -76,7 +76,7 @@ def _same_object(a: Any, b: Any) -> bool:
     try:
         if pickle.dumps(a) == pickle.dumps(b):
             return True
-    except Exception:  # noqa: S110  (what cannot be pickled is compared by its own means)
+    except Exception:  # noqa: S110  (compare by their own methods)
         pass
     equal = a == b
     return bool(equal.all()) if hasattr(equal, "all") else bool(equal)

@@ -1,4 +1,4 @@
-"""What type checkers know of wrappers that change the types of keys or values."""
+"""The types of wrappers that change the types of keys or values."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, overload
@@ -18,7 +18,7 @@ W = TypeVar("W")
 
 
 class NewKeys(Protocol[J]):
-    """A decorator after which keys have another type."""
+    """A decorator that changes the type of keys."""
 
     @overload
     def __call__(self, store: type[S], /) -> type[S]: ...
@@ -27,7 +27,7 @@ class NewKeys(Protocol[J]):
 
 
 class NewValues(Protocol[W]):
-    """A decorator after which values have another type."""
+    """A decorator that changes the type of values."""
 
     @overload
     def __call__(self, store: type[S], /) -> type[S]: ...
@@ -36,7 +36,7 @@ class NewValues(Protocol[W]):
 
 
 class NewItems(Protocol[J, W]):
-    """A decorator after which keys and values have other types."""
+    """A decorator that changes the types of keys and values."""
 
     @overload
     def __call__(self, store: type[S], /) -> type[S]: ...
@@ -45,7 +45,7 @@ class NewItems(Protocol[J, W]):
 
 
 class WrapKvs(BaseWrapper):
-    """The type of `wrap_kvs`: the functions that go outwards tell the new types of keys and values."""
+    """The type of `wrap_kvs`: the outward functions determine the new types of keys and values."""
 
     @overload
     def __call__(
@@ -231,5 +231,5 @@ class WrapKvs(BaseWrapper):
         postget: Callable[[Any, Any], W],
     ) -> NewItems[J, W]: ...
     def __call__(self, *stores: Any, **options: Any) -> Any:
-        """Wrap a store, a store class, or a mapping; without one, give a decorator."""
+        """Wrap a store, a store class, or a mapping; without one, return a decorator."""
         return self.wrap(*stores, **options)

@@ -1,4 +1,4 @@
-"""What `cached_values` remembers: values in another store, and what is known of them."""
+"""The cache of `cached_values`: values in another store, and notes about them."""
 
 import json
 import threading
@@ -14,15 +14,15 @@ from holdall.store import Store, StorePersister
 
 __all__ = ["NOTHING", "REFUSALS", "ValueCache"]
 
-#: What stands for a value that is not cached.
+#: The result for a value that is not cached.
 NOTHING: Final = object()
-#: With what a source refuses a write of one item, so that nothing has changed.
+#: Errors with which a source refuses a write of one item, so that nothing has changed.
 REFUSALS: Final = (ReadOnlyError, UnsupportedError)
 _STRIPES = 64
 
 
 class _Note(NamedTuple):
-    """What is known of a cached value, beside it."""
+    """The note about a cached value."""
 
     etag: str  # of the source
     kept: str  # of the cached value
@@ -30,7 +30,7 @@ class _Note(NamedTuple):
 
 
 class _Stripe:
-    """Some of the keys: their lock, how often own writes began or ended, and how many are under way."""
+    """Some of the keys: their lock, how often own writes began or ended, and how many are running."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -39,7 +39,7 @@ class _Stripe:
 
 
 class ValueCache:
-    """The cached values of a source, by key; which of them count.
+    """The cached values of a source, by key, and which of them are valid.
 
     Threads: safe. A value that was read before an own write began or ended is not kept after it.
     """
@@ -62,9 +62,9 @@ class ValueCache:
         self._note_times = max_age is not None and not own_times
         self.plain = max_age is None and validate is None
         self._warned = False
-        self._off = False  # the cache could not be cleared, so nothing in it counts
-        self._distrusted: set[Any] = set()  # names of what could not be deleted there
-        self._names: dict[Any, Any] = {}  # of cached keys that are no text: 1 may be in the place of True
+        self._off = False  # the cache could not be cleared, so nothing in it is valid
+        self._distrusted: set[Any] = set()  # names of values that could not be deleted
+        self._names: dict[Any, Any] = {}  # of cached keys that are not text: 1 may replace True
         self._reset()
 
     def _reset(self) -> None:
@@ -79,19 +79,19 @@ class ValueCache:
         self._reset()
 
     def name(self, key: Any) -> Any:
-        """Name a key as the source does, which tells keys apart that are equal but not the same."""
+        """Return the source's id of a key, which separates equal keys of different types."""
         named = getattr(self.source, "id_of", None)
         return key if named is None else named(key)
 
     def writes(self, name: Any) -> int:
-        """Count the beginnings and ends of own writes, for `keep` to compare."""
+        """Return how often own writes began and ended, for `keep` to compare."""
         return self._stripe(name).writes
 
     def _stripe(self, name: Any) -> _Stripe:
         return self._stripes[hash(name) % _STRIPES]
 
     def _failed(self, doing: str, error: Exception) -> None:
-        """Go on without the cache; say so once."""
+        """Continue without the cache, and warn once."""
         if not self._warned:
             self._warned = True
             warnings.warn(
@@ -102,7 +102,7 @@ class ValueCache:
             )
 
     def get(self, key: Any, name: Any, etag: str | None) -> Any:
-        """Give the cached value if there is one that counts, else `NOTHING`."""
+        """Return the cached value if it is valid, else `NOTHING`."""
         if self._off or name in self._distrusted:
             return NOTHING
         try:
@@ -126,7 +126,7 @@ class ValueCache:
             return True
         if self._note_times:
             return known and abs(time.time() - note.time) < self.max_age  # type: ignore[union-attr]
-        return abs(time.time() - stat.mtime) < self.max_age  # a clock that was set back is no reason to keep
+        return abs(time.time() - stat.mtime) < self.max_age  # the clock may have been set back
 
     def _noted(self, key: Any, name: Any) -> _Note | None:
         if self.etags is None:
@@ -137,7 +137,7 @@ class ValueCache:
             return None
 
     def keep(self, key: Any, name: Any, value: Any, etag: str, writes: int) -> bool:
-        """Cache a value, unless there was an own write since it was asked for; tell whether it was."""
+        """Cache a value, unless an own write came since it was requested; return whether it was cached."""
         stripe = self._stripe(name)
         with stripe.lock:
             if self._off or writes != stripe.writes:
@@ -160,7 +160,7 @@ class ValueCache:
             return True
 
     def forget(self, key: Any) -> None:
-        """Drop a cached value after an own write: what is read from now on is new."""
+        """Drop a cached value after an own write, so that later reads fetch it."""
         name = self.name(key)
         stripe = self._stripe(name)
         with stripe.lock:
@@ -178,7 +178,7 @@ class ValueCache:
             self._failed("deleting", error)
 
     def write(self, key: Any, value: Any, write: Callable[[], Stat | None]) -> Stat | None:
-        """Write to the source, and keep the value if no other own write to it was under way meanwhile."""
+        """Write to the source, and keep the value if no other own write to it ran meanwhile."""
         name = self.name(key)
         stripe = self._stripe(name)
         with stripe.lock:
@@ -197,7 +197,7 @@ class ValueCache:
             with stripe.lock:
                 stripe.under_way -= 1
                 done = done and alone and stripe.writes == began
-                stripe.writes += 1  # who began to read meanwhile may have the old value
+                stripe.writes += 1  # reads that began meanwhile may have the old value
                 etag = stat.etag if stat else ""
                 if not refused and not (done and self.keep(key, name, value, etag, stripe.writes)):
                     self._drop(key, name)

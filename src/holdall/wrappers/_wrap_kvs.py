@@ -1,4 +1,4 @@
-"""Wrappers that pass keys and values through functions; these are composed, and nothing is nested."""
+"""Wrappers that pass keys and values through functions; the functions are composed, not nested."""
 
 from typing import Any
 
@@ -24,20 +24,20 @@ def wrap_kvs(
     preset: KeyValueFunction | None = None,
     postget: KeyValueFunction | None = None,
 ) -> Pipeline:
-    """Pass keys and values through functions; any of them may be given alone.
+    """Pass keys and values through functions, any of which may be omitted.
 
     Parameters
     ----------
     store
         A store, a store class, or any mapping.
     id_of_key
-        Makes the key below of the user's key. It may take several spellings of one key.
+        From the user's key to the key below. It may accept several spellings of one key.
     key_of_id
-        Makes the user's key of the key below, or gives `NOT_MINE` to leave it out of the listing.
+        From the key below to the user's key, or to `NOT_MINE` to leave it out of the listing.
     data_of_obj
-        Makes what is stored of a value.
+        From a value to what is stored.
     obj_of_data
-        Makes a value of what is stored.
+        From what is stored to a value.
     preset
         As `data_of_obj`, and before it, but called with the user's key and the value.
     postget
@@ -46,21 +46,24 @@ def wrap_kvs(
     Raises
     ------
     InvalidArgumentError
-        If something else than a function is given; at the first write of a handle, if `id_of_key` and
-        `key_of_id` are not each other's inverse, so that the item would be lost.
+        If an argument is not a function; at the first write of a handle, if `id_of_key` and `key_of_id` are
+        not each other's inverse, so that the item would be lost.
 
     Notes
     -----
-    What a function raises reaches the caller as it is, and nothing is written. But `KeyError` always means
-    that an item is absent, so that of a function becomes `CorruptValueError` (reading), `SerializationError`
-    (writing) or `InvalidArgumentError` (keys). `TypeError` and `AttributeError` of `id_of_key` mean a key
-    that it does not take: `InvalidKeyError`, and ``in`` is False. To refuse keys, raise `InvalidKeyError`.
+    Exceptions of a function reach the caller unchanged, and nothing is written. But `KeyError` always means
+    that an item is absent, so a function's `KeyError` becomes `CorruptValueError` (reading),
+    `SerializationError` (writing) or `InvalidArgumentError` (keys). `TypeError` and `AttributeError` of
+    `id_of_key` mean a key that it does not accept: `InvalidKeyError`, and ``in`` is False. To refuse keys,
+    raise `InvalidKeyError`.
 
-    Listed is what can be found: a key below to which its key here leads back. With ``id_of_key=str.lower``
-    alone these are the keys in small letters, and none is listed twice. Cost: a call of `id_of_key` a listed
-    key. A `key_of_id` alone only changes what is listed, and nothing is found by what it gives.
+    Only keys that can be found are listed: a key below is listed if its key here leads back to it. With
+    ``id_of_key=str.lower`` alone these are the lower-case keys, and none is listed twice. Cost: a call of
+    `id_of_key` per listed key. A `key_of_id` alone only changes what is listed; the keys that it returns are
+    not found.
 
-    Stores pickle if their functions do. Cost: a call a function; stacked wrappers compose their functions.
+    Stores can be pickled if their functions can. Cost: one call per function; stacked wrappers compose their
+    functions.
 
     Examples
     --------
@@ -93,7 +96,7 @@ def wrap_keys(store: Store[Any, Any], *, keys: Any) -> Pipeline:
     Raises
     ------
     InvalidArgumentError
-        If no codec can be made of `keys`.
+        If `keys` does not describe a codec.
 
     Examples
     --------

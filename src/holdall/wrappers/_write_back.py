@@ -1,4 +1,4 @@
-"""Writes that wait in memory."""
+"""Writes that are buffered in memory."""
 
 import atexit
 import copy
@@ -26,7 +26,7 @@ _NO_ENTRY: Final = (0, _NOTHING)
 
 
 class _Buffer:
-    """What waits to be written to a place."""
+    """The writes that wait for the persister."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
@@ -35,7 +35,7 @@ class _Buffer:
 
     def forget(self) -> None:
         self.lock = threading.RLock()
-        # By id, when it was written last and what; readers look without the lock.
+        # By id, the time of the last write and its data; readers look without the lock.
         self.items: dict[Any, tuple[int, Any]] = {}
         self.size = 0
         self.turn = 0
@@ -57,7 +57,7 @@ class _Buffer:
             _waiting.discard(self)
 
     def push(self) -> None:
-        """Write all to the place; what was not written stays here."""
+        """Write all to the persister; what could not be written stays here."""
         with self.lock:
             if self.pushing or not self.items:
                 return
@@ -68,7 +68,7 @@ class _Buffer:
                 self.pushing = False
 
     def _push(self) -> None:
-        # An entry is dropped when it is written, so readers find it here or there.
+        # An entry is dropped after it was written, so readers find it here or there.
         deleted = [id for id, (_, data) in self.items.items() if data is _DELETED]
         entries = sorted(self.items.items(), key=_turn_of)
         written = [(id, data) for id, (_, data) in entries if data is not _DELETED]
@@ -79,7 +79,7 @@ class _Buffer:
             return
         try:
             self.inner.write_many(written)
-        except OSError:  # the place does not answer: nothing is known of any of them
+        except OSError:  # no answer: the state of all of them is unknown
             raise
         except Exception:
             self._push_one_by_one(written)
@@ -87,7 +87,7 @@ class _Buffer:
             self.drop([id for id, _ in written])
 
     def _push_one_by_one(self, items: list[tuple[Any, Any]]) -> None:
-        """Write all but what is refused, so that one bad item does not hold up the others."""
+        """Write all but refused items, so that one bad item does not delay the others."""
         first: Exception | None = None
         for id, data in items:
             try:
@@ -102,7 +102,7 @@ class _Buffer:
             raise first
 
 
-# All there are, and those that are held until they are written, even if nobody holds their store.
+# All buffers, and those that must be kept until they are written, even without their store.
 _buffers: weakref.WeakSet[_Buffer] = weakref.WeakSet()
 _waiting: set[_Buffer] = set()
 
@@ -141,7 +141,7 @@ def _size(data: Any) -> int:
 
 
 class WriteBackPersister(PersisterWrapper):
-    """Keeps writes and deletions in memory until they are flushed.
+    """Keep writes and deletions in memory until they are flushed.
 
     Parameters
     ----------
@@ -152,21 +152,21 @@ class WriteBackPersister(PersisterWrapper):
 
     Notes
     -----
-    Threads: safe; writers wait while somebody flushes. Processes: others see a write when it is flushed, so
-    neither compare-and-swap among processes nor persistence of a write that returned is claimed. A forked
-    child starts with nothing waiting: the parent flushes before it forks. After a crash: what waited is
-    lost, and the rest is as the inner persister leaves it. Cost: a write is a dictionary entry; a flush is
-    one ``write_many``.
+    Threads: safe; writers wait during a flush. Processes: others see a write when it is flushed, so neither
+    compare-and-swap among processes nor persistence of a returned write is claimed. A forked child starts
+    with nothing waiting: the parent flushes before it forks. After a crash: waiting writes are lost, and the
+    rest is as the inner persister leaves it. Cost: a write is a dictionary entry; a flush is one
+    ``write_many``.
 
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
     >>> inner = {}
-    >>> place = WriteBackPersister(MappingPersister.of(inner))
-    >>> place["a"] = 1
-    >>> place["a"], inner
+    >>> persister = WriteBackPersister(MappingPersister.of(inner))
+    >>> persister["a"] = 1
+    >>> persister["a"], inner
     (1, {})
-    >>> place.flush()
+    >>> persister.flush()
     >>> inner
     {'a': 1}
     """
@@ -179,15 +179,15 @@ class WriteBackPersister(PersisterWrapper):
 
     def _begin(self) -> None:
         self._buffer = _Buffer(self.inner)
-        place = self.inner
-        while isinstance(place, PersisterWrapper):
-            place = place.inner
-        # Over another store, an id is a key, which may have no name there: that is to be told at once.
-        self._check = place.id_of if isinstance(place, StorePersister) else None
+        persister = self.inner
+        while isinstance(persister, PersisterWrapper):
+            persister = persister.inner
+        # Over another store, an id is a key, which may have no name there: raise that at once.
+        self._check = persister.id_of if isinstance(persister, StorePersister) else None
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner persister claims, but for what others see of a write at once."""
+        """What the inner persister claims, except immediate visibility of writes."""
         return super().capabilities - {
             Capability.PERSISTENT,
             Capability.TRANSACTIONS,
@@ -196,7 +196,7 @@ class WriteBackPersister(PersisterWrapper):
         }
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Refuse: what is remembered here would outlive a transaction that is undone."""
+        """Raise: the buffer would outlive a transaction that is undone."""
         return Persister.transaction(self)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class WriteBackPersister(PersisterWrapper):
     # ------------------------------------------------------------------ looking
 
     def _held(self, id: Any) -> Any:
-        """Give the data that wait under an id, or `_NOTHING`; KeyError if its deletion does."""
+        """Return the data that wait under an id, or `_NOTHING`; raise KeyError if its deletion waits."""
         data = self._buffer.data(id)
         if data is _DELETED:
             raise KeyError(id)
@@ -266,11 +266,11 @@ class WriteBackPersister(PersisterWrapper):
         found += [id for id in self.inner.peek(prefix, limit=limit, seconds=seconds) if id not in held]
         return found[:limit]
 
-    # ------------------------------------------------------------------ what only the place can tell
+    # ------------------------------------------------------------------ needs the persister
 
     def _settle(self, id: Any) -> None:
         if id in self._buffer.items:
-            self._buffer.push()  # all of it, so that writes reach the place in their order
+            self._buffer.push()  # all of it, to keep the order of writes
 
     def stat(self, id: Any) -> Stat:  # docstring inherited
         self._settle(id)
@@ -298,7 +298,7 @@ class WriteBackPersister(PersisterWrapper):
         if Capability.BYTES in self.inner.capabilities:
             data = join_parts(data)
             if type(data) is not bytes:
-                data = bytes(memoryview(data))  # refused now if at all; and later changes do not matter
+                data = bytes(memoryview(data))  # raises now if at all, and later changes do not matter
         elif self.max_bytes is not None:
             raise UnsupportedError(
                 f"{self.place} keeps objects, which have no length in bytes: bound the buffer by max_items",
@@ -312,7 +312,7 @@ class WriteBackPersister(PersisterWrapper):
             self._buffer.hold(id, data)
 
     def _make_room(self, id: Any, size: int) -> None:
-        """Flush before the bound is passed, so that what cannot be kept is not taken either."""
+        """Flush before the limit is exceeded, so that a write that cannot be kept is refused."""
         buffer = self._buffer
         old = buffer.data(id)
         full = self.max_items is not None and old is _NOTHING and len(buffer.items) >= self.max_items
@@ -336,7 +336,7 @@ class WriteBackPersister(PersisterWrapper):
 
     def remove_many(self, ids: Iterable[Any]) -> None:  # docstring inherited
         self._writable()
-        for id in ids:  # whether they are there is found out by the flush
+        for id in ids:  # the flush finds out whether they exist
             with self._buffer.lock:
                 self._make_room(id, 0)
                 self._buffer.hold(id, _DELETED)
@@ -363,47 +363,48 @@ class WriteBackPersister(PersisterWrapper):
 def write_back(
     store: Store[Any, Any], *, max_items: int | None = 1000, max_bytes: int | None = None
 ) -> Pipeline:
-    """Keep writes in memory until ``flush()``, ``close()``, or a bound; reading sees them at once.
+    """Keep writes in memory until ``flush()``, ``close()``, or a limit; reading sees them at once.
 
     Parameters
     ----------
     store
-        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+        A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     max_items
-        How many writes and deletions may wait; the next one flushes them first. None: any number.
+        How many writes and deletions may wait; the next one flushes them first. None for no limit.
     max_bytes
-        How many bytes of data may wait; what is larger is written at once. None: any number. Only for
-        places that keep bytes.
+        How many bytes of data may wait; larger data are written at once. None for no limit. Only for stores
+        of bytes.
 
     Raises
     ------
     InvalidArgumentError
-        If a bound is no positive whole number.
+        If a limit is not a positive whole number.
 
     Notes
     -----
-    Values are serialized when they are written, so what is refused is refused then, and later changes of an
-    object do not matter. Whatever only the place can tell flushes first, if it is about something that
-    waits: ``etag``, ``timestamp``, the conditional operations, ``pop``, a ``setdefault`` that inserts. So
-    these are as linearizable among threads as without the buffer. Items reach the place in the order of
-    their last writes, deletions before them, and with the time of the flush.
+    Values are serialized when they are written, so errors are raised then, and later changes of an object do
+    not matter. Operations that need the state of the store flush first, if they concern a waiting item:
+    ``etag``, ``timestamp``, the conditional operations, ``pop``, a ``setdefault`` that inserts. So these are
+    as linearizable among threads as without the buffer. Items are written in the order of their last writes,
+    deletions before them, and with the time of the flush.
 
     A flush that fails keeps what was not written, and raises; a write that finds the buffer full and cannot
     flush it raises too, and changes nothing. Use the store in ``with``, or call ``close()``. What still waits
-    when the interpreter ends is written then, also if the store was dropped meanwhile; if that fails, there
-    is a `RuntimeWarning`. Not so in a process that is killed, calls ``os._exit``, or is a child made by
-    `multiprocessing`: those must ``flush()`` themselves. ``clear()`` of the whole store is done at once.
+    when the interpreter ends is written then, even if the store was dropped meanwhile; if that fails, there
+    is a `RuntimeWarning`. This does not apply to a process that is killed, calls ``os._exit``, or is a child
+    made by `multiprocessing`: those must ``flush()`` themselves. ``clear()`` of the whole store is done at
+    once.
 
     See `WriteBackPersister` for threads, processes and costs.
 
     Examples
     --------
-    >>> place = {}
-    >>> with write_back(place) as store:
+    >>> target = {}
+    >>> with write_back(target) as store:
     ...     store["a"] = 1
-    ...     print(store["a"], place)
+    ...     print(store["a"], target)
     1 {}
-    >>> place
+    >>> target
     {'a': 1}
     """
     for name, bound in (("max_items", max_items), ("max_bytes", max_bytes)):
@@ -412,10 +413,10 @@ def write_back(
     return store.pipeline.over(_under_guards(store.pipeline.persister, max_items, max_bytes))
 
 
-def _under_guards(place: Any, *bounds: int | None) -> Any:
-    """Put a buffer round a persister, below its guards, so that they refuse a write when it is made."""
-    if not isinstance(place, AppendOnlyPersister | ReadOnlyPersister):
-        return WriteBackPersister(place, *bounds)
-    guard = copy.copy(place)
+def _under_guards(persister: Any, *bounds: int | None) -> Any:
+    """Put a buffer around a persister, below its guards, so that they refuse a write when it is made."""
+    if not isinstance(persister, AppendOnlyPersister | ReadOnlyPersister):
+        return WriteBackPersister(persister, *bounds)
+    guard = copy.copy(persister)
     guard.inner = _under_guards(guard.inner, *bounds)
     return guard

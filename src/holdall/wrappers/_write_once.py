@@ -16,7 +16,7 @@ __all__ = ["Checks", "WriteOncePersister", "write_once", "write_once_checks"]
 
 
 class Checks(NamedTuple):
-    """How often repeated writes were compared with what is stored.
+    """How often repeated writes were compared with the stored value.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ class Checks(NamedTuple):
 
 
 class WriteOncePersister(AppendOnlyPersister):
-    """Keeps the first data of each id, ignores later ones, and may compare them.
+    """Keep the first data of each id, ignore later ones, and optionally compare them.
 
     Parameters
     ----------
     store
-        The store that is wrapped, which makes values of data.
+        The wrapped store, which turns data into values.
     check_probability
-        How probably a repeated write is compared, from 0 to 1.
+        The probability that a repeated write is compared, from 0 to 1.
     """
 
     def __init__(self, store: Any, check_probability: float) -> None:
@@ -59,7 +59,7 @@ class WriteOncePersister(AppendOnlyPersister):
                 if not compares:
                     return self.inner.stat(id)  # type: ignore[no-any-return]
                 stored, stat = self.inner.read(id)
-            except KeyError:  # deleted since, through another handle: be the first
+            except KeyError:  # deleted meanwhile: write as the first
                 continue
             self._check(id, data, stored)
             return stat  # type: ignore[no-any-return]
@@ -70,7 +70,7 @@ class WriteOncePersister(AppendOnlyPersister):
 
     def _check(self, id: str, data: Any, stored: Any) -> None:
         key = self.store.key_of(id)
-        key = id if key is NOT_MINE else key  # of functions that go one way
+        key = id if key is NOT_MINE else key  # of one-way functions
         same = self._same(key, data, stored)
         with self.lock:
             attempted, passed, failed = self.checks
@@ -86,7 +86,7 @@ class WriteOncePersister(AppendOnlyPersister):
             data, stored = join_parts(data), join_parts(stored)
         if same_value(data, stored):
             return True
-        # The same value may have several forms, as the pickle of a set has.
+        # Equal values may have different data, such as pickles of a set.
         return same_value(self.store.value_of(key, data), self.store.value_of(key, stored))
 
 
@@ -99,7 +99,7 @@ def write_once(store: Store[Any, Any], *, check_probability: float = 0.0) -> Pip
     store
         A store, a store class, or any mapping.
     check_probability
-        How probably a repeated write is compared with what is stored, from 0 (never) to 1 (always).
+        The probability that a repeated write is compared with the stored value, from 0 (never) to 1 (always).
 
     Raises
     ------
@@ -108,16 +108,16 @@ def write_once(store: Store[Any, Any], *, check_probability: float = 0.0) -> Pip
     ReadOnlyError
         When an item is deleted, or a conditional operation would replace it.
     InvalidArgumentError
-        If `check_probability` is no number from 0 to 1.
+        If `check_probability` is not a number from 0 to 1.
 
     Notes
     -----
-    Compared is what would be read back: values are the same if they and all of their parts have the same
-    type and are equal, so that ``1``, ``True`` and ``1.0`` differ. The order of a dict does not count.
+    The values are compared as they would be read: they are the same if they and all of their parts have the
+    same type and are equal, so that ``1``, ``True`` and ``1.0`` differ. The order of a dict does not matter.
 
-    Threads and processes: of several first writers exactly one wins, in the scope in which the place
-    compares and swaps, and the others are compared with it. Cost: a stat more a write; a repeated write
-    that is compared reads the item.
+    Threads and processes: of several first writers exactly one wins, in the scope in which the store compares
+    and swaps, and the others are compared with it. Cost: one more stat per write; comparing a repeated write
+    reads the item.
 
     Examples
     --------
@@ -140,12 +140,12 @@ def write_once(store: Store[Any, Any], *, check_probability: float = 0.0) -> Pip
 
 
 def write_once_checks(store: Any) -> Checks:
-    """Tell how often a `write_once` store compared a repeated write.
+    """Return how often a `write_once` store compared a repeated write.
 
     Parameters
     ----------
     store
-        The store, with whatever wrappers around it.
+        The store, with any wrappers around it.
 
     Returns
     -------
@@ -157,11 +157,11 @@ def write_once_checks(store: Any) -> Checks:
     InvalidArgumentError
         If the store is not write_once.
     """
-    place = getattr(getattr(store, "pipeline", None), "persister", None)
-    while place is not None and not isinstance(place, WriteOncePersister):
-        place = getattr(place, "inner", None)
-        if isinstance(place, Store):
-            place = place.pipeline.persister
-    if place is None:
+    persister = getattr(getattr(store, "pipeline", None), "persister", None)
+    while persister is not None and not isinstance(persister, WriteOncePersister):
+        persister = getattr(persister, "inner", None)
+        if isinstance(persister, Store):
+            persister = persister.pipeline.persister
+    if persister is None:
         raise InvalidArgumentError(f"{store!r:.120} is not write_once, and compares nothing")
-    return place.checks
+    return persister.checks

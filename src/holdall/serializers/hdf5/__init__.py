@@ -24,27 +24,27 @@ _MAX_DEPTH = 100
 
 
 class Hdf5Serializer(OptionSerializer[Any]):
-    """Arrays, and dicts of arrays in any depth, as an HDF5 file. Loading never runs anything.
+    """Arrays, and dicts of arrays at any depth, as an HDF5 file. Loading never runs code.
 
     Parameters
     ----------
     lazy
-        Whether to give `Hdf5Group` and `Hdf5Array`, which read what they are asked for, in place of dicts and
-        arrays. The file stays open meanwhile.
+        Whether to return `Hdf5Group` and `Hdf5Array`, which read data on access, instead of dicts and arrays.
+        The file stays open meanwhile.
     compression
         ``"gzip"``, or None for no compression.
 
     Raises
     ------
     InvalidArgumentError
-        If the compression is neither.
+        If the compression is neither of these.
 
     Notes
     -----
     A value is an array, a number, text, bytes, None, or a dict of such values, with text as keys;
-    `WithAttributes` adds attributes to any of them. Dicts become groups, in their order, the rest data sets.
-    Keys that HDF5 cannot name are escaped. Arrays come back with their dtype, shape and memory order, and as
-    ``np.matrix`` or ``np.recarray`` if they were. Equal values give equal data. Links to other files,
+    `WithAttributes` adds attributes to any of them. Dicts become groups, in their order, and the rest data
+    sets. Keys that HDF5 cannot name are escaped. Arrays come back with their dtype, shape and memory order,
+    and as ``np.matrix`` or ``np.recarray`` if they were. Equal values have equal data. Links to other files,
     references and Python objects are never followed or loaded.
 
     HDF5 reads such files since version 1.8 (superblock 2 of the `HDF5 file format specification
@@ -74,7 +74,7 @@ class Hdf5Serializer(OptionSerializer[Any]):
         self.stream_from: int | None = 0 if self.lazy else 1 << 20
 
     def dumps(self, value: Any) -> bytes:  # docstring inherited
-        # HDF5 leaves a file that is changed in place unreadable when it is interrupted; this one is replaced.
+        # HDF5 leaves a file that is changed in place unreadable if interrupted; this one is replaced.
         options = {"driver": "core", "backing_store": False, "block_size": 1 << 20}
         with h5py.File("memory", "w", libver=_VERSIONS, track_order=True, **options) as file:
             bare, _ = _apart(value)
@@ -133,7 +133,7 @@ class Hdf5Serializer(OptionSerializer[Any]):
 
 
 def _apart(value: Any) -> tuple[Any, dict[str, Any]]:
-    """Return a value without its attributes, and these."""
+    """Return a value without its attributes, and the attributes."""
     if isinstance(value, Hdf5Array | Hdf5Group):
         value = value.load()
     return (value.value, value.attrs) if type(value) is WithAttributes else (value, {})
@@ -158,7 +158,7 @@ def _annotate(thing: Any, attrs: dict[str, Any], note: dict[str, Any]) -> None:
 
 @contextmanager
 def _telling(path: tuple[Any, ...]) -> Iterator[None]:
-    """Say of errors where in the value they happened."""
+    """Add to errors where in the value they happened."""
     try:
         yield
     except MemoryError:

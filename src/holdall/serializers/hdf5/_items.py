@@ -1,7 +1,7 @@
 """How single items are written in HDF5: arrays of any dtype, numbers, text, bytes and None.
 
-What HDF5 has a type for is written with that type, so that other programs read it. The rest is written as
-bytes, with a note that says what they are. Notes are JSON, in the attribute ``holdall`` of an object.
+Where HDF5 has a type for a value, it is written with that type, so that other programs read it. The rest is
+written as bytes, with a note of what they are. Notes are JSON, in the attribute ``holdall`` of an object.
 """
 
 import re
@@ -14,10 +14,10 @@ import numpy as np
 
 from holdall.errors import CorruptValueError, SerializationError
 
-# Longest description of a dtype that fits into the head of a data set, which HDF5 limits to 64 KiB.
+# Longest description of a dtype that fits into the header of a data set, which HDF5 limits to 64 KiB.
 _MAX_TYPE = 60_000
 
-# The only types that are looked up in a module, which a file does not get to choose.
+# The only types that are looked up in a module; a file cannot choose others.
 _ML_DTYPES = re.compile("bfloat16|float[468]_e[0-9]m[0-9](fn|fnuz|b11fnuz)?|u?int[124]")
 
 _CLASSES: dict[str, type[np.ndarray[Any, Any]]] = {"matrix": np.matrix, "recarray": np.recarray}
@@ -26,12 +26,12 @@ _INT64 = range(-(1 << 63), 1 << 63)
 
 
 class WithAttributes:
-    """An array, a number, a text or a dict of them, with attributes as HDF5 has them.
+    """An array, a number, a text or a dict of them, with HDF5 attributes.
 
     Parameters
     ----------
     value
-        What the attributes belong to.
+        The value that the attributes belong to.
     attrs
         Names and values: arrays, numbers, text, bytes or None.
 
@@ -56,7 +56,7 @@ class WithAttributes:
 
 
 class Item(NamedTuple):
-    """What h5py writes, and what has to be noted so that the value comes back as it was."""
+    """What h5py writes, and the note that makes it come back as it was."""
 
     data: Any
     note: dict[str, Any]
@@ -68,7 +68,7 @@ def encode(value: Any) -> Item:
     Raises
     ------
     SerializationError
-        If the value is not one that HDF5 can keep and give back.
+        If HDF5 cannot store the value and return it equal.
     """
     kind = type(value)
     if value is None:
@@ -79,7 +79,7 @@ def encode(value: Any) -> Item:
         return Item(_octets(hex(value).encode()), {"type": "hex"})
     if kind is str:
         octets = value.encode("utf-8", "surrogatepass")
-        # text of HDF5 ends at its first null character, and is valid UTF-8
+        # text in HDF5 ends at its first null character, and is valid UTF-8
         plain = "\0" not in value and octets == value.encode(errors="replace")
         return Item(value, {}) if plain else Item(_octets(octets), {"type": "text"})
     if kind is bytes:
@@ -109,7 +109,7 @@ def _encode_array(array: np.ndarray[Any, Any], cls: str | None) -> Item:
             "or serializer='pickle'",
         )
     note: dict[str, Any] = {} if cls is None else {"class": cls}
-    if cls is None and not array.ndim:  # h5py reads it as a scalar, in the byte order of the machine
+    if cls is None and not array.ndim:  # h5py reads it as a scalar in native byte order
         note = {"class": "array", "dtype": describe(dtype)}
     if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
         note["order"] = "F"
@@ -125,7 +125,7 @@ def _encode_array(array: np.ndarray[Any, Any], cls: str | None) -> Item:
             text = h5py.string_dtype("utf-8", encoded.dtype.itemsize)
             return Item(np.asarray(encoded).astype(text), note)
     note["raw"] = True
-    plain = np.zeros(array.shape, dtype)  # in C order; gaps between fields must not show what the memory held
+    plain = np.zeros(array.shape, dtype)  # in C order; gaps between fields must not expose old memory
     plain[...] = array
     octets = np.frombuffer(plain.tobytes(), np.uint8).reshape(*array.shape, dtype.itemsize)
     return Item(octets, note)
@@ -169,7 +169,7 @@ def describe(dtype: np.dtype[Any]) -> Any:
 
 
 def dtype_of(described: Any) -> np.dtype[Any]:
-    """Return the dtype that `describe` described.
+    """Return the dtype of a description by `describe`.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def decode(data: Any, note: dict[str, Any]) -> Any:
             return int(octets, 16)
         return octets if kind == "bytes" else octets.decode("utf-8", "surrogatepass")
     if "class" not in note and not isinstance(data, np.ndarray):
-        return data  # text, or a number of somebody else's file
+        return data  # text, or a number from another program's file
     array = _decode_array(np.asarray(data), note)
     cls = note.get("class")
     if cls == "scalar":

@@ -1,4 +1,4 @@
-"""How keys and attributes are named, and what is noted beside them."""
+"""The names of keys and attributes, and the notes beside them."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError
 
-# The attribute of an object with what HDF5 itself has no place for. No name of a user becomes this one.
+# The attribute of an object with what HDF5 itself cannot store. No user's name becomes this one.
 NOTE = "holdall"
 
 _IN_LINKS = re.compile("[%/\0\ud800-\udfff]")
@@ -16,21 +16,21 @@ _NO_NAME = "%"
 
 
 def link_name(key: Any) -> str:
-    """Return the name of the link for a key; HDF5 takes neither '', '.' nor names with '/'."""
+    """Return the name of the link for a key; HDF5 refuses '', '.' and names with '/'."""
     if type(key) is not str:
         raise SerializationError(f"keys are str, got {type(key).__name__}: {key!r:.80}")
     return key.replace(".", "%2e") if key in (".", "..") else _IN_LINKS.sub(_escape, key) or _NO_NAME
 
 
 def attribute_name(name: Any) -> str:
-    """Return the name that an attribute gets."""
+    """Return the name of an attribute in the file."""
     if type(name) is not str:
         raise SerializationError(f"names of attributes are str, got {type(name).__name__}: {name!r:.80}")
     return "%68oldall" if name == NOTE else _IN_ATTRIBUTES.sub(_escape, name) or _NO_NAME
 
 
 def original(name: str) -> str:
-    """Return the key or the name of an attribute that was named so."""
+    """Return the key or attribute name of a name in the file."""
     return "" if name == _NO_NAME else _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), name)
 
 
@@ -40,7 +40,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def note_of(thing: Any) -> dict[str, Any]:
-    """Return what is noted at an object of h5py."""
+    """Return the note of an object of h5py."""
     if NOTE not in thing.attrs:
         return {}
     text = thing.attrs[NOTE]

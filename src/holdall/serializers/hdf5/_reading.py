@@ -1,4 +1,4 @@
-"""Reading of HDF5: at once, or what is asked for when it is asked for."""
+"""Reading of HDF5: at once, or on access."""
 
 import io
 import os
@@ -12,17 +12,17 @@ from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers.hdf5._items import WithAttributes, decode, dtype_of
 from holdall.serializers.hdf5._names import NOTE, link_name, note_of, original
 
-# What deflate makes of one byte at most: an array that claims more than that is not read.
+# The most that deflate makes of one byte: an array that claims more is not read.
 _MAX_EXPANSION = 1032
 
-# The largest array that is read whatever the size of its file, which need not hold what was never written.
+# The largest array that is read whatever the size of its file, since unwritten parts need no space.
 _SMALL = 1 << 26
 
 
 class PositionedFile(io.RawIOBase):
-    """A descriptor of its own on an open file, read at positions: other readers of the file do not matter.
+    """A descriptor of its own on an open file, read at positions, independent of other readers.
 
-    Processes that fork share the position of a file; this one has its position in memory.
+    Processes that fork share the position of a file; this object keeps its own position in memory.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -42,7 +42,7 @@ class PositionedFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Read from the position on, and return how many bytes were read."""
+        """Read from the position, and return how many bytes were read."""
         if self._descriptor is None:
             raise ValueError("the file is closed")
         count = os.preadv(self._descriptor, [buffer], self._position)
@@ -57,7 +57,7 @@ class PositionedFile(io.RawIOBase):
 
 
 class Reader:
-    """One open file, as the serializer wrote it or as another program did."""
+    """One open file, written by the serializer or by another program."""
 
     def __init__(self, source: Any, size: int) -> None:
         self.size = size
@@ -72,15 +72,15 @@ class Reader:
 
     @property
     def top(self) -> Any:
-        """The object of h5py that holds the value."""
+        """The object of h5py that contains the value."""
         return self.file["value"] if self.note.get("value") else self.file
 
     def key(self, name: str) -> str:
-        """Return the key that a link stands for."""
+        """Return the key of a link's name."""
         return original(name) if self.note else name
 
     def member(self, group: h5py.Group, name: str) -> Any:
-        """Return what a link of a group leads to: a group or an array in this very file."""
+        """Return the target of a link of a group: a group or an array in this file."""
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise SerializationError(
                 f"{group.name}/{name} is a link to somewhere else, which is not followed"
@@ -112,7 +112,7 @@ class Reader:
         return decode(source[index], note)
 
     def whole(self, thing: Any) -> Any:
-        """Read a group or an array with all that it holds."""
+        """Read a group or an array with everything in it."""
         return self._whole(thing, set())
 
     def _whole(self, thing: Any, seen: set[int]) -> Any:
@@ -130,7 +130,7 @@ class Reader:
         return WithAttributes(value, attrs) if attrs else value
 
     def lazily(self, thing: Any) -> Any:
-        """Return a group or an array to read from; what is no array is read at once."""
+        """Return a group or an array to read from; read anything else at once."""
         if isinstance(thing, h5py.Group):
             return Hdf5Group(self, thing)
         note = note_of(thing)
@@ -140,7 +140,7 @@ class Reader:
 
 
 class _Lazy:
-    """What lazy groups and arrays share."""
+    """The base of lazy groups and arrays."""
 
     def __init__(self, reader: Reader, h5: Any) -> None:
         self._reader = reader
@@ -149,15 +149,15 @@ class _Lazy:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """The attributes, read when asked for."""
+        """The attributes, read on access."""
         return self._reader.attrs(self.h5, note_of(self.h5))
 
     def load(self) -> Any:
-        """Read all of it: the value that `Hdf5Serializer` gives without ``lazy``."""
+        """Read all of it: the value that `Hdf5Serializer` returns without ``lazy``."""
         return self._reader.whole(self.h5)
 
     def close(self) -> None:
-        """Close the file, for all groups and arrays that were got from it."""
+        """Close the file, for all groups and arrays of it."""
         self._reader.file.close()
 
     def __enter__(self) -> Self:
@@ -168,7 +168,7 @@ class _Lazy:
 
 
 class Hdf5Group(_Lazy, Mapping[str, Any]):
-    """A dict in an open HDF5 file: groups and arrays are looked up, and not read.
+    """A dict in an open HDF5 file: groups and arrays are returned without being read.
 
     Examples
     --------
@@ -181,7 +181,7 @@ class Hdf5Group(_Lazy, Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         name = link_name(key) if self._reader.note and type(key) is str else key
-        # h5py takes a path, and "." for the group itself
+        # h5py takes paths, and "." for the group itself
         if type(name) is not str or name in ("", ".") or "/" in name or name not in self.h5:
             raise KeyError(key)
         return self._reader.lazily(self._reader.member(self.h5, name))
@@ -197,7 +197,7 @@ class Hdf5Group(_Lazy, Mapping[str, Any]):
 
 
 class Hdf5Array(_Lazy):
-    """An array in an open HDF5 file: ``array[index]`` reads that part alone, as h5py does.
+    """An array in an open HDF5 file: ``array[index]`` reads only that part, as in h5py.
 
     Examples
     --------
@@ -214,7 +214,7 @@ class Hdf5Array(_Lazy):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype that the array has when it is read."""
+        """The dtype of the array when it is read."""
         dtype: np.dtype[Any] = self.h5.dtype
         return dtype_of(self._note["dtype"]) if "dtype" in self._note else dtype
 

@@ -1,4 +1,4 @@
-"""Any store as a cache that evicts: bounded in bytes or items, with an expiry per item."""
+"""Any store as a cache that evicts: with a limit of bytes or items, and an expiry per item."""
 
 import copy
 import os
@@ -27,12 +27,12 @@ from holdall.wrappers._filt_iter import Filter
 
 __all__ = ["BoundedPersister", "BoundedStats", "bounded"]
 
-#: Wrappers below which a place may be bounded, as they neither rename ids nor remember anything.
+#: Wrappers below which a persister may be bounded, as they neither rename ids nor cache anything.
 _CLEAR = (AppendOnlyPersister, ExpiringPersister)
 
-_LOG = 3_500_000  # bytes that a write-ahead log may have beside a small bound
+_LOG = 3_500_000  # maximal bytes of the write-ahead log for a small limit
 
-# Handles of one place in memory share its records.
+# Handles of one mapping in memory share its records.
 _ledgers: WeakKeyDictionary[Any, dict[Any, MemoryLedger]] = WeakKeyDictionary()
 _ledgers_lock = threading.Lock()
 
@@ -43,41 +43,41 @@ def _place(store: Any) -> BoundedPersister:
 
 
 def _find(store: Any, key: Any = None) -> tuple[BoundedPersister, Any]:
-    """Return the bounded persister of a store, and the id that a key has there."""
-    place: Any = StorePersister(store)
-    while not isinstance(place, BoundedPersister):
-        if isinstance(place, StorePersister):
-            key = None if key is None else place.id_of(key)
-            place = place.inner.pipeline.persister
+    """Return the bounded persister of a store, and the id of a key in it."""
+    persister: Any = StorePersister(store)
+    while not isinstance(persister, BoundedPersister):
+        if isinstance(persister, StorePersister):
+            key = None if key is None else persister.id_of(key)
+            persister = persister.inner.pipeline.persister
         else:
-            place = place.inner
-    return place, key
+            persister = persister.inner
+    return persister, key
 
 
 @added_method
 def _set(self: Any, key: Any, value: Any, ttl: float | None = None) -> None:
-    """Store a value that is there for so many seconds; None for as long as there is room."""
+    """Store a value with a time to live in seconds; None for no limit."""
     with _place(self).living(ttl):
         self[key] = value
 
 
 @added_method
 def _touch(self: Any, key: Any, ttl: float | None = None) -> bool:
-    """Count a use of an item, and let it be there for so many seconds from now; tell whether it is there."""
-    place, id = _find(self, key)
-    with place.living(ttl):
-        return place.touch(id)
+    """Count a use of an item and set its time to live; return whether it is there."""
+    persister, id = _find(self, key)
+    with persister.living(ttl):
+        return persister.touch(id)
 
 
 @added_method
 def _stats(self: Any) -> BoundedStats:
-    """Return counts of hits, misses and evictions, and what the store holds."""
+    """Return counts of hits, misses and evictions, and the size of the store."""
     return _place(self).stats()
 
 
 @added_method
 def _volume(self: Any) -> int:
-    """Return the bytes that the store takes, of those that `bounded` counts."""
+    """Return the bytes of the store, as `bounded` counts them."""
     return _place(self).ledger.totals()[0]
 
 
@@ -93,49 +93,49 @@ def bounded(
     max_items: int | None = None,
     policy: PolicyName = "lru",
 ) -> Pipeline:
-    """Keep a store within a bound: what is used least goes when there is no more room.
+    """Limit the size of a store: when there is no room, the least used items are evicted.
 
     Parameters
     ----------
     store
-        A store, a store class, or any mapping or class of these; without one, a decorator is given.
+        A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     max_bytes
-        How much it may hold: a number of bytes or text such as ``"500MB"``. Files count as the blocks that
-        they take, rows of a SQLite file with what SQLite needs around them, values in memory by estimate.
+        The maximal size: a number of bytes or text such as ``"500MB"``. Files count by the blocks that they
+        occupy, rows of an SQLite file with SQLite's overhead, values in memory by estimate.
     max_items
-        How many items it may hold.
+        The maximal number of items.
     policy
-        Who goes first: ``"lru"``, who was not used for the longest time; ``"sieve"``, nearly so, and noted
-        more cheaply; ``"lfu"``, who is used least often, as of late; ``"gdsf"``, who takes the most room for
-        the use that it sees, so that as many as possible stay. Expired items go before all others.
+        What is evicted first: ``"lru"``, the least recently used; ``"sieve"``, nearly so, with less
+        bookkeeping; ``"lfu"``, the least frequently used of late; ``"gdsf"``, the largest for their use, so
+        that as many items as possible stay. Expired items go before all others.
 
     Raises
     ------
     InvalidArgumentError
-        If neither bound is given, or an option is not of its kind.
+        If neither limit is given, or an option is invalid.
     UnsupportedError
-        If the store cannot be written, or shows a part of a store only (`get_subdict`, `filt_iter`): bound
-        the whole, and take the part of that.
+        If the store is read-only, or shows only a part of a store (`get_subdict`, `filt_iter`): bound the
+        whole store, and take the part of that.
     ValueTooLargeError
-        By a write of a value that is larger than the bound; nothing is evicted then.
+        When a value is written that is larger than the limit; nothing is evicted then.
 
     Notes
     -----
-    The store has four words more. ``set(key, value, ttl=seconds)`` stores a value that is absent for every
-    verb after that time; a write by any other verb stays until it is evicted. ``touch(key, ttl=None)`` counts
-    as a use and sets the time anew. ``volume()`` is what counts against `max_bytes`, and ``stats()`` tells
-    hits, misses and evictions. ``purge()`` deletes what has expired.
+    The store has additional methods. ``set(key, value, ttl=seconds)`` stores a value that is absent for every
+    verb after that time; other verbs write values that stay until they are evicted. ``touch(key, ttl=None)``
+    counts as a use and sets the time again. ``volume()`` is what counts against `max_bytes`, and ``stats()``
+    returns hits, misses and evictions. ``purge()`` deletes expired items.
 
-    After each write the store is within its bound. Evictions make a little more room than is needed, up to
-    1 % of the bound and 64 items, so that most writes find room. `update` writes and evicts in portions.
-    Only items that the store lists are ever evicted: other files in its folder stay, and do not count. Rows
-    of a table that it does not list stay, too, but do count.
+    After each write the store is within its limit. Evictions make a little more room than is needed, up to 1
+    % of the limit and 64 items, so that most writes find room. `update` writes and evicts in portions. Only
+    items that the store lists are ever evicted: other files in its folder stay, and do not count. Rows of a
+    table that it does not list also stay, but do count.
 
-    The records of who was used lie in the database of a `SQLiteStore`, and in one beside the files of a
-    `FileDirStore`: they are exact among processes, and outlive them. A read only takes a note, which is
-    written down with the next hundreds; a killed process loses these. Who else writes to the table is
-    counted, who writes to the folder only when it is next opened. All other stores have their records in the
-    memory of this process, and count what is there when they are opened.
+    The records of uses are in the database of an `SQLiteStore`, and in one beside the files of a
+    `FileDirStore`: they are exact among processes, and persistent. A read only notes its use, which is
+    written together with some hundred others; a killed process loses these. Other writers to the table are
+    counted, other writers to the folder only when it is next opened. All other stores have their records in
+    the memory of this process, and count the existing items when they are opened.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def bounded(
 
 
 def _over_ground(store: Any, persister: Any, make: Callable[..., BoundedPersister]) -> Any:
-    """Bound a place below the wrappers that only look at its data, in copies of these."""
+    """Bound the persister below the wrappers that only look at its data, in copies of these."""
     if any(isinstance(layer, Under | Filter) for layer in store.pipeline.layers):
         raise UnsupportedError(
             f"{store!r:.200} shows a part of a store, and what it does not show would count and be evicted "
@@ -190,7 +190,7 @@ def _over_ground(store: Any, persister: Any, make: Callable[..., BoundedPersiste
 def _open_ledger(
     inner: Any, owns: Callable[[Any], bool], *, policy: str, capacity: int, max_bytes: int | None
 ) -> Ledger:
-    """Open the records of a place, where they are exact among as many as possible."""
+    """Open the records of a persister, exact among as many handles and processes as possible."""
     if isinstance(inner, SqlitePersister):
         if max_bytes is not None:
             inner.limit_log(max_bytes * 3 // 20 + _LOG)

@@ -1,4 +1,4 @@
-"""What a bounded place knows of its items: sizes, uses, times; and the ledger for places in memory."""
+"""The records of a bounded persister: sizes, uses, times; and the ledger in memory."""
 
 import math
 import threading
@@ -17,25 +17,25 @@ __all__ = ["Ledger", "MemoryLedger"]
 
 
 class Ledger(ABC):
-    """The records of a bounded place: how much it holds, who goes first, what has expired.
+    """The records of a bounded persister: its size, the order of eviction, and expiry.
 
     Notes
     -----
-    A write and its record belong together: both are made within `turn`, unless the ledger writes records by
-    itself (`automatic`).
+    A write and its record belong together: both are made within `turn`, unless the persister itself keeps the
+    records (`automatic`).
     """
 
-    #: Whether the place itself keeps the records of what is written and deleted.
+    #: Whether the persister itself records writes and deletions.
     automatic: bool = False
 
     def fetch(self, inner: Any, id: Any, limit: int) -> Any:
-        """Return the data of an item that has not expired, over `limit` bytes perhaps as a file."""
+        """Return the data of an item that has not expired, possibly as a file over `limit` bytes."""
         if self.expires(id) <= time.time():
             raise KeyError(id)
         return inner.fetch(id, limit)
 
     def put(self, inner: Any, id: Any, data: Any, size: int) -> tuple[int, int]:
-        """Store data in the place, and return totals as high as they may be then."""
+        """Store data, and return upper bounds of the totals after that."""
         with self.turn():
             inner.put(id, data)
             self.wrote(id, size)
@@ -44,7 +44,7 @@ class Ledger(ABC):
     def write(
         self, inner: Any, id: Any, data: Any, expected: Expected, *, size: int, at: float | None
     ) -> Stat:
-        """Store data that expire when told, if the item is in the expected state; expired ones are absent."""
+        """Store data with an expiry, if the item is in the expected state; expired ones count as absent."""
         with self.turn():
             if expected is not ANY_ETAG:
                 self.bury(inner, id)
@@ -65,15 +65,15 @@ class Ledger(ABC):
 
     @abstractmethod
     def turn(self) -> AbstractContextManager[Any]:
-        """Exclude all others who write records; a turn within a turn is a part of it."""
+        """Exclude all other writers of records; turns can be nested."""
 
     @abstractmethod
     def size(self, id: Any, data: Any) -> int:
-        """Return how many bytes of the bound an item takes."""
+        """Return how many bytes of the limit an item takes."""
 
     @abstractmethod
     def wrote(self, id: Any, size: int) -> None:
-        """Record a write; the item expires no more."""
+        """Record a write, which removes the expiry of the item."""
 
     @abstractmethod
     def removed(self, ids: Iterable[Any]) -> None:
@@ -81,19 +81,19 @@ class Ledger(ABC):
 
     @abstractmethod
     def totals(self) -> tuple[int, int]:
-        """Return the bytes of the bound that are taken, and the number of items."""
+        """Return the bytes of the limit in use, and the number of items."""
 
     @abstractmethod
     def hit(self, id: Any) -> None:
-        """Note a use; it counts when uses are next written down."""
+        """Note a use, to be recorded by the next `flush`."""
 
     @abstractmethod
     def flush(self) -> None:
-        """Write down the uses that were noted."""
+        """Record the noted uses."""
 
     @abstractmethod
     def expire(self, id: Any, at: float | None) -> bool:
-        """Set when an item expires, in POSIX seconds; tell whether it is there."""
+        """Set when an item expires, in POSIX seconds; return whether it is there."""
 
     @abstractmethod
     def expires(self, id: Any) -> float:
@@ -105,19 +105,19 @@ class Ledger(ABC):
 
     @abstractmethod
     def victims(self, nbytes: float, items: int, spare: Callable[[Any], bool], now: float) -> list[Any]:
-        """Return ids of those who go, to free so many bytes and items; expired ones first, none to spare."""
+        """Return ids to evict, for so many bytes and items; expired ones first, none of the spared."""
 
     @abstractmethod
     def clear(self) -> None:
         """Forget all records."""
 
     def close(self) -> None:
-        """Write down what was noted, and give back what the ledger holds by itself."""
+        """Record the noted uses, and release what the ledger has open."""
         self.flush()
 
 
 class _Record(Entry):
-    """An item of a place in memory."""
+    """An item of a persister in memory."""
 
     __slots__ = ("expires",)
 
@@ -127,7 +127,7 @@ class _Record(Entry):
 
 
 def _always_admitting(capacity: float) -> Any:
-    from holdall._eviction.heap import GdsfPolicy, Way  # noqa: PLC0415  (heapdict, for those who need it)
+    from holdall._eviction.heap import GdsfPolicy, Way  # noqa: PLC0415  (needs heapdict)
 
     return GdsfPolicy(capacity, way=Way.ALWAYS)
 
@@ -140,7 +140,7 @@ class MemoryLedger(Ledger):
     policy
         A policy by name, or a function that makes one for a capacity.
     capacity
-        What the place may hold.
+        The limit of the persister.
     """
 
     def __init__(self, policy: str | Callable[[int], Any], capacity: int) -> None:
@@ -155,7 +155,7 @@ class MemoryLedger(Ledger):
         return self._lock
 
     def take_over(self, inner: Any, owns: Callable[[Any], bool], policy: str, capacity: int) -> None:
-        """Go on by a policy, and bring the records to what is there now."""
+        """Switch to a policy, and update the records to the existing items."""
         with self._lock:
             if (policy, capacity) != self._chosen:
                 order, self._chosen = list(self._policy), (policy, capacity)
@@ -174,7 +174,7 @@ class MemoryLedger(Ledger):
 
     @staticmethod
     def _made(policy: Any, capacity: int) -> Policy:
-        # What is written is to be there, so nothing but the room that it takes may keep it out.
+        # Every written item must be admitted; only its size may prevent that.
         return make_policy(_always_admitting if policy == "gdsf" else policy, capacity)
 
     def size(self, id: Any, data: Any) -> int:  # docstring inherited

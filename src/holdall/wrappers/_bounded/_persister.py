@@ -1,4 +1,4 @@
-"""A persister that keeps a place within a bound."""
+"""A persister with a limit of size."""
 
 import math
 import threading
@@ -14,14 +14,14 @@ from holdall.wrappers._bounded._ledger import Ledger
 
 __all__ = ["BoundedPersister", "BoundedStats"]
 
-_SLACK = 64  # items that may go beyond what must, so that the next writes need not look
-_PAGE = 256  # items that are written in one go
+_SLACK = 64  # items evicted in advance, to save work for the next writes
+_PAGE = 256  # items that are written at once
 
 
 class BoundedStats(NamedTuple):
-    """What a bounded store holds, and what this handle has done."""
+    """The size of a bounded store, and the counts of this handle."""
 
-    #: Reads that found their key, and that did not, since the handle was made.
+    #: Reads that found their key, and reads that did not, since the handle was made.
     hits: int
     misses: int
     #: Items that this handle has evicted.
@@ -29,40 +29,40 @@ class BoundedStats(NamedTuple):
     #: Bytes and items in the store, of all processes.
     volume: int
     items: int
-    #: The bound; None for none.
+    #: The limit; None for none.
     max_bytes: int | None
     max_items: int | None
 
 
 class BoundedPersister(PersisterWrapper):
-    """Evicts items of another persister so that it stays within a bound.
+    """Evict items of another persister so that it stays within a limit.
 
     Parameters
     ----------
     inner
-        Where the items lie.
+        The persister with the items.
     open_ledger
-        Makes the ledger of that place when it is first needed; gets `inner` and `owns`.
+        Returns the ledger of that persister on first use; called with `inner` and `owns`.
     max_bytes, max_items
-        The bound; None for none.
+        The limit; None for none.
     owns
-        Tells whether an item may be evicted; None for all.
+        Returns whether an item may be evicted; None for all.
 
     Notes
     -----
-    Threads and processes: as exact as the ledger. After a crash: as the inner place, and within the bound by
-    the next write at the latest. Cost: a look at the totals a write; a note in memory a read.
+    Threads and processes: as exact as the ledger. After a crash: as the inner persister, and within the limit
+    after the next write. Cost: one look at the totals per write; one note in memory per read.
 
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
     >>> from holdall.wrappers._bounded._ledger import MemoryLedger
-    >>> place = BoundedPersister(MappingPersister({}), lambda *_: MemoryLedger("lru", 2), max_items=2)
-    >>> place["a"], place["b"] = 1, 2
-    >>> place["a"]
+    >>> persister = BoundedPersister(MappingPersister({}), lambda *_: MemoryLedger("lru", 2), max_items=2)
+    >>> persister["a"], persister["b"] = 1, 2
+    >>> persister["a"]
     1
-    >>> place["c"] = 3
-    >>> sorted(place)
+    >>> persister["c"] = 3
+    >>> sorted(persister)
     ['a', 'c']
     """
 
@@ -85,8 +85,8 @@ class BoundedPersister(PersisterWrapper):
     def _reset(self) -> None:
         self._opening = threading.Lock()
         self._opened: Ledger | None = None
-        self._local = threading.local()  # the time to live of what this thread is about to write
-        self._mortal = 0  # threads within living(): others need not look whether they are
+        self._local = threading.local()  # the time to live for this thread's writes
+        self._mortal = 0  # how many threads are within living()
         self._hits = self._misses = self._evictions = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class BoundedPersister(PersisterWrapper):
 
     @property
     def ledger(self) -> Ledger:
-        """The records of the place."""
+        """The records of the persister."""
         return self._opened or self._open()
 
     def _open(self) -> Ledger:
@@ -212,11 +212,11 @@ class BoundedPersister(PersisterWrapper):
     # ------------------------------------------------------------------ writing
 
     def _size(self, id: Any, data: Any) -> int:
-        """Return what an item takes; ValueTooLargeError if that is more than there is."""
+        """Return the size of an item; raise ValueTooLargeError if it exceeds the limit."""
         try:
             size = self.ledger.size(id, data)
         except TypeError:
-            return 0  # not what this place takes, as it will say
+            return 0  # the persister itself will refuse it
         if self.max_bytes is not None and size > self.max_bytes:
             raise ValueTooLargeError(
                 f"the value for {id!r:.120} takes {size:,} bytes, and {self.place} is bounded to "
@@ -234,7 +234,7 @@ class BoundedPersister(PersisterWrapper):
         else:
             ledger.write(inner, id, data, ANY_ETAG, size=size, at=at)
             totals = ledger.totals()
-        # A turn of its own: what cannot be evicted must not undo the record of what was written.
+        # A turn of its own: a failed eviction must not undo the record of the write.
         if self._excess(*totals):
             self._settle(id)
 
@@ -246,7 +246,7 @@ class BoundedPersister(PersisterWrapper):
         return stat
 
     def _settle(self, keep: Any = None) -> None:
-        """Evict what is more than the bound, and a little more, but never the item just written."""
+        """Evict what exceeds the limit, and a little more, but never the item just written."""
         ledger = self.ledger
         if not self._excess(*ledger.totals()):
             return
@@ -254,7 +254,7 @@ class BoundedPersister(PersisterWrapper):
             ledger.flush()
             nbytes, items = ledger.totals()
             if not self._excess(nbytes, items):
-                return  # somebody else has just made room
+                return  # another thread has just made room
             over_bytes: float = 0
             over_items = 0
             if self.max_bytes is not None and nbytes > self.max_bytes:
@@ -293,11 +293,11 @@ class BoundedPersister(PersisterWrapper):
             raise KeyError(id)
 
     def transaction(self) -> AbstractContextManager[None]:  # docstring inherited
-        self._open()  # not within, where it would be undone after an error
+        self._open()  # not within the transaction, which an error undoes
         return super().transaction()
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
-        """Store several items, in portions, each followed by the evictions that it makes necessary."""
+        """Store several items, in portions, each followed by the necessary evictions."""
         inner = self._writable()
         for portion in self._portions(items):
             with nullcontext() if self.ledger.automatic else self.ledger.turn():
@@ -307,7 +307,7 @@ class BoundedPersister(PersisterWrapper):
             self._settle()
 
     def _portions(self, items: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any, int]]]:
-        """Cut items, with their sizes, into lists that take little of the bound, which holds meanwhile."""
+        """Yield lists of items, with their sizes, that take little of the limit, which holds meanwhile."""
         most = _PAGE if self.max_items is None else max(1, min(_PAGE, self.max_items // 16))
         room = math.inf if self.max_bytes is None else self.max_bytes / 16
         portion: list[tuple[str, Any, int]] = []
@@ -345,13 +345,13 @@ class BoundedPersister(PersisterWrapper):
         return vars(self._local).get("ttl")
 
     def _expiry(self) -> float | None:
-        """Return when what this thread writes now is to expire; None for never."""
+        """Return when the writes of this thread expire; None for never."""
         ttl = self._ttl
         return None if ttl is None else time.time() + ttl
 
     @contextmanager
     def living(self, ttl: float | None) -> Iterator[None]:
-        """Let what this thread writes within the context be there for so many seconds."""
+        """Set the time to live for the writes of this thread within the context."""
         if ttl is not None and not (type(ttl) in {int, float} and ttl > 0):
             raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {ttl!r:.80}")
         before, self._local.ttl = self._ttl, ttl
@@ -365,7 +365,7 @@ class BoundedPersister(PersisterWrapper):
                 self._mortal -= 1
 
     def touch(self, id: str) -> bool:
-        """Count a use of an item, and let it expire as `living` says; tell whether it is there."""
+        """Count a use of an item, and set its expiry as `living` says; return whether it is there."""
         with self.ledger.turn():
             if id not in self:
                 return False

@@ -1,4 +1,4 @@
-"""A ledger in a SQLite database: exact among processes, and after a restart."""
+"""A ledger in an SQLite database: exact among processes, and persistent."""
 
 import math
 import time
@@ -15,45 +15,45 @@ from holdall.wrappers._bounded._ledger import Ledger
 
 __all__ = ["FolderLedger", "TableLedger"]
 
-_NOTED, _COUNTED = 512, 4096  # ids of which uses are noted before they are written down
-_FRESH = 5.0  # seconds for which a use is not written down again
-_MANY = 100_000  # ids that are remembered for that
+_NOTED, _COUNTED = 512, 4096  # ids whose uses are noted before they are recorded
+_FRESH = 5.0  # seconds in which a use is not recorded again
+_MANY = 100_000  # ids remembered for that
 _UNUSED = (0, 0)
-_SOME = 64  # rows that are looked at a time
+_SOME = 64  # rows read at a time
 
 
 class TableLedger(Ledger):
-    """The ledger of a table of a SQLite file, which triggers of the table keep.
+    """The ledger of a table of an SQLite file, kept by triggers of the table.
 
     Parameters
     ----------
-    place
-        The table.
+    persister
+        The persister of the table.
     policy
         One of `LEDGER_POLICIES`.
 
     Notes
     -----
-    Processes: all writers of the table are counted, also those that know nothing of the ledger.
+    Processes: all writers of the table are counted, even those that do not know the ledger.
     """
 
     automatic = True
 
-    def __init__(self, place: SqlitePersister, policy: str) -> None:
-        self.place = place
+    def __init__(self, persister: SqlitePersister, policy: str) -> None:
+        self.persister = persister
         self._policy = policy
-        self._sql = LedgerStatements(place.table, policy)
-        self._run = place.execute
-        self._noted: dict[Any, tuple[int, int]] = {}  # how often an id was used, and when at last
-        # Where it only matters who was used last, a use soon after another one is not written down again.
+        self._sql = LedgerStatements(persister.table, policy)
+        self._run = persister.execute
+        self._noted: dict[Any, tuple[int, int]] = {}  # by id: number of uses, and the time of the last
+        # Where only the last use matters, another use soon after it is not recorded.
         self._counts = policy in {"lfu", "gdsf"}
         self._enough = _COUNTED if self._counts else _NOTED
         self._fresh: set[Any] = set()
         self._passed = 0
         self.refresh()
         if self._known_policy() == policy:
-            return  # nothing to write, so that nobody is waited for
-        with place.transaction():
+            return  # nothing to write, so do not wait for others
+        with persister.transaction():
             before = self._known_policy()
             if before is None:
                 for statement in self._sql.tables:
@@ -76,12 +76,12 @@ class TableLedger(Ledger):
             self._run(statement)
 
     def turn(self) -> AbstractContextManager[Any]:  # docstring inherited
-        return self.place.transaction()
+        return self.persister.transaction()
 
     def size(self, id: Any, data: Any) -> int:  # docstring inherited
         nbytes = len(data) if type(data) is bytes else sum(memoryview(part).nbytes for part in _parts(data))
         inline = type(data) is bytes and len(id) + nbytes <= INLINE
-        smallest = self.place.files_from
+        smallest = self.persister.files_from
         return row_size(len(id), nbytes, inline=inline, in_file=smallest is not None and nbytes >= smallest)
 
     def wrote(self, id: Any, size: int) -> None:  # docstring inherited
@@ -98,9 +98,9 @@ class TableLedger(Ledger):
         return int(nbytes), items
 
     def fetch(self, inner: Any, id: Any, limit: int) -> Any:  # docstring inherited
-        data = self.place.look(id)
+        data = self.persister.look(id)
         if type(data) is bytes:
-            return data  # what lies in one row with its id never expires
+            return data  # data in the row of its id never expire
         if data is None or self.expires(id) <= time.time():
             raise KeyError(id)
         return inner.fetch(id, limit)
@@ -125,7 +125,7 @@ class TableLedger(Ledger):
 
     def bury(self, inner: Any, id: Any) -> None:  # docstring inherited
         del inner
-        # In one statement: it may have been written anew since anybody looked.
+        # In one statement: it may have been written again since the look.
         if self.expires(id) <= time.time():
             self._run(self._sql.bury, as_id(id), time.time())
 
@@ -143,19 +143,19 @@ class TableLedger(Ledger):
             self._flush_without_waiting()
 
     def _flush_without_waiting(self) -> None:
-        """Write uses down unless somebody else writes: a read waits for nobody."""
+        """Record uses unless another process is writing: a read waits for nobody."""
         self._run("PRAGMA busy_timeout = 0")
         try:
             self.flush()
         except StoreUnavailableError:
-            if len(self._noted) > 2 * _COUNTED:  # the oldest notes are worth least
+            if len(self._noted) > 2 * _COUNTED:  # the oldest notes matter least
                 for id in list(self._noted)[:-_NOTED]:
                     self._noted.pop(id, None)
         finally:
-            self._run(f"PRAGMA busy_timeout = {int(self.place.timeout * 1000)}")
+            self._run(f"PRAGMA busy_timeout = {int(self.persister.timeout * 1000)}")
 
     def refresh(self) -> None:
-        """Take notes of all uses again."""
+        """Record all uses again, even recent ones."""
         self._fresh.clear()
         self._until = time.monotonic() + _FRESH
 
@@ -175,7 +175,7 @@ class TableLedger(Ledger):
 
     def expire(self, id: Any, at: float | None) -> bool:  # docstring inherited
         if at is not None:
-            self.place.move_apart(id)  # so that reading what lies in one row need not ask
+            self.persister.move_apart(id)  # so that reading data in the row of its id need not check
         return bool(self._run(self._sql.set_expiry, at, as_id(id)))
 
     def expires(self, id: Any) -> float:  # docstring inherited
@@ -190,7 +190,7 @@ class TableLedger(Ledger):
     def victims(
         self, nbytes: float, items: int, spare: Callable[[Any], bool], now: float
     ) -> list[Any]:  # docstring inherited
-        self.refresh()  # the order will be another one
+        self.refresh()  # the order changes
         need = _Need(nbytes, items)
         chosen = self._taken(need, spare, set(), self._sql.expired, now)
         if need:
@@ -205,7 +205,7 @@ class TableLedger(Ledger):
     def _taken(
         self, need: "_Need", spare: Callable[[Any], bool], without: set[Any], statement: str, *arguments: Any
     ) -> list[Any]:
-        """Choose as many as are needed of the rows that a statement gives."""
+        """Return as many as are needed of the rows from a statement."""
         chosen: list[Any] = []
         offset = 0
         while need:
@@ -221,11 +221,11 @@ class TableLedger(Ledger):
         return chosen
 
     def _sieved(self, need: "_Need", spare: Callable[[Any], bool], without: set[Any]) -> list[Any]:
-        """Go on from where the hand stands: who was used since it came by is passed once."""
+        """Continue from the position of the hand: items used since it passed are skipped once."""
         chosen: list[Any] = []
         [(hand,)] = self._run(self._sql.hand)
         rounds = 0
-        while need and rounds < 3:  # after two rounds nobody is marked
+        while need and rounds < 3:  # after two rounds no item is marked
             rows = self._run(self._sql.ahead, hand, _SOME)
             if not rows:
                 hand, rounds = 0, rounds + 1
@@ -245,17 +245,17 @@ class TableLedger(Ledger):
 
 
 class _Need:
-    """How much must still go."""
+    """How many bytes and items are still to be evicted."""
 
     def __init__(self, nbytes: float, items: int) -> None:
         self.nbytes, self.items = nbytes, items
-        self.rank: Any = 0  # of the last one that goes
+        self.rank: Any = 0  # of the last evicted item
 
     def __bool__(self) -> bool:
         return self.nbytes > 0 or self.items > 0
 
     def count(self, size: int, rank: Any) -> None:
-        """Count an item that goes."""
+        """Count an evicted item."""
         self.nbytes -= size
         self.items -= 1
         self.rank = rank
@@ -271,19 +271,19 @@ class FolderLedger(TableLedger):
     Parameters
     ----------
     path
-        The database.
+        The database file.
     policy
         One of `LEDGER_POLICIES`.
     stats
-        Id and stat of each file that is there: what the ledger does not know is entered, by age, and what is
-        no longer there is left out.
+        Id and stat of each existing file: files unknown to the ledger are added, by age, and missing ones are
+        removed.
     owns
-        Tells whether a file may be evicted; what lies there besides is not entered.
+        Returns whether a file may be evicted; others are not recorded.
 
     Notes
     -----
-    Processes: writers through a ledger take turns, so that a file and its record are changed together. What
-    others write to the folder is found when the ledger is next opened.
+    Processes: writers through a ledger take turns, so that a file and its record change together. Writes by
+    others to the folder are found when the ledger is next opened.
     """
 
     automatic = False
@@ -292,7 +292,7 @@ class FolderLedger(TableLedger):
         self, path: str, policy: str, stats: Iterable[tuple[str, Any]], owns: Callable[[Any], bool]
     ) -> None:
         super().__init__(SqlitePersister(path), policy)
-        with self.turn():  # also while looking: who writes meanwhile would be taken for gone
+        with self.turn():  # files written meanwhile would be taken as deleted
             found = dict(stats)
             known = {as_text(id): size for id, size in self._run(self._sql.known)}
             self.removed(known.keys() - found.keys())
@@ -339,4 +339,4 @@ class FolderLedger(TableLedger):
 
     def close(self) -> None:  # docstring inherited
         super().close()
-        self.place.close()
+        self.persister.close()

@@ -1,4 +1,4 @@
-"""A place larger than memory: values in memory up to a budget, the others on a slow side."""
+"""Values in memory up to a limit, the others in a slow store."""
 
 import os
 import warnings
@@ -24,59 +24,59 @@ from holdall.wrappers.spilling._slow import SlowSide
 
 __all__ = ["SpillPersister", "SpillStats", "budget_of", "checked_options"]
 
-_INDEX = 310  # bytes that an item in memory takes beside its value, measured
+_INDEX = 310  # bytes per item in memory beside its value, measured
 
 
 class SpillPersister(PersisterWrapper):
-    """Keeps values of another store in memory up to a budget, and writes changed ones before they leave.
+    """Keep values of another store in memory up to a limit, and write changed ones before they leave.
 
     Parameters
     ----------
     inner
-        The store, or a persister or mapping, in which the values lie that are not in memory.
+        The slow store, or a persister or mapping, for the values that are not in memory.
     memory
         Bytes that values may take in memory, as a number or text (``"1GB"``, ``"25%"``); None for the smaller
         of 1 GB and a quarter of the memory that the process may use.
     policy
-        Which values go first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
+        Which values leave first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
     sizeof
         Returns the size of a value in bytes; None for an estimate of the memory that it keeps alive.
     writeback
-        How values that were changed in memory are noticed when they leave it and at `flush`: ``"check"``
-        compares their data with those that were stored, ``"always"`` writes what somebody has got,
-        ``"never"`` takes no notice.
+        How changes inside of values are detected when they leave memory and at `flush`: ``"check"`` compares
+        their data with the stored ones, ``"always"`` writes all values that were handed out, ``"never"``
+        ignores changes.
     sync
-        ``"flush"``: what was stored is written when it leaves memory, at `flush`, at `close` and at the end
-        of the process. ``"always"``: it is written before the call returns.
+        ``"flush"``: values are written when they leave memory, at `flush`, at `close` and at the end of the
+        process. ``"always"``: they are written before the call returns.
     disk
-        Bytes that the slow side may hold, as a number or text; None for any number.
+        Bytes that the slow store may take, as a number or text; None for no limit.
     on_miss, on_overflow
-        Called with a key before its value is read from, or written to, the slow side.
+        Called with a key before its value is read from, or written to, the slow store.
     discard
-        Whether all is deleted in the end anyway, so that nothing need be written then.
+        Whether everything is deleted in the end anyway, so that nothing need be written then.
 
     Notes
     -----
-    Threads: safe; a value that several ask for is loaded once, and who finds a value in memory waits for
-    nobody. Processes: each has its own memory. Others see a value when it is written; a value in memory is
-    not read again, until `refresh`. Conditional operations and stats are those of the inner store: they write
-    the item first if it has changed, and look at the place itself. After a crash: all is there that was
-    written.
+    Threads: safe; a value that several threads request is loaded once, and values in memory are returned
+    without waiting. Processes: each has its own memory. Others see a value when it is written; a value in
+    memory is not read again, until `refresh`. Conditional operations and stats are those of the inner store:
+    they write the item first if it has changed, and use the store itself. After a crash: everything that was
+    written is there.
 
-    The budget bounds what the place keeps in memory by itself. A value that somebody else still holds when
-    it should go is kept as well, without counting, so that a change that is made to it later is not lost;
-    so is one that was read and is not worth its place. A value larger than the budget is written at once. One
-    that cannot be serialized stays in memory and counts.
+    The limit applies to the values that only this persister keeps in memory. A value that is still in use
+    elsewhere when it should leave is kept too, without counting, so that a later change to it is not lost; so
+    is one that was read and is not worth keeping. A value larger than the limit is written at once. One that
+    cannot be serialized stays in memory and counts.
 
     Cost of a hit: the name of the key and a dictionary look-up; the policy only takes a note.
 
     Examples
     --------
     >>> slow = Store(serializer="pickle")
-    >>> place = SpillPersister(slow, memory=100)
-    >>> place["a"] = "x" * 60
-    >>> place["b"] = "y" * 40
-    >>> sorted(place), list(slow), place["b"][:3]
+    >>> persister = SpillPersister(slow, memory=100)
+    >>> persister["a"] = "x" * 60
+    >>> persister["b"] = "y" * 40
+    >>> sorted(persister), list(slow), persister["b"][:3]
     (['a', 'b'], ['a'], 'yyy')
     """
 
@@ -135,18 +135,18 @@ class SpillPersister(PersisterWrapper):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner store claims, but for what handles with a memory of their own see of each other."""
+        """What the inner store claims, except what handles do not see in each other's memory."""
         unseen = {Capability.PERSISTENT, Capability.CAS_HOST, Capability.CAS_WORLD}
         return super().capabilities - unseen - {Capability.TRANSACTIONS}
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Refuse: what is in memory would outlive a transaction that is undone."""
+        """Raise: values in memory would outlive a transaction that is undone."""
         return Persister.transaction(self)
 
     # ------------------------------------------------------------------ forks
 
     def before_fork(self) -> None:
-        """Get ready for a fork: what both processes have in memory is written, and nobody is at work."""
+        """Prepare for a fork: write what both processes have in memory, and wait for all threads."""
         if not self.options["discard"]:  # else the child writes elsewhere
             try:
                 self.spill.flush()
@@ -160,9 +160,9 @@ class SpillPersister(PersisterWrapper):
         self._locked = True
 
     def after_fork(self, *, child: bool = False) -> None:
-        """Go on after a fork; a child of a temporary place keeps what it writes to itself."""
+        """Continue after a fork; a child of a temporary store keeps its writes to itself."""
         if not vars(self).pop("_locked", False):
-            return  # it was made meanwhile
+            return  # made meanwhile
         if not child:
             self.spill.items.lock.release()
             return
@@ -190,7 +190,7 @@ class SpillPersister(PersisterWrapper):
         return known or id in self.inner
 
     def _only_in_memory(self) -> dict[Any, Any]:
-        """Return key by name of the items that the slow side does not have."""
+        """Return key by name of the items that the slow store does not have."""
         spill = self.spill
         found = {}
         for item in list(spill.items.dirty):
@@ -208,7 +208,7 @@ class SpillPersister(PersisterWrapper):
         yield from new.values()
         name = self.spill.name
         for key in self.inner:
-            if name(key) not in new:  # else it was written meanwhile
+            if name(key) not in new:  # otherwise written meanwhile
                 yield key
 
     def peek(
@@ -328,7 +328,7 @@ class SpillPersister(PersisterWrapper):
         return count
 
     def take_over(self, other: "SpillPersister", *, overwrite: bool) -> None:
-        """Store all items of another spilling place, by hard links where that can be done."""
+        """Store all items of another spilling persister, by hard links where possible."""
         other.flush()
         take_over(self.spill, other.spill, overwrite=overwrite)
 
@@ -338,7 +338,7 @@ class SpillPersister(PersisterWrapper):
         self.inner.close()
 
     def file_of(self, key: Any) -> str | None:
-        """Return the path of the file that holds the value of a key; None if it has no file of its own.
+        """Return the path of the file with the value of a key; None if it has no file of its own.
 
         Raises
         ------
@@ -356,11 +356,11 @@ class SpillPersister(PersisterWrapper):
             return None if find is None else find(slow.place.id_of(key))
 
     def shrink(self, to: float | str = 0) -> None:
-        """Move values to the slow side until no more than some bytes are in memory."""
+        """Move values to the slow store until at most some bytes are in memory."""
         self.spill.shrink(parse_size(to, "to"))
 
     def abandon(self) -> None:
-        """Forget all that is in memory, and close; what was not written is lost."""
+        """Forget everything in memory, and close; what was not written is lost."""
         with self.spill.items.quiet():
             self.spill.items.forget()
             self.inner.close()
@@ -393,9 +393,9 @@ _all: weakref.WeakSet[SpillPersister] = weakref.WeakSet()
 
 
 def _finish(spill: Spill, pid: int) -> None:
-    """Write what has changed when nobody has the place any more, or at the end of the process."""
+    """Write what has changed when the persister is dropped, or at the end of the process."""
     if pid != os.getpid():
-        return  # a forked child: its parent has these values too
+        return  # in a forked child: the parent has these values too
     try:
         spill.flush()
     except (OSError, SerializationError) as error:
@@ -403,18 +403,18 @@ def _finish(spill: Spill, pid: int) -> None:
 
 
 def _before_fork() -> None:
-    for place in list(_all):
-        place.before_fork()
+    for persister in list(_all):
+        persister.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for place in list(_all):
-        place.after_fork()
+    for persister in list(_all):
+        persister.after_fork()
 
 
 def _after_fork_in_child() -> None:
-    for place in list(_all):
-        place.after_fork(child=True)
+    for persister in list(_all):
+        persister.after_fork(child=True)
 
 
 if hasattr(os, "register_at_fork"):

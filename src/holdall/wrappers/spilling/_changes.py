@@ -1,4 +1,4 @@
-"""Whether a value in memory is still the one that was stored."""
+"""Whether a value in memory still is the stored one."""
 
 import mmap
 import sys
@@ -7,20 +7,20 @@ from typing import Any, Final
 
 __all__ = ["Mark", "is_frozen", "mark_of_data", "mark_of_pieces"]
 
-#: What data looked like: how they were marked, their length, and a check sum.
+#: A mark of data: how it was made, their length, and a checksum.
 Mark = tuple[str, int, int]
 
 _ATOMS: Final = frozenset({bool, bytes, complex, float, int, str, type(None), range, type(...)})
 _FEW: Final = 16
-_LARGE: Final = 1 << 16  # from here on summing up is worth a second way to do it
-# Lengths of the rows that are summed up: odd, and without a common factor. So no change that repeats at
-# any distance, such as a sign in every element, cancels out in both sums.
+_LARGE: Final = 1 << 16  # from here on the faster checksum pays off
+# Lengths of the rows that are summed: odd, and without a common factor. So no change that repeats at any
+# distance, such as a sign in every element, cancels out in both sums.
 _ROW: Final = 509
 _COLUMNS: Final = 1021
 
 
 def is_frozen(value: Any) -> bool:
-    """Tell whether nobody can change a value."""
+    """Return whether a value cannot be changed."""
     kind = type(value)
     if kind in _ATOMS:
         return True
@@ -38,7 +38,7 @@ def is_frozen(value: Any) -> bool:
 
 
 def mark_of_data(data: Any) -> Mark | None:
-    """Return the mark of data, however they are cut into pieces; None if they are not bytes."""
+    """Return the mark of data, however they are split into pieces; None if they are not bytes."""
     pieces = data if type(data) is list else [data]
     length = total = 0
     for piece in pieces:
@@ -50,7 +50,7 @@ def mark_of_data(data: Any) -> Mark | None:
 
 
 def mark_of_pieces(data: Any) -> Mark | None:
-    """Return the mark of data that are cut into pieces always alike; quicker where these are large."""
+    """Return the mark of data that are always split in the same way; faster for large pieces."""
     numpy = sys.modules.get("numpy")
     if type(data) is not list or numpy is None:
         return mark_of_data(data)

@@ -1,4 +1,4 @@
-"""Values in memory up to a budget, and the rest on the slow side: reading, storing, letting go."""
+"""Values in memory up to a limit, and the rest in the slow store: reading, storing, evicting."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -15,7 +15,7 @@ _ANYONE: Final = object()
 
 
 class Spill(SpillWriting):
-    """What several handles of one spilling place share.
+    """The state that several handles of one spilling persister share.
 
     Parameters are those of `SpillWriting`.
     """
@@ -23,14 +23,14 @@ class Spill(SpillWriting):
     # ------------------------------------------------------------------ reading
 
     def name(self, key: Any) -> Any:
-        """Return the name of a key on the slow side; InvalidKeyError if it has none."""
+        """Return the name of a key in the slow store; raise InvalidKeyError if it has none."""
         try:
             return self._name(key)
         except UNNAMED:
             return self.slow.place.id_of(key)
 
     def get(self, key: Any) -> Any:
-        """Return a value; KeyError if there is none."""
+        """Return a value; raise KeyError if there is none."""
         try:
             name = self._name(key)
         except UNNAMED:
@@ -61,7 +61,7 @@ class Spill(SpillWriting):
             return loaded.value
 
     def prefetch(self, key: Any) -> bool:
-        """Read a value into memory for later; tell whether that was needed. KeyError if there is none."""
+        """Read a value into memory for later; return whether that was needed. Raise KeyError if absent."""
         name = self.name(key)
         with self.items.turn(name):
             if name in self.items.by_name:
@@ -72,7 +72,7 @@ class Spill(SpillWriting):
             return True
 
     def keep(self, name: Any, key: Any, loaded: Loaded) -> None:
-        """Take a value in that was just read; the turn of its key is ours."""
+        """Admit a value that was just read; the caller has the turn of its key."""
         value = loaded.value
         size = self.size_of(key, value)
         cost = self.costs.measured(type(value), size, loaded.seconds)
@@ -84,7 +84,7 @@ class Spill(SpillWriting):
         with items.lock:
             self.misses += 1
             self.seconds_loading += loaded.seconds
-            if name in items.by_name:  # somebody has stored another value meanwhile
+            if name in items.by_name:  # another value was stored meanwhile
                 return
             victims = items.admit(item)
             if victims == [] and not items.loose:
@@ -92,7 +92,7 @@ class Spill(SpillWriting):
                 return
         try:
             fits = self._make_room(victims) and victims is not None
-        except OSError:  # what must go cannot go; the value was read nevertheless
+        except OSError:  # eviction failed; the value was read nevertheless
             fits = False
         with items.lock:
             replaced = name in items.by_name
@@ -105,7 +105,7 @@ class Spill(SpillWriting):
                 items.loosen(item)
 
     def _reprice(self, kind: type, size: int) -> None:
-        """Value what was never loaded by what has been measured now, in the place of a guess."""
+        """Replace the estimated cost of values that were never loaded by a measured one."""
         items = self.items
         with items.lock:
             for item in items.by_name.values():
@@ -145,13 +145,13 @@ class Spill(SpillWriting):
         except BaseException:
             with items.lock:
                 if old is not None and items.by_name.get(name) is old and old.loose:
-                    items.loosen(old)  # it lost its room to one that did not come
+                    items.loosen(old)  # its room went to a value that was not admitted
             raise
 
     def _let_in(self, item: Item, victims: list[Item], replaced: Any = _ANYONE) -> bool:
-        """Take in an item when others have gone; tell whether there is room for it.
+        """Admit an item after evictions; return whether there is room for it.
 
-        If it is to replace a certain item, and somebody else has done so meanwhile, all is done.
+        If it should replace a certain item, which was replaced meanwhile, nothing is left to do.
         """
         items = self.items
 
@@ -163,7 +163,7 @@ class Spill(SpillWriting):
         except BaseException as error:
             with items.lock:
                 stays = items.used - item.size <= items.budget and not late()
-                if stays:  # one value too many is better than one that is lost
+                if stays:  # better to exceed the limit than to lose a value
                     items.insert(item)
                 else:
                     items.used -= int(item.size)
@@ -187,7 +187,7 @@ class Spill(SpillWriting):
         return type(error)(error.errno, text, error.filename)
 
     def _put_through(self, name: Any, key: Any, value: Any, size: int, *, keep: bool) -> None:
-        """Write a value to the slow side, and keep it in memory if it may be; its turn is ours."""
+        """Write a value to the slow store, and keep it in memory if possible; the caller has its turn."""
         items = self.items
         old = items.by_name.get(name)
         try:
@@ -204,12 +204,12 @@ class Spill(SpillWriting):
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size), mark=mark)
         with items.lock:
             if items.by_name.get(name) is not old:
-                return  # somebody has stored another value meanwhile
+                return  # another value was stored meanwhile
             victims = items.admit(item, old) if keep else None
         self._settle_in(item, old, victims)
 
     def _settle_in(self, item: Item, old: Item | None, victims: list[Item] | None) -> None:
-        """Take in an item that is stored, or keep it for those who hold it."""
+        """Admit an item that is stored, or keep it for its holders."""
         if victims is not None and self._let_in(item, victims, old):
             return
         with self.items.lock:
@@ -219,7 +219,7 @@ class Spill(SpillWriting):
         self._make_room(())
 
     def wrote(self, name: Any, key: Any, value: Any, old: Item | None) -> None:
-        """Take in a value that was just written by another way; its turn is ours."""
+        """Admit a value that was just written otherwise; the caller has its turn."""
         size = self.size_of(key, value)
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size))
         if not item.frozen and self.writeback != "never":
@@ -231,7 +231,7 @@ class Spill(SpillWriting):
         self._settle_in(item, old, victims)
 
     def forget(self, name: Any, item: Item | None) -> None:
-        """Drop an item that was deleted on the slow side; its turn is ours."""
+        """Drop an item that was deleted in the slow store; the caller has its turn."""
         with self.items.lock:
             self._drop(name, item)
             if item is not None:
@@ -240,7 +240,7 @@ class Spill(SpillWriting):
     # ------------------------------------------------------------------ letting go
 
     def _make_room(self, victims: Iterable[Item] | None) -> bool:
-        """Let items go whose turns are ours, and those that nobody holds any more; tell if that is enough."""
+        """Evict items whose turns are ours, and those without holders; return whether that is enough."""
         items = self.items
         with items.lock:
             waiting = [*(victims or ()), *items.released()]
@@ -261,7 +261,7 @@ class Spill(SpillWriting):
         return items.used <= items.budget
 
     def _let_go(self, item: Item) -> None:
-        """Write an item that has changed, and take it out of memory; its turn is ours, and given back."""
+        """Write a changed item, and take it out of memory; the caller has its turn, which is released."""
         items = self.items
         if not is_held(item) and items.by_name.get(item.name) is item:
             try:
@@ -279,12 +279,12 @@ class Spill(SpillWriting):
                     items.remove(item)
                     self._gone += int(item.size)
                 else:
-                    item.out = True  # who holds it may change it
+                    item.out = True  # its holders may change it
                     items.loosen(item)
             items.release([item.name])
 
     def shrink(self, to: int = 0) -> None:
-        """Move values to the slow side until no more than some bytes are in memory."""
+        """Move values to the slow store until at most some bytes are in memory."""
         items = self.items
         with items.lock:
             budget, items.budget = items.budget, to

@@ -1,4 +1,4 @@
-"""The slow side of a temporary store in a forked child: the parent's items, and changes of one's own."""
+"""The slow store of a temporary store in a forked child: the parent's items, and changes of its own."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["ForkedPersister"]
 
 
 class ForkedPersister(Persister):
-    """Reads what the parent process has written, and keeps what is written here in a folder of its own.
+    """Read what the parent process has written, and keep own writes in a separate folder.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ class ForkedPersister(Persister):
 
     Notes
     -----
-    Threads: safe. What the parent writes or deletes after the fork shows here, unless this process has
-    written or deleted the item itself; nothing written here shows there. Cost: a look at each of the two
-    places.
+    Threads: safe. What the parent writes or deletes after the fork is visible here, unless this process has
+    written or deleted the item itself; nothing written here is visible there. Cost: a look at each of the two
+    persisters.
     """
 
     def __init__(self, parent: Reader) -> None:
@@ -37,7 +37,7 @@ class ForkedPersister(Persister):
         return self.parent.place
 
     def _home(self, id: Any) -> Reader:
-        """Return the place that an id is to be looked for in."""
+        """Return the persister in which to look for an id."""
         own = self._own
         if own is not None and id in own:
             return own

@@ -1,4 +1,4 @@
-"""The values in memory: who they are, what they take, and which of them somebody else holds."""
+"""The values in memory: their sizes, and which of them are held elsewhere."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from holdall.wrappers.spilling._changes import Mark, is_frozen
 __all__ = ["GONE", "Item", "Items", "is_held", "taken"]
 
 GONE: Final = object()
-_CHECKS: Final = 64  # loose items to look at, an operation
+_CHECKS: Final = 64  # loose items to check per operation
 
 
 class Item(Entry):
@@ -21,19 +21,19 @@ class Item(Entry):
     Parameters
     ----------
     name
-        The id of its key on the slow side.
+        The id of its key in the slow store.
     key
         Its key.
     value
         The value.
     size
-        What it takes, in bytes.
+        Its size in bytes.
     cost
         Seconds to read it again.
     mark
-        How its data looked when they were stored; None if they were not, or if that is unknown.
+        The mark of its data when they were stored; None if they were not, or if it is unknown.
     dirty
-        Whether it is not stored as it is.
+        Whether it differs from what is stored.
     """
 
     __slots__ = ("dirty", "error", "frozen", "guessed", "loose", "mark", "name", "out", "stored", "value")
@@ -54,10 +54,10 @@ class Item(Entry):
         self.value = value
         self.mark = mark
         self.dirty = dirty
-        self.stored: bool | None = None if dirty else True  # is there anything by this key; None: unknown
-        self.out = True  # somebody has got the value since the mark was made
+        self.stored: bool | None = None if dirty else True  # whether anything is stored; None: unknown
+        self.out = True  # the value was handed out since the mark was made
         self.frozen = is_frozen(value)
-        self.loose = False  # it does not count: it is kept for those who hold it
+        self.loose = False  # does not count: kept for its holders
         self.guessed = True  # the cost: the value was never loaded
         self.error: Exception | None = None  # why it cannot be stored
 
@@ -70,20 +70,20 @@ _ALONE: Final = _references([object()])
 
 
 def is_held(item: Item) -> bool:
-    """Tell whether anybody else has the value of an item."""
+    """Return whether anything else refers to the value of an item."""
     if item.frozen:
         return False
     box = [item.value]
-    return _references(box) > _ALONE + 1  # of the item
+    return _references(box) > _ALONE + 1  # the item's own
 
 
 def taken(item: Item) -> bool:
-    """Take the value out of an item if nobody has it and nobody got it on the way.
+    """Take the value out of an item if it has no holders and gets none on the way.
 
     Notes
     -----
-    Whoever reads the value takes a reference first and then notes that it is out. So after it was taken
-    away, a reference tells of those who came before, and nobody can come after.
+    Readers of the value first take a reference and then note that it is out. So after the value was taken
+    away, a reference shows earlier readers, and later ones are impossible.
     """
     box, item.value = [item.value], GONE
     if item.frozen or (not item.out and _references(box) <= _ALONE):
@@ -93,19 +93,19 @@ def taken(item: Item) -> bool:
 
 
 class Items:
-    """Items by name, the room they take, and who works on which.
+    """Items by name, their total size, and which threads work on which.
 
     Parameters
     ----------
     budget
         Bytes that the values may take.
     policy
-        Which go first.
+        The order of eviction.
 
     Notes
     -----
-    All methods are called with `lock`, but for `turn`. An item is *resident* (it counts, and the policy knows
-    it), *loose* (somebody holds its value, whose memory is not ours to give back) or *stuck* (it counts and
+    All methods except `turn` are called with `lock`. An item is *resident* (it counts, and the policy knows
+    it), *loose* (something else holds its value, so its memory cannot be freed) or *stuck* (it counts and
     cannot be stored).
     """
 
@@ -116,15 +116,15 @@ class Items:
         self.forget()
 
     def reset_locks(self) -> None:
-        """Begin with locks that nobody holds, as in a forked child."""
+        """Replace the locks by free ones, as in a forked child."""
         self.lock = threading.RLock()
         self._released = threading.Condition(self.lock)
-        self._turns: dict[Any, int] = {}  # name: thread that reads or writes it on the slow side
+        self._turns: dict[Any, int] = {}  # by name: the thread that reads or writes it in the slow store
 
     def forget(self) -> None:
         """Forget all items."""
         self.by_name: dict[Any, Item] = {}
-        self.dirty: dict[Item, None] = {}  # that are not stored as they are, in the order of writing
+        self.dirty: dict[Item, None] = {}  # that differ from what is stored, in the order of writing
         self.loose: dict[Item, None] = {}
         self.stuck: dict[Item, None] = {}
         self.used = 0
@@ -136,7 +136,7 @@ class Items:
 
     @contextmanager
     def turn(self, name: Any) -> Iterator[None]:
-        """Exclude others from reading or writing an item on the slow side; wait for them."""
+        """Exclude others from reading or writing an item in the slow store; wait for them."""
         me = threading.get_ident()
         with self._released:
             again = self._turns.get(name) == me
@@ -150,7 +150,7 @@ class Items:
                 self.release([name])
 
     def claim(self, item: Item, claimed: list[Item]) -> bool:
-        """Take the turn for an item if nobody has it, and note so."""
+        """Take the turn for an item if it is free, and note so."""
         if item.name in self._turns:
             return False
         self._turns[item.name] = threading.get_ident()
@@ -158,12 +158,12 @@ class Items:
         return True
 
     def _claiming(self, claimed: list[Item]) -> Callable[[Item], bool]:
-        """Return what spares items that somebody reads or writes, and claims the others."""
+        """Return a function that spares items with a taken turn, and claims the others."""
         return lambda item: not self.claim(item, claimed)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Wait until nobody reads or writes any item on the slow side, and exclude all."""
+        """Wait until nothing reads or writes any item in the slow store, and exclude all."""
         me = threading.get_ident()
         with self._released:
             while any(other != me for other in self._turns.values()):
@@ -171,7 +171,7 @@ class Items:
             yield
 
     def release(self, names: Iterable[Any]) -> None:
-        """Give turns back."""
+        """Release turns."""
         with self._released:
             for name in names:
                 self._turns.pop(name, None)
@@ -180,12 +180,12 @@ class Items:
     # ------------------------------------------------------------------ room
 
     def admit(self, item: Item, old: Item | None = None) -> list[Item] | None:
-        """Reserve room for an item, in the place of an old one; None if it is not to stay in memory.
+        """Reserve room for an item that may replace an old one; None if it should not stay in memory.
 
         Returns
         -------
         list of Item or None
-            Who must go first: they no longer count, and their turns are claimed.
+            The items to evict: they no longer count, and their turns are claimed.
         """
         size = int(item.size)
         if size > self.budget:
@@ -218,7 +218,7 @@ class Items:
         return victims
 
     def overdue(self) -> list[Item]:
-        """Choose items that must go because more is in memory than should be; as `admit` does."""
+        """Choose items to evict because memory exceeds the limit, as `admit` does."""
         claimed: list[Item] = []
         need = self.used - self.budget
         victims = (
@@ -234,9 +234,9 @@ class Items:
             victim.loose = True
 
     def insert(self, item: Item) -> None:
-        """Take in an item for which room was reserved."""
+        """Add an item for which room was reserved."""
         present = self.by_name.get(item.name)
-        if present is not None and present is not item:  # by whoever was quicker
+        if present is not None and present is not item:  # by a faster thread
             self._lose(present)
         if item.dirty:
             self.dirty[item] = None
@@ -244,7 +244,7 @@ class Items:
         self.policy.insert(item)
 
     def _uncount(self, item: Item) -> None:
-        """Let an item count no more; it is replaced or gone."""
+        """Stop counting an item; it is replaced or deleted."""
         if not item.loose:
             self.used -= int(item.size)
             self.policy.discard(item)
@@ -253,12 +253,12 @@ class Items:
         self.stuck.pop(item, None)
 
     def _lose(self, item: Item) -> None:
-        """Forget an item that is replaced or gone."""
+        """Forget an item that is replaced or deleted."""
         self._uncount(item)
         self.dirty.pop(item, None)
 
     def readmit(self, victims: Iterable[Item]) -> None:
-        """Let victims stay that could not go; they count again, and their turns are given back."""
+        """Keep victims that could not be evicted; they count again, and their turns are released."""
         names = []
         for victim in victims:
             names.append(victim.name)
@@ -270,7 +270,7 @@ class Items:
         self.release(names)
 
     def stick(self, item: Item, error: Exception) -> None:
-        """Let an item stay that cannot be stored: it counts, and is not chosen again."""
+        """Keep an item that cannot be stored: it counts, and is not chosen again."""
         item.error = error
         self.loose.pop(item, None)
         if item.loose:
@@ -280,7 +280,7 @@ class Items:
         self.stuck[item] = None
 
     def stored(self, item: Item) -> None:
-        """Note that an item is stored as it is."""
+        """Note that an item is stored in its present state."""
         item.dirty = False
         item.stored = True
         item.error = None
@@ -290,21 +290,21 @@ class Items:
             self.policy.insert(item)
 
     def loosen(self, item: Item) -> None:
-        """Keep an item for those who hold its value; it counts no more."""
+        """Keep an item for its holders; it no longer counts."""
         self.by_name[item.name] = item
         item.loose = True
         self.loose[item] = None
 
     def remove(self, item: Item) -> None:
-        """Take an item out."""
+        """Remove an item."""
         if self.by_name.get(item.name) is item:
             del self.by_name[item.name]
         self._lose(item)
 
     def released(self) -> list[Item]:
-        """Choose loose items that nobody holds any more, and claim their turns.
+        """Choose loose items without holders, and claim their turns.
 
-        Looks at all of them, but only once in so many operations that each pays for some of them.
+        All are checked, but only once in so many operations that each pays for some of them.
         """
         self._idle += 1
         claimed: list[Item] = []
@@ -316,7 +316,7 @@ class Items:
         return claimed
 
     def resize(self, item: Item, size: int) -> None:
-        """Count an item by a new size."""
+        """Change the counted size of an item."""
         if not item.loose:
             self.used += size - int(item.size)
         item.size = size

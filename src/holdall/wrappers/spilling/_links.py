@@ -1,4 +1,4 @@
-"""Items of another spilling place, taken over without being read where files can be linked."""
+"""Items copied from another spilling persister, without being read where files can be linked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,16 +9,16 @@ __all__ = ["take_over"]
 
 
 def take_over(spill: Spill, source: Spill, *, overwrite: bool) -> None:
-    """Store all items of another place: by hard links between files, else by reading and writing.
+    """Store all items of another persister: by hard links between files, else by reading and writing.
 
     Parameters
     ----------
     spill
-        The place to write to.
+        The persister to write to.
     source
-        The place to take from; it was flushed.
+        The persister to copy from; it was flushed.
     overwrite
-        Whether items that are there are replaced.
+        Whether existing items are replaced.
     """
     linked = _linking(spill, source)
     for key in source.slow.store:
@@ -30,14 +30,14 @@ def take_over(spill: Spill, source: Spill, *, overwrite: bool) -> None:
             continue
         try:
             value = source.get(key)
-        except KeyError:  # it was deleted meanwhile
+        except KeyError:  # deleted meanwhile
             continue
         spill.put(key, value)
         spill.slow.copies += 1
 
 
 def _linking(spill: Spill, source: Spill) -> Callable[[Any], bool] | None:
-    """Return what links an item, and tells whether it could; None where files are written in other ways."""
+    """Return a function that links an item and returns whether it could; None if files cannot be linked."""
     ours, theirs = spill.slow, source.slow
     link: Any = getattr(ours.persister, "link", None)
     file_of: Any = getattr(theirs.persister, "file_of", None)

@@ -1,4 +1,4 @@
-"""The options of a spilling place, and what it tells of itself."""
+"""The options of a spilling persister, and its statistics."""
 
 from typing import Any, NamedTuple
 
@@ -9,38 +9,38 @@ from holdall.errors import InvalidArgumentError
 __all__ = ["SpillStats", "budget_of", "checked_options"]
 
 _USUAL = 10**9  # bytes
-_SHARE = 0.25  # of the memory, where that is less
+_SHARE = 0.25  # of the memory, if that is less
 
 
 class SpillStats(NamedTuple):
-    """What a spilling place has done and what it holds.
+    """The counts and sizes of a spilling persister.
 
     Parameters
     ----------
     hits, misses
         Reads that found the value in memory, and reads that had to load it.
     evictions
-        Values that had to leave memory.
+        Values that were evicted from memory.
     bytes_read, bytes_written
-        Data that went to and from the slow side.
+        Bytes read from and written to the slow store.
     links, copies
         Items that `SpillStore.update` took from another store by a hard link, and by reading and writing.
     seconds_loading
-        Time that loads took.
+        Seconds spent loading.
     budget
-        Bytes that values may take in memory: what is bounded.
+        The limit: bytes that values may take in memory.
     memory
         Bytes that they take now, as counted.
     held
-        Bytes of values that have left the budget but that somebody still holds.
+        Bytes of values that no longer count but are still held elsewhere.
     disk
-        Bytes that the slow side takes.
+        Bytes that the slow store takes.
     unserializable
-        Keys of values that cannot be stored, with what their serializer said; they count in `memory`.
+        Keys of values that cannot be stored, with their serializer's error; they count in `memory`.
     unserializable_bytes
         Bytes that those take.
     index_bytes
-        Bytes that keys and accounts take beside the values; not part of the budget.
+        Bytes of keys and bookkeeping beside the values; not part of the limit.
     """
 
     hits: int
@@ -61,17 +61,17 @@ class SpillStats(NamedTuple):
 
 
 def checked_options(**options: Any) -> dict[str, Any]:
-    """Return the options of a spilling place with sizes in bytes, if all are valid.
+    """Return the options of a spilling persister with sizes in bytes; raise if one is invalid.
 
     Parameters
     ----------
     **options
-        As of `SpillPersister`.
+        Those of `SpillPersister`.
 
     Raises
     ------
     InvalidArgumentError
-        If one is not valid.
+        If one is invalid.
     """
     for name, choice in (("writeback", ("check", "always", "never")), ("sync", ("flush", "always"))):
         if options[name] not in choice:
@@ -86,7 +86,7 @@ def checked_options(**options: Any) -> dict[str, Any]:
 
 
 def budget_of(memory: float | str | None) -> int:
-    """Return a budget in bytes.
+    """Return a limit in bytes.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def budget_of(memory: float | str | None) -> int:
     Raises
     ------
     InvalidArgumentError
-        If it is no size, or 0.
+        If it is not a size, or is 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The place behind the memory: a store, as a spilling persister uses it."""
+"""The slow store, as a spilling persister uses it."""
 
 import errno
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ from holdall.wrappers.spilling._changes import Mark, mark_of_data, mark_of_piece
 
 __all__ = ["Loaded", "SlowSide"]
 
-_SMALL = 1 << 16  # data of which a check sum costs next to nothing
+_SMALL = 1 << 16  # data whose checksum costs next to nothing
 _NOTES = 100_000  # marks that are remembered
 
 
 class Loaded(NamedTuple):
-    """A value that was read, its mark (None if that would be dear), and how long it took."""
+    """A value that was read, its mark (None if that would be slow), and how long it took."""
 
     value: Any
     mark: Mark | None
@@ -26,30 +26,30 @@ class Loaded(NamedTuple):
 
 
 class SlowSide:
-    """Reads, writes and marks the values of a store.
+    """Read, write and mark the values of a store.
 
     Parameters
     ----------
     store
-        The store in which values lie that are not in memory.
+        The store for values that are not in memory.
     limit
-        Bytes that their data may take; None for any.
+        Bytes that their data may take; None for no limit.
     """
 
     def __init__(self, store: Store[Any, Any], limit: int | None = None) -> None:
         self.limit = limit
-        self.marking = True  # whether changes are to be noticed by marks
-        self._volume: int | None = None  # of all data, if it was ever asked for
+        self.marking = True  # whether changes are detected by marks
+        self._volume: int | None = None  # of all data, once it was needed
         self.use(store)
         self.bytes_read = 0
         self.bytes_written = 0
         self.links = self.copies = 0
 
     def use(self, store: Store[Any, Any]) -> None:
-        """Read from, and write to, a store from now on."""
+        """Use another store from now on."""
         self.store = store
         self.place = StorePersister(store)
-        self.serialized = store.pipeline.serializer is not None  # else data are whatever values are
+        self.serialized = store.pipeline.serializer is not None  # otherwise data are the values themselves
         self._notes: dict[Any, tuple[str, Mark | None]] = {}  # of large data: etag, mark
         self.persister: Any = store.pipeline.persister
 
@@ -61,7 +61,7 @@ class SlowSide:
         return sum(stat.size or 0 for _, stat in self.persister.scan())
 
     def check_room(self, key: Any, data: Any) -> None:
-        """Raise `StoreFullError` if data would not fit into the limit; count them if they do."""
+        """Raise `StoreFullError` if data would exceed the limit; count them otherwise."""
         if self.limit is None:
             return
         try:
@@ -81,7 +81,7 @@ class SlowSide:
         self._volume += more
 
     def dump(self, key: Any, value: Any) -> Any:
-        """Return the data of a value, or the value where the store takes values.
+        """Return the data of a value, or the value itself where the store takes values.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class SlowSide:
         return self.place.data_of(key, value)
 
     def has(self, key: Any) -> bool:
-        """Tell whether a value lies there."""
+        """Return whether a value is stored."""
         return self.place.id_of(key) in self.persister
 
     def put(self, key: Any, data: Any) -> None:
@@ -106,7 +106,7 @@ class SlowSide:
         self.bytes_written += self.size(data)
 
     def _note(self, id: Any, etag: str, mark: Mark | None) -> None:
-        """Remember the mark of large data, so that they need none when they are read again."""
+        """Remember the mark of large data, so that it need not be computed when they are read again."""
         self._notes.pop(id, None)
         self._notes[id] = etag, mark
         if len(self._notes) > _NOTES:
@@ -124,7 +124,7 @@ class SlowSide:
         id = self.place.id_of(key)
         limit = self.place.limit
         try:
-            # Large data come in pieces, too, and are copied once.
+            # Large data also come in pieces, and are copied once.
             data = self.persister[id] if limit is None else self.persister.fetch(id, min(limit, _SMALL))
         except KeyError:
             raise KeyError(key) from None
@@ -132,7 +132,7 @@ class SlowSide:
         value = self.place.value_of(key, data)
         seconds = perf_counter() - start
         if whole is None and self.serialized and (note := self._notes.get(id)) is not None:
-            # They were written here, and no state has the etag of another one: it is this one if it is still.
+            # They were written here, and an etag belongs to one state: if it is the same, so are the data.
             etag, mark = note
             if mark is not None and self._etag(id) == etag:
                 self.bytes_read += mark[1]
@@ -158,7 +158,7 @@ class SlowSide:
             mark, nbytes = None, len(data or b"")
         elif data is not None and len(data) <= _SMALL:
             mark, nbytes = mark_of_data(data), len(data)
-        elif hasattr(value, "nbytes") or hasattr(value, "memory_usage"):  # buffers: quick to give data of
+        elif hasattr(value, "nbytes") or hasattr(value, "memory_usage"):  # buffers: fast to serialize
             again = self.dump(key, value)
             mark, nbytes = mark_of_pieces(again), self.size(again)
         elif data is not None:
@@ -169,7 +169,7 @@ class SlowSide:
         return Loaded(value, mark, nbytes, seconds)
 
     def same(self, key: Any, data: Any, mark: Mark | None) -> bool:
-        """Tell whether data are those that were stored, by their mark or else by reading them again."""
+        """Return whether data are the stored ones, by their mark or else by reading them again."""
         if mark is None:
             stored = self.persister.get(self.place.id_of(key))
             if not self.serialized:
@@ -186,7 +186,7 @@ class SlowSide:
         return mark_of_pieces(data) if note is None else note[1]
 
     def mark_of_value(self, key: Any, value: Any) -> Mark | None:
-        """Return the mark of a value that has been stored by another way."""
+        """Return the mark of a value that has been stored otherwise."""
         return mark_of_pieces(self.dump(key, value)) if self.serialized else None
 
     def size(self, data: Any) -> int:
@@ -198,7 +198,7 @@ class SlowSide:
         return len(data) if isinstance(data, bytes | bytearray) else 0
 
     def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:
-        """Store data of many keys in one go where the place can."""
+        """Store data of many keys, at once where the store can."""
 
         def counted() -> Iterator[tuple[Any, Any]]:
             for key, data in items:

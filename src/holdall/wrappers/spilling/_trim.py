@@ -1,4 +1,4 @@
-"""Memory that was freed and that the process keeps: given back to the system where it grows."""
+"""Returning freed memory to the system where it grows."""
 
 import resource
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from typing import Final
 
 __all__ = ["Trimmer", "resident"]
 
-_LEAST: Final = 8_000_000  # bytes that must have gone before it is worth a look
-_PART: Final = 16  # of the budget
+_LEAST: Final = 8_000_000  # bytes that must have left memory before a check
+_PART: Final = 16  # of the limit
 _PAGE: Final = resource.getpagesize()
 
 
 def resident() -> int:
-    """Return the bytes of physical memory that the process takes; 0 where the system does not tell."""
+    """Return the bytes of physical memory of the process; 0 where the system does not report it."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE
@@ -21,7 +21,7 @@ def resident() -> int:
 
 
 class Trimmer:
-    """Gives freed memory back when it has become a part of the budget.
+    """Return freed memory to the system when it exceeds a part of the limit.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ class Trimmer:
 
     Notes
     -----
-    An allocator keeps what is freed between values that live. With arrays of mixed sizes that is up to a
-    third of the budget in the GNU C library, whose ``malloc_trim`` returns the whole pages of it. It takes
-    some milliseconds, so it is called only when a sixteenth of the budget has left memory and the process has
-    grown by as much beyond what is counted. Small objects of Python lie in an allocator of its own, which
-    that does not reach.
+    An allocator keeps freed memory between values that live. With arrays of mixed sizes that is up to a third
+    of the limit in the GNU C library, whose ``malloc_trim`` returns whole pages of it. It takes some
+    milliseconds, so it is called only when a sixteenth of the limit has left memory and the process has grown
+    by as much beyond what is counted. Small Python objects are in an allocator of their own, which it does
+    not reach.
     """
 
     def __init__(self, budget: int) -> None:
         self._step = max(_LEAST, budget // _PART)
         self._left = 0
-        self._least = 0  # of the memory beside the values, since the last look
+        self._least = 0  # the least memory beside the values since the last check
         self._trim: Callable[[int], int] | None = None
         self._found = False
 
@@ -50,9 +50,9 @@ class Trimmer:
         Parameters
         ----------
         nbytes
-            What they took, in bytes.
+            Their size in bytes.
         used
-            What all others take.
+            The size of all others.
         """
         self._left += nbytes
         if self._left < self._step:

@@ -1,4 +1,4 @@
-"""What differs between memory and the slow side, and how it is written."""
+"""Which values differ between memory and the slow store, and how they are written."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -12,27 +12,27 @@ from holdall.wrappers.spilling._trim import Trimmer
 
 __all__ = ["SpillWriting"]
 
-_BATCH: Final = 1_000  # items that are flushed in one go
+_BATCH: Final = 1_000  # items that are flushed at once
 _BATCH_BYTES: Final = 16_000_000  # and bytes
 
 
 class SpillWriting:
-    """The part of `Spill` that knows what differs from the slow side, and writes it.
+    """The part of `Spill` that tracks and writes changes.
 
     Parameters
     ----------
     slow
-        Where values go.
+        The slow store.
     items
-        Those in memory.
+        The items in memory.
     sizeof
         Returns the size of a value in bytes.
     writeback
         ``"check"``, ``"always"`` or ``"never"``.
     through
-        Whether each write goes to the slow side at once.
+        Whether each write goes to the slow store at once.
     on_miss, on_overflow
-        Called with a key before its value is read from, or moved to, the slow side.
+        Called with a key before its value is read from, or moved to, the slow store.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class SpillWriting:
         self.on_overflow = on_overflow
         self.costs = ReloadCosts()
         self._trimmer = Trimmer(items.budget)
-        self._gone = 0  # bytes that have left memory, of which the trimmer does not know yet
+        self._gone = 0  # bytes that left memory, not yet reported to the trimmer
         self.reset_counts()
 
     def reset_counts(self) -> None:
-        """Count from zero."""
+        """Set the counts to zero."""
         with self.items.lock:
             self._hit, self._looks = itertools.count(), itertools.count()
             self.misses = 0
@@ -71,12 +71,12 @@ class SpillWriting:
     @property
     def hits(self) -> int:
         """How many reads found the value in memory."""
-        # Readers count by one call of C, without a lock. To look at a count raises it, so looks are counted.
+        # Readers count by one C call, without a lock. Reading a count raises it, so reads of it are counted.
         with self.items.lock:
             return next(self._hit) - next(self._looks)
 
     def size_of(self, key: Any, value: Any) -> int:
-        """Return what a value takes in memory, in bytes."""
+        """Return the size of a value in memory, in bytes."""
         try:
             size = self._sizeof(value)
             if size >= 0:
@@ -95,7 +95,7 @@ class SpillWriting:
     # ------------------------------------------------------------------ one item
 
     def _write_if_changed(self, item: Item, *, compare: bool = False) -> None:
-        data = self.changed(item, compare=compare)  # views of the value, maybe: they go with this frame
+        data = self.changed(item, compare=compare)  # may be views of the value, released with this frame
         if data is GONE:
             return
         try:
@@ -111,9 +111,9 @@ class SpillWriting:
         Parameters
         ----------
         item
-            The item; its turn is ours.
+            The item; the caller has its turn.
         compare
-            Whether to compare even where all that somebody has got is to be written.
+            Whether to compare even where all values that were handed out are written.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class SpillWriting:
         if not item.dirty and (item.frozen or not item.out or self.writeback == "never"):
             item.out = False
             return GONE
-        item.out = False  # whoever gets it from now on is noticed
+        item.out = False  # later uses are noted again
         try:
             data = self.slow.dump(item.key, item.value)
             always = self.writeback == "always" and not compare
@@ -142,7 +142,7 @@ class SpillWriting:
             self.items.resize(item, size)
 
     def settle(self, name: Any) -> Item | None:
-        """Bring the slow side to the state of an item, and return it; its turn is ours."""
+        """Write the state of an item to the slow store, and return it; the caller has its turn."""
         item = self.items.by_name.get(name)
         if item is not None:
             self._write_if_changed(item, compare=True)
@@ -168,7 +168,7 @@ class SpillWriting:
         self.slow.persister.flush()
 
     def flush_until(self, name: Any) -> None:
-        """Write what was stored before an item that is not written yet, so that it is older there too."""
+        """Write what was stored before an unwritten item, so that it is older in the slow store too."""
         with self.items.lock:
             last = self.items.by_name.get(name)
             waiting = []
@@ -202,7 +202,7 @@ class SpillWriting:
             )
 
     def _flush(self, batch: list[Item], failed: list[Item]) -> None:
-        """Write those of some items that have changed, in one go; their turns are ours."""
+        """Write the changed ones of some items at once; the caller has their turns."""
         written: list[tuple[Item, Any]] = []
         try:
             for item in batch:
@@ -227,31 +227,31 @@ class SpillWriting:
         for item, data in written:
             self._written(item, data)
         data = None
-        written.clear()  # with the views of values that data may be
+        written.clear()  # releases data that are views of values
         _note_holders(batch)
 
     # ------------------------------------------------------------------ counts
 
     @property
     def stuck_bytes(self) -> int:
-        """What values take that cannot be stored."""
+        """The size of values that cannot be stored."""
         return sum(int(item.size) for item in list(self.items.stuck))
 
     @property
     def held_bytes(self) -> int:
-        """What values take that do not count, because somebody else holds them."""
+        """The size of values that do not count, because they are held elsewhere."""
         return sum(int(item.size) for item in list(self.items.loose))
 
 
 def _note_holders(items: Iterable[Item]) -> None:
-    """Note that values which somebody holds may be changed from now on."""
+    """Note that held values may be changed from now on."""
     for item in items:
         if is_held(item):
             item.out = True
 
 
 def batches(items: list[Item]) -> Iterator[list[Item]]:
-    """Cut a list of items into lists of which each is written in one go."""
+    """Split a list of items into lists that are each written at once."""
     batch: list[Item] = []
     size = 0
     for item in items:
