@@ -35,7 +35,6 @@ def s3_server(monkeypatch):
         yield
 
 
-@pytest.mark.filterwarnings("ignore:values are spilled to")  # the folder of a test may lie in memory
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
     """The Python blocks of a page run in order, in one namespace and an empty folder."""

@@ -34,7 +34,6 @@ def test_what_is_no_path_is_told(kind, path, said, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "kind", [FileDirStore, SQLiteStore, LmdbStore, ZipStore, SpillStore], ids=lambda kind: kind.__name__
 )
-@pytest.mark.filterwarnings("ignore:values are spilled to")  # the home of a test may lie in memory
 def test_the_home_folder_is_found(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     store = kind("~/kept", serializer="json")
