@@ -51,8 +51,8 @@ class RedisStore(Store[K, V]):
     Making a store sends nothing. Threads, processes, machines: any number; conditional operations are
     linearizable, plain writes included. A write whose answer is lost counts once, or raises
     `OutcomeUnknownError`. What a returned write has survived is a setting of the server: `durability` asks
-    for it. Cost: one round trip an operation; `update`, `items` and `values` send 1,000 commands at once.
-    Listing asks with SCAN, gives each key once, and in no order.
+    for it. After a crash of the client it is all there. Cost: one round trip an operation; `update`, `items`
+    and `values` send 1,000 commands at once. Listing asks with SCAN, gives each key once, and in no order.
 
     Examples
     --------

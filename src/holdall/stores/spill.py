@@ -85,8 +85,13 @@ class SpillStore(Store[K, V]):
     Notes
     -----
     What is bounded are counted bytes: `stats` tells the budget, and what of it is taken. Values that the
-    program itself holds are its own: they are not counted twice. See `SpillPersister` for threads, processes,
-    crashes and costs.
+    program itself holds are its own: they are not counted twice.
+
+    Threads: safe; a value that several ask for is loaded once. Processes: each has a memory of its own, and
+    sees what others have written, not what they hold. After a crash: all is there that was written: what was
+    flushed, or had left memory, or with ``sync="always"`` everything. Cost: of a hit, the name of the key
+    and a dictionary look-up; of a miss, a read from the disk, and the write of what has to leave.
+    `holdall.wrappers.spilling.SpillPersister` tells more.
 
     Examples
     --------

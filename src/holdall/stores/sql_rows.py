@@ -128,7 +128,8 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
     -----
     Tables without a primary key are left out, since their rows have no names: `SQLRows` takes them by
     ``key_columns=``. All tables share one engine, and each look sees which there are now. Tables are not made
-    or dropped here.
+    or dropped here. Threads, processes, after a crash: as `SQLRows`. Cost: a look asks the server for the
+    names of its tables, and ``[]`` for the columns of one.
 
     Examples
     --------

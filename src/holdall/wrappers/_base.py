@@ -208,7 +208,7 @@ def wrapper(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
     ----------
     change
         Gets a store, and options by name, and returns a `Pipeline`: ``store.pipeline.over(persister)``, with
-        a `holdall.abc.PersisterWrapper` round ``store.pipeline.persister``; ``store.pipeline.add(layer)``,
+        a `holdall.PersisterWrapper` round ``store.pipeline.persister``; ``store.pipeline.add(layer)``,
         with `Functions` or a key codec; or, where behaviour must see keys and values, ``Pipeline(persister)``
         with a persister round ``StorePersister(store)``. It only builds: it is also tried on an empty store,
         so that wrong options are refused when a class or a decorator is made.
