@@ -18,9 +18,13 @@ def test_every_folder_of_tests_has_its_row():
 
 
 def test_every_layer_has_its_row():
-    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0][
+        "layers"
+    ]
     public = {name for layer in layers for name in layer.split(" | ") if not name.startswith("_")}
-    told = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| .*? \|", _page("contributing.md"), re.MULTILINE))))
+    told = set(
+        re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| .*? \|", _page("contributing.md"), re.MULTILINE)))
+    )
     assert public - told == set()
 
 
