@@ -54,6 +54,7 @@ def _table(page, title):
 
 
 @pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.filterwarnings("ignore:values are spilled to")  # the folder of a test may lie in memory
 def test_a_store_compares_and_swaps_as_far_as_the_page_says(name, tmp_path):
     told = [last for first, last in _table("conditional.md", "## How far it reaches") if f"`{name}`" in first]
     with MAKERS[name](tmp_path / "place") as store:

@@ -63,3 +63,12 @@ def test_a_place_says_what_it_promises(name):
 )
 def test_a_store_says_what_it_raises(name):
     assert "Raises\n------" in inspect.getdoc(PLACES[name])
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*_classes(stores, Store), "ArchiveStore", "DataSet", "Archive", "Value"})
+)
+def test_a_store_has_its_page(name):
+    """One of the how-to pages names it at its beginning."""
+    pages = (REFERENCE.parent / "howto").glob("*.md")
+    assert any(f"`{name}" in page.read_text(encoding="utf-8")[:1500] for page in pages)
