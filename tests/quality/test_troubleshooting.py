@@ -25,7 +25,7 @@ QUOTED = [
 def _messages():
     """Return all text in the sources, whatever is filled in left out."""
     found = set()
-    for path in (ROOT / "src" / "holdall").rglob("*.py"):
+    for path in Path(errors.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else GAP for part in node.values]
