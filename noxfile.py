@@ -145,7 +145,7 @@ def doctest(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation, as HTML in build/docs."""
     install(session, "all", group="docs")
-    session.run("sphinx-build", "-W", "-q", "-b", "html", "docs", "build/docs")
+    session.run("sphinx-build", "-W", "-n", "-q", "-b", "html", "docs", "build/docs")
 
 
 @nox.session

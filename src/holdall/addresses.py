@@ -72,7 +72,7 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
     Parameters
     ----------
     address
-        ``scheme:place?option=value#part``, a path, or ``my:name``; see `holdall.addresses`.
+        ``scheme:place?option=value#part``, a path, or ``my:name``; see ``holdall.addresses``.
     **options
         More options of the store, which count before those of the address.
 

@@ -5,8 +5,18 @@ import shutil
 
 import pytest
 
-from holdall import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, FileDirStore, UnsupportedError
+from holdall import (
+    ETAG_IS_THE_SAME,
+    ITEM_NOT_AVAILABLE,
+    FileDirStore,
+    LmdbStore,
+    ScriptStore,
+    SQLiteStore,
+    UnsupportedError,
+    ZipStore,
+)
 from holdall.abc import Capability
+from holdall.stores.document import DocumentStore
 from processes._support import control, leftovers, mount, run, unmount
 
 MKFS = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
@@ -129,6 +139,32 @@ def test_process_durability_alone_loses_writes_to_a_power_cut(make_disk):
         lost += set(expected) - present
     store.close()
     assert lost
+
+
+ONE_FILE = {
+    "SQLiteStore": lambda path, **options: SQLiteStore(path / "store.db", serializer="json", **options),
+    "LmdbStore": lambda path, **options: LmdbStore(path / "store.lmdb", serializer="json", **options),
+    "ZipStore": lambda path, **options: ZipStore(path / "store.zip", serializer="json", **options),
+    "DocumentStore": lambda path, **options: DocumentStore(path / "store.json", **options),
+    "ScriptStore": lambda path, **options: ScriptStore(path / "store.py", **options),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_FILE)
+def test_power_durability_of_a_single_file_keeps_every_acknowledged_write(make_disk, kind):
+    """The disk as it is after each write, mounted elsewhere, has all of them, the first one included."""
+    disk = make_disk()
+    (disk.path / "store.py").write_text("print()\n")
+    os.sync()  # the script is there before anything is kept in it
+    expected = {}
+    with ONE_FILE[kind](disk.path, durability="power") as store:
+        for number in range(2):
+            store[f"k{number}"] = expected[f"k{number}"] = f"value {number}"
+            store["k0"] = expected["k0"] = f"again {number}"
+            if number == 1:
+                del store["k1"], expected["k1"]
+            with ONE_FILE[kind](disk.cut()) as survivor:
+                assert dict(survivor) == expected
 
 
 # ---------------------------------------------------------------------- coarse times

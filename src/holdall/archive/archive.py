@@ -63,6 +63,20 @@ class Archive:
     data : dict
         Name -> array, for the arrays that the text of `str` refers to.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is refused; from `insert`, if a name is none.
+    SerializationError
+        If a value cannot be archived: from `insert` with ``check_on_insert=True``, else from `str` and
+        `save`.
+
+    Notes
+    -----
+    An archive is in memory until it is saved. Threads: one at a time. Processes: `save` puts a whole module
+    in the place of the old one; who imports it meanwhile has one of the two. After a crash: the old one or
+    the new one. Cost: the text of all values at once.
+
     Examples
     --------
     >>> from holdall import Archive

@@ -87,6 +87,8 @@ class DataSet:
     Several processes may write a set and others read it or import it at the same time. Each item and the list
     of names are replaced whole: whoever reads waits for nobody, and finds what was there before or what is
     there after. The lock of writers, `_locked`, is one of the operating system and ends with their process.
+    Threads may share a handle. After a crash: an item is whole, the old one or the new one; a power cut may
+    leave one just written empty. Cost: a file of source a write, and one a read that is not imported yet.
 
     Names that begin with an underscore are those of the handle itself.
 

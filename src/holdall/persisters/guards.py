@@ -22,6 +22,15 @@ _WRITING = {
 class ReadOnlyPersister(PersisterWrapper):
     """Refuses every write.
 
+    Raises
+    ------
+    ReadOnlyError
+        From every verb that writes.
+
+    Notes
+    -----
+    Threads, processes, after a crash: as the inner persister. Cost: one more call.
+
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
@@ -81,10 +90,15 @@ class ReadOnlyPersister(PersisterWrapper):
 class AppendOnlyPersister(PersisterWrapper):
     """Lets items be added, and never changed or deleted.
 
+    Raises
+    ------
+    ReadOnlyError
+        From every verb that changes or deletes an item that is there.
+
     Notes
     -----
     Threads and processes: exactly one of several writers of a new id wins, in the scope in which the
-    inner persister compares and swaps. Cost: a stat more a write.
+    inner persister compares and swaps. After a crash: as the inner persister. Cost: a stat more a write.
 
     Examples
     --------

@@ -55,9 +55,9 @@ class TarReader(Reader):
     at that point of the archive. A leading ``./`` is left out. Of several members with one name the last one
     counts. An archive that is damaged anywhere, or cut off within a member, is refused as a whole.
 
-    Threads: any number, in turns. Processes: any number. Cost: the archive is read through once to find its
-    members, and again when it has changed; in a compressed one, reading goes on from where it stands, or
-    begins anew, so read in the order of iteration.
+    Threads: any number, in turns. Processes: any number. After a crash: nothing was written. Cost: the
+    archive is read through once to find its members, and again when it has changed; in a compressed one,
+    reading goes on from where it stands, or begins anew, so read in the order of iteration.
 
     Examples
     --------

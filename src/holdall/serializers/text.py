@@ -20,12 +20,8 @@ class TextSerializer(OptionSerializer[str]):
         What to do with text that the encoding lacks, as for ``str.encode``. All but ``"strict"`` may lose
         characters.
     newline
-        None leaves line ends as they are. ``"
-        "`` or ``"\r
-        "`` writes every line end (``
-        ``, ``\r
-        `` or ``\r``) that way, and reads every line end as ``
-        ``.
+        None leaves line ends as they are. ``"\n"``, ``"\r"`` or ``"\r\n"`` writes every line end (``\n``,
+        ``\r\n`` or ``\r``) that way, and reads every line end as ``\n``.
 
     Notes
     -----

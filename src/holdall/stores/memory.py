@@ -28,10 +28,18 @@ class MemoryStore(Store[K, V]):
     append_only
         Whether items can only be added.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above.
+
     Notes
     -----
     Threads: safe; compare-and-swap is linearizable among all stores over the same dict. Processes: not
     shared. After a crash: lost. Cost: a dictionary look-up and one call.
+
+    Without a serializer the objects themselves are kept, as in a dict: what is changed in place stays
+    changed here, and is lost in all other stores. ``serializer="pickle"`` gives out copies, as those do.
 
     Examples
     --------

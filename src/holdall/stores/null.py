@@ -21,6 +21,11 @@ class NullStore(Store[K, V]):
     value_type
         A class or a tuple of classes that all values must be instances of.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If an option is not one of those above.
+
     Notes
     -----
     Threads, processes, after a crash: there is nothing to lose. Cost: the serializer's.

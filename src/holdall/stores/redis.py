@@ -50,8 +50,8 @@ class RedisStore(Store[K, V]):
     Making a store sends nothing. Threads, processes, machines: any number; conditional operations are
     linearizable, plain writes included. A write whose answer is lost counts once, or raises
     `OutcomeUnknownError`. What a returned write survives is a setting of the server, which `durability`
-    returns. Cost: one round trip per operation; `update`, `items` and `values` send 1,000 commands at once.
-    Listing uses SCAN and yields each key once, in no order.
+    returns; a crash of the client loses nothing. Cost: one round trip per operation; `update`, `items` and
+    `values` send 1,000 commands at once. Listing uses SCAN and yields each key once, in no order.
 
     Examples
     --------

@@ -128,7 +128,8 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
     -----
     Tables without a primary key are left out, since their rows have no keys: `SQLRows` takes them with
     ``key_columns=``. All tables share one engine, and each access sees the current tables. Tables are not
-    made or dropped here.
+    made or dropped here. Threads, processes, after a crash: as `SQLRows`. Cost: iteration asks the server for
+    the names of its tables, and ``[]`` for the columns of one.
 
     Examples
     --------

@@ -208,7 +208,7 @@ def wrapper(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
     ----------
     change
         Called with a store, and options by name; returns a `Pipeline`: ``store.pipeline.over(persister)``,
-        with a `holdall.abc.PersisterWrapper` around ``store.pipeline.persister``;
+        with a `holdall.PersisterWrapper` around ``store.pipeline.persister``;
         ``store.pipeline.add(layer)``, with `Functions` or a key codec; or, where behaviour must see keys and
         values, ``Pipeline(persister)`` with a persister around ``StorePersister(store)``. It must only build:
         it is also called with an empty store, so that wrong options are refused when a class or a decorator

@@ -31,8 +31,8 @@ class ObjectStorePersister(ObjectPersister):
     Parameters
     ----------
     store
-        A store of obstore (`obstore.store.GCSStore`, `AzureStore`, `S3Store`, `LocalStore`,
-        `MemoryStore`), or a function that makes it when it is first needed. A persister made with a
+        A store of obstore (``GCSStore``, ``AzureStore``, ``S3Store``, ``LocalStore`` or ``MemoryStore`` of
+        ``obstore.store``), or a function that makes it when it is first needed. A persister made with a
         function can be pickled; its pickle holds what the function does.
     prefix
         With what the names of all objects start; a "/" is put at its end.
@@ -51,7 +51,8 @@ class ObjectStorePersister(ObjectPersister):
     server, and deletions on a condition are refused, since obstore cannot send them; for S3,
     `S3Store(engine="obstore")` sends them another way. In memory and folders compare-and-swap holds among
     the threads of a process. A process forked from one that used obstore cannot use it. After a crash: what
-    was returned is stored; in a folder, unless the machine crashed.
+    was returned is stored; in a folder, unless the machine crashed. Cost: one request an operation; bulk
+    operations send as many at once as there are `workers`.
 
     Objects of others whose names have empty parts end a listing with an error that names one. Empty objects
     cost a request each when they are listed, since obstore shows marks of folders like objects.
