@@ -20,8 +20,8 @@ class TextSerializer(OptionSerializer[str]):
         What to do with text that the encoding lacks, as for ``str.encode``. All but ``"strict"`` may lose
         characters.
     newline
-        None leaves line ends as they are. ``"\n"``, ``"\r"`` or ``"\r\n"`` writes every line end (``\n``,
-        ``\r\n`` or ``\r``) that way, and reads every line end as ``\n``.
+        None leaves line ends as they are. ``"\n"`` or ``"\r\n"`` writes every line end (``\n``, ``\r\n``
+        or ``\r``) that way, and reads every line end as ``\n``.
 
     Notes
     -----
