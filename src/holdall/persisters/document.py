@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from holdall._options import Durability
 from holdall._posix.lock import TIMEOUT, check_timeout
-from holdall._whole import as_whole
+from holdall._whole import open_atomic
 from holdall.abc import Capability, Persister, Serializer, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -99,7 +99,7 @@ class DocumentPersister(Persister):
             serializer.prepare_edits()  # now, as imports fail while a process ends
         self.serializer = serializer
         self.read_only = read_only
-        self._whole = as_whole(path, power=durability == "power", timeout=check_timeout(timeout))
+        self._whole = open_atomic(path, power=durability == "power", timeout=check_timeout(timeout))
         self._seen: tuple[Any, dict[str, Any]] | None = None
         self._made = False
         claims = {Capability.CHEAP_STAT, Capability.PERSISTENT}

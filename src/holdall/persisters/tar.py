@@ -12,7 +12,7 @@ from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError  # type:
 from typing import Any, BinaryIO, Self
 
 from holdall._options import check_encoding
-from holdall._whole import as_whole
+from holdall._whole import open_atomic
 from holdall.abc import Capability, Reader
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError, StoreNotFoundError, StoreUnavailableError
@@ -77,7 +77,7 @@ class TarReader(Reader):
     ) -> None:
         self.guard = guard
         self.encoding = check_encoding(encoding)
-        self._whole = as_whole(archive)
+        self._whole = open_atomic(archive)
         self._opened: _Opened | None = None
         claims = {Capability.BYTES, Capability.MTIME, Capability.CHEAP_STAT}
         if self._whole.persistent:

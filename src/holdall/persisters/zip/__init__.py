@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal, cast
 from holdall._options import Durability, check_encoding
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
-from holdall._whole import as_whole
+from holdall._whole import open_atomic
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -120,7 +120,7 @@ class ZipPersister(Persister):
         self.max_bytes = max_bytes
         self.metadata_encoding = check_encoding(metadata_encoding)
         # Files whose loading can run code must not be writable for others, whatever the umask.
-        self._whole = as_whole(
+        self._whole = open_atomic(
             archive,
             power=durability == "power",
             mode=0o664 if guard else 0o666,
