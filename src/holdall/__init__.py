@@ -1,4 +1,4 @@
-"""One dict-like interface for every place where Python can keep things.
+"""One dict-like interface for everything in which Python can keep data.
 
 >>> import holdall
 >>> store = holdall.FileDirStore(serializer="json")
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Reader,
         Serializer,
     )
-    from holdall.addresses import open  # noqa: A004, F401  (a name of ours, that * leaves out)
+    from holdall.addresses import open  # noqa: A004, F401  (not exported by *)
     from holdall.archive import Archive, ArchiveStore, DataSet
     from holdall.conditional import (
         ALWAYS_RETRIEVE,
@@ -81,7 +81,7 @@ _conditional = (
     "ITEM_NOT_AVAILABLE KEEP_CURRENT NEVER_RETRIEVE VALUE_NOT_RETRIEVED "
     "TransformResult"
 )
-# Where each public name lives: it is imported when it is first asked for.
+# The module of each public name, which is imported on first use.
 _home = {
     name: module
     for module, names in {
@@ -113,7 +113,7 @@ _home = {
     for name in names.split()
 }
 
-# All but `open`, which would hide the built-in from who writes ``from holdall import *``.
+# All but `open`, which would hide the built-in after ``from holdall import *``.
 __all__ = [
     "ALWAYS_RETRIEVE",
     "ANY_ETAG",
@@ -183,7 +183,7 @@ def __getattr__(name: str) -> object:
         module = _home[name]
     except KeyError:
         raise AttributeError(f"module 'holdall' has no attribute {name!r}") from None
-    from importlib import import_module  # noqa: PLC0415  (only when something is asked for)
+    from importlib import import_module  # noqa: PLC0415  (only on first use)
 
     value: object = getattr(import_module(f"holdall.{module}"), name)
     globals()[name] = value

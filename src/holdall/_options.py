@@ -1,4 +1,4 @@
-"""What is given: paths and the names of options, checked, with errors that say what was meant."""
+"""Checks of options: paths and names of options, with errors that suggest what was meant."""
 
 import os
 import re
@@ -20,21 +20,21 @@ __all__ = [
     "unknown_option",
 ]
 
-#: What a write that has returned survives: the end of the process, or also a power cut.
+#: What a returned write survives: the end of the process, or also a power failure.
 Durability: TypeAlias = Literal["process", "power"]
 #: How files of arrays are mapped into memory.
 MmapMode: TypeAlias = Literal["r", "c"]
-#: The format of arrays that lie beside an archive.
+#: The format of arrays beside an archive.
 DataFormat: TypeAlias = Literal["npy", "npz", "hdf5"]
 #: What a `Value` or `ScriptStore` does where the script cannot keep values.
 Fallback: TypeAlias = Literal["error", "memory", "sidecar"]
 
 _TEMPLATE = re.compile(r"\{[^{}/]*\}[^/]*\.\w+$")  # as in "folder/{name}.txt"
-_VAR_KEYWORDS = 0x08  # of a function that takes any keyword
+_VAR_KEYWORDS = 0x08  # the flag of a function that takes any keyword
 
 
 def check_encoding(encoding: str) -> str:
-    """Return the name of a text encoding; raise `InvalidArgumentError` if Python knows none of that name."""
+    """Return the name of a text encoding; raise `InvalidArgumentError` if Python does not know it."""
     try:
         "a".encode(encoding)
     except (LookupError, TypeError, ValueError) as error:
@@ -45,7 +45,7 @@ def check_encoding(encoding: str) -> str:
 
 
 def check_bytes(id: Any, data: Any) -> None:
-    """Raise `InvalidArgumentError` unless data are bytes, or a list of pieces that are."""
+    """Raise `InvalidArgumentError` unless data are bytes, or a list of such pieces."""
     for part in data if type(data) is list else [data]:
         try:
             memoryview(part)
@@ -63,12 +63,12 @@ def checked_path(path: Any, kind: str) -> str:
     path
         Text or a `Path`.
     kind
-        What lies there: "file" or "folder".
+        What it should be: "file" or "folder".
 
     Raises
     ------
     InvalidArgumentError
-        If it is no path.
+        If it is not a path.
     """
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if isinstance(path, str) and isinstance(given, str):
@@ -82,7 +82,7 @@ def checked_path(path: Any, kind: str) -> str:
 
 
 def _as_meant(path: str, kind: str) -> str:
-    """Expand ``~``, and refuse text that is no path, though the system would take it for one."""
+    """Expand ``~``; raise for text that probably was not meant as a path."""
     if not path:
         raise InvalidArgumentError(f"path is empty: '.' is the current folder, None a temporary {kind}")
     if "://" in path:
@@ -98,12 +98,12 @@ def _as_meant(path: str, kind: str) -> str:
 
 
 def given(variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with which a store is made, as they were given.
+    """Return the options that a store is made with, as they were given.
 
     Parameters
     ----------
     variables
-        ``locals()`` at the start of its constructor: the signature is the one place that names the options.
+        ``locals()`` at the start of its constructor, so that only the signature lists the options.
     """
     return {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -123,7 +123,7 @@ def options_of(function: Any) -> frozenset[str] | None:
 
 
 def unknown_option(owner: str, name: str, known: Iterable[str]) -> InvalidArgumentError:
-    """Return the error for an option that there is not, with the one that was meant.
+    """Return the error for an unknown option, with the one that was probably meant.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def unknown_option(owner: str, name: str, known: Iterable[str]) -> InvalidArgume
     name
         The option.
     known
-        The options that there are.
+        The known options.
     """
     from difflib import get_close_matches  # noqa: PLC0415  (only needed for this message)
 

@@ -1,4 +1,4 @@
-"""What places of all kinds ask alike: with what was this made."""
+"""The check that all persisters share: the recorded options."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ __all__ = ["check_record"]
 
 
 def check_record(record: Mapping[str, Any], wanted: Mapping[str, str], place: str) -> None:
-    """Raise `MismatchError` if a place was made with other options than it is opened with."""
+    """Raise `MismatchError` if a store was made with other options than it is opened with."""
     for option, value in wanted.items():
         made = record.get(option)
         if made is not None and made != value:

@@ -1,11 +1,11 @@
-"""The schemes of addresses: their classes by name, and the ends of paths that tell them."""
+"""The schemes of addresses: their classes by name, and the ends of paths that select them."""
 
 import os
 from typing import Final
 
 __all__ = ["CLASSES", "FOREIGN", "FSSPEC", "MONGO", "REDIS", "SQL", "WITHOUT_PLACE", "class_of", "scheme_of"]
 
-# Class of each scheme, and the option that the part of an address gives.
+# The class of each scheme, and the option for the part of an address.
 CLASSES: Final = {
     "archive": ("holdall.archive:ArchiveStore", None),
     "chest": ("holdall.migrate:open_chest", None),
@@ -26,7 +26,7 @@ CLASSES: Final = {
     "tar": ("holdall.stores.tar:TarStore", None),
     "zip": ("holdall.stores.zip:ZipStore", None),
 }
-# Those that other libraries have written, and that are only read.
+# Formats of other libraries, which are only read.
 FOREIGN: Final = frozenset(
     scheme for scheme, (where, _) in CLASSES.items() if where.startswith("holdall.migrate:")
 )
@@ -52,7 +52,7 @@ _BY_END: Final = {
     ".yml": "document",
     ".zip": "zip",
 }
-# Those of fsspec that a URL names; others are opened by "fsspec:" and their URL.
+# File systems of fsspec with their own scheme; others are opened by "fsspec:" and their URL.
 FSSPEC: Final = frozenset(
     {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
     | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
@@ -68,7 +68,7 @@ S3_CLASS: Final = "holdall.stores.s3:S3Store"
 
 
 def scheme_of(path: str) -> str:
-    """Return the scheme of a path alone."""
+    """Return the scheme of a path without one."""
     if os.path.isdir(path):
         return "lmdb" if os.path.exists(os.path.join(path, "data.mdb")) else "dir"
     name = os.path.basename(path).lower()
@@ -77,7 +77,7 @@ def scheme_of(path: str) -> str:
 
 
 def class_of(scheme: str) -> str:
-    """Return where the class, or function, of a scheme of ours is found; "" for those of others."""
+    """Return where to find the class, or function, of a scheme of holdall; "" for other schemes."""
     if scheme in MONGO:
         return MONGO_CLASS
     if scheme in REDIS:

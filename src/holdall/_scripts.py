@@ -1,4 +1,4 @@
-"""Which file is the script: the one in which the calling code stands, if values can be kept in it."""
+"""Which file is the script: the one with the calling code, if it can keep values."""
 
 import os
 import sys
@@ -16,18 +16,18 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 class Origin(NamedTuple):
-    """Where a piece of code comes from.
+    """The origin of a piece of code.
 
     Parameters
     ----------
     path
-        The file in which it stands, links resolved; None if there is none.
+        The file that contains it, links resolved; None if there is none.
     why
         Why values cannot be kept there; "" if they can.
     known_as
-        What a file elsewhere is named after.
+        The name from which the name of a file elsewhere is made.
     testing
-        Whether that is because a test runner is at work.
+        Whether the reason is that a test runner is running.
     """
 
     path: str | None
@@ -36,7 +36,7 @@ class Origin(NamedTuple):
     testing: bool = False
 
     def refuse(self) -> UnsupportedError:
-        """Make the error that says what to do."""
+        """Return the error with what to do about it."""
         return UnsupportedError(
             f"values cannot be kept in the script here: {self.why}. Give fallback='memory' to keep them "
             "until the process ends, fallback='sidecar' to keep them in a file of their own, or use a store "
@@ -45,7 +45,7 @@ class Origin(NamedTuple):
 
     @property
     def sidecar(self) -> str:
-        """The file that keeps the values instead, in the folder that is the user's own for such data."""
+        """Return the file that keeps the values instead, in the user's folder for such data."""
         from hashlib import blake2b  # noqa: PLC0415  (rarely needed)
 
         base = os.environ.get("XDG_DATA_HOME", "")
@@ -63,30 +63,30 @@ def check_fallback(fallback: Any) -> None:
 
 
 def caller(made: object) -> FrameType:
-    """Give the frame in which an object is made, from within its ``__init__``.
+    """Return the frame in which an object is made, from within its ``__init__``.
 
     Parameters
     ----------
     made
-        The object; the ``__init__`` of its subclasses is passed over.
+        The object; the ``__init__`` of its subclasses is skipped.
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (the only way to ask)
     while frame is not None:
         code = frame.f_code
         mine = code.co_argcount and frame.f_locals.get(code.co_varnames[0]) is made
-        if not mine and frame.f_globals.get("__name__") != "typing":  # `Value[int](0)` passes through there
+        if not mine and frame.f_globals.get("__name__") != "typing":  # `Value[int](0)` passes through typing
             return frame
         frame = frame.f_back
     raise UnsupportedError(f"nobody made the {type(made).__name__}")  # pragma: no cover
 
 
 def origin_of(frame: FrameType) -> Origin:
-    """Tell in which file the code of a frame stands, and whether it can keep values.
+    """Return in which file the code of a frame is, and whether the file can keep values.
 
     Parameters
     ----------
     frame
-        Of the code.
+        The frame of the code.
     """
     name = frame.f_code.co_filename
     file = frame.f_globals.get("__file__")
@@ -111,13 +111,13 @@ def origin_of(frame: FrameType) -> Origin:
 
 
 def is_of_package(frame: FrameType) -> bool:
-    """Tell whether code stands in a module of a package, or in what `zipapp` makes a program of."""
+    """Return whether code is in a module of a package, or in a program made by `zipapp`."""
     name = os.path.basename(frame.f_code.co_filename)
     return bool(frame.f_globals.get("__package__")) or name == "__main__.py"
 
 
 def is_installed(path: str) -> bool:
-    """Tell whether a file belongs to Python, to a package, or to the programs that packages bring."""
+    """Return whether a file belongs to Python, to a package, or to the programs of packages."""
     if not _INSTALLED.isdisjoint(path.split(os.sep)):
         return True
     homes = {os.path.dirname(os.__file__)}
@@ -126,11 +126,11 @@ def is_installed(path: str) -> bool:
 
 
 def _is_under_test(path: str) -> bool:
-    """Tell whether pytest runs, and the file is none of its tests."""
+    """Return whether pytest runs, and the file is not one of its tests."""
     if "_pytest" not in sys.modules:
         return False
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     if isinstance(main, str) and os.path.realpath(main) == path:
-        return False  # a script that uses pytest, and is run as a script
+        return False  # a script that uses pytest but is run as a script
     name = os.path.basename(path)
     return not (name.startswith("test_") or name.endswith("_test.py"))

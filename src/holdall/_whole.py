@@ -23,23 +23,23 @@ from holdall._posix.replace import replace_file
 from holdall._posix.trust import check_trust
 from holdall.errors import InvalidArgumentError, UnsupportedError, UntrustedStoreError
 
-__all__ = ["Whole", "as_whole"]
+__all__ = ["AtomicFile", "open_atomic"]
 
 R = TypeVar("R")
 
-_IN_MEMORY = 1 << 24  # bytes of an unfinished whole that need no file
+_IN_MEMORY = 1 << 24  # bytes of unfinished data that are kept in memory
 
 
-class Whole(ABC):
-    """Where data lie that are replaced as a whole; `state` differs for each of their states."""
+class AtomicFile(ABC):
+    """Data that are replaced as a whole; `state` differs for each of their states."""
 
-    #: For messages.
+    #: The location, for messages.
     place: str
     #: Whether the data can be replaced.
     writable = True
     #: Whether other processes, and later ones, find the same data.
     persistent = False
-    #: Whether all who read share one position in one file, and must take turns by `mutex`.
+    #: Whether all readers share one position in one file, and must take turns by `mutex`.
     shared = False
 
     def __init__(self) -> None:
@@ -47,17 +47,17 @@ class Whole(ABC):
         forget_in_child(self)
 
     def after_fork(self) -> None:
-        """Have a mutex of its own: nobody would release that of the parent."""
+        """Replace the mutex, which a thread of the parent may hold."""
         #: Excludes threads.
         self.mutex: AbstractContextManager[Any] = threading.RLock()
 
     @abstractmethod
     def state(self) -> Any:
-        """Tell the state of the data, without looking into them; None if there is no file."""
+        """Return the state of the data, without reading them; None if there is no file."""
 
     @abstractmethod
     def open(self) -> tuple[BinaryIO, Any] | None:
-        """Open the data to read, and tell their state; None if there are none."""
+        """Open the data for reading, and return their state too; None if there are none."""
 
     def locked(self, action: Callable[[], R]) -> R:
         """Call a function, which may replace the data, while all other writers are excluded."""
@@ -66,10 +66,10 @@ class Whole(ABC):
 
     @abstractmethod
     def replace(self, fill: Callable[[BinaryIO], object]) -> None:
-        """Replace the data by what a function writes into a file; the lock is to be held."""
+        """Replace the data by what a function writes into a file; the caller holds the lock."""
 
     def check_trust(self, what: str, file: Any) -> None:
-        """Raise `UntrustedStoreError` if somebody else could have written an open file that can run code."""
+        """Raise `UntrustedStoreError` if others could have written an open file that can run code."""
         del file
         raise UntrustedStoreError(
             errno.EPERM,
@@ -86,15 +86,17 @@ class Whole(ABC):
         forget_in_child(self)
 
 
-def as_whole(place: Any, *, power: bool = False, mode: int = 0o666, timeout: float = TIMEOUT) -> Whole:
-    """Give access to data as a whole.
+def open_atomic(
+    target: Any, *, power: bool = False, mode: int = 0o666, timeout: float = TIMEOUT
+) -> AtomicFile:
+    """Return an object that reads and replaces data as a whole.
 
     Parameters
     ----------
-    place
-        None or bytes for data in memory; the path of a file; or an open binary file that can seek.
+    target
+        None or bytes for data in memory; the path of a file; or a seekable binary file.
     power
-        Whether a replaced file is to survive a power cut.
+        Whether a replaced file must survive a power failure.
     mode
         Permissions of a new file, before the umask.
     timeout
@@ -105,17 +107,17 @@ def as_whole(place: Any, *, power: bool = False, mode: int = 0o666, timeout: flo
     InvalidArgumentError
         If it is none of these.
     """
-    if place is None or isinstance(place, bytes | bytearray | memoryview):
-        return _Bytes(bytes(place or b""))
-    if isinstance(place, str | os.PathLike):
-        return _File(_real(place), power=power, mode=mode, timeout=timeout)
-    if all(hasattr(place, name) for name in ("read", "seek", "tell")):
-        return _Object(place)
-    raise InvalidArgumentError(f"give a path, bytes or a binary file that can seek, got {place!r:.100}")
+    if target is None or isinstance(target, bytes | bytearray | memoryview):
+        return _Bytes(bytes(target or b""))
+    if isinstance(target, str | os.PathLike):
+        return _File(_real(target), power=power, mode=mode, timeout=timeout)
+    if all(hasattr(target, name) for name in ("read", "seek", "tell")):
+        return _Object(target)
+    raise InvalidArgumentError(f"give a path, bytes or a binary file that can seek, got {target!r:.100}")
 
 
 class _State(NamedTuple):
-    """What tells a state of a file from all others, named as in `os.stat_result`."""
+    """What distinguishes a state of a file from all others, named as in `os.stat_result`."""
 
     st_dev: int
     st_ino: int
@@ -131,11 +133,11 @@ class _State(NamedTuple):
 
 
 def _real(path: Any) -> str:
-    """Give the file itself, absolute, links resolved."""
+    """Return the file itself, absolute, links resolved."""
     return os.path.realpath(fs_path(checked_path(path, "file")))
 
 
-class _Bytes(Whole):
+class _Bytes(AtomicFile):
     """Data in memory."""
 
     place = "bytes in memory"
@@ -158,8 +160,8 @@ class _Bytes(Whole):
         self.data, self.version = file.getvalue(), self.version + 1
 
 
-class _Object(Whole):
-    """A file that somebody else has opened, and is alone to use meanwhile."""
+class _Object(AtomicFile):
+    """A file that the user has opened, and leaves to us meanwhile."""
 
     shared = True
 
@@ -198,7 +200,7 @@ class _Object(Whole):
 
 
 class _Unclosed:
-    """A file that outlives who reads it."""
+    """A file that stays open after it was read."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -210,11 +212,11 @@ class _Unclosed:
         pass
 
 
-class _File(Whole):
-    """A file under a path: replaced by rename, under a lock on the file itself, which leaves no litter.
+class _File(AtomicFile):
+    """A file under a path: replaced by rename, under a lock on the file itself, without a lock file.
 
-    Who waits for the lock may get that of a file that was just replaced: then the new one is locked. Where
-    there is no file yet, the lock is that of its folder.
+    A process that waits for the lock may get that of a file that was just replaced: then it locks the new
+    one. Where there is no file yet, the lock is that of its folder.
     """
 
     persistent = True
@@ -235,7 +237,7 @@ class _File(Whole):
     def after_fork(self) -> None:  # docstring inherited
         super().after_fork()
         forget(vars(self).get("_fds", []))
-        #: Those of a write that is going on.
+        #: Those of the present write.
         self._fds: Descriptors = [None]
 
     def state(self) -> Any:
@@ -248,7 +250,7 @@ class _File(Whole):
     def open(self) -> tuple[BinaryIO, Any] | None:
         with telling("it cannot be read", self.path):
             try:
-                # Not the builtin, which is gone when the interpreter ends; the caller closes it.
+                # Not the builtin, which is missing while the interpreter ends; the caller closes it.
                 file = io.open(self.path, "rb")  # noqa: SIM115, UP020
             except (FileNotFoundError, NotADirectoryError):
                 return None
@@ -268,7 +270,7 @@ class _File(Whole):
                 fds: Descriptors = [None]
                 self._fds = fds
                 locks: list[Lock] = []
-                # One call of C, before which no interrupt comes in a ``finally``.
+                # A single C call, before which no interrupt comes in a ``finally``.
                 release = closing(fds, locks)
                 try:
                     with telling("it cannot be locked", self.path):
@@ -279,7 +281,7 @@ class _File(Whole):
                     release()
 
     def _lock(self, fds: Descriptors, locks: list[Lock], patience: Patience) -> bool:
-        """Lock the file, and tell whether it still is what is to be locked."""
+        """Lock the file; return whether it still is the one to be locked."""
         os.makedirs(self._folder, exist_ok=True)
         try:
             open_into(fds, self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -304,6 +306,6 @@ class _File(Whole):
 
 
 def _stamp(fd: int) -> None:
-    """Give a finished file a time of its own."""
+    """Give a finished file a unique time."""
     stamp = time.time_ns()
     os.utime(fd, ns=(stamp, stamp))

@@ -1,9 +1,9 @@
-"""Stores by address: one line of text that says where a store lies and how it is opened.
+"""Stores by address: one line of text with the location of a store and its options.
 
 An address is ``scheme:place``, with options after ``?`` and the name of a part, such as a table, after ``#``:
-``dir:results?serializer=json``, ``sqlite:cache.db#items``, ``s3://bucket/prefix``. ``%3F`` and ``%23`` are
-``?`` and ``#`` in a place. A path alone is told by its end: ``.db`` is SQLite, ``.zip`` an archive, and so
-on; anything else is a folder. ``my:name`` is an address to which the user's own file gives that name.
+``dir:results?serializer=json``, ``sqlite:cache.db#items``, ``s3://bucket/prefix``. In a place, ``%3F`` and
+``%23`` are ``?`` and ``#``. The scheme of a path alone is chosen by its end: ``.db`` is SQLite, ``.zip`` an
+archive, and so on; anything else is a folder. ``my:name`` is an address named in the user's own file.
 
 Other packages add schemes by entry points of the group ``holdall.addresses``: the name is the scheme, the
 object a function that takes an `Address` and returns a store.
@@ -41,13 +41,13 @@ class Address(NamedTuple):
     Parameters
     ----------
     scheme
-        What kind of store.
+        The kind of store.
     place
-        What follows the colon, without options and part.
+        The text after the colon, without options and part.
     part
-        What follows ``#``: a table, say. "" for none.
+        The text after ``#``, such as a table; "" for none.
     options
-        What follows ``?``, by name, numbers and truth values as such; and what `open` was given besides.
+        The options after ``?``, by name, with numbers and truth values converted; and those passed to `open`.
     """
 
     scheme: str
@@ -56,11 +56,11 @@ class Address(NamedTuple):
     options: dict[str, Any]
 
 
-#: What opens the stores of a scheme.
+#: The function that opens the stores of a scheme.
 Opener: TypeAlias = Callable[[Address], Store[Any, Any]]
 
 _GROUP: Final = "holdall.addresses"
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # of two letters or more: "C:" is a disk
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # at least two letters: "C:" is a disk
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _WORDS: Final = {"true": True, "false": False, "none": None}
 _own: dict[str, Opener] = {}
@@ -74,12 +74,12 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
     address
         ``scheme:place?option=value#part``, a path, or ``my:name``; see ``holdall.addresses``.
     **options
-        More options of the store, which count before those of the address.
+        More options of the store, with precedence over those of the address.
 
     Returns
     -------
     Store
-        The store; it is made if it is not there, as by its class.
+        The store, which its class makes if it does not exist.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
 
 
 def resolve(address: str | os.PathLike[str]) -> Address:
-    """Take an address apart, and put what the user's file says in the place of ``my:name``.
+    """Split an address, and replace ``my:name`` by the address in the user's file.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def resolve(address: str | os.PathLike[str]) -> Address:
     Raises
     ------
     InvalidArgumentError
-        If it is none.
+        If it is not an address.
     StoreNotFoundError
         If the user's file has no such name.
 
@@ -137,26 +137,26 @@ def options_taken(address: Address) -> frozenset[str]:
     Parameters
     ----------
     address
-        What `resolve` gave.
+        The result of `resolve`.
 
     Examples
     --------
     >>> "read_only" in options_taken(resolve("dir:results"))
     True
     """
-    from inspect import signature  # noqa: PLC0415  (only for who looks at stores from outside)
+    from inspect import signature  # noqa: PLC0415  (only for the command line)
 
     where = class_of(address.scheme)
     return frozenset(signature(_class(where)).parameters if where else ())
 
 
 def path_of(address: Address) -> str | None:
-    """Return the path of the file or folder of an address; None where it names none that we know of.
+    """Return the path of the file or folder of an address; None for other addresses.
 
     Parameters
     ----------
     address
-        What `resolve` gave.
+        The result of `resolve`.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def path_of(address: Address) -> str | None:
 
 
 def parse(address: str | os.PathLike[str]) -> Address:
-    """Take an address apart.
+    """Split an address.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def parse(address: str | os.PathLike[str]) -> Address:
     Raises
     ------
     InvalidArgumentError
-        If it is none.
+        If it is not an address.
 
     Examples
     --------
@@ -204,19 +204,19 @@ def parse(address: str | os.PathLike[str]) -> Address:
 
 
 def register_scheme(scheme: str, opener: Opener) -> None:
-    """Make a scheme known to this process.
+    """Register a scheme in this process.
 
     Parameters
     ----------
     scheme
-        The word before the colon: two letters or more.
+        The word before the colon, of two letters or more.
     opener
         Takes an `Address` and returns a store.
 
     Raises
     ------
     InvalidArgumentError
-        If it is no word, or the word has a meaning already.
+        If it is not such a word, or is already registered.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def register_scheme(scheme: str, opener: Opener) -> None:
 
 
 def schemes() -> list[str]:
-    """Return all schemes that are known here, sorted.
+    """Return all known schemes, sorted.
 
     Examples
     --------
@@ -249,15 +249,15 @@ def schemes() -> list[str]:
 def named_addresses() -> dict[str, str]:
     """Return the addresses of the user's own file, by name.
 
-    The file is the one that the environment variable ``HOLDALL_STORES`` names, else ``stores.toml`` in the
-    user's configuration folder of holdall. Each line is ``name = "address"``.
+    The environment variable ``HOLDALL_STORES`` names the file; the default is ``stores.toml`` in the user's
+    configuration folder of holdall. Each line is ``name = "address"``.
 
     Raises
     ------
     InvalidArgumentError
-        If the file is no TOML of names and addresses.
+        If the file is not TOML with names and addresses.
     """
-    import tomllib  # noqa: PLC0415  (only for who has such a file)
+    import tomllib  # noqa: PLC0415  (only with such a file)
 
     path = _users_file()
     try:
@@ -350,7 +350,7 @@ def _class(where: str) -> Any:
 
 
 def _open_class(address: Address) -> Store[Any, Any]:
-    """Open a store of our own."""
+    """Open a store of holdall itself."""
     scheme, place, part, options = address
     if scheme in WITHOUT_PLACE:
         if place or part:

@@ -1,7 +1,7 @@
 """The values of conditional operations: stats, conditions, sentinels, jokers, results.
 
-Values only, no behaviour: what the operations do with them is told in `Store` and in the page
-"Conditional operations" of the documentation.
+Values only, no behaviour: `Store` and the page "Conditional operations" of the documentation describe the
+operations.
 """
 
 from enum import Enum
@@ -34,34 +34,34 @@ __all__ = [
 
 V = TypeVar("V")
 
-#: By how many seconds the clock of a place may be ahead of ours. What is dated later was written by a clock
-#: that was wrong, and nothing tells how old it is.
+#: By how many seconds the clock of a store may be ahead of ours. A later time comes from a wrong clock, and
+#: says nothing about the age of the item.
 AHEAD: Final = 10.0
 
 
 class _Named(Enum):
-    """An enum whose members show their public name."""
+    """An enum whose members have their public names as repr."""
 
     def __repr__(self) -> str:
         return self.name
 
 
 class Sentinel(_Named):
-    """What stands in the place of an etag or a value that is not there."""
+    """Values for an etag or a value that is not there."""
 
-    ITEM_NOT_AVAILABLE = 1  #: the key is absent; stands for its etag and for its value
-    VALUE_NOT_RETRIEVED = 2  #: there is a value, but it was not asked for
+    ITEM_NOT_AVAILABLE = 1  #: the key is absent; used for its etag and for its value
+    VALUE_NOT_RETRIEVED = 2  #: there is a value, but it was not requested
 
 
 class Joker(_Named):
-    """Commands that may be written in the place of a value."""
+    """Commands that may be written instead of a value."""
 
     KEEP_CURRENT = 1  #: leave the item as it is
     DELETE_CURRENT = 2  #: delete the item; no error where there is none
 
 
 class Condition(_Named):
-    """When a conditional operation goes ahead, from the expected and the actual etag."""
+    """When a conditional operation goes ahead, by the expected and the actual etag."""
 
     ANY_ETAG = 1  #: always
     ETAG_IS_THE_SAME = 2  #: expected == actual
@@ -69,7 +69,7 @@ class Condition(_Named):
 
 
 class Retrieval(_Named):
-    """Which conditional operations bring the value along."""
+    """Which conditional operations return the value."""
 
     ALWAYS_RETRIEVE = 1  #: whenever there is one
     IF_ETAG_CHANGED = 2  #: if the actual etag is not the expected one
@@ -89,7 +89,7 @@ NEVER_RETRIEVE: Final = Retrieval.NEVER_RETRIEVE
 
 #: The version of an item: an opaque text, or `ITEM_NOT_AVAILABLE` where there is no item.
 Etag: TypeAlias = str | Literal[Sentinel.ITEM_NOT_AVAILABLE]
-#: The state in which a persister must find an item for a write to go ahead.
+#: The state in which an item must be for a write to go ahead.
 Expected: TypeAlias = Etag | Literal[Condition.ANY_ETAG]
 
 
@@ -99,8 +99,8 @@ class Stat(NamedTuple):
     Parameters
     ----------
     etag
-        Opaque version of the data: changes whenever they change, and is never given to another
-        state of the same id.
+        Opaque version of the data: changes whenever they change, and is never reused for another state of the
+        same id.
     mtime
         Time of the last modification, POSIX seconds.
     size
@@ -118,7 +118,7 @@ class Stat(NamedTuple):
 
 
 class ConditionalResult(NamedTuple, Generic[V]):
-    """What a conditional operation found, and what it left.
+    """What a conditional operation found, and its result.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class ConditionalResult(NamedTuple, Generic[V]):
 
 
 class TransformResult(NamedTuple, Generic[V]):
-    """What `Store.transform_item` left.
+    """The result of `Store.transform_item`.
 
     Parameters
     ----------
@@ -175,12 +175,12 @@ class TransformResult(NamedTuple, Generic[V]):
 
     @property
     def value_was_mutated(self) -> bool:
-        """Whether this call changed what is stored; False after `KEEP_CURRENT`, whoever changed it before."""
+        """Whether this call changed what is stored; False after `KEEP_CURRENT`, even if others changed it."""
         return self.actual_etag != self.resulting_etag
 
 
 def condition_holds(condition: Any, expected: Any, actual: Any) -> bool:
-    """Tell whether a condition is met.
+    """Return whether a condition is met.
 
     Parameters
     ----------

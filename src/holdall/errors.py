@@ -1,4 +1,4 @@
-"""Every exception that holdall raises, and nothing else.
+"""All exceptions that holdall raises.
 
 Each leaf is also the built-in exception that a user would catch without knowing holdall::
 
@@ -21,8 +21,8 @@ Each leaf is also the built-in exception that a user would catch without knowing
 
 An absent key is a plain ``KeyError`` with the user's key, as from a dict.
 
-What an error is about is told in its message, and as facts for programs: ``error.key``, ``error.location``
-and ``error.operation``, each None where it does not apply.
+The message says what an error is about, as do attributes for programs: ``error.key``, ``error.location`` and
+``error.operation``, each None where it does not apply.
 """
 
 from typing import Any, Literal, Self, TypeAlias
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-#: What was being done.
+#: The operation that failed.
 Operation: TypeAlias = Literal["read", "write", "delete"]
 
 
@@ -66,19 +66,19 @@ class HoldallError(Exception):
 
     #: The key that it is about, as the user gave it.
     key: Any = None
-    #: What was being done: ``"read"``, ``"write"`` or ``"delete"``.
+    #: The operation that failed: ``"read"``, ``"write"`` or ``"delete"``.
     operation: Operation | None = None
 
     @property
     def location(self) -> str | None:
-        """Where the data lie: a path or URL, or words such as "a dict in memory"."""
+        """Where the data are: a path or URL, or words such as "a dict in memory"."""
         location: str | None = vars(self).get("_location")
         return getattr(self, "filename", None) if location is None else location
 
     def about(
         self, *, key: Any = None, location: str | None = None, operation: Operation | None = None
     ) -> Self:
-        """Add facts to an error on its way: the key of the outermost caller counts, of the others the first.
+        """Add facts to an error: the key of the outermost caller, and the first location and operation.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class HoldallError(Exception):
 class InvalidKeyError(HoldallError, KeyError, TypeError):
     """The key has no name in this store: its type or form is not accepted.
 
-    ``in``, ``get`` and ``discard`` answer False, the default and False for such a key.
+    ``in``, ``get`` and ``discard`` return False, the default and False for such a key.
 
     Examples
     --------
@@ -134,15 +134,15 @@ class CorruptValueError(SerializationError):
 
 
 class MismatchError(HoldallError, ValueError):
-    """What is given does not agree with what is there.
+    """What is given does not agree with what is stored.
 
-    A place was made with another serializer or key codec than it is opened with, or a value that is written
-    once was written again and differs.
+    A store was made with another serializer or key codec than it is opened with, or a write-once value was
+    written again and differs.
     """
 
 
 class ValueTooLargeError(HoldallError, ValueError):
-    """The value is larger than all that its place may hold, or than may be read. Nothing is changed."""
+    """The value exceeds the limit of its store, or the limit for reading. Nothing is changed."""
 
 
 class ConflictError(HoldallError, RuntimeError):
@@ -151,7 +151,7 @@ class ConflictError(HoldallError, RuntimeError):
     Parameters
     ----------
     message
-        What was attempted, with which key and place.
+        What was attempted, with which key and location.
     actual
         The etag of the item when the write was refused, or ``ITEM_NOT_AVAILABLE``.
     attempts
@@ -168,19 +168,19 @@ class ConflictError(HoldallError, RuntimeError):
 
 
 class UnsupportedError(HoldallError, NotImplementedError):
-    """A place of this kind cannot do what was asked, and does not pretend to."""
+    """A store of this kind cannot do what was requested."""
 
 
 class ReadOnlyError(UnsupportedError, TypeError):
-    """The store is read-only, by an option, by a wrapper or because its place is, or it is append-only."""
+    """The store is read-only, by an option, a wrapper or its persister, or it is append-only."""
 
 
 class StoreUnavailableError(HoldallError, OSError):
-    """The place where the data lie does not answer, or refuses."""
+    """The storage of the data does not answer, or refuses."""
 
 
 class StoreNotFoundError(StoreUnavailableError, FileNotFoundError):
-    """There is nothing at the place that was to be read."""
+    """There is nothing to read at the location."""
 
 
 class StoreFullError(StoreUnavailableError):
@@ -188,7 +188,7 @@ class StoreFullError(StoreUnavailableError):
 
 
 class StoreTimeoutError(StoreUnavailableError, TimeoutError):
-    """Others kept the place locked for longer than the `timeout` of the store. Nothing is changed."""
+    """Others kept the store locked for longer than its `timeout`. Nothing is changed."""
 
 
 class OutcomeUnknownError(StoreUnavailableError):
@@ -196,4 +196,4 @@ class OutcomeUnknownError(StoreUnavailableError):
 
 
 class UntrustedStoreError(HoldallError, PermissionError):
-    """Loading the value could run code that somebody else was able to write."""
+    """Loading the value could run code that others were able to write."""

@@ -1,7 +1,7 @@
 """Paths into nested mappings: reading, writing and walking.
 
-They work on dicts, stores, stores of dicts, and lists within them. `holdall.wrappers.flatten` makes a whole
-store of nested ones.
+They work on dicts, stores, stores of dicts, and lists within them. `holdall.wrappers.flatten` makes a store
+of nested mappings.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -16,24 +16,24 @@ _NO_DEFAULT: Final = object()
 
 
 def path_get(mapping: Any, path: Any, default: Any = _NO_DEFAULT, *, sep: str = "/") -> Any:
-    """Return what lies at a path in nested mappings and lists.
+    """Return the value at a path in nested mappings and lists.
 
     Parameters
     ----------
     mapping
         The outermost mapping.
     path
-        A tuple or list of keys, or text, which is cut at each `sep`. In a list, a key is an index, as a
+        A tuple or list of keys, or text, which is split at each `sep`. In a list, a key is an index, as a
         number or its digits.
     default
-        What to return where nothing lies there.
+        What to return if there is nothing at the path.
     sep
-        What separates the keys in text.
+        The separator of keys in text.
 
     Raises
     ------
     KeyError
-        If nothing lies there and there is no default; it names the path up to what is missing.
+        If there is nothing at the path and no default; the message has the path up to the missing key.
 
     Examples
     --------
@@ -53,18 +53,18 @@ def path_get(mapping: Any, path: Any, default: Any = _NO_DEFAULT, *, sep: str = 
 
 
 def path_set(mapping: Any, path: Any, value: Any, *, sep: str = "/") -> None:
-    """Put a value at a path in nested mappings, making dicts on the way.
+    """Store a value at a path in nested mappings, making dicts on the way.
 
     Parameters
     ----------
     mapping
-        The outermost mapping; in a store, the item that holds the value is written anew as a whole.
+        The outermost mapping; in a store, the whole item that contains the value is written again.
     path
         As for `path_get`.
     value
-        What to put there.
+        The value to store.
     sep
-        What separates the keys in text.
+        The separator of keys in text.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def path_set(mapping: Any, path: Any, value: Any, *, sep: str = "/") -> None:
 
 
 def walk(mapping: Any, *, max_depth: int | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Iterate over the paths and values of nested mappings, each level in its order.
+    """Yield the paths and values of nested mappings, each level in its order.
 
     Parameters
     ----------
     mapping
         The outermost mapping.
     max_depth
-        How many keys a path has at the most; what lies deeper is given as a mapping. None for any number.
+        The maximal length of a path; deeper mappings are yielded as values. None for no limit.
 
     Examples
     --------
@@ -124,14 +124,14 @@ def walk(mapping: Any, *, max_depth: int | None = None) -> Iterator[tuple[tuple[
 
 
 def leaf_paths(mapping: Any, *, sep: str | None = None) -> list[Any]:
-    """Return the paths of all values of nested mappings that are no mappings.
+    """Return the paths of all values of nested mappings that are not mappings.
 
     Parameters
     ----------
     mapping
         The outermost mapping.
     sep
-        What to join the keys of a path with, as text; None for tuples.
+        The separator for paths as text; None for tuples.
 
     Examples
     --------

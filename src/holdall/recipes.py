@@ -1,6 +1,6 @@
-"""Stores for common tasks, each made of the pieces of this library in a few lines.
+"""Stores for common tasks, each made from the parts of this library in a few lines.
 
-Read them as examples: copy one, and change what should be otherwise.
+Read them as examples: copy one, and change what you need.
 """
 
 import os
@@ -22,23 +22,23 @@ def web_cache(
     max_age: float | None = None,
     fetch: Callable[[str], bytes] | None = None,
 ) -> Store[str, bytes]:
-    """Return a dict of web pages by URL: ``cache[url]`` downloads what is not there, and keeps it.
+    """Return a dict of web pages by URL: ``cache[url]`` downloads a missing page, and keeps it.
 
     Parameters
     ----------
     folder
-        Where pages are kept; None for one of the user's own, the same each time: ``holdall/web`` in the
-        folder that the environment variable ``XDG_CACHE_HOME`` names, else in ``~/.cache``.
+        Where pages are kept; None for a folder of the user, the same each time: ``holdall/web`` in the folder
+        that the environment variable ``XDG_CACHE_HOME`` names, or in ``~/.cache``.
     max_age
-        After how many seconds a page is downloaded anew; None for never.
+        After how many seconds a page is downloaded again; None for never.
     fetch
-        How to download; None for `download`.
+        The function that downloads; None for `download`.
 
     Returns
     -------
     Store
-        ``in``, ``len`` and iteration tell what is kept; ``del`` drops a page, so that it is downloaded when
-        it is asked for again.
+        ``in``, ``len`` and iteration see the kept pages; ``del`` drops a page, so that the next access
+        downloads it again.
 
     Examples
     --------
@@ -60,21 +60,21 @@ def web_cache(
 
 
 def download(url: str, *, timeout: float = 30.0) -> bytes:
-    """Return what lies at a URL of the web.
+    """Return the content of a web page.
 
     Parameters
     ----------
     url
         It begins with ``http://`` or ``https://``.
     timeout
-        For how many seconds to wait for the server.
+        Seconds to wait for the server.
 
     Raises
     ------
     KeyError
         If the server says that there is no such page (404 or 410).
     InvalidKeyError
-        If it is no URL of the web: files of this machine are not read.
+        If it is not a web URL: files of this machine are not read.
     StoreUnavailableError
         If the server does not answer, or refuses.
     """
@@ -85,7 +85,7 @@ def download(url: str, *, timeout: float = 30.0) -> bytes:
     if not isinstance(given, str) or not url.startswith(("http://", "https://")):
         raise InvalidKeyError(f"a page is named by http://... or https://..., got {url!r:.80}")
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310  (looked at above)
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310  (checked above)
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         with error:

@@ -29,37 +29,36 @@ class Found(NamedTuple):
 
     #: Its key in the store.
     key: Any
-    #: How well it fits: more is better. Only to compare within one search.
+    #: How well it matches: more is better, but only within one search.
     score: float
-    #: Some words around what was found.
+    #: Some words around the match.
     snippet: str
 
 
 class SearchStore:
-    """An index of the words in a store of text, which is asked by calling it.
+    """An index of the words in a store of text, to be called with a query.
 
     Parameters
     ----------
     store
         A store, or any mapping, of text.
     index
-        Path of a SQLite file for the index; None for memory.
+        Path of an SQLite file for the index; None for memory.
     text
-        A function that makes the text to be searched of a value; None where values are text.
+        A function from a value to the text to be searched; None where values are text.
 
     Raises
     ------
     UnsupportedError
         If this Python's SQLite has no FTS5.
     InvalidArgumentError
-        From a search or `update`, if a value is no text and no `text` was given.
+        From a search or `update`, if a value is not text and no `text` was given.
 
     Notes
     -----
-    Each search brings the index up to date first: items whose etag has changed are read again, others are
-    not. Threads: safe, one at a time. Processes: each should have an index of its own. After a crash: the
-    index is the one before or after an `update`. Cost: a listing with etags a search; 0.1 ms for each
-    document that is new.
+    Each search first updates the index: only items whose etag has changed are read again. Threads: safe, one
+    at a time. Processes: each should have an index of its own. After a crash: the index is the one before or
+    after an `update`. Cost: one listing with etags per search; 0.1 ms for each new document.
 
     Ranked by BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009),
     as SQLite computes it.
@@ -99,10 +98,10 @@ class SearchStore:
         Parameters
         ----------
         query
-            Words, in any case and with or without accents; ``word*`` for all that begin so, ``"two words"``
-            for what stands together.
+            Words, in any case and with or without accents; ``word*`` for words that begin so, ``"two words"``
+            for a phrase.
         limit
-            How many to return at the most.
+            How many to return at most.
         """
         given: Any = query
         if not isinstance(given, str):
@@ -116,7 +115,7 @@ class SearchStore:
         return [Found(self._keys.decode(key), score, snippet) for key, score, snippet in rows]
 
     def update(self) -> int:
-        """Bring the index up to date; return how many documents were read or dropped."""
+        """Update the index; return how many documents were read or dropped."""
         with self._lock:
             known = dict(self._index.execute("SELECT key, etag FROM documents"))
             there = {self._keys.encode(key): (key, stat.etag) for key, stat in self._place.scan()}
@@ -170,7 +169,7 @@ class SearchStore:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as FTS5 takes it, with whatever it is made of."""
+    """Return a word quoted for FTS5."""
     bare, star = (word[:-1], "*") if word.endswith("*") else (word, "")
     bare = bare.strip('"')
     return f'"{bare}"{star}' if any(char.isalnum() for char in bare) else ""

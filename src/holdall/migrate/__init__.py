@@ -1,8 +1,8 @@
-"""What other libraries have left, opened as stores that are read and never changed.
+"""Read-only stores over the data of other libraries.
 
-Each is a scheme of addresses, too: ``holdall.open("shelve:path")``, and on the command line
-``holdall import TARGET shelve:path``. Pickles are loaded only from files that nobody else could have written,
-or by ``trust=True``.
+Each is a scheme of addresses, too: ``holdall.open("shelve:path")``, and on the command line ``holdall import
+TARGET shelve:path``. Pickles are loaded only from files that nobody else could have written, or with
+``trust=True``.
 """
 
 import os
@@ -33,24 +33,24 @@ def open_chest(path: _Path, *, serializer: Any = "pickle", trust: bool = False) 
     path
         The folder.
     serializer
-        How chest was told to write values: ``"json"`` where ``dump`` and ``load`` were those of json.
+        How chest wrote values: ``"json"`` where ``dump`` and ``load`` were those of json.
     trust
         Whether to load pickles that other users could have written.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such folder.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
     """
-    from holdall.migrate._folders import ChestReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._folders import ChestReader  # noqa: PLC0415  (imported on use)
 
     return Store(ChestReader(path, serializer, trust=trust))
 
 
 def open_diskcache(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
-    """Open a folder of diskcache: keys, values and times of what has not ended yet.
+    """Open a folder of diskcache: keys, values and times of the items that have not expired.
 
     Parameters
     ----------
@@ -62,39 +62,39 @@ def open_diskcache(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such folder.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
     UnsupportedError
         If it was written by a JSONDisk.
     """
-    from holdall.migrate._tables import DiskcacheReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._tables import DiskcacheReader  # noqa: PLC0415  (imported on use)
 
     return Store(DiskcacheReader(path, trust=trust))
 
 
 def open_joblib(path: _Path, *, listing: bool = False, trust: bool = False) -> Store[Any, Any]:
-    """Open a cache of joblib: a result by module, function and digest of the arguments.
+    """Open a cache of joblib: results by module, function and digest of the arguments.
 
     Parameters
     ----------
     path
-        What `joblib.Memory` was given.
+        The location that was passed to `joblib.Memory`.
     listing
-        Whether values are what is told of the calls (function, arguments as text, seconds), not results.
+        Whether values are the metadata of calls (function, arguments as text, seconds) instead of results.
     trust
         Whether to load pickles that other users could have written.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such cache.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
     UnsupportedError
         When a result is read, and joblib is not installed.
     """
-    from holdall.migrate._folders import JoblibReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._folders import JoblibReader  # noqa: PLC0415  (imported on use)
 
     return Store(JoblibReader(path, listing=listing, trust=trust))
 
@@ -102,30 +102,31 @@ def open_joblib(path: _Path, *, listing: bool = False, trust: bool = False) -> S
 def open_persidict(
     path: _Path, *, format: str | None = None, digest_len: int = 4, trust: bool = False
 ) -> Store[Any, Any]:
-    """Open a folder of persidict; a key is its parts with slashes between.
+    """Open a folder of persidict; a key is its parts, joined by slashes.
 
     Parameters
     ----------
     path
         The folder.
     format
-        The suffix of the files: ``"pkl"``, ``"json"``, or another one for text. None for the only one that
-        there is.
+        The suffix of the files: ``"pkl"``, ``"json"``, or another one for text. None for the only one in the
+        folder.
     digest_len
-        The option of persidict, by which it signs names of files.
+        The option of persidict for the signatures in names of files.
     trust
         Whether to load pickles that other users could have written.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such folder.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
     UnsupportedError
-        When JSON is read of which jsonpickle would make an object; or a pickle, and joblib is not installed.
+        When JSON is read from which jsonpickle would make an object; or a pickle, and joblib is not
+        installed.
     """
-    from holdall.migrate._folders import PersidictReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._folders import PersidictReader  # noqa: PLC0415  (imported on use)
 
     return Store(PersidictReader(path, format, digest_len, trust=trust))
 
@@ -138,24 +139,24 @@ def open_persist(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
     path
         The folder of the data set.
     trust
-        Whether to run what other users could have written.
+        Whether to run code that other users could have written.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such folder.
     MismatchError
-        If holdall has written it: `DataSet` opens it.
+        If holdall wrote it: use `DataSet`.
     UntrustedStoreError
-        When an item is read that somebody else could have written.
+        When an item is read that others could have written.
     """
-    from holdall.migrate._folders import PersistReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._folders import PersistReader  # noqa: PLC0415  (imported on use)
 
     return Store(PersistReader(path, trust=trust))
 
 
 def open_pickles(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
-    """Open a folder of pickles, as py2store and dol keep them: a key is the path of a file in it.
+    """Open a folder of pickles, as of py2store and dol: a key is the path of a file in it.
 
     Parameters
     ----------
@@ -167,11 +168,11 @@ def open_pickles(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such folder.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
     """
-    from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only what is asked for)
+    from holdall.stores.files import FileDirStore  # noqa: PLC0415  (imported on use)
 
     return FileDirStore(path, serializer="pickle", suffix="", read_only=True, trust=trust)
 
@@ -189,11 +190,11 @@ def open_pycaboose(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such script, or it has no values.
     UnsupportedError
-        If a value needs code to be loaded, and `trust` is not given.
+        If loading a value needs code, and `trust` was not given.
     """
-    from holdall.migrate._folders import PycabooseReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._folders import PycabooseReader  # noqa: PLC0415  (imported on use)
 
     return Store(PycabooseReader(path, trust=trust))
 
@@ -204,18 +205,18 @@ def open_shelve(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
     Parameters
     ----------
     path
-        What `shelve.open` was given.
+        The path that was passed to `shelve.open`.
     trust
         Whether to load pickles that other users could have written.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such shelf.
     MismatchError
         If no dbm of this Python can read it.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
 
     Examples
     --------
@@ -226,7 +227,7 @@ def open_shelve(path: _Path, *, trust: bool = False) -> Store[Any, Any]:
     >>> dict(open_shelve(path))
     {'a': [1, 2]}
     """
-    from holdall.migrate._tables import ShelveReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._tables import ShelveReader  # noqa: PLC0415  (imported on use)
 
     return Store(ShelveReader(path, trust=trust))
 
@@ -243,17 +244,17 @@ def open_sqlitedict(
     table
         Its `tablename`.
     serializer
-        How it was told to write values: ``"json"`` where ``encode`` was ``json.dumps``.
+        How sqlitedict wrote values: ``"json"`` where ``encode`` was ``json.dumps``.
     trust
         Whether to load pickles that other users could have written.
 
     Raises
     ------
     StoreNotFoundError
-        If there is nothing of the kind.
+        If there is no such file or table.
     UntrustedStoreError
-        When a pickle is loaded that somebody else could have written.
+        When a pickle is loaded that others could have written.
     """
-    from holdall.migrate._tables import SqlitedictReader  # noqa: PLC0415  (only what is asked for)
+    from holdall.migrate._tables import SqlitedictReader  # noqa: PLC0415  (imported on use)
 
     return Store(SqlitedictReader(path, table, serializer, trust=trust))

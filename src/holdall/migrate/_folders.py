@@ -1,4 +1,4 @@
-"""Folders of others: chest, persidict, joblib and data sets of persist; and scripts of pycaboose."""
+"""Folders of other libraries: chest, persidict, joblib, data sets of persist; and scripts of pycaboose."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 class ChestReader(ForeignReader):
-    """A folder of chest, as it was when it was flushed last."""
+    """A folder of chest, in the state of its last flush."""
 
     def __init__(self, path: Any, serializer: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -55,11 +55,11 @@ class ChestReader(ForeignReader):
 
 
 def _hashable(key: Any) -> Any:
-    return tuple(map(_hashable, key)) if isinstance(key, list) else key  # what JSON makes of tuples
+    return tuple(map(_hashable, key)) if isinstance(key, list) else key  # JSON turns tuples into lists
 
 
 class PersidictReader(ForeignReader):
-    """A folder of persidict: keys are the parts with slashes between."""
+    """A folder of persidict: keys are the parts, joined by slashes."""
 
     def __init__(self, path: Any, format: str | None, digest_len: int, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -113,7 +113,7 @@ class PersidictReader(ForeignReader):
 
 
 def _plain(value: Any) -> Any:
-    """Return what jsonpickle means, where that runs nothing."""
+    """Return the value that jsonpickle would decode, where that runs no code."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):
@@ -130,7 +130,7 @@ def _plain(value: Any) -> Any:
 
 
 class JoblibReader(ForeignReader):
-    """A cache of joblib: results, or what is told of the calls."""
+    """A cache of joblib: results, or the metadata of calls."""
 
     def __init__(self, path: Any, *, listing: bool, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -160,7 +160,7 @@ class JoblibReader(ForeignReader):
         try:
             with open(self._file(id, "metadata.json"), encoding="utf-8") as file:
                 about = json.load(file)
-        except (OSError, ValueError):  # older joblibs wrote none, or it is torn
+        except (OSError, ValueError):  # missing (older joblibs), or damaged
             return {}
         return about if isinstance(about, dict) else {}
 
@@ -176,7 +176,7 @@ class JoblibReader(ForeignReader):
 
 
 class PersistReader(ForeignReader):
-    """A data set of persist: modules of Python, which are run to be read, as pickles are."""
+    """A data set of persist: Python modules, which are run to be read, like pickles."""
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -207,7 +207,7 @@ class PersistReader(ForeignReader):
 
 
 def _run(source: bytes, path: str, id: str) -> Any:
-    """Run a module that puts its one item in its own place in `sys.modules`."""
+    """Run a module that replaces itself in `sys.modules` by its one item."""
     name = f"_persist_{next(_numbers)}.{id}"
     module = sys.modules[name] = ModuleType(name)
     module.__file__ = path

@@ -1,6 +1,6 @@
-"""Reading what pycaboose has left in a script: a marker line, and a comment of base64 a value.
+"""Reading values that pycaboose has left in a script: a marker line, and one base64 comment per value.
 
-Each comment holds the pickle of a key and a value. The key is one that the program gave, or the number of
+Each comment contains the pickle of a key and a value. The key was given by the program, or is the number of
 the line in which the value is made.
 """
 
@@ -31,9 +31,9 @@ def migrate(place: ScriptPersister, *, trust: bool, keep: bool) -> dict[str, byt
     place
         The script.
     trust
-        Whether to load all pickles; else only those that run nothing.
+        Whether to load all pickles, instead of only those that run no code.
     keep
-        Whether the lines of pycaboose stay where they are.
+        Whether to keep the lines of pycaboose.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def migrate(place: ScriptPersister, *, trust: bool, keep: bool) -> dict[str, byt
 
 
 def values_in(program: bytes, path: str, *, trust: bool) -> tuple[dict[Any, Any], int, int]:
-    """Return the values that pycaboose has left in a program, by name, and where its lines begin and end.
+    """Return the values that pycaboose has left in a program, by name, and the range of its lines.
 
     Parameters and errors are those of `migrate`.
     """
@@ -80,7 +80,7 @@ def values_in(program: bytes, path: str, *, trust: bool) -> tuple[dict[Any, Any]
 
 
 def _loaded(encoded: bytes, *, trust: bool) -> tuple[Any, Any]:
-    """Load key and value."""
+    """Return the key and value in a comment."""
     load: Callable[[Any], Any] = pickle.load if trust else lambda file: Harmless(file).load()
     try:
         key, value = load(io.BytesIO(a2b_base64(encoded, strict_mode=True)))
@@ -95,14 +95,14 @@ def _loaded(encoded: bytes, *, trust: bool) -> tuple[Any, Any]:
 
 
 def _named(values: dict[Any, Any], program: bytes) -> dict[Any, Any]:
-    """Give values the names that `Value` finds, instead of the numbers of their lines."""
+    """Return values by the names that `Value` finds, instead of line numbers."""
     try:
         tree = ast.parse(program)
         names = _assigned(tree)
     except (SyntaxError, ValueError):
         names = {}
     else:
-        # A script that was edited since: one value, and one line that makes one, belong together.
+        # The script was edited since: a single value belongs to the single line that makes one.
         lost = [key for key in values if type(key) is int and key not in names]
         free = [line for line in _assigned(tree, made_by="Value") if line not in values]
         if len(lost) == len(free) == 1:
@@ -115,14 +115,14 @@ def _named(values: dict[Any, Any], program: bytes) -> dict[Any, Any]:
 
 
 def _assigned(tree: ast.Module, made_by: str | None = None) -> dict[int, str]:
-    """Give the scope and name that a call in a line is assigned to, for lines with just one.
+    """Return the scope and name that a call is assigned to, by line, for lines with one such call.
 
     Parameters
     ----------
     tree
         The program.
     made_by
-        What is called; None for whatever it is.
+        The name of the called function; None for any.
     """
     found: dict[int, list[str]] = {}
 

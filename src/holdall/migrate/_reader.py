@@ -1,4 +1,4 @@
-"""What the readers of other libraries' formats share: times, versions, and the check before pickles."""
+"""The base of readers of other libraries' formats: times, versions, and the check before pickles."""
 
 import math
 import os
@@ -16,7 +16,7 @@ __all__ = ["UNKNOWN", "ForeignReader", "inside", "joblib_load", "stat_of_file"]
 
 
 class ForeignReader(Reader):
-    """A place of another library, read and never changed: ids are its keys, data its values.
+    """Data of another library, read-only: ids are its keys, data its values.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ class ForeignReader(Reader):
 
     Notes
     -----
-    Threads: any number may read. Processes: open it in each. Nothing is locked: who still writes by the other
-    library is seen as that library lets readers see it.
+    Threads: any number may read. Processes: open it in each. Nothing is locked: writes by the other library
+    are visible as they are to its own readers.
     """
 
     capabilities = frozenset({Capability.PERSISTENT, Capability.MTIME})
     owned = False
-    _opened: Any = None  # what is held open between reads; opened again by the next one
+    _opened: Any = None  # kept open between reads; opened again when needed
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
@@ -50,12 +50,12 @@ class ForeignReader(Reader):
         self.close()
 
     def files(self) -> list[str]:
-        """Return the files in which all of it lies; none if it is not there."""
+        """Return the files that contain the data; none if they do not exist."""
         return [self.path] if os.path.exists(self.path) else []
 
     @abstractmethod
     def value(self, id: Any) -> Any:
-        """Return the value of an id, KeyError if there is none; whatever else is raised means damage."""
+        """Return the value of an id; raise KeyError if there is none, and anything else for damage."""
 
     @abstractmethod
     def stat(self, id: Any) -> Stat:  # docstring inherited
@@ -66,7 +66,7 @@ class ForeignReader(Reader):
         return str(self.path)
 
     def __getitem__(self, id: Any) -> Any:
-        self.stat(id)  # the only one that says that there is no such id
+        self.stat(id)  # raises KeyError if there is no such id
         try:
             return self.value(id)
         except (HoldallError, OSError, MemoryError):
@@ -85,18 +85,18 @@ class ForeignReader(Reader):
         return (key for key in keys if isinstance(key, str) and key.startswith(prefix)) if prefix else keys
 
     def check(self) -> None:
-        """Raise `UntrustedStoreError` if others could have written what would run."""
+        """Raise `UntrustedStoreError` if others could have written code that would run."""
         if not self.trust:
             for path in self.files():
                 check_trust(path, "its pickles", path)
 
     def unpickled(self, data: bytes) -> Any:
-        """Load a pickle out of the files."""
+        """Load a pickle from the files."""
         self.check()
         return pickle.loads(data)
 
     def loaded_file(self, path: str, load: Callable[[BinaryIO], Any], what: str = "a pickle") -> Any:
-        """Load a file of its own, which is checked while it is open."""
+        """Load a separate file, which is checked while it is open."""
         with open(path, "rb") as file:
             if not self.trust:
                 check_trust(file.fileno(), what, path)
@@ -104,7 +104,7 @@ class ForeignReader(Reader):
 
 
 def stat_of_file(path: str, id: Any) -> Stat:
-    """Return the stat of a file; KeyError if it is not there."""
+    """Return the stat of a file; raise KeyError if it does not exist."""
     try:
         about = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -113,7 +113,7 @@ def stat_of_file(path: str, id: Any) -> Stat:
 
 
 def inside(folder: str, name: str) -> str:
-    """Return the path of a file that a folder's own index names; one that leads out of it is an error."""
+    """Return the path of a file in a folder's own index; raise if it leads out of the folder."""
     path = os.path.realpath(os.path.join(folder, name))
     if not path.startswith(os.path.realpath(folder) + os.sep):
         raise CorruptValueError(f"{folder} names a file that lies outside of it: {name!r:.120}")
@@ -121,13 +121,13 @@ def inside(folder: str, name: str) -> str:
 
 
 def joblib_load(file: BinaryIO) -> Any:
-    """Load what joblib has written."""
+    """Load data written by joblib."""
     try:
-        import joblib  # noqa: PLC0415  (only for who has such files)
+        import joblib  # noqa: PLC0415  (only for such files)
     except ImportError as error:
         raise UnsupportedError("joblib has written this, and reads it: pip install joblib") from error
     return joblib.load(file)
 
 
-#: A time that is not known.
+#: An unknown time.
 UNKNOWN = math.nan

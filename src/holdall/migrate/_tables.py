@@ -1,4 +1,4 @@
-"""Databases of others: shelve, diskcache and sqlitedict."""
+"""Databases of other libraries: shelve, diskcache and sqlitedict."""
 
 import dbm
 import os
@@ -20,7 +20,7 @@ __all__ = ["DiskcacheReader", "ShelveReader", "SqlitedictReader"]
 
 
 class ShelveReader(ForeignReader):
-    """A shelf of the standard library, whatever dbm it lies in."""
+    """A shelf of the standard library, in any dbm."""
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -30,7 +30,7 @@ class ShelveReader(ForeignReader):
     @property
     def _database(self) -> Any:
         if self._opened is None:
-            self._opened = dbm.open(self.path, "r")  # noqa: SIM115  (close() closes it)
+            self._opened = dbm.open(self.path, "r")  # noqa: SIM115  (closed by close())
         return self._opened
 
     def files(self) -> list[str]:  # docstring inherited
@@ -38,7 +38,7 @@ class ShelveReader(ForeignReader):
         return [name for name in names if os.path.isfile(name)]
 
     def __iter__(self) -> Iterator[Any]:
-        keys = self._database.keys()  # not every dbm can be iterated over
+        keys = self._database.keys()  # not every dbm is iterable
         return iter([key.decode("utf-8", "surrogateescape") for key in keys])
 
     def _data(self, id: Any) -> bytes:
@@ -58,7 +58,7 @@ class ShelveReader(ForeignReader):
 
 
 class _SqliteReader(ForeignReader):
-    """A database of SQLite, opened so that nothing is changed."""
+    """An SQLite database, opened without changing anything."""
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -77,7 +77,7 @@ class _SqliteReader(ForeignReader):
 
 
 def _with_log(path: str) -> list[str]:
-    """Return a database and its log, as far as they are there."""
+    """Return those of a database and its log that exist."""
     return [name for name in (path, path + "-wal", path + "-journal") if os.path.isfile(name)]
 
 
@@ -118,12 +118,12 @@ class SqlitedictReader(_SqliteReader):
         return self._serializer.loads(self._data(id))
 
 
-_RAW, _BINARY, _TEXT, _PICKLE = 1, 2, 3, 4  # how diskcache keeps a value
+_RAW, _BINARY, _TEXT, _PICKLE = 1, 2, 3, 4  # how diskcache stores a value
 _ALIVE = "(expire_time IS NULL OR expire_time > ?)"
 
 
 class DiskcacheReader(_SqliteReader):
-    """A folder of diskcache: what has not ended yet."""
+    """A folder of diskcache: the items that have not expired."""
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
@@ -143,7 +143,7 @@ class DiskcacheReader(_SqliteReader):
 
     def _row(self, id: Any) -> tuple[Any, ...]:
         if id not in self._numbers:
-            for _ in self:  # keys are pickles: only all of them tell which one it is
+            for _ in self:  # keys are pickles: find the id by reading all of them
                 pass
         columns = "rowid, key, raw, store_time, size, mode, filename, value"
         query = f"SELECT {columns} FROM Cache WHERE rowid = ? AND {_ALIVE}"  # noqa: S608  (quoted, or ours)

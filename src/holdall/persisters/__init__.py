@@ -1,1 +1,1 @@
-"""Where data lie: one module a kind of place; none of them knows another."""
+"""Persisters, one module per kind of storage; none of them imports another."""

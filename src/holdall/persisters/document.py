@@ -1,4 +1,4 @@
-"""One file of nested tables as a place: a value an id, by the path that leads to it."""
+"""A persister over one file of nested tables: one id per value, made from the path to it."""
 
 import copy
 import math
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from holdall._options import Durability
 from holdall._posix.lock import TIMEOUT, check_timeout
-from holdall._whole import as_whole
+from holdall._whole import open_atomic
 from holdall.abc import Capability, Persister, Serializer, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -25,7 +25,7 @@ __all__ = ["DocumentPersister", "path_of", "spelled"]
 
 
 def spelled(path: Iterable[str]) -> str:
-    """Give the id of a value: the names of its tables and its own, joined by ``/``.
+    """Return the id of a value: the names of its tables and its own, joined by ``/``.
 
     Examples
     --------
@@ -36,20 +36,20 @@ def spelled(path: Iterable[str]) -> str:
 
 
 def path_of(id: str) -> list[str] | None:
-    """Undo `spelled`; None for what it would never give."""
+    """Undo `spelled`; return None for an id that it never returns."""
     path = ["" if name == "%" else unquote(name, errors="surrogatepass") for name in id.split("/")]
     return path if spelled(path) == id else None
 
 
 class DocumentPersister(Persister):
-    """A file of nested dicts: ids are paths to values that are no dicts, and data are the values.
+    """A file of nested dicts: ids are paths to values that are not dicts, and data are the values.
 
     Parameters
     ----------
     path
         The file; made by the first write.
     serializer
-        How the whole document is written; one that runs no code when it reads.
+        The serializer of the whole document; its loading must run no code.
     durability
         ``"process"`` or ``"power"``, as for folders.
     read_only
@@ -62,23 +62,23 @@ class DocumentPersister(Persister):
     StoreNotFoundError
         If there is no such file to read.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
     Threads and processes: any number; writers take turns by a lock on the file, readers never wait. After a
-    crash: the whole old or the whole new file. Cost: the file is read again when it has changed, and written
-    as a whole by each write. All values have the etag of the file, so a conditional write conflicts with any
-    other write to the file; they have no times of their own.
+    crash: the old or the new file as a whole. Cost: the file is read again when it has changed, and every
+    write writes the whole file. All values have the etag of the file, so a conditional write conflicts with
+    any other write to the file; values have no times of their own.
 
     Examples
     --------
     >>> import os, pathlib, tempfile
     >>> from holdall.serializers import get_serializer
     >>> path = os.path.join(tempfile.mkdtemp(), "a.json")
-    >>> place = DocumentPersister(path, get_serializer("json"))
-    >>> place["server/port"] = 80
-    >>> pathlib.Path(path).read_text(), list(place)
+    >>> persister = DocumentPersister(path, get_serializer("json"))
+    >>> persister["server/port"] = 80
+    >>> pathlib.Path(path).read_text(), list(persister)
     ('{"server": {"port": 80}}', ['server/port'])
     """
 
@@ -96,10 +96,10 @@ class DocumentPersister(Persister):
         if serializer.executes_code:
             raise InvalidArgumentError(f"{serializer.name} can run code when it reads: give another format")
         if hasattr(serializer, "prepare_edits") and not read_only:
-            serializer.prepare_edits()  # now, since nothing can be imported while a process ends
+            serializer.prepare_edits()  # now, as imports fail while a process ends
         self.serializer = serializer
         self.read_only = read_only
-        self._whole = as_whole(path, power=durability == "power", timeout=check_timeout(timeout))
+        self._whole = open_atomic(path, power=durability == "power", timeout=check_timeout(timeout))
         self._seen: tuple[Any, dict[str, Any]] | None = None
         self._made = False
         claims = {Capability.CHEAP_STAT, Capability.PERSISTENT}
@@ -118,13 +118,13 @@ class DocumentPersister(Persister):
 
     @property
     def owned(self) -> bool:
-        """Whether this handle made the file; what people wrote by hand is not cleared by a slip."""
+        """Whether this handle made the file; files written by hand are not cleared by mistake."""
         return self._made or self._whole.state() is None
 
     # ------------------------------------------------------------------ reading
 
     def _now(self) -> tuple[Any, dict[str, Any]]:
-        """Give the state of the file and the values in it, by id."""
+        """Return the state of the file and the values in it, by id."""
         seen, state = self._seen, self._whole.state()
         if seen is None or seen[0] != state:
             state, document, _ = self._load()
@@ -132,7 +132,7 @@ class DocumentPersister(Persister):
         return seen
 
     def _load(self) -> tuple[Any, dict[str, Any], bytes]:
-        """Read the file: its state, what it holds, and its bytes."""
+        """Read the file: its state, its values, and its bytes."""
         file, state = self._whole.open() or (None, None)
         if file is None:
             return None, {}, b""
@@ -252,7 +252,7 @@ class DocumentPersister(Persister):
         puts: list[tuple[list[str], Any]],
         drops: list[list[str]],
     ) -> None:
-        # Formats that can change a part of a text and keep the rest have a method for it.
+        # Formats that can change a part of a text and keep the rest have a method for that.
         edit = getattr(self.serializer, "edit", None)
         try:
             data = None if edit is None else edit(old, document, puts, drops)
@@ -266,7 +266,7 @@ class DocumentPersister(Persister):
 
 
 def _unshared(table: dict[Any, Any], above: tuple[int, ...]) -> dict[Any, Any]:
-    """Copy tables, so that one that a document names in several places is changed in one of them."""
+    """Copy tables, so that a table that occurs several times in a document is changed only once."""
     if id(table) in above:
         raise ValueError("a table is in itself, by an alias")
     inside = (*above, id(table))
@@ -276,7 +276,7 @@ def _unshared(table: dict[Any, Any], above: tuple[int, ...]) -> dict[Any, Any]:
 
 
 def _leaves(table: dict[Any, Any], above: list[str]) -> Iterator[tuple[str, Any]]:
-    """Give all values that are no tables, by id; names that are no text are those of no item."""
+    """Yield all values that are not tables, by id; values below names that are not text are skipped."""
     for name, value in table.items():
         if not isinstance(name, str):
             continue
@@ -287,25 +287,25 @@ def _leaves(table: dict[Any, Any], above: list[str]) -> Iterator[tuple[str, Any]
             yield spelled(path), value
 
 
-def _insert(document: dict[str, Any], path: list[str], value: Any, place: str) -> None:
-    """Put a value where its path leads, making tables, and overwriting none."""
+def _insert(document: dict[str, Any], path: list[str], value: Any, location: str) -> None:
+    """Insert a value at its path, making tables, but replacing no value by a table."""
     if isinstance(value, dict):
         raise SerializationError(
-            f"a dict would be a table of {place}, not a value: write its items one by one, as by "
+            f"a dict would be a table of {location}, not a value: write its items one by one, as by "
             f"get_subdict({'/'.join(path)!r}).update(...)",
         )
     table = document
     for name in path[:-1]:
         table = table.setdefault(name, {})
         if not isinstance(table, dict):
-            raise InvalidKeyError(f"{spelled(path)!r} cannot be in {place}: {name!r} is a value there")
+            raise InvalidKeyError(f"{spelled(path)!r} cannot be in {location}: {name!r} is a value there")
     if isinstance(table.get(path[-1]), dict):
-        raise InvalidKeyError(f"{spelled(path)!r} cannot be a value in {place}: it is a table there")
+        raise InvalidKeyError(f"{spelled(path)!r} cannot be a value in {location}: it is a table there")
     table[path[-1]] = value
 
 
 def _delete(table: dict[str, Any], path: list[str]) -> None:
-    """Delete a value, and the tables that are empty without it."""
+    """Delete a value, and the tables that become empty."""
     name, *rest = path
     if rest:
         _delete(table[name], rest)

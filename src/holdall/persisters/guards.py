@@ -1,4 +1,4 @@
-"""Persisters that refuse some writes to another, in the verb itself, so that nothing slips by."""
+"""Persisters that refuse some writes to another, at the persister, so that no verb can bypass them."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ _WRITING = {
 
 
 class ReadOnlyPersister(PersisterWrapper):
-    """Refuses every write.
+    """Refuse every write.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class ReadOnlyPersister(PersisterWrapper):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner persister claims, but for writing."""
+        """What the inner persister claims, except writing."""
         return super().capabilities - _WRITING
 
     @property
@@ -88,7 +88,7 @@ class ReadOnlyPersister(PersisterWrapper):
 
 
 class AppendOnlyPersister(PersisterWrapper):
-    """Lets items be added, and never changed or deleted.
+    """Let items be added, but never changed or deleted.
 
     Raises
     ------
@@ -97,15 +97,15 @@ class AppendOnlyPersister(PersisterWrapper):
 
     Notes
     -----
-    Threads and processes: exactly one of several writers of a new id wins, in the scope in which the
-    inner persister compares and swaps. After a crash: as the inner persister. Cost: a stat more a write.
+    Threads and processes: exactly one of several writers of a new id wins, in the scope in which the inner
+    persister compares and swaps. After a crash: as the inner persister. Cost: one more stat per write.
 
     Examples
     --------
     >>> from holdall.persisters.mapping import MappingPersister
-    >>> place = AppendOnlyPersister(MappingPersister({"a": 1}))
-    >>> place["b"] = 2
-    >>> place["a"] = 2
+    >>> persister = AppendOnlyPersister(MappingPersister({"a": 1}))
+    >>> persister["b"] = 2
+    >>> persister["a"] = 2
     Traceback (most recent call last):
     ...
     holdall.errors.ReadOnlyError: a dict in memory is append-only: 'a' is there and stays as it is
@@ -126,7 +126,7 @@ class AppendOnlyPersister(PersisterWrapper):
             self._refuse(id)
 
     def _first(self, id: str, data: Any) -> Stat:
-        """Store data under an id that has none; ConflictError if it has."""
+        """Store data under a new id; raise ConflictError if it exists."""
         return self._writable().write(id, data, ITEM_NOT_AVAILABLE)  # type: ignore[no-any-return]
 
     def _refuse(self, id: str) -> NoReturn:

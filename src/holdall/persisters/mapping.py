@@ -1,4 +1,4 @@
-"""Any mapping as a place: a plain dict, a foreign MutableMapping, a read-only Mapping."""
+"""A persister over any mapping: a plain dict, a foreign MutableMapping, a read-only Mapping."""
 
 import itertools
 import math
@@ -18,8 +18,8 @@ __all__ = ["MappingPersister"]
 _READS = frozenset({Capability.MTIME, Capability.CHEAP_STAT})
 _WRITES = _READS | {Capability.WRITABLE, Capability.CAS_THREADS}
 
-# One adapter a mapping, so that all stores over one dict take part in the same compare-and-swap. The
-# adapter holds its mapping, so an id() stays taken for as long as its entry lives.
+# One adapter per mapping, so that all stores over one dict take part in the same compare-and-swap. The
+# adapter holds its mapping, so an id() stays taken while its entry lives.
 _adapters: WeakValueDictionary[int, "MappingPersister"] = WeakValueDictionary()
 _adapters_lock = threading.Lock()
 
@@ -32,24 +32,23 @@ class MappingPersister(Persister):
     Parameters
     ----------
     mapping
-        The mapping to adapt. A `collections.abc.Mapping` that is not mutable can only be read. A
-        ``__missing__`` of it, as a defaultdict has, serves ``[]`` alone: to all other verbs, what is absent
-        is absent.
+        The mapping to adapt. A `collections.abc.Mapping` that is not mutable is read-only. A ``__missing__``
+        of it, as in a defaultdict, is used by ``[]`` alone: for all other verbs, absent ids are absent.
 
     Notes
     -----
-    Threads: compare-and-swap is linearizable among all users of holdall in this process; who changes
-    a dict itself is noticed at the next stat, unless the same object is put back; of changes of another
-    kind of mapping from outside only a deletion is noticed, by a look before the item comes back.
-    Processes: as the mapping. After a crash: as the mapping. Cost: an unconditional write adds a lock and a
-    time stamp; versions are made when somebody asks for them.
+    Threads: compare-and-swap is linearizable among all users of holdall in this process. Direct changes of a
+    dict are noticed at the next stat, unless the same object is stored again; of direct changes of another
+    mapping only a deletion is noticed, by a look before the id is used again. Processes: as the mapping.
+    After a crash: as the mapping. Cost: an unconditional write adds a lock and a time stamp; versions are
+    made when they are needed.
 
     Examples
     --------
-    >>> place = MappingPersister.of({})
-    >>> before = place.write("a", 1)
-    >>> place.put("a", 2)
-    >>> place.stat("a").etag == before.etag
+    >>> persister = MappingPersister.of({})
+    >>> before = persister.write("a", 1)
+    >>> persister.put("a", 2)
+    >>> persister.stat("a").etag == before.etag
     False
     """
 
@@ -58,16 +57,16 @@ class MappingPersister(Persister):
         mutable = isinstance(mapping, MutableMapping) or hasattr(mapping, "__setitem__")
         self.capabilities = _WRITES if mutable else _READS
         self.makes_missing = hasattr(type(mapping), "__missing__")
-        self._lock = threading.RLock()  # what `lock` gives, without a call
-        # id -> time of a write nobody has asked about, or (data, Stat) once somebody has.
+        self._lock = threading.RLock()  # the result of `lock`, without a call
+        # By id: the time of a write whose stat was never read, or (data, Stat) once it was.
         self._seen: dict[Any, Any] = {}
-        # A dict gives back the object it was given, so another object there is another state. Other
-        # mappings may make a new one at each look.
+        # A dict returns the object that was stored, so another object is another state. Other mappings may
+        # return a new one at each look.
         self._keeps_objects = isinstance(mapping, dict) and type(mapping).__getitem__ is dict.__getitem__
 
     @classmethod
     def of(cls, mapping: Mapping[Any, Any]) -> "MappingPersister":
-        """Give the one adapter of a mapping.
+        """Return the one adapter of a mapping.
 
         Parameters
         ----------
@@ -99,7 +98,7 @@ class MappingPersister(Persister):
         return self.mapping[id]
 
     def __iter__(self) -> Iterator[Any]:
-        # Most mappings must not change while they are iterated over.
+        # Most mappings must not change during iteration.
         return iter(list(self.mapping))
 
     def __contains__(self, id: object) -> bool:
@@ -118,12 +117,12 @@ class MappingPersister(Persister):
         until = time.monotonic() + seconds
         found: list[Any] = []
         try:
-            for id in self.mapping:  # as far as needed: a mapping may be slow to list
+            for id in self.mapping:  # only as far as needed: listing may be slow
                 if not prefix or (isinstance(id, str) and id.startswith(prefix)):
                     found.append(id)
                 if len(found) >= limit or time.monotonic() > until:
                     break
-        except RuntimeError:  # it changed meanwhile
+        except RuntimeError:  # changed meanwhile
             return found
         return found
 
@@ -132,7 +131,7 @@ class MappingPersister(Persister):
             try:
                 data = self._present(id)
             except KeyError:
-                self._seen.pop(id, None)  # deleted by hand: what comes next is another state
+                self._seen.pop(id, None)  # deleted directly: what follows is another state
                 raise
             seen = self._seen.get(id)
             if type(seen) is tuple and (seen[0] is data or not self._keeps_objects):
@@ -144,7 +143,7 @@ class MappingPersister(Persister):
             return data, stat
 
     def _present(self, id: Any) -> Any:
-        """Look up what is there, and make nothing."""
+        """Return existing data, without making missing ones."""
         if self.makes_missing and id not in self.mapping:
             raise KeyError(id)
         return self.mapping[id]

@@ -1,4 +1,4 @@
-"""The place that keeps nothing."""
+"""The persister that keeps nothing."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -14,19 +14,19 @@ _ABSENT: Any = ITEM_NOT_AVAILABLE
 
 
 class NullPersister(Persister):
-    """Accepts all writes, keeps nothing and is always empty: the null device of stores.
+    """Accept all writes, and always be empty: the null device of stores.
 
     Notes
     -----
-    Threads, processes, after a crash: there is nothing to lose. Cost: none. As nothing is ever
-    there, a write that expects an absent item always goes ahead, and one that expects an etag never; the etag
-    in the stat of a write is `ITEM_NOT_AVAILABLE`, and there are no items whose times could be unknown.
+    Threads, processes, after a crash: there is nothing to lose. Cost: none. As every id is absent, a write
+    that expects absence always succeeds, and one that expects an etag never does; the etag in the stat of a
+    write is `ITEM_NOT_AVAILABLE`, and there are no items whose times could be unknown.
 
     Examples
     --------
-    >>> place = NullPersister()
-    >>> place["a"] = b"1"
-    >>> len(place)
+    >>> persister = NullPersister()
+    >>> persister["a"] = b"1"
+    >>> len(persister)
     0
     """
 

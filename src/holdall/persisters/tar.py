@@ -1,4 +1,4 @@
-"""A tar archive as a place to read from: a member an id."""
+"""A persister that reads a tar archive: one id per member."""
 
 import os
 import posixpath
@@ -12,7 +12,7 @@ from tarfile import InvalidHeaderError, ReadError, TruncatedHeaderError  # type:
 from typing import Any, BinaryIO, Self
 
 from holdall._options import check_encoding
-from holdall._whole import as_whole
+from holdall._whole import open_atomic
 from holdall.abc import Capability, Reader
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError, StoreNotFoundError, StoreUnavailableError
@@ -21,43 +21,43 @@ __all__ = ["TarReader"]
 
 _BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, ValueError)
 
-# Notes of GNU tar for itself, which it extracts as no file: lists of folders, parts of files that began in
-# another volume, and labels. Other kinds that are not known are files, as POSIX has it.
+# GNU tar's own metadata, not extracted as files: lists of folders, parts of files that began in another
+# volume, and labels. Other unknown types are files, as in POSIX.
 _NOTES = (b"D", b"M", b"V")
 _CHUNK = 1 << 20
 
 
 class TarReader(Reader):
-    """A tar archive to read: ids are names of its plain files.
+    """A tar archive, read-only: ids are names of its plain files.
 
     Parameters
     ----------
     archive
-        A path, bytes, or an open binary file that can seek: plain or compressed by gzip, bzip2 or xz.
+        A path, bytes, or a seekable binary file: plain or compressed by gzip, bzip2 or xz.
     guard
-        Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a function
-        that tells for which ids.
+        Whether to refuse data that others could have written (`UntrustedStoreError`); or a function that
+        returns this by id.
     encoding
-        In which names were written, where the archive does not tell.
+        The encoding of names, where the archive does not record it.
 
     Raises
     ------
     StoreNotFoundError
         If there is no such archive.
     InvalidArgumentError
-        If there is no such encoding.
+        If the encoding is unknown.
 
     Notes
     -----
     Names that could lead out of a folder (absolute, with ``..``, backslashes), or that are not in `encoding`,
-    are never listed, nor are
-    links, devices and folders; hard links to files of the archive are, and have the data that the file had
-    at that point of the archive. A leading ``./`` is left out. Of several members with one name the last one
-    counts. An archive that is damaged anywhere, or cut off within a member, is refused as a whole.
+    are never listed, nor are links, devices and folders. Hard links to files of the archive are listed, and
+    have the data that the file had at that point of the archive. A leading ``./`` is removed. Of several
+    members with one name the last one counts. An archive that is damaged anywhere, or truncated within a
+    member, is refused as a whole.
 
-    Threads: any number, in turns. Processes: any number. After a crash: nothing was written. Cost: the
-    archive is read through once to find its members, and again when it has changed; in a compressed one,
-    reading goes on from where it stands, or begins anew, so read in the order of iteration.
+    Threads: any number, in turns. Processes: any number. After a crash: nothing was written. Cost: the whole
+    archive is read once to find its members, and again when it has changed; in a compressed one, reading
+    continues from the current position, or begins again, so read in the order of iteration.
 
     Examples
     --------
@@ -67,8 +67,8 @@ class TarReader(Reader):
     ...     info = tarfile.TarInfo("./a.txt")
     ...     info.size = 5
     ...     archive.addfile(info, io.BytesIO(b"hello"))
-    >>> place = TarReader(file)
-    >>> list(place), place["a.txt"]
+    >>> persister = TarReader(file)
+    >>> list(persister), persister["a.txt"]
     (['a.txt'], b'hello')
     """
 
@@ -77,7 +77,7 @@ class TarReader(Reader):
     ) -> None:
         self.guard = guard
         self.encoding = check_encoding(encoding)
-        self._whole = as_whole(archive)
+        self._whole = open_atomic(archive)
         self._opened: _Opened | None = None
         claims = {Capability.BYTES, Capability.MTIME, Capability.CHEAP_STAT}
         if self._whole.persistent:
@@ -99,11 +99,11 @@ class TarReader(Reader):
 
     @property
     def left_out(self) -> list[str]:
-        """What is not listed: names that are not safe or not in the encoding, links and devices."""
+        """Names that are not listed: those that are unsafe or not in the encoding, links and devices."""
         return list(self._now().left_out)
 
     def _now(self) -> "_Opened":
-        """Give the archive in its state of now."""
+        """Return the archive in its present state."""
         opened, state = self._opened, self._whole.state()
         if opened is not None and opened.state == state and opened.pid == os.getpid():
             return opened
@@ -148,21 +148,21 @@ class TarReader(Reader):
 
 
 class _Opened:
-    """What an archive holds in one state."""
+    """The members of an archive in one state."""
 
-    def __init__(self, file: BinaryIO, state: Any, place: str, encoding: str) -> None:
+    def __init__(self, file: BinaryIO, state: Any, location: str, encoding: str) -> None:
         self.file = file
         self.state = state
-        self.place = place
-        self.pid = os.getpid()  # a forked child would share the position in the file
+        self.place = location
+        self.pid = os.getpid()  # a forked child shares the file position
         self._lock = threading.Lock()
         self.members: dict[str, tarfile.TarInfo] = {}
         self.left_out: list[str] = []
         weakref.finalize(self, file.close)
-        # Of each hard link, the member with its data; None if it leads to no earlier member.
+        # By hard link, the member with its data; None if it leads to no earlier member.
         self._targets: dict[int, tarfile.TarInfo | None] = {}
         try:
-            self._tar = tarfile.open(fileobj=file, mode="r:*", tarinfo=_Member, encoding=encoding)  # noqa: SIM115  (read from as long as we live)
+            self._tar = tarfile.open(fileobj=file, mode="r:*", tarinfo=_Member, encoding=encoding)  # noqa: SIM115  (kept open)
             self._list()
             self._read_to_end()
         except Exception as error:
@@ -170,12 +170,12 @@ class _Opened:
             self._failed(error, "it is no tar archive, or a broken one")
 
     def _list(self) -> None:
-        """Find the members that are items, in their order, and what their hard links lead to."""
+        """Find the members that are items, in their order, and the targets of their hard links."""
         earlier: dict[str, tarfile.TarInfo] = {}
         for member in self._tar:
             path = posixpath.normpath(member.name)
             data: tarfile.TarInfo | None = member
-            if member.islnk():  # to a file that was there at this point
+            if member.islnk():  # to the file as it was at this point
                 data = self._targets[member.offset] = earlier.get(posixpath.normpath(member.linkname))
             if data is not None:
                 earlier[path] = data
@@ -183,14 +183,14 @@ class _Opened:
                 continue
             name = member.name.removeprefix("./")
             if member.type not in _NOTES:
-                self.members.pop(name, None)  # it is replaced, and the order is that of the data
+                self.members.pop(name, None)  # replaced; the order is that of the data
             if (data is None or _is_file(data)) and _safe(name):
                 self.members[name] = member
             else:
                 self.left_out.append(member.name)
 
     def _read_to_end(self) -> None:
-        """Let compressed data be compared with the checksum at their end, which lies behind all members."""
+        """Compare compressed data with the checksum at their end, which follows all members."""
         file: Any = self._tar.fileobj
         if file is not self.file:
             while file.read(_CHUNK):
@@ -216,7 +216,7 @@ class _Opened:
         return data
 
     def stat(self, member: tarfile.TarInfo) -> Stat:
-        """Make a stat; what tells a state of the archive from others tells those of its members, too."""
+        """Return the stat of a member; its etag is made from the state of the archive."""
         target = self._data_of(member)
         told = "-".join(f"{part:x}" for part in self.state) if isinstance(self.state, tuple) else self.state
         return Stat(f"{told}-{member.offset:x}", float(member.mtime), None if target is None else target.size)
@@ -232,7 +232,7 @@ class _Opened:
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose header is sound: `tarfile` takes a damaged one for the end of the archive."""
+    """A member whose header is valid; `tarfile` takes a damaged one as the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
@@ -250,7 +250,7 @@ def _is_file(member: tarfile.TarInfo) -> bool:
 def _safe(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # bytes that are not in the encoding of the archive
+    except UnicodeEncodeError:  # bytes not in the encoding of the archive
         return False
     drive = name[1:2] == ":" and name[0].isalpha()
     return not drive and "\\" not in name and {"", ".", ".."}.isdisjoint(name.split("/"))

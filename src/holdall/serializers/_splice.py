@@ -31,7 +31,7 @@ _ROUNDS = 4
 
 
 class CannotEditError(Exception):
-    """Raise for a change that edits of the text cannot make."""
+    """Raised for a change that edits of the text cannot make."""
 
 
 @dataclass(slots=True, eq=False)

@@ -311,7 +311,7 @@ def _copied(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 class _HeadError(Exception):
-    """Raise to get a header out of numpy, which would write the array after it."""
+    """Raised to get a header out of numpy, which would write the array after it."""
 
 
 class _HeadCatcher:

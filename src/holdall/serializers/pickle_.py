@@ -121,7 +121,7 @@ class PickleSerializer(OptionSerializer[Any]):
 
 
 class _LargeBufferError(Exception):
-    """Raise when pickling is about to copy a large buffer."""
+    """Raised when pickling is about to copy a large buffer."""
 
 
 def _keep_small(buffer: pickle.PickleBuffer) -> bool:

@@ -191,7 +191,7 @@ class StoreVerbs(StoreBase[K, V]):
 
 
 class _LargeError(Exception):
-    """Raise where data are not stored beside their key, so that they cannot be changed in one step."""
+    """Raised where data are not stored beside their key, so that they cannot be changed in one step."""
 
 
 class _Addition:

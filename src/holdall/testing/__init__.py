@@ -1,7 +1,7 @@
-"""The public conformance suite: laws that any persister, store, serializer or key codec can be held to.
+"""The public conformance suite: laws that any persister, store, serializer or key codec should obey.
 
-Needs the extra ``holdall[testing]`` (pytest and Hypothesis). Subclass a contract in a test module, say
-how to make the thing, and pytest runs the laws::
+Needs the extra ``holdall[testing]`` (pytest and Hypothesis). Subclass a contract in a test module, define how
+to make the object, and pytest runs the laws::
 
     from holdall.testing import PersisterContract
 
@@ -38,10 +38,10 @@ _HOME = {
     "store_machine": "_machine",
 }
 
-if sys.modules.get("pytest"):  # not in the processes that laws start, which need none of it
+if sys.modules.get("pytest"):  # not in the processes that laws start
     import pytest
 
-    # A failed law shows the values, in anybody's test run.
+    # A failed law shows the values, in anyone's test run.
     for _module in (
         "_codecs",
         "_handles",

@@ -1,4 +1,4 @@
-"""Laws of what a place may do for many items at once: whole lists of items, and ids by age."""
+"""Laws of reading and writing many items at once: lists of items, and ids by age."""
 
 import math
 import time
@@ -33,7 +33,7 @@ class BulkLaws:
                 assert found == [(id, items[id]) for id in ids]
 
     def test_lists_of_items_may_be_iterated_over_while_others_write(self, place: Path) -> None:
-        """What vanishes while contents() is iterated over is no error, what stays is given."""
+        """Items that vanish while contents() is iterated over are no error, remaining ones are yielded."""
         persister, items = self._that_lists(place, Capability.WRITABLE)
         last = list(persister.ids())[-1]
         seen: dict[str, Any] = {}
@@ -48,7 +48,7 @@ class BulkLaws:
         assert list(persister.contents()) == []
 
     def test_new_items_never_take_the_place_of_old_ones(self, place: Path) -> None:
-        """write_new() stores items under ids that have none, and tells by which one it was stopped."""
+        """write_new() stores items under new ids, and reports the id that stopped it."""
         persister, items = self.filled(place, Capability.WRITABLE, Capability.CAS_THREADS)
         old, data = min(items), list(items.values())
         persister.write_new([("new1", data[0]), ("new2", data[1])])
@@ -62,7 +62,7 @@ class BulkLaws:
             assert id not in persister or persister[id] == data[0]
 
     def test_items_are_given_times_or_refused(self, place: Path) -> None:
-        """write_dated() stores items of an age, under another etag each time, or takes none of them."""
+        """write_dated() stores items with given times, under new etags each time, or takes none of them."""
         persister, items = self.filled(place, Capability.WRITABLE)
         ids = sorted(items)[:2]
         then = time.time() - 250
@@ -121,7 +121,7 @@ class BulkLaws:
             assert sorted(told) == sorted(wanted)
 
     def test_discarding_deletes_what_is_there_and_minds_no_absence(self, place: Path) -> None:
-        """discard() tells whether there was something; a place that does not know says True."""
+        """discard() returns whether there was an item, or True where this is unknown."""
         persister, items = self.filled(place, Capability.WRITABLE)
         assert persister.discard("a") is True
         assert "a" not in persister
@@ -129,7 +129,7 @@ class BulkLaws:
         assert sorted(persister) == sorted(set(items) - {"a"})
 
     def test_reading_unless_the_etag_is_known(self, place: Path) -> None:
-        """read_unless() gives nothing for the present etag, data and stat for any other."""
+        """read_unless() returns nothing for the present etag, data and stat for any other."""
         persister, items = self.filled(place)
         for id, data in items.items():
             etag = persister.stat(id).etag
@@ -150,7 +150,7 @@ class BulkLaws:
 
     @staticmethod
     def _whole(data: Any, limit: int | None, together: int) -> Any:
-        """Give data that may be an open file, if they may be one here."""
+        """Return data that may be an open file as a whole; check that they may be one here."""
         if not hasattr(data, "readinto"):
             return data
         with data as file:

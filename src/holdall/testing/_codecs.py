@@ -14,7 +14,7 @@ from holdall.abc import NOT_MINE, KeyCodec, Serializer, join_parts
 from holdall.errors import InvalidKeyError, SerializationError, UnsupportedError
 from holdall.keys import PathKeys
 
-# Half of what the profile asks for, so that a profile with more examples explores these laws, too.
+# Half of the profile's number, so that a profile with more examples explores these laws, too.
 _relaxed = settings(
     deadline=None,
     max_examples=max(1, settings().max_examples // 2),
@@ -23,7 +23,7 @@ _relaxed = settings(
 
 
 class SerializerContract:
-    """The laws of serializers; subclass it and give `serializer` and `values`.
+    """The laws of serializers; subclass it and define `serializer` and `values`.
 
     Examples
     --------
@@ -41,11 +41,11 @@ class SerializerContract:
     refused: tuple[Any, ...] = ()
 
     def serializer(self) -> Serializer[Any]:
-        """Make the serializer."""
+        """Return the serializer."""
         raise UnsupportedError("a contract needs serializer(): say how to make it")
 
     def equal(self, one: Any, other: Any) -> bool:
-        """Tell whether a value came back."""
+        """Return whether a value came back."""
         return type(one) is type(other) and bool(one == other)
 
     @_relaxed
@@ -96,7 +96,7 @@ class SerializerContract:
     @_relaxed
     @given(data=st.data())
     def test_dumping_leaves_the_value_alone(self, data: st.DataObject) -> None:
-        """What is dumped stays as it was, and can be dumped again."""
+        """A dumped value does not change, and can be dumped again."""
         serializer, value = self.serializer(), data.draw(self.values)
         before = copy.deepcopy(value)
         for _ in range(2):
@@ -107,7 +107,7 @@ class SerializerContract:
     @_relaxed
     @given(data=st.data(), garbage=st.binary(max_size=60))
     def test_garbage_is_an_error_or_a_value(self, data: st.DataObject, garbage: bytes) -> None:
-        """Data cut short, or not ours at all, neither hang nor crash; what loads can be looked at."""
+        """Truncated or foreign data neither hang nor crash; what loads can be examined."""
         serializer = self.serializer()
         dumped = serializer.dumps(data.draw(self.values))
         wrong = [dumped[: data.draw(st.integers(0, len(dumped)))]]
@@ -116,7 +116,7 @@ class SerializerContract:
         for text in wrong:
             try:
                 repr(serializer.loads(text))
-            except Exception:  # any will do: the store makes CorruptValueError of it
+            except Exception:  # any error: the store turns it into CorruptValueError
                 continue
 
     def test_what_is_refused_says_so(self) -> None:
@@ -128,7 +128,7 @@ class SerializerContract:
                 self.serializer().parts(value)
 
     def test_it_has_a_name_and_travels(self) -> None:
-        """Name and suffix are text, and a pickled serializer is the same one."""
+        """Name and suffix are text, and a pickled serializer is equal to the original."""
         serializer = self.serializer()
         assert serializer.name
         assert isinstance(serializer.name, str)
@@ -137,7 +137,7 @@ class SerializerContract:
 
 
 class KeyCodecContract:
-    """The laws of key codecs; subclass it and give `codec` and `keys`.
+    """The laws of key codecs; subclass it and define `codec` and `keys`.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class KeyCodecContract:
     refused: tuple[Any, ...] = ()
 
     def codec(self) -> KeyCodec[Any]:
-        """Make the codec."""
+        """Return the codec."""
         raise UnsupportedError("a contract needs codec(): say how to make it")
 
     @_relaxed
@@ -192,7 +192,7 @@ class KeyCodecContract:
     @_relaxed
     @given(data=st.data(), text=st.text(max_size=30))
     def test_foreign_ids_are_not_mangled(self, data: st.DataObject, text: str) -> None:
-        """Any id is either one that encoding gives, or not ours."""
+        """Any id is either one that encoding returns, or not ours."""
         codec = self.codec()
         if not codec.reversible:
             return
@@ -243,7 +243,7 @@ class KeyCodecContract:
                 self.codec().encode(key)
 
     def test_it_is_a_value(self) -> None:
-        """Codecs made alike are equal, look alike, and travel by pickle."""
+        """Codecs with the same arguments are equal, have the same repr, and can be pickled."""
         codec = self.codec()
         again = pickle.loads(pickle.dumps(codec))
         assert codec == self.codec() == again

@@ -1,4 +1,4 @@
-"""Laws of persisters about handles and failures: closing, forking, refusing, and what lies on the disk."""
+"""Laws of persisters about handles and failures: closing, forking, refusing, and the stored bytes."""
 
 import math
 import os
@@ -26,16 +26,16 @@ class HandleLaws:
     data: Callable[[int], Any]
     times: Callable[[int], int]
 
-    def raw_read(self, place: Path, id: str) -> bytes:  # noqa: ARG002  (for whoever overrides it)
-        """Read the data of an id round the persister; without it the laws of the disk are skipped."""
+    def raw_read(self, place: Path, id: str) -> bytes:  # noqa: ARG002  (for overrides)
+        """Return the stored bytes of an id, without the persister; by default such laws are skipped."""
         pytest.skip("no raw_read() is given")
 
     def raw_write(self, place: Path, id: str, data: bytes) -> None:  # noqa: ARG002
-        """Write the data of an id round the persister."""
+        """Change the stored bytes of an id, without the persister."""
         pytest.skip("no raw_write() is given")
 
     def break_place(self, place: Path) -> None:  # noqa: ARG002
-        """Make the place unavailable, without the persister; without it that law is skipped."""
+        """Make the storage unavailable, without the persister; without it that law is skipped."""
         pytest.skip("no break_place() is given")
 
     # ------------------------------------------------------------------ writing
@@ -47,11 +47,11 @@ class HandleLaws:
             given = persister.write("x", self.data(number))
             for stat in (persister.stat("x"), persister.read("x")[1], dict(persister.scan())["x"]):
                 assert (stat.etag, stat.size) == (given.etag, given.size)
-                # The answer to a write does not tell the time everywhere.
+                # Not every answer to a write contains the time.
                 assert math.isnan(given.mtime) or stat.mtime == pytest.approx(given.mtime, abs=1e-3)
 
     def test_a_failed_write_changes_nothing(self, place: Path) -> None:
-        """Data of which one piece cannot be written leave the old ones, and no litter."""
+        """Data of which one piece cannot be written leave the old data, and no temporary files."""
         persister, items = self.filled(place, WRITABLE, BYTES)
         pieces = [b"a good start", object()]
         writes: tuple[Callable[[str], Any], ...] = (
@@ -66,7 +66,7 @@ class HandleLaws:
         assert {id: persister[id] for id in persister} == items
 
     def test_two_thousand_rapid_writes_have_as_many_etags(self, place: Path) -> None:
-        """Data of one size, written as fast as it goes: no tick of a clock is fast enough."""
+        """Data of one size, written as fast as possible, have different etags whatever the clock."""
         persister = self.fresh(place, CAS_THREADS)
         etags = set()
         count = self.times(2000)
@@ -76,7 +76,7 @@ class HandleLaws:
         assert len(etags) == count
 
     def test_no_two_swaps_succeed_from_one_state(self, place: Path) -> None:
-        """With plain and conditional writers mixed, each etag is swapped away once at the most."""
+        """With plain and conditional writers mixed, each etag is replaced at most once by a swap."""
         persister = self.fresh(place, CAS_THREADS)
         persister["x"] = self.data(0)
 
@@ -101,7 +101,7 @@ class HandleLaws:
     # ------------------------------------------------------------------ reading
 
     def test_whoever_deletes_while_iterating_meets_every_id(self, place: Path) -> None:
-        """An iteration goes on when the ids that it gave are deleted."""
+        """An iteration continues when the yielded ids are deleted."""
         persister, items = self.filled(place, WRITABLE)
         met = []
         for id in persister:
@@ -119,7 +119,7 @@ class HandleLaws:
             raise AssertionError("data were read")
 
         verbs = ["__getitem__", "fetch", "reader"]
-        if isinstance(persister, VersionedPersister):  # others may make `read` of `stat`, and cheaply
+        if isinstance(persister, VersionedPersister):  # others may build `read` on `stat`, cheaply
             verbs.append("read")
         blind = type(kind.__name__, (kind,), dict.fromkeys(verbs, read))
         persister.__class__ = blind
@@ -153,18 +153,18 @@ class HandleLaws:
             assert entered is persister
 
     def test_a_forked_child_shares_the_place(self, place: Path) -> None:
-        """Parent and child both go on with the handle that the parent opened before the fork."""
+        """Parent and child can both continue with the handle that the parent opened before the fork."""
         persister = self.fresh(place, Capability.CAS_HOST, BYTES)
         if not hasattr(os, "fork"):
             pytest.skip("this system does not fork")
-        # In a process of its own, which has one thread: forking others is not sound.
+        # In a process of its own, which has one thread: forking with several is not safe.
         in_processes([(fork_and_write, (persister,))])
         assert {id: int(persister[id]) for id in persister} == {"counter": 61, "child": 2, "parent": 3}
 
     # ------------------------------------------------------------------ round the persister
 
     def test_data_lie_as_they_were_written(self, place: Path) -> None:
-        """What the place holds is what was given, and what others put there is what is read."""
+        """The storage contains the data as given, and data put there by others are read."""
         persister, items = self.filled(place, BYTES)
         for id, data in items.items():
             assert self.raw_read(place, id) == data
@@ -175,7 +175,7 @@ class HandleLaws:
         assert persister.stat(id).etag != etag
 
     def test_an_unavailable_place_is_not_an_empty_one(self, place: Path) -> None:
-        """Where the place does not answer, nothing is called absent and nothing empty."""
+        """Where the storage does not answer, nothing is called absent and nothing empty."""
         persister, items = self.filled(place)
         self.break_place(place)
         handles = [lambda: persister, lambda: self.open(place)]

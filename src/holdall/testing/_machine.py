@@ -20,7 +20,7 @@ def store_machine(
     keys: st.SearchStrategy[Any],
     values: st.SearchStrategy[Any],
 ) -> type[RuleBasedStateMachine]:
-    """Make a Hypothesis state machine that holds a store to what a dict does.
+    """Return a Hypothesis state machine that compares a store with a dict.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def store_machine(
 
         @rule(key=keys, value=values)
         def transform(self, key: Any, value: Any) -> None:
-            assume(value is not None)  # which is refused in place of what can change
+            assume(value is not None)  # a transformer must not return None for mutable values
             seen: list[Any] = []
 
             def transformer(old: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Names that some place or other cannot keep, or keeps as something else."""
+"""Names that some storage cannot keep, or changes."""
 
-#: Names that break naive stores: a file and a folder that want one name, names that a file system folds,
-#: hides, cuts or gives a meaning to, and text that is not valid Unicode.
+#: Names that break naive stores: a file and a folder with the same name, names that a file system folds,
+#: hides, truncates or interprets, and text that is not valid Unicode.
 HOSTILE_NAMES: tuple[str, ...] = (
     *("", " ", ".", "..", "...", "/", "//", "../../outside", "/absolute"),
     *("a", "a/b", "a/b/c", "a.json", "a.json/b", "a.pkl", "a.pkl/b", "x", "x/", "/x", "x//y"),

@@ -1,4 +1,4 @@
-"""The laws of persisters: what `holdall.abc` promises, each as one test."""
+"""The laws of persisters: what `holdall.abc` requires, each as one test."""
 
 import copy
 import math
@@ -20,10 +20,10 @@ IDS = ("a", "b1", "folder/c", "folder/deep/d", "other/e")
 
 
 class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
-    """The laws of persisters; subclass it and give `open`.
+    """The laws of persisters; subclass it and define `open`.
 
-    A law that a place does not claim by its `Capability` is skipped: claims decide, not classes. A
-    read-only place is held to the laws of reading if its `fill` puts items there.
+    Laws about capabilities that a persister does not claim are skipped: claims decide, not classes. A
+    read-only persister is tested for reading if its `fill` stores items.
 
     Examples
     --------
@@ -35,23 +35,23 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
 
     #: Seconds after which a write has a later time than the one before it.
     tick: float = 0.002
-    #: What part of the usual repetitions to run: less for places that take milliseconds a request.
+    #: The part of the usual repetitions to run: less for persisters that take milliseconds per request.
     pace: float = 1.0
 
-    def open(self, place: Path) -> Any:  # noqa: ARG002  (for whoever overrides it)
-        """Open the persister of a place: an empty folder at first, the same one to reopen it."""
+    def open(self, place: Path) -> Any:  # noqa: ARG002  (for overrides)
+        """Return a persister of a place: an empty folder at first, the same one to reopen it."""
         raise UnsupportedError("a contract needs open(place): say how to open the persister")
 
     def data(self, number: int) -> Any:
-        """Make a datum that `value` tells the number of."""
+        """Return data from which `value` recovers the number."""
         return b"%d" % number
 
     def value(self, data: Any) -> int:
-        """Tell the number of a datum."""
+        """Return the number in data."""
         return int(data)
 
     def fill(self, persister: Any, place: Path) -> dict[str, Any]:
-        """Put some items into a place, and give them."""
+        """Store some items in a place, and return them."""
         del place
         items = {id: self.data(number) for number, id in enumerate(IDS)}
         for id, data in items.items():
@@ -60,11 +60,11 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:
-        """Give an empty folder."""
+        """Return an empty folder."""
         return tmp_path
 
     def fresh(self, place: Path, *claims: Capability) -> Any:
-        """Open a place, and skip the law if it does not claim what the law is about."""
+        """Open a place, and skip the law if the persister does not claim what the law is about."""
         persister = self.open(place)
         for claim in claims:
             if claim not in persister.capabilities:
@@ -72,11 +72,11 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
         return persister
 
     def times(self, usual: int) -> int:
-        """Give how often a law does something that it usually does so often."""
+        """Return how often to repeat something that is usually repeated so often."""
         return max(10, round(usual * self.pace))
 
     def filled(self, place: Path, *claims: Capability) -> tuple[Any, dict[str, Any]]:
-        """Open a place and put items into it."""
+        """Open a place and store items in it."""
         persister = self.fresh(place, *claims)
         if Capability.WRITABLE not in persister.capabilities and type(self).fill is PersisterContract.fill:
             pytest.skip("does not claim WRITABLE, and no fill() is given")
@@ -122,13 +122,13 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
             assert isinstance(stat.etag, str)
 
     def test_the_size_is_that_of_the_data(self, place: Path) -> None:
-        """Stats tell the length in bytes."""
+        """Stats have the length in bytes."""
         persister, items = self.filled(place, Capability.BYTES)
         for id, data in items.items():
             assert persister.stat(id).size == len(data)
 
     def test_overrides_give_what_the_defaults_give(self, place: Path) -> None:
-        """Listing, counting and bulk reading may be faster, never different."""
+        """Overrides of listing, counting and bulk reading may be faster, never different."""
         persister, items = self.filled(place)
         assert len(persister) == Reader.__len__(persister)
         for prefix in ("", "a", "folder/", "folder/d", "fol", "none", "d", "folder/deep/d"):
@@ -217,7 +217,7 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
         assert persister["x"] == b"before"
 
     def test_empty_and_large_data(self, place: Path) -> None:
-        """No bytes are data too, and so are millions."""
+        """Empty data are data too, and so are millions of bytes."""
         persister = self.fresh(place, Capability.WRITABLE, Capability.BYTES)
         large = bytes(range(256)) * 12_000
         persister.put("empty", b"")
@@ -228,7 +228,7 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
         assert persister.read("large")[0] == large
 
     def test_many_at_once(self, place: Path) -> None:
-        """Bulk writes store all of their items; bulk deletes pass over what is absent."""
+        """Bulk writes store all of their items; bulk deletes ignore absent ids."""
         persister = self.fresh(place, Capability.WRITABLE)
         items = {f"n{number}": self.data(number) for number in range(50)}
         persister.write_many(items.items())
@@ -255,7 +255,7 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
     # ------------------------------------------------------------------ compare and swap
 
     def test_every_change_has_an_etag_of_its_own(self, place: Path) -> None:
-        """However fast writes follow each other, no etag stands for two states."""
+        """However fast writes follow each other, no two states have the same etag."""
         persister = self.fresh(place, Capability.WRITABLE, Capability.CAS_THREADS)
         etags: dict[str, set[int]] = {}
         for number in range(self.times(600)):
@@ -264,7 +264,7 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
         assert all(len(states) == 1 for states in etags.values())
 
     def test_an_etag_does_not_come_back_after_a_deletion(self, place: Path) -> None:
-        """Deleting and writing anew does not give an old etag to another state."""
+        """Deleting and writing again does not give an old etag to another state."""
         persister = self.fresh(place, Capability.WRITABLE, Capability.CAS_THREADS)
         etags: dict[str, set[int]] = {}
         for number in range(self.times(200)):
@@ -322,7 +322,7 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
             assert persister["x"] == self.data(2)
 
     def test_plain_verbs_of_a_versioned_place_are_its_conditional_ones(self, place: Path) -> None:
-        """A VersionedPersister leaves the plain verbs as they are, so nothing passes its four by."""
+        """A VersionedPersister leaves the plain verbs as they are, so nothing bypasses its four."""
         persister = self.fresh(place)
         if not isinstance(persister, VersionedPersister):
             pytest.skip("is not a VersionedPersister")
@@ -352,14 +352,14 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
         assert {id: again[id] for id in again} == items
 
     def test_a_pickled_handle_is_a_handle_of_the_same_place(self, place: Path) -> None:
-        """Handles travel to other processes by pickle."""
+        """Handles can be sent to other processes by pickle."""
         persister, items = self.filled(place, Capability.PERSISTENT)
         again = pickle.loads(pickle.dumps(persister))
         assert {id: again[id] for id in again} == items
         assert {id: handle[id] for handle in [copy.copy(persister)] for id in handle} == items
 
     def test_a_read_only_place_refuses_writes(self, place: Path) -> None:
-        """Without the claim WRITABLE, every write says that it is not possible, and changes nothing."""
+        """Without the claim WRITABLE, every write raises, and changes nothing."""
         persister, items = self.filled(place)
         if Capability.WRITABLE in persister.capabilities or not hasattr(persister, "write"):
             pytest.skip("claims WRITABLE, or has no verb to write")

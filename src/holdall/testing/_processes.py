@@ -1,4 +1,4 @@
-"""Work that laws give to processes of their own.
+"""Work that laws run in processes of their own.
 
 Nothing here imports pytest or Hypothesis: a new process imports this module alone, which takes a tenth of a
 second instead of half of one.
@@ -16,7 +16,7 @@ from holdall.errors import ConflictError
 
 
 def in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
-    """Run functions in new processes at once; all of them must end well."""
+    """Run functions in new processes at once; all of them must succeed."""
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=work, args=arguments) for work, arguments in tasks]
     for process in processes:
@@ -32,12 +32,12 @@ def in_processes(tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> Non
 
 
 def as_bytes(number: int) -> bytes:
-    """Write a number as data."""
+    """Return a number as data."""
     return b"%d" % number
 
 
 def add_one(persister: Any, id: str, data: Callable[[int], Any], value: Callable[[Any], int]) -> None:
-    """Increment a counter by compare-and-swap, however often that takes."""
+    """Increment a counter by compare-and-swap, with as many attempts as needed."""
     while True:
         old, stat = persister.read(id)
         try:

@@ -16,7 +16,7 @@ from holdall.testing._processes import add_one, as_bytes, count_up, in_processes
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run work(0), …, work(count - 1) at once, and give the results; the first error is raised."""
+    """Run work(0), …, work(count - 1) at once, and return the results; raise the first error."""
     results: list[Any] = [None] * count
     errors: list[BaseException] = []
     start = threading.Barrier(count)
@@ -83,7 +83,7 @@ class RaceLaws:
         assert winners == list(range(30))
 
     def test_a_plain_write_is_never_overwritten_by_a_stale_one(self, place: Path) -> None:
-        """Unconditional writers take part in compare-and-swap: who wrote over them had seen them."""
+        """Unconditional writers take part in compare-and-swap: a swap over their write has seen it."""
         persister = self.fresh(place, Capability.CAS_THREADS)
         persister["x"] = self.data(0)
         base, count = 1_000_000, self.times(100)
@@ -92,7 +92,7 @@ class RaceLaws:
             if me == 0:  # plain writes of values that nobody else writes
                 for number in range(1, count):
                     persister.put("x", self.data(base * number))
-                    for _ in range(3):  # swaps only count up from here: less is a state from before
+                    for _ in range(3):  # swaps only count up: less is an earlier state
                         time.sleep(0.0003)
                         assert self.value(persister["x"]) >= base * number, "a stale swap undid a plain write"
                 return
@@ -107,7 +107,7 @@ class RaceLaws:
         in_threads(3, work)
 
     def test_iteration_is_safe_while_others_write(self, place: Path) -> None:
-        """Ids that are there all the time are met exactly once, whatever else comes and goes."""
+        """Ids that are there all the time are yielded exactly once, whatever else is added or deleted."""
         persister = self.fresh(place, Capability.WRITABLE)
         steady = {f"steady{number}" for number in range(200)}
         persister.write_many((id, self.data(1)) for id in steady)
@@ -157,7 +157,7 @@ class RaceLaws:
 
 
 def _while_writing(write: Callable[[int], Any], look: Callable[[], Any], times: int) -> None:
-    """Let one thread write and another look, until both have done so often enough."""
+    """Run one thread that writes and one that reads, until both have done so often enough."""
     written = looked = 0
     stop = threading.Event()
 

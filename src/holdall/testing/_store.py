@@ -1,4 +1,4 @@
-"""The laws of stores: the manners of a dict, and what holdall adds to them."""
+"""The laws of stores: the dict protocol, and what holdall adds to them."""
 
 import copy
 import pickle
@@ -28,7 +28,7 @@ from holdall.testing._store_verbs import VerbLaws
 
 
 class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws, OptionLaws):
-    """The laws of stores; subclass it and give `open`.
+    """The laws of stores; subclass it and define `open`.
 
     Examples
     --------
@@ -40,30 +40,30 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
 
     #: Seconds after which a write has a later time than the one before it.
     tick: float = 0.005
-    #: What part of the usual repetitions to run: less for places that take milliseconds a request.
+    #: The part of the usual repetitions to run: less for stores that take milliseconds per request.
     pace: float = 1.0
-    #: Three or more different values that the store takes.
+    #: Three or more different values that the store accepts.
     values: tuple[Any, ...] = ("one", "two", "three")
-    #: Four or more keys that the store takes, one of them below a prefix.
+    #: Four or more keys that the store accepts, one of them below a prefix.
     keys: tuple[Any, ...] = ("a", "b", "c/d", "é ü")
-    #: Something that no store takes for a key.
+    #: Something that no store accepts as a key.
     impossible: Any = ["list"]
 
-    def open(self, place: Path) -> Any:  # noqa: ARG002  (for whoever overrides it)
-        """Open the store of a place: an empty folder at first, the same one to reopen it."""
+    def open(self, place: Path) -> Any:  # noqa: ARG002  (for overrides)
+        """Return a store of a place: an empty folder at first, the same one to reopen it."""
         raise InvalidArgumentError("a contract needs open(place): say how to open the store")
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:
-        """Give an empty folder."""
+        """Return an empty folder."""
         return tmp_path
 
     def times(self, usual: int) -> int:
-        """Give how often a law does something that it usually does so often."""
+        """Return how often to repeat something that is usually repeated so often."""
         return max(3, round(usual * self.pace))
 
     def fresh(self, place: Path, *claims: Capability) -> Any:
-        """Open an empty store, and skip the law if the place does not claim what the law is about."""
+        """Open an empty store, and skip the law if its persister does not claim what the law is about."""
         store = self.open(place)
         for claim in (Capability.WRITABLE, *claims):
             if claim not in store.pipeline.persister.capabilities:
@@ -71,7 +71,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
         return store
 
     def filled(self, place: Path, *claims: Capability) -> tuple[Any, dict[Any, Any]]:
-        """Open a store and put an item under each key."""
+        """Open a store and store an item under each key."""
         store = self.fresh(place, *claims)
         items = {key: self.values[number % 3] for number, key in enumerate(self.keys)}
         for key, value in items.items():
@@ -116,7 +116,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
                 verb()
 
     def test_views_are_live(self, place: Path) -> None:
-        """keys(), values() and items() show what is there when they are looked at."""
+        """keys(), values() and items() show the state at the time of the look."""
         store, items = self.filled(place)
         keys, values, pairs = store.keys(), store.values(), store.items()
         del store[self.keys[0]]
@@ -185,7 +185,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
         assert store == {}
 
     def test_an_impossible_key_is_absent(self, place: Path) -> None:
-        """Asking for it is False or the default; using it is an InvalidKeyError, and stores nothing."""
+        """Looking for it returns False or the default; using it raises InvalidKeyError, storing nothing."""
         store, items = self.filled(place)
         bad = self.impossible
         assert (bad in store, store.get(bad, 7), store.discard(bad), store.pop(bad, 7)) == (
@@ -235,7 +235,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
         assert store == items
 
     def test_an_error_of_a_hook_reaches_the_user(self, place: Path) -> None:
-        """Whatever else a hook raises comes out as it is, and leaves nothing half-written."""
+        """Any other error of a hook is raised unchanged, and nothing is half-written."""
         store, items = self.filled(place)
         broken = copy.copy(store)
 
@@ -276,7 +276,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
     # ------------------------------------------------------------------ time and hierarchy
 
     def test_items_know_their_age(self, place: Path) -> None:
-        """Keys and values can be had by age."""
+        """Keys and values can be listed by age."""
         store = self.fresh(place, Capability.MTIME)
         for number, key in enumerate(self.keys[:3]):
             store[key] = self.values[number]
@@ -340,7 +340,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
         assert self.open(place) == items
 
     def test_it_shows_itself_briefly(self, place: Path) -> None:
-        """What a store shows of itself is bounded, whatever it holds."""
+        """The display of a store is bounded, whatever its content."""
         store = self.fresh(place)
         store.update((f"key{number}", self.values[0]) for number in range(30))
         assert type(store).__name__ in repr(store)
@@ -360,7 +360,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
         assert store.head() in items.items()
 
     def test_hostile_names_are_kept_apart_or_refused(self, place: Path) -> None:
-        """Names that break stores come back exactly, all of them together, or are refused by name."""
+        """Names that break stores come back exactly, all of them together, or raise InvalidKeyError."""
         store = self.fresh(place)
         if not isinstance(self.keys[2], str):
             pytest.skip("keys are no text")

@@ -1,4 +1,4 @@
-"""What the laws of stores share: what a contract gives them, and how a store is compared with a dict."""
+"""The base of the laws of stores: what a contract defines, and comparing a store with a dict."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from holdall.abc import Capability
 
 
 class StoreBase:
-    """The parts of `StoreContract` that its laws are written with."""
+    """The parts of `StoreContract` that its laws use."""
 
     keys: tuple[Any, ...]
     values: tuple[Any, ...]
@@ -40,7 +40,7 @@ class StoreBase:
 
 
 def same_items(store: Any, model: dict[Any, Any]) -> bool:
-    """Compare a store with a dict by every way to look at all of it."""
+    """Compare a store with a dict by all views of its content."""
     return (
         len(store) == len(list(store)) == len(model)
         and bool(store) == bool(model)

@@ -1,4 +1,4 @@
-"""Laws of changes that others cross: popitem and head, and what a transformation gives and tells."""
+"""Laws of changes with concurrent writers: popitem and head, and the results of transformations."""
 
 import copy
 from pathlib import Path
@@ -15,12 +15,12 @@ CAS_THREADS = Capability.CAS_THREADS
 
 
 class ChangeLaws(StoreBase):
-    """Laws of changes that others cross; `StoreContract` inherits them."""
+    """Laws of changes with concurrent writers; `StoreContract` inherits them."""
 
     # ------------------------------------------------------------------ popitem, head
 
     def test_an_item_that_others_took_is_passed_over(self, place: Path) -> None:
-        """popitem() and head() go on to the next item; KeyError means that the store is empty."""
+        """popitem() and head() continue with the next item; KeyError means that the store is empty."""
         for verb in ("popitem", "head"):
             store, model = self.partly(place, CAS_THREADS)
             crossed = _crossed(store, [lambda listed, store=store: store.discard(listed[0])])
@@ -86,7 +86,7 @@ class ChangeLaws(StoreBase):
             try:
                 store[self.absent] = value
                 kept = store[self.absent]
-            except Exception:  # such values are not kept here
+            except Exception:  # such values are not supported here
                 store.discard(self.absent)
                 continue
             if kept == value:
@@ -97,7 +97,7 @@ class ChangeLaws(StoreBase):
         assert same_items(store, model)
 
     def test_a_transformation_tells_whether_it_changed_the_item(self, place: Path) -> None:
-        """Of several that claim one item, one is told that it changed it, the others that they did not."""
+        """Of several that claim one item, one learns that it changed it, the others that they did not."""
         store, _ = self.partly(place, CAS_THREADS)
         me, other = self.values[0], self.values[1]
 
@@ -117,7 +117,7 @@ class ChangeLaws(StoreBase):
 
 
 def _crossed(store: Any, turns: list[Any]) -> Any:
-    """Return a handle of a store whose first listings are each followed by what somebody else does."""
+    """Return a handle of a store where a function of another writer runs after each of the first listings."""
     turns = list(turns)
 
     def iterate(self: Any) -> Any:

@@ -1,7 +1,7 @@
 """Laws of conditional operations: the truth table, and retries.
 
-The table says what must come out of each combination; it is written down here once more, so that it does
-not repeat a mistake of what it checks.
+The table contains the expected result of each combination; it is written independently, so that it does not
+repeat a mistake of the code.
 """
 
 import itertools
@@ -40,7 +40,7 @@ HOLDS = {
     (ETAG_HAS_CHANGED, True): False,
     (ETAG_HAS_CHANGED, False): True,
 }
-# (retrieval, whether they are the same) -> whether the value of an item left alone comes along
+# (retrieval, whether they are the same) -> whether the value of an unchanged item is returned
 BRINGS = {
     (ALWAYS_RETRIEVE, True): True,
     (ALWAYS_RETRIEVE, False): True,
@@ -52,7 +52,7 @@ BRINGS = {
 
 
 class _Row(NamedTuple):
-    """One combination, with the item put into the state it wants."""
+    """One combination, with the item in the required state."""
 
     condition: Any
     retrieval: Any
@@ -60,7 +60,7 @@ class _Row(NamedTuple):
     expected: Any
     actual: Any
     holds: bool
-    left: Any  # the value that is told of an item left alone
+    left: Any  # the value returned for an unchanged item
 
 
 class ConditionalLaws(StoreBase):
@@ -98,7 +98,7 @@ class ConditionalLaws(StoreBase):
         return store.etag(self.keys[0]) if self.keys[0] in store else ITEM_NOT_AVAILABLE
 
     def test_get_item_if_follows_the_table(self, place: Path) -> None:
-        """Reading tells both etags and whether the condition holds, and changes nothing."""
+        """Reading returns both etags and whether the condition holds, and changes nothing."""
         store = self.fresh(place, CAS_THREADS)
         for row in self._rows(store):
             result = store.get_item_if(
@@ -175,7 +175,7 @@ class ConditionalLaws(StoreBase):
             assert (self.keys[0] in store) is stays
 
     def test_conditional_operations_check_their_arguments(self, place: Path) -> None:
-        """A flag that is none, an etag that is none and a key that is none are refused."""
+        """Invalid flags, etags and keys are refused."""
         store = self.fresh(place, CAS_THREADS)
         usual = {
             "condition": ANY_ETAG,
@@ -205,7 +205,7 @@ class ConditionalLaws(StoreBase):
         assert len(store) == 0
 
     def test_an_etag_changes_with_the_value_only(self, place: Path) -> None:
-        """The etag stays while nobody writes, and every change gives another."""
+        """The etag stays while nobody writes, and every change leads to another."""
         store = self.fresh(place, CAS_THREADS)
         key = self.keys[0]
         met = set()
@@ -257,7 +257,7 @@ class ConditionalLaws(StoreBase):
         assert same_items(store, model)
 
     def test_transform_item_tries_again_as_often_as_it_may(self, place: Path) -> None:
-        """Each lost race is one attempt more; after the last one it is a conflict that tells how many."""
+        """Each lost race is one more attempt; after the last one a conflict reports how many there were."""
         store = self.fresh(place, CAS_THREADS)
         key = self.keys[0]
         for losses, retries in ((0, 0), (1, 1), (2, 6), (3, 3), (9, None), (9, "the default")):
@@ -292,7 +292,7 @@ class ConditionalLaws(StoreBase):
                 store.transform_item(key, transformer=lambda old: old, n_retries=wrong)
 
     def test_a_transformer_that_fails_changes_nothing(self, place: Path) -> None:
-        """What the transformer raises comes out as it is."""
+        """Errors of the transformer are raised unchanged."""
         store, model = self.partly(place, CAS_THREADS)
         for key in (self.keys[0], self.absent):
             for error in (ZeroDivisionError, KeyError, ConflictError):

@@ -18,7 +18,7 @@ AGES = (300, 200, 100)  # seconds
 
 
 class _Counting(PersisterWrapper):
-    """Counts by which verbs a place is written."""
+    """Count the verbs by which a persister is written."""
 
     def __init__(self, inner: Any) -> None:
         super().__init__(inner)
@@ -39,7 +39,7 @@ class CopyLaws(StoreBase):
     filled: Callable[..., Any]
 
     def test_copying_into_a_store_writes_many_at_once(self, place: Path) -> None:
-        """copy_to() gives a store all items in one go, and counts them."""
+        """copy_to() passes all items to a store at once, and counts them."""
         items = {key: self.values[number % 3] for number, key in enumerate(self.keys)}
         source: Store[Any, Any] = Store(dict(items))
         store = self.fresh(place)
@@ -52,7 +52,7 @@ class CopyLaws(StoreBase):
         assert same_items(store, items)
 
     def test_copying_what_is_new_leaves_the_rest(self, place: Path) -> None:
-        """With only_new=True nothing is overwritten, in whatever is copied to and from."""
+        """With only_new=True nothing is overwritten, for any source and target."""
         store, items = self.filled(place)
         kept = dict.fromkeys(list(items)[:2], "kept")
         target: dict[Any, Any] = dict(kept)
@@ -66,7 +66,7 @@ class CopyLaws(StoreBase):
         assert same_items(store, {**items, self.keys[0]: self.values[1]})
 
     def test_copying_keeps_times_or_refuses(self, place: Path) -> None:
-        """With keep_times=True an item is as old there as here; who cannot keep times copies nothing."""
+        """With keep_times=True an item keeps its age; if times cannot be kept nothing is copied."""
         store = self.fresh(place)
         items = dict(zip(self.keys[:3], self.values[:3], strict=True))
         dated: Store[Any, Any] = Store({})
@@ -115,7 +115,7 @@ class CopyLaws(StoreBase):
         assert same_items(store, good)
 
     def test_copying_skips_what_cannot_be_read(self, place: Path) -> None:
-        """With on_error="skip" a value that is damaged is left out, with a warning."""
+        """With on_error="skip" a damaged value is left out, with a warning."""
         store, items = self.filled(place)
         damaged, sound = copy.copy(store), copy.copy(store)
 
@@ -138,7 +138,7 @@ class CopyLaws(StoreBase):
         assert target == left
 
     def test_what_is_copied_to_is_a_mapping(self, place: Path) -> None:
-        """A path, a class and a wrong option are refused, and say what to do."""
+        """A path, a class and a wrong option are refused, with advice what to do."""
         store = self.open(place)
         with pytest.raises(InvalidArgumentError, match=r"FileDirStore\('elsewhere'\)"):
             store.copy_to("elsewhere")

@@ -1,4 +1,4 @@
-"""Laws of stores as dicts: what no single method shows, compared with a dict."""
+"""Laws of stores as dicts: behaviour of the whole dict protocol, compared with a dict."""
 
 import tempfile
 from collections import UserDict
@@ -15,7 +15,7 @@ from holdall.testing._store_base import StoreBase, same_items
 
 
 class _HasKeys:
-    """The least that `dict.update` takes for a mapping."""
+    """The minimal mapping that `dict.update` accepts."""
 
     def __init__(self, items: dict[Any, Any]) -> None:
         self.inner = items
@@ -30,8 +30,8 @@ class _HasKeys:
 class MannersLaws(StoreBase):
     """Laws of a store as a dict; `StoreContract` inherits them."""
 
-    def intrude(self, place: Path) -> Any:  # noqa: ARG002  (for whoever overrides it)
-        """Put an item into an empty place by other means than holdall, and give its key."""
+    def intrude(self, place: Path) -> Any:  # noqa: ARG002  (for overrides)
+        """Store an item in an empty place by other means than holdall, and return its key."""
         pytest.skip("no intrude() is given")
 
     def test_writing_by_every_verb(self, place: Path) -> None:
@@ -102,7 +102,7 @@ class MannersLaws(StoreBase):
         store, model = self.partly(place)
         for same in (model, dict(reversed(model.items())), UserDict(model), store):
             assert store == same
-            assert not store != same  # noqa: SIM202  (both operators are looked at)
+            assert not store != same  # noqa: SIM202  (both operators are tested)
         fewer = dict(list(model.items())[1:])
         for different in (
             {},
@@ -153,7 +153,7 @@ class MannersLaws(StoreBase):
         made.close()
 
     def test_clear_asks_before_it_deletes_what_others_wrote(self, place: Path) -> None:
-        """A place with foreign items is cleared by force only."""
+        """A store with foreign items is cleared by force only."""
         key = self.intrude(place)
         store = self.fresh(place, Capability.WRITABLE)
         store[self.absent] = self.values[0]
@@ -164,7 +164,7 @@ class MannersLaws(StoreBase):
         assert list(store) == []
 
     def test_items_leave_out_what_vanishes(self, place: Path) -> None:
-        """Whoever deletes while it is iterated over spoils nothing."""
+        """Deleting items during iteration is no error."""
         store, model = self.partly(place)
         for seen, (key, value) in enumerate(store.items()):
             assert model[key] == value

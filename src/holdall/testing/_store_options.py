@@ -1,4 +1,4 @@
-"""Laws of stores beyond a dict: hooks, guards, serializers that fail, what is shown, handles."""
+"""Laws of stores beyond a dict: hooks, options, failing serializers, display, handles."""
 
 import copy
 import math
@@ -18,19 +18,19 @@ from holdall.testing._store_base import StoreBase, same_items
 
 
 class OptionLaws(StoreBase):
-    """Laws of hooks, guards and handles; `StoreContract` inherits them."""
+    """Laws of hooks, options and handles; `StoreContract` inherits them."""
 
-    #: What no serializer can write.
+    #: A value that no serializer can write.
     unstorable: Any = threading.Lock()
 
-    def open_with(self, place: Path, **options: Any) -> Any:  # noqa: ARG002  (for whoever overrides it)
+    def open_with(self, place: Path, **options: Any) -> Any:  # noqa: ARG002  (for overrides)
         """Open the store with ``value_type=`` or ``append_only=``; without it their laws are skipped."""
         pytest.skip("no open_with() is given")
 
     # ------------------------------------------------------------------ hooks
 
     def test_each_hook_alone_takes_part(self, place: Path) -> None:
-        """A hook that is given alone is asked by reading, writing and listing, and spoils nothing."""
+        """A single hook is used by reading, writing and listing, and breaks nothing."""
         store, model = self.partly(place)
         for name in ("_id_of_key", "_key_of_id", "_data_of_obj", "_obj_of_data"):
             asked: list[Any] = []
@@ -183,7 +183,7 @@ class OptionLaws(StoreBase):
             del store[self.absent]
 
     def test_a_value_that_cannot_be_written_leaves_the_old_one(self, place: Path) -> None:
-        """A failure to serialize is told, and changes nothing."""
+        """A failure to serialize raises, and changes nothing."""
         store, model = self.partly(place)
         if store.serializer is None:
             pytest.skip("values are kept as they are")
@@ -201,7 +201,7 @@ class OptionLaws(StoreBase):
         assert same_items(store, model)
 
     def test_a_large_value_comes_back_as_it_was(self, place: Path) -> None:
-        """What a serializer may hand over in pieces is stored whole by every verb, and is no view."""
+        """A value that a serializer writes in pieces is stored as a whole by every verb, not as a view."""
         store = self.fresh(place, Capability.WRITABLE)
         if not isinstance(self.values[0], str | bytes):
             pytest.skip("values are neither text nor bytes")
@@ -237,7 +237,7 @@ class OptionLaws(StoreBase):
     # ------------------------------------------------------------------ handles
 
     def test_a_closed_store_is_open_again_when_it_is_used(self, place: Path) -> None:
-        """close() may come twice, and loses nothing."""
+        """close() may be called twice, and loses nothing."""
         store, model = self.partly(place, Capability.PERSISTENT)
         store.flush()
         store.close()
@@ -248,7 +248,7 @@ class OptionLaws(StoreBase):
         assert same_items(self.open(place), model)
 
     def test_refreshing_and_purging_lose_nothing(self, place: Path) -> None:
-        """refresh() and purge() change nothing where nothing is remembered and nothing has expired."""
+        """refresh() and purge() change nothing where nothing is cached and nothing has expired."""
         store, model = self.partly(place)
         store.refresh()
         assert same_items(store, model)
@@ -256,7 +256,7 @@ class OptionLaws(StoreBase):
         assert same_items(store, model)
 
     def test_old_items_are_purged_and_young_ones_stay(self, place: Path) -> None:
-        """purge(older_than=) deletes what was written longer ago than that, and tells how many."""
+        """purge(older_than=) deletes items written longer ago than that, and returns how many."""
         store, model = self.partly(place, Capability.WRITABLE, Capability.MTIME)
         assert store.purge(older_than=3600) == 0
         assert same_items(store, model)
@@ -268,7 +268,7 @@ class OptionLaws(StoreBase):
         assert len(store) == 0
 
     def test_the_bytes_of_all_items_are_told(self, place: Path) -> None:
-        """What `nbytes` tells grows with what is stored, where the place tells sizes."""
+        """`nbytes` grows with what is stored, where sizes are known."""
         store, _ = self.partly(place, Capability.WRITABLE, Capability.BYTES)
         if not isinstance(self.values[0], str | bytes):
             pytest.skip("values are neither text nor bytes")
@@ -277,7 +277,7 @@ class OptionLaws(StoreBase):
         assert store.nbytes > before
 
     def test_two_stores_of_one_place_are_one(self, place: Path) -> None:
-        """What is written or deleted through one store, the other one shows at once."""
+        """What is written or deleted through one store is visible in the other at once."""
         store, model = self.partly(place, Capability.PERSISTENT)
         second = self.open(place)
         assert same_items(second, model)
@@ -291,7 +291,7 @@ class OptionLaws(StoreBase):
         assert store.etag(self.absent) == second.etag(self.absent)
 
     def test_a_pickled_store_keeps_its_options(self, place: Path) -> None:
-        """Stores travel to other processes as what they are."""
+        """Stores can be sent to other processes with their options."""
         store, model = self.partly(place, Capability.PERSISTENT)
         again = pickle.loads(pickle.dumps(store))
         assert type(again) is type(store)

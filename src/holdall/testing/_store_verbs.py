@@ -25,7 +25,7 @@ class VerbLaws(StoreBase):
     """Laws of everyday changes; `StoreContract` inherits them."""
 
     def _with(self, place: Path, key: Any, value: Any) -> Any:
-        """Open a store that has a value, and skip the law where none of its kind is kept."""
+        """Open a store with a value, and skip the law where such values are not supported."""
         store = self.fresh(place, CAS_THREADS)
         try:
             store[key] = value
@@ -39,7 +39,7 @@ class VerbLaws(StoreBase):
     # ------------------------------------------------------------------ edit
 
     def test_what_is_edited_is_stored_at_the_end(self, place: Path) -> None:
-        """A change in place is stored when the block is left, and seen by nobody before."""
+        """A change in place is stored when the block ends, and invisible to others before."""
         key = self.keys[0]
         store = self._with(place, key, ["one"])
         with store.edit(key) as value:
@@ -60,7 +60,7 @@ class VerbLaws(StoreBase):
         assert store[key] == ["one"]
 
     def test_an_edit_that_lost_its_race_is_refused(self, place: Path) -> None:
-        """Who writes or deletes meanwhile wins, and the block says so."""
+        """A concurrent write or delete wins, and the block raises."""
         key = self.keys[0]
         store = self._with(place, key, ["one"])
 
@@ -82,7 +82,7 @@ class VerbLaws(StoreBase):
         assert store[key] == ["theirs"]
 
     def test_an_edit_begins_with_its_default(self, place: Path) -> None:
-        """Where nothing is stored, a copy of the default is given; without one that is a KeyError."""
+        """Where nothing is stored, a copy of the default is yielded; without one it is a KeyError."""
         key = self.keys[0]
         store = self._with(place, key, ["one"])
         absent, default = self.keys[1], ["default"]
@@ -99,7 +99,7 @@ class VerbLaws(StoreBase):
             pytest.fail("the block must not run")
 
     def test_what_cannot_change_in_place_is_not_edited(self, place: Path) -> None:
-        """A block over a text or number would lose its change without a word."""
+        """A block over a text or number would lose its change silently."""
         key = self.keys[0]
         store = self._with(place, key, "text")
         for name, default in ((key, None), (self.keys[1], 5), (self.keys[1], (1, "a"))):
@@ -148,7 +148,7 @@ class VerbLaws(StoreBase):
     # ------------------------------------------------------------------ transaction
 
     def test_a_place_without_transactions_says_so(self, place: Path) -> None:
-        """It refuses before the block runs, and does not pretend."""
+        """It raises before the block runs."""
         store = self.open(place)
         if TRANSACTIONS in store.pipeline.persister.capabilities:
             pytest.skip("claims TRANSACTIONS")
@@ -156,7 +156,7 @@ class VerbLaws(StoreBase):
             pytest.fail("the block must not run")
 
     def test_a_transaction_is_made_whole(self, place: Path) -> None:
-        """What is written in the block is there afterwards, and was readable in it."""
+        """Writes in the block are there afterwards, and readable in it."""
         store, model = self.partly(place, TRANSACTIONS)
         first, second, third = self.keys[:3]
         with store.transaction():
@@ -203,7 +203,7 @@ class VerbLaws(StoreBase):
         assert same_items(store, model)
 
     def test_nobody_sees_half_a_transaction(self, place: Path) -> None:
-        """Another handle sees the old items until the block is left, and all new ones then."""
+        """Another handle sees the old items until the block ends, and all new ones then."""
         store, model = self.partly(place, TRANSACTIONS, Capability.PERSISTENT)
         second = self.open(place)
         with store.transaction():

@@ -1,4 +1,4 @@
-"""A value that stays: it is stored in the script in which it is made."""
+"""A persistent value: it is stored in the script that makes it."""
 
 import sys
 import warnings
@@ -30,15 +30,15 @@ class Value(Operators, Generic[V]):
     Parameters
     ----------
     default
-        What it is until something is stored.
+        The value until something is stored.
     name
-        What it is called. None for the name that it is assigned to, after the function or class in
-        which that happens: ``count``, ``main.count``, ``Game.score``. Loops, comprehensions, attributes
-        of objects and unnamed places need one.
+        Its name. None for the name that it is assigned to, after the function or class in which that happens:
+        ``count``, ``main.count``, ``Game.score``. In loops and comprehensions, for attributes of objects, and
+        where it is not assigned, a name is required.
     fallback
         What to do where the script cannot keep values: ``"error"``, ``"memory"`` or ``"sidecar"``, as for
-        `ScriptStore`. None for ``"error"``, with a warning in the module of a package, which will be
-        installed one day.
+        `ScriptStore`. None for ``"error"``, with a warning in a module of a package, which may be installed
+        later.
 
     Raises
     ------
@@ -49,15 +49,14 @@ class Value(Operators, Generic[V]):
 
     Notes
     -----
-    Threads and processes: ``count += 1``, ``count.value += 1``, `transform` and `edit` lose no change of
-    anybody. ``count.value = count.value + 1`` reads, then writes: what somebody stores in between is lost,
-    and a warning says so.
-    After a crash: what was stored is there, and the script starts. A list or dict that is changed in place
-    without `edit` is stored when the process ends, so not if it is killed. Cost: one system call a read;
-    an appended line a write.
+    Threads and processes: ``count += 1``, ``count.value += 1``, `transform` and `edit` lose no concurrent
+    change. ``count.value = count.value + 1`` reads, then writes: a value stored by others in between is lost,
+    with a warning. After a crash: what was stored is there, and the script starts. A list or dict that is
+    changed in place without `edit` is stored when the process ends, so not if it is killed. Cost: one system
+    call per read; one appended line per write.
 
-    The name is found in the source of the call, never by the number of its line: lines may be added above.
-    It is an item of `ScriptStore` like any other: ``ScriptStore()["count"]``.
+    The name is found in the source of the call, never by its line number: lines may be added above. It is an
+    item of `ScriptStore` like any other: ``ScriptStore()["count"]``.
 
     Examples
     --------
@@ -86,38 +85,38 @@ class Value(Operators, Generic[V]):
             raise origin.refuse()
         site = Site(origin.path, span_of(frame))
         key = name_of(frame, site) if name is None else name
-        known_as, place = _place(origin, fallback)
+        known_as, persister = _persister_of(origin, fallback)
         _check_site(known_as, key, site)
-        self._setup(known_as, place, key, default)
+        self._setup(known_as, persister, key, default)
 
-    def _setup(self, known_as: str, place: Persister, key: Any, default: Any) -> None:
+    def _setup(self, known_as: str, persister: Persister, key: Any, default: Any) -> None:
         self._known_as = known_as
         self._default = default
-        self._slot: Slot = slot_of(known_as, place, key, default)
+        self._slot: Slot = slot_of(known_as, persister, key, default)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        place = self._slot.place
-        if not isinstance(place, ScriptPersister):
+        persister = self._slot.persister
+        if not isinstance(persister, ScriptPersister):
             raise UnsupportedError(f"{self!r} is kept in memory and cannot go to another process")
-        return _remade, (type(self), self._known_as, place, self.name, self._default)
+        return _remade, (type(self), self._known_as, persister, self.name, self._default)
 
     @property
     def name(self) -> Any:
-        """What it is called: its key in the store."""
+        """Its name, which is its key in the store."""
         return self._slot.key
 
     @property
     def path(self) -> str | None:
         """The file that keeps it; None where it is kept in memory."""
-        place = self._slot.place
-        return place.path if isinstance(place, ScriptPersister) else None
+        persister = self._slot.persister
+        return persister.path if isinstance(persister, ScriptPersister) else None
 
     @property
     def value(self) -> V:
-        """The value as it is now; assigning stores it.
+        """The present value; assigning stores it.
 
-        ``count.value += 1`` loses no change of anybody, as `transform`. ``count.value = count.value + 1``
-        reads, then writes; what somebody has stored in between is lost, and a warning says so.
+        ``count.value += 1`` loses no concurrent change, like `transform`. ``count.value = count.value + 1``
+        reads, then writes; a value stored by others in between is lost, with a warning.
         """
         frame = sys._getframe(1)  # noqa: SLF001  (the only way to ask)
         if is_augmented(frame):
@@ -137,7 +136,7 @@ class Value(Operators, Generic[V]):
     @overload
     def __call__(self, value: V) -> V: ...
     def __call__(self, value: Any = _NOTHING) -> Any:
-        """Return the value; store it first if one is given, a false one too."""
+        """Return the value; store it first if one is given, even a false one."""
         if value is not _NOTHING:
             self._slot.set(value)
             return value
@@ -149,8 +148,8 @@ class Value(Operators, Generic[V]):
         Parameters
         ----------
         function
-            Gets the value and gives the new one, or ``KEEP_CURRENT`` or ``DELETE_CURRENT``. It is called
-            again when another process was faster, so it should have no other effect.
+            Called with the value; returns the new one, or ``KEEP_CURRENT`` or ``DELETE_CURRENT``. It is
+            called again when another process was faster, so it should have no other effect.
 
         Returns
         -------
@@ -166,7 +165,7 @@ class Value(Operators, Generic[V]):
         return cast("V", self._slot.transform(function))
 
     def edit(self) -> AbstractContextManager[V]:
-        """Give the value to be changed in place, and store it at the end; others wait meanwhile.
+        """Yield the value to be changed in place, and store it at the end; others wait meanwhile.
 
         After an error nothing is stored.
 
@@ -181,20 +180,20 @@ class Value(Operators, Generic[V]):
         return self._slot.edit()
 
     def save(self) -> bool:
-        """Store now what was changed in place, as it happens when the process ends.
+        """Store values that were changed in place now, as is done when the process ends.
 
         Returns
         -------
         bool
-            Whether there was something.
+            Whether there were any.
         """
         return self._slot.save()
 
     def reset(self) -> None:
-        """Delete what is stored; the value is the default again."""
+        """Delete the stored value; the value is the default again."""
         self._slot.reset()
 
-    if not TYPE_CHECKING:  # for which there is no such attribute
+    if not TYPE_CHECKING:  # there is no such attribute for type checkers
 
         def __getattr__(self, name: str) -> Any:
             hint = ""
@@ -223,19 +222,19 @@ def _warn_of_delivery(origin: Origin) -> None:
     )
 
 
-_places: dict[str, Persister] = {}
+_persisters: dict[str, Persister] = {}
 _sites: dict[tuple[str, str], Site] = {}
 
 
-def _place(origin: Origin, fallback: str) -> tuple[str, Persister]:
-    """Give the place of a piece of code, one for all of its values."""
+def _persister_of(origin: Origin, fallback: str) -> tuple[str, Persister]:
+    """Return the persister for a piece of code, shared by all of its values."""
     known_as = f"{fallback if origin.why else 'script'}:{origin.known_as}"
     if not origin.why and fallback != "error":
-        known_as += f":{fallback}"  # which matters if the script may not be written
-    place = _places.get(known_as)
-    if place is None:
-        place = _places.setdefault(known_as, persister_for(origin, fallback))
-    return known_as, place
+        known_as += f":{fallback}"  # matters if the script is not writable
+    persister = _persisters.get(known_as)
+    if persister is None:
+        persister = _persisters.setdefault(known_as, persister_for(origin, fallback))
+    return known_as, persister
 
 
 def _check_site(known_as: str, key: Any, site: Site) -> None:
@@ -252,7 +251,7 @@ def _check_site(known_as: str, key: Any, site: Site) -> None:
     _sites[name] = site
 
 
-def _remade(cls: type[Value[Any]], known_as: str, place: Persister, key: Any, default: Any) -> Value[Any]:
+def _remade(cls: type[Value[Any]], known_as: str, persister: Persister, key: Any, default: Any) -> Value[Any]:
     value = cls.__new__(cls)
-    value._setup(known_as, place, key, default)  # noqa: SLF001
+    value._setup(known_as, persister, key, default)  # noqa: SLF001
     return value

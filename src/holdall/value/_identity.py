@@ -1,7 +1,7 @@
-"""What a value is called: by the scope and the name to which the call that makes it is assigned.
+"""The name of a value, from the scope and the name to which the call that makes it is assigned.
 
-Both are read from the source of the call itself, which the interpreter tells to the column, never from the
-number of a line: lines move when a script is edited.
+Both are read from the source of the call itself, whose columns the interpreter reports, never from a line
+number: lines move when a script is edited.
 """
 
 import ast
@@ -25,7 +25,7 @@ Span = tuple[int, int, int, int]
 
 
 class Site(NamedTuple):
-    """Where a value is made.
+    """The position at which a value is made.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ _sources: dict[str, _Source] = {}
 
 
 def span_of(frame: FrameType) -> Span | None:
-    """Give the lines and columns of the call that a frame is in; None if they were left out.
+    """Return the lines and columns of the call that a frame is in; None if they were left out.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ def span_of(frame: FrameType) -> Span | None:
 
 
 def name_of(frame: FrameType, site: Site) -> str:
-    """Give the name of the value that is being made.
+    """Return the name of the value that is being made.
 
     Parameters
     ----------
     frame
         The frame of the caller.
     site
-        Where that is.
+        The position of the call.
 
     Raises
     ------
     InvalidArgumentError
-        If the source does not tell the name; the message says why.
+        If the name cannot be found in the source; the message says why.
     """
     if site.path is None:
         raise _nameless(site, "its source is not known")
@@ -98,14 +98,14 @@ def name_of(frame: FrameType, site: Site) -> str:
 
 
 def still_calls(site: Site) -> bool:
-    """Tell whether there is a call at this place of the file as it is now.
+    """Return whether there is a call at this position of the file as it is now.
 
-    After a module was edited and loaded anew, values stand at other places than before.
+    After a module was edited and loaded again, values are at other positions than before.
 
     Parameters
     ----------
     site
-        Where a value was made.
+        The position at which a value was made.
     """
     if site.path is None or site.span is None:
         return False
@@ -124,7 +124,7 @@ def _nameless(site: Site, why: str) -> InvalidArgumentError:
 
 
 def _find(path: str, span: Span, code: CodeType) -> list[ast.AST] | None:
-    """Find the nodes around a call, outermost first, the call last."""
+    """Return the nodes around a call, outermost first, the call last."""
     source = _sources.get(path)
     above = _around(source.tree, span) if source is not None else None
     if above is None or not _fits(above, code):
@@ -137,7 +137,7 @@ def _find(path: str, span: Span, code: CodeType) -> list[ast.AST] | None:
 
 
 def _parse(path: str, head: bytes | None) -> _Source | None:
-    """Parse the program of a script; it is done once, and again after the script was edited."""
+    """Parse the program of a script, once, and again after the script was edited."""
     if head is None:
         return None
     try:
@@ -148,7 +148,7 @@ def _parse(path: str, head: bytes | None) -> _Source | None:
 
 
 def _read(path: str) -> bytes | None:
-    """Read the program of a script, without its data unless there is more of the program below them."""
+    """Return the program of a script, without its data unless more of the program follows them."""
     try:
         with open(path, "rb") as file:
             source = file.read()
@@ -159,12 +159,12 @@ def _read(path: str) -> bytes | None:
 
 
 def _around(tree: ast.AST, span: Span) -> list[ast.AST] | None:
-    """Descend to the call that has exactly this span."""
+    """Return the nodes down to the call that has exactly this span."""
     above = [tree]
     while True:
         for child in ast.iter_child_nodes(above[-1]):
             inside = _encloses(child, span)
-            if inside is None:  # arguments, comprehensions, cases: they have no place of their own
+            if inside is None:  # arguments, comprehensions, cases: without a position
                 deeper = _around(child, span)
                 if deeper is not None:
                     return above + deeper
@@ -185,7 +185,7 @@ def _encloses(node: ast.AST, span: Span) -> bool | None:
     if not hasattr(node, "lineno"):
         return None
     first, last, start, end = span
-    # Decorators stand before the line at which their function is said to begin.
+    # Decorators come before the line at which their function is said to begin.
     if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) and any(_encloses(d, span) for d in node.decorator_list):
         return True
     begins = (node.lineno, node.col_offset) <= (first, start)  # type: ignore[attr-defined]
@@ -193,7 +193,7 @@ def _encloses(node: ast.AST, span: Span) -> bool | None:
 
 
 def _fits(above: list[ast.AST], code: CodeType) -> bool:
-    """Tell whether the code that runs is that of the scope in which the call stands."""
+    """Return whether the running code is that of the scope that contains the call."""
     for node in reversed(above):
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             return code.co_name == node.name or code.co_name.startswith("<")
@@ -201,7 +201,7 @@ def _fits(above: list[ast.AST], code: CodeType) -> bool:
 
 
 def _target(above: list[ast.AST], code: CodeType, site: Site) -> str:
-    """Give the name that a call is assigned to."""
+    """Return the name that a call is assigned to."""
     for node in reversed(above[:-1]):
         if isinstance(node, _LOOPS):
             kind = "a lambda" if isinstance(node, ast.Lambda) else "a loop or comprehension"
@@ -220,7 +220,7 @@ def _target(above: list[ast.AST], code: CodeType, site: Site) -> str:
             target = _part(target, index)
         if isinstance(target, ast.Name):
             return target.id
-        if isinstance(target, ast.Attribute) and not code.co_flags & 1:  # not in a function, but in a module
+        if isinstance(target, ast.Attribute) and not code.co_flags & 1:  # in a module, not in a function
             return ast.unparse(target)
         if isinstance(target, ast.Attribute):
             raise _nameless(site, f"{ast.unparse(target)} is another one for each object")
@@ -229,7 +229,7 @@ def _target(above: list[ast.AST], code: CodeType, site: Site) -> str:
 
 
 def _assigned(node: ast.AST, value: ast.AST) -> ast.expr | None:
-    """Give what a statement or a walrus assigns a value to."""
+    """Return what a statement or a walrus assigns a value to."""
     if isinstance(node, ast.Assign) and node.value is value:
         names = [target for target in node.targets if isinstance(target, ast.Name)]
         return (names or node.targets)[0]
@@ -239,7 +239,7 @@ def _assigned(node: ast.AST, value: ast.AST) -> ast.expr | None:
 
 
 def _part(target: ast.expr | None, index: int) -> ast.expr | None:
-    """Give the part of a target that the part of a tuple at an index goes to."""
+    """Return the part of a target that gets the element of a tuple at an index."""
     if not isinstance(target, ast.Tuple | ast.List):
         return None
     if any(isinstance(part, ast.Starred) for part in target.elts) or index >= len(target.elts):

@@ -1,4 +1,4 @@
-"""The operators of a value: those of what it holds, and those in place, which store the result."""
+"""The operators of a value: those of the object in it, and those in place, which store the result."""
 
 import math
 import operator
@@ -11,7 +11,7 @@ _Binary = Callable[[Any, Any], Any]
 
 
 def plain(thing: Any) -> Any:
-    """Give what an operand stands for."""
+    """Return the object that an operand holds."""
     return thing.value if isinstance(thing, Operators) else thing
 
 
@@ -37,7 +37,7 @@ def _in_place(operation: _Binary) -> _Binary:
 
 
 class Operators:
-    """What an object can do that stands for another one, held in ``value``."""
+    """The operators of an object that holds another one in ``value``."""
 
     value: Any
 
@@ -99,7 +99,7 @@ class Operators:
     def __ne__(self, other: object) -> Any:
         return self.value != plain(other)
 
-    # As for a list: what is equal to something now may not be so later.
+    # As for a list: values that are equal now may differ later.
     __hash__ = None  # type: ignore[assignment]
 
     __lt__ = _binary(operator.lt)
@@ -145,12 +145,12 @@ class Operators:
     __rxor__ = _reflected(operator.xor)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        """Do what numpy does with the value, where a Value stands beside an array."""
+        """Do what numpy does with the value, where a Value is used with an array."""
         if any(isinstance(out, Operators) for out in options.get("out", ())):
             return NotImplemented
         return getattr(ufunc, method)(*map(plain, inputs), **options)
 
-    # In place: the same object, and the result stored so that no change of anybody is lost.
+    # In place: the same object, with the result stored so that no concurrent change is lost.
     __iadd__ = _in_place(operator.iadd)
     __isub__ = _in_place(operator.isub)
     __imul__ = _in_place(operator.imul)

@@ -1,4 +1,4 @@
-"""The place of one value: what is stored, what the program holds of it, and whether that has changed."""
+"""The state of one value: what is stored, what the program holds, and whether that has changed."""
 
 import atexit
 import copy
@@ -19,9 +19,9 @@ from holdall.store import Store, StorePersister
 from holdall.store._mutable import IMMUTABLE, is_immutable
 
 _COMMANDS = frozenset({Joker, Sentinel})
-# Those of which equal ones are the same.
+# Types whose equal values are the same.
 _PLAIN = frozenset({int, bool, str, type(None)})
-#: Code and line that have read the value last, and which state of it; all threads together.
+#: Code and line that last read the value, and its state then; for all threads together.
 _NOT_READ: tuple[CodeType | None, int, Any] = (None, 0, None)
 _codec = AnyKeys()
 _serializer = LineSerializer()
@@ -32,42 +32,42 @@ class Slot:
 
     Parameters
     ----------
-    place
-        Where it is stored.
+    persister
+        The persister that stores it.
     key
-        Under which key.
+        Its key.
     default
-        What it is as long as nothing is stored.
+        The value while nothing is stored.
 
     Notes
     -----
-    Threads: take turns by the mutex of the place, so that no order of locks can be wrong. What the program
-    holds is one object: it is given again and again until the stored value changes.
+    Threads: take turns by the mutex of the persister, so that there are no deadlocks. The program gets the
+    same object each time until the stored value changes.
     """
 
-    def __init__(self, place: Persister, key: Any, default: Any) -> None:
-        self.place = place
-        self._in_script = isinstance(place, ScriptPersister)
-        self._put: Callable[[str, bytes], str] = getattr(place, "put_etag", self._write)
+    def __init__(self, persister: Persister, key: Any, default: Any) -> None:
+        self.persister = persister
+        self._in_script = isinstance(persister, ScriptPersister)
+        self._put: Callable[[str, bytes], str] = getattr(persister, "put_etag", self._write)
         self.key = key
         self.id = _codec.encode(key)
-        self.store: Store[Any, Any] = Store(place, keys=_codec, serializer=_serializer)
-        self._place = StorePersister(self.store)
+        self.store: Store[Any, Any] = Store(persister, keys=_codec, serializer=_serializer)
+        self._stored = StorePersister(self.store)
         self._default = default
         self._default_data: bytes | None = None if is_immutable(default) else self._dumped(default)
         self._read = _NOT_READ
-        self._untouched = True  # nobody has had the default itself
-        self._etag: Any = None  # of what is held; None: nothing yet
+        self._untouched = True  # the default itself was never handed out
+        self._etag: Any = None  # of the held value; None: nothing yet
         self._held: Any = None
-        self._data: bytes | None = None  # what is held, as it was when it was read or written; None: firm
+        self._data: bytes | None = None  # the held value when it was read or written; None: immutable
 
     @property
     def mutex(self) -> AbstractContextManager[Any]:
-        """What excludes the other threads."""
-        return self.place.mutex if self._in_script else self.place.lock  # type: ignore[attr-defined]
+        """The lock that excludes the other threads."""
+        return self.persister.mutex if self._in_script else self.persister.lock  # type: ignore[attr-defined]
 
     def get(self) -> Any:
-        """Return the value as it is now."""
+        """Return the present value."""
         with self.mutex:
             etag = self._stored_etag()
             if etag == self._etag:
@@ -77,25 +77,25 @@ class Slot:
             return self._load()
 
     def get_at(self, frame: FrameType) -> Any:
-        """Give the value to a line of code, and remember which state of it that line knows."""
+        """Return the value to a line of code, and remember which state of it that line has seen."""
         with self.mutex:
             value = self.get()
             self._read = frame.f_code, frame.f_lineno, self._etag
         return value
 
     def set_at(self, frame: FrameType, value: Any) -> None:
-        """Store what a line of code has made; warn if the value that it has read is stored no longer."""
+        """Store the result of a line of code; warn if the value that it has read is no longer stored."""
         code, line, etag = self._read
         self._read = _NOT_READ
         if (code, line) != (frame.f_code, frame.f_lineno) or type(value) in _COMMANDS:
             self.set(value)
             return
-        with self.mutex, self.place.lock:
+        with self.mutex, self.persister.lock:
             lost = etag is not None and self._stored_etag() != etag
             self.set(value)
         if lost:
             warnings.warn(
-                f"{self.key!r} in {self.place.place} was read and then assigned in "
+                f"{self.key!r} in {self.persister.place} was read and then assigned in "
                 f"{frame.f_code.co_filename}, line {line}, and stored by somebody else in between: their "
                 "change is lost. Write it with an operator, as in `count.value += 1`, or with transform() or "
                 "edit()",
@@ -111,11 +111,11 @@ class Slot:
                 self._etag = self._data = None
                 return
             if kind is type(self._held) and kind in _PLAIN and value == self._held and self._is_stored():
-                return  # nothing to write, and the script stays as it is
+                return  # nothing to write: the script does not change
             try:
                 data = _serializer.dumps(value)
             except SerializationError:
-                data = self._place.data_of(self.key, value)  # which says for which key it fails
+                data = self._stored.data_of(self.key, value)  # names the key on failure
             etag = self._put(self.id, data)
             if kind in IMMUTABLE:
                 self._etag, self._held, self._data = etag, value, None
@@ -123,15 +123,15 @@ class Slot:
                 self._hold(etag, value)
 
     def _write(self, id: str, data: bytes) -> str:
-        return self.place.write(id, data).etag
+        return self.persister.write(id, data).etag
 
     def _is_stored(self) -> bool:
-        """Return whether what is held is stored just so."""
+        """Return whether the held value is what is stored."""
         known = self._etag is not None and self._etag is not ITEM_NOT_AVAILABLE
         return known and bool(self._stored_etag() == self._etag)
 
     def transform(self, function: Callable[[Any], Any]) -> Any:
-        """Replace the value by a function of it; nobody's change is lost."""
+        """Replace the value by a function of it; no concurrent change is lost."""
         with self.mutex:
             self.save()
             result = self.store.transform_item(
@@ -147,15 +147,15 @@ class Slot:
 
     @contextmanager
     def edit(self) -> Iterator[Any]:
-        """Give the value to be changed in place, alone with it, and store it afterwards."""
-        with self.mutex, self.place.lock:
+        """Yield the value to be changed in place, exclusively, and store it afterwards."""
+        with self.mutex, self.persister.lock:
             self.save()
             value = self.get()
             etag, data = self._etag, self._dumped(value)
             try:
                 yield value
             except BaseException:
-                self._etag = self._data = None  # what was changed halfway is forgotten
+                self._etag = self._data = None  # a half-made change is dropped
                 raise
             if self._etag == etag or (self._etag is not None and self._held is value):
                 self.set(value)
@@ -166,18 +166,18 @@ class Slot:
                 )
 
     def reset(self) -> None:
-        """Delete what is stored."""
+        """Delete the stored value."""
         with self.mutex:
             self.store.discard(self.key)
             self._etag = self._data = None
 
     def save(self) -> bool:
-        """Store what was changed in place; tell whether there was something."""
+        """Store a value that was changed in place; return whether there was one."""
         with self.mutex:
             if not self._has_changed():
                 return False
             try:
-                stat = self.place.write(self.id, _serializer.dumps(self._held), self._etag)
+                stat = self.persister.write(self.id, _serializer.dumps(self._held), self._etag)
             except ConflictError:
                 self._give_up()
                 return False
@@ -185,7 +185,7 @@ class Slot:
             return True
 
     def settle(self) -> None:
-        """Take what is held as it is for unchanged: it is another process that will store it."""
+        """Take the held value as unchanged: another process will store it."""
         if self._data is not None:
             self._data = self._dumped(self._held)
 
@@ -193,14 +193,14 @@ class Slot:
 
     def _stored_etag(self) -> Any:
         try:
-            return self.place.stat(self.id).etag
+            return self.persister.stat(self.id).etag
         except KeyError:
             return ITEM_NOT_AVAILABLE
 
     def _load(self) -> Any:
-        """Read the value and hold on to it."""
+        """Read the value and hold it."""
         try:
-            value, stat = self._place.read(self.key)  # value and etag as one snapshot
+            value, stat = self._stored.read(self.key)  # value and etag as one snapshot
         except KeyError:
             value, self._untouched = (self._default if self._untouched else self._fresh()), False
             self._hold(ITEM_NOT_AVAILABLE, value)
@@ -213,20 +213,20 @@ class Slot:
         self._data = None if is_immutable(value) else self._dumped(value)
 
     def _has_changed(self) -> bool:
-        """Return whether what is held was changed in place."""
+        """Return whether the held value was changed in place."""
         return self._data is not None and self._dumped(self._held) != self._data
 
     def _give_up(self) -> None:
-        """Say that a change in place is lost, because somebody else has stored another value meanwhile."""
+        """Warn that a change in place is lost, because another value was stored meanwhile."""
         self._etag = self._data = None
         warnings.warn(
-            f"{self.key!r} in {self.place.place} was changed in place here, and stored by somebody else "
+            f"{self.key!r} in {self.persister.place} was changed in place here, and stored by somebody else "
             "meanwhile; what they stored stays. Change it inside `with value.edit():`, or by operators",
             stacklevel=3,
         )
 
     def _fresh(self) -> Any:
-        """Return the default as it was at first."""
+        """Return the default in its original state."""
         if self._default_data is None:
             return copy.deepcopy(self._default)
         return _serializer.loads(self._default_data)
@@ -235,36 +235,36 @@ class Slot:
         try:
             return _serializer.dumps(value)
         except HoldallError:
-            return None  # whoever stores it is told
+            return None  # storing it will raise
 
 
-# One slot a value and process, kept to the end: what is changed in place is noticed then.
+# One slot per value and process, kept to the end, so that changes in place are noticed then.
 _slots: dict[tuple[str, Any], Slot] = {}
 
 
-def slot_of(known_as: str, place: Persister, key: Any, default: Any) -> Slot:
+def slot_of(known_as: str, persister: Persister, key: Any, default: Any) -> Slot:
     """Return the slot of a value.
 
     Parameters
     ----------
     known_as
-        What tells the place from others.
-    place, key, default
+        What identifies the persister.
+    persister, key, default
         As for `Slot`.
     """
     name = known_as, _codec.encode(key)
     found = _slots.get(name)
-    return _slots.setdefault(name, Slot(place, key, default)) if found is None else found
+    return _slots.setdefault(name, Slot(persister, key, default)) if found is None else found
 
 
 @atexit.register
 def save_all() -> None:
-    """Store what was changed in place, in all values of this process."""
+    """Store all values of this process that were changed in place."""
     said: list[Warning | str] = []
     for slot in list(_slots.values()):
         try:
             slot.save()
-        except Warning as warning:  # of `python -W error`: the others are stored before it ends this
+        except Warning as warning:  # with `python -W error`: store the others before raising it
             said.append(warning)
         except (HoldallError, OSError) as error:
             said.append(f"the change of {slot.key!r} in place was not stored: {error}")

@@ -1,8 +1,8 @@
-"""What the statement that uses ``value`` is about to do with it: told by the code that runs.
+"""What the statement that uses ``value`` is about to do with it, from the code that runs.
 
 ``count.value += 1`` reads and then writes, and another process may write in between. The interpreter reads
 the attribute for such a statement by instructions that no other statement has, so that the two can be made
-one: what is read is an `InPlace`, what is written then is the `Change` that it makes of the operand.
+one: reading returns an `InPlace`, which the operator turns into the `Change` that is written.
 """
 
 import dis
@@ -17,7 +17,7 @@ _EXTENDED: Final = dis.opmap["EXTENDED_ARG"]
 
 
 class Change(NamedTuple):
-    """A change of a value that nobody else's can come in between of."""
+    """A change of a value that is applied without another change in between."""
 
     operation: Callable[[Any, Any], Any]
     operand: Any
@@ -28,7 +28,7 @@ def _changing(operation: Callable[[Any, Any], Any]) -> Callable[[object, Any], C
 
 
 class InPlace:
-    """Stands for a value while an augmented assignment to it is evaluated."""
+    """A value while an augmented assignment to it is evaluated."""
 
     __slots__ = ()
 
@@ -51,9 +51,9 @@ IN_PLACE: Final = InPlace()
 
 
 def is_augmented(frame: FrameType) -> bool:
-    """Tell whether a frame reads an attribute in order to assign the result of ``+=`` or the like to it.
+    """Return whether a frame reads an attribute in order to assign the result of ``+=`` or the like to it.
 
-    Then the object itself was duplicated just before, for the assignment that comes.
+    Then the object itself was duplicated just before, for the assignment that follows.
     """
     code, at = frame.f_code.co_code, frame.f_lasti
     if code[at] != _LOAD:

@@ -1,4 +1,4 @@
-"""A file an id, below one folder: atomic, linearizable among processes, and nothing but the data."""
+"""A persister over a folder, with one file per id: atomic, linearizable among processes, only the data."""
 
 import os
 from typing import Any
@@ -14,24 +14,25 @@ __all__ = ["FilesPersister", "overlapping", "recorded"]
 
 
 class FilesPersister(FilesWriting):
-    """A folder as a place: ids are paths of files below it.
+    """A folder of files: ids are their paths below it.
 
     Parameters
     ----------
     path
         The folder. None for a private temporary one (mode 0700), made by the first write.
     durability
-        ``"process"``: a returned write survives the death of the process. ``"power"``: also a power
-        cut (file and folder are synced).
+        ``"process"``: a returned write survives the death of the process. ``"power"``: also a power failure
+        (file and folder are synced).
     guard
-        Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a
-        function that tells for which ids.
+        Whether to refuse data that others could have written (`UntrustedStoreError`); or a function that
+        returns this by id.
     hidden
         Whether names with a leading dot are listed, and may be written.
     max_levels
-        How many levels of folders ids may have and are listed; 1 is the folder itself. None: 100, the most.
+        How many levels of folders ids may have and are listed; 1 is the folder itself. None: the maximum,
+        100.
     read_only
-        Whether to open the folder for reading only; it must exist then.
+        Whether to open the folder read-only; it must exist then.
     timeout
         Seconds to wait for other writers.
     record
@@ -41,27 +42,26 @@ class FilesPersister(FilesWriting):
     Raises
     ------
     StoreNotFoundError
-        If the folder is to be read and does not exist.
+        If the folder is only to be read and does not exist.
     MismatchError
         If the folder was made with another `record`.
 
     Notes
     -----
-    Threads and processes: all writers of a folder, unconditional ones included, take turns for the
-    instant of the rename, by a lock on the folder itself; readers never wait. After a crash: every id
-    has its whole old or its whole new data; what a killed writer left is swept when the folder is next
-    opened for writing. Cost: one file created, written, stamped and renamed a write; open, fstat, read
-    and close a read.
+    Threads and processes: all writers of a folder, unconditional ones included, take turns for the instant of
+    the rename, by a lock on the folder itself; readers never wait. After a crash: every id has its old or its
+    new data as a whole; leftovers of killed writers are removed when the folder is next opened for writing.
+    Cost: one file created, written, stamped and renamed per write; open, fstat, read and close per read.
 
-    The etag is made of the times, the inode and the size of the file. Inodes and ticks of a coarse
-    clock do repeat; so each write gives its file a modification time of its own, to the nanosecond,
-    before it is renamed. Two files that exist at once differ in their inode, all others in that time.
+    The etag is made from the times, the inode and the size of the file. Inodes and times of a coarse clock
+    can repeat; so each write gives its file a modification time of its own, to the nanosecond, before it is
+    renamed. Two files that exist at once differ in their inode, all others in that time.
 
     Examples
     --------
-    >>> place = FilesPersister(None)
-    >>> place["a/b.txt"] = b"hello"
-    >>> place["a/b.txt"], list(place)
+    >>> persister = FilesPersister(None)
+    >>> persister["a/b.txt"] = b"hello"
+    >>> persister["a/b.txt"], list(persister)
     (b'hello', ['a/b.txt'])
     """
 
@@ -79,7 +79,7 @@ class FilesPersister(FilesWriting):
     )
 
     def file_of(self, id: str) -> str | None:
-        """Return the path of the file in which the data of an id lie, and nothing else; None if it is absent.
+        """Return the path of the file with the data of an id, and nothing else; None if it is absent.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class FilesPersister(FilesWriting):
 
 
 def recorded(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return with what a folder was made, by option; nothing where there is no record of it.
+    """Return the options that a folder was made with; none if they were not recorded.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The folder of a file persister: how it is opened, what it was made with, where a file lies in it."""
+"""The folder of a file persister: opening it, its metadata, and the path of a file in it."""
 
 import errno
 import itertools
@@ -28,7 +28,7 @@ _DEEPEST = 100  # levels of folders; a deletion has a descriptor for each
 
 
 class FilesPlace(Persister):
-    """The part of `FilesPersister` that knows its folder."""
+    """The part of `FilesPersister` for its folder."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class FilesPlace(Persister):
         self._names = map(str, itertools.count())  # of unfinished files; next() is atomic
         self._uid = os.geteuid()
         self._set_options(durability, guard=guard, hidden=hidden, max_levels=max_levels, read_only=read_only)
-        # What loading could run must not be put in place by others, whatever the umask says.
+        # Others must not be able to replace files whose loading can run code, whatever the umask.
         self._folder = Folder(
             absolute, mode=0o775 if guard else 0o777, sync=self._power, timeout=self.timeout
         )
@@ -80,9 +80,9 @@ class FilesPlace(Persister):
         self._levels = _DEEPEST if max_levels is None else min(max_levels, _DEEPEST)
         self.read_only = read_only
         self._power = durability == "power"
-        self._sure = -1  # number of the open folder in which nothing but a file itself is to be doubted
-        self._usual: tuple[int, int, int] | None = None  # mode, owner and group of files that are made now
-        # What loading could run must not be writable for others, whatever the umask says.
+        self._sure = -1  # number of the open folder in which only the file itself needs a trust check
+        self._usual: tuple[int, int, int] | None = None  # mode, owner and group of new files
+        # Files whose loading can run code must not be writable for others, whatever the umask.
         self._mode = 0o664 if guard else 0o666
         if read_only:
             self.capabilities = self.capabilities - {
@@ -99,14 +99,14 @@ class FilesPlace(Persister):
         hidden: bool = True,
         max_levels: int | None = None,
     ) -> Self:
-        """Give a handle of the same folder with options of its own.
+        """Return a handle of the same folder with options of its own.
 
-        It shares descriptors, lock, workspace and record with this one; closing either closes both, until
+        It shares descriptors, lock, workspace and metadata with this one; closing either closes both, until
         the next use. Parameters are those of the class.
         """
         other = type(self).__new__(type(self))
         vars(other).update(vars(self))
-        other._set_options(  # noqa: SLF001  (of our own kind)
+        other._set_options(  # noqa: SLF001  (same class)
             durability, guard=guard, hidden=hidden, max_levels=max_levels, read_only=self.read_only
         )
         return other
@@ -141,7 +141,7 @@ class FilesPlace(Persister):
             "record": self.record,
         }
 
-    # ------------------------------------------------------------------ what is known of the place
+    # ------------------------------------------------------------------ facts about the folder
 
     @property
     def path(self) -> str:
@@ -157,7 +157,7 @@ class FilesPlace(Persister):
 
     @property
     def lock_file(self) -> str | None:
-        """A file in the control folder, of which processes lock bytes while they compute an item."""
+        """The file in the control folder of which processes lock bytes while they compute an item."""
         if self.read_only:
             return None
         use = self._prepare()
@@ -166,18 +166,18 @@ class FilesPlace(Persister):
 
     @property
     def owned(self) -> bool:  # docstring inherited
-        # Asked anew each time: since the folder was opened, others may have made it or put files there.
+        # Checked each time: since the folder was opened, others may have made it or stored files there.
         use = self._folder.open()
         if use is None:
             return True
         record = self._check_record(use)
         if record is None:
             alone = set(os.listdir(use.root)) <= {CONTROL}
-            record = self._check_record(use)  # another handle may just have made it, and written
+            record = self._check_record(use)  # another handle may just have made it
         return alone if record is None else bool(record.get("owned"))
 
     def _check_record(self, use: Opened) -> dict[str, Any] | None:
-        """Compare the record of an open folder with what was asked for, and give it if there is one."""
+        """Compare the metadata of an open folder with the options of this handle, and return the metadata."""
         try:
             control = use.control()
         except OSError:
@@ -191,7 +191,7 @@ class FilesPlace(Persister):
         return record
 
     def _prepare(self, what: str = "the folder cannot be written to") -> Opened:
-        """Get ready to write: workspace, and the record of a folder that has none."""
+        """Prepare a write: the workspace, and the metadata of a new folder."""
         if self.read_only:
             raise ReadOnlyError(f"{self.path} was opened with read_only=True")
         folder = self._folder
@@ -204,7 +204,7 @@ class FilesPlace(Persister):
                 finally:
                     use.lock.release()
         except BaseException:
-            folder.close()  # else the next write would go ahead without a record
+            folder.close()  # otherwise the next write would skip the metadata
             raise
         self._usual = None
         if not folder.fine_mtime:
@@ -212,7 +212,7 @@ class FilesPlace(Persister):
         return use
 
     def _record_options(self, use: Opened) -> None:
-        """Write down with what a folder is made, or compare it; the lock is held."""
+        """Record the options of the folder, or compare them; the caller holds the lock."""
         control = use.control()
         try:
             record = read_record(control, self.path)
@@ -233,7 +233,7 @@ class FilesPlace(Persister):
     # ------------------------------------------------------------------ finding files
 
     def _locate(self, use: Opened, id: str, *, doubts: list[str] | None = None) -> tuple[int, str]:
-        """Open the folder of an id; the descriptor is the root's own where the id has no folder."""
+        """Open the folder of an id; return the root's own descriptor for an id without a folder."""
         *folders, name = id.split("/")
         self._check_depth(id)
         if not folders:
@@ -245,15 +245,15 @@ class FilesPlace(Persister):
             raise InvalidKeyError(f"{id!r:.80} lies deeper than the {self._levels} levels of {self.place}")
 
     def _find(self, id: Any, action: Callable[[str, int], Any], doubts: list[str] | None = None) -> Any:
-        """Do something with the file of an id, by name and descriptor of its folder.
+        """Call a function with the file of an id, by its name and the descriptor of its folder.
 
         Raises
         ------
         KeyError
-            If there is no such file, or it cannot have one.
+            If there is no such file, or it is an impossible id.
         """
         if not self.hidden and isinstance(id, str) and (id[:1] == "." or "/." in id):
-            raise KeyError(id)  # it is not listed either
+            raise KeyError(id)  # not listed either
         for again in (True, False):
             try:
                 use = self._folder.opened
@@ -277,11 +277,11 @@ class FilesPlace(Persister):
                 if not (again and self._gone()):
                     break
             except (ValueError, TypeError, AttributeError, InvalidKeyError):
-                break  # a name that no file can have
+                break  # an impossible name of a file
         raise KeyError(id)
 
     def _gone(self) -> bool:
-        """Whether the folder was deleted, and perhaps made anew, behind the open descriptor."""
+        """Return whether the folder was deleted, and perhaps made again, since it was opened."""
         if self._folder.opened.exists():
             return False
         self._folder.close()

@@ -37,15 +37,15 @@ from holdall.persisters.files._system import (
 )
 
 _WHOLE = 1 << 62  # bytes: data of any size
-# How entries of a folder that begin with some text are taken from its listing.
+# How the entries that begin with a text are taken from a listing.
 _Take = Callable[[Iterable["os.DirEntry[str]"], str], list["os.DirEntry[str]"]]
 
 
 class FilesReading(FilesPlace):
-    """The part of `FilesPersister` that reads."""
+    """The part of `FilesPersister` for reading."""
 
     def _open(self, id: str) -> int:
-        """Open the file of an id, and see that it is one that may be read."""
+        """Open the file of an id, and check that it may be read."""
         doubts: list[str] = []
         fd = self._open_found(id, doubts)
         try:
@@ -56,7 +56,7 @@ class FilesReading(FilesPlace):
         return fd
 
     def _retry(self, id: Any, error: Exception, use: Opened, doubts: list[str]) -> int:
-        """Find out what an error of the short way means, by the long one."""
+        """Find out what an error of the fast path means, by the slow one."""
         if isinstance(error, HoldallError):
             raise error
         if type(error) is FileNotFoundError and use.exists():
@@ -64,7 +64,7 @@ class FilesReading(FilesPlace):
         return self._open_found(id, doubts)
 
     def _open_found(self, id: Any, doubts: list[str] | None) -> int:
-        """Open the file of an id, wherever it lies."""
+        """Open the file of an id, in whatever folder."""
         opened: list[int] = []
         try:
             self._find(id, partial(open_for_reading, opened), doubts)
@@ -76,11 +76,11 @@ class FilesReading(FilesPlace):
         return fd
 
     def _inspect(self, id: str, fd: int, stat: os.stat_result, doubts: list[str]) -> None:
-        """Refuse what is no file, and what others could have written, or put there, if that matters."""
+        """Raise for anything but files, and for files that others could have written, if that matters."""
         if stat.st_mode & KIND != REGULAR:
             raise KeyError(id)
         use = self._folder.open()
-        if use is None:  # its folder was deleted meanwhile
+        if use is None:  # the folder was deleted meanwhile
             raise KeyError(id)
         around = use.doubts() if self.guard else []
         if not around:
@@ -101,7 +101,7 @@ class FilesReading(FilesPlace):
         return partial(self.fetch, limit=_WHOLE)
 
     def fetch(self, id: str, limit: int) -> Any:  # docstring inherited
-        # _open() stands here again, in line: a call and a tuple less is a tenth of a small read.
+        # _open() is inlined here: a call and a tuple less is a tenth of a small read.
         use = self._folder.opened
         doubts: list[str] | None = None
         try:
@@ -114,7 +114,7 @@ class FilesReading(FilesPlace):
                 else:
                     fd = self._open_found(id, doubts)
             else:
-                # By the path: another folder that lies there by now is noticed for 4 % of a small read.
+                # By the path: this notices another folder at the path, for 4 % of a small read.
                 fd = os_open(f"{use.prefix}{id}", READ)
         except (OSError, ValueError, TypeError) as error:
             doubts = []
@@ -132,7 +132,7 @@ class FilesReading(FilesPlace):
             if size > limit:
                 file, fd = FileIO(fd, "rb"), -1
                 return file
-            # One byte more than there should be: a shorter answer is the end of the file.
+            # One byte more than expected: a shorter result is the end of the file.
             data = os_read(fd, size + 1)
             return data if len(data) == size else read_rest(fd, data, size)
         except OSError as error:
@@ -162,13 +162,13 @@ class FilesReading(FilesPlace):
                         and after.st_size == size == len(data)
                     ):
                         return data, stat_of(after)
-                    os.lseek(fd, 0, os.SEEK_SET)  # somebody wrote into the file itself
+                    os.lseek(fd, 0, os.SEEK_SET)  # written in place by another program
                     before = after
         finally:
             os_close(fd)
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
-        return io.open(self._open(id), "rb")  # noqa: UP020  (the builtin is gone when a process ends)
+        return io.open(self._open(id), "rb")  # noqa: UP020  (the builtin is missing when a process ends)
 
     def stat(self, id: str) -> Stat:  # docstring inherited
         return stat_of(self._lstat(id))
@@ -223,7 +223,7 @@ class FilesReading(FilesPlace):
         pick = heapq.nlargest if newest else heapq.nsmallest
 
         def some(listing: Iterable[os.DirEntry[str]], start: str) -> list[os.DirEntry[str]]:
-            # One folder may hold more names than fit into memory; nobody deletes files on the way here.
+            # One folder may have more names than fit into memory; nothing is deleted during this iteration.
             folders: list[os.DirEntry[str]] = []
 
             def dated() -> Iterator[tuple[float, int, os.DirEntry[str]]]:
@@ -278,7 +278,7 @@ class FilesReading(FilesPlace):
         return found
 
     def _walk(self, prefix: str, take: _Take) -> Iterator[list[str]]:
-        """Give the files by folder; only folders that can hold the prefix are entered."""
+        """Yield the files by folder; enter only folders that can contain the prefix."""
         with telling("the folder cannot be listed", self.place):
             use = self._folder.open()
         if use is None:
@@ -308,7 +308,7 @@ class FilesReading(FilesPlace):
                 waiting += [start + name for name in folders]
 
     def _entries(self, fd: int, start: str, take: _Take) -> tuple[list[str], list[str]]:
-        """Give the names of files and folders; links and everything else are left out."""
+        """Return the names of files and folders, without links and everything else."""
         with os.scandir(fd) as listing:
             entries = take(listing, fs_name(start))
         files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
@@ -325,5 +325,5 @@ class FilesReading(FilesPlace):
 
 
 def _all(listing: Iterable[os.DirEntry[str]], start: str) -> list[os.DirEntry[str]]:
-    """Take all entries that begin so, at once: who iterates may delete files meanwhile."""
+    """Return all entries that begin with a text, at once: files may be deleted during iteration."""
     return [entry for entry in listing if entry.name.startswith(start)] if start else list(listing)

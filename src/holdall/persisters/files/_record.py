@@ -1,4 +1,4 @@
-"""The record of a folder: with what it was made, and whether all in it was written through holdall."""
+"""The metadata of a folder: its options, and whether all files were written through holdall."""
 
 import io
 import json
@@ -17,7 +17,7 @@ _OPTIONS = ("serializer", "keys")  # of a format
 
 
 def read_record(control: int, path: str) -> dict[str, Any] | None:
-    """Read the record of a folder, None if there is none.
+    """Return the metadata of a folder; None if there are none.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
     Raises
     ------
     CorruptValueError
-        If the record cannot be understood.
+        If the metadata cannot be read.
     MismatchError
-        If a newer version of holdall made it.
+        If a newer version of holdall wrote them.
     """
     try:
         fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=control)
@@ -66,15 +66,15 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
 
 
 def write_record(use: Opened, control: int, record: dict[str, Any]) -> None:
-    """Write the record of a folder; the lock of the folder is held."""
+    """Write the metadata of a folder; the caller holds the lock of the folder."""
     text = json.dumps({"holdall": _FORMAT, **record}, indent=1) + "\n"
     fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=use.workspace)
     try:
-        with io.open(fd, "wb") as file:  # noqa: UP020  (the builtin is gone when a process ends)
+        with io.open(fd, "wb") as file:  # noqa: UP020  (the builtin is missing when a process ends)
             use.share(fd)
             file.write(text.encode())
             file.flush()
-            os.fsync(fd)  # once a folder: a record that a power cut leaves empty would close it for ever
+            os.fsync(fd)  # once per folder: empty metadata after a power failure would be corrupt
         os.replace(_NAME, _NAME, src_dir_fd=use.workspace, dst_dir_fd=control)
     except BaseException:
         unlink_quietly(_NAME, use.workspace)
@@ -87,17 +87,16 @@ def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> 
     Parameters
     ----------
     record
-        What the folder was made with.
+        The metadata of the folder.
     wanted
-        ``serializer`` and ``keys`` of the one format that is wanted; or ``formats``, a table of both by
-        suffix. What is not named is not compared.
+        ``serializer`` and ``keys`` of the one expected format; or ``formats``, a table of both by suffix.
+        Missing options are not compared.
     path
         The folder, for messages.
 
     Notes
     -----
-    In a folder that holdall did not make the record binds nobody: it only tells what to take where nothing
-    is asked for.
+    In a folder that holdall did not make, the metadata are only defaults for missing options.
     """
     if record.get("owned") is False and "formats" not in wanted:
         return
@@ -115,7 +114,7 @@ def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> 
 
 
 def extended(record: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """Give a record with the formats that are wanted beside its own; both go together."""
+    """Return the metadata with the expected formats added."""
     if "formats" not in wanted:
         return record
     made = record.get("formats") or {}
@@ -124,7 +123,7 @@ def extended(record: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def overlapping(suffix: str, others: Iterable[str]) -> str | None:
-    """Give the first of several suffixes that cannot be told from another one by the ends of names."""
+    """Return the first of several suffixes of which one ends with the other, so that names are ambiguous."""
     mine = suffix.lower()  # a file system may ignore case
     for other in others:
         theirs = other.lower()
@@ -156,7 +155,7 @@ def _check_all(record: dict[str, Any], wanted: dict[str, Any], path: str) -> Non
 
 
 def _known(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether the one format of a folder, if it is recorded, is among those that are wanted."""
+    """Return whether the one format of a folder, if it is recorded, is among the expected ones."""
     return any(
         all(record.get(option) in {None, format[option]} for option in _OPTIONS) for format in wanted.values()
     )

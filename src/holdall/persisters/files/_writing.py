@@ -45,7 +45,7 @@ from holdall.persisters.files._system import (
     write_all,
 )
 
-# What the system says where it does not make a hard link.
+# Errors of systems that do not make a hard link.
 _NO_LINK = frozenset(
     {
         errno.EXDEV,
@@ -55,13 +55,13 @@ _NO_LINK = frozenset(
         errno.ENOTSUP,
         errno.EOPNOTSUPP,
         errno.ENOSYS,
-        errno.ENOENT,  # it was deleted meanwhile
+        errno.ENOENT,  # deleted meanwhile
     },
 )
 
 
 class FilesWriting(FilesReading):
-    """The part of `FilesPersister` that writes."""
+    """The part of `FilesPersister` for writing."""
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         return self.put(id, data, expected, wanted=True)  # type: ignore[no-any-return]
@@ -86,11 +86,11 @@ class FilesWriting(FilesReading):
         id
             The id to write.
         data
-            What to store.
+            The data to store.
         expected
-            The state in which the item must be, as in `write`.
+            The state that the item must be in, as in `write`.
         wanted
-            Whether to return the stat of what is now stored.
+            Whether to return the stat of the stored item.
         mtime
             The time of last modification, in seconds; None, or nan, for now.
         """
@@ -104,7 +104,7 @@ class FilesWriting(FilesReading):
                 same = (about.st_dev, about.st_ino) == use.identity
             except OSError:
                 same = False
-            if not same:  # or nothing is open: what this means is found out elsewhere
+            if not same:  # or nothing is open: resolved elsewhere
                 use = self._folder.current()
             try:
                 try:
@@ -125,10 +125,10 @@ class FilesWriting(FilesReading):
                     os_close(fd)
                 return self._publish(use, name, id, expected, wanted=wanted)
             except BaseException:
-                # An interrupt may have come when it was open, but not yet known here.
+                # An interrupt may have come after it was opened, before it was known here.
                 self._discard(name, use, lost=fd < 0)
                 raise
-        except (OSError, ValueError) as error:  # a ValueError: NUL, or text that has no bytes
+        except (OSError, ValueError) as error:  # a ValueError: NUL, or text that cannot be encoded
             raise self._write_error(error, id) from error
         except TypeError:
             check_bytes(id, data)
@@ -138,21 +138,20 @@ class FilesWriting(FilesReading):
         self.put(id, data)
 
     def link(self, id: str, path: str) -> bool:
-        """Store, under an id, a file that is there already, by a hard link; tell whether that could be done.
+        """Store an existing file under an id, by a hard link; return whether that was possible.
 
         Parameters
         ----------
         id
             The id to write.
         path
-            A file that nobody changes any more, as another `FilesPersister` has published it. It must be the
-            user's own.
+            A file that never changes, as `FilesPersister` publishes them. It must belong to the user.
 
         Returns
         -------
         bool
-            False, and nothing is changed, where the system does not link: another file system, a file of
-            somebody else, too many links, or none at all.
+            False, and nothing is changed, where the system makes no link: another file system, a file of
+            another user, too many links, or no support.
         """
         name = next(self._names)
         try:
@@ -170,20 +169,20 @@ class FilesWriting(FilesReading):
             try:
                 self._publish(use, name, id, ANY_ETAG, wanted=False, linked=True)
             finally:
-                unlink_quietly(name, use.workspace)  # it stays when the id was this very file
+                unlink_quietly(name, use.workspace)  # it stays if the id already was this file
         except (OSError, ValueError) as error:
             raise self._write_error(error, id) from error
         return True
 
     def _finish(self, fd: int) -> None:
-        """Give a written file its own nanosecond (see Notes of the class) and the durability asked for."""
+        """Give a written file its own nanosecond (see Notes of the class) and the requested durability."""
         stamp = time_ns()
         utime(fd, ns=(stamp, stamp))
         if self._power:
             os.fsync(fd)
 
     def _create(self, use: Opened, name: str, id: Any, fds: Descriptors) -> tuple[Opened, int]:
-        """Create an unfinished file, getting ready first if need be; its descriptor is the caller's."""
+        """Create an unfinished file, with preparations if needed; the caller owns its descriptor."""
         try:
             open_into(fds, name, CREATE, self._mode, use.workspace)
         except OSError as error:
@@ -192,14 +191,14 @@ class FilesWriting(FilesReading):
         return use, cast("int", fds[-1])
 
     def _ready_again(self, error: OSError, id: Any) -> Opened:
-        """Get ready to write: this is the first write, or the folder was deleted or closed meanwhile."""
+        """Prepare a write again: the first one, or one after the folder was deleted or closed."""
         if error.errno not in {errno.EBADF, errno.ENOENT}:
             raise error
         return self._prepare(f"{id!r} cannot be written")
 
     def _discard(self, name: str, use: Opened, *, lost: bool = False) -> None:
-        """Remove an unfinished file, from wherever it was made by then, and close it if that is `lost`."""
-        # An interrupt can hide that the folder was opened anew.
+        """Remove an unfinished file, in whatever folder it was made, and close it if it is `lost`."""
+        # An interrupt can hide that the folder was opened again.
         for workspace in {use.workspace, self._folder.opened.workspace} - {-1}:
             if lost:
                 close_lost(name, workspace)
@@ -258,7 +257,7 @@ class FilesWriting(FilesReading):
     def _keep_attributes(
         self, use: Opened, name: str, id: str, where: int, last: str, *, linked: bool
     ) -> None:
-        """Give a finished file what the one that it replaces has: owner, group, mode, extended attributes."""
+        """Give a finished file the owner, group, mode and extended attributes of the file it replaces."""
         try:
             old = os_stat(last, dir_fd=where, follow_symlinks=False)
         except FileNotFoundError:
@@ -272,8 +271,8 @@ class FilesWriting(FilesReading):
         if linked:
             return
         if (old.st_mode, old.st_uid, old.st_gid) == self._usual:
-            # By its path, since there is no such call that takes a folder, and one that goes by
-            # ``/proc/self/fd`` takes twice the time: 0.7 µs more of 13 for a small write.
+            # By its path, since no such call takes a folder, and one with ``/proc/self/fd`` takes twice the
+            # time: 0.7 µs more of 13 for a small write.
             path = f"{use.path}/{id}"
             try:
                 if list_extended(path if UTF8 else fs_name(path), follow_symlinks=False) in USUAL:
@@ -293,8 +292,8 @@ class FilesWriting(FilesReading):
             close()
 
     def _is_at(self, use: Opened, id: str, expected: Expected) -> bool:
-        """Tell by one look whether an id has an etag; False may mean anything."""
-        if "/" in id:  # its folders may be links, which a look by the whole path would follow
+        """Return whether a quick look shows that an id has an etag; False can mean anything."""
+        if "/" in id:  # a look by the whole path would follow links
             return False
         try:
             stat = os_stat(id, dir_fd=use.root, follow_symlinks=False)
@@ -303,7 +302,7 @@ class FilesWriting(FilesReading):
         return stat.st_mode & KIND == REGULAR and etag_of(stat) == expected
 
     def _check_name(self, id: str) -> None:
-        """Refuse an id that cannot be the name of a file here."""
+        """Raise for an id that cannot be the name of a file."""
         if not RESERVED.isdisjoint(id.split("/")):
             raise InvalidKeyError(f"{id!r} cannot be the name of a file in {self.place}")
         if not self.hidden and (id[0] == "." or "/." in id):
@@ -328,7 +327,7 @@ class FilesWriting(FilesReading):
                 close = closing(fds)
                 try:
                     use, fd = self._create(use, name, id, fds)
-                    with io.open(fd, "wb", closefd=False) as file:  # noqa: UP020  (the builtin is gone when a process ends)
+                    with io.open(fd, "wb", closefd=False) as file:  # noqa: UP020  (the builtin is missing when a process ends)
                         yield file
                         file.flush()
                         self._finish(fd)
@@ -380,7 +379,7 @@ class FilesWriting(FilesReading):
 
     def _prune(self, use: Opened, names: list[str]) -> None:
         """Remove the folders of a deleted file that are empty now."""
-        with contextlib.suppress(OSError):  # one that is not empty ends it
+        with contextlib.suppress(OSError):  # ends at one that is not empty
             fds: Descriptors = [None]
             close = closing(fds)
             try:
@@ -395,7 +394,7 @@ class FilesWriting(FilesReading):
 
 
 def _dated(mtime: float, now: int) -> int:
-    """Return a time to the millisecond, and below that digits of now: a version must not come twice."""
+    """Return a time to the millisecond, with unique digits below, as a version must not repeat."""
     return now if math.isnan(mtime) else round(mtime * 1000) * 10**6 + now % 10**6
 
 

@@ -1,4 +1,4 @@
-"""Files in any file system that fsspec knows."""
+"""A persister over files in any file system of fsspec."""
 
 import heapq
 import math
@@ -19,8 +19,8 @@ from holdall.persisters.fsspec._system import FileSystem, time_of, version_of
 __all__ = ["FsspecPersister"]
 
 _TEMPORARY: Final = ".holdall-"
-_LEFT_OVER: Final = 3600  # seconds after which an unfinished file is that of a killed writer
-_ATTEMPTS: Final = 3  # at data that change while they are read
+_LEFT_OVER: Final = 3600  # seconds after which an unfinished file counts as left by a killed writer
+_ATTEMPTS: Final = 3  # to read data that change meanwhile
 _ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -30,12 +30,12 @@ class FsspecPersister(Persister):
     Parameters
     ----------
     url
-        The folder, as fsspec names it: ``sftp://host/folder``, ``gs://bucket/folder``, ``zip://::file.zip``.
+        The folder, as a URL of fsspec: ``sftp://host/folder``, ``gs://bucket/folder``, ``zip://::file.zip``.
     guard
-        Whether to refuse data, which anybody may have written who may write there (`UntrustedStoreError`); or
-        a function that tells for which ids.
+        Whether to refuse data, which everyone with write access there could have written
+        (`UntrustedStoreError`); or a function that returns this by id.
     **options
-        What the file system is made with, such as ``username`` and ``password``.
+        The options of the file system, such as ``username`` and ``password``.
 
     Raises
     ------
@@ -48,23 +48,23 @@ class FsspecPersister(Persister):
 
     Notes
     -----
-    Threads and processes: any number may read and write. Where the file system renames (SFTP, FTP, SMB, HDFS,
-    local), data are written beside their place and renamed, so that readers see the old or the new ones; what
-    a killed writer left is swept by who lists an hour later. Object stores write in one request. No file
-    system of fsspec compares and swaps, so that conditional operations raise `UnsupportedError`. After a
-    crash: what was returned is there, as far as the server keeps it. Cost: one to four requests an operation;
-    a listing reads all names below the prefix.
+    Threads and processes: any number may read and write. Where the file system can rename (SFTP, FTP, SMB,
+    HDFS, local), data are written under another name and renamed, so that readers see the old or the new
+    ones; leftovers of killed writers are removed by listings an hour later. Object stores write in one
+    request. No file system of fsspec has a compare-and-swap, so conditional operations raise
+    `UnsupportedError`. After a crash: returned writes are there, as far as the server keeps them. Cost: one
+    to four requests per operation; a listing reads all names below the prefix.
 
-    The etag is that of the file system where it has one, else a digest of the data, which are read for it.
-    Nothing that fsspec caches is believed. A lost connection is opened again, once for each operation.
+    The etag is that of the file system where it has one, otherwise a digest of the data, which are read for
+    it. The caches of fsspec are not used. A lost connection is opened again, once per operation.
 
     Examples
     --------
-    >>> place = FsspecPersister("memory://results")
-    >>> place["a/b"] = b"1"
-    >>> place["a/b"], list(place)
+    >>> persister = FsspecPersister("memory://results")
+    >>> persister["a/b"] = b"1"
+    >>> persister["a/b"], list(persister)
     (b'1', ['a/b'])
-    >>> place.write("a/b", b"2", "some etag")
+    >>> persister.write("a/b", b"2", "some etag")
     Traceback (most recent call last):
     ...
     holdall.errors.UnsupportedError: the file system 'memory' of fsspec has no compare-and-swap: ...
@@ -73,7 +73,7 @@ class FsspecPersister(Persister):
     def __init__(self, url: str, *, guard: bool | Callable[[str], bool] = False, **options: Any) -> None:
         self.guard = guard
         self._files = FileSystem(url, options)
-        self._folders: set[str] = set()  # that are known to be there
+        self._folders: set[str] = set()  # known to exist
         claims = {Capability.BYTES, Capability.PERSISTENT}
         if self._files.writable:
             claims.add(Capability.WRITABLE)
@@ -167,7 +167,7 @@ class FsspecPersister(Persister):
         return (id for _, id in (heapq.nlargest if newest else heapq.nsmallest)(limit, dated))
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Iterate over ids, and what the file system tells of them."""
+        """Yield ids with the file system's information about them."""
         folder = prefix.rpartition("/")[0]
         path = self._files.path_of(folder).rstrip("/")
         try:
@@ -182,14 +182,14 @@ class FsspecPersister(Persister):
                 yield id, info
 
     def _sweep(self, id: str, info: dict[str, Any]) -> None:
-        """Delete an unfinished file of a writer that was killed."""
+        """Delete an unfinished file of a killed writer."""
         written = time_of(info)
         if self._files.writable and written is not None and time.time() - written > _LEFT_OVER:
             path = self._files.path_of(id)
             try:
                 self._files.run("cannot be swept", lambda system: system.rm_file(path))
             except (StoreUnavailableError, *_ABSENT):
-                pass  # somebody else did
+                pass  # already deleted
 
     # ------------------------------------------------------------------ writing
 
@@ -208,7 +208,7 @@ class FsspecPersister(Persister):
             except (StoreUnavailableError, *_ABSENT):
                 if folder not in self._folders:
                     raise
-                self._folders.discard(folder)  # somebody may have deleted it
+                self._folders.discard(folder)  # it may have been deleted
                 self._files.run(what, lambda system: self._store(system, path, whole))
         except _ABSENT as error:
             raise StoreUnavailableError(
@@ -216,7 +216,7 @@ class FsspecPersister(Persister):
             ) from error
 
     def _store(self, system: Any, path: str, data: bytes) -> None:
-        """Write a file, under another name at first where names can be changed."""
+        """Write a file, first under another name where the file system can rename."""
         folder = path.rpartition("/")[0]
         if not self._files.renames:
             system.pipe_file(path, data)
@@ -230,7 +230,7 @@ class FsspecPersister(Persister):
             system.pipe_file(beside, data)
             system.mv(beside, path)
         except BaseException:
-            with suppress(Exception):  # the connection may be lost; who lists later will sweep
+            with suppress(Exception):  # the connection may be lost; a later listing deletes it
                 system.rm_file(beside)
             raise
 
@@ -241,7 +241,7 @@ class FsspecPersister(Persister):
 
     def __delitem__(self, id: str) -> None:
         path = self._path_to_write(id)
-        if id not in self:  # object stores do not tell
+        if id not in self:  # object stores do not report it
             raise KeyError(id)
         try:
             self._files.run(f"{id!r} cannot be deleted", lambda system: system.rm_file(path))
@@ -266,7 +266,7 @@ class FsspecPersister(Persister):
     # ------------------------------------------------------------------ names
 
     def _path(self, id: Any) -> str:
-        """Return the path of an id; `KeyError` if no file can have it."""
+        """Return the path of an id; raise `KeyError` if no file can have it."""
         if not isinstance(id, str) or not _is_name(id):
             raise KeyError(id)
         return self._files.path_of(id)

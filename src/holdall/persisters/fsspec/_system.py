@@ -1,4 +1,4 @@
-"""A file system of fsspec: opened without its caches, its errors told as errors of ours."""
+"""A file system of fsspec: opened without its caches, with its errors translated to ours."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ __all__ = ["FileSystem", "time_of", "version_of"]
 
 T = TypeVar("T")
 
-#: File systems that can be read only, or are written by a store of our own.
+#: File systems that are read-only, or have a store of their own for writing.
 _READ_ONLY: Final = frozenset(
     {
         "data",
@@ -40,21 +40,21 @@ _READ_ONLY: Final = frozenset(
         "zip",
     }
 )
-#: What tells that a connection is lost, by the classes of the packages that say so.
+#: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
 _TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
 _VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
 
 
 class FileSystem:
-    """A file system of fsspec, opened anew where that is needed.
+    """A file system of fsspec, opened again where needed.
 
     Parameters
     ----------
     url
         A folder in it.
     options
-        What it is made with.
+        Its options.
     """
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
@@ -68,18 +68,18 @@ class FileSystem:
         self._open()
         kind = type(self._system)
         protocols = {kind.protocol} if isinstance(kind.protocol, str) else {*kind.protocol}
-        #: What it is called.
+        #: Its name.
         self.name = min(protocols, key=len)
         #: Whether it can be written.
         self.writable = not protocols & _READ_ONLY
-        #: Whether a file can take the place of another one in one step.
+        #: Whether a file can replace another one in one step.
         self.renames = any("mv" in vars(base) for base in kind.__mro__[:-1] if base is not AbstractFileSystem)
-        #: Whether it tells when a file was written.
+        #: Whether it records when a file was written.
         self.dated = "ftp" in protocols or kind.modified is not AbstractFileSystem.modified
 
     def _open(self) -> None:
-        # A connection of one's own, since it carries one request at a time, and no old listings; a class that
-        # does not know the word keeps none.
+        # An own connection, since it carries one request at a time, and no cached listings; a class that does
+        # not know the option caches none.
         options = {"skip_instance_cache": True, **self.options}
         with self.telling("cannot be reached"):
             try:
@@ -108,21 +108,21 @@ class FileSystem:
 
     @property
     def place(self) -> str:
-        """Where it is, without a password."""
+        """The location, without a password."""
         password = urlsplit(self.url).password
         return self.url.replace(f":{password}@", ":***@") if password else self.url
 
     def run(self, what: str, action: Callable[[Any], T]) -> T:
-        """Do something with the file system; do it again on a new connection if the old one was lost.
+        """Call a function with the file system; repeat it on a new connection if the old one was lost.
 
         Parameters
         ----------
         what
-            What cannot be done if it fails, for the message.
+            What failed, for the message.
         action
-            Is called with the file system.
+            Called with the file system.
         """
-        if self._pid != os.getpid():  # connections are those of the parent
+        if self._pid != os.getpid():  # the connections belong to the parent
             self._open()
         with self.telling(what), self._turn:
             try:
@@ -136,7 +136,7 @@ class FileSystem:
 
     @contextmanager
     def telling(self, what: str) -> Iterator[None]:
-        """Make errors of the file system ours, but for those that say that a file is not there."""
+        """Translate errors of the file system to ours, except those that say that a file does not exist."""
         try:
             yield
         except (HoldallError, FileNotFoundError, IsADirectoryError, NotADirectoryError, NotImplementedError):
@@ -168,7 +168,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def time_of(info: dict[str, Any]) -> float | None:
-    """Return when a file was written, in seconds of POSIX time; None if that is not told."""
+    """Return when a file was written, in seconds of POSIX time; None if it is not recorded."""
     for field in _TIMES:
         value = info.get(field)
         if isinstance(value, int | float):
@@ -181,7 +181,7 @@ def time_of(info: dict[str, Any]) -> float | None:
 
 
 def _parsed(text: str) -> float | None:
-    if text[:14].isdigit():  # of FTP
+    if text[:14].isdigit():  # from FTP
         text = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:]}"
     try:
         moment = datetime.fromisoformat(text)
@@ -191,7 +191,7 @@ def _parsed(text: str) -> float | None:
 
 
 def version_of(info: dict[str, Any]) -> str | None:
-    """Return what differs from write to write of a file; None if the file system tells no such thing."""
+    """Return what changes with each write of a file; None if the file system records no such thing."""
     if info.get("ino"):  # each write makes another file
         return f"{info['ino']}-{info.get('mtime')}-{info.get('size')}"
     for field in _VERSIONS:

@@ -1,4 +1,4 @@
-"""Items in a LMDB database: the fastest local place there is for many small values."""
+"""A persister over an LMDB database: the fastest local one for many small values."""
 
 import hashlib
 import itertools
@@ -27,8 +27,8 @@ __all__ = ["LmdbPersister", "recorded"]
 
 _FORMAT: Final = 1
 _HEAD: Final = struct.Struct("<QQ")  # number of the transaction that wrote the item, its time in nanoseconds
-_LENGTH: Final = struct.Struct("<I")  # of an id that lies before its data
-_ESCAPE: Final = b"\xff"  # with which no text in UTF-8 begins
+_LENGTH: Final = struct.Struct("<I")  # of an id stored before its data
+_ESCAPE: Final = b"\xff"  # no text in UTF-8 begins so
 _LONGEST: Final = 511  # bytes of a key of LMDB
 _FIRST_PAGE: Final = 16
 _PAGE: Final = 1000  # items read in one transaction
@@ -40,53 +40,53 @@ _writes = itertools.count()
 
 
 class LmdbPersister(Persister):
-    """Items of one table of a LMDB database, as bytes by id.
+    """Items of one table of an LMDB database, as bytes by id.
 
     Parameters
     ----------
     path
-        The folder of the database; it is made if it is not there. None for a private temporary one.
+        The folder of the database, made if it does not exist. None for a private temporary one.
     table
         The table in it; one database may hold many.
     durability
-        What a returned write has survived: ``"process"``, the death of the process, or ``"power"``, a power
-        cut. After a power cut a database of ``"process"`` may be damaged, since the system may have written
-        its pages in any order.
+        What a returned write survives: ``"process"``, the death of the process, or ``"power"``, a power
+        failure. After a power failure a database of ``"process"`` may be damaged, since the system may have
+        written its pages in any order.
     guard
         Whether to refuse a database that other users could have written.
     read_only
-        Whether to read a database that is there, and never change it.
+        Whether to open an existing database read-only.
     record
-        What the table is made with, and must have been made with, by name.
+        The options that the table is made with, and must have been made with, by name.
 
     Raises
     ------
     MismatchError
-        If the table was made with another record, or the folder holds something else.
+        If the table was made with other options, or the folder contains something else.
     StoreNotFoundError
-        If the database is to be read and is not there.
+        If the database is only to be read and does not exist.
     UnsupportedError
-        If it lies on a file system of another machine.
+        If it is on a file system of another machine.
     UntrustedStoreError
-        If `guard` was given and others could have written it.
+        If `guard` is true and others could have written it.
 
     Notes
     -----
     Threads and processes: readers see one state and never wait; writers take turns by LMDB's own lock, and
     conditional operations are linearizable on the machine. `write_many` is one transaction. A process opens a
-    database once, so all handles of one folder share it. It grows by itself; its file does not shrink. After
-    a crash: every returned write is there, within its `durability`, and a killed writer or reader leaves
-    nothing that holds up others. Cost: one transaction a read or write.
+    database once, so all handles of one folder share it. It grows as needed; its file does not shrink. After
+    a crash: every returned write is there, within its `durability`, and a killed writer or reader does not
+    block others. Cost: one transaction per read or write.
 
-    Ids of over 511 bytes, and the empty one, are kept under a digest and listed after all others.
+    Ids of over 511 bytes, and the empty one, are stored under a digest and listed after all others.
 
     Examples
     --------
-    >>> place = LmdbPersister()
-    >>> place["a"] = b"1"
-    >>> place["a"], list(place)
+    >>> persister = LmdbPersister()
+    >>> persister["a"] = b"1"
+    >>> persister["a"], list(persister)
     (b'1', ['a'])
-    >>> place.close()
+    >>> persister.close()
     """
 
     capabilities = frozenset(
@@ -127,7 +127,7 @@ class LmdbPersister(Persister):
             self.path = os.path.join(self._temporary.path, "store")  # type: ignore[union-attr]
         else:
             self.path = os.path.abspath(fs_path(given))
-            self._temporary = TemporaryFolder.owner_of(self.path)  # whoever uses it keeps it
+            self._temporary = TemporaryFolder.owner_of(self.path)  # kept alive while in use
         self.table = table
         self.durability = durability
         self.guard = guard
@@ -179,7 +179,7 @@ class LmdbPersister(Persister):
     # ------------------------------------------------------------------ opening
 
     def _open(self) -> tuple[Environment, Any, str]:
-        """Return environment, table, and what all etags of the database begin with."""
+        """Return environment, table, and the text with which all etags of the database begin."""
         opened = self._opened
         if opened is not None and opened[0].generation == opened[3]:
             return opened[:3]
@@ -204,8 +204,8 @@ class LmdbPersister(Persister):
             trust.check_trust(path, f"items of {self.path}", path)
 
     def _prepare(self, environment: Environment, txn: Transaction) -> tuple[str, Any]:
-        """Compare what the table was made with, or note it; return database name and table."""
-        with txn.cursor() as cursor:  # over the names of the tables, or what else somebody put there
+        """Compare the recorded options of the table, or record them; return database name and table."""
+        with txn.cursor() as cursor:  # over the names of tables, or anything else in it
             foreign = cursor.first() and not cursor.set_key(_META.encode())
         meta = None if foreign else environment.table(_META, txn)
         if meta is None:
@@ -234,7 +234,7 @@ class LmdbPersister(Persister):
         return environment.run(lambda txn: work(txn, table, name), write=write)
 
     def _unit(self, environment: Environment) -> Transaction | None:
-        """Return the transaction that the user has begun in this thread; none that a parent process began."""
+        """Return the transaction that the user has begun in this thread, but not in a parent process."""
         try:
             begun, generation = self._units.begun
         except AttributeError:
@@ -244,7 +244,7 @@ class LmdbPersister(Persister):
     # ------------------------------------------------------------------ reading
 
     def __getitem__(self, id: str) -> bytes:
-        # What read() does stands here in line, for the usual id: half of the time of a small value.
+        # read() is inlined for the usual id: half of the time of a small value.
         opened = self._opened
         key = id.encode() if type(id) is str and id.isascii() else b""
         if opened is None or not 0 < len(key) <= _LONGEST:
@@ -263,7 +263,7 @@ class LmdbPersister(Persister):
         finally:
             environment.leave(slot)
         if found is _FAILED:
-            return self.read(id)[0]  # which knows what to do
+            return self.read(id)[0]  # handles all cases
         if found is None:
             raise KeyError(id)
         return found[_HEAD.size :]  # type: ignore[no-any-return]
@@ -325,7 +325,7 @@ class LmdbPersister(Persister):
         )
 
     def _pages(self, prefix: str) -> Iterator[list[tuple[str, int, bytes]]]:
-        """Give ids in their order, how much lies before their data, and these; a page in one transaction."""
+        """Yield ids in order, with the number of bytes before their data, and these, by pages."""
         first = prefix.encode("utf-8", "surrogatepass")
         for listing in (_Listing(first, ""), _Listing(_ESCAPE, prefix)):
             while not listing.done:
@@ -342,7 +342,7 @@ class LmdbPersister(Persister):
         self.remove(id)
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited
-        # In line for the usual id, as in __getitem__(): a third of the time of a small value.
+        # Inlined for the usual id, as in __getitem__(): a third of the time of a small value.
         opened = self._opened
         key = id.encode() if type(id) is str and id.isascii() else b""
         if opened is None or type(data) is not bytes or not 0 < len(key) <= _LONGEST:
@@ -364,7 +364,7 @@ class LmdbPersister(Persister):
         finally:
             environment.leave(slot)
         if not done:
-            self.write(id, data)  # which knows what to do
+            self.write(id, data)  # handles all cases
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         name = _name_of(id)
@@ -397,8 +397,8 @@ class LmdbPersister(Persister):
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items in one transaction: all of them, or after an error none."""
         self._check_writable()
-        # Taken before the transaction begins: items may come from this very place, and too little room means
-        # that all are written again.
+        # Taken before the transaction begins: the iterator may read from this persister, and too little space
+        # means that all are written again.
         taken: list[tuple[bytes, bytes]] = []
         for id, given in items:
             data = given if type(given) is bytes else _bytes(given)
@@ -437,10 +437,9 @@ class LmdbPersister(Persister):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make one of all that this thread writes within the context: after an error, none of it happened.
+        """Make one transaction of this thread's writes in the context: after an error, none of them happened.
 
-        What this thread reads within, it sees as it has written it. A transaction within a transaction can
-        be undone by itself.
+        This thread reads its own writes within the context. A nested transaction can be undone by itself.
         """
         self._check_writable()
         environment = self._open()[0]
@@ -458,20 +457,20 @@ class LmdbPersister(Persister):
             raise ReadOnlyError(f"{self.path} was opened with read_only=True")
 
     def flush(self) -> None:
-        """Bring to the disk what returned writes have left to the system."""
+        """Write to the disk what returned writes have left to the system."""
         if not self.read_only:
             self._open()[0].flush()
 
     def close(self) -> None:
-        """Let go of the database; the last handle of a process closes it."""
+        """Release the database; the last handle of a process closes it."""
         self._opened = None
 
 
 class _Name(NamedTuple):
-    """How an id is named in LMDB."""
+    """The name of an id in LMDB."""
 
     key: bytes
-    before: bytes  # what lies before the data: the id, where the key is a digest of it
+    before: bytes  # stored before the data: the id, if the key is a digest of it
 
     def data(self, found: Any) -> bytes:
         return found[_HEAD.size + len(self.before) :]  # type: ignore[no-any-return]
@@ -501,20 +500,20 @@ def _actual(txn: Transaction, table: Any, name: _Name, start: str) -> Etag:
 
 
 def _head(txn: Transaction) -> bytes:
-    """Return version and time of what is written now.
+    """Return version and time of a write.
 
-    No two transactions have one number, and the writes of one are told apart by a counter.
+    No two transactions have the same number, and a counter distinguishes the writes of one.
     """
     return _HEAD.pack(txn.id() << 16 | next(_writes) & 0xFFFF, time.time_ns())
 
 
 class _Listing:
-    """Items whose keys start with some bytes, and whose ids with some text, page by page."""
+    """Items whose keys start with some bytes, and whose ids start with a text, page by page."""
 
     def __init__(self, first: bytes, prefix: str) -> None:
         self.first = first
         self.prefix = prefix
-        self.after: bytes | None = None  # the last key that was met
+        self.after: bytes | None = None  # the last key seen
         self.done = False
         self.count = _FIRST_PAGE  # items of the next page
 
@@ -531,7 +530,7 @@ class _Listing:
         whole = len(found) < self.count
         if found:
             self.after = found[-1][0]
-            # As many as make a few megabytes, whatever their size: it is seen in what was just read.
+            # As many as make a few megabytes, estimated from the items that were just read.
             nbytes = sum(len(data) for _, data in found)
             self.count = max(1, min(_PAGE, 2 * self.count, _PAGE_BYTES * len(found) // (nbytes + 1)))
         inside = [item for item in found if item[0].startswith(self.first)] if self.first else found
@@ -550,7 +549,7 @@ def _text(key: bytes) -> str:
 
 
 def _id_before(data: bytes) -> tuple[str, int]:
-    """Return the id that lies before data, and the bytes that it takes there."""
+    """Return the id stored before data, and the number of bytes that it takes there."""
     (length,) = _LENGTH.unpack_from(data, _HEAD.size)
     start = _HEAD.size + _LENGTH.size
     return _text(data[start : start + length]), _LENGTH.size + length
@@ -566,17 +565,17 @@ def _bytes(data: Any) -> bytes:
     return data if isinstance(data, bytes) else bytes(memoryview(data).cast("B"))
 
 
-def _compare(made: dict[str, Any], wanted: dict[str, Any], place: str) -> None:
+def _compare(made: dict[str, Any], wanted: dict[str, Any], location: str) -> None:
     for option, value in wanted.items():
         if made.get(option, value) != value:
             raise MismatchError(
-                f"{place} was made with {option} {made[option]!r} and is opened with {value!r}: "
+                f"{location} was made with {option} {made[option]!r} and is opened with {value!r}: "
                 "open it with what it was made with, or take another table",
             )
 
 
 def recorded(path: str | os.PathLike[str], table: str) -> dict[str, Any]:
-    """Return with what a table was made, by option; nothing where there is no record of it.
+    """Return the options that a table was made with; none if they were not recorded.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The one LMDB environment of a path and process: shared, grown when it is full, left alone by forks."""
+"""The one LMDB environment of a path and process: shared, grown when full, not used after a fork."""
 
 import errno
 import os
@@ -30,11 +30,11 @@ R = TypeVar("R")
 #: A transaction of py-lmdb, which has no types.
 Transaction = Any
 
-_FIRST_SIZE: Final = 64 << 20  # bytes of address space; the file takes what its items take
+_FIRST_SIZE: Final = 64 << 20  # bytes of address space; the file is as large as its items
 _READERS: Final = 1024
 _TABLES: Final = 256
-_LOOK: Final = 0.01  # seconds between two looks at who still uses what is to grow
-_ROOM: Final = 32 << 20  # bytes that a transaction of the user's finds free at its beginning
+_LOOK: Final = 0.01  # seconds between two checks for users before growing
+_ROOM: Final = 32 << 20  # bytes that are free when a transaction of the user begins
 _REMOTE: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs", "lustre"}
 )
@@ -44,21 +44,21 @@ _opening = threading.RLock()
 
 
 class Slot:
-    """What one thread tells others of its use of an environment."""
+    """The use of an environment by one thread."""
 
     __slots__ = ("__weakref__", "full", "uses", "writes")
 
     def __init__(self) -> None:
-        self.uses = 0  # one in another, of a transaction of the user's
-        self.writes = False  # whether a transaction of the user's is held
-        self.full = False  # whether the last one of the user's found too little room
+        self.uses = 0  # nested uses, in a transaction of the user
+        self.writes = False  # whether a transaction of the user is open
+        self.full = False  # whether the last one had too little space
 
 
 class Environment:
-    """The open environment of a folder, and how its transactions are begun.
+    """The open environment of a folder, and its transactions.
 
-    All handles of one folder in a process share it, as LMDB demands. Growing it needs that nobody reads or
-    writes in this process meanwhile, so every use of it is counted.
+    All handles of one folder in a process share it, as LMDB requires. It can grow only while nobody in this
+    process reads or writes, so every use of it is counted.
     """
 
     def __init__(self, path: str, *, sync: bool, read_only: bool, mode: int) -> None:
@@ -76,7 +76,7 @@ class Environment:
 
     @classmethod
     def of(cls, path: str, *, sync: bool, read_only: bool, mode: int = 0o666) -> "Environment":
-        """Return the environment of a folder, which is made if it is to be written and not there."""
+        """Return the environment of a folder, which is made if it does not exist, unless it is read-only."""
         with _opening:
             if not read_only:
                 try:
@@ -86,8 +86,8 @@ class Environment:
             elif not os.path.exists(os.path.join(path, "data.mdb")):
                 raise StoreNotFoundError(errno.ENOENT, "there is no LMDB database to read", path)
             about = os.stat(path)
-            place = about.st_dev, about.st_ino
-            found = _open.get(place)
+            location = about.st_dev, about.st_ino
+            found = _open.get(location)
             if found is not None:
                 if (found.sync, found.read_only) != (sync, read_only):
                     raise InvalidArgumentError(
@@ -96,7 +96,7 @@ class Environment:
                     )
                 return found
             _refuse_remote(path)
-            made = _open[place] = cls(path, sync=sync, read_only=read_only, mode=mode)
+            made = _open[location] = cls(path, sync=sync, read_only=read_only, mode=mode)
             return made
 
     def _begin(self) -> None:
@@ -106,7 +106,7 @@ class Environment:
         self._local = threading.local()
 
     def slot(self) -> "Slot":
-        """Return what this thread tells others of its use of the environment."""
+        """Return the record of this thread's use of the environment."""
         try:
             return self._local.slot  # type: ignore[no-any-return]
         except AttributeError:
@@ -129,7 +129,7 @@ class Environment:
                 lock=not self.read_only or _may_lock(self.path),
                 readahead=False,
             )
-            self.env.reader_check()  # slots of readers that were killed
+            self.env.reader_check()  # frees slots of killed readers
         except lmdb.InvalidError as error:
             raise MismatchError(f"{self.path} holds a data.mdb that is no LMDB database: {error}") from error
         except lmdb.Error as error:
@@ -144,9 +144,9 @@ class Environment:
             return 0
 
     def after_fork(self) -> None:
-        """Begin anew in a child: what is open is the parent's."""
+        """Start again in a child: the open environment belongs to the parent."""
         if self.env is not None:
-            self.env.close()  # lets go of the child's descriptors and memory, and of nothing of the parent's
+            self.env.close()  # releases descriptors and memory of the child only
         self._begin()
         self.env = None
         self._forget_tables()
@@ -157,7 +157,7 @@ class Environment:
 
     @classmethod
     def look(cls, path: str, work: Callable[[Any, Transaction], R]) -> R:
-        """Do something with what lies in a folder, open or not, in a transaction that only reads."""
+        """Call a function with the environment of a folder, open or not, in a read-only transaction."""
         about = os.stat(path)
         with _opening:
             found = _open.get((about.st_dev, about.st_ino))
@@ -171,7 +171,7 @@ class Environment:
                 raise MismatchError(f"{path} holds a data.mdb that is no LMDB database: {error}") from error
 
     def open_tables(self, *names: str) -> None:
-        """Open those of several tables that are there, each in a transaction of its own."""
+        """Open those of several tables that exist, each in a transaction of its own."""
         slot = self.slot()
         self.enter(slot)
         try:
@@ -181,11 +181,11 @@ class Environment:
             self.leave(slot)
 
     def table(self, name: str, txn: Transaction | None = None) -> Any:
-        """Return a table, which is made if the environment may be written; None if it is not there."""
+        """Return a table, which is made if the environment is writable; None if it does not exist."""
         found = self._tables.get(name)
         if found is None:
             try:
-                # A table that is opened in a transaction that only reads is closed with it.
+                # A table that is opened in a read-only transaction is closed with it.
                 found = self.env.open_db(
                     name.encode(), txn=None if self.read_only else txn, create=not self.read_only
                 )
@@ -195,7 +195,7 @@ class Environment:
         return found
 
     def flush(self) -> None:
-        """Bring to the disk what returned writes have left to the system."""
+        """Write to the disk what returned writes have left to the system."""
         slot = self.slot()
         self.enter(slot)
         try:
@@ -206,8 +206,9 @@ class Environment:
     # ------------------------------------------------------------------ transactions
 
     def enter(self, slot: "Slot") -> None:
-        """Begin to use what is open, unless it grows at the moment: then wait."""
-        # Who grows it looks at all slots after it has set `growing`, so one of the two sees the other.
+        """Begin to use the environment; wait while it is growing."""
+        # The thread that grows it checks all slots after it has set `growing`, so one of the two sees the
+        # other.
         slot.uses += 1
         while self.growing and slot.uses == 1:
             slot.uses = 0
@@ -221,14 +222,14 @@ class Environment:
                     self._connect()
 
     def leave(self, slot: "Slot") -> None:
-        """End the use of what is open."""
+        """End the use of the environment."""
         slot.uses -= 1
         if self.growing:
             with self._changed:
                 self._changed.notify_all()
 
     def run(self, work: Callable[[Transaction], R], *, write: bool = False) -> R:
-        """Do something in one transaction, again and with more room if there was too little."""
+        """Call a function in one transaction; repeat it with more space if there was too little."""
         slot = self.slot()
         while True:
             full: Exception | None = None
@@ -261,7 +262,7 @@ class Environment:
             self._grow(size, full)
 
     def run_in(self, unit: Transaction, work: Callable[[Transaction], R]) -> R:
-        """Do something in a transaction of the user's, which cannot be done again."""
+        """Call a function in a transaction of the user, which cannot be repeated."""
         try:
             return work(unit)
         except lmdb.MapFullError as error:
@@ -277,7 +278,7 @@ class Environment:
 
     @contextmanager
     def begun(self, outer: Transaction | None) -> Iterator[Transaction]:
-        """Hold one writing transaction for this thread; one within another can be undone by itself."""
+        """Hold one writing transaction for this thread; a nested one can be undone by itself."""
         slot = self.slot()
         if outer is None:
             if slot.writes:
@@ -294,7 +295,7 @@ class Environment:
                 yield txn
             except BaseException:
                 txn.abort()
-                if self._tables != tables:  # some were opened in it, and are gone with it
+                if self._tables != tables:  # some were opened in it, and closed with it
                     self._forget_tables()
                 raise
             txn.commit()
@@ -305,7 +306,7 @@ class Environment:
             self.leave(slot)
 
     def _make_room(self, slot: "Slot") -> None:
-        """Grow the environment until a transaction of the user's finds room: it cannot be done again."""
+        """Grow the environment until a transaction of the user has space, as it cannot be repeated."""
         self.enter(slot)
         try:
             info, stat = self.env.info(), self.env.stat()
@@ -313,20 +314,20 @@ class Environment:
             self.leave(slot)
         size = info["map_size"]
         free = size - info["last_pgno"] * stat["psize"]
-        if free < _ROOM or slot.full:  # or the last one had too little
+        if free < _ROOM or slot.full:  # or the last one had too little space
             slot.full = False
             self._grow(size, None)
 
     def _grow(self, size: int, full: Exception | None) -> None:
-        """Take more address space, when nobody in this process uses what there is."""
+        """Take more address space, when nobody in this process uses the environment."""
         with self._changed:
             while self.growing:
                 self._changed.wait()
             self.growing = True
             try:
                 while any(slot.uses for slot in list(self._slots)):
-                    self._changed.wait(_LOOK)  # who leaves at this very moment may not see that we wait
-                if size < 0:  # another process has grown it
+                    self._changed.wait(_LOOK)  # a thread that leaves just now may not see that we wait
+                if size < 0:  # grown by another process
                     self.env.set_mapsize(0)
                 elif self.env.info()["map_size"] <= size:
                     self.env.set_mapsize(size * 2)
@@ -339,7 +340,7 @@ class Environment:
                 self._changed.notify_all()
 
     def _told(self, error: Exception) -> HoldallError:
-        """Return the error of ours for one of the driver's."""
+        """Return our error for an error of the driver."""
         if isinstance(error, lmdb.ReadonlyError):
             return ReadOnlyError(f"{self.path} was opened with read_only=True")
         if isinstance(error, lmdb.DiskError | lmdb.MapFullError) or "No space" in str(error):
@@ -350,12 +351,12 @@ class Environment:
 
 
 def _may_lock(path: str) -> bool:
-    """Tell whether a reader may write the lock file; on media that can only be read nobody else writes."""
+    """Return whether a reader may write the lock file; on read-only media there are no writers."""
     return os.access(path, os.W_OK)
 
 
 def _refuse_remote(path: str) -> None:
-    """Refuse file systems of other machines, whose locks and shared memory LMDB cannot trust."""
+    """Raise for file systems of other machines, where LMDB's locks and shared memory do not work."""
     name = file_system_of(path)
     if name is not None:
         raise UnsupportedError(
@@ -364,7 +365,7 @@ def _refuse_remote(path: str) -> None:
 
 
 def file_system_of(path: str) -> str | None:
-    """Return the name of the remote file system on which a path lies; None for all others."""
+    """Return the name of the remote file system of a path; None for all others."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
             found = [line.split() for line in mounts]

@@ -1,4 +1,4 @@
-"""A cache of a slow place in a local folder, checked by etag."""
+"""A cache of a slow persister in a local folder, checked by etag."""
 
 import math
 import os
@@ -21,54 +21,55 @@ _SLOTS = 4096
 
 
 class LocalCachePersister(PersisterWrapper):
-    """Keeps what was read from a slow place, or written to it, in files of this machine.
+    """Keep data that were read from a slow persister, or written to it, in files of this machine.
 
-    Before what is kept is given, the place is asked whether its etag is still the same: one request that
-    brings nothing if it is. So what others write is seen at once.
+    Before cached data are returned, the persister is asked whether their etag is still the same: one request,
+    without data if it is. So writes of others are seen at once.
 
     Parameters
     ----------
     inner
-        The persister; its `read_unless` should be one request.
+        The slow persister; its `read_unless` should be one request.
     folder
-        Where the files lie. Made if it is not there, for this user alone (mode 0700).
+        The folder of the files; made if it does not exist, for this user alone (mode 0700).
     namespace
-        What tells this place from all others that are cached in the same folder, or a function that does,
-        which is called at the first use.
+        What distinguishes this persister from others cached in the same folder, or a function that returns it
+        on first use.
     max_bytes
-        How much room the files of this place may take together; those unused for longest go first. None: any.
+        Bytes that the files of this persister may take together; the least recently used go first. None: no
+        limit.
     max_age
-        For how many seconds something is given without asking, after it was known to be the present state.
-        Writes of this process are seen in that time, too, those of others not.
+        Seconds for which data are returned without a request, after they were known to be up to date. Writes
+        of this process are seen in that time, those of others are not.
     append_only
-        Whether items never change, so that nothing is ever asked twice.
+        Whether items never change, so that nothing is requested twice.
 
     Raises
     ------
     InvalidArgumentError
-        If an option cannot be one.
+        If an option is invalid.
     UntrustedStoreError
         At the first use, if another user may write to the folder.
 
     Notes
     -----
-    Threads and processes: any number may share a folder. Value and etag lie in one file that is replaced as
-    a whole, with a digest: a torn or damaged file is none. After a crash: what is half-written is swept with
-    what is unused. Several processes that fill one folder may exceed `max_bytes` by a sixteenth each.
+    Threads and processes: any number may share a folder. Data and etag are in one file that is replaced as a
+    whole, with a digest: a damaged file is ignored. After a crash: incomplete files are removed with unused
+    ones. Several processes that fill one folder may exceed `max_bytes` by a sixteenth each.
 
-    Cost: a file read and a request for what is there, a file written for what is not. Data are whole in
-    memory, so the wrapper does not claim ``STREAMING``.
+    Cost: a file read and a request for cached data, a file written for others. Data are in memory as a whole,
+    so the wrapper does not claim ``STREAMING``.
 
     Examples
     --------
     >>> import tempfile
     >>> from holdall.persisters.mapping import MappingPersister
     >>> slow = MappingPersister({"a": b"1"})
-    >>> place = LocalCachePersister(slow, tempfile.mkdtemp(), namespace="example")
-    >>> place["a"], place["a"]
+    >>> persister = LocalCachePersister(slow, tempfile.mkdtemp(), namespace="example")
+    >>> persister["a"], persister["a"]
     (b'1', b'1')
     >>> slow["a"] = b"2"
-    >>> place["a"]
+    >>> persister["a"]
     b'2'
     """
 
@@ -101,8 +102,8 @@ class LocalCachePersister(PersisterWrapper):
         self._files = CacheFiles(self.folder, self.namespace, self.max_bytes)
         self.renew_locks()
         renew_after_fork(self)
-        self._changes_of = [0] * _SLOTS  # begins and ends of writes, counted by the hash of the id
-        self._since = -math.inf  # what was checked before is to be checked again
+        self._changes_of = [0] * _SLOTS  # begun and ended writes, counted by the hash of the id
+        self._since = -math.inf  # earlier checks do not count
 
     def renew_locks(self) -> None:
         """Make a new lock, in a forked child."""
@@ -118,7 +119,7 @@ class LocalCachePersister(PersisterWrapper):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the inner persister claims, but for streaming."""
+        """What the inner persister claims, except streaming."""
         return super().capabilities - {Capability.STREAMING}
 
     # ------------------------------------------------------------------ reading
@@ -131,7 +132,7 @@ class LocalCachePersister(PersisterWrapper):
             entry = self._current(id)
             if not math.isnan(entry.mtime):
                 return entry.data, entry.stat
-            now = self.inner.stat(id)  # the answer to a write did not tell the time
+            now = self.inner.stat(id)  # the answer to a write had no time
             if now.etag == entry.etag:
                 self._keep(id, entry._replace(mtime=now.mtime), self._count(id))
                 return entry.data, now
@@ -140,7 +141,7 @@ class LocalCachePersister(PersisterWrapper):
             self._files.drop(id)
 
     def _current(self, id: str) -> Entry:
-        """Return the entry of the present state, from here if it is known to be that."""
+        """Return the entry of the present state, from the cache if it is known to be up to date."""
         entry = self._files.load(id)
         if entry is not None and (self.append_only or self._fresh(entry)):
             return entry
@@ -174,7 +175,7 @@ class LocalCachePersister(PersisterWrapper):
                 return entry.stat
         return self.inner.stat(id)  # type: ignore[no-any-return]
 
-    # What is listed is what the place lists: the verbs below would go by stat() otherwise, one request each.
+    # Listings are those of the inner persister: the verbs below would otherwise use stat(), one request each.
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
         return self.inner.scan(prefix)  # type: ignore[no-any-return]
 
@@ -199,7 +200,7 @@ class LocalCachePersister(PersisterWrapper):
             id, stat = item
             entry = self._files.load(id)
             if entry is not None and (self.append_only or entry.etag == stat.etag):
-                return entry.data  # as the listing shows it: no request
+                return entry.data  # up to date by the listing: no request
             return self._data_or_none(id)
 
         for (id, _), data in in_order(listed, listing, self._workers, lambda item: item[1].size or 0):
@@ -228,7 +229,7 @@ class LocalCachePersister(PersisterWrapper):
             stat: Stat = self._writable().write(id, data, expected)
         finally:
             after = self._change(id)
-        if after == count + 1:  # no other write of this id overlapped, so this one is the last
+        if after == count + 1:  # no other write of this id overlapped: this is the last
             self._keep(id, Entry(whole, stat.etag, stat.mtime, began), after)
         return stat
 
@@ -281,7 +282,7 @@ class LocalCachePersister(PersisterWrapper):
         super().refresh()
 
     def _change(self, id: str) -> int:
-        """Note begin or end of a write: what was read before it is not to be kept after it."""
+        """Note begin or end of a write, so that data read before it are not kept after it."""
         with self._own:
             slot = hash(id) % _SLOTS
             self._changes_of[slot] = count = self._changes_of[slot] + 1
@@ -289,7 +290,7 @@ class LocalCachePersister(PersisterWrapper):
         return count
 
     def _keep(self, id: str, entry: Entry, count: int) -> None:
-        """Keep a value, unless it was written since that count."""
+        """Keep data, unless the item was written since that count."""
         self._files.keep(id, entry, lambda: self._count(id) == count)
 
     def _count(self, id: str) -> int:

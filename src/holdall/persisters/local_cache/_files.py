@@ -1,4 +1,4 @@
-"""The files of a cache: one for each value, whole or not there, within some room."""
+"""The files of a cache: one per value, complete or ignored, within a limit of size."""
 
 import hashlib
 import json
@@ -19,23 +19,23 @@ __all__ = ["CacheFiles", "Entry"]
 
 _MAGIC = b"holdall cache 1\n"
 _DIGEST = 16  # bytes
-_LOW = 0.9  # to what part of the room is emptied when it is full
-_SHARE = 1 / 16  # after what part of the room was filled, look what others did
+_LOW = 0.9  # the part of the limit to which a full cache is emptied
+_SHARE = 1 / 16  # the part of the limit after which writes of others are counted
 
 
 class Entry(NamedTuple):
-    """A value in the cache, and the state it is of.
+    """Data in the cache, and their state.
 
     Parameters
     ----------
     data
-        The value.
+        The data.
     etag
-        Its version.
+        Their version.
     mtime
-        Time of its modification; NaN if that is not known.
+        Time of their modification; NaN if unknown.
     checked
-        When it was last known to be the present state, POSIX seconds.
+        When they were last known to be up to date, POSIX seconds.
     """
 
     data: bytes
@@ -45,35 +45,35 @@ class Entry(NamedTuple):
 
     @property
     def stat(self) -> Stat:
-        """The stat of the value."""
+        """The stat of the data."""
         return Stat(self.etag, self.mtime, len(self.data))
 
 
 class CacheFiles:
-    """The values of one place, in files below a folder that several places share.
+    """The data of one persister, in files below a folder that several persisters share.
 
-    A file holds a line that names the format, a line of JSON with id, etag and time, the value, and a digest
-    of all that. Its time of modification is when the value was last checked, that of access when it was used.
+    A file contains a line with the format, a line of JSON with id, etag and time, the data, and a digest of
+    all that. Its time of modification is the last check, its time of access is the last use.
 
     Parameters
     ----------
     folder
-        The folder; made if it is not there, for this user alone.
+        The folder; made if it does not exist, for this user alone.
     namespace
-        What tells the place from others, or a function that does.
+        What distinguishes the persister from others, or a function that returns it.
     max_bytes
-        How much room the files may take together; None for any.
+        Bytes that the files may take together; None for no limit.
     """
 
     def __init__(self, folder: str, namespace: str | Callable[[], str], max_bytes: int | None) -> None:
         self.folder = folder
         self.namespace = namespace
         self.max_bytes = max_bytes
-        self._below: str | None = None  # the folder of the place, once it was looked at
+        self._below: str | None = None  # the folder of the persister, once checked
         self.renew_locks()
         renew_after_fork(self)
-        self._used = 0  # bytes at the last look, and written since then
-        self._unseen = math.inf  # bytes written since the last look
+        self._used = 0  # bytes at the last count, and written since
+        self._unseen = math.inf  # bytes written since the last count
 
     def renew_locks(self) -> None:
         """Make a new lock, in a forked child."""
@@ -81,7 +81,7 @@ class CacheFiles:
 
     @property
     def below(self) -> str:
-        """The folder of this place, in which nobody else may write."""
+        """The folder of this persister, in which nobody else may write."""
         if self._below is None:
             self._below = self._look_at_folder()
         return self._below
@@ -106,7 +106,7 @@ class CacheFiles:
         return os.path.join(self.below, _digest(id, 20))
 
     def load(self, id: str) -> Entry | None:
-        """Return what is kept of an id; a file that is not whole is none."""
+        """Return the entry of an id; a damaged file is ignored."""
         path = self._path(id)
         try:
             with open(path, "rb") as file:
@@ -125,14 +125,14 @@ class CacheFiles:
         return Entry(body[end + 1 :], head["etag"], mtime, status.st_mtime)
 
     def touch(self, id: str, checked: float) -> None:
-        """Note that a value is used, and when it was last checked."""
+        """Note that data are used, and when they were last checked."""
         try:
             os.utime(self._path(id), (time.time(), checked))
         except OSError:
-            return  # gone meanwhile, which is allowed
+            return  # deleted meanwhile, which is allowed
 
     def keep(self, id: str, entry: Entry, still: Callable[[], bool]) -> None:
-        """Keep a value, if that is `still` wanted, and no other process keeps what it checked later."""
+        """Keep data, if that is `still` wanted, and no other process keeps a later check of them."""
         mtime = None if math.isnan(entry.mtime) else entry.mtime
         head = json.dumps({"id": id, "etag": entry.etag, "mtime": mtime})
         body = b"".join([_MAGIC, head.encode(), b"\n", entry.data])
@@ -152,16 +152,16 @@ class CacheFiles:
                     os.replace(new, path)
                     return
         except OSError:
-            pass  # a full disk, say: a cache may do without
+            pass  # such as a full disk: the cache is optional
         _unlink(new)
 
     def drop(self, id: str) -> None:
-        """Forget what is kept of an id, and what is just being kept."""
+        """Forget the data of an id, and those that are just being stored."""
         with self._lock:
             _unlink(self._path(id))
 
     def _make_room(self, size: int) -> None:
-        """Make room for a file that is there already, at the cost of those unused for longest."""
+        """Delete the least recently used files to make room for an existing one."""
         if self.max_bytes is None:
             return
         self._unseen += size
@@ -191,7 +191,7 @@ def _digest(text: str, size: int) -> str:
 
 
 def _later(path: str, checked: float) -> bool:
-    """Return whether somebody keeps what he checked later."""
+    """Return whether another process keeps a later check."""
     try:
         return os.stat(path).st_mtime > checked
     except OSError:

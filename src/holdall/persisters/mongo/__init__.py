@@ -1,4 +1,4 @@
-"""A collection of MongoDB as a place: a document per id, with a version for each."""
+"""A persister over a collection of MongoDB: one document per id, with a version."""
 
 import itertools
 import json
@@ -27,36 +27,36 @@ __all__ = ["MongoPersister"]
 _OURS: Final = frozenset({"_id", "version", "mtime", "size", "data"})
 _HEAD: Final = {"version": 1, "mtime": 1, "size": 1}
 _LARGEST: Final = (16 << 20) - (16 << 10)  # bytes of a document, without the names of its fields
-_PAGE: Final = 500  # documents that are asked for at once
-_BATCH_BYTES: Final = 32 << 20  # that are sent at once
-_TRIES: Final = 5  # where others insert the same id meanwhile
+_PAGE: Final = 500  # documents per request
+_BATCH_BYTES: Final = 32 << 20  # sent at once
+_TRIES: Final = 5  # if others insert the same id meanwhile
 _DUPLICATE: Final = 11000
 
 
 class MongoPersister(VersionedPersister):
-    """A collection of MongoDB, in which each document holds an id, its data, their version, size and time.
+    """A collection of MongoDB, in which each document has an id, its data, their version, size and time.
 
     Parameters
     ----------
     target
         The URL ``mongodb://host/database.collection``, or a collection of pymongo.
     key_fields
-        Names of fields in which the parts of an id, which is a list in JSON then, are kept beside it, so
-        that others can ask for them; None for ids of any kind.
+        Names of fields for the parts of an id, which is then a JSON list, so that others can query them; None
+        for ids of any kind.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
-    Threads, processes, machines: each write is one command on one document, whose filter compares the
-    version where one is expected, so that compare-and-swap is as linearizable as MongoDB makes commands on a
-    document. A write carries a random version: if its answer is lost, that is looked for, so that it counts
-    once, or raises `OutcomeUnknownError`. After a crash: writes wait for a majority of the servers and
-    their logs, unless the collection was given with a write concern of its own. Cost: one round trip an
-    operation; bulk operations and listings go by 500 documents.
+    Threads, processes, machines: each write is one command on one document, whose filter compares the version
+    where one is expected, so that compare-and-swap is as linearizable as commands of MongoDB on a document. A
+    write carries a random version: if its answer is lost, that version is looked for, so that it counts once,
+    or raises `OutcomeUnknownError`. After a crash: writes wait for a majority of the servers and their logs,
+    unless the collection has its own write concern. Cost: one round trip per operation; bulk operations and
+    listings use batches of 500 documents.
 
     There is no server in the tests of holdall: they run on mongomock, a single process in memory.
     """
@@ -78,10 +78,10 @@ class MongoPersister(VersionedPersister):
     def __init__(self, target: Any, *, key_fields: Iterable[str] | None = None) -> None:
         self.key_fields = None if key_fields is None else _checked(key_fields)
         self._opened = Opened(target)
-        self._simple = False  # whether it is known that ids are compared as they are
+        self._simple = False  # whether ids are known to be compared exactly
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._opened.__reduce__()  # which tells of what cannot be pickled
+        self._opened.__reduce__()  # raises for what cannot be pickled
         return _reopen, (type(self), self._opened.target, self.key_fields)
 
     @property
@@ -93,7 +93,7 @@ class MongoPersister(VersionedPersister):
             return self._opened.get()
         with telling("the collection cannot be looked at", self.place):
             collection = self._opened.get()
-            fakes = not isinstance(collection, Collection)  # which know no options
+            fakes = not isinstance(collection, Collection)  # they know no options
             collation = {} if fakes else collection.options().get("collation") or {}
         if collation.get("locale", "simple") != "simple":
             raise MismatchError(
@@ -140,7 +140,7 @@ class MongoPersister(VersionedPersister):
     # ------------------------------------------------------------------ listing
 
     def _listed(self, prefix: str, fields: dict[str, int]) -> Iterator[list[dict[str, Any]]]:
-        """Iterate over pages of documents in the order of ids, each as of when it is asked for."""
+        """Yield pages of documents in the order of ids, each as of its request."""
         if not _can_be_sent(prefix):
             return
         span: dict[str, Any] = {"$gte": prefix}
@@ -192,7 +192,7 @@ class MongoPersister(VersionedPersister):
     # ------------------------------------------------------------------ writing
 
     def _fields(self, id: Any, data: Any) -> dict[str, Any]:
-        """Return the fields of a document, with a version that no other write has."""
+        """Return the fields of a document, with a unique version."""
         _check_id(id, InvalidKeyError)
         check_bytes(id, data)
         whole = bytes(join_parts(data))
@@ -220,13 +220,13 @@ class MongoPersister(VersionedPersister):
         except OutcomeUnknownError as unknown:
             if not isinstance(unknown.__cause__, LOST) or self._etag(id) != fields["version"]:
                 raise
-            done = True  # it was the answer alone that was lost
+            done = True  # only the answer was lost
         if not done:
             raise conflict(self, id, expected, self._etag(id))
         return _stat(fields)
 
     def _send(self, collection: Any, id: str, fields: dict[str, Any], expected: Expected) -> bool:
-        """Write a document that is in the expected state, and tell whether it was."""
+        """Write a document that is in the expected state; return whether it was."""
         if expected is ITEM_NOT_AVAILABLE:
             try:
                 collection.insert_one({"_id": id, **fields})
@@ -240,7 +240,7 @@ class MongoPersister(VersionedPersister):
         for attempt in range(_TRIES):
             try:
                 collection.update_one({"_id": id}, {"$set": fields}, upsert=True)
-            except errors.DuplicateKeyError:  # of two who insert at once, one is told so
+            except errors.DuplicateKeyError:  # one of two concurrent inserts fails so
                 if attempt == _TRIES - 1:
                     raise
             else:
@@ -248,7 +248,7 @@ class MongoPersister(VersionedPersister):
         return True
 
     def _is_ours(self, collection: Any, id: str, fields: dict[str, Any], error: Exception) -> bool:
-        """Tell whether what is there already is what we have sent, the first time."""
+        """Return whether the existing document is the one we sent the first time."""
         found = collection.find_one({"_id": id}, {"version": 1})
         if found is None:
             found = {}  # deleted again
@@ -319,7 +319,7 @@ class MongoPersister(VersionedPersister):
     # ------------------------------------------------------------------ upkeep
 
     def durability(self) -> dict[str, Any]:
-        """Return for what a write waits before it returns.
+        """Return what a write waits for before it returns.
 
         Returns
         -------
@@ -330,7 +330,7 @@ class MongoPersister(VersionedPersister):
         return {"w": chosen.get("w", 1), "j": chosen.get("j", False)}
 
     def close(self) -> None:
-        """Close the connections, if the place was named by a URL; the next use makes new ones."""
+        """Close the connections, if the collection was named by a URL; the next use opens new ones."""
         self._opened.close()
 
 
@@ -347,7 +347,7 @@ def _checked(fields: Any) -> tuple[str, ...]:
 
 
 def _parts(id: str, count: int) -> list[Any]:
-    """Return what the fields of a key hold."""
+    """Return the values of the fields of a key."""
     try:
         parts = json.loads(id)
     except ValueError:
@@ -358,10 +358,10 @@ def _parts(id: str, count: int) -> list[Any]:
 
 
 def _can_be_sent(id: Any) -> bool:
-    """Tell whether BSON has such a text."""
+    """Return whether BSON can contain a text."""
     try:
         return isinstance(id, str) and bool(id.encode() or True)
-    except UnicodeEncodeError:  # half of a pair of surrogates
+    except UnicodeEncodeError:  # lone surrogates
         return False
 
 

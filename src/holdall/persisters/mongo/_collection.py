@@ -1,4 +1,4 @@
-"""A collection of MongoDB: opened by its URL or as given, its errors told as errors of ours."""
+"""A collection of MongoDB: opened by its URL or given, with its errors translated to ours."""
 
 import errno
 import os
@@ -27,15 +27,15 @@ from holdall.errors import (
 __all__ = ["LOST", "Opened", "telling"]
 
 _URLS: Final = ("mongodb://", "mongodb+srv://")
-_REFUSED: Final = frozenset({13, 18, 8000})  # no right, wrong password, and what hosted servers say for both
+_REFUSED: Final = frozenset({13, 18, 8000})  # no right, wrong password, hosted servers for both
 _FULL: Final = frozenset({14031, 12501})  # no room on the disk; over the quota
 
-#: What the driver raises where an answer may have been lost.
+#: Errors of the driver after which an answer may have been lost.
 LOST: Final = (errors.ConnectionFailure, errors.ExecutionTimeout, errors.WTimeoutError)
 
 
 class Opened:
-    """A collection, opened anew in each process where it was named by its URL.
+    """A collection, opened again in each process where it was named by its URL.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Opened:
         return Opened, (self.target,)
 
     def get(self) -> Any:
-        """Return the collection, set to reads and writes that a majority of the servers knows."""
+        """Return the collection, set to reads and writes that a majority of the servers acknowledges."""
         if self._pid != os.getpid():  # a client does not survive a fork
             collection = self.target
             if isinstance(collection, str):
@@ -78,7 +78,7 @@ class Opened:
                 client: Any = pymongo.MongoClient(collection)
                 collection = client[parts["database"]][parts["collection"]]
             concern = collection.write_concern
-            if not concern.document:  # nothing was chosen: what one server knows can be rolled back
+            if not concern.document:  # not chosen: data on a single server can be rolled back
                 concern = WriteConcern(w="majority", j=True)
             self._collection = collection.with_options(
                 read_preference=ReadPreference.PRIMARY,
@@ -89,14 +89,14 @@ class Opened:
         return self._collection
 
     def close(self) -> None:
-        """Close the client, if it is ours; the next use makes another."""
+        """Close the client, if it is ours; the next use opens another."""
         if isinstance(self.target, str) and self._pid == os.getpid():
             self._collection.database.client.close()
         self._pid, self._collection = 0, None
 
 
 def _named(url: str) -> str:
-    """Return what a URL names, without a password."""
+    """Return the server and collection in a URL, without a password."""
     if not url.startswith(_URLS):
         raise InvalidArgumentError(
             "a collection is named by a URL such as 'mongodb://localhost/database.collection', "
@@ -108,7 +108,7 @@ def _named(url: str) -> str:
         raise InvalidArgumentError(
             f"the URL of mongodb://{shown} names no collection: it ends in 'database.collection'"
         )
-    if url.startswith(_URLS[0]):  # the other kind asks a server of names
+    if url.startswith(_URLS[0]):  # the other kind uses DNS
         try:
             parse_uri(url)
         except (errors.PyMongoError, ValueError) as error:
@@ -117,40 +117,40 @@ def _named(url: str) -> str:
 
 
 @contextmanager
-def telling(what: str, place: str, *, writes: bool = False) -> Iterator[None]:
-    """Tell errors of the driver as errors of ours.
+def telling(what: str, location: str, *, writes: bool = False) -> Iterator[None]:
+    """Translate errors of the driver to ours.
 
     Parameters
     ----------
     what
-        Could not be done.
-    place
-        Where.
+        What failed.
+    location
+        The location.
     writes
-        Whether something may have been changed when an answer does not come.
+        Whether something may have been changed if there is no answer.
     """
     try:
         yield
     except errors.PyMongoError as error:
-        raise _told(error, what, place, writes) from error
+        raise _told(error, what, location, writes) from error
 
 
-def _told(error: errors.PyMongoError, what: str, place: str, writes: bool) -> HoldallError:
+def _told(error: errors.PyMongoError, what: str, location: str, writes: bool) -> HoldallError:
     code = getattr(error, "code", None)
     if isinstance(error, errors.ServerSelectionTimeoutError):
-        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {error}", place)
+        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {error}", location)
     if isinstance(error, errors.DocumentTooLarge):
-        return ValueTooLargeError(f"{what} in {place}: {error}")
+        return ValueTooLargeError(f"{what} in {location}: {error}")
     if code in _REFUSED:
         return StoreUnavailableError(
-            errno.EACCES, f"{what}: the server refuses the user or the password: {error}", place
+            errno.EACCES, f"{what}: the server refuses the user or the password: {error}", location
         )
     if code in _FULL:
-        return StoreFullError(errno.ENOSPC, f"{what}: the server has no room left: {error}", place)
+        return StoreFullError(errno.ENOSPC, f"{what}: the server has no room left: {error}", location)
     if isinstance(error, errors.ConfigurationError):
-        return StoreUnavailableError(errno.EINVAL, f"{what}: {error}", place)
+        return StoreUnavailableError(errno.EINVAL, f"{what}: {error}", location)
     if writes and isinstance(error, (*LOST, errors.WriteConcernError)):
         return OutcomeUnknownError(
-            errno.EIO, f"{what}, or was: the answer was lost, read it again ({error})", place
+            errno.EIO, f"{what}, or was: the answer was lost, read it again ({error})", location
         )
-    return StoreUnavailableError(errno.EIO, f"{what}: {error}", place)
+    return StoreUnavailableError(errno.EIO, f"{what}: {error}", location)

@@ -1,9 +1,9 @@
-"""Objects through obstore, a client written in Rust: S3, Google Cloud Storage, Azure, folders, memory.
+"""A persister over obstore, a client written in Rust: S3, Google Cloud Storage, Azure, folders, memory.
 
-It speaks a dialect of its own, of which these lines are the translation. Its listings drop slashes at the
-ends of names, so that folders which others marked look like objects; they know no prefixes but whole
-folders, and end at the first name with an empty part. An empty name means the bucket. What it says of
-errors is text for people; the codes of the servers stand in it.
+This package adapts the behaviour of obstore. Its listings drop slashes at the ends of names, so that folders
+marked by others look like objects; they take whole folders instead of prefixes, and end at the first name
+with an empty part. An empty name means the bucket. Its errors are text for people, which contains the codes
+of the servers.
 """
 
 from typing import Any
@@ -26,36 +26,36 @@ _CLAIMS = frozenset({Capability.WRITABLE, Capability.BYTES, Capability.MTIME, Ca
 
 
 class ObjectStorePersister(ObjectPersister):
-    """Objects of S3, Google Cloud Storage or Azure, files, or memory: whatever obstore reaches.
+    """Objects of S3, Google Cloud Storage or Azure, files, or memory: anything that obstore supports.
 
     Parameters
     ----------
     store
         A store of obstore (``GCSStore``, ``AzureStore``, ``S3Store``, ``LocalStore`` or ``MemoryStore`` of
-        ``obstore.store``), or a function that makes it when it is first needed. A persister made with a
-        function can be pickled; its pickle holds what the function does.
+        ``obstore.store``), or a function that returns it on first use. A persister made with a function can
+        be pickled, as far as the function can.
     prefix
-        With what the names of all objects start; a "/" is put at its end.
+        The text that the names of all objects start with; a "/" is added at its end.
     workers
         How many requests bulk operations send at once.
 
     Raises
     ------
     UnsupportedError
-        If obstore is not installed: it comes with the extra ``holdall[obstore]``. Also for what obstore has
-        no request for: deletions on a condition, which `pop` is too, on servers.
+        If obstore is not installed: it comes with the extra ``holdall[obstore]``. Also for requests that
+        obstore lacks: conditional deletions, including `pop`, on servers.
 
     Notes
     -----
-    Threads, processes, machines: on servers, insertions and replacements on a condition are those of the
-    server, and deletions on a condition are refused, since obstore cannot send them; for S3,
-    `S3Store(engine="obstore")` sends them another way. In memory and folders compare-and-swap holds among
-    the threads of a process. A process forked from one that used obstore cannot use it. After a crash: what
-    was returned is stored; in a folder, unless the machine crashed. Cost: one request an operation; bulk
-    operations send as many at once as there are `workers`.
+    Threads, processes, machines: on servers, conditional insertions and replacements are those of the server,
+    and conditional deletions are refused, since obstore cannot send them; for S3, `S3Store(engine="obstore")`
+    sends them another way. In memory and folders compare-and-swap holds among the threads of a process. A
+    process forked from one that used obstore cannot use it. After a crash: returned writes are stored; in a
+    folder, unless the machine crashed. Cost: one request per operation; bulk operations send as many at once
+    as there are `workers`.
 
     Objects of others whose names have empty parts end a listing with an error that names one. Empty objects
-    cost a request each when they are listed, since obstore shows marks of folders like objects.
+    cost a request each when they are listed, since obstore lists marks of folders like objects.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class ObjectStorePersister(ObjectPersister):
 
     @property
     def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
-        """What the place claims: compare-and-swap where deletions take part in it, among threads."""
+        """What the store supports: compare-and-swap among threads, where deletions take part in it."""
         claims = _CLAIMS if self._obstore.kind == "memory" else _CLAIMS | {Capability.PERSISTENT}
         return claims | {Capability.CAS_THREADS} if self._obstore.is_local else claims
 

@@ -1,4 +1,4 @@
-"""How obstore speaks: names it knows, errors it raises, bodies it gives."""
+"""The behaviour of obstore: names it accepts, errors it raises, bodies it returns."""
 
 import os
 import re
@@ -30,22 +30,22 @@ __all__ = [
     "translated",
 ]
 
-#: What obstore raises.
+#: The errors of obstore.
 FAILURES = (BaseError, OSError, ValueError, NotImplementedError)
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
-_SENT_ONCE = re.compile(r" in [\d.]+[^\s,]*s - ")  # else "..., after 2 retries, ..." stands there
+_SENT_ONCE = re.compile(r" in [\d.]+[^\s,]*s - ")  # otherwise with "..., after 2 retries, ..."
 _NO_BODY = re.compile(r"404 Not Found:?\s*\Z")
 _ABSENT = {"NoSuchKey", "BlobNotFound"}
 _MISSED = {None, "BlobAlreadyExists", "PreconditionFailed"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
-# What obstore refuses, and what it silently takes for another name.
+# Names that obstore refuses, or silently takes for others.
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]|//|\A/|/\Z|\A\Z")
 
 
 class Runtime:
-    """Whether the threads of obstore are there: a forked child does not have those of its parent."""
+    """Whether the threads of obstore exist: a forked child does not have those of its parent."""
 
     used = lost = False
 
@@ -60,7 +60,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class ToldError(StoreUnavailableError):
-    """A server did not carry out a request; `status` is its answer, None if none came."""
+    """A server did not carry out a request; `status` is its answer, None if there was none."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -68,19 +68,19 @@ class ToldError(StoreUnavailableError):
 
     @property
     def refused(self) -> bool:
-        """Whether it was refused for a reason that does not pass, so that nothing happened."""
+        """Whether it was refused permanently, so that nothing happened."""
         return self.status is not None and 300 <= self.status < 500 and self.status not in (408, 429)
 
 
 class Body:
-    """The body of an answer: at once if it is small, else by pieces.
+    """The body of an answer: at once if it is small, otherwise in pieces.
 
     Parameters
     ----------
     result
-        The answer as obstore gives it.
+        The answer from obstore.
     size
-        How many bytes the body has.
+        The size of the body in bytes.
     """
 
     def __init__(self, result: Any, size: int) -> None:
@@ -89,7 +89,7 @@ class Body:
         self._piece = memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
-        """Read up to `size` bytes; `BrokenBodyError` if the connection fails."""
+        """Return up to `size` bytes; raise `BrokenBodyError` if the connection fails."""
         try:
             if not self._piece and self._size:
                 if self._stream is None and self._size <= PART:
@@ -106,47 +106,47 @@ class Body:
         return bytes(taken)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         self._result = self._stream = None
 
 
 def is_named(key: str) -> bool:
-    """Tell whether obstore has this name for an object."""
+    """Return whether obstore uses this name for an object unchanged."""
     return _UNNAMEABLE.search(key) is None
 
 
 def shortly(error: Exception) -> str:
-    """Return what obstore says, without its inner life."""
+    """Return the message of obstore without internal details."""
     return str(error).partition("\n\nDebug source")[0].strip()
 
 
 def code_of(error: Exception) -> str | None:
-    """Return the server's word for the reason."""
+    """Return the server's code for the reason."""
     found = _CODE.search(str(error))
     return found[1] if found else None
 
 
 def is_refusal(error: Exception) -> bool:
-    """Tell whether a write was refused for its condition: the status 409 has other reasons, too."""
+    """Return whether a write was refused for its condition; the status 409 has other reasons, too."""
     found = _STATUS.search(str(error))
     return found is None or found[1] != "409" or code_of(error) in _MISSED
 
 
 def sent_twice(error: Exception) -> bool:
-    """Tell whether a request that a server answered was, or may have been, sent more than once."""
+    """Return whether a request that a server answered was, or may have been, sent more than once."""
     text = str(error)
     return "status code" in text and not _SENT_ONCE.search(text)
 
 
 def translated(error: Exception, what: str, key: str) -> HoldallError | KeyError:
-    """Return the error that stands for one of obstore; ``KeyError(key)`` if the object is absent.
+    """Return our error for one of obstore; ``KeyError(key)`` if the object is absent.
 
     Parameters
     ----------
     error
-        What obstore raised.
+        The error of obstore.
     what
-        The operation, the key and the place, for the message.
+        The operation, the key and the location, for the message.
     key
         The key.
     """

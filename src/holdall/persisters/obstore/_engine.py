@@ -1,4 +1,4 @@
-"""An engine over obstore: its dialect, translated."""
+"""An engine over obstore."""
 
 import random
 import re
@@ -49,8 +49,8 @@ from holdall.persisters.obstore._dialect import (
 __all__ = ["ObstoreEngine"]
 
 _BUSY = {"ConditionalRequestConflict", "OperationAborted"}
-_WORKERS = 16  # requests that delete, at once
-_PAGE = 1000  # names that a server lists, or deletes, at once
+_WORKERS = 16  # simultaneous requests to delete
+_PAGE = 1000  # names per listing, or per deletion
 _ATTEMPTS = 5
 _PAUSE = 0.05  # seconds, doubled with each attempt
 
@@ -64,17 +64,17 @@ _KINDS = {
 
 
 class ObstoreEngine(Engine):
-    """Sends the requests of an `ObjectPersister` through obstore.
+    """Send the requests of an `ObjectPersister` through obstore.
 
     Parameters
     ----------
     store
-        A store of obstore, or a function that makes it when it is first needed.
+        A store of obstore, or a function that returns it on first use.
     """
 
-    # In this process, and on this machine, what obstore has no request for is done while nobody else writes.
+    # Within this process and machine, requests that obstore lacks are made under a lock.
     _alone = ModuleLock(threading.RLock)
-    _last = 0  # the tick of the clock of the last file written
+    _last = 0  # the time of the last file written
 
     def __init__(self, store: Any) -> None:
         self._make: Callable[[], Any] | None = None
@@ -109,12 +109,12 @@ class ObstoreEngine(Engine):
         return client
 
     def _ready_once(self) -> Any:
-        """Return the client for a swap, which is best sent once: whoever sends it looks what became of it."""
+        """Return the client for a swap, which is best sent only once: the sender checks its outcome."""
         return self._ready()
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody but this process can write, or should."""
+        """Whether nobody but this process can, or should, write."""
         return self.kind in ("memory", "file")
 
     @property
@@ -123,7 +123,7 @@ class ObstoreEngine(Engine):
 
     @property
     def kind(self) -> str:
-        """The scheme of the URLs of such stores."""
+        """The scheme of URLs of such stores."""
         return _KINDS[type(self._client()).__name__]
 
     @property
@@ -196,7 +196,7 @@ class ObstoreEngine(Engine):
 
     def _stat(self, meta: Any) -> Stat:
         mtime = meta["last_modified"].timestamp()
-        if self.kind in ("s3", "gs", "az"):  # the head of an object has no fractions, listings may
+        if self.kind in ("s3", "gs", "az"):  # heads of objects have whole seconds, listings may not
             mtime = float(int(mtime))
         return Stat((meta["e_tag"] or "").removeprefix("W/").strip('"'), mtime, meta["size"])
 
@@ -208,9 +208,9 @@ class ObstoreEngine(Engine):
         client = self._ready() if expected is ANY_ETAG else self._ready_once()
         self._check(key)
         views, _ = buffers(data)
-        # Memory would keep the buffer itself, which the caller may change.
+        # In memory, obstore would keep the buffer itself, which the caller may change.
         body = views[0] if len(views) == 1 and not self.is_local else b"".join(views)
-        # A folder keeps no metadata; nor are answers lost on the way to it.
+        # A folder keeps no metadata; nor are answers from it lost.
         attributes = None if self.kind == "file" else {FIELD: tokens}
         options: dict[str, Any] = {"attributes": attributes, "use_multipart": False}
         repeated = False
@@ -255,14 +255,14 @@ class ObstoreEngine(Engine):
                 raise RefusedError from None
             if self._stat(meta).etag != expected:
                 raise RefusedError
-            if self.kind == "file":  # nobody else writes meanwhile
+            if self.kind == "file":  # under a lock
                 return "overwrite"
-            version["version"] = meta["version"]  # Google compares numbers of generations
+            version["version"] = meta["version"]  # Google compares generation numbers
         return version
 
     @classmethod
     def _ticked(cls, etag: Any) -> bool:
-        """Tell whether a file is later than all before, since its etag is made of its time: clocks tick."""
+        """Return whether a file is later than all before, as its etag is made from its time."""
         tick = int(etag.split("-")[1], 16)
         if tick <= cls._last:
             time.sleep(0.001)
@@ -271,9 +271,9 @@ class ObstoreEngine(Engine):
         return True
 
     def _not_written(self, error: Exception, key: str, unsure: bool) -> Exception:
-        """Return what a failed write means: without a word of the server it may have happened.
+        """Return the error for a failed write: without an answer of the server it may have happened.
 
-        So it may where it is `unsure` what became of an earlier sending.
+        The same applies if it is `unsure` what became of an earlier sending.
         """
         told = self._told(error, "writing", key)
         if isinstance(told, ToldError) and (unsure or not told.refused):
@@ -324,8 +324,8 @@ class ObstoreEngine(Engine):
                 for_each(self._delete_if_named, some, _WORKERS, name=str)
 
     def _delete_all(self, keys: list[str]) -> bool:
-        """Delete objects at once; False if that ended at one that is absent."""
-        if self.kind == "file":  # where obstore does so one by one
+        """Delete objects at once; return False if that ended at an absent one."""
+        if self.kind == "file":  # obstore does so one by one
             return False
         try:
             obstore.delete(self._ready(), keys)
@@ -367,7 +367,7 @@ class ObstoreEngine(Engine):
         ]
 
     def _is(self, name: str) -> bool:
-        """Tell whether an empty object has this name, not the mark of a folder, listed without its slash."""
+        """Return whether an empty object has this name: a mark of a folder is listed without its slash."""
         try:
             return not self.head(name).size
         except KeyError:
@@ -379,7 +379,7 @@ class ObstoreEngine(Engine):
         return f'"{etag}"'
 
     def _check(self, key: str) -> None:
-        """Refuse names that obstore would take for others."""
+        """Raise for names that obstore would take for others."""
         if not is_named(key) or (self.kind == "file" and re.search(r"#\d+\Z", key)):
             raise InvalidKeyError(
                 f"{key!r:.120} cannot name an object in {self.location}: obstore knows no names with empty "

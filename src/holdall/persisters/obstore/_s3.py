@@ -1,4 +1,4 @@
-"""S3 through obstore, with another engine for what obstore cannot do or does not tell."""
+"""S3 through obstore, with another engine for what obstore cannot do or report."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -18,17 +18,17 @@ from holdall.persisters.obstore._engine import ObstoreEngine
 
 __all__ = ["TranslatedS3Engine", "open_s3"]
 
-# As for boto3: a dead endpoint is told of within 20 seconds, a stalled one within 65.
+# As for boto3: a dead endpoint is reported within 20 seconds, a stalled one within 65.
 _CONNECT, _READ, _SENDS = 5, 20, 3  # seconds, seconds, times
-_LONGEST = 24 * 3600  # seconds for all of a body, which the time for each read bounds already
+_LONGEST = 24 * 3600  # seconds for a whole body; each read has its own limit
 
 
 class TranslatedS3Engine(ObstoreEngine):
-    """Sends reads and writes to S3 through obstore, and the rest through another engine.
+    """Send reads and writes to S3 through obstore, and the rest through another engine.
 
-    The rest is what obstore cannot do (list names as they are, delete on a condition, write large values by
-    parts that are cleaned up), what it cannot explain (an answer without the reason why), and everything in
-    a forked child.
+    The rest is what obstore cannot do (list names exactly, delete conditionally, write large values in parts
+    that are cleaned up), what it cannot explain (an answer without a reason), and everything in a forked
+    child.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class TranslatedS3Engine(ObstoreEngine):
     other
         An engine for the same bucket.
     writes
-        Whether obstore writes, too.
+        Whether obstore also writes.
     once
-        Makes a store that sends each request once; None for the store of the reads.
+        Returns a store that sends each request once; None for the store of the reads.
     """
 
     def __init__(
@@ -55,25 +55,25 @@ class TranslatedS3Engine(ObstoreEngine):
         self.writes = writes
         self._make_single = once
         self._single: Any = None
-        self._seen = False  # whether an object was found, so that absence needs no explanation
+        self._seen = False  # whether an object was ever found, so that absence is normal
 
     @classmethod
     def beside(cls, other: Engine, requests: Any) -> Self:
-        """Return an engine for what an engine of boto3 sends its requests to.
+        """Return an engine for the requests of an engine of boto3.
 
         Parameters
         ----------
         other
             The engine.
         requests
-            What sends its requests: with its `bucket`, `source`, `request_options` and `put_options`.
+            The sender of its requests, with its `bucket`, `source`, `request_options` and `put_options`.
         """
         if requests.request_options:
             raise UnsupportedError(
                 "obstore cannot send request_options: leave them out, or use engine='boto3'"
             )
         if not requests.source.anonymous:
-            requests.source.session()  # there is one, or an error
+            requests.source.session()  # raises if there is none
         opened = partial(open_s3, requests.bucket, requests.source)
         return cls(opened, other, writes=not requests.put_options, once=partial(opened, sends=1))
 
@@ -94,7 +94,7 @@ class TranslatedS3Engine(ObstoreEngine):
         return self.other.identity()
 
     def _speaks(self, key: str) -> bool:
-        """Tell whether obstore can send a request about a key."""
+        """Return whether obstore can send a request for a key."""
         return not Runtime.lost and is_named(key)
 
     def head(self, key: str) -> Found:  # docstring inherited
@@ -183,19 +183,19 @@ class TranslatedS3Engine(ObstoreEngine):
 
 
 def open_s3(bucket: str, source: Any, *, sends: int = _SENDS) -> Any:
-    """Make a store of obstore that reaches a bucket as a client of boto3 does.
+    """Return a store of obstore that reaches a bucket as a client of boto3 does.
 
-    Credentials are asked for at each request and never kept, so that renewed ones are used at once.
+    Credentials are obtained for each request and never kept, so that renewed ones are used at once.
 
     Parameters
     ----------
     bucket
         Name of the bucket.
     source
-        Returns a client of boto3, which knows endpoint and region; it also knows its `session`, whether
-        requests are `anonymous`, and how many `connections` there may be.
+        Returns a client of boto3, with endpoint and region; has the attributes `session`, `anonymous`
+        (whether requests are unsigned) and `connections` (how many there may be).
     sends
-        How often a request is sent that is not answered, or answered by a failure of the server.
+        How often to send a request that is not answered, or answered by a failure of the server.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Items on a Redis or Valkey server, under keys with a prefix."""
+"""A persister over a Redis or Valkey server, with keys below a prefix."""
 
 import hashlib
 import itertools
@@ -31,10 +31,10 @@ _HEAD: Final = struct.Struct("<2s14sQ")  # mark, random version, time in nanosec
 _SIZE: Final = _HEAD.size
 _BATCH: Final = 1000  # commands sent at once
 _LARGEST: Final = (512 << 20) - _SIZE  # bytes, of a value of Redis
-_ATTEMPTS, _PAUSE = 5, 0.05  # at a write whose answer was lost
+_ATTEMPTS, _PAUSE = 5, 0.05  # after a write whose answer was lost
 
-# All of them compare what lies there with what is expected, by its head: "" for nothing, "*" for anything.
-# Who sends a write again after a lost answer finds its own version there, and has done it already.
+# All of them compare the head of the existing item with what is expected: "" for nothing, "*" for anything. A
+# repeated write after a lost answer finds its own version, and is done already.
 _WRITE: Final = """
 local head = redis.call('GETRANGE', KEYS[1], 0, 23)
 if head ~= '' and string.sub(head, 1, 16) == string.sub(ARGV[2], 1, 16) then return 1 end
@@ -60,16 +60,16 @@ class RedisPersister(VersionedPersister):
     ----------
     server
         The URL of a server (``redis://``, ``rediss://``, ``unix://``), or a client of `redis.Redis`, whose
-        settings are taken over: its own retries are switched off, since they count writes twice.
+        settings are copied: its own retries are switched off, since they write twice.
     prefix
-        With what the keys of all items start.
+        The text that the keys of all items start with.
     ttl
-        For how many seconds an item is there after each write; None for ever.
+        Seconds that an item lives after each write; None for no limit.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
     UnsupportedError
         If the client is that of a cluster.
 
@@ -77,17 +77,17 @@ class RedisPersister(VersionedPersister):
     -----
     Threads, processes, machines: compare-and-swap is one script on the server, so it is linearizable among
     all; plain writes take part. A write whose answer is lost is looked for by its random version: it counts
-    once, or raises `OutcomeUnknownError`. After a crash: see `durability`. Cost: one round trip an
-    operation; bulk operations send 1,000 commands at once. Listing asks with SCAN, which holds up nobody,
-    and remembers 8 bytes for each key that it met.
+    once, or raises `OutcomeUnknownError`. After a crash: see `durability`. Cost: one round trip per
+    operation; bulk operations send 1,000 commands at once. Listing uses SCAN, which blocks nobody, and
+    remembers 8 bytes for each key seen.
 
-    Each write sets the time to live anew: `ttl`, or what `write_living` is given. A copy made by pickle holds
+    Each write sets the time to live again: `ttl`, or that passed to `write_living`. A pickled copy contains
     the URL, or the plain settings of the client, passwords included.
 
     Examples
     --------
-    >>> place = RedisPersister("redis://localhost:6379/0", prefix="runs/")
-    >>> place.place
+    >>> persister = RedisPersister("redis://localhost:6379/0", prefix="runs/")
+    >>> persister.place
     "keys 'runs/' of redis://localhost:6379/0"
     """
 
@@ -140,18 +140,18 @@ class RedisPersister(VersionedPersister):
         return self._start + id.encode("utf-8", "surrogatepass")
 
     def _ask(self, what: str, ask: Callable[[Any], Any]) -> Any:
-        """Send a command that changes nothing, once more if the connection was lost."""
+        """Send a command that changes nothing; repeat it once if the connection was lost."""
         with telling(what, self.place):
             try:
                 return ask(self.client)
-            except redis.AuthenticationError:  # a lost connection, to the driver
+            except redis.AuthenticationError:  # a lost connection, for the driver
                 raise
             except (*LOST, redis.ReadOnlyError):
                 self.client.connection_pool.disconnect(inuse_connections=False)
                 return ask(self.client)
 
     def _run(self, script: str, key: bytes, *args: Any) -> Any:
-        """Run a script by its digest, and in full where the server does not know it."""
+        """Run a script by its digest, or in full where the server does not know it."""
         digest = self._scripts.get(script)
         if digest is None:
             digest = self._scripts[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
@@ -195,7 +195,7 @@ class RedisPersister(VersionedPersister):
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         start = self._start + prefix.encode("utf-8", "surrogatepass")
         pattern = b"".join(b"\\" + bytes([byte]) if byte in b"*?[]\\" else bytes([byte]) for byte in start)
-        met: set[int] = set()  # SCAN gives a key again when the table of the server changes its size
+        met: set[int] = set()  # SCAN repeats keys when the server resizes its table
         cursor = 0
         while True:
             ask = partial(redis.Redis.scan, cursor=cursor, match=pattern + b"*", count=_BATCH)
@@ -230,7 +230,7 @@ class RedisPersister(VersionedPersister):
                 if whole is None:
                     continue
                 if whole[:2] != _MAGIC:
-                    self._stat_of(id, whole[:_SIZE], len(whole))  # which says what is wrong
+                    self._stat_of(id, whole[:_SIZE], len(whole))  # raises what is wrong
                 yield id, whole[_SIZE:]
 
     def contents(
@@ -240,7 +240,7 @@ class RedisPersister(VersionedPersister):
         return (list(self.read_many(page)) for page in self.pages(prefix))
 
     def _many(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Send several commands that change nothing at once; errors of single ones come as answers."""
+        """Send several commands that change nothing at once; errors of single ones are results."""
 
         def ask(client: Any) -> Any:
             pipeline = client.pipeline(transaction=False)
@@ -265,14 +265,14 @@ class RedisPersister(VersionedPersister):
         return self.write_living(id, data, self.ttl, expected)
 
     def write_living(self, id: str, data: Any, ttl: float | None, expected: Expected = ANY_ETAG) -> Stat:
-        """Store data as `write` does, for so many seconds.
+        """Store data as `write` does, with a time to live.
 
         Parameters
         ----------
         id, data, expected
             As in `write`.
         ttl
-            For how many seconds the item is there; None for ever.
+            Seconds that the item lives; None for no limit.
         """
         key, whole = self._key(id), self._whole(id, data)
         milliseconds = "" if ttl is None else max(1, round(ttl * 1000))
@@ -313,7 +313,7 @@ class RedisPersister(VersionedPersister):
             except redis.RedisError as error:
                 raise told(error, what, self.place) from error
             else:
-                if lost is not None and answer != 1:  # another one wrote since, over ours or over the old one
+                if lost is not None and answer != 1:  # overwritten since: our write, or the old one
                     break
                 return answer
         raise OutcomeUnknownError(
@@ -363,7 +363,7 @@ class RedisPersister(VersionedPersister):
     # ------------------------------------------------------------------ what the server says
 
     def time_left(self, id: str) -> float:
-        """Return for how many seconds an item is there yet; infinity for ever.
+        """Return how many seconds an item has left to live; infinity for no limit.
 
         Raises
         ------
@@ -377,14 +377,14 @@ class RedisPersister(VersionedPersister):
         return math.inf if left == -1 else left / 1000
 
     def durability(self) -> dict[str, str]:
-        """Return what the server says of what its "OK" has survived.
+        """Return the settings of the server for what an acknowledged write survives.
 
         Returns
         -------
         dict
             ``log``: when the server writes its log to the disk, ``"always"``, ``"everysec"``, ``"no"``, or
             ``"off"`` for no log; ``eviction``: what it deletes when its memory is full, ``"noeviction"`` for
-            nothing. ``"unknown"`` where it does not tell, as servers of others often do not.
+            nothing. ``"unknown"`` where it does not report them, as hosted servers often do not.
         """
         found = {"log": "unknown", "eviction": "unknown"}
         try:
@@ -406,7 +406,7 @@ class RedisPersister(VersionedPersister):
         return found
 
     def close(self) -> None:
-        """Give back the connections; the next use makes new ones."""
+        """Close the connections; the next use opens new ones."""
         self.client.close()
         self.client.connection_pool.disconnect()
 

@@ -1,4 +1,4 @@
-"""The client of a Redis server: made without retries of its own, its errors told as errors of ours."""
+"""The client of a Redis server: without retries of its own, with its errors translated to ours."""
 
 import errno
 from collections.abc import Iterator
@@ -21,19 +21,19 @@ from holdall.errors import (
 
 __all__ = ["LOST", "client_of", "location_of", "never_sent", "telling"]
 
-#: What the driver raises where an answer did not come.
+#: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
 _URLS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
 _SECRETS: Final = frozenset({"password", "username", "credential_provider"})
 
 
 def client_of(server: Any) -> Any:
-    """Return a client that never sends a command twice by itself, and leaves values as bytes.
+    """Return a client that never sends a command twice by itself, and returns values as bytes.
 
     Parameters
     ----------
     server
-        A URL, or a client, whose settings are taken over.
+        A URL, or a client, whose settings are copied.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def client_of(server: Any) -> Any:
 
 
 def location_of(server: Any) -> str:
-    """Return where a server is, without a password."""
+    """Return the location of a server, without a password."""
     if isinstance(server, str):
         parts = urlsplit(server)
         host = parts.hostname or ""
@@ -89,32 +89,34 @@ def location_of(server: Any) -> str:
 
 
 def never_sent(error: Exception) -> bool:
-    """Tell whether a command cannot have reached the server, since there was no connection."""
+    """Return whether a command cannot have reached the server, since there was no connection."""
     return " connecting to " in str(error)
 
 
 @contextmanager
-def telling(what: str, place: str) -> Iterator[None]:
-    """Tell errors of the driver as errors of ours."""
+def telling(what: str, location: str) -> Iterator[None]:
+    """Translate errors of the driver to ours."""
     try:
         yield
     except redis.RedisError as error:
-        raise told(error, what, place) from error
+        raise told(error, what, location) from error
 
 
-def told(error: Exception, what: str, place: str) -> HoldallError:
-    """Return the error of ours for one of the driver's."""
+def told(error: Exception, what: str, location: str) -> HoldallError:
+    """Return our error for one of the driver."""
     text = str(error)
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
         return StoreUnavailableError(
-            errno.EACCES, f"{what}: the server refuses the user or the password: {text}", place
+            errno.EACCES, f"{what}: the server refuses the user or the password: {text}", location
         )
     if isinstance(error, redis.OutOfMemoryError) or text.startswith("OOM"):
-        return StoreFullError(errno.ENOSPC, f"{what}: the server has no memory left: {text}", place)
+        return StoreFullError(errno.ENOSPC, f"{what}: the server has no memory left: {text}", location)
     if "WRONGTYPE" in text:
         return MismatchError(
-            f"{what} in {place}: there is something under this key that holdall did not write"
+            f"{what} in {location}: there is something under this key that holdall did not write"
         )
     if isinstance(error, LOST):
-        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: the server does not answer: {text}", place)
-    return StoreUnavailableError(errno.EIO, f"{what}: {text}", place)
+        return StoreUnavailableError(
+            errno.EHOSTUNREACH, f"{what}: the server does not answer: {text}", location
+        )
+    return StoreUnavailableError(errno.EIO, f"{what}: {text}", location)

@@ -1,4 +1,4 @@
-"""Objects of S3, and of servers that speak like it, below a prefix of a bucket."""
+"""A persister over objects of S3, and of servers with the same protocol, below a prefix of a bucket."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from holdall.persisters.s3._requests import Requests
 __all__ = ["S3Persister"]
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{1,254}|arn:[^\s/]+[/:][^\s]+")
-_LEAST_PART = 5 << 20  # bytes; S3 takes no smaller parts
+_LEAST_PART = 5 << 20  # bytes; the smallest parts that S3 takes
 
 
 class S3Persister(ObjectPersister):
@@ -24,24 +24,24 @@ class S3Persister(ObjectPersister):
     bucket
         Name of the bucket, or ARN of an access point.
     prefix
-        With what the keys of all objects start; a "/" is put at its end. "" is the whole bucket.
+        The text that the keys of all objects start with; a "/" is added at its end. "" for the whole bucket.
     client
-        A client of boto3 for S3, or a `boto3.Session`; None for the usual credentials.
+        A client of boto3 for S3, or a `boto3.Session`; None for the default credentials.
     region
-        Name of the region; None for the usual one.
+        Name of the region; None for the default one.
     endpoint_url
-        URL of the server; None for the usual one, that of AWS.
+        URL of the server; None for the default one, that of AWS.
     create_bucket
-        Whether a bucket that is missing at the first write is made, once.
+        Whether the first write makes a missing bucket, once.
     put_options
         Parameters of boto3 for each request that writes an object, such as ``ServerSideEncryption``.
     request_options
         Parameters of boto3 for each request that knows them, such as ``ExpectedBucketOwner``.
     denied_is_absent
-        Whether an object that may not be seen counts as absent. Without the right to list a bucket S3 does
-        not tell one from the other.
+        Whether an object without read access counts as absent. Without the right to list a bucket, S3 does
+        not distinguish the two.
     anonymous
-        Whether to send requests without a signature, to a public bucket.
+        Whether to send unsigned requests, to a public bucket.
     workers
         How many requests bulk operations send at once.
     part_bytes
@@ -50,22 +50,22 @@ class S3Persister(ObjectPersister):
     Raises
     ------
     InvalidArgumentError
-        If bucket, prefix or an option cannot be one.
+        If bucket, prefix or an option is invalid.
 
     Notes
     -----
     Threads, processes, machines: compare-and-swap is linearizable where the server obeys conditions, plain
-    writes included; whether it does is tried at the first conditional write in a bucket, and a server that
-    does not is refused with `UnsupportedError`. After a crash: what was returned is stored. Cost: one
-    request a read or write; nothing is sent before the first use.
+    writes included; this is tested at the first conditional write in a bucket, and a server that does not is
+    refused with `UnsupportedError`. After a crash: returned writes are stored. Cost: one request per read or
+    write; nothing is sent before the first use.
 
-    Lost answers: each write leaves a random token in the metadata of its object, behind those of the 15
-    writes before. A conditional write whose answer is lost looks for its own there.
+    Lost answers: each write adds a random token to the metadata of its object, behind those of the 15 writes
+    before. A conditional write whose answer is lost looks for its own token there.
 
     Examples
     --------
-    >>> place = S3Persister("my-bucket", prefix="runs/7")
-    >>> place.place, place.prefix
+    >>> persister = S3Persister("my-bucket", prefix="runs/7")
+    >>> persister.place, persister.prefix
     ('s3://my-bucket', 'runs/7/')
     """
 
@@ -98,7 +98,7 @@ class S3Persister(ObjectPersister):
             region=region,
             endpoint_url=endpoint_url,
             anonymous=anonymous,
-            connections=max(10, workers + 8),  # those of a bulk operation, and parts of large values
+            connections=max(10, workers + 8),  # for a bulk operation, and parts of large values
         )
         workers = min(workers, source.connections)
         engine = S3Engine(
@@ -117,7 +117,7 @@ class S3Persister(ObjectPersister):
 
     @property
     def requests(self) -> Requests:
-        """What sends the requests."""
+        """The sender of the requests."""
         return self.engine.requests  # type: ignore[attr-defined,no-any-return]
 
     def close(self) -> None:

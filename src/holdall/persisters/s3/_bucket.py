@@ -1,4 +1,4 @@
-"""The bucket itself: whether it is there, and how the first write makes one that is missing."""
+"""The bucket: whether it exists, and how the first write makes a missing one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,15 +14,15 @@ _making = ModuleLock()
 
 
 class Bucket:
-    """Knows whether a bucket was seen, and makes it if it never was.
+    """Note whether a bucket was seen, and make it if it never was.
 
-    A bucket is made after a write was answered that there is none, and by nothing else; once at the most;
-    and never once it was seen: one that vanishes from under a program is an error.
+    A bucket is made only after the answer to a write said that there is none; at most once; and never once it
+    was seen: if it vanishes later, that is an error.
 
     Parameters
     ----------
     requests
-        Sends requests to it.
+        Sends requests to the bucket.
     create
         Whether it may be made.
     """
@@ -38,7 +38,7 @@ class Bucket:
         return error.told.code == "NoSuchBucket" and self.create and not self.seen
 
     def write(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Send a write; if there is no bucket, make it, and send the write again."""
+        """Send a write; if there is no bucket, make it, and repeat the write."""
         seen = self.seen
         try:
             answer = send()

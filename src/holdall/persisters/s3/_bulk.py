@@ -1,4 +1,4 @@
-"""Deleting many objects: a thousand by one request, and no word of the answer overlooked."""
+"""Deleting many objects: a thousand per request, with all parts of the answer checked."""
 
 import itertools
 import random
@@ -14,9 +14,9 @@ from holdall.persisters.s3._requests import Requests, ServerError, UnansweredErr
 
 __all__ = ["delete_many"]
 
-_BATCH = 1000  # what one request may have
+_BATCH = 1000  # keys per request
 _AGAIN = {"InternalError", "SlowDown", "ServiceUnavailable", "OperationAborted"}
-# What servers say that cannot delete many objects, or want a digest that boto3 does not send.
+# Codes of servers that cannot delete many objects, or require a digest that boto3 does not send.
 _NOT_KNOWN = {
     "NotImplemented",
     "MissingContentMD5",
@@ -30,7 +30,7 @@ _SHOWN = 10
 
 
 def delete_many(requests: Requests, facts: Facts, keys: Iterable[str], workers: int) -> None:
-    """Delete objects; absent ones are passed over.
+    """Delete objects; absent ones are ignored.
 
     Parameters
     ----------
@@ -39,17 +39,17 @@ def delete_many(requests: Requests, facts: Facts, keys: Iterable[str], workers: 
     facts
         What is known of the bucket.
     keys
-        The keys; pulled as the requests go on.
+        The keys; taken as the requests proceed.
     workers
         How many requests at once, where each key needs one.
 
     Raises
     ------
     StoreUnavailableError
-        If some could not be deleted; it tells which, after all others are.
+        If some could not be deleted; raised after all others were.
     """
     failed: dict[str, Told] = {}
-    alone: list[str] = []  # keys that XML cannot carry
+    alone: list[str] = []  # keys that XML cannot contain
     for batch in _batches(keys, alone):
         together = len(batch) > 1 and facts.bulk
         left = _delete_batch(requests, facts, batch, failed) if together else batch
@@ -73,7 +73,7 @@ def _batches(keys: Iterable[str], alone: list[str]) -> Iterator[list[str]]:
 
 
 def _delete_batch(requests: Requests, facts: Facts, batch: list[str], failed: dict[str, Told]) -> list[str]:
-    """Delete by one request, and return what is to be deleted one by one."""
+    """Delete by one request, and return the keys to delete one by one."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311  (jitter, not a secret)

@@ -9,9 +9,9 @@ from holdall.errors import InvalidArgumentError, StoreUnavailableError, Unsuppor
 
 __all__ = ["ClientSource", "is_aws", "require_boto3"]
 
-# Seconds and counts, so that a dead endpoint is told of within 20 seconds, a stalled one within 65.
+# Seconds and counts, so that a dead endpoint is reported within 20 seconds, a stalled one within 65.
 _CONNECT, _READ, _SENDS = 5, 20, 3
-_making = ModuleLock()  # boto3 must not make clients at once
+_making = ModuleLock()  # boto3 must not make clients concurrently
 
 
 def require_boto3() -> Any:
@@ -23,7 +23,7 @@ def require_boto3() -> Any:
         If it is not installed.
     """
     try:
-        import boto3  # noqa: PLC0415  (only for who talks to S3)
+        import boto3  # noqa: PLC0415  (only for S3)
     except ImportError as error:
         raise UnsupportedError(f'S3 needs boto3 ({error}): pip install "holdall[s3]"') from error
     return boto3
@@ -36,25 +36,25 @@ def is_aws(endpoint_url: str | None) -> bool:
 
 
 class ClientSource:
-    """Gives the client of boto3 with which to send a request.
+    """Return the client of boto3 for a request.
 
     Parameters
     ----------
     client
-        A client for S3, a `boto3.Session`, or None for a client of boto3's usual session.
+        A client for S3, a `boto3.Session`, or None for a client of boto3's default session.
     region
-        Name of the region; None for the usual one.
+        Name of the region; None for the default one.
     endpoint_url
-        URL of the server; None for the usual one.
+        URL of the server; None for the default one.
     anonymous
-        Whether to send requests without a signature.
+        Whether to send unsigned requests.
     connections
-        How many requests may be on their way at once.
+        How many simultaneous requests there may be.
 
     Notes
     -----
-    Credentials are never read: session and client keep them, and renew them. A pickle holds neither, so the
-    copy takes the usual credentials of where it is loaded.
+    Credentials are never read: session and client keep and renew them. A pickle contains neither, so the copy
+    uses the default credentials where it is loaded.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class ClientSource:
         self._style: str | None = None
         self._client: Any = None
         self._single: tuple[int, Any] | None = None  # by process
-        self._pid = 0  # of the process for which the client was taken
-        self._home = os.getpid()  # in which a client was given
+        self._pid = 0  # of the process that the client is for
+        self._home = os.getpid()  # the process in which a client was given
         if client is None:
             return
         if hasattr(client, "get_object") and hasattr(client, "meta"):
@@ -96,21 +96,21 @@ class ClientSource:
 
     @property
     def connections(self) -> int:
-        """How many requests the client can have on their way at once."""
+        """How many simultaneous requests the client can have."""
         return self._connections
 
     @property
     def anonymous(self) -> bool:
-        """Whether requests have no signature."""
+        """Whether requests are unsigned."""
         return self._anonymous
 
     def session(self) -> Any:
-        """Return the session whose credentials sign requests, for who signs them in another way.
+        """Return the session whose credentials sign requests, for other clients.
 
         Raises
         ------
         InvalidArgumentError
-            If a client was given, which does not tell its session.
+            If a client was given, which does not expose its session.
         """
         if self._given is not None:
             raise InvalidArgumentError(
@@ -119,7 +119,7 @@ class ClientSource:
         return self._session if self._session is not None else require_boto3().Session()
 
     def __call__(self) -> Any:
-        """Return the client; what was made before a fork is not used after it."""
+        """Return the client; one made before a fork is not used after it."""
         if self._pid != os.getpid():
             with _making.lock:
                 if self._pid != os.getpid():
@@ -128,9 +128,9 @@ class ClientSource:
         return self._client
 
     def once(self) -> Any:
-        """Return a client that sends each request once, for who finds out himself what became of it.
+        """Return a client that sends each request once, for callers that check the outcome themselves.
 
-        A client that was given goes on to repeat as it likes.
+        A client that was given keeps its own retries.
         """
         client = self()
         if self._given is not None:
@@ -142,7 +142,7 @@ class ClientSource:
         return self._single[1]
 
     def _sessions(self) -> Any:
-        return self._session if self._session is not None else require_boto3()  # which has a usual one
+        return self._session if self._session is not None else require_boto3()  # has a default one
 
     def _open(self) -> Any:
         if self._given is None:
@@ -154,7 +154,7 @@ class ClientSource:
     def _make(self) -> Any:
         session = self._sessions()
         client = self._made(session, aws=is_aws(self._endpoint_url))
-        if self._endpoint_url is None and not is_aws(client.meta.endpoint_url):  # by a variable, or a file
+        if self._endpoint_url is None and not is_aws(client.meta.endpoint_url):  # set elsewhere
             client = self._made(session, aws=False)
         return client
 
@@ -173,7 +173,7 @@ class ClientSource:
             options["signature_version"] = botocore.UNSIGNED
         style = self._style
         if not aws:
-            # Other servers know neither trailing checksums nor, often, buckets as names of hosts.
+            # Other servers support neither trailing checksums nor, often, buckets in host names.
             options["request_checksum_calculation"] = options["response_checksum_validation"] = (
                 "when_required"
             )
@@ -187,7 +187,7 @@ class ClientSource:
                 endpoint_url=self._endpoint_url,
                 config=Config(**options),
             )
-        except ValueError as error:  # no URL, no region
+        except ValueError as error:  # invalid URL or region
             raise InvalidArgumentError(f"no client for S3 can be made: {error}") from error
         except BotoCoreError as error:
             raise StoreUnavailableError(f"no client for S3 can be made: {error}") from error
@@ -204,6 +204,6 @@ class ClientSource:
 
 
 def _unsigned(config: Any) -> bool:
-    import botocore  # noqa: PLC0415  (there is a client of it)
+    import botocore  # noqa: PLC0415  (already imported)
 
     return config.signature_version is botocore.UNSIGNED

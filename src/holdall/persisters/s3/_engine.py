@@ -1,4 +1,4 @@
-"""The engine of S3 over boto3: each outcome told by the code of the server."""
+"""The engine of S3 over boto3, which determines outcomes by the code of the server."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -29,7 +29,7 @@ __all__ = ["S3Engine"]
 
 _BUSY = {"SlowDown", "ServiceUnavailable", "503", "429"}
 _NOT_KNOWN = {"NotImplemented", "InvalidArgument", "InvalidRequest", "MethodNotAllowed"}
-# Words for "writes must come with a digest": of AWS, of others, of moto.
+# Codes for "writes must come with a digest": of AWS, of others, of moto.
 _WANTS_DIGEST = {"MissingContentMD5", "MissingUploadObjectWithObjectLockHeaders"}
 
 
@@ -41,9 +41,9 @@ class S3Engine(Engine):
     requests
         Sends them.
     create_bucket
-        Whether a bucket that is missing at the first write is made.
+        Whether the first write makes a missing bucket.
     denied_is_absent
-        Whether an object that may not be seen counts as absent.
+        Whether an object without read access counts as absent.
     part_bytes
         Size from which objects are uploaded in parts, and size of the parts.
     workers
@@ -85,7 +85,7 @@ class S3Engine(Engine):
         try:
             answer = self._answer("head_object", Key=key)
         except ServerError as error:
-            # The answer to a HEAD has no body, so no word for the reason: a GET has one.
+            # The answer to a HEAD has no body, so no code of the reason: a GET has one.
             status = error.told.status
             if status == 404 and self.bucket.seen:
                 raise KeyError(key) from None
@@ -96,13 +96,13 @@ class S3Engine(Engine):
         return self._explained(key)
 
     def _explained(self, key: str) -> Found:
-        """Find out by a GET of one byte what a HEAD could not tell."""
+        """Find out by a GET of one byte what a HEAD did not report."""
         try:
             answer = self._answer("get_object", Key=key, Range="bytes=0-0")
         except ServerError as error:
             if error.told.status != 416:
                 raise self._absent_or(error, key) from error.__cause__
-            answer = self._get(key, {})  # empty, so it has no first byte
+            answer = self._get(key, {})  # empty: no first byte
         answer["Body"].close()
         return self._found(answer, key)
 
@@ -135,7 +135,7 @@ class S3Engine(Engine):
             raise self._absent_or(error, key) from error.__cause__
 
     def _found(self, answer: dict[str, Any], key: str) -> Found:
-        """Read the head of an object; what has no version or no length is none."""
+        """Return the head of an object; raise for one without version or length."""
         etag, size, time = answer.get("ETag"), answer.get("ContentLength"), answer.get("LastModified")
         if not etag or size is None or time is None:
             if "Body" in answer:
@@ -190,7 +190,7 @@ class S3Engine(Engine):
         return self._written(upload, send)
 
     def _written(self, upload: Upload, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Send a write; again with digests if the server asks for them, as buckets with locks do."""
+        """Send a write; repeat it with digests if the server requires them, as for buckets with locks."""
         upload.md5 = self._facts.checksum
         try:
             return self.bucket.write(send)
@@ -232,7 +232,7 @@ class S3Engine(Engine):
                 return _refused(told)
             if told.status == 501:
                 return UnsupportedError(f"{error.what}: the server knows no conditions ({told.code})")
-            if told.repeated:  # what is refused now may have been done before
+            if told.repeated:  # an earlier sending may have succeeded
                 return UnsureError(str(error.for_users()))
         if told.status >= 500 and (conditional or told.code not in _BUSY) and told.status != 507:
             return UnsureError(str(error.for_users()))
@@ -248,7 +248,7 @@ class S3Engine(Engine):
     def respell(self, tried: bool | None) -> bool:  # docstring inherited
         facts = self._facts
         with facts.lock:
-            if facts.quoted is not tried:  # another thread has found out meanwhile
+            if facts.quoted is not tried:  # tested by another thread meanwhile
                 return True
             if tried is not None:
                 return False
@@ -309,11 +309,11 @@ class S3Engine(Engine):
         return True
 
     def _sweep(self, key: str, version: str) -> None:
-        """Delete the marker that a trial left where versions are kept."""
+        """Delete the marker that a test left where versions are kept."""
         try:
             self.requests.send("delete_object", Key=key, VersionId=version)
         except (ServerError, UnansweredError):
-            return  # it wants a right of its own; a marker of nothing stays
+            return  # needs another right; a harmless marker stays
 
     def delete_many(self, keys: Iterable[str]) -> None:  # docstring inherited
         try:
@@ -336,7 +336,7 @@ class S3Engine(Engine):
         try:
             yield from list_pages(ask, self._facts, prefix, delimiter, self.location)
         except KeyError:
-            return  # a bucket that is not made yet
+            return  # the bucket does not exist yet
 
     # ------------------------------------------------------------------ the bucket
 
@@ -350,7 +350,7 @@ class S3Engine(Engine):
         return answer
 
     def _absent_or(self, error: ServerError, key: str) -> Exception:
-        """Return what an error of a read means: absence, or an error for users."""
+        """Return the error for a failed read: absence, or an error for users."""
         code = error.told.code
         if code == "NoSuchKey":
             self.bucket.seen = True
@@ -370,7 +370,7 @@ class _Body:
         self._body = body
 
     def read(self, size: int, /) -> bytes:
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  (there is an answer of it)
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  (already imported)
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         try:
@@ -391,5 +391,5 @@ def _etag(text: str) -> str:
 
 
 def _digests(client: Any) -> bool:
-    """Return whether the client wants a checksum with each write."""
+    """Return whether the client sends a checksum with each write."""
     return getattr(client.meta.config, "request_checksum_calculation", None) == "when_supported"

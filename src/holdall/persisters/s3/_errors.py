@@ -1,4 +1,4 @@
-"""What the errors of boto3 mean: told by the code of the server, never by the status alone."""
+"""The meaning of errors of boto3, by the code of the server, never by the status alone."""
 
 from typing import Any, NamedTuple
 
@@ -40,18 +40,18 @@ _BUSY = {
 
 
 class Told(NamedTuple):
-    """What a server told of a request that it did not carry out.
+    """The answer of a server to a request that it did not carry out.
 
     Parameters
     ----------
     code
-        Its own word for the reason; the status where it has no word.
+        Its code for the reason; the status where it has none.
     status
         The HTTP status.
     repeated
         Whether the request was sent more than once.
     message
-        What it says to people.
+        Its message.
     """
 
     code: str
@@ -61,11 +61,11 @@ class Told(NamedTuple):
 
 
 def told_by(error: Any) -> Told:
-    """Read a `botocore.exceptions.ClientError`."""
+    """Return the answer in a `botocore.exceptions.ClientError`."""
     reason = error.response.get("Error", {})
     answer = error.response.get("ResponseMetadata", {})
     status = int(answer.get("HTTPStatusCode", 0))
-    code = str(reason.get("Code") or status)  # what is no word of S3 has none
+    code = str(reason.get("Code") or status)  # answers that are not from S3 have none
     return Told(code, status, bool(answer.get("RetryAttempts")), str(reason.get("Message", "")))
 
 
@@ -75,9 +75,9 @@ def as_holdall(told: Told, what: str, cause: BaseException) -> HoldallError:
     Parameters
     ----------
     told
-        What the server told.
+        The answer of the server.
     what
-        The operation, the key and the place, for the message.
+        The operation, the key and the location, for the message.
     cause
         The error of boto3.
     """
@@ -111,8 +111,8 @@ def as_holdall(told: Told, what: str, cause: BaseException) -> HoldallError:
 
 
 def unanswered(error: Exception, what: str) -> HoldallError:
-    """Return the error for a request that got no answer, or could not be sent."""
-    from botocore import exceptions as boto  # noqa: PLC0415  (one of them was raised)
+    """Return the error for a request without an answer, or one that could not be sent."""
+    from botocore import exceptions as boto  # noqa: PLC0415  (already imported)
 
     if isinstance(error, boto.ParamValidationError):
         return InvalidArgumentError(f"{what}: boto3 refuses the request: {error}")

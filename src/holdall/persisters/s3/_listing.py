@@ -1,4 +1,4 @@
-"""Listing a bucket: complete, or an error; names as they were written, however the server spells them."""
+"""Listing a bucket: complete, or an error; with names as they were written, however they are escaped."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,12 +30,12 @@ def list_pages(
     prefix, delimiter
         As for ListObjectsV2.
     location
-        The place, for messages.
+        The location, for messages.
 
     Raises
     ------
     StoreUnavailableError
-        If the listing ends before its end, or is none.
+        If the listing is incomplete, or invalid.
     """
     options: dict[str, str] = {"Prefix": prefix, "EncodingType": "url"}
     if delimiter:
@@ -71,10 +71,10 @@ def list_pages(
 
 
 def _decoder(answer: dict[str, Any], names: list[str], facts: Facts) -> Callable[[str], str]:
-    """Return what undoes the escapes of a page.
+    """Return a function that undoes the escapes of a page.
 
-    AWS writes a space as "+" and a plus as "%2B". Others write "%20" and leave the plus: known by the first
-    such page, they are believed from then on.
+    AWS writes a space as "+" and a plus as "%2B". Others write "%20" and leave the plus: they are recognized
+    by the first such page.
     """
     if answer.get("EncodingType") != "url":
         return str

@@ -1,4 +1,4 @@
-"""Single requests to one bucket, with the options that the organisation wants in each of them."""
+"""Single requests to one bucket, with the options for all of them."""
 
 import random
 import time
@@ -22,7 +22,7 @@ _RESERVED = {
     "Prefix",
     "Range",
 }
-#: What a server says while another write is under way.
+#: Codes of servers while another write is running.
 CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
 _TURNS, _PAUSE, _LONGEST = 10, 0.02, 1.0  # attempts, and seconds between them
 
@@ -37,14 +37,14 @@ _OF_PARTS = (
 
 
 class ServerError(Exception):
-    """The server told that it did not carry a request out.
+    """The server did not carry out a request.
 
     Parameters
     ----------
     told
-        What it told.
+        Its answer.
     what
-        The operation, the key and the place.
+        The operation, the key and the location.
     """
 
     def __init__(self, told: Told, what: str) -> None:
@@ -58,12 +58,12 @@ class ServerError(Exception):
 
 
 class UnansweredError(Exception):
-    """No answer came, or the request could not be sent.
+    """There was no answer, or the request could not be sent.
 
     Parameters
     ----------
     sent
-        Whether the server may have got it.
+        Whether the server may have received it.
     error
         The error for users.
     """
@@ -75,14 +75,14 @@ class UnansweredError(Exception):
 
 
 class Requests:
-    """Sends requests of boto3 to one bucket.
+    """Send requests of boto3 to one bucket.
 
     Parameters
     ----------
     bucket
         Name of the bucket.
     source
-        Gives the client.
+        Returns the client.
     request_options
         Parameters for all requests that know them.
     put_options
@@ -113,21 +113,21 @@ class Requests:
         operation
             Its name, as ``"get_object"``.
         once
-            Whether the caller himself sends it again where that helps.
+            Whether the caller itself repeats it where that helps.
         **parameters
-            Its parameters, but for bucket and options.
+            Its parameters, except bucket and options.
 
         Raises
         ------
         ServerError
             If the server does not carry it out.
         UnansweredError
-            If no answer came.
+            If there was no answer.
         InvalidArgumentError
-            If the request cannot be one.
+            If the request is invalid.
         """
         client = self.source.once() if once else self.source()
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (there is a client of it)
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (already imported)
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
         options = self._options.get(operation)
@@ -150,11 +150,11 @@ class Requests:
         return answer  # type: ignore[no-any-return]
 
     def send_in_turn(self, operation: str, once: bool = False, /, **parameters: Any) -> dict[str, Any]:
-        """Send a write; where another one is just under way, again after a while."""
+        """Send a write; while another one is running, repeat it after a pause."""
         return in_turn(lambda: self.send(operation, once, **parameters))
 
     def location(self) -> str:
-        """Return the name of the place, for messages."""
+        """Return the location, for messages."""
         return f"s3://{self.bucket}"
 
     def _what(self, operation: str, parameters: dict[str, Any]) -> str:
@@ -163,7 +163,7 @@ class Requests:
         return f"{name} of {key!r:.200} in {self.location()}" if key else f"{name} in {self.location()}"
 
     def _options_of(self, client: Any, operation: str) -> dict[str, Any]:
-        """Choose the options that an operation knows."""
+        """Return the options that an operation knows."""
         name = client.meta.method_to_api_mapping[operation]
         known = client.meta.service_model.operation_model(name).input_shape.members
         options = {key: value for key, value in self.request_options.items() if key in known}
@@ -180,9 +180,9 @@ class Requests:
 
 
 def in_turn(send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Send a write again where another one is just under way, after a random pause.
+    """Repeat a write while another one is running, after random pauses.
 
-    What the last answer tells is told of all of them: whether any of them was to a second sending.
+    The answer returned also says whether any of the requests was sent more than once.
     """
     repeated = False
     for turn in range(_TURNS):
@@ -205,7 +205,7 @@ def _checked(options: Any, name: str) -> dict[str, Any]:
         raise InvalidArgumentError(f"{name} cannot have {min(taken)!r}, which each request sets for itself")
     metadata = options.get("Metadata", {})
     size = sum(len(str(key)) + len(str(value)) for key, value in metadata.items())
-    if size > 1600:  # of 2,048 bytes, the tokens of holdall take up to 400
+    if size > 1600:  # of 2,048 bytes, tokens take up to 400
         raise InvalidArgumentError(f"{name} has {size} bytes of Metadata, and 1600 are possible")
     return dict(options)
 

@@ -1,4 +1,4 @@
-"""Bodies of writes: in one request or in parts, without a copy of large values, with checksums in headers."""
+"""Bodies of writes: in one request or in parts, without copies of large values, with checksums in headers."""
 
 import base64
 import hashlib
@@ -13,13 +13,13 @@ from holdall.persisters.s3._requests import Requests, ServerError, UnansweredErr
 __all__ = ["Upload", "body_of", "upload_parts"]
 
 _JOINED = 1 << 20  # bytes up to which pieces are joined
-_PARTS = 10_000  # how many an upload may have
+_PARTS = 10_000  # the maximum per upload
 _AT_ONCE = 4
-_AGAIN = 3  # how often an upload is begun that others got in the way of
+_AGAIN = 3  # how often an upload is begun that others prevent
 
 
 class Upload:
-    """What one write sends.
+    """The contents of one write.
 
     Parameters
     ----------
@@ -28,10 +28,10 @@ class Upload:
     data
         Its data, in one piece or several.
     metadata
-        Fields that the object gets.
+        Metadata of the object.
     digests
-        Whether each request has a CRC-32 in its header. Where the client wants checksums and finds none,
-        it wraps the body in a framing of its own, which some servers store as it is.
+        Whether each request has a CRC-32 in its header. If the client requires checksums and finds none, it
+        wraps the body in a framing of its own, which some servers store.
     """
 
     def __init__(self, key: str, data: Any, metadata: dict[str, str], *, digests: bool) -> None:
@@ -51,7 +51,7 @@ def body_of(upload: Upload, start: int, stop: int) -> dict[str, Any]:
     upload
         The write.
     start, stop
-        Which bytes.
+        The first offset, and the end.
     """
     pieces = Pieces(upload.views, start, stop)
     body: Any = pieces
@@ -79,7 +79,7 @@ def upload_parts(
     part_bytes: int,
     holds_token: Callable[[Upload], dict[str, Any] | None],
 ) -> dict[str, Any]:
-    """Write an object in parts, a few at once; an upload that fails is aborted, so that nothing is left.
+    """Write an object in parts, a few at once; abort a failed upload, so that nothing is left.
 
     Parameters
     ----------
@@ -117,13 +117,6 @@ def upload_parts(
     raise AssertionError  # the last round returns or raises
 
 
-def _unsure(error: BaseException) -> bool:
-    """Return whether an upload that failed may be there nevertheless."""
-    if isinstance(error, ServerError):
-        return error.told.status >= 500 or error.told.code == "NoSuchUpload"
-    return isinstance(error, UnansweredError)
-
-
 def _send_parts(requests: Requests, upload: Upload, this: dict[str, Any], step: int) -> list[dict[str, Any]]:
     def send(number: int) -> dict[str, Any]:
         start = (number - 1) * step
@@ -143,8 +136,8 @@ def _send_parts(requests: Requests, upload: Upload, this: dict[str, Any], step: 
 
 
 def _abort(requests: Requests, this: dict[str, Any]) -> None:
-    """Give up an upload; parts that stay would be invisible, and paid for."""
+    """Abort an upload; its parts would be invisible, but billed."""
     try:
         requests.send("abort_multipart_upload", **this)
     except (ServerError, UnansweredError):
-        return  # the error that led here is the one to tell
+        return  # the first error matters more

@@ -1,4 +1,4 @@
-"""Comment lines at the end of a script as a place."""
+"""A persister over comment lines at the end of a script."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -22,11 +22,11 @@ from holdall.persisters.script._writing import append, append_item, compact, rew
 
 __all__ = ["ScriptPersister", "code_of"]
 
-_BATCH = 1000  # records that are written in one go
+_BATCH = 1000  # records that are written at once
 
 
 class ScriptPersister(Persister):
-    """The data block at the end of a script: one comment line a record, only ever appended.
+    """The data block at the end of a script: one comment line per record, only ever appended.
 
     Parameters
     ----------
@@ -35,47 +35,45 @@ class ScriptPersister(Persister):
     create
         Whether to make an empty file if there is none.
     durability
-        ``"process"``: a returned write survives the death of the process. ``"power"``: also a power
-        cut (the file is synced).
+        ``"process"``: a returned write survives the death of the process. ``"power"``: also a power failure
+        (the file is synced).
     timeout
         Seconds to wait for other writers.
     guard
-        Whether to refuse a file that somebody else could have written (`UntrustedStoreError`).
+        Whether to refuse a file that others could have written (`UntrustedStoreError`).
     runs
-        Whether the file is known to be Python, since its code runs; else its name or first line must
-        say so before data are put below.
+        Whether the file is known to be Python, since its code runs; otherwise its name or first line must
+        show it before data are added.
 
     Raises
     ------
     StoreNotFoundError
         If there is no such file.
     UnsupportedError
-        If the file is no text in which a line that begins with ``#`` is a comment of Python.
+        If the file is not a text in which a line that begins with ``#`` is a Python comment.
     MismatchError
         If the data in it have a format of a later version.
 
     Notes
     -----
-    Threads and processes: all writers of a script take turns, by a lock on the file; readers never wait.
-    What the program above the data says is never touched. After a crash: every returned write is there; a
-    line of which only a part was written does not count, and is a comment all the same. Cost: one
-    ``write`` and two ``stat`` a write, one ``stat`` a read. All data are kept in memory: values of more
-    than a megabyte belong elsewhere.
+    Threads and processes: all writers of a script take turns, by a lock on the file; readers never wait. The
+    program above the data is never changed. After a crash: every returned write is there; an incomplete line
+    is ignored, and still is a comment. Cost: one ``write`` and two ``stat`` per write, one ``stat`` per read.
+    All data are kept in memory: use another store for values of more than a megabyte.
 
-    An editor that saves what it read some time ago undoes what was written since. As long as a process
-    that knows it runs, it notices at its next access, and writes it again below what the editor saved.
+    An editor that saves an older state of the file undoes later writes. A running process that knows them
+    notices this at its next access, and writes them again below what the editor saved.
 
-    The block is rewritten without what holds no more when that is more than 64 kB (200 bytes when the process
-    ends) and more than the rest: into another file, which then takes the place of the script, with its
-    owner, mode and extended attributes. It is not rewritten if it has several hard links, or if its folder
-    may not be written.
+    The block is rewritten without outdated records when these are more than 64 kB (200 bytes when the process
+    ends) and more than the rest: into another file, which then replaces the script, with its owner, mode and
+    extended attributes. It is not rewritten if it has several hard links, or if its folder is not writable.
 
     Examples
     --------
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "script.py")
-    >>> place = ScriptPersister(path, create=True)
-    >>> place["count"] = b"3"
+    >>> persister = ScriptPersister(path, create=True)
+    >>> persister["count"] = b"3"
     >>> with open(path) as file:
     ...     print(file.read())
     <BLANKLINE>
@@ -119,7 +117,7 @@ class ScriptPersister(Persister):
         self._file.mend = append
         self.runs = runs
         self._file.runs = self._file.runs or runs
-        self._trusted = -1  # how much was read of the file when it was last found to be trusted
+        self._trusted = -1  # how much of the file was read at the last trust check
         self._look()
 
     @property
@@ -140,15 +138,15 @@ class ScriptPersister(Persister):
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
-        """The lock of the script: whoever has it is the only writer, of all threads and processes.
+        """The lock of the script: its holder is the only writer, of all threads and processes.
 
-        It may be taken again by the thread that has it.
+        The thread that has it may take it again.
         """
         return self._file.lock(self.timeout)
 
     @property
     def mutex(self) -> AbstractContextManager[Any]:
-        """What excludes the other threads of this process, as a part of `lock`."""
+        """The part of `lock` that excludes the other threads of this process."""
         return self._file.mutex
 
     @property
@@ -160,11 +158,11 @@ class ScriptPersister(Persister):
     # ------------------------------------------------------------------ reading
 
     def _look(self) -> Records:
-        """Give what the file says now, if nobody else could have written it where that matters."""
+        """Return the present records; raise if others could have written the file, where that matters."""
         file = self._file
         records = file.look()
         if self.guard and file.reads != self._trusted:
-            with file.mutex:  # so that it is the file that was read
+            with file.mutex:  # so that the file is the one that was read
                 records = file.look()
                 check_trust(file.fd, "values from a script", self.path)
                 self._trusted = file.reads
@@ -174,7 +172,7 @@ class ScriptPersister(Persister):
         return data_of_text(self._find(id)[1])
 
     def _find(self, id: Any) -> tuple[bytes, bytes]:
-        """Give version and text of an id."""
+        """Return version and text of an id."""
         try:
             return self._look().live[id]
         except (KeyError, TypeError):
@@ -210,14 +208,14 @@ class ScriptPersister(Persister):
         self.put_etag(id, data)
 
     def put_etag(self, id: str, data: Any) -> str:
-        """Store data, whatever was there, and give their etag, without a stat that nobody asked for.
+        """Store data unconditionally, and return their etag, without the cost of a stat.
 
         Parameters
         ----------
         id
             The id to write.
         data
-            What to store.
+            The data to store.
         """
         name = _names.get(id) if type(id) is str else None
         if name is None or type(data) is not bytes:
@@ -282,7 +280,7 @@ class ScriptPersister(Persister):
             raise conflict(self, id, expected, actual)
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
-        """Store several items, a thousand a write; what was stored before an error stays stored."""
+        """Store several items, a thousand per write; what was stored before an error stays stored."""
         batch: list[tuple[bytes, bytes | None]] = []
         try:
             for id, data in items:
@@ -304,7 +302,7 @@ class ScriptPersister(Persister):
             self.remove_many(list(file.records.live))
 
     def _append(self, items: list[tuple[bytes, bytes | None]]) -> None:
-        """Write several records in one go."""
+        """Write several records at once."""
         if not items:
             return
         file = self._file
@@ -321,7 +319,7 @@ class ScriptPersister(Persister):
                     file.flock.release()
 
     def _next_version(self) -> bytes:
-        """Give a version above all others: the clock in nanoseconds, or one more than the last one."""
+        """Return a version above all others: the clock in nanoseconds, or one more than the last one."""
         version = b"%016x" % time_ns()
         top = self._file.records.top
         return version if version > top else b"%016x" % (int(top, 16) + 1)
@@ -330,16 +328,16 @@ class ScriptPersister(Persister):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the data block takes, with what holds no more."""
+        """Bytes of the data block, including outdated records."""
         return self._file.look().nbytes
 
     def check(self) -> list[str]:
-        """Look at every line of the block.
+        """Check every line of the block.
 
         Returns
         -------
         list of str
-            Which lines are no records, a sentence each; empty if there are none.
+            Which lines are not records, one sentence each; empty if there are none.
         """
         with self._file.mutex:
             self._file.look()
@@ -350,44 +348,44 @@ class ScriptPersister(Persister):
             return strange_lines(source[begin:], source.count(b"\n", 0, begin) + 1)
 
     def compact(self) -> int:
-        """Write the block anew without the records that hold no more; all other lines stay.
+        """Rewrite the block without outdated records; all other lines stay.
 
         Returns
         -------
         int
-            Bytes by which the script is shorter.
+            Bytes by which the script is now shorter.
 
         Raises
         ------
         UnsupportedError
             If the file has several hard links.
         StoreUnavailableError
-            If the file or its folder may not be written.
+            If the file or its folder is not writable.
         """
         with self._file.lock(self.timeout) as file:
             return compact(file)
 
     def program(self) -> bytes:
-        """Give what stands above the data."""
+        """Return the program above the data."""
         with self._file.mutex:
             self._file.look()
             source, _ = self._file.source()
             return code_of(source, self.path)
 
     def change_program(self, change: Callable[[bytes], bytes]) -> None:
-        """Replace what stands above the data, which nothing else in holdall does.
+        """Replace the program above the data; nothing else in holdall changes it.
 
         Parameters
         ----------
         change
-            Gets the program and gives the new one.
+            Called with the program; returns the new one.
 
         Raises
         ------
         UnsupportedError
             If the file has several hard links.
         StoreUnavailableError
-            If the file or its folder may not be written.
+            If the file or its folder is not writable.
         """
         with self._file.lock(self.timeout) as file:
             rewrite(file, change)
@@ -397,7 +395,7 @@ class ScriptPersister(Persister):
 
 
 def _checked_path(path: Any) -> str:
-    """Give the file, absolute."""
+    """Return the file, absolute."""
     return os.path.abspath(fs_path(checked_path(path, "file")))
 
 
@@ -413,7 +411,7 @@ _names: dict[str, bytes] = {}
 
 
 def _name(id: Any) -> bytes:
-    """Give the name of an id; those of the last few thousand are remembered."""
+    """Return the name of an id; those of the last few thousand are cached."""
     try:
         return _names[id]
     except (KeyError, TypeError):
@@ -426,7 +424,7 @@ def _name(id: Any) -> bytes:
 
 
 def _bytes(id: str, data: Any) -> bytes:
-    """Make one piece of data, which does not change afterwards."""
+    """Return data as one piece that does not change later."""
     if type(data) is bytes:
         return data
     try:

@@ -1,4 +1,4 @@
-"""The file under a script persister: its descriptor, its lock, and what was last read of it.
+"""The file of a script persister: its descriptor, its lock, and the records that were last read.
 
 All handles of one script in one process share one `ScriptFile`, so that they exclude each other by one
 mutex and never wait for a lock that they hold themselves.
@@ -24,9 +24,9 @@ from holdall.persisters.script._format import id_in, parse
 from holdall.persisters.script._records import Records
 from holdall.persisters.script._source import check_text, find_block, newline_of
 
-# An editor that replaces a file may leave a moment without one.
+# An editor that replaces a file may delete it for a moment.
 _PATIENCE = (0.001, 0.01, 0.05, 0.1)
-#: Bytes before the end that are read again, to see that the file has only grown since.
+#: Bytes before the end that are read again, to check that the file has only grown since.
 OVERLAP = 80
 
 
@@ -35,7 +35,7 @@ _NO_LOCK.release = unlocked
 
 
 class ScriptFile:
-    """One script: descriptor, lock, and the records as they were last read.
+    """One script: descriptor, lock, and the records that were last read.
 
     Parameters
     ----------
@@ -44,24 +44,24 @@ class ScriptFile:
 
     Notes
     -----
-    Threads: `mutex` excludes them; it may be taken again by who has it. Processes: ``flock`` on the file.
-    The file may be replaced at any moment, by an editor or by a compaction, so whoever gets the lock looks
-    whether it still is the lock of the file of that name. A forked child opens the file anew.
+    Threads: `mutex` excludes them; the thread that has it may take it again. Processes: ``flock`` on the
+    file. An editor or a compaction may replace the file at any moment, so after taking the lock it is checked
+    that the lock still is that of the file of this name. A forked child opens the file again.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.fd = -1
         self.mutex = threading.RLock()
-        self.runs = False  # whether it is known to be Python, whatever it is called
-        self.reads = 0  # how often something was read that this process has not written
+        self.runs = False  # whether it is known to be Python, whatever its name
+        self.reads = 0  # how often records of other processes were read
         #: Whether the lock is held, by the thread that has the mutex.
         self.held = False
         #: The lock of the descriptor.
         self.flock = _NO_LOCK
         self._fds: Descriptors = [None]
         self._let_go: Callable[[], Any] = unlocked  # releases the lock and closes the descriptor
-        #: Called with the file and with what somebody has overwritten; the lock is held.
+        #: Called with the file and the records that were overwritten; the lock is held.
         self.mend: Callable[[Any, list[Any]], None] = _nothing
         self._timeout = TIMEOUT
         self._forget()
@@ -72,7 +72,7 @@ class ScriptFile:
         self.wrote = False  # whether this process has written
         self.records = Records()
         self.seen = (0, 0, 0)  # time, size and inode at the last look
-        self.end = -1  # bytes that were read as whole lines
+        self.end = -1  # bytes read as whole lines
         self.block = -1  # where the block begins
         self.newline = b"\n"
         self.overlap = b""  # the last bytes before `end`
@@ -82,11 +82,11 @@ class ScriptFile:
     # ------------------------------------------------------------------ looking
 
     def look(self) -> Records:
-        """Give what the file says now; one system call if nothing has changed."""
+        """Return the present records; one system call if nothing has changed."""
         try:
             stat = os_stat(self.path)
         except OSError:
-            pass  # catch_up() tells
+            pass  # catch_up() raises it
         else:
             if (stat.st_mtime_ns, stat.st_size, stat.st_ino) == self.seen:
                 return self.records
@@ -95,11 +95,11 @@ class ScriptFile:
         return self.records
 
     def distrust(self) -> None:
-        """Let the next look read the whole file."""
+        """Make the next look read the whole file."""
         self.seen, self.end = (0, 0, self.seen[2]), -1
 
     def catch_up(self) -> None:
-        """Read what has changed since the last look; the mutex is held."""
+        """Read what has changed since the last look; the caller has the mutex."""
         with telling("it cannot be read", self.path):
             while True:
                 stat = self._stat()
@@ -112,7 +112,7 @@ class ScriptFile:
                 elif self.end < 0 or stat.st_size < self.end or not self._read_on(now):
                     self._read_all()
                 if not self.held:
-                    return  # what is appended meanwhile, the next look finds
+                    return  # the next look finds what is appended meanwhile
 
     def _stat(self) -> os.stat_result:
         for pause in _PATIENCE:
@@ -126,7 +126,7 @@ class ScriptFile:
             raise StoreNotFoundError(errno.ENOENT, "there is no such script", self.path) from error
 
     def _open(self) -> None:
-        """Open the file, for writing if that is allowed; a lock that is held is taken on the new one."""
+        """Open the file, for writing if allowed; if the lock is held, take it on the new descriptor."""
         fds: Descriptors = [None]
         locks: list[Lock] = []
         let_go = closing(fds, locks)
@@ -137,7 +137,8 @@ class ScriptFile:
             if os.fstat(fd).st_mode & 0o170000 != 0o100000:
                 raise UnsupportedError(f"{self.path} is no ordinary file")
             locks.append(Lock(fd, self.path, self._lock_beside))
-            # Nothing here is a call, so no interrupt comes between: what is not ours yet is closed below.
+            # There is no call here, so no interrupt comes between: descriptors that are not kept are closed
+            # below.
             old, self._let_go = self._let_go, let_go
             self._fds, self.fd, self.writable, self.flock = fds, fd, writable, locks[0]
         finally:
@@ -148,8 +149,8 @@ class ScriptFile:
             self.flock.acquire(Patience(self._timeout))
 
     def _open_into(self, fds: Descriptors) -> bool:
-        """Open the file, and tell whether it may be written."""
-        flags = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in the place of a file answers at once
+        """Open the file; return whether it is writable."""
+        flags = os.O_CLOEXEC | os.O_NONBLOCK  # opening a pipe returns at once
         try:
             open_into(fds, self.path, os.O_RDWR | os.O_APPEND | flags)
         except OSError as error:
@@ -160,7 +161,7 @@ class ScriptFile:
         return True
 
     def _read_all(self) -> None:
-        """Read the whole file, and put back what of ours somebody has overwritten."""
+        """Read the whole file, and write our overwritten records again."""
         self.reads += 1
         source, stat = self.source()
         check_text(source, self.path)
@@ -171,7 +172,7 @@ class ScriptFile:
         lost = self.records.lost_in(records)
         if lost and self.writable and not self.held:
             self.distrust()
-            with self.lock(self._timeout):  # which comes here again
+            with self.lock(self._timeout):  # calls this method again
                 return
         for record in lost:
             records.apply(record, 0)
@@ -195,7 +196,7 @@ class ScriptFile:
                 return source, after
 
     def _read_on(self, now: tuple[int, int, int]) -> bool:
-        """Read what was appended; False if the file has changed before that."""
+        """Read what was appended; return False if the file has changed before that."""
         start = self.end - len(self.overlap)
         data = self.pread(start)
         if self.block < 0 or not data.startswith(self.overlap):
@@ -221,7 +222,7 @@ class ScriptFile:
         return b"".join(pieces)
 
     def _warn(self) -> None:
-        """Say once of each damaged record that it does not count."""
+        """Warn once about each damaged record that it is ignored."""
         for line in self.records.damaged:
             if line not in self._warned:
                 self._warned.add(line)
@@ -237,7 +238,7 @@ class ScriptFile:
                 )
 
     def _counting(self, line: bytes) -> str:
-        """Say which value counts instead of that of a damaged record."""
+        """Return which value is used instead of that of a damaged record."""
         id = id_in(line)
         if id is None:
             return ""
@@ -252,7 +253,7 @@ class ScriptFile:
 
     @contextmanager
     def lock(self, timeout: float = TIMEOUT) -> Iterator["ScriptFile"]:
-        """Exclude all other writers, and see what they wrote."""
+        """Exclude all other writers, and read what they wrote."""
         with self.mutex:
             outer = self.held
             try:
@@ -266,16 +267,15 @@ class ScriptFile:
     def acquire(self, timeout: float = TIMEOUT) -> None:
         """Take the lock, unless this thread has it already.
 
-        The mutex is held, and whoever did not have the lock before releases it in a ``finally``, as `lock`
-        does: nothing but one call of C, before which no interrupt comes, as it would at the start of a
-        function.
+        The caller has the mutex and, if it did not have the lock before, releases it in a ``finally``, as
+        `lock` does: by a single C call, since an interrupt could come at the start of a Python function.
         """
         if self.held:
             return
         self.held = True
         self._timeout = timeout
         if self.fd < 0:
-            self.catch_up()  # which locks what it opens
+            self.catch_up()  # locks what it opens
             return
         try:
             self.flock.take()
@@ -285,11 +285,11 @@ class ScriptFile:
         try:
             stat = os_stat(self.path)
         except OSError:
-            pass  # catch_up() tells
+            pass  # catch_up() raises it
         else:
             if (stat.st_mtime_ns, stat.st_size, stat.st_ino) == self.seen:
                 return
-        self.catch_up()  # if the file was replaced while we waited, this locks the new one
+        self.catch_up()  # locks the new file if it was replaced meanwhile
 
     def _lock_beside(self) -> str:
         return f"{self.path}.lock"
@@ -297,7 +297,7 @@ class ScriptFile:
     # ------------------------------------------------------------------ handles
 
     def close(self) -> None:
-        """Give the descriptor back, and forget what was read."""
+        """Close the descriptor, and forget what was read."""
         with self.mutex:
             if not self.held:
                 self._forget()
@@ -317,7 +317,7 @@ class ScriptFile:
 
 
 def _whole(lines: bytes) -> int:
-    """Give the length of whole lines; what follows may be half of what somebody is writing."""
+    """Return the length of the whole lines; an incomplete one may still be being written."""
     end = lines.rfind(b"\n") + 1
     return len(lines) if parse(lines[end:]) is not None else end
 
@@ -327,7 +327,7 @@ def _nothing(*_: object) -> None:
 
 
 class _Shared:
-    """The files that are in use in this process, by their paths."""
+    """The files in use in this process, by their paths."""
 
     def __init__(self) -> None:
         self.files: weakref.WeakValueDictionary[str, ScriptFile] = weakref.WeakValueDictionary()
@@ -335,7 +335,7 @@ class _Shared:
         forget_in_child(self)
 
     def after_fork(self) -> None:
-        """Have a lock that no thread of the parent holds."""
+        """Replace the lock, which a thread of the parent may hold."""
         self.lock = threading.Lock()
 
 
@@ -343,7 +343,7 @@ _shared = _Shared()
 
 
 def script_file(path: str) -> ScriptFile:
-    """Give the one `ScriptFile` of a path, links resolved."""
+    """Return the one `ScriptFile` of a path, links resolved."""
     path = os.path.realpath(path)
     with _shared.lock:
         found = _shared.files.get(path)
@@ -353,5 +353,5 @@ def script_file(path: str) -> ScriptFile:
 
 
 def open_files() -> list[ScriptFile]:
-    """Give all that are in use in this process."""
+    """Return all files in use in this process."""
     return list(_shared.files.values())

@@ -1,6 +1,6 @@
-"""The lines of the data block: how records are written, told apart from other text, and checked.
+"""The lines of the data block: how records are written, recognized and checked.
 
-This module knows bytes and nothing of files. The format is told in full on the page on formats.
+This module handles bytes and no files. The page on formats describes the format.
 """
 
 import json
@@ -15,10 +15,10 @@ from zlib import crc32
 
 from holdall.errors import CorruptValueError
 
-#: The number of the format, which stands in the marker.
+#: The number of the format, in the marker.
 FORMAT = 1
 MARKER = b"# === holdall data %d: kept by this script, edit above this line ===" % FORMAT
-#: A line that begins a data block, of whatever format.
+#: A line that begins a data block, in any format.
 MARKERS = re.compile(rb"^# === holdall data (\d+)\b[^\r\n]*===[ \t]*\r?$", re.MULTILINE)
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.<>/-]*")
@@ -30,18 +30,18 @@ _CHECKSUM = re.compile(rb"[0-9a-f]{8}$")
 _CLOSE = re.compile(rb"#:[0-9a-f]{24}$")
 _BASE64 = b"base64 "
 _COMPACTED = b"compacted"
-# How many lines a formatter may have made of one; a longer record is reported instead.
+# Into how many lines a formatter may have wrapped a record; a longer one is only reported.
 _WRAPPED = 400
-# How many lines of it may look like its last one.
+# How many lines may look like its last one.
 _ENDS = 4
-# How many lines may be parted in one way or the other.
+# How many lines may be wrapped in either way.
 _UNSURE = 8
-#: The version before all others.
+#: The version below all others.
 NEVER = b"0" * 16
 
 
 class Record(NamedTuple):
-    """One line: an item, a deletion (no text), or the note of a compaction (no name)."""
+    """One line: an item, a deletion (without text), or the note of a compaction (without name)."""
 
     name: bytes
     text: bytes | None
@@ -49,29 +49,29 @@ class Record(NamedTuple):
 
 
 def quote_name(id: str) -> bytes:
-    """Write an id as the name of a record: as it is if it reads like a name, else as a JSON string."""
+    """Return an id as the name of a record: unchanged if it looks like a name, else as a JSON string."""
     if _PLAIN_NAME.fullmatch(id) and id.encode() != _COMPACTED:
         return id.encode()
-    # No three quotes in a row, so that whoever looks for strings in the script finds none here.
+    # No three quotes in a row, so that a search for strings in the script finds none here.
     return json.dumps(id).replace("'''", "'\\u0027'").encode()
 
 
 def id_of_name(name: bytes) -> str:
-    """Give the id that a name stands for."""
+    """Return the id of a name."""
     if name[:1] == b'"':
         return str(json.loads(name))
     return name.decode("ascii")
 
 
 def text_of_data(data: bytes) -> bytes:
-    """Write data as the text of a record: as they are if they are one line of ASCII, else in base64."""
+    """Return data as the text of a record: unchanged if they are one line of ASCII, else in base64."""
     if _PLAIN_TEXT(data) and b"'''" not in data and b'"""' not in data:
         return data
     return _BASE64 + b2a_base64(data, newline=False)
 
 
 def data_of_text(text: bytes) -> bytes:
-    """Give the data that a text stands for."""
+    """Return the data of a text."""
     if not text.startswith(_BASE64):
         return text
     try:
@@ -81,32 +81,32 @@ def data_of_text(text: bytes) -> bytes:
 
 
 def size_of_text(text: bytes) -> int:
-    """Give the length of the data that a text stands for."""
+    """Return the length of the data of a text."""
     if not text.startswith(_BASE64):
         return len(text)
     return (len(text) - len(_BASE64)) // 4 * 3 - text[-2:].count(b"=")
 
 
 def sealed(body: bytes) -> bytes:
-    """Make the line of a record: a comment, with a checksum at its end."""
+    """Return the line of a record: a comment, with a checksum at its end."""
     return b"# %b %08x" % (body, crc32(body))
 
 
 def line_of(name: bytes, text: bytes | None, version: bytes) -> bytes:
-    """Write a record."""
+    """Return the line of a record."""
     if text is None:
         return sealed(b"%b deleted #: %b" % (name, version))
     return sealed(b"%b = %b #: %b" % (name, text, version))
 
 
 def line_of_compaction(version: bytes) -> bytes:
-    """Write that the block was compacted when `version` was the last one."""
+    """Return the line which says that the block was compacted when `version` was the last one."""
     return sealed(b"%b #: %b" % (_COMPACTED, version))
 
 
 def parse(line: bytes) -> Record | None:
-    """Read a line without its end; None if it is no record, or not as it was written."""
-    # Trailing spaces, and a carriage return before the newline, are what editors add.
+    """Read a line without its end; return None if it is not an intact record."""
+    # Editors add trailing spaces, and a carriage return before the newline.
     line = line.rstrip()
     if b"%08x" % crc32(line[2:-9]) != line[-8:] or line[:2] != b"# ":
         return None
@@ -130,23 +130,23 @@ def parse(line: bytes) -> Record | None:
 
 
 def is_damaged(line: bytes) -> bool:
-    """Tell whether a line that is no record was one."""
+    """Return whether a line is a damaged record."""
     return line.startswith(b"#") and _TAIL.search(line.rstrip()) is not None
 
 
 def id_in(line: bytes) -> str | None:
-    """Return the id that a damaged record seems to be of; None if nothing tells."""
+    """Return the probable id of a damaged record; None if it is unknown."""
     head = _HEAD.match(line)
     if head is None:
         return None
     try:
         return id_of_name(head[1])
-    except ValueError:  # of JSON
+    except ValueError:  # from JSON
         return None
 
 
 def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
-    """Find the record that a formatter has wrapped into several lines.
+    """Find a record that a formatter has wrapped into several lines.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
     Returns
     -------
     tuple
-        The line in which it ends, and the record; None if there is none.
+        Its last line, and the record; None if there is none.
     """
     if not _HEAD.match(lines[first]):
         return None
@@ -172,7 +172,7 @@ def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
         if len(pieces) > 1 and _CHECKSUM.search(line) and _is_end(pieces):
             ends += 1
             if ends > _ENDS:
-                return None  # so that the time it takes grows with the file, whatever somebody writes into it
+                return None  # keeps the time linear in the size of any file
             for body in _joins(pieces):
                 record = parse(b"# " + body)
                 if record is not None:
@@ -181,15 +181,15 @@ def rejoined(lines: list[bytes], first: int) -> tuple[int, Record] | None:
 
 
 def _is_end(pieces: list[bytes]) -> bool:
-    """Tell whether the last of these lines can be the last ones of a record: version and checksum."""
+    """Return whether these can be the last lines of a record: version and checksum."""
     return _CLOSE.search(b"".join(pieces[-3:]).replace(b" ", b"")[-26:]) is not None
 
 
 def _joins(pieces: list[bytes]) -> Iterator[bytes]:
-    """Give the lines of which these can be the pieces.
+    """Yield the lines that may have been wrapped into these pieces.
 
-    Words are parted at a space, which is gone then, or behind a hyphen; what is longer than a line is parted
-    where the line is full.
+    Words are split at a space, which is lost, or behind a hyphen; words longer than a line are split where
+    the line is full.
     """
     yield b" ".join(pieces)
     widest = max(map(len, pieces))
@@ -205,5 +205,5 @@ def _joins(pieces: list[bytes]) -> Iterator[bytes]:
 
 
 def place_of(part: Any) -> str:
-    """Name a line in a message: its start, without what is not ASCII."""
+    """Return a line for messages: its start, without non-ASCII characters."""
     return repr(part[:60].decode("ascii", "replace"))

@@ -1,4 +1,4 @@
-"""What the records of a data block say together: the newest of each id holds."""
+"""The items of a data block: the newest record of each id is valid."""
 
 from zlib import crc32
 
@@ -17,35 +17,35 @@ from holdall.persisters.script._format import (
 
 
 class Records:
-    """The items of a block, and enough of what is gone to tell a deletion from a loss.
+    """The items of a block, and enough about removed ones to tell a deletion from a loss.
 
-    Each record has a version, higher than all before it in the file. The highest of an id holds, wherever
-    it stands: blocks may be merged or sorted.
+    Each record has a version, higher than all before it in the file. The highest version of an id is valid,
+    wherever it is in the file: blocks may be merged or sorted.
     """
 
     def __init__(self) -> None:
-        self.live: dict[str, tuple[bytes, bytes]] = {}  # id to version and text
-        self.dead: dict[str, bytes] = {}  # deleted id to version
+        self.live: dict[str, tuple[bytes, bytes]] = {}  # by id: version and text
+        self.dead: dict[str, bytes] = {}  # by deleted id: version
         self.top = NEVER  # the highest version
-        self.floor = NEVER  # the block was compacted when this was the highest version
+        self.floor = NEVER  # the highest version at the last compaction
         self.nbytes = 0  # of all records
-        self.live_nbytes = 0  # of the records that hold
+        self.live_nbytes = 0  # of the valid records
         self.damaged: list[bytes] = []
 
     @classmethod
     def of(cls, block: bytes) -> "Records":
-        """Read a block, from its marker on."""
+        """Read a block, beginning with its marker."""
         records = cls()
         records.read(block)
         return records
 
     def read(self, lines: bytes) -> None:
-        """Read lines that stand at the end of the block."""
+        """Read lines at the end of the block."""
         odd = False
         live, top = self.live, self.top
         for line in lines.split(b"\n"):
-            # In line what parse() and apply() do, for the usual record of a new item: opening a thousand of
-            # them takes half the time.
+            # parse() and apply() are inlined, for the usual record of a new item: opening a thousand of them
+            # takes half the time.
             body = line[2:-9]
             if line[2:3] != b'"' and b"%08x" % crc32(body) == line[-8:] and line[:2] == b"# ":
                 head, _, version = body.rpartition(b" #: ")
@@ -68,7 +68,7 @@ class Records:
             self._look_closer(lines.split(b"\n"))
 
     def apply(self, record: Record, size: int) -> None:
-        """Take in a record, of so many bytes."""
+        """Add a record of so many bytes."""
         name, text, version = record
         self.nbytes += size
         self.top = max(self.top, version)
@@ -92,7 +92,7 @@ class Records:
                 self.dead.pop(id, None)
 
     def put(self, id: str, text: bytes, version: bytes, size: int) -> None:
-        """Take in a record of an item that was just written, and so is the newest of all."""
+        """Add a record of an item that was just written, and so is the newest of all."""
         known = self.live.get(id)
         self.live[id] = version, text
         self.top = version
@@ -104,7 +104,7 @@ class Records:
             self.live_nbytes += len(text) - len(known[1])
 
     def _look_closer(self, lines: list[bytes]) -> None:
-        """Find out what the lines are that are no records."""
+        """Examine the lines that are not records."""
         wrapped = find_wrapped(lines)
         for _, record in wrapped.values():
             self.apply(record, 0)
@@ -116,10 +116,10 @@ class Records:
         ]
 
     def lost_in(self, newer: "Records") -> list[Record]:
-        """Give the records that we know and that a later reading of the file does not account for.
+        """Return our records that are missing, without explanation, in a later state of the file.
 
-        An editor that saves what it read before our last writes undoes them. A compaction leaves out what
-        is deleted or replaced, and says up to which version.
+        An editor that saves an older state undoes our last writes. A compaction leaves out deleted and
+        replaced records, and says up to which version.
         """
         lost = []
         for id, (version, text) in self.live.items():
@@ -131,18 +131,18 @@ class Records:
         return lost
 
     def version(self, id: str) -> bytes:
-        """Give the version of the newest record of an id."""
+        """Return the version of the newest record of an id."""
         known = self.live.get(id)
         return self.dead.get(id, NEVER) if known is None else known[0]
 
     @property
     def garbage(self) -> int:
-        """Bytes that a compaction would give back, or a little more."""
+        """Bytes that a compaction would free, or a little more."""
         return self.nbytes - self.live_nbytes
 
 
 def find_wrapped(lines: list[bytes]) -> dict[int, tuple[int, Record]]:
-    """Find the records that a formatter has wrapped: first line to last line and record."""
+    """Find the records that a formatter has wrapped; return last line and record by first line."""
     found: dict[int, tuple[int, Record]] = {}
     for number, line in enumerate(lines):
         if line[:2] == b"# " and parse(line) is None and (whole := rejoined(lines, number)):
@@ -151,14 +151,14 @@ def find_wrapped(lines: list[bytes]) -> dict[int, tuple[int, Record]]:
 
 
 def compacted(block: bytes, records: Records, newline: bytes, note: bytes) -> bytes | None:
-    """Give a block without the records that hold no more; all other lines stay, in their order.
+    """Return a block without outdated records; all other lines stay, in their order.
 
     Parameters
     ----------
     block
-        From the marker on.
+        The block, beginning with its marker.
     records
-        What the block says.
+        The records of the block.
     newline
         The end of new lines.
     note
@@ -177,12 +177,12 @@ def compacted(block: bytes, records: Records, newline: bytes, note: bytes) -> by
         line = lines[number]
         last, record = wrapped.get(number, (number, parse(line)))
         if record is None:
-            # The text behind the last newline is what a killed writer left, or what somebody wrote there.
+            # Text after the last newline is the leftover of a killed writer, or was written by hand.
             out.append(line)
             if len(out) == 1:
                 out.append(note + newline[:-1])
         elif record.name and _holds(record, records):
-            # A wrapped record is written in one line again.
+            # A wrapped record is written on one line again.
             out.append(line if last == number else line_of(*record) + newline[:-1])
         else:
             changed = changed or bool(record.name)
@@ -191,12 +191,12 @@ def compacted(block: bytes, records: Records, newline: bytes, note: bytes) -> by
 
 
 def strange_lines(block: bytes, first: int) -> list[str]:
-    """Say which lines of a block are no records.
+    """Return which lines of a block are not records.
 
     Parameters
     ----------
     block
-        From the marker on.
+        The block, beginning with its marker.
     first
         The number of its first line in the file.
     """

@@ -1,4 +1,4 @@
-"""The source above the data block: where it ends, how its lines end, and whether data may stand below."""
+"""The source above the data block: its end, its line ends, and whether data may follow it."""
 
 import codecs
 import io
@@ -11,21 +11,21 @@ from holdall.persisters.script._format import FORMAT, MARKER, MARKERS
 
 _ASCII = bytes(range(32, 127)) + b"\n"
 _TWO_LINES = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?[^\r\n]*")
-# Encodings of which each byte of ASCII stands for itself, whatever comes before it: none with escapes, such
-# as unicode_escape, utf_7 or hz, and none that somebody has registered.
+# Encodings in which each ASCII byte always is its character: none with escapes, such as unicode_escape, utf_7
+# or hz, and none that others have registered.
 _PLAIN = re.compile(
     r"ascii|utf_8(_sig)?|iso8859_\d+|latin_1|cp\d+|koi8_[rtu]|mac_\w+|euc_\w+|gb(k|2312|18030)|big5(hkscs)?"
     r"|shift_jis|tis_620|kz1048|ptcp154|hp_roman8"
 )
 _PYTHON = re.compile(rb"#![^\n]*python")
-#: Names of files that hold Python, and of our own beside them.
+#: Suffixes of files with Python, and of our own beside them.
 _SUFFIXES = (".py", ".pyw", ".holdall")
 
 
 def find_block(source: bytes, path: str) -> int:
-    """Give the offset at which the data block begins; -1 if there is none.
+    """Return the offset at which the data block begins; -1 if there is none.
 
-    A line that reads like the marker but stands in a string of the script begins nothing.
+    A line that looks like the marker within a string of the script does not begin a block.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def find_block(source: bytes, path: str) -> int:
     if not found:
         return -1
     rest = source[found[0].end() :]
-    # A string that encloses the line must be closed behind it. Records have no three quotes in a row.
+    # A string that contains the line must end after it. Records have no three quotes in a row.
     if b'"""' in rest or b"'''" in rest:
         comments = _comment_lines(source)
         found = [match for match in found if source.count(b"\n", 0, match.start()) + 1 in comments]
@@ -54,12 +54,12 @@ def find_block(source: bytes, path: str) -> int:
 
 
 def code_of(source: bytes, path: str) -> bytes:
-    """Give what stands above the data of a script.
+    """Return the program above the data of a script.
 
     Parameters
     ----------
     source
-        All of the script.
+        The whole script.
     path
         Its name, for messages.
     """
@@ -68,24 +68,24 @@ def code_of(source: bytes, path: str) -> bytes:
 
 
 def _comment_lines(source: bytes) -> set[int]:
-    """Give the numbers of the lines that begin with a comment."""
+    """Return the numbers of the lines that begin with a comment."""
     numbers: set[int] = set()
     try:
         for token in tokenize.tokenize(io.BytesIO(source).readline):
             if token.type == tokenize.COMMENT and token.start[1] == 0:
                 numbers.add(token.start[0])
     except (tokenize.TokenError, SyntaxError):
-        pass  # no Python, or not at this moment: what was found so far has to do
+        pass  # not valid Python, at least now: use what was found so far
     return numbers
 
 
 def check_text(source: bytes, path: str) -> None:
-    """Raise `UnsupportedError` if the file cannot have comments of ASCII at its end."""
+    """Raise `UnsupportedError` if the file cannot have ASCII comments at its end."""
     if b"\0" in source:
         raise UnsupportedError(
             f"{path} is no Python source in an encoding that contains ASCII: give the path of a script"
         )
-    # The first two lines, whole, with the ends of lines that Python knows.
+    # The first two lines, with all line ends that Python knows.
     head = _TWO_LINES.match(source)
     lines = re.sub(rb"\r\n?", b"\n", head[0] if head else b"")
     if b"coding" not in lines:
@@ -104,7 +104,7 @@ def check_text(source: bytes, path: str) -> None:
 
 
 def check_script(source: bytes, path: str, *, runs: bool) -> None:
-    """Raise `UnsupportedError` unless comments at the end of the file are comments."""
+    """Raise `UnsupportedError` unless comments at the end of the file are Python comments."""
     if not (runs or path.endswith(_SUFFIXES) or _PYTHON.match(source) or not source):
         raise UnsupportedError(
             f"{path} is no Python script: its name does not end in .py, nor does it begin with #!python",
@@ -120,13 +120,13 @@ def check_script(source: bytes, path: str, *, runs: bool) -> None:
 
 
 def newline_of(source: bytes) -> bytes:
-    """Give the end of the first line, which is taken for that of all."""
+    """Return the end of the first line, which is assumed for all."""
     end = source.find(b"\n")
     return b"\r\n" if end > 0 and source[end - 1 : end] == b"\r" else b"\n"
 
 
 def new_block(source: bytes, newline: bytes) -> bytes:
-    """Give what begins a data block at the end of a file that has none."""
+    """Return the beginning of a data block at the end of a file that has none."""
     before = newline if source and not source.endswith(b"\n") else b""
-    # Two lines before the first record: the first two of a file may tell its encoding.
+    # Two lines before the first record, as the first two lines of a file may declare its encoding.
     return before + newline + MARKER + newline

@@ -1,4 +1,4 @@
-"""Appending records, and rewriting the block when most of it holds no more. The lock is held throughout."""
+"""Appending records, and rewriting the block when most records are outdated. The caller holds the lock."""
 
 import atexit
 import errno
@@ -16,32 +16,32 @@ from holdall.persisters.script._format import NEVER, Record, line_of, line_of_co
 from holdall.persisters.script._records import compacted
 from holdall.persisters.script._source import check_script, new_block
 
-# Garbage in bytes above which the block is rewritten, if it is also more than the rest.
-# A reader of the script should find about one line a value.
+# Bytes of outdated records above which the block is rewritten, if they are also more than the rest.
+# At exit, so that readers of the script find about one line per value.
 _WHILE_RUNNING, _AT_EXIT = 1 << 16, 200
-_PATIENCE_AT_EXIT = 1.0  # seconds: others who write will tidy up, too
+_PATIENCE_AT_EXIT = 1.0  # seconds: other writers will tidy up too
 
 
 def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> None:
-    """Write records at the end of the file, in one go.
+    """Append records to the file, in one write.
 
     Parameters
     ----------
     file
         The script, locked.
     records
-        What to write.
+        The records to write.
     sync
-        Whether the records are to survive a power cut.
+        Whether the records must survive a power failure.
 
     Raises
     ------
     StoreFullError
-        If there is no room; nothing of them is left then.
+        If there is no room; none of the records are left then.
     StoreUnavailableError
-        If the script may not be written.
+        If the script is not writable.
     UnsupportedError
-        If there is no block yet, and none can be below this text.
+        If there is no block yet, and this text cannot have one.
     """
     newline = file.newline
     lines = b"".join([line_of(*record) + newline for record in records])
@@ -56,7 +56,7 @@ def append(file: ScriptFile, records: list[Record], *, sync: bool = False) -> No
 
 
 def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, sync: bool) -> None:
-    """Write the record of one item, which is what most writes are.
+    """Write the record of one item, the most common write.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, 
             file.records.put(id, item[1], item[2], added)
             _see(file, line, size)
             return
-        # In line what is done there, for the usual case: a call less is a tenth of a write.
+        # append() is inlined for the usual case: a call less is a tenth of a write.
         try:
             written = os_write(file.fd, line)
         except OSError as error:
@@ -101,13 +101,13 @@ def append_item(file: ScriptFile, id: str, item: tuple[bytes, bytes, bytes], *, 
 
 
 def _see(file: ScriptFile, lines: bytes, size: int) -> None:
-    """Look at what was written; if somebody else wrote at the same time, see what became of it."""
+    """Read what was written; check for concurrent writes by others."""
     stat = os_stat(file.path)
     if stat.st_size == size and stat.st_ino == file.seen[2]:
         file.overlap = lines[-OVERLAP:] if len(lines) >= OVERLAP else (file.overlap + lines)[-OVERLAP:]
         file.end = size
         file.seen = (stat.st_mtime_ns, size, stat.st_ino)
-    else:  # somebody who takes no locks was here: read all, and put back what is missing
+    else:  # written without a lock: read all, and write missing records again
         if stat.st_ino == file.seen[2]:
             file.distrust()
         file.catch_up()
@@ -126,11 +126,11 @@ def _check_writable(file: ScriptFile) -> None:
 
 
 def _before(file: ScriptFile) -> bytes:
-    """Give what must stand between the end of the file and a record: a newline, or a new block."""
+    """Return what must come between the end of the file and a record: a newline, or a new block."""
     source = file.pread(0)
     if file.block >= 0:
         return b"" if source.endswith(b"\n") else file.newline
-    if file.records.top == NEVER:  # else there was a block, and the script is being edited
+    if file.records.top == NEVER:  # otherwise there was a block, and the script is being edited
         check_script(source, file.path, runs=file.runs)
     begin = new_block(source, file.newline)
     file.block = len(source) + begin.index(b"# ===")
@@ -138,7 +138,7 @@ def _before(file: ScriptFile) -> bytes:
 
 
 def _write(file: ScriptFile, lines: bytes, *, sync: bool) -> tuple[bytes, int]:
-    """Append lines; give what was appended, and the size that the file should have then."""
+    """Append lines; return what was appended, and the expected size of the file."""
     size = file.seen[1]
     if not file.writable:
         _check_writable(file)
@@ -157,7 +157,7 @@ def _write(file: ScriptFile, lines: bytes, *, sync: bool) -> tuple[bytes, int]:
 
 
 def _write_rest(file: ScriptFile, lines: bytes, written: int) -> None:
-    """Write on where the system has stopped."""
+    """Write the rest after an incomplete write."""
     size = file.seen[1]
     try:
         while written < len(lines):
@@ -167,7 +167,7 @@ def _write_rest(file: ScriptFile, lines: bytes, written: int) -> None:
 
 
 def _failed(file: ScriptFile, error: OSError, size: int, added: int) -> StoreUnavailableError:
-    """Take back a part of a record, which would do no harm, but make who looks at the file wonder."""
+    """Remove a part of a record, which would be harmless but confusing."""
     if size < os.fstat(file.fd).st_size < size + added:
         os.ftruncate(file.fd, size)
     file.distrust()
@@ -188,18 +188,18 @@ def _sync(file: ScriptFile) -> None:
 
 
 def tidy(file: ScriptFile, limit: int) -> None:
-    """Compact the block if most of it holds no more, and nothing speaks against it."""
+    """Compact the block if most of it is outdated, if possible."""
     records = file.records
     if records.garbage <= max(limit, records.live_nbytes):
         return
     try:
         compact(file)
     except (HoldallError, OSError):
-        records.nbytes = records.live_nbytes  # not again before there is as much garbage once more
+        records.nbytes = records.live_nbytes  # not again before there is as much garbage again
 
 
 def compact(file: ScriptFile) -> int:
-    """Write the file anew without the records that hold no more, and put it in the place of the old one.
+    """Rewrite the file without outdated records, and replace the old one.
 
     Parameters
     ----------
@@ -209,14 +209,14 @@ def compact(file: ScriptFile) -> int:
     Returns
     -------
     int
-        Bytes by which the file is shorter.
+        Bytes by which the file is now shorter.
 
     Raises
     ------
     UnsupportedError
         If the file has other names, which would keep the old one.
     StoreUnavailableError
-        If the file or its folder may not be written, or the new file could not have the same owner.
+        If the file or its folder is not writable, or the new file could not have the same owner.
     """
     _check_writable(file)
     source, stat = file.source()
@@ -232,14 +232,14 @@ def compact(file: ScriptFile) -> int:
 
 
 def rewrite(file: ScriptFile, change: Callable[[bytes], bytes]) -> None:
-    """Replace what stands above the data.
+    """Replace the program above the data.
 
     Parameters
     ----------
     file
         The script, locked.
     change
-        Gets the program and gives the new one.
+        Called with the program; returns the new one.
     """
     _check_writable(file)
     source, stat = file.source()
@@ -248,7 +248,7 @@ def rewrite(file: ScriptFile, change: Callable[[bytes], bytes]) -> None:
 
 
 def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
-    """Put a new file in the place of the script, and see what it says."""
+    """Replace the script by a new file, and read it."""
     if stat.st_nlink > 1:
         raise UnsupportedError(
             f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all"
@@ -265,7 +265,7 @@ def _replace_file(file: ScriptFile, content: bytes, stat: os.stat_result) -> Non
             raise StoreUnavailableError(
                 errno.EPERM, "it cannot be rewritten: the new file would belong to somebody else", file.path
             )
-        os.fsync(fd)  # it is somebody's source: a power cut must not leave an empty file
+        os.fsync(fd)  # this is source code: a power failure must not leave an empty file
         _check_unchanged(file, stat)
 
     prefix = f".{os.path.basename(file.path)}.holdall-"
@@ -280,7 +280,7 @@ def _check_unchanged(file: ScriptFile, stat: os.stat_result) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    """Leave the scripts that this process has written in a shape that is fit to be read."""
+    """Tidy up the scripts that this process has written, so that people can read them."""
     for file in open_files():
         if not file.wrote or file.records.garbage <= _AT_EXIT or not os.path.exists(file.path):
             continue
@@ -288,4 +288,4 @@ def _at_exit() -> None:
             with file.lock(_PATIENCE_AT_EXIT):
                 tidy(file, _AT_EXIT)
         except (HoldallError, OSError):
-            continue  # what is stored is stored
+            continue  # the data are stored anyway

@@ -1,4 +1,4 @@
-"""A table of a SQLite database as a place: many small data in one file, large ones piece by piece."""
+"""A persister over a table of an SQLite database: many small data in one file, large data in pieces."""
 
 import os
 from typing import Any
@@ -14,67 +14,67 @@ __all__ = ["SqlitePersister", "as_id", "as_text", "recorded"]
 
 
 class SqlitePersister(SqliteUpkeep):
-    """A table of a SQLite database as a place.
+    """A table of an SQLite database.
 
     Parameters
     ----------
     path
-        The file; it and its folder are made if they are not there. None for a private temporary one.
+        The file; it and its folder are made if they do not exist. None for a private temporary one.
     table
         The table; one file may have many.
     durability
         ``"process"``: a returned write survives the death of the process (``synchronous=NORMAL``).
-        ``"power"``: also a power cut (``FULL``).
+        ``"power"``: also a power failure (``FULL``).
     guard
-        Whether to refuse a file that somebody else could have written (`UntrustedStoreError`).
+        Whether to refuse a file that others could have written (`UntrustedStoreError`).
     read_only
-        Whether to open the file for reading only; it and the table must exist then.
+        Whether to open the file read-only; it and the table must exist then.
     timeout
-        How long to wait for other writers, in seconds.
+        Seconds to wait for other writers.
     record
         Options that are recorded when the table is made, and compared when it is opened.
     files
-        A persister that takes large data, such as a folder, which must have a `path` of its own and belongs
-        to this table. None keeps all in the database; data that lie in files already cannot be read then.
+        A persister for large data, such as a folder, which must have a `path` of its own and serves only this
+        table. None keeps all data in the database; existing data in files cannot be read then.
     files_from
         Size in bytes, over 960, from which data are written to `files`, each to a file of its own. None
-        writes no more files, and reads those that there are.
+        writes no more files, but reads existing ones.
 
     Raises
     ------
     MismatchError
-        If the file is no database of holdall, or the table was made with another `record`.
+        If the file is not a database of holdall, or the table was made with another `record`.
     StoreNotFoundError
-        If the file is to be read and is not there, or has no such table.
+        If the file is only to be read and does not exist, or has no such table.
     StoreUnavailableError
         If the file cannot be opened, or others keep it locked for longer than `timeout`.
 
     Notes
     -----
     Threads: each has a connection of its own. Processes: any number; a forked child opens its own
-    connections. Readers never wait, nor make writers wait; writers take turns. After a crash: each call
-    of a method that writes has happened wholly or not at all. Cost: one statement a read or write.
+    connections. Readers never wait, nor make writers wait; writers take turns. After a crash: each call of a
+    method that writes has happened completely or not at all. Cost: one statement per read or write.
 
-    The etag is the version of the item: the time of the write in nanoseconds, asked for when the write
-    has its turn, and at least one more than the version before it, and than those of all items that were
-    deleted: no etag comes again, whatever the clock says.
+    The etag is the version of the item: the time of the write in nanoseconds, taken while the write has its
+    turn, and greater than the previous version and those of all deleted items: no etag is ever repeated,
+    whatever the clock.
 
-    With `files`, the database alone tells which file an item has: the file gets its name in the transaction
-    that gives it to the item, and is deleted after the one that takes it away. So an item has its old or its
-    new data after a crash, wherever they lie, and conditional writes are as exact. What a killed writer left
-    over is deleted when the place is next opened. A file never changes: it may be mapped into memory, and
-    linked to (`file_of`). In a transaction that is going on, large data stay in the database.
+    With `files`, the database alone records which file an item has: the file gets its name in the transaction
+    that assigns it to the item, and is deleted after the one that removes it. So after a crash an item has
+    its old or its new data, wherever they are, and conditional writes are as exact. Leftovers of a killed
+    writer are deleted when the database is next opened. A file never changes: it may be mapped into memory,
+    and linked to (`file_of`). During a transaction, large data are stored in the database.
 
-    The file format of SQLite is described at https://sqlite.org/fileformat2.html; what holdall puts into
+    The file format of SQLite is described at https://sqlite.org/fileformat2.html; the tables of holdall in
     it, on the page on formats.
 
     Examples
     --------
-    >>> place = SqlitePersister(None)
-    >>> place["a"] = b"hello"
-    >>> place["a"], list(place), place.check()
+    >>> persister = SqlitePersister(None)
+    >>> persister["a"] = b"hello"
+    >>> persister["a"], list(persister), persister.check()
     (b'hello', ['a'], [])
-    >>> place.close()
+    >>> persister.close()
     """
 
     capabilities = frozenset(
@@ -93,7 +93,7 @@ class SqlitePersister(SqliteUpkeep):
 
 
 def recorded(path: str | os.PathLike[str], table: str, *, guard: bool) -> dict[str, Any]:
-    """Return with what a table was made, by option; nothing where there is no record of it.
+    """Return the options that a table was made with; none if they were not recorded.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def recorded(path: str | os.PathLike[str], table: str, *, guard: bool) -> dict[s
     table
         Name of the table.
     guard
-        Whether to refuse a file that somebody else could have written. That has to be asked before the file
-        is opened at all: SQLite takes what lies in the log, and gives the log to the owner of the file.
+        Whether to refuse a file that others could have written. This must be checked before the file is
+        opened: SQLite applies what is in the log, and gives the log to the owner of the file.
 
     Raises
     ------
@@ -122,5 +122,5 @@ def recorded(path: str | os.PathLike[str], table: str, *, guard: bool) -> dict[s
     except UntrustedStoreError:
         raise
     except (HoldallError, TypeError, ValueError):
-        pass  # whoever opens it for use will tell
+        pass  # opening it for use will raise
     return found

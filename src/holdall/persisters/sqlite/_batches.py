@@ -1,4 +1,4 @@
-"""Ids and data as they are stored, and cut into batches that are written together."""
+"""Ids and data in their stored form, and in batches that are written together."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,18 +8,18 @@ from holdall.errors import InvalidKeyError
 from holdall.persisters.sqlite._place import as_id
 from holdall.persisters.sqlite._schema import INLINE
 
-#: Items, and bytes of large ones, that are sorted and sent in one go.
+#: Items, and bytes of large ones, that are sorted and sent at once.
 BATCH = 50_000
 _BATCH_BYTES = 32 << 20
 
 
 def by_id(row: tuple[Any, ...]) -> tuple[bool, Any]:
-    """Sort rows as SQLite does: bytes after text."""
+    """Return a key to sort rows as SQLite does: bytes after text."""
     return type(row[0]) is bytes, row[0]
 
 
 def checked(id: Any, data: Any) -> tuple[str | bytes, Any]:
-    """Give id and data as they are stored."""
+    """Return id and data in their stored form."""
     key = as_id(id)
     if key is None:
         raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {id!r:.80}")
@@ -42,7 +42,7 @@ class Batch:
 
 
 def batches(items: Iterable[tuple[str, Any]]) -> Iterator[Batch]:
-    """Cut items into batches that are bounded in number and in bytes."""
+    """Yield batches of items, with limits of number and bytes."""
     batch = Batch()
     size, count = 0, 0
     for id, data in items:
@@ -65,10 +65,10 @@ def batches(items: Iterable[tuple[str, Any]]) -> Iterator[Batch]:
 
 
 def size_of(data: Any) -> int:
-    """Give the bytes of data, whole or in pieces."""
+    """Return the bytes of data, whole or in pieces."""
     return len(data) if type(data) is bytes else sum(part.nbytes for part in data)
 
 
 def fits(key: Any, data: Any) -> bool:
-    """Tell whether data lie in one row with their key."""
+    """Return whether data fit into one row with their key."""
     return type(data) is bytes and len(key) + len(data) <= INLINE

@@ -1,4 +1,4 @@
-"""What SQLite says, as errors of ours."""
+"""Errors of SQLite, translated to ours."""
 
 import errno
 import sqlite3
@@ -14,24 +14,24 @@ from holdall.errors import (
 _BUSY, _LOCKED, _FULL, _TOO_BIG = 5, 6, 13, 18
 _CORRUPT, _NOT_A_DATABASE = 11, 26
 _READ_ONLY, _CANNOT_OPEN = 8, 14
-_NO_ROOM_TO_SHARE = 4874  # SQLITE_IOERR_SHMSIZE: the file that readers and writers share cannot grow
+_NO_ROOM_TO_SHARE = 4874  # SQLITE_IOERR_SHMSIZE: the shared memory file cannot grow
 
 
 def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, read_only: bool) -> HoldallError:
-    """Make an error of ours of what SQLite said.
+    """Return our error for an error of SQLite.
 
     Parameters
     ----------
     error
-        What SQLite said.
+        The error of SQLite.
     what
-        What was not done, for the message.
+        What was attempted, for the message.
     path
         The database.
     timeout
-        How long a busy database was waited for, in seconds.
+        Seconds that a busy database was waited for.
     read_only
-        Whether it was opened for reading only.
+        Whether it was opened read-only.
     """
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
@@ -71,5 +71,5 @@ def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, rea
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether an error says that the file is not, or no longer, a database."""
+    """Return whether an error says that the file is not, or no longer, a database."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {_CORRUPT, _NOT_A_DATABASE}

@@ -1,10 +1,9 @@
 """Large data in files of their own, beside the database.
 
-The database alone tells which file an item has. A new file is finished out of sight, entered in the table of
-files that no item has, and gets its name in the very transaction that gives it to its item. So who holds the
-lock for writing and finds a planned file in that table knows that nobody will use it. A file that an item
-loses is entered there by a trigger, in the transaction that takes it away, and deleted after it. No file ever
-changes, and no name is used twice.
+The database alone records which file an item has. A new file is finished under another name, entered in the
+table of unused files, and renamed in the transaction that assigns it to its item. So the holder of the write
+lock knows that nobody will use a planned file in that table. A file that an item loses is entered there by a
+trigger, in the same transaction, and deleted after it. No file ever changes, and no name is used twice.
 """
 
 import errno
@@ -19,11 +18,11 @@ from holdall.errors import InvalidArgumentError, StoreUnavailableError
 from holdall.persisters.sqlite._schema import INLINE, Statements
 from holdall.persisters.sqlite._session import Session
 
-_PIECE = 1 << 20  # bytes that are copied at a time
+_PIECE = 1 << 20  # bytes copied at a time
 
 
 def check_smallest(files: Any, smallest: Any) -> None:
-    """Raise `InvalidArgumentError` unless large data can go to files as asked."""
+    """Raise `InvalidArgumentError` unless large data can go to files with these options."""
     if smallest is None:
         return
     if type(smallest) is not int or smallest <= INLINE:
@@ -36,7 +35,7 @@ def check_smallest(files: Any, smallest: Any) -> None:
 
 
 class StagedFile:
-    """A finished file that has no name yet; leaving the context without `publish` discards it."""
+    """A finished file without its final name; leaving the context without `publish` discards it."""
 
     def __init__(self, files: Persister, name: str, pieces: Iterable[Any], *, sync: bool) -> None:
         self.name = name
@@ -46,7 +45,7 @@ class StagedFile:
         try:
             for piece in pieces:
                 file.write(piece)
-            if sync:  # so that the lock need not be held for it
+            if sync:  # outside of the lock
                 file.flush()
                 os.fsync(file.fileno())
             self.size = file.tell()
@@ -55,9 +54,11 @@ class StagedFile:
                 raise
 
     def publish(self) -> None:
-        """Give the file its name."""
-        if self.published:  # by an attempt that another thread cut short
-            raise StoreUnavailableError(errno.ECANCELED, "the place was closed amid the write: write again")
+        """Give the file its final name."""
+        if self.published:  # by an interrupted attempt
+            raise StoreUnavailableError(
+                errno.ECANCELED, "the database was closed during the write: write again"
+            )
         self.published = True
         self._writing.__exit__(None, None, None)
 
@@ -71,7 +72,7 @@ class StagedFile:
 
 
 class LinkedFile(StagedFile):
-    """A file that is there already elsewhere, and gets its name here by a hard link."""
+    """A file that exists elsewhere, and gets its name here by a hard link."""
 
     def __init__(self, files: Any, name: str, path: str) -> None:
         self.name = name
@@ -81,8 +82,10 @@ class LinkedFile(StagedFile):
         self._path = path
 
     def publish(self) -> None:  # docstring inherited
-        if self.published:  # see above
-            raise StoreUnavailableError(errno.ECANCELED, "the place was closed amid the write: write again")
+        if self.published:  # as in StagedFile
+            raise StoreUnavailableError(
+                errno.ECANCELED, "the database was closed during the write: write again"
+            )
         if not self._files.link(self.name, self._path):
             raise NotLinkedError(errno.EXDEV, "the file cannot be linked", self._path)
         self.published = True
@@ -92,7 +95,7 @@ class LinkedFile(StagedFile):
 
 
 class NotLinkedError(StoreUnavailableError):
-    """The system does not link this file."""
+    """Raised where the system cannot link the file."""
 
 
 class LargeFiles:
@@ -100,20 +103,20 @@ class LargeFiles:
 
     Parameters
     ----------
-    place
-        Where they lie.
+    persister
+        The persister of the files.
     smallest
         Bytes from which new data get a file; None for none.
     sql
         The statements of the table.
     sync
-        Whether a returned write has survived a power cut.
+        Whether a returned write must survive a power failure.
     """
 
-    def __init__(self, place: Persister, smallest: int | None, sql: Statements, *, sync: bool) -> None:
-        self.place = place
+    def __init__(self, persister: Persister, smallest: int | None, sql: Statements, *, sync: bool) -> None:
+        self.place = persister
         self.smallest = smallest
-        #: Whether the table of files of no item is there: then writes look whether one is to be deleted.
+        #: Whether the table of unused files exists: then writes look for files to delete.
         self.ready = False
         self._sql = sql
         self._sync = sync
@@ -121,22 +124,22 @@ class LargeFiles:
     # ------------------------------------------------------------------ files of items
 
     def fetch(self, row: str, limit: int) -> Any:
-        """Give the data that a row tells of, over `limit` bytes as a file; None if they are gone."""
+        """Return the data that a row refers to, over `limit` bytes as a file; None if they are gone."""
         try:
             return self.place.fetch(name_in(row), limit)
         except KeyError:
             return None
 
     def path_of(self, row: str) -> str:
-        """Give the path of the file that a row tells of."""
+        """Return the path of the file that a row refers to."""
         return os.path.join(self.place.path, name_in(row))  # type: ignore[attr-defined]
 
     def takes(self, size: int) -> bool:
-        """Tell whether data of so many bytes get a file."""
+        """Return whether data of so many bytes get a file."""
         return self.smallest is not None and size >= self.smallest
 
     def staged(self, id: str, pieces: Iterable[Any], name: str | None = None) -> StagedFile:
-        """Finish a file out of sight."""
+        """Return a finished file without its final name."""
         name = name or new_name()
         try:
             return StagedFile(self.place, name, pieces, sync=self._sync)
@@ -147,7 +150,7 @@ class LargeFiles:
     # ------------------------------------------------------------------ files of no item
 
     def plan(self, session: Session, name: str) -> None:
-        """Enter a file that will get its name soon; files below that name are entered with it."""
+        """Enter a planned file in the table of unused files; a folder stands for the files in it."""
         if self.ready:
             session.execute(self._sql.plan_file, (name,))
             return
@@ -158,22 +161,22 @@ class LargeFiles:
         self.ready = True
 
     def take(self, connection: sqlite3.Connection, name: str) -> bool:
-        """Take a planned file out of the table; False if somebody swept it meanwhile."""
+        """Remove a planned file from the table; return False if it was deleted meanwhile."""
         return bool(connection.execute(self._sql.forget_file, (name,)).rowcount)
 
     def delete_dropped(self, session: Session) -> None:
-        """Delete the files that items have lost; what cannot be deleted now stays in the table."""
+        """Delete the files that items have lost; those that cannot be deleted now stay in the table."""
         if session.connection.in_transaction:
-            return  # which may yet be undone
+            return  # which may be undone
         try:
             for (name,) in session.execute(self._sql.dropped_files).fetchall():
                 self._delete(name)
                 session.execute(self._sql.forget_file, (name,))
         except (sqlite3.Error, StoreUnavailableError):
-            pass  # the next one does it; what was written is written
+            pass  # left for the next write
 
     def sweep(self, session: Session) -> None:
-        """Delete all files of no item, also those that killed writers left."""
+        """Delete all unused files, also those that killed writers left."""
         if not session.execute(self._sql.any_file).fetchall():
             return
         with session.transaction() as connection:
@@ -190,7 +193,7 @@ class LargeFiles:
             pass
 
     def problems(self, rows: Iterable[str]) -> int:
-        """Count the items whose file is gone, or has another size."""
+        """Return the number of items whose file is missing, or has another size."""
         count = 0
         for row in rows:
             try:
@@ -201,14 +204,14 @@ class LargeFiles:
 
 
 def new_name() -> str:
-    """Give a name that no file ever had."""
+    """Return a name that no file ever had."""
     return secrets.token_hex(12)
 
 
 def name_in(row: str) -> str:
-    """Give the name of the file that a row tells of: the text after its size."""
+    """Return the name of the file that a row refers to: the text after its size."""
     return row.partition(" ")[2]
 
 
 class _DiscardedError(Exception):
-    """Ends the writing of a file that is not wanted."""
+    """Raised to end the writing of a file that is not needed."""

@@ -7,12 +7,12 @@ from holdall.persisters.sqlite._schema import next_version, quoted, text
 
 __all__ = ["LEDGER_POLICIES", "LedgerStatements"]
 
-#: What ranks an item, lowest first, by policy; C stands for the clock of the ledger.
+#: The rank of an item by policy, lowest first; C is the clock of the ledger.
 _RANKS: Final = {"lru": "stamp", "sieve": "stamp", "lfu": "C + uses", "gdsf": "C + uses * 1.0 / (size + 1)"}
 LEDGER_POLICIES: Final = tuple(_RANKS)
 
-# Bytes on the disk. Pages of small rows are about 70 % full when keys come in any order; a row is there three
-# times in part: itself, its record, and its place in the order. Larger data fill pages of 4096 bytes.
+# Bytes on the disk. Pages of small rows are about 70 % full with keys in any order; parts of a row are stored
+# three times: in the row itself, its record, and its index entry. Larger data fill pages of 4096 bytes.
 _ROW: Final = "((3 * length(new.id) + {data} + 64) * 7 / 5)"
 _LARGE: Final = (
     "CASE WHEN typeof(data) = 'text' THEN (CAST(data AS INTEGER) + 4095) / 4096 * 4096 "
@@ -22,16 +22,16 @@ _LARGE: Final = (
 
 
 def row_size(length: int, nbytes: int, *, inline: bool, in_file: bool) -> int:
-    """Return what the statements count for an item, before it is written.
+    """Return the size of an item as the statements count it, before it is written.
 
     Parameters
     ----------
     length
-        Of the id.
+        The length of the id.
     nbytes
-        Of the data.
+        The length of the data.
     inline
-        Whether they lie in one row.
+        Whether they are in one row.
     in_file
         Whether the data have a file of their own.
     """
@@ -62,7 +62,7 @@ class LedgerStatements:
     def __init__(self, table: str, policy: object) -> None:
         if policy not in _RANKS:
             raise InvalidArgumentError(
-                f"policy is one of {', '.join(map(repr, _RANKS))} for a place on a disk, got {policy!r:.80}"
+                f"policy is one of {', '.join(map(repr, _RANKS))} for a store on disk, got {policy!r:.80}"
             )
         self._table = table
         items, large = quoted(table), quoted(f"{table}:large")
@@ -86,7 +86,7 @@ class LedgerStatements:
             f"CREATE TABLE {total} (policy TEXT, bytes INTEGER, items INTEGER, clock REAL, hand INTEGER)",
             f"INSERT INTO {total} VALUES ('', 0, 0, 0.0, 0)",
         )
-        #: For who enters records by hand.
+        #: For records that are entered without triggers.
         self.counting = (
             self._trigger("enters", f"INSERT ON {bound}", f"{count} + new.size, items = items + 1"),
             self._trigger("leaves", f"DELETE ON {bound}", f"{count} - old.size, items = items - 1"),
@@ -138,7 +138,7 @@ class LedgerStatements:
         return f"CREATE TRIGGER {quoted(f'{self._table}:{name}')} AFTER {event} BEGIN {action}; END"
 
     def _triggers_of_items(self, large: str, rank: str, again: str, count: str) -> None:
-        """Make the statements by which a table keeps its own ledger; fewer programs are quicker."""
+        """Make the triggers by which a table keeps its own ledger; few programs are faster."""
         items, bound = self.items, self.bound
         size = (
             f"CASE typeof(new.data) WHEN 'blob' THEN {_ROW.format(data='length(new.data)')} "

@@ -1,4 +1,4 @@
-"""The table of a SQLite persister: where it is, with what it was made, and how statements are run."""
+"""The table of an SQLite persister: its file, its options, and how statements are run."""
 
 import errno
 import json
@@ -28,11 +28,11 @@ from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
 from holdall.persisters.sqlite._session import DisplacedError, Session
 from holdall.persisters.sqlite._sessions import Sessions
 
-_OLDEST = (3, 35)  # the first with RETURNING
+_OLDEST = (3, 35)  # the first version with RETURNING
 
 
 class SqlitePlace(Persister):
-    """The part of `SqlitePersister` that knows its file and its table."""
+    """The part of `SqlitePersister` for its file and its table."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class SqlitePlace(Persister):
         self._files = (
             None if files is None else LargeFiles(files, files_from, self._sql, sync=durability == "power")
         )
-        # Whether items may lose files: the same as _files.ready, but one look-up less in a small write.
+        # Whether items may lose files: the same as _files.ready, but saves a look-up in a small write.
         self._watch = False
         session = self._sessions.open()
         if self._files is not None and not read_only and session.execute(self._sql.has_files).fetchall():
@@ -119,7 +119,7 @@ class SqlitePlace(Persister):
     def nbytes(self) -> int:
         """Bytes that the file, its write-ahead log and the files beside it take on the disk."""
         total = int(self._rows(self._sql.size_of_files)[0][0])
-        real = os.path.realpath(self.path)  # the log lies beside the file itself
+        real = os.path.realpath(self.path)  # the log is beside the file itself
         for path in (real, f"{real}-wal"):
             try:
                 total += os.stat(path).st_size
@@ -129,8 +129,8 @@ class SqlitePlace(Persister):
 
     @property
     def lock_file(self) -> str | None:
-        """A file beside the database, of which processes lock bytes while they compute an item."""
-        # Beside the file itself, so that all who reach it by links agree.
+        """A file beside the database of which processes lock bytes while they compute an item."""
+        # Beside the real file, so that all who reach it by links agree.
         return None if self.read_only else f"{os.path.realpath(self.path)}-lock"
 
     def close(self) -> None:
@@ -140,21 +140,21 @@ class SqlitePlace(Persister):
             self.files.close()
 
     def execute(self, statement: str, *arguments: Any) -> list[Any]:
-        """Run a statement of SQL on the database, in the transaction of this thread if there is one.
+        """Run an SQL statement on the database, in the transaction of this thread if there is one.
 
-        For those who keep tables of their own beside the table of this place.
+        For additional tables of other parts of holdall beside the table of this persister.
 
         Parameters
         ----------
         statement
             The statement.
         arguments
-            What is bound to its question marks.
+            The values for its question marks.
 
         Returns
         -------
         list
-            The rows that it gives.
+            The rows that it returns.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class SqlitePlace(Persister):
         )
 
     def limit_log(self, nbytes: int) -> None:
-        """Keep the write-ahead log of this handle's connections shorter than they would by themselves.
+        """Keep the write-ahead log of this handle's connections shorter than by default.
 
         Parameters
         ----------
@@ -187,19 +187,19 @@ class SqlitePlace(Persister):
         """
         self._sessions.log_pages = min(self._sessions.log_pages, max(250, nbytes // 4096))
         if not self._in_transaction():
-            self.close()  # the next use opens connections that know it
+            self.close()  # the next use opens connections with the limit
 
     # ------------------------------------------------------------------ the table
 
     def _prepare(self, session: Session) -> None:
-        """See that the table is there and is the one that was asked for."""
+        """Check that the table exists and was made with the expected options."""
         connection = session.connection
         try:
             record = find_record(connection, self.path, self.table)
         except sqlite3.DatabaseError as error:
             if not self.read_only or not is_damage(error):
                 raise
-            # What the table was made with is lost; the items may well be there.
+            # The recorded options are lost; the items may well be there.
             connection.execute(self._sql.has, ("",)).fetchall()
             warnings.warn(
                 f"{self.place} is damaged where it says with what it was made: nobody can tell whether "
@@ -216,7 +216,7 @@ class SqlitePlace(Persister):
                     self._make_table(connection)
                     record = self.record
         if not self.read_only and not connection.execute(self._sql.has_floor).fetchall():
-            with session.transaction():  # of a table that an older version of holdall has made
+            with session.transaction():  # upgrade a table of an older version of holdall
                 if not connection.execute(self._sql.has_floor).fetchall():
                     self._make_floor(connection)
         check_record(record, self.record, self.place)
@@ -246,13 +246,13 @@ class SqlitePlace(Persister):
     # ------------------------------------------------------------------ running statements
 
     def _session(self) -> Session:
-        """Give the open connection of this thread."""
+        """Return the open connection of this thread."""
         session: Session | None = vars(self._sessions.local).get("session")
         unit: Session | None = vars(self._units).get("session")
         if unit is not None and unit.closed:
             raise StoreUnavailableError(
                 errno.ECANCELED,
-                "the place was closed in a transaction, which is undone: begin anew",
+                "the database was closed in a transaction, which is undone: begin again",
                 self.path,
             )
         if session is not None and not session.closed:
@@ -266,27 +266,27 @@ class SqlitePlace(Persister):
                         "anew",
                         self.path,
                     ) from None
-                session.close()  # what lies under the path now is opened
+                session.close()  # open the file that is at the path now
             else:
                 return session
         return self._sessions.open()
 
     def _rows(self, statement: str, *arguments: Any) -> list[Any]:
-        """Run a statement that reads, and give its rows."""
+        """Run a statement that reads, and return its rows."""
         try:
             session = self._sessions.local.session
             with session.lock:
                 session.verify_at_times()
                 return session.execute(statement, arguments).fetchall()  # type: ignore[no-any-return]
         except (AttributeError, sqlite3.Error):
-            # No connection yet, or closed by another thread, or an error to be told in our words.
+            # No connection yet, or closed by another thread, or an error to be translated.
             return self._run(  # type: ignore[no-any-return]
                 lambda session: session.execute(statement, arguments).fetchall(),
                 "the database cannot be read",
             )
 
     def _run(self, action: Callable[[Session], Any], what: str) -> Any:
-        """Do something with the connection of this thread, again if another thread closed it."""
+        """Call a function with the connection of this thread; repeat it if another thread closed it."""
         while True:
             session = self._session()
             try:
@@ -308,14 +308,14 @@ class SqlitePlace(Persister):
         return bool(self._session().connection.in_transaction)
 
     def _note_undone(self, session: Session) -> None:
-        """After an error, see whether SQLite has undone the transaction that a user has begun."""
+        """After an error, check whether SQLite has undone the transaction of the user."""
         unit = vars(self._units).get("session")
         if unit is session and not session.closed and not session.connection.in_transaction:
             session.doom()
 
 
 def find_record(connection: sqlite3.Connection, path: str, table: str) -> dict[str, Any] | None:
-    """Read with what a table was made; None if holdall made no such table."""
+    """Return the options that a table was made with; None if holdall made no such table."""
     rows = connection.execute(
         f'SELECT record FROM "{TABLES}" WHERE name = ?',
         (table,),
@@ -333,7 +333,7 @@ def _reopen(cls: type[SqlitePlace], path: str, options: dict[str, Any]) -> Sqlit
 
 
 def _checked_path(path: Any, *, read_only: bool) -> str:
-    """Give the file, absolute, in a folder that is there."""
+    """Return the file, absolute, in an existing folder."""
     if path is None:
         raise InvalidArgumentError("read_only needs the path of a database that exists")
     if path == ":memory:" or (isinstance(path, str) and path.startswith("file:")):
@@ -362,37 +362,37 @@ def _checked_path(path: Any, *, read_only: bool) -> str:
 
 
 def as_id(id: Any) -> str | bytes | None:
-    """Give an id as it is bound to a statement; None, which equals nothing, for what is no id."""
+    """Return an id as it is bound to a statement; None, which equals nothing, for an invalid id."""
     if not isinstance(id, str):
         return None
     if id.isascii():  # nearly always
         return id
     try:
         id.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair: such text is kept as bytes
+    except UnicodeEncodeError:  # lone surrogates: such text is stored as bytes
         return id.encode("utf-8", "surrogatepass")
     return id
 
 
 def as_text(id: str | bytes) -> str:
-    """Give an id as it came from a statement."""
+    """Return an id as it came from a statement."""
     return id if type(id) is str else id.decode("utf-8", "surrogatepass")  # type: ignore[union-attr]
 
 
 def spans(prefix: str) -> list[tuple[str | bytes, str | bytes]]:
-    """Give the ranges in which all ids with a prefix lie: first and end, by SQLite's order."""
+    """Return the ranges that contain all ids with a prefix: first and end, in SQLite's order."""
     raw = prefix.encode("utf-8", "surrogatepass")
     in_bytes = (raw, raw[:-1] + bytes([raw[-1] + 1]))
     if isinstance(as_id(prefix), bytes):
         return [in_bytes]
     rest = prefix.rstrip("\U0010ffff")
     if not rest:
-        return [(prefix, b""), in_bytes]  # all bytes come after all text
+        return [(prefix, b""), in_bytes]  # bytes sort after text
     following = ord(rest[-1]) + 1
     following = 0xE000 if following == 0xD800 else following
     return [(prefix, rest[:-1] + chr(following)), in_bytes]
 
 
 def stat_of(version: int, size: int) -> Stat:
-    """Make the stat of an item: its version is the time of its last write, in nanoseconds."""
+    """Return the stat of an item: its version is the time of its last write, in nanoseconds."""
     return Stat(str(version), version / 1e9, size)

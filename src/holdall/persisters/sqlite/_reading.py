@@ -1,4 +1,4 @@
-"""Reading items from a table: whole, in part, one by one and by pages."""
+"""Reading items from a table: as a whole, in part, one by one and by pages."""
 
 import errno
 import io
@@ -17,14 +17,14 @@ from holdall.persisters.sqlite._place import SqlitePlace, as_id, as_text, spans,
 from holdall.persisters.sqlite._session import Session
 
 _EVERYTHING = 1 << 62  # bytes, or items
-_FIRST_PAGE, _PAGE = 30, 1000  # rows; many an iteration stops soon
-_PIECE = 1 << 20  # bytes of large data that are copied at a time
-_SELECTED = 1 << 18  # bytes of large data from which a copy costs more than another call
-_BATCH = 10_000  # ids that are looked up by one statement
+_FIRST_PAGE, _PAGE = 30, 1000  # rows; many iterations stop soon
+_PIECE = 1 << 20  # bytes of large data copied at a time
+_SELECTED = 1 << 18  # bytes from which a copy costs more than another call
+_BATCH = 10_000  # ids looked up by one statement
 
 
 class SqliteReading(SqlitePlace):
-    """The part of `SqlitePersister` that reads."""
+    """The part of `SqlitePersister` for reading."""
 
     @property
     def getter(self) -> Unary:  # docstring inherited
@@ -34,14 +34,14 @@ class SqliteReading(SqlitePlace):
         return cast("bytes", self.fetch(id))
 
     def fetch(self, id: str, limit: int = _EVERYTHING) -> Any:  # docstring inherited
-        # In line what _get() and _run() do: four calls less are a third of a small read.
+        # _get() and _run() are inlined: four calls less are a third of a small read.
         try:
             session = self._sessions.local.session
             with session.lock:
                 session.verify_at_times()
                 row = session.execute(self._sql.get, (id,)).fetchone()
         except (AttributeError, sqlite3.Error, UnicodeEncodeError):
-            return self._get(id, limit)  # the long way tells what it was, or succeeds
+            return self._get(id, limit)  # the slow path raises the right error, or succeeds
         if type(id) is str:
             if row is None:
                 raise KeyError(id)
@@ -50,7 +50,7 @@ class SqliteReading(SqlitePlace):
         return self._get(id, limit)
 
     def look(self, id: str) -> Any:
-        """Return data that lie in one row with their id, the number of others, or None if there are none."""
+        """Return data in the row of their id, the number of large ones, or None if there are none."""
         try:
             session = self._sessions.local.session
             with session.lock:
@@ -62,7 +62,7 @@ class SqliteReading(SqlitePlace):
         return None if row is None else row[0]
 
     def _get(self, id: Any, limit: int) -> Any:
-        """Give the data of an id, those of over `limit` bytes as a file."""
+        """Return the data of an id, those of over `limit` bytes as a file."""
         gone = None
         while True:
             rows = self._rows(self._sql.get, as_id(id))
@@ -77,9 +77,9 @@ class SqliteReading(SqlitePlace):
             gone = self._replaced(id, data, gone)
 
     def _replaced(self, id: Any, number: int, before: int | None) -> int:
-        """Give the number of large data that are gone, if that can be because they were replaced.
+        """Return the number of large data that are gone, if they may have been replaced.
 
-        A number is never used again, so an item that is still at one that was gone has lost its data.
+        Numbers are never reused, so an item that still has the number of missing data has lost them.
         """
         if number == before:
             raise CorruptValueError(
@@ -89,7 +89,7 @@ class SqliteReading(SqlitePlace):
         return number
 
     def _large(self, id: Any, number: int, limit: int) -> Any:
-        """Give the large data of an id by their number, None if they are gone."""
+        """Return the large data of an id by their number; None if they are gone."""
         rows = self._rows(self._sql.get_large, min(limit, _SELECTED), number)
         if not rows:
             return None
@@ -99,17 +99,17 @@ class SqliteReading(SqlitePlace):
         if data is not None:
             return data
         what = f"the data of {id!r:.120} cannot be read"
-        if size > limit and not self._in_transaction():  # which another connection does not see
+        if size > limit and not self._in_transaction():  # invisible to another connection
             return self._open_large(number, what)
 
         def read(session: Session) -> bytes | None:
-            # Straight into the bytes: a SELECT would make two copies.
+            # Directly into the bytes object: a SELECT would make two copies.
             try:
                 blob = session.connection.blobopen(f"{self.table}:large", "data", number, readonly=True)
             except sqlite3.OperationalError:
                 if session.execute(self._sql.size_large, (number,)).fetchall():
                     raise
-                return None  # replaced or deleted after the look at its size
+                return None  # replaced or deleted after its size was read
             with blob:
                 return blob.read()
 
@@ -124,10 +124,10 @@ class SqliteReading(SqlitePlace):
         return self._files
 
     def file_of(self, id: str) -> str | None:
-        """Give the path of the file of its own in which the data of an id lie; None if in the database.
+        """Return the path of the file that the data of an id have of their own; None if in the database.
 
         The file never changes, and is deleted when the item is deleted or gets other data: map it, or make a
-        hard link to it, and the data stay.
+        hard link to it, to keep the data.
 
         Raises
         ------
@@ -143,8 +143,8 @@ class SqliteReading(SqlitePlace):
         return self._need_files(id).path_of(row) if type(row) is str else None
 
     def _open_large(self, number: int, what: str) -> BinaryIO | None:
-        """Open large data as a file, None if they are gone."""
-        # An open blob pins the state of the database that its connection sees, so it has one of its own.
+        """Open large data as a file; return None if they are gone."""
+        # An open blob holds the state of the database for its connection, so it has one of its own.
         session = self._sessions.connect(writes=False)
         connection = session.connection
         try:
@@ -190,7 +190,7 @@ class SqliteReading(SqlitePlace):
             gone = self._replaced(id, size, gone)
 
     def _stat(self, version: int, size: int) -> Stat | None:
-        """Make a stat; None if it is of large data that are gone."""
+        """Return a stat; None for large data that are gone."""
         if size >= 0:
             return stat_of(version, size)
         sizes = self._rows(self._sql.size_large, -size)
@@ -219,7 +219,7 @@ class SqliteReading(SqlitePlace):
         for rows in self._pages(f"id, version, {self._sql.size}", prefix):
             for id, version, size in rows:
                 stat = self._stat(version, size)
-                if stat is None:  # large data that were replaced or deleted after the page was read
+                if stat is None:  # large data replaced or deleted after the page was read
                     try:
                         stat = self.stat(as_text(id))
                     except KeyError:
@@ -230,14 +230,14 @@ class SqliteReading(SqlitePlace):
         self, prefix: str = "", limit: int | None = None
     ) -> Iterator[list[tuple[str, Any]]]:  # docstring inherited
         for rows in self._pages("id, data", prefix):
-            # Asked after the page was read: who writes the first large data makes the sign of it before.
+            # Checked after the page was read: the first writer of large data makes their table before.
             if type(rows[-1][0]) is str and not self._rows(self._sql.any_large):
                 yield rows
             else:
                 yield from self._sifted(rows, _EVERYTHING if limit is None else limit)
 
     def _sifted(self, rows: list[Any], limit: int) -> Iterator[list[tuple[str, Any]]]:
-        """Give the rows of a page in their order, each of those with large data in a list of its own."""
+        """Yield the rows of a page in their order, each row with large data in a list of its own."""
         small: list[tuple[str, Any]] = []
         for raw_id, data in rows:
             id = as_text(raw_id)
@@ -256,13 +256,13 @@ class SqliteReading(SqlitePlace):
             yield small
 
     def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Iterate over id and data of those ids that exist, in the order asked.
+        """Yield id and data of those ids that exist, in the given order.
 
-        Up to 10,000 ids are one snapshot, but for data of over about 1,000 bytes.
+        Up to 10,000 ids are one snapshot, except for data of over about 1,000 bytes.
         """
         rest = iter(ids)
         while batch := list(itertools.islice(rest, _BATCH)):
-            # JSON has no half surrogates, and SQLite's ends text at a zero.
+            # JSON has no lone surrogates, and SQLite's JSON ends text at a null character.
             plain = all(type(id) is str and "\x00" not in id and type(as_id(id)) is str for id in batch)
             rows = (
                 self._rows(self._sql.read_many, json.dumps(batch))
@@ -295,7 +295,7 @@ class SqliteReading(SqlitePlace):
         return (as_text(id) for (id,) in rows)
 
     def _pages(self, columns: str, prefix: str) -> Iterator[list[Any]]:
-        """Iterate over pages of rows in the order of their ids, each in a transaction of its own."""
+        """Yield pages of rows in the order of their ids, each in a transaction of its own."""
         for low, high in spans(prefix) if prefix else [("", None)]:
             yield from self._range(columns, low, high)
 
@@ -312,7 +312,7 @@ class SqliteReading(SqlitePlace):
 
 
 class _LargeFile(io.RawIOBase):
-    """Large data as a file, with the session that belongs to it."""
+    """Large data as a file, with the session that it needs."""
 
     def __init__(
         self,
@@ -338,7 +338,7 @@ class _LargeFile(io.RawIOBase):
             return blob.tell()
 
     def readinto(self, buffer: Any) -> int:
-        # By pieces, since each is made before it is put into the buffer.
+        # In pieces, since each is made before it is put into the buffer.
         with self._using() as blob:
             try:
                 data = blob.read(min(len(buffer), _PIECE))
@@ -360,5 +360,5 @@ class _LargeFile(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._session.close()  # and the blob with it
+            self._session.close()  # closes the blob too
         super().close()

@@ -1,21 +1,22 @@
-"""The tables of a SQLite place, and every statement that is ever sent to them.
+"""The tables of an SQLite persister, and all statements for them.
 
 A table of items is one B-tree from id to version and data, without a row number, so that a small value is
-found, written and listed with one descent. Data that would not fit into a page of it lie in a second table,
-where they can be read and written piece by piece; then ``data`` is the number of their row there. Such a
-row is written once and never changed, and its number is never used again. Where large data go to files, such
-a row is a text, the size and the name of the file; a third table lists the files that no item has.
+found, written and listed by one search. Data that do not fit into its pages are in a second table, where they
+can be read and written in pieces; then ``data`` is the number of their row there. Such a row is written once
+and never changed, and its number is never reused. Where large data go to files, the row contains a text, the
+size and the name of the file; a third table lists the unused files.
 """
 
 from holdall.errors import InvalidArgumentError
 
-#: "hold" in ASCII: what `file` and we know our databases by (https://sqlite.org/pragma.html#pragma_application_id).
+#: "hold" in ASCII: identifies our databases, also for `file`
+#: (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION = 0x686F6C64
 FORMAT = 1
 #: Name of the table that lists the tables of items.
 TABLES = "holdall"
-#: Bytes of id and data up to which both lie in one row. SQLite keeps up to 1002 bytes of a row of such a
-#: table in its page of 4096 bytes (https://sqlite.org/fileformat2.html#b_tree_pages); some go to its head.
+#: Bytes of id and data up to which both are in one row. SQLite keeps up to 1002 bytes of a row of such a
+#: table in its page of 4096 bytes (https://sqlite.org/fileformat2.html#b_tree_pages), minus the header.
 INLINE = 960
 
 _TAKEN = (":large", ":floor", ":removed", ":deleted", ":replaced", ":files", ":dropped", ":bound", ":total")
@@ -26,26 +27,26 @@ MAKE_TABLES = f'CREATE TABLE "{TABLES}" (name TEXT PRIMARY KEY, record TEXT NOT 
 
 
 def quoted(name: str) -> str:
-    """Quote the name of a table."""
+    """Return the quoted name of a table."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def text(name: str) -> str:
-    """Quote a text."""
+    """Return a quoted text."""
     return "'" + name.replace("'", "''") + "'"
 
 
 def next_version(table: str) -> str:
-    """Give the expression for the version of a new item.
+    """Return the expression for the version of a new item.
 
-    The clock is asked when the statement holds the lock: the version is above all before it, also above those
-    of items that are gone, whatever the clock says.
+    The clock is read while the statement holds the lock: the version is above all earlier ones, also those of
+    deleted items, whatever the clock.
     """
     return f"max(holdall_now(), (SELECT version + 1 FROM {quoted(f'{table}:floor')}))"
 
 
 def check_table(name: object) -> str:
-    """Give the name of a table if it can have one."""
+    """Return the name of a table; raise if no table can have it."""
     if isinstance(name, str) and name.isprintable() and name.strip() and len(name) <= 200:
         lower = name.lower()
         if not (lower == TABLES or lower.startswith("sqlite_") or lower.endswith(_TAKEN)):
@@ -62,7 +63,7 @@ class Statements:
     Parameters
     ----------
     table
-        Its name, not quoted.
+        Its name, unquoted.
     """
 
     def __init__(self, table: str) -> None:
@@ -77,7 +78,7 @@ class Statements:
         floor = quoted(f"{table}:floor")
 
         deleted = text(f"{table}:deleted")
-        # The text of a row for a file begins with the size.
+        # The text in the row of a file begins with the size.
         size = "iif(typeof(data) = 'text', CAST(data AS INTEGER), length(data))"
 
         self.items = items
@@ -86,8 +87,8 @@ class Statements:
         self.make_large = (
             f"CREATE TABLE {large} (number INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL)"
         )
-        # The clock of SQLite, in milliseconds, spares most deletions a write: the versions of items that are
-        # older than the last write to this table lie below it already.
+        # The clock of SQLite, in milliseconds, saves most deletions a write: versions of items that are older
+        # than the last write to this table are already below it.
         now = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000"
         self.has_floor = (
             f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = {text(f'{table}:floor')}"
@@ -102,7 +103,7 @@ class Statements:
             ),
         )
         self.floor = f"SELECT version FROM {floor}"
-        # Triggers cost each write a few percent, so they are made when there is something to drop at last.
+        # Triggers cost each write a few percent, so they are made only once there are data to drop.
         self.make_triggers = (
             f"{trigger} {quoted(f'{table}:deleted')} AFTER DELETE ON {items} {drop}",
             f"{trigger} {quoted(f'{table}:replaced')} AFTER UPDATE OF data ON {items} {drop}",
@@ -110,7 +111,7 @@ class Statements:
 
         self._of_files(table, large, trigger)
 
-        #: Bytes of the data; for data in the other table the number of their row, made negative.
+        #: Bytes of the data; for data in the other table the negative number of their row.
         self.size = "iif(typeof(data) = 'blob', length(data), -data)"
         self.get = f"SELECT data FROM {items} WHERE id = ?"
         self.read = f"SELECT version, data FROM {items} WHERE id = ?"
@@ -122,7 +123,7 @@ class Statements:
 
         self.put = f"{insert} {replace}"
         self.put_dated = f"INSERT INTO {items} VALUES (?, ?, ?) {replace}"
-        # Half the time a row. Without ROLLBACK, SQLite would keep copies of pages to undo one statement.
+        # Half the time per row. Without ROLLBACK, SQLite would keep copies of pages to undo one statement.
         rows = ", ".join(["(?, ?, ?)"] * ROWS)
         self.put_rows = f"INSERT OR ROLLBACK INTO {items} VALUES {rows} {replace}"
         self.write = f"{insert} {replace} RETURNING version"
@@ -173,12 +174,12 @@ class Statements:
         self.size_of_files = f"SELECT total(CAST(data AS INTEGER)) FROM {large} WHERE typeof(data) = 'text'"
 
     def page(self, columns: str, *, after: bool, before: bool) -> str:
-        """Give the statement for one page of items in the order of their ids.
+        """Return the statement for one page of items in the order of their ids.
 
         Parameters
         ----------
         columns
-            What to give of each item.
+            The columns of each item.
         after
             Whether the page begins after an id, or at it.
         before

@@ -1,10 +1,10 @@
-"""One connection to a database: whole transactions, and no share of it for a forked child.
+"""One connection to a database: whole transactions, and nothing shared with a forked child.
 
-SQLite keeps books, for each process, of which locks it holds on which file. A forked child inherits the
-books and none of the locks (https://sqlite.org/howtocorrupt.html, section 2.6), and a connection that it
-opens while an inherited one is open believes in them: it writes to a log that its parent may delete. So
-before a fork every connection of the process is brought to rest, and the child closes them all before it
-opens its own. A file with a connection that could not be brought to rest is out of bounds for the child.
+SQLite records, for each process, which locks it holds on which file. A forked child inherits the records but
+none of the locks (https://sqlite.org/howtocorrupt.html, section 2.6), and a connection that it opens while an
+inherited one is open relies on them: it writes to a log that its parent may delete. So before a fork all
+connections of the process are made idle, and the child closes them all before it opens its own. The child
+must not use a file with a connection that could not be made idle.
 """
 
 import errno
@@ -22,41 +22,41 @@ from typing import Any, NoReturn
 from holdall.errors import StoreUnavailableError
 
 _SECOND = 1.0
-_FORK_PATIENCE = 10.0  # seconds in which a running statement of another thread should end
+_FORK_PATIENCE = 10.0  # seconds for running statements of other threads to end
 
 
 class Connection(sqlite3.Connection):
-    """A connection that closes when its store was forgotten.
+    """A connection that closes when its store was dropped.
 
-    The garbage collector may come to it before it comes to what would close it, and from Python 3.13 on
-    `sqlite3.Connection` warns of whoever leaves it open.
+    The garbage collector may find it before its owner, and from Python 3.13 on `sqlite3.Connection` warns if
+    it is left open.
     """
 
     __slots__ = ()
 
     def __del__(self) -> None:
-        with suppress(sqlite3.ProgrammingError):  # it was never opened
+        with suppress(sqlite3.ProgrammingError):  # never opened
             self.close()
 
 
 class DisplacedError(AttributeError):
     """The file of a session was moved, replaced or deleted.
 
-    An AttributeError, as where a thread has no session yet: both are for the long way to see to.
+    An AttributeError, as where a thread has no session yet: the slow path handles both.
     """
 
 
 class Session:
-    """A connection that one thread works with; the lock is for those who close it, or fork.
+    """A connection that one thread uses; the lock is for those who close it, or fork.
 
     Parameters
     ----------
     connection
         The connection.
     group
-        What all sessions have in common that are closed at once.
+        What all sessions that are closed together have in common.
     path
-        The path that the place was opened by, absolute.
+        The absolute path that the database was opened by.
     file
         Device and number of the file.
     writes
@@ -64,7 +64,8 @@ class Session:
 
     Notes
     -----
-    Its lock is held while a statement runs, so that another thread that closes the place, or forks, waits.
+    Its lock is held while a statement runs, so that another thread that closes the persister, or forks,
+    waits.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class Session:
         self.group = group
         self.path = path
         self.file = file
-        self.looked = 0.0  # when it was last seen that the file is that of its path
+        self.looked = 0.0  # when the file was last checked against its path
         self.writes = writes
-        self.changes = 0  # rows that its connection had changed when files were last looked for
+        self.changes = 0  # rows that its connection had changed at the last look for unused files
         self.change = Change()
         everything.add(self)
 
@@ -95,16 +96,16 @@ class Session:
             with self.lock:
                 self.closed = True
                 if self._is_replaced():
-                    # Closing deletes the log by its name, and it is that of another database now.
+                    # Closing deletes the log by its name, which is that of another database now.
                     self.abandon()
                 else:
                     self.connection.close()
         everything.discard(self)
 
     def let_go(self, is_ending: Callable[[], bool] = is_finalizing) -> None:
-        """Close the connection for good, from wherever nobody can be waited for."""
-        # When the process ends, a daemon thread is stopped wherever it is, and never releases anything:
-        # SQLite undoes what it was doing. Its frames keep the connection, so that nobody else closes it.
+        """Close the connection for good, without waiting for anything."""
+        # When the process ends, a daemon thread is stopped anywhere, and never releases anything: SQLite
+        # undoes its transaction. Its frames keep the connection, so that nobody else closes it.
         if self.lock.acquire(not is_ending()):
             try:
                 self.close()
@@ -115,7 +116,7 @@ class Session:
         self.let_go()
 
     def verify(self) -> None:
-        """Raise `DisplacedError` unless the file still is what lies under its path."""
+        """Raise `DisplacedError` unless the file is still the one at its path."""
         try:
             stat = os_stat(self.path)
         except OSError:
@@ -124,7 +125,7 @@ class Session:
             raise DisplacedError
 
     def verify_at_times(self) -> None:
-        """Do what `verify` does, but once a second: a read is hardly longer than that look."""
+        """Do the same as `verify`, but once per second: a read takes hardly longer than that check."""
         now = monotonic()
         if now - self.looked > _SECOND:
             self.verify()
@@ -134,27 +135,27 @@ class Session:
         try:
             return identity(self.path) != self.file
         except OSError:
-            return False  # it is gone, and its log with it
+            return False  # deleted, and its log too
 
     def transaction(self) -> "Transaction":
-        """Make one of all writes within; the lock must be held."""
+        """Make one transaction of all writes within the context; the caller holds the lock."""
         return Transaction(self)
 
     def undo(self) -> None:
-        """End the transaction, if there is one, as if it had not been."""
+        """Undo the transaction, if there is one."""
         while not self.closed and self.connection.in_transaction:
             try:
                 self.connection.rollback()
-            except KeyboardInterrupt:  # an error is on its way already
+            except KeyboardInterrupt:  # another error is being raised
                 continue
 
     def doom(self) -> None:
-        """Refuse everything: SQLite has undone the transaction, and what follows must not stand alone."""
+        """Refuse all statements: SQLite has undone the transaction, so the rest of it must not be applied."""
         self.execute = _refuse
 
     def abandon(self) -> None:
-        """Never touch the connection again, not even when the process ends: it is that of the parent."""
-        import ctypes  # noqa: PLC0415  (nearly never needed)
+        """Never use the connection again, not even when the process ends: it belongs to the parent."""
+        import ctypes  # noqa: PLC0415  (rarely needed)
 
         self.closed = True
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
@@ -167,7 +168,7 @@ def _refuse(*_: object) -> NoReturn:
 
 
 class Change:
-    """What an UPDATE does with the data of an item; an error waits here, as SQLite passes none on."""
+    """What an UPDATE does with the data of an item; an error is kept here, as SQLite passes none on."""
 
     def __init__(self) -> None:
         self.function: Callable[[Any], Any] | None = None
@@ -175,21 +176,21 @@ class Change:
 
     def __call__(self, data: Any) -> Any:
         try:
-            assert self.function is not None  # noqa: S101  (who runs the statement has set it)
+            assert self.function is not None  # noqa: S101  (set before the statement)
             return self.function(data)
         except BaseException as error:
             self.error = error
             raise
 
     def raise_error(self) -> None:
-        """Raise the error that waits, if there is one."""
+        """Raise the error that was kept, if there is one."""
         error, self.error, self.function = self.error, None, None
         if error is not None:
             raise error
 
 
 class Owner:
-    """What a thread holds of its session: the session is closed when the thread ends.
+    """The owner of a thread's session: the session is closed when the thread ends.
 
     Parameters
     ----------
@@ -202,13 +203,13 @@ class Owner:
         self._process = os.getpid()
 
     def __del__(self) -> None:
-        # In a child the threads of the parent end first of all; what becomes of their sessions is told below.
+        # In a child the threads of the parent end first; their sessions are handled below.
         if os.getpid() == self._process:
             self._session.let_go()
 
 
 class Transaction:
-    """Makes one of all writes within; a transaction within a transaction is a part of it.
+    """Make one transaction of all writes within; a nested one is a part of it.
 
     Parameters
     ----------
@@ -216,8 +217,8 @@ class Transaction:
         The session.
     """
 
-    # Not a generator: one that an interrupt left suspended would undo, when it is collected, whatever is
-    # going on then.
+    # Not a generator: one that an interrupt left suspended would, when it is collected, undo the transaction
+    # that is running then.
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -248,10 +249,10 @@ class Transaction:
             self._session.execute("RELEASE inner")
 
 
-#: Every open session of this process. Its methods are used as they are atomic: no lock, as a session may
-#: be collected anywhere.
+#: Every open session of this process. Its methods are used because they are atomic: a lock would not do, as a
+#: session can be collected anywhere.
 everything: set[Session] = set()
-#: Held while a connection is made and not yet among `everything`.
+#: Held while a connection is made and not yet in `everything`.
 opening = threading.RLock()
 _ticking = threading.Lock()
 _last_tick = 0
@@ -260,18 +261,18 @@ _lost: set[tuple[int, int]] = set()
 
 
 def identity(path: str) -> tuple[int, int]:
-    """Give device and number of a file."""
+    """Return device and number of a file."""
     stat = os.stat(path)
     return stat.st_dev, stat.st_ino
 
 
 def is_lost(file: tuple[int, int]) -> bool:
-    """Tell whether this process must not open a file, as it was forked in the middle of a write to it."""
+    """Return whether this process must not open a file, as it was forked during a write to it."""
     return file in _lost
 
 
 def tick() -> int:
-    """Give nanoseconds that are another number each time, where the clock ticks slowly."""
+    """Return nanoseconds, a different number at each call even if the clock is coarse."""
     global _last_tick  # noqa: PLW0603
     with _ticking:
         _last_tick = max(time.time_ns(), _last_tick + 1)
@@ -311,7 +312,7 @@ def _after_fork_in_child() -> None:
 
 
 def _is_writing(session: Session) -> bool:
-    """Tell whether a session of ours is amid a write, and see that it gets no further in this process."""
+    """Return whether a session of ours is writing, and prevent it from continuing in this process."""
     if not session.connection.in_transaction or not session.writes:
         return False
     session.connection.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)

@@ -1,4 +1,4 @@
-"""Connections to one database file: one a thread."""
+"""Connections to one database file, one per thread."""
 
 import errno
 import os
@@ -24,12 +24,12 @@ from holdall.persisters.sqlite._session import (
 )
 
 _PAGE = 4096  # bytes
-_LOG_LEFT = 64 << 20  # bytes that the write-ahead log keeps when it was longer
-# Measured with 100,000 values of 100 B, to SQLite's default of 1,000: single writes on a disk take 0.74 of
-# the time.
-_CHECKPOINT = 4000  # pages of 4 KiB in the log, from which they are brought into the file
-# KiB of memory a connection may take for pages. With 16,000, single reads take 0.9 of the time, and single
-# writes of new keys 1.2 times: after a page was split, a commit looks at every page in memory.
+_LOG_LEFT = 64 << 20  # bytes to which a longer write-ahead log is truncated
+# Measured with 100,000 values of 100 B, against SQLite's default of 1,000: single writes on a disk take 0.74
+# of the time.
+_CHECKPOINT = 4000  # pages of 4 KiB in the log that trigger a checkpoint
+# KiB of memory per connection for pages. With 16,000, single reads take 0.9 of the time, and single writes of
+# new keys 1.2 times: after a page was split, a commit looks at every page in memory.
 CACHE = 2000
 
 
@@ -41,15 +41,15 @@ class Sessions:
     path
         The file, absolute.
     sync
-        Whether a returned write has survived a power cut.
+        Whether a returned write must survive a power failure.
     timeout
-        How long to wait for a busy database, in seconds.
+        Seconds to wait for a busy database.
     read_only
-        Whether the file must exist and stays as it is.
+        Whether the file must exist and stays unchanged.
     guard
-        Whether to refuse a file that somebody else could have written.
+        Whether to refuse a file that others could have written.
     prepare
-        Called with each new session, to see that the tables are there.
+        Called with each new session, to check the tables.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Sessions:
         """
         with opening:
             new = self._make_file()
-            # Once, so that what is opened is what was inspected, wherever a link leads by then.
+            # Once, so that the file that was inspected is the one that is opened, wherever a link leads then.
             real = os.path.realpath(self.path)
             self._inspect(real)
             session = self._start(real, "ro" if self._read_only else "rw", writes=writes)
@@ -112,7 +112,7 @@ class Sessions:
             closed = session.closed
             session.close()
             if closed and isinstance(error, sqlite3.ProgrammingError):
-                return self.connect(writes=writes)  # another thread closed the place, or a signal handler
+                return self.connect(writes=writes)  # closed by another thread, or a signal handler
             if isinstance(error, sqlite3.Error):
                 raise self.translated(error, "the database cannot be opened") from error
             raise
@@ -133,12 +133,12 @@ class Sessions:
                 "start it with the method 'spawn', or fork when nothing is being written",
                 self.path,
             )
-        # What only reads large data is closed by who reads them.
+        # Connections that only read large data are closed by their readers.
         group = self._group if writes else object()
         return Session(self._connect(real, mode), group, self.path, file, writes=writes)
 
     def _connect(self, real: str, mode: str) -> sqlite3.Connection:
-        # The three characters that mean something in the URI of a file (https://sqlite.org/uri.html).
+        # The three characters with a meaning in the URI of a file (https://sqlite.org/uri.html).
         path = real.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         try:
             return sqlite3.connect(
@@ -153,13 +153,13 @@ class Sessions:
             raise self.translated(error, "the database cannot be opened") from error
 
     def translated(self, error: sqlite3.Error, what: str) -> Exception:
-        """Make an error of ours of what SQLite said."""
+        """Return our error for an error of SQLite."""
         return translate(error, what, self.path, self.timeout, read_only=self._read_only)
 
     # ------------------------------------------------------------------ the file
 
     def _make_file(self) -> bool:
-        """Make the file if it is not there, and tell whether that was done."""
+        """Make the file if it does not exist; return whether it was made."""
         if os.path.isdir(self.path):
             raise StoreUnavailableError(errno.EISDIR, "it is a folder: give the name of a file", self.path)
         if self._owner is not None:
@@ -168,12 +168,12 @@ class Sessions:
             if not os.path.exists(self.path):
                 raise StoreNotFoundError(errno.ENOENT, "there is no such database to read", self.path)
             return False
-        # Nothing that exists is ever opened here: closing it would drop the locks of SQLite
-        # (https://sqlite.org/howtocorrupt.html, section 2.2). What loading could run must not be
-        # writable for others, whatever the umask says.
+        # An existing file is never opened here: closing it would drop the locks of SQLite
+        # (https://sqlite.org/howtocorrupt.html, section 2.2). Files whose loading can run code must not be
+        # writable for others, whatever the umask.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            if not os.path.isdir(os.path.dirname(self.path)):  # it was deleted since
+            if not os.path.isdir(os.path.dirname(self.path)):  # deleted since
                 os.makedirs(os.path.dirname(self.path))
             os.close(os.open(self.path, flags, 0o664 if self._guard else 0o666))
         except FileExistsError:
@@ -191,14 +191,14 @@ class Sessions:
         return True
 
     def _inspect(self, real: str, opened: tuple[int, int] | None = None) -> None:
-        """Refuse files that somebody else could have written, if that matters.
+        """Raise for files that others could have written, if that matters.
 
         Parameters
         ----------
         real
             The file, links resolved.
         opened
-            Device and number of the file as it was just before it was opened: it must be the same one still.
+            Device and number of the file just before it was opened: it must still be the same.
         """
         if not self._guard:
             return
@@ -206,13 +206,13 @@ class Sessions:
             refuse("values", "its file was replaced while it was opened", self.path)
         folder = os.path.dirname(real)
         if doubt_about(os.stat(folder), folder, os.geteuid()):
-            # With the sticky bit nobody can take the file away, but still put a log beside it.
+            # The sticky bit protects the file from being removed, but not from getting a log beside it.
             refuse(
                 "values",
                 "others may write its folder, and put a log beside it that SQLite takes for its own",
                 self.path,
             )
-        # SQLite would bring what lies in log and journal into the file; they lie beside the file itself.
+        # SQLite would apply a log or journal to the file; they are beside the file itself.
         for path in (real, f"{real}-wal", f"{real}-journal"):
             try:
                 check_trust(path, f"what lies in {os.path.basename(path)}", self.path)
@@ -220,12 +220,12 @@ class Sessions:
                 continue
 
     def _alone(self) -> bool:
-        """Whether nobody can be writing: there is no log, and no way for us to make one."""
+        """Return whether there can be no writers: there is no log, and we cannot make one."""
         real = os.path.realpath(self.path)
         return not os.path.exists(f"{real}-wal") and not os.access(os.path.dirname(real), os.W_OK)
 
     def _set_up(self, session: Session) -> None:
-        """Make a new connection ready for use; who forks meanwhile waits."""
+        """Prepare a new connection for use; forks wait meanwhile."""
         with session.lock:
             self._check_format(session)
             self._tune(session.connection)
@@ -236,7 +236,7 @@ class Sessions:
     def _tune(self, connection: sqlite3.Connection) -> None:
         if not self._read_only:
             mode = self._use_log(connection)
-            # With a write-ahead log, NORMAL may lose the last writes in a power cut, never more
+            # With a write-ahead log, NORMAL may lose the last writes in a power failure, never more
             # (https://sqlite.org/pragma.html#pragma_synchronous); a file system without it gets FULL.
             full = self._sync or mode != "wal"
             connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
@@ -247,7 +247,7 @@ class Sessions:
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
 
     def _use_log(self, connection: sqlite3.Connection) -> str:
-        """Switch a new database to the write-ahead log; others who do so at once make that fail."""
+        """Switch a new database to the write-ahead log; concurrent attempts fail."""
         deadline = time.monotonic() + self.timeout
         while True:
             try:
@@ -258,7 +258,7 @@ class Sessions:
             time.sleep(0.002)
 
     def _check_format(self, session: Session) -> None:
-        """Refuse a database that is not ours; make a new one ours."""
+        """Raise for a database that is not ours; mark a new one as ours."""
         connection = session.connection
         application, version = self._format(connection)
         if application == 0 and not self._read_only:
@@ -287,7 +287,7 @@ class Sessions:
         return application, version
 
     def close(self) -> None:
-        """Close the sessions of all threads; each opens another one when it needs it."""
+        """Close the sessions of all threads; each opens a new one when needed."""
         for session in list(everything):
             if session.group is self._group:
                 session.close()
@@ -302,5 +302,5 @@ def _sync_folder(path: str) -> None:
         os.close(fd)
 
 
-#: POSIX time in nanoseconds, another one at each call in a process.
+#: POSIX time in nanoseconds, a different number at each call in a process.
 clock: Callable[[], int] = time.time_ns if time.get_clock_info("time").resolution < 1e-6 else tick

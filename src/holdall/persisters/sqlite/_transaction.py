@@ -1,4 +1,4 @@
-"""Transactions that users begin: several writes are made as one, or none of them."""
+"""Transactions of users: several writes are made as one, or none of them."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,21 +13,21 @@ from holdall.persisters.sqlite._writing import SqliteWriting
 
 
 class SqliteTransactions(SqliteWriting):
-    """The part of `SqlitePersister` that makes one of several writes."""
+    """The part of `SqlitePersister` for transactions of several writes."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make one of all that this thread writes within the context: after an error, none of it happened.
+        """Make one transaction of this thread's writes in the context: after an error, none of them happened.
 
-        What this thread reads within, it sees as it has written it; others see all of it when the context is
-        left, and wait with their writes until then. A transaction within a transaction is a part of it, which
-        can be undone by itself. Large data stay in the database, whatever `files_from` says.
+        This thread reads its own writes within the context; others see all of them when it ends, and wait
+        with their writes until then. A nested transaction is a part of the outer one, and can be undone by
+        itself. Large data are stored in the database, whatever `files_from`.
 
         Raises
         ------
         StoreUnavailableError
-            If others keep the database locked for longer than the timeout, or an error has undone the
-            transaction and was not passed on.
+            If others keep the database locked for longer than the timeout, or an error within has undone the
+            transaction but was caught.
         """
         self._check_writable()
         session = self._session()
@@ -52,8 +52,8 @@ class SqliteTransactions(SqliteWriting):
         id, data, expected
             As in `write`.
         then
-            Called when the item is written and nobody sees it yet; its error undoes the write. It may use
-            this place.
+            Called when the item is written and still invisible to others; its error undoes the write. It may
+            use this persister.
         """
         self._check_writable()
         key, data = checked(id, data)
@@ -70,7 +70,7 @@ class SqliteTransactions(SqliteWriting):
 
     @contextmanager
     def _translated_unit(self, session: Session) -> Iterator[None]:
-        """Begin and end a transaction, and tell in our words what SQLite says to that."""
+        """Begin and end a transaction, and translate errors of SQLite."""
         what = "the transaction cannot be begun"
         inside = False
         try:
@@ -79,7 +79,7 @@ class SqliteTransactions(SqliteWriting):
                 yield
                 inside = False
                 what = "the transaction cannot be ended"
-                self._session()  # tells if it was closed
+                self._session()  # raises if it was closed
         except sqlite3.Error as error:
             if inside:  # an error of the user's own
                 raise

@@ -1,4 +1,4 @@
-"""Looking after a database: whether it is whole, and giving room back."""
+"""Maintenance of a database: checking it, and freeing space."""
 
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite._errors import is_damage
@@ -7,15 +7,15 @@ from holdall.persisters.sqlite._transaction import SqliteTransactions
 
 
 class SqliteUpkeep(SqliteTransactions):
-    """The part of `SqlitePersister` that looks after its file."""
+    """The part of `SqlitePersister` for the maintenance of its file."""
 
     def check(self) -> list[str]:
-        """Look at every page of the file, and at what belongs together in the table.
+        """Check every page of the file, and the consistency of the table.
 
         Returns
         -------
         list of str
-            What is wrong, a sentence each; empty if nothing is.
+            What is wrong, one sentence each; empty if nothing is.
 
         Raises
         ------
@@ -47,13 +47,13 @@ class SqliteUpkeep(SqliteTransactions):
         return problems
 
     def vacuum(self) -> int:
-        """Write the file anew without the room of what was deleted.
+        """Rewrite the file without the space of deleted data.
 
         Returns
         -------
         int
-            Bytes that were given back; less than none if somebody who reads kept the log from being emptied
-            for longer than the timeout.
+            Bytes that were freed; negative if a reader prevented the log from being emptied within the
+            timeout.
 
         Raises
         ------

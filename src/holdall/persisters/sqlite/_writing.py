@@ -1,4 +1,4 @@
-"""Writing items: each call one transaction, conditions checked by the statement that writes."""
+"""Writing items: one transaction per call, with conditions checked by the statement that writes."""
 
 import errno
 import itertools
@@ -19,27 +19,27 @@ from holdall.persisters.sqlite._schema import INLINE, ROWS
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._sessions import CACHE, clock
 
-_MANY, _BULK_CACHE = 1000, 32_000  # items from which a connection may take so many KiB for pages
+_MANY, _BULK_CACHE = 1000, 32_000  # items from which a connection gets so many KiB for pages
 _STEP = 256  # ns between the items of a batch, so that their times differ as floats, too
 
 
 class SqliteWriting(SqliteLarge):
-    """The part of `SqlitePersister` that writes."""
+    """The part of `SqlitePersister` for writing."""
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited
         if type(data) is bytes and type(id) is str and len(id) + len(data) <= INLINE:
-            # In line what _run() does: two calls less are a tenth of a small write.
+            # _run() is inlined: two calls less are a tenth of a small write.
             try:
                 session = self._sessions.local.session
                 with session.lock:
                     session.verify()
                     session.execute(self._sql.put, (id, data))
             except (AttributeError, UnicodeEncodeError):
-                pass  # the first use by this thread, or an id that is kept as bytes
+                pass  # the first use by this thread, or an id stored as bytes
             except sqlite3.Error as error:
                 self._check_writable()
                 self._note_undone(session)
-                if not session.closed:  # what was waited for is not waited for twice
+                if not session.closed:  # do not wait twice
                     raise self._sessions.translated(error, f"{id!r:.120} cannot be written") from error
             else:
                 if self._watch:
@@ -68,7 +68,7 @@ class SqliteWriting(SqliteLarge):
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         if type(expected) is type(id) is str and type(data) is bytes and len(id) + len(data) <= INLINE:
-            # In line what _run() and _swap() do, as in put(): 9.3 µs instead of 10.9.
+            # _run() and _swap() are inlined, as in put(): 9.3 µs instead of 10.9.
             old = version_of(expected)
             new = max(old + 1, clock())
             try:
@@ -115,22 +115,22 @@ class SqliteWriting(SqliteLarge):
         return stat_of(version, size)
 
     def modify(self, id: str, change: Callable[[Any], bytes]) -> None:
-        """Replace the data of an item by a function of them, in one step that no other writer can divide.
+        """Replace the data of an item by a function of them, in one atomic step.
 
         Parameters
         ----------
         id
             The id of the item.
         change
-            Gets the data, bytes of the size that lies beside an id, or the number of larger data, and returns
-            new data of that size. It must not use this place.
+            Called with the data, if they are stored beside their id, or with the number of larger data;
+            returns new data that fit beside the id. It must not use this persister.
 
         Raises
         ------
         KeyError
             If there is no such id.
         """
-        # In line what _run() does, as in put().
+        # _run() is inlined, as in put().
         try:
             session = self._sessions.local.session
             with session.lock:
@@ -151,7 +151,7 @@ class SqliteWriting(SqliteLarge):
             raise KeyError(id)
 
     def _modify(self, id: str, change: Callable[[Any], bytes]) -> int:
-        """Do what `modify` does by a thread that has no connection, or with an id that is kept as bytes."""
+        """Do the same as `modify` for a thread without a connection, or an id stored as bytes."""
         self._check_writable()
 
         def run(session: Session) -> int:
@@ -195,7 +195,7 @@ class SqliteWriting(SqliteLarge):
         """Store several items in one transaction: all of them, or after an error none."""
         self._check_writable()
         rest = batches(items)
-        # What fits into one batch is made before the lock is taken: making values may take long.
+        # A single batch is made before the lock is taken, as making values may take long.
         first = next(rest, None)
         if first is None:
             return
@@ -209,12 +209,12 @@ class SqliteWriting(SqliteLarge):
                 files = self._bulk_files(session, folder)
                 self._put_batch(connection, first, files)
                 for batch in rest:
-                    # What makes the items may have used this place, too.
+                    # The iterator of items may have used this persister, too.
                     if session.closed or not connection.in_transaction:
                         raise StoreUnavailableError(
                             errno.ECANCELED,
-                            "the items cannot be written, none of them was: the place was closed, or a write "
-                            "to it failed, while they were made",
+                            "the items cannot be written, none of them was: the database was closed, or a "
+                            "write to it failed, while they were made",
                             self.path,
                         )
                     self._put_batch(connection, batch, files)
@@ -235,8 +235,8 @@ class SqliteWriting(SqliteLarge):
         [(floor,)] = connection.execute(self._sql.floor).fetchall()
         first = max(clock(), floor + 1)
         rows = list(zip(batch.keys, itertools.count(first, _STEP), batch.data, strict=False))
-        # In the order of the ids neighbours share pages: twice as fast where keys come in any order.
-        # Sorting is stable, so of several data for one id the last still wins.
+        # In the order of the ids neighbours share pages: twice as fast for keys in any order. Sorting is
+        # stable, so of several data for one id the last still wins.
         try:
             rows.sort(key=itemgetter(0))
         except TypeError:  # text and bytes
@@ -251,7 +251,7 @@ class SqliteWriting(SqliteLarge):
     def _kept(
         self, connection: sqlite3.Connection, key: str | bytes, data: Any, files: Iterator[str] | None
     ) -> Any:
-        """Give what is kept beside an id: the data, or the number of large ones."""
+        """Return what is stored beside an id: the data, or the number of large ones."""
         if fits(key, data):
             return data
         if files is not None and self._files is not None and self._files.takes(size_of(data)):
@@ -292,7 +292,7 @@ class SqliteWriting(SqliteLarge):
 
     @contextmanager
     def writer(self, id: str) -> Iterator[BinaryIO]:
-        """Open a binary file whose content is stored when the context is left without an error.
+        """Open a binary file whose content is stored when the context ends without an error.
 
         Up to 1 MB is kept in memory, more in a temporary file.
         """
@@ -322,7 +322,7 @@ class SqliteWriting(SqliteLarge):
 
 @contextmanager
 def _large_cache(session: Session) -> Iterator[None]:
-    """Let a connection keep more pages: in bulk, the same ones are written again and again."""
+    """Let a connection keep more pages in memory: bulk writes write the same ones repeatedly."""
     session.execute(f"PRAGMA cache_size = -{_BULK_CACHE}")
     try:
         yield

@@ -1,4 +1,4 @@
-"""A zip archive as a place: an entry an id."""
+"""A persister over a zip archive, with one id per entry."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Literal, cast
 from holdall._options import Durability, check_encoding
 from holdall._posix.errors import telling
 from holdall._posix.lock import TIMEOUT, check_timeout
-from holdall._whole import as_whole
+from holdall._whole import open_atomic
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -41,12 +41,12 @@ class ZipPersister(Persister):
     Parameters
     ----------
     archive
-        A path; the bytes of an archive; None for a new one in memory; or an open binary file that can seek.
+        A path; the bytes of an archive; None for a new one in memory; or a seekable binary file.
     compression
-        Of what is written: ``"deflate"``, ``"store"`` (none), ``"bzip2"`` or ``"lzma"``. Entries that are
-        there keep theirs.
+        The method for new entries: ``"deflate"``, ``"store"`` (none), ``"bzip2"`` or ``"lzma"``. Existing
+        entries keep theirs.
     level
-        How hard to compress, as `zipfile.ZipFile` has it.
+        The compression level, as in `zipfile.ZipFile`.
     durability
         ``"process"`` or ``"power"``, as for folders.
     read_only
@@ -54,19 +54,19 @@ class ZipPersister(Persister):
     timeout
         Seconds to wait for other writers of an archive under a path.
     guard
-        Whether to refuse data that somebody else could have written (`UntrustedStoreError`); or a function
-        that tells for which ids.
+        Whether to refuse data that others could have written (`UntrustedStoreError`); or a function that
+        returns this by id.
     max_bytes
-        How many bytes an entry that is read may take when it is unpacked, or None for any number.
+        How many bytes an entry may have when decompressed for reading; None for no limit.
     metadata_encoding
-        In which names were written that the archive does not mark as UTF-8, such as ``"cp932"`` or ``"gbk"``.
+        The encoding of names that the archive does not mark as UTF-8, such as ``"cp932"`` or ``"gbk"``.
 
     Raises
     ------
     StoreNotFoundError
         If there is no such archive to read.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
@@ -75,19 +75,19 @@ class ZipPersister(Persister):
     Of several entries with one name the last one counts.
 
     Threads: any number, in turns. Processes, with a path: writers take turns by a lock on the file; readers
-    never wait. After a crash: each write makes a new archive beside, and renames it over the old one, so
-    that there is always a whole one; what a killed writer left is removed by the next one. An open file is
-    rewritten in its place, without that promise. Cost: a read looks at the file, and reads the directory
-    when it has changed; each write copies the archive (compressed, as it is), so write many at once.
+    never wait. After a crash: each write makes a new archive beside, and renames it over the old one, so that
+    there is always a whole one; the next writer removes leftovers of killed ones. An open file is rewritten
+    in place, without that guarantee. Cost: a read looks at the file, and reads the directory when it has
+    changed; each write copies the archive (without decompressing), so write many at once.
 
-    The etag of an entry that we wrote is made of its time, random bytes and its checksum, all kept in the
-    archive; that of others, of checksum, sizes and time.
+    The etag of an entry written by holdall is made from its time, random bytes and its checksum, all stored
+    in the archive; that of other entries, from checksum, sizes and time.
 
     Examples
     --------
-    >>> place = ZipPersister(None)
-    >>> place.write_many([("a.txt", b"one"), ("b/c.txt", b"two")])
-    >>> place["b/c.txt"], list(place)
+    >>> persister = ZipPersister(None)
+    >>> persister.write_many([("a.txt", b"one"), ("b/c.txt", b"two")])
+    >>> persister["b/c.txt"], list(persister)
     (b'two', ['a.txt', 'b/c.txt'])
     """
 
@@ -119,8 +119,8 @@ class ZipPersister(Persister):
         self.guard = guard
         self.max_bytes = max_bytes
         self.metadata_encoding = check_encoding(metadata_encoding)
-        # What loading could run must not be writable for others, whatever the umask says.
-        self._whole = as_whole(
+        # Files whose loading can run code must not be writable for others, whatever the umask.
+        self._whole = open_atomic(
             archive,
             power=durability == "power",
             mode=0o664 if guard else 0o666,
@@ -154,13 +154,13 @@ class ZipPersister(Persister):
 
     @property
     def left_out(self) -> list[str]:
-        """What is not listed: names that are not safe or not readable, symbolic links and devices."""
+        """Names that are not listed: those that are unsafe or unreadable, symbolic links and devices."""
         return list(self._now().left_out)
 
     # ------------------------------------------------------------------ reading
 
     def _now(self) -> Archive:
-        """Give the archive in its state of now."""
+        """Return the archive in its present state."""
         archive = self._archive
         state = self._whole.state()
         if archive is not None and archive.state == state and archive.pid == os.getpid():
@@ -184,7 +184,7 @@ class ZipPersister(Persister):
     def _check(self, id: str, archive: Archive) -> None:
         if self.guard(id) if callable(self.guard) else self.guard:
             self._whole.check_trust(repr(id), archive.file)
-        size = archive.entries[id].file_size  # of which no more is unpacked
+        size = archive.entries[id].file_size  # no more is decompressed
         if self.max_bytes is not None and size > self.max_bytes:
             raise ValueTooLargeError(
                 f"{id!r} in {self.place} takes {size} bytes, more than the {self.max_bytes} of max_bytes: "
@@ -213,7 +213,7 @@ class ZipPersister(Persister):
         return self[id]
 
     def _stream(self, id: str) -> BinaryIO:
-        """Open an entry in an archive of its own, since others read from the common one."""
+        """Open an entry in an archive of its own, since others read from the shared one."""
         archive = self._open()
         if id not in archive.entries:
             raise KeyError(id)
@@ -256,7 +256,7 @@ class ZipPersister(Persister):
         self._change((id, data, math.nan) for id, data in items)
 
     def write_new(self, items: Iterable[tuple[str, Any]]) -> None:
-        """Store several items under ids that have none by writing the archive once: all, or none."""
+        """Store several new items by writing the archive once: all of them, or none."""
         absent: dict[str, Expected] = {}
 
         def new() -> Iterator[tuple[str, Any, float]]:
@@ -288,17 +288,19 @@ class ZipPersister(Persister):
         expected: dict[str, Expected] | None = None,
         must_exist: bool = False,
     ) -> dict[str, zipfile.ZipInfo]:
-        """Write the archive anew with other items; give the entries that are new."""
+        """Rewrite the archive with other items; return the new entries."""
         if self.read_only:
             raise ReadOnlyError(f"{self.place} was opened to be read only")
         method = _METHODS[self.compression]
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
-            # Outside of the lock: compressing takes time, and giving items may use this very store.
+            # Outside of the lock: compressing takes time, and the iterator of items may use this very store.
             with telling("it cannot be written", self.place):
-                new = pack(items, cast("BinaryIO", file), method=method, level=self.level, place=self.place)
+                new = pack(
+                    items, cast("BinaryIO", file), method=method, level=self.level, location=self.place
+                )
 
             def change() -> dict[str, zipfile.ZipInfo]:
-                archive = self._open()  # of our own: others move about in the one they read from
+                archive = self._open()  # our own: others read from theirs
                 for id, state in ({} if expected is None else expected).items():
                     self._require(archive, id, state)
                 gone = {id for id in drop if id in archive.entries}
@@ -333,7 +335,7 @@ class ZipPersister(Persister):
         self._archive = None
 
     def data(self) -> bytes:
-        """Give the whole archive, as the bytes of a file; none if nothing was ever stored."""
+        """Return the whole archive, as the bytes of a file; none if nothing was ever stored."""
         with self._whole.mutex:
             file, _ = self._whole.open() or (None, None)
             if file is None:

@@ -1,4 +1,4 @@
-"""One state of a zip archive: what lies in it, under which names, and how to read it."""
+"""One state of a zip archive: its entries, their names, and how to read them."""
 
 import codecs
 import math
@@ -22,29 +22,29 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-codecs.lookup("cp437")  # zipfile asks for it with each archive, when a process that ends finds none any more
+codecs.lookup("cp437")  # used by zipfile for each archive; a process that ends cannot load it
 
-#: The extra field that our entries carry: nanoseconds of the write, and eight random bytes.
+#: The extra field of our entries: nanoseconds of the write, and eight random bytes.
 _OURS, _STAMP = 0x4C48, struct.Struct("<Q8s")
 _UNIX_TIME = 0x5455
 _UNICODE_PATH = 0x7075
 _ENCRYPTED, _UTF8 = 0x1, 0x800
-_UNIX, _MAC = 3, 19  # systems whose entries have the mode of a file
+_UNIX, _MAC = 3, 19  # systems whose entries have file modes
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def stamp(now: int) -> bytes:
-    """Make the extra field of a new entry, which no other entry has, of a time in nanoseconds."""
+    """Return a unique extra field for a new entry, from a time in nanoseconds."""
     return struct.pack("<HH", _OURS, _STAMP.size) + _STAMP.pack(now, os.urandom(8))
 
 
 def unsafe(name: str) -> str | None:
-    """Say why a name may not be that of an item, None if it may.
+    """Return why a name cannot be that of an item; None if it can.
 
     Parameters
     ----------
     name
-        A path as it stands in an archive.
+        A path in an archive.
     """
     if not name:
         return "it is empty"
@@ -61,17 +61,17 @@ def unsafe(name: str) -> str | None:
     return None
 
 
-def check_name(name: str, place: str) -> None:
+def check_name(name: str, location: str) -> None:
     """Raise `InvalidKeyError` if there can be no entry of that name."""
     why = unsafe(name)
     if why is None and len(name.encode()) > 0xFFFF:
         why = "it is longer than 65,535 bytes"
     if why is not None:
-        raise InvalidKeyError(f"{name!r:.120} cannot be a name in {place}: {why}")
+        raise InvalidKeyError(f"{name!r:.120} cannot be a name in {location}: {why}")
 
 
 def _fields(info: zipfile.ZipInfo) -> dict[int, bytes]:
-    """Give the extra fields of an entry by their number."""
+    """Return the extra fields of an entry by their number."""
     fields: dict[int, bytes] = {}
     extra, at = info.extra, 0
     while at + 4 <= len(extra):
@@ -82,14 +82,14 @@ def _fields(info: zipfile.ZipInfo) -> dict[int, bytes]:
 
 
 def is_ours(info: zipfile.ZipInfo) -> bool:
-    """Tell whether an entry was written through holdall."""
+    """Return whether an entry was written through holdall."""
     return len(_fields(info).get(_OURS, b"")) == _STAMP.size
 
 
 def stat_of(info: zipfile.ZipInfo) -> Stat:
-    """Make the stat of an entry, from the directory alone.
+    """Return the stat of an entry, from the directory alone.
 
-    Foreign entries have nothing that no other state has: theirs is made of checksum, sizes and time.
+    Foreign entries have nothing unique: their etag is made from checksum, sizes and time.
     """
     fields = _fields(info)
     ours = fields.get(_OURS, b"")
@@ -105,20 +105,20 @@ def _time_of(info: zipfile.ZipInfo, unix: bytes) -> float:
     if len(unix) >= 5 and unix[0] & 1:
         return float(struct.unpack_from("<i", unix, 1)[0])
     try:
-        return time.mktime((*info.date_time, 0, 0, -1))  # the format has local time, and no zone
+        return time.mktime((*info.date_time, 0, 0, -1))  # the format has local time without a zone
     except (ValueError, OverflowError):
         return math.nan
 
 
-#: The files of all archives that are in use. They are closed with them, and are kept here, since the garbage
-#: collector might come to a file before it comes to its archive, and warn of who left it open.
+#: The files of all archives in use, closed with them. They are kept here, since the garbage collector might
+#: find a file before its archive, and warn that it was left open.
 _files: dict[int, BinaryIO] = {}
 
 
 class QuietZip(zipfile.ZipFile):
-    """An archive that does nothing when it is forgotten: it is finished by who says so, or not at all.
+    """An archive that does nothing when it is dropped: it must be finished explicitly.
 
-    After an interrupt in the middle of something, `zipfile` would try all the same, and complain.
+    After an interrupt, `zipfile` would try to finish it, and raise an error.
     """
 
     def __del__(self) -> None:
@@ -126,12 +126,12 @@ class QuietZip(zipfile.ZipFile):
 
 
 class RawInfo(zipfile.ZipInfo):
-    """An entry that is written again under the very bytes of its name, whatever they mean."""
+    """An entry that is rewritten with the bytes of its name, whatever their encoding."""
 
     __slots__ = ()
 
     def raw_name(self) -> bytes:
-        """Return the name as it stands in the archive."""
+        """Return the bytes of the name in the archive."""
         return self.orig_filename.encode("utf-8" if self.flag_bits & _UTF8 else "cp437")
 
     def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802  (zipfile calls it so)
@@ -147,40 +147,40 @@ class RawInfo(zipfile.ZipInfo):
 
 
 def _special(info: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a symbolic link, or a device.
+    """Return whether an entry is a symbolic link, or a device.
 
-    That it is a pipe tells only where `zip` had its bytes from: it is a file, as it is for `unzip`.
+    A pipe is only where `zip` read its bytes from: it is a file here, as for `unzip`.
     """
     kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system in (_UNIX, _MAC) else 0
     return kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO)
 
 
 class Archive:
-    """What an archive holds in one state; closed when nobody reads from it any more.
+    """The entries of an archive in one state; closed when nobody reads from it any more.
 
     Parameters
     ----------
     file
-        The open archive; None for one that is not there yet.
+        The open archive; None for one that does not exist yet.
     state
-        By which it is told from other states.
-    place
-        For messages.
+        What distinguishes it from other states.
+    location
+        The location, for messages.
     encoding
-        Of names that are not marked as UTF-8.
+        The encoding of names that are not marked as UTF-8.
 
     Raises
     ------
     CorruptValueError
-        If it is no zip archive, or a broken one.
+        If it is not a zip archive, or is damaged.
     """
 
-    def __init__(self, file: BinaryIO | None, state: Any, place: str, encoding: str) -> None:
+    def __init__(self, file: BinaryIO | None, state: Any, location: str, encoding: str) -> None:
         self.file = file
         self.state = state
-        self.place = place
-        self.pid = os.getpid()  # a forked child would share the position in the file
-        # Some versions of zipfile lose their place when two threads open entries at once.
+        self.place = location
+        self.pid = os.getpid()  # a forked child shares the file position
+        # Some versions of zipfile lose their position when two threads open entries at once.
         self._lock = threading.Lock()
         self.zip: zipfile.ZipFile | None = None
         self.entries: dict[str, zipfile.ZipInfo] = {}
@@ -188,7 +188,7 @@ class Archive:
         if file is None:
             return
         _files[id(self)] = file
-        if not file.seek(0, os.SEEK_END):  # made by somebody to be written
+        if not file.seek(0, os.SEEK_END):  # an empty file, to be written
             file.close()
             return
         try:
@@ -197,18 +197,18 @@ class Archive:
             file.close()
             if isinstance(error, OSError):
                 raise self._unavailable(error) from error
-            raise CorruptValueError(f"{place} is no zip archive, or a broken one: {error}") from error
+            raise CorruptValueError(f"{location} is no zip archive, or a broken one: {error}") from error
         for info in self.zip.infolist():
             info.__class__ = RawInfo
             name = info.filename = cast("RawInfo", info).decoded_name(encoding)
             if unsafe(name.removesuffix("/")) is not None or _special(info):
                 self.left_out.append(name)
-                self.entries.pop(name, None)  # which it would replace
-            elif not name.endswith("/"):  # which are folders
+                self.entries.pop(name, None)  # it would replace the other one
+            elif not name.endswith("/"):  # folders end so
                 self.entries[name] = info  # of several with one name, the last one counts
 
     def __del__(self, files: dict[int, BinaryIO] = _files) -> None:
-        # Not weakref.finalize(), which imports something, and so fails when the interpreter ends.
+        # Not weakref.finalize(), which imports something, and so fails while the interpreter ends.
         file = files.pop(id(self), None)
         if file is not None:
             file.close()
@@ -227,7 +227,7 @@ class Archive:
             file: Any = self.zip.open(info)
         except Exception as error:
             self._failed(error, info)
-        file.archive = self  # which stays open for as long as anybody reads from it
+        file.archive = self  # keeps it open while it is read
         return cast("BinaryIO", file)
 
     def read(self, info: zipfile.ZipInfo) -> bytes:

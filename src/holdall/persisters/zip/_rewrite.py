@@ -1,4 +1,4 @@
-"""Writing a zip archive anew: what stays is copied as it is, compressed; what is new is added."""
+"""Rewriting a zip archive: remaining entries are copied without decompressing, new ones are added."""
 
 import math
 import struct
@@ -11,17 +11,17 @@ from typing import Any, BinaryIO
 from holdall._options import check_bytes
 from holdall.persisters.zip._archive import QuietZip, check_name, stamp
 
-_LOCAL = struct.Struct("<4s22xHH")  # of a local header, what tells where the data begin
+_LOCAL = struct.Struct("<4s22xHH")  # the parts of a local header that show where the data begin
 _ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8
 _CHUNK = 1 << 20
 _FILE_MODE = 0o100644 << 16
-_UNIX = 3  # the system of whose files an entry keeps the mode
+_UNIX = 3  # the system whose file modes entries keep
 
 
 def pack(
-    items: Iterable[tuple[str, Any, float]], file: BinaryIO, *, method: int, level: int | None, place: str
+    items: Iterable[tuple[str, Any, float]], file: BinaryIO, *, method: int, level: int | None, location: str
 ) -> zipfile.ZipFile:
-    """Write new entries into an archive of their own, of which they are copied later.
+    """Write new entries into an archive of their own, from which they are copied later.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ def pack(
     file
         An empty file.
     method, level
-        How to compress.
-    place
-        Where they will lie, for messages.
+        The compression.
+    location
+        The location of the final archive, for messages.
     """
     with _written(QuietZip(file, "w", method, compresslevel=level)) as packed:
         for name, data, mtime in items:
             if not isinstance(name, str):
                 raise TypeError(f"names in an archive are text, got {type(name).__name__}")
-            check_name(name, place)
+            check_name(name, location)
             parts = data if type(data) is list else [data]
             old = packed.NameToInfo.pop(name, None)
             if old is not None:
@@ -63,9 +63,9 @@ def pack(
 
 @contextmanager
 def _written(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipFile]:
-    """Finish an archive at the end, and let go of it after an error."""
-    # Left to itself, `zipfile` tries to finish it in any case, and fails when an interrupt came amid an
-    # entry: its error would take the place of the interrupt.
+    """Finish an archive at the end, or release it after an error."""
+    # `zipfile` itself tries to finish it in any case, and fails after an interrupt within an entry: its error
+    # would replace the interrupt.
     try:
         yield archive
         archive.close()
@@ -74,7 +74,7 @@ def _written(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipFile]:
 
 
 def keep_mode(old: zipfile.ZipInfo | None, new: zipfile.ZipInfo) -> None:
-    """Give a new entry what the archive says of the permissions of the one that it replaces."""
+    """Give a new entry the permissions of the one that it replaces."""
     if old is not None and old.create_system == _UNIX and old.external_attr >> 16:
         new.create_system, new.external_attr = old.create_system, old.external_attr
 
@@ -87,14 +87,14 @@ def rewrite(
     Parameters
     ----------
     old
-        The archive as it is, for our use alone. What others left in it stays: comments, folders, entries
-        that are no items, and what comes before the first entry.
+        The old archive, used by the caller alone. Everything by others in it stays: comments, folders,
+        entries that are not items, and bytes before the first entry.
     drop
         Names of entries to leave out.
     new
         Entries to add.
     file
-        Where to write; empty.
+        The file to write to; empty.
     """
     kept: list[zipfile.ZipInfo] = []
     if old is not None:
@@ -125,16 +125,16 @@ def rewrite(
 
 
 def _enter(target: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """Put an entry whose data were written already into the directory of an archive."""
+    """Add an entry whose data are already written to the directory of an archive."""
     assert target.fp is not None  # noqa: S101  (it is open)
     target.filelist.append(info)
     target.NameToInfo[info.filename] = info
     target.start_dir = target.fp.tell()
-    target._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001  (there is no public way to move entries)
+    target._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001  (no public way to move entries)
 
 
 def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFile) -> None:
-    """Copy an entry from one archive to another, compressed and encrypted as it is."""
+    """Copy an entry from one archive to another, without decompressing or decrypting."""
     assert source.fp is not None  # noqa: S101  (both are open)
     assert target.fp is not None  # noqa: S101
     source.fp.seek(info.header_offset)
@@ -145,7 +145,7 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
     info_there = _copied(info)
     info_there.extra = _without_sizes(info.extra)
     info_there.header_offset = target.fp.tell()
-    if not info.flag_bits & _ENCRYPTED:  # whose first bytes depend on it
+    if not info.flag_bits & _ENCRYPTED:  # encrypted data depend on it
         info_there.flag_bits &= ~_SIZES_FOLLOW
     large = max(info.file_size, info.compress_size) > zipfile.ZIP64_LIMIT
     target.fp.write(info_there.FileHeader(large))
@@ -157,7 +157,7 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
 
 
 def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """Copy an entry of a directory; `copy` would import something, and fail when the interpreter ends."""
+    """Copy an entry of a directory; `copy` would import something, and fail while the interpreter ends."""
     new = zipfile.ZipInfo.__new__(type(info))
     for name in zipfile.ZipInfo.__slots__:
         if hasattr(info, name):
@@ -166,7 +166,7 @@ def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
 
 
 def _without_sizes(extra: bytes) -> bytes:
-    """Leave the field of 64-bit sizes out, which is written where it is needed."""
+    """Remove the field of 64-bit sizes, which is written where it is needed."""
     kept, at = b"", 0
     while at + 4 <= len(extra):
         number, size = struct.unpack_from("<HH", extra, at)
