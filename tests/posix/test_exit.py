@@ -110,3 +110,22 @@ def test_what_is_written_when_the_process_ends_is_stored(tmp_path, kind, before)
     assert (done.returncode, done.stderr) == (0, "")
     expected = {"first": 1, "last": 2} if before == "used" else {"last": 1}
     assert dict(cls(path, **options)) == expected
+
+
+def test_a_folder_that_outlives_the_names_of_its_modules_is_closed(tmp_path):
+    done = run(
+        """
+        import os
+        before = set(os.listdir("/dev/fd"))
+        store = holdall.FileDirStore(sys.argv[1], serializer="json")
+        store["a"] = 1
+        for name in ("control", "opened"):  # as the interpreter does when it ends
+            vars(sys.modules[f"holdall._posix.{name}"])["os_close"] = None
+        del store
+        import gc
+        gc.collect()
+        print(set(os.listdir("/dev/fd")) == before)
+        """,
+        tmp_path,
+    )
+    assert (done.stderr, done.stdout.strip()) == ("", "True")

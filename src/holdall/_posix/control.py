@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import stat
+from collections.abc import Callable
 from os import close as os_close
 from os import fstat as os_fstat
 from os import open as os_open
@@ -39,9 +40,10 @@ class Workspace:
             if error.errno not in NO_FLOCK:
                 raise
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], object] = os_close) -> None:
+        # A default, since names of modules may be gone when a process ends.
         if self.fd >= 0:
-            os_close(self.fd)
+            close(self.fd)
 
     def keeps_nanoseconds(self) -> bool:
         """Return whether the file system keeps times to the nanosecond."""

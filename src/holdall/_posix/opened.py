@@ -87,10 +87,11 @@ class Opened:
         self._doubts: list[str] | None = None
         forget_in_child(self)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], object] = os_close) -> None:
+        # A default, since names of modules may be gone when a process ends.
         root, self.root = self.root, -1
         if root >= 0:
-            os_close(root)
+            close(root)
 
     def after_fork(self) -> None:
         """Release the parent's descriptors: locks taken through them would be the parent's."""
