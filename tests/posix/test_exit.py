@@ -116,16 +116,18 @@ def test_a_folder_that_outlives_the_names_of_its_modules_is_closed(tmp_path):
     done = run(
         """
         import os
-        before = set(os.listdir("/dev/fd"))
+        before = len(os.listdir("/dev/fd"))
         store = holdall.FileDirStore(sys.argv[1], serializer="json")
         store["a"] = 1
+        import atexit
+        atexit._run_exitfuncs()
         for name in ("control", "opened"):  # as the interpreter does when it ends
             vars(sys.modules[f"holdall._posix.{name}"])["os_close"] = None
         del store
         import gc
         gc.collect()
-        print(set(os.listdir("/dev/fd")) == before)
+        print(len(os.listdir("/dev/fd")) - before)
         """,
         tmp_path,
     )
-    assert (done.stderr, done.stdout.strip()) == ("", "True")
+    assert (done.stderr, done.stdout.strip()) == ("", "0")
