@@ -82,6 +82,11 @@ class Folder:
         """Whether the folder already has a name."""
         return self._path is not None
 
+    @property
+    def place(self) -> str:
+        """The folder as messages name it."""
+        return self.path if self.known else "a temporary folder"
+
     def _closed(self) -> Opened:
         return Opened(self._path or "", -1)
 

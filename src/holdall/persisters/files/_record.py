@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from holdall._places import check_record
-from holdall._posix.folder import Opened
+from holdall._posix.folder import CONTROL, Opened
 from holdall._posix.replace import unlink_quietly
 from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
 
@@ -171,3 +171,38 @@ def _told(formats: dict[str, Any]) -> str:
 
 def _format_told(format: dict[str, Any]) -> str:
     return " and ".join(f"{option} {format[option]!r}" for option in _OPTIONS if option in format)
+
+
+def checked_record(use: Opened, wanted: dict[str, Any], path: str) -> dict[str, Any] | None:
+    """Return the record of an open folder, None if it has none; raise as `check_formats` does."""
+    try:
+        control = use.control()
+    except OSError:
+        return None
+    try:
+        record = read_record(control, path)
+    finally:
+        os.close(control)
+    if record is not None:
+        check_formats(record, wanted, path)
+    return record
+
+
+def record_options(use: Opened, wanted: dict[str, Any], path: str, *, sync: bool) -> None:
+    """Record the options of a folder, or compare them with its record; the caller holds the lock."""
+    control = use.control()
+    try:
+        record = read_record(control, path)
+        if record is None:
+            owned = os.listdir(use.root) == [CONTROL]
+            write_record(use, control, {**wanted, "owned": owned})
+            if sync:
+                os.fsync(control)
+                os.fsync(use.root)
+        else:
+            check_formats(record, wanted, path)
+            more = extended(record, wanted)
+            if more != record:
+                write_record(use, control, more)
+    finally:
+        os.close(control)
