@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from holdall._options import options_of, unknown_option
 from holdall._schemes import CLASSES, FSSPEC, MONGO, REDIS, SQL, WITHOUT_PLACE, class_of, scheme_of
@@ -62,6 +62,7 @@ Opener: TypeAlias = Callable[[Address], Store[Any, Any]]
 _GROUP: Final = "holdall.addresses"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # at least two letters: "C:" is a disk
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+_OF_SERVERS: Final = SQL | REDIS | MONGO
 _WORDS: Final = {"true": True, "false": False, "none": None}
 _own: dict[str, Opener] = {}
 
@@ -200,7 +201,9 @@ def parse(address: str | os.PathLike[str]) -> Address:
     rest, _, part = given[start.end() :].partition("#")
     rest, _, query = rest.partition("?")
     options = {name: _value(text) for name, text in parse_qsl(query, keep_blank_values=True)}
-    return Address(start[1].lower(), unquote(rest), unquote(part), options)
+    scheme = start[1].lower()
+    # A URL of a server goes on to its driver, which knows what is quoted in it, as in a password.
+    return Address(scheme, rest if scheme in _OF_SERVERS else unquote(rest), unquote(part), options)
 
 
 def register_scheme(scheme: str, opener: Opener) -> None:
@@ -281,6 +284,11 @@ def _value(text: str) -> Any:
     if _NUMBER.fullmatch(text):
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     return text
+
+
+def _text(value: Any) -> str:
+    """Return what a value was in an address."""
+    return next((word for word, meaning in _WORDS.items() if meaning is value), str(value))
 
 
 def _named(found: Address) -> Address:
@@ -402,9 +410,14 @@ def _options_of(opener: Any) -> frozenset[str] | None:
 
 
 def _open_sql(address: Address) -> Store[Any, Any]:
+    cls = _class(class_of(address.scheme))
     options = {"table": address.part, **address.options} if address.part else address.options
-    target = f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class(class_of(address.scheme)), (target,), options)
+    known = _options_of(cls) or frozenset()
+    own = {name: value for name, value in options.items() if name in known}
+    # What is none of ours is the driver's, as in its own URLs; it says what it does not know.
+    query = urlencode({name: _text(value) for name, value in options.items() if name not in known})
+    target = f"{address.scheme}:{address.place}{query and '?'}{query}"
+    return _made(address.scheme, cls, (target,), own)
 
 
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:

@@ -14,7 +14,7 @@ Each leaf is also the built-in exception that a user would catch without knowing
      ├─ StoreUnavailableError  OSError                the place does not answer
      │   ├─ StoreNotFoundError FileNotFoundError      there is nothing at that place
      │   ├─ StoreFullError                            no room left; what was stored is untouched
-     │   ├─ StoreTimeoutError  TimeoutError           others kept the place locked for too long
+     │   ├─ StoreTimeoutError  TimeoutError           others were in the way for too long: try again
      │   └─ OutcomeUnknownError                       the write may or may not have happened
      ├─ UntrustedStoreError    PermissionError        somebody else could have written what pickle would run
      └─ ValueTooLargeError     ValueError             the value is larger than all that its place may hold
@@ -188,7 +188,10 @@ class StoreFullError(StoreUnavailableError):
 
 
 class StoreTimeoutError(StoreUnavailableError, TimeoutError):
-    """Others kept the store locked for longer than its `timeout`. Nothing is changed."""
+    """Others kept the store locked for too long, or two were in each other's way.
+
+    Nothing is changed, by a transaction neither: it may be tried again from its beginning.
+    """
 
 
 class OutcomeUnknownError(StoreUnavailableError):

@@ -15,7 +15,6 @@ from redis.retry import Retry
 import holdall
 from engines._dropping import Dropping
 from engines._valkey import Server
-from exploring import in_soak
 from holdall import ITEM_NOT_AVAILABLE, RedisStore, memoize
 from holdall.errors import (
     InvalidArgumentError,
@@ -126,25 +125,6 @@ def test_a_wrong_password_is_told(tmp_path):
             store["a"] = 1
     finally:
         server.stop()
-
-
-@pytest.mark.parametrize("turns", in_soak(2, 20))
-def test_a_killed_server_keeps_what_it_acknowledged(own, turns):
-    store = RedisStore(own.url, prefix="p/")
-    last = -1
-    for turn in range(turns):
-        killer = threading.Timer(0.1, own.kill)
-        killer.start()
-        try:
-            while True:
-                store[f"n{last + 1}"] = last + 1
-                last += 1
-        except StoreUnavailableError:
-            pass
-        killer.join()
-        own.start()
-        assert store.get(f"n{last}", 0 if last < 0 else None) in (last, 0), turn
-    assert {f"n{number}" for number in range(last + 1)} <= set(store)
 
 
 def test_scripts_that_a_server_forgot_are_sent_again(own):

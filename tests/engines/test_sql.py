@@ -26,11 +26,13 @@ from holdall.errors import (
     InvalidKeyError,
     MismatchError,
     OutcomeUnknownError,
+    StoreTimeoutError,
     StoreUnavailableError,
     UnsupportedError,
     ValueTooLargeError,
 )
 from holdall.persisters.sql import MAX_KEY, SqlPersister
+from holdall.persisters.sql._dialect import PAGE_BYTES
 
 KEYS = [
     "a",
@@ -145,12 +147,33 @@ def test_the_limit_of_mysql_is_that_of_its_packets_mysql(table):
     assert len(place) == 10
 
 
-def test_large_values_are_read_few_at_once(url, table):
+def test_large_values_are_read_few_at_once_wherever_they_lie(url, table, monkeypatch):
     place = SqlPersister(url, table=table)
-    place.write_many((f"{n:03}", b"x" * 1_000_000) for n in range(40))
-    pages = list(place.contents())
-    assert [id for page in pages for id, _ in page] == [f"{n:03}" for n in range(40)]
-    assert max(len(page) for page in pages[1:]) <= 5
+    sizes = [10] * 600 + [1_000_000] * 20 + [10, 5_000_000, 10, 9_000, 8_000]
+    items = {f"{n:03}": os.urandom(1) * size for n, size in enumerate(sizes)}
+    place.write_many(items.items())
+    read, run = [], place._server.run
+
+    def weighed(what, action, **options):
+        rows = run(what, action, **options)
+        read.append(sum(len(row[-1] or b"") for row in rows))
+        return rows
+
+    monkeypatch.setattr(place._server, "run", weighed)
+    assert [item for page in place.contents() for item in page] == list(items.items())
+    asked = [*reversed(items), "absent", "003", "620", "x" * 3000]
+    assert list(place.read_many(asked)) == [(key, items[key]) for key in asked if key in items]
+    assert max(read) == 5_000_000, "a single value, and else four megabytes"
+    assert sorted(read)[-3] <= PAGE_BYTES
+
+
+def test_what_is_deleted_while_it_is_read_is_left_out(url, table):
+    place = SqlPersister(url, table=table)
+    place.write_many((f"{n}", b"x" * 3_000_000) for n in range(4))
+    reading = itertools.chain.from_iterable(place.contents())
+    assert next(reading)[0] == "0"
+    del place["2"]
+    assert [key for key, _ in reading] == ["1", "3"]
 
 
 # ---------------------------------------------------------------------- several writers
@@ -426,6 +449,63 @@ def test_updates_that_lock_each_other_out_are_made_one_after_the_other(postgres_
         thread.join()
     assert not errors
     assert len(stores[0]) == 600
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01"])
+def test_who_was_in_the_way_is_told_and_updates_begin_again(own, code):
+    """As after a deadlock, or where transactions are serializable: PostgreSQL undoes one of them."""
+    store = SQLStore(own.url)
+    with psycopg.connect(own.url, autocommit=True) as admin:
+        admin.execute(
+            "CREATE SEQUENCE turns; CREATE FUNCTION no() RETURNS trigger AS $$ BEGIN IF nextval('turns') = 2 "
+            f"THEN RAISE 'in the way' USING ERRCODE = '{code}'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql;"
+            "CREATE TRIGGER no BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION no()"
+        )
+        store.update(a=1, b=2)
+        assert dict(store) == {"a": 1, "b": 2}
+
+        def work():
+            with store.transaction():
+                store["c"] = 3
+                store.update(d=4)
+
+        admin.execute("SELECT setval('turns', 1, false)")
+        with pytest.raises(StoreTimeoutError, match="nothing was changed; try again"):
+            work()
+    assert dict(store) == {"a": 1, "b": 2}
+    work()
+    assert dict(store) == {"a": 1, "b": 2, "c": 3, "d": 4}
+
+
+def test_options_of_an_address_reach_the_driver(postgres_url, table):
+    address = f"{postgres_url}?application_name=a%20b&connect_timeout=7&append_only=true&options=-c%20"
+    with holdall.open(f"{address}lock_timeout%3D10ms#{table}", serializer="text", keepalives=1) as store:
+        store["a"] = "x"
+        with pytest.raises(holdall.errors.ReadOnlyError):
+            store["a"] = "y"
+        server = store.pipeline.persister.inner._server
+        info = server.run("", lambda cursor: cursor.connection.info.get_parameters())
+        assert (info["application_name"], info["connect_timeout"], info["keepalives"]) == ("a b", "7", "1")
+        with psycopg.connect(postgres_url) as other:
+            other.execute(f"LOCK TABLE {table}")
+            with pytest.raises(StoreTimeoutError, match="lock timeout"):
+                store["b"] = "x"
+    for wrong in ("tabel=x", "connect_timeout=no"):
+        with pytest.raises((InvalidArgumentError, StoreUnavailableError), match=wrong.partition("=")[0]):
+            holdall.open(f"{postgres_url}?{wrong}")
+    with pytest.raises(InvalidArgumentError, match="refuses an option"):
+        holdall.open(f"{postgres_url}?tabel=x")
+    with pytest.raises(InvalidArgumentError, match="refuses an option"):
+        SQLStore("mysql://user@127.0.0.1:1/x?tabel=x")
+
+
+def test_what_an_address_quotes_is_for_the_driver(own):
+    with psycopg.connect(own.url, autocommit=True) as admin:
+        admin.execute('CREATE ROLE "some@body"  LOGIN; GRANT ALL ON SCHEMA public TO "some@body"')
+    address = own.url.replace("holdall@", "some%40body:p%3F%40%23@") + "?password=secret"
+    store = holdall.open(address)
+    store["a"] = 1
+    assert "secret" not in store.pipeline.persister.place
 
 
 def test_an_engine_connects_as_it_was_made_to(postgres_url, table):

@@ -46,7 +46,7 @@ def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
         shutil.unpack_archive(ROOT / "tests" / "archive" / "written_by_persist.zip", tmp_path)
         monkeypatch.syspath_prepend(tmp_path)
     text = page.read_text(encoding="utf-8")
-    if page.name in {"redis.md", "formats.md"}:
+    if page.name in {"formats.md", "memoize.md", "redis.md"}:
         text = text.replace("redis://localhost:6379/0", request.getfixturevalue("redis_url"))
     if page.name in {"mongo.md", "formats.md"}:  # there is no server to be had for tests
         monkeypatch.setattr("pymongo.MongoClient", pytest.importorskip("mongomock").MongoClient)

@@ -21,7 +21,6 @@ from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries
 from holdall.memo._flight import Flight, Flights
 from holdall.memo._hot import Entry
-from holdall.memo._locks import KeyLocks
 from holdall.memo._log import log
 from holdall.memo._options import SOURCE, Options
 from holdall.memo._placed import Placed
@@ -30,7 +29,6 @@ from holdall.memo._results import Held, Keeping
 
 __all__ = ["COMPUTE", "Core", "Steps", "fail"]
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5e-3, 50e-3  # seconds between looks at what another process computes
 _MOST_ERRORS = 10_000  # that are kept at a time
 _UNKNOWN: Any = object()
 
@@ -195,7 +193,7 @@ class Core(Placed):
         if locks is None:
             return (yield from self._compute(call, entries, flight))
         offset = int(call.digest[:15], 16) ^ self._offset
-        pause = _FIRST_PAUSE
+        pause, longest = locks.pauses
         while True:
             try:
                 free = locks.acquire(offset, flight)
@@ -209,7 +207,7 @@ class Core(Placed):
             finally:
                 locks.release(offset, flight)
             yield pause
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            pause = min(pause * 1.5, longest)
 
     def _look(self, call: Call, entries: Entries | None, flight: Flight) -> Any:
         """Return a known result, `MISSING` if there is none."""
@@ -244,11 +242,11 @@ class Core(Placed):
         call.refused = not self._valid(hit)
         return not call.refused
 
-    def _key_locks(self, entries: Entries) -> KeyLocks | None:
-        """Give the locks among processes, which are opened when there is something to compute."""
+    def _key_locks(self, entries: Entries) -> Any:
+        """Give the locks or leases among processes, which are opened when there is something to compute."""
         if self._locks is _UNKNOWN:
-            self._locks = entries.locks if self._options.lock else None
-        return self._locks  # type: ignore[no-any-return]
+            self._locks = entries.locks(self._options.lease) if self._options.lock else None
+        return self._locks
 
     def _compute(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:
         """Let the function be called, and keep what it gives."""
@@ -278,7 +276,8 @@ class Core(Placed):
                 return value
             if self._options.version == SOURCE:
                 entries.tell_of_others()
-            entries.keep(call.key, value, held)
+            if not entries.keep(call.key, value, held, flight.fence):
+                self._hot.discard(call.key)  # a newer one is there
         return value
 
     def _entry(self, call: Call) -> Entry | None:

@@ -48,6 +48,7 @@ def memoize(
     cache_if: Callable[[Any], Any] | None = None,
     valid: Callable[[Hit], Any] | None = None,
     lock: bool = True,
+    lease: float | None = 30,
     copy: bool = True,
     readable: bool = False,
     identity: Any = (),
@@ -101,7 +102,12 @@ def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
         A function that is asked about each result that is known, a `holdall.memo.Hit`, and tells whether to
         give it; if not, it is computed anew. Each hit then takes some microseconds.
     lock
-        Whether only one caller computes a result while others wait, among threads, tasks and processes.
+        Whether only one caller computes a result while others wait, among threads, tasks and processes, and
+        among machines that share a server.
+    lease
+        Where results lie on a server: for how many seconds a machine that computes may show no sign of life
+        before another one computes instead. What it computed itself is then given to its caller, and replaces
+        nothing. None: each process computes for itself there.
     copy
         Whether each caller gets a copy of a result that can be changed. False is your promise that nobody
         changes results: callers share the object in memory.

@@ -3,6 +3,7 @@
 import sys
 import time
 import warnings
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -57,10 +58,9 @@ class Entries:
         max_age: float | None = None,
         timed: bool = False,
     ) -> None:
-        in_tuples = getattr(store.keys_codec, "tuples", False)
-        whole = f"{family}/{version}"
-        self.all = store.get_subdict(tuple(family.split("/")) if in_tuples else family)
-        self.view = store.get_subdict(tuple(whole.split("/")) if in_tuples else whole)
+        self._store = store
+        self.all = self._part(family)
+        self.view = self._part(f"{family}/{version}")
         self._place = StorePersister(self.view)
         self.family = family
         self.version = version
@@ -76,15 +76,32 @@ class Entries:
             place = self.view.pipeline.persister.place
             raise InvalidArgumentError(f"{option} needs times, and {place} keeps none")
 
-    @property
-    def locks(self) -> KeyLocks | None:
-        """The locks among processes, None where the store has none."""
+    def locks(self, lease: float | None) -> Any:
+        """Return the locks among processes, or leases among machines; None where the store has none.
+
+        Parameters
+        ----------
+        lease
+            After how many seconds without a renewal another machine may compute; None for no leases.
+        """
         with opening():  # making the file closes it, and so would release what another thread locks in it
             try:
                 path = self.view.pipeline.persister.lock_file
             except Exception:  # a place that cannot be written, as writing the result will tell
                 return None
-            return None if path is None else KeyLocks.of(path)
+            if path is not None:
+                return KeyLocks.of(path)
+        if lease is None or Capability.CAS_WORLD not in self.view.pipeline.persister.capabilities:
+            return None
+        from holdall.memo._leases import Leases  # noqa: PLC0415  (only for results on servers)
+
+        # As deep as the results, and under a name that neither a version nor a digest can have.
+        return Leases.of(self._part(f"{self.family}/~lease"), lease)
+
+    def _part(self, name: str) -> Any:
+        """Return what lies below a name."""
+        in_tuples = getattr(self._store.keys_codec, "tuples", False)
+        return self._store.get_subdict(tuple(name.split("/")) if in_tuples else name)
 
     def look(self, key: str) -> tuple[Any, float]:
         """Give a result, `MISSING` if none is valid, and when it was computed if that matters."""
@@ -137,7 +154,7 @@ class Entries:
                 None,
             )
 
-    def keep(self, key: str, value: Any, private: Any) -> None:
+    def keep(self, key: str, value: Any, private: Any, fence: Any = None) -> bool:
         """Store a result, if that is possible.
 
         Parameters
@@ -148,14 +165,25 @@ class Entries:
             The result.
         private
             The same in keeping, None if it cannot be copied. Stores that write nothing get that one.
+        fence
+            The lease by which it may be written, None where there are none.
+
+        Returns
+        -------
+        bool
+            False if the lease is another's by now, who computes it again or has done so.
         """
         if isinstance(value, Joker | Sentinel):
             self.warn("joker", f"cannot keep {value!r}, which is a command to stores, of", None)
-            return
+            return True
         if private is None and self.view.serializer is None:
-            return  # it would be shared
+            return True  # it would be shared
+        stored = value if private is None else private.value
         try:
-            self.view[key] = value if private is None else private.value
+            if fence is None:
+                self.view[key] = stored
+            elif not fence.write(partial(self._place.write, key, stored)):
+                return False
             self._sweep()
         except SerializationError as error:
             self.warn("value", "cannot write", error)
@@ -163,6 +191,7 @@ class Entries:
             self.warn("place", "cannot write", error)
         except Exception as error:
             self.warn("refused", "cannot write", error)
+        return True
 
     def _sweep(self) -> None:
         """Delete what is too old, of all versions; eight times in the span of `max_age` at the most."""

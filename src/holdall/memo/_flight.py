@@ -25,12 +25,13 @@ class Flight:
     before which no interrupt comes; all else about a flight that has landed can be made up for later.
     """
 
-    __slots__ = ("_callbacks", "_lock", "error", "land", "owner", "value")
+    __slots__ = ("_callbacks", "_lock", "error", "fence", "land", "owner", "value")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
         self.value: Any = None  # the result in keeping, where others may have it
         self.error: Exception | None = None
+        self.fence: Any = None  # the lease by which the result may be written, where there are such
         self._callbacks: list[Callable[[], Any]] = []
         self._lock = allocate_lock()
         self._lock.acquire()

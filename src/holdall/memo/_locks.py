@@ -41,6 +41,9 @@ class KeyLocks:
     acquire, one to release.
     """
 
+    #: The first pause between looks at what another process computes, and the longest, in seconds.
+    pauses = 0.5e-3, 50e-3
+
     @classmethod
     def of(cls, path: str) -> "KeyLocks | None":
         """Give the locks of a file, None where there can be none."""

@@ -31,8 +31,9 @@ class Memoized(Asking[P, R]):
     Notes
     -----
     Threads: safe. One call computes, others with the same arguments wait for it. Processes: the same, where
-    the store is a folder or a SQLite file. After a crash: results in the store are there, and who waited for
-    the crashed process computes. Cost: a microsecond for a result in memory.
+    the store is a folder or a SQLite file; machines, too, where it is a server that compares and swaps. After
+    a crash: results in the store are there, and who waited for the crashed process computes. Cost: a
+    microsecond for a result in memory.
     """
 
     __wrapped__: Callable[P, R]

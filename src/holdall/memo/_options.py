@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from math import inf
 from typing import Any
 
 from holdall._eviction import POLICIES, PolicyName
@@ -56,6 +57,7 @@ class Options:
     cache_if: Callable[[Any], Any] | None = None
     valid: Callable[[Any], Any] | None = None
     lock: bool = True
+    lease: float | None = 30
     copy: bool = True
     readable: bool = False
     identity: Any = ()
@@ -149,6 +151,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cache_if": (callable, "a function of the result"),
     "valid": (callable, "a function of a Hit"),
     "lock": (_flag, "True or False"),
+    "lease": (lambda v: _number(v) and 0 < v < inf, "a number of seconds, or None"),
     "copy": (_flag, "True or False"),
     "readable": (_flag, "True or False"),
 }

@@ -18,19 +18,18 @@ from holdall.errors import (
     InvalidKeyError,
     MismatchError,
     OutcomeUnknownError,
+    StoreTimeoutError,
     StoreUnavailableError,
     ValueTooLargeError,
 )
-from holdall.persisters.sql._connections import LARGE, Connections
-from holdall.persisters.sql._dialect import MAX_KEY, dialect_of, packet_of, put_all
-from holdall.persisters.sql._names import id_of, key_if_any, key_of, successor, version_of
+from holdall.persisters.sql._connections import LARGE, Connections, wait
+from holdall.persisters.sql._dialect import MAX_KEY, PAGE, dialect_of, packet_of, put_all
+from holdall.persisters.sql._names import id_of, key_if_any, key_of, version_of
+from holdall.persisters.sql._reading import Reading
 
 __all__ = ["MAX_KEY", "SqlPersister"]
 
-_PAGE: Final = 500  # rows that are asked for at once
-_TRIES: Final = 3  # at a write whose answer was lost
-_FIRST_PAGE: Final = 16  # of rows with their data
-_PAGE_BYTES: Final = 4 << 20
+_TRIES: Final = 3  # at a write whose answer was lost, or an update that others were in the way of
 
 
 class SqlPersister(VersionedPersister):
@@ -91,6 +90,7 @@ class SqlPersister(VersionedPersister):
             # The driver writes bytes as text, which doubles some; too long a statement ends the session.
             packet = self._server.run("the limits cannot be asked for", packet_of)
             self._sql = self._sql._replace(max_data=min(self._sql.max_data, packet // 2 - 10_000))
+        self._reading = Reading(self._server, self._sql)
 
     def _prepare(self) -> None:
         """Make the table if it is not there, and see that it has our columns."""
@@ -106,6 +106,8 @@ class SqlPersister(VersionedPersister):
         try:
             with self._server.transaction():  # which ends with an error as well
                 self._server.run("the table cannot be read", lambda cursor: cursor.execute(probe, (b"",)))
+        except StoreTimeoutError:
+            raise
         except StoreUnavailableError as error:
             if isinstance(error.__cause__, errors) and not self._server.is_lost(error.__cause__):
                 raise MismatchError(
@@ -163,36 +165,15 @@ class SqlPersister(VersionedPersister):
             return False
         return True
 
-    def _rows(self, statement: str, prefix: str, what: str, count: int = _PAGE) -> Iterator[list[Any]]:
-        """Iterate over pages of the rows whose keys start with a prefix, each as of when it is asked for."""
-        start = prefix.encode("utf-8", "surrogatepass")
-        end = successor(start)
-        sized = count < _PAGE
-        while True:
-
-            def ask(cursor: Any, start: bytes = start, count: int = count) -> Any:
-                cursor.execute(statement, (start, end, count))
-                return cursor.fetchall()
-
-            rows = self._server.run(what, ask)
-            if rows:
-                yield rows
-            if len(rows) < count:
-                return
-            start = bytes(rows[-1][0]) + b"\0"  # the next one there can be
-            if sized:  # as many as make a few megabytes
-                nbytes = sum(len(row[1]) for row in rows)
-                count = max(1, min(_PAGE, 2 * count, _PAGE_BYTES * len(rows) // (nbytes + 1)))
-
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
         return itertools.chain.from_iterable(self.pages(prefix))
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
-        for rows in self._rows(self._sql.page, prefix, "the keys cannot be listed"):
+        for rows in self._reading.rows(self._sql.page, prefix, "the keys cannot be listed"):
             yield [id_of(key) for (key,) in rows]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
-        for rows in self._rows(self._sql.scan, prefix, "the keys cannot be listed"):
+        for rows in self._reading.rows(self._sql.scan, prefix, "the keys cannot be listed"):
             for key, version, mtime, size in rows:
                 yield id_of(key), Stat(bytes(version).hex(), mtime, size)
 
@@ -200,36 +181,10 @@ class SqlPersister(VersionedPersister):
         self, prefix: str = "", limit: int | None = None
     ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
         del limit
-        return (
-            [(id_of(key), bytes(data)) for key, data in rows]
-            for rows in self._rows(self._sql.contents, prefix, "the items cannot be read", _FIRST_PAGE)
-        )
+        return self._reading.contents(prefix)
 
     def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
-        waiting = iter(ids)
-        while batch := list(itertools.islice(waiting, _PAGE)):
-            keys = [key for id in batch if (key := key_if_any(id)) is not None]
-            found: dict[bytes, Any] = dict(self._some(self._sql.some, keys, "the items cannot be read"))
-            for id in batch:
-                data = found.get(key_if_any(id) or b"")
-                if data is not None and key_if_any(id) is not None:
-                    yield id, data
-
-    def _some(self, statement: str, keys: list[bytes], what: str) -> list[tuple[bytes, Any]]:
-        if not keys:
-            return []
-        text = self._with_marks(statement, len(keys))
-
-        def ask(cursor: Any) -> Any:
-            cursor.execute(text, keys)
-            return [(bytes(key), bytes(data)) for key, data in cursor.fetchall()]
-
-        found: list[tuple[bytes, Any]] = self._server.run(what, ask)
-        return found
-
-    def _with_marks(self, statement: str, count: int) -> str:
-        mark = "?" if self._server.engine.dialect.paramstyle == "qmark" else "%s"
-        return statement.replace("{marks}", ", ".join([mark] * count))
+        return self._reading.some(ids)
 
     # ------------------------------------------------------------------ writing
 
@@ -353,20 +308,28 @@ class SqlPersister(VersionedPersister):
         # One row of a key, which one statement could not write twice, and all in one order, since two who
         # write the same keys in different orders would wait for each other.
         each = sorted({row[0]: row for row in rows}.values(), key=itemgetter(0))
-        with self._server.transaction():
-            for start in range(0, len(each), _PAGE):
-                batch = each[start : start + _PAGE]
-                self._server.run("items cannot be written", partial(put_all, self._sql, batch))
+        for attempt in range(_TRIES):
+            try:
+                with self._server.transaction():
+                    for start in range(0, len(each), PAGE):
+                        batch = each[start : start + PAGE]
+                        self._server.run("items cannot be written", partial(put_all, self._sql, batch))
+            except StoreTimeoutError as error:
+                if attempt == _TRIES - 1 or not self._server.was_in_the_way(error):
+                    raise
+                wait(attempt)
+            else:
+                return
 
     def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
         waiting = iter(ids)
-        while batch := list(itertools.islice(waiting, _PAGE)):
+        while batch := list(itertools.islice(waiting, PAGE)):
             keys = [key for id in batch if (key := key_if_any(id)) is not None]
             if keys:
                 self._delete(keys)
 
     def _delete(self, keys: list[bytes]) -> None:
-        text = self._with_marks(self._sql.drop_some, len(keys))
+        text = self._reading.with_marks(self._sql.drop_some, len(keys))
         self._server.run("items cannot be deleted", lambda cursor: cursor.execute(text, keys))
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -382,15 +345,6 @@ class SqlPersister(VersionedPersister):
     def close(self) -> None:
         """Close the connections; the next use opens others."""
         self._server.drop()
-
-
-def _put_all(put: str, one: str, batch: list[tuple[Any, ...]], cursor: Any) -> None:
-    """Execute a statement with many rows: in one go where the place of a row is told, else by the driver."""
-    if one:
-        text = put.replace(one, ", ".join([one] * len(batch)))
-        cursor.execute(text, list(itertools.chain.from_iterable(batch)))
-    else:
-        cursor.executemany(put, batch)
 
 
 def _reopened(cls: type[SqlPersister], target: str, table: str) -> SqlPersister:

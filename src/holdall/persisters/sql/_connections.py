@@ -10,10 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from holdall.errors import HoldallError, OutcomeUnknownError, StoreTimeoutError, StoreUnavailableError
-from holdall.persisters.sql._engine import AGAIN, STRANGERS, code_of, engine_of, told
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    OutcomeUnknownError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
+from holdall.persisters.sql._engine import AGAIN, STRANGERS, code_of, engine_of, place_of, told
 
-__all__ = ["LARGE", "Connections", "NotConnectedError"]
+__all__ = ["LARGE", "Connections", "NotConnectedError", "wait"]
 
 T = TypeVar("T")
 
@@ -49,7 +55,7 @@ class Connections:
         self.target = target
         self.engine = engine_of(target)
         self.errors: Any = self.engine.dialect.dbapi.Error
-        self.place = self.engine.url.render_as_string(hide_password=True)
+        self.place = place_of(self.engine)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
         self._met = False  # whether the server has ever answered
         self._begin()
@@ -79,7 +85,11 @@ class Connections:
         for attempt in range(_PATIENCE):
             try:
                 connection = self._connect()
-            except self.errors as error:
+            except (TypeError, self.errors) as error:
+                if not self._met and self._is_of_options(error):
+                    raise InvalidArgumentError(
+                        f"the driver of {self.place} refuses an option: {error}"
+                    ) from error
                 if not self._met or attempt == _PATIENCE - 1:
                     said = " ".join(str(error).split())
                     raise NotConnectedError(0, f"no connection: {said:.300}", self.place) from error
@@ -88,6 +98,12 @@ class Connections:
                 self._met = True
                 return connection
         raise AssertionError  # pragma: no cover
+
+    def _is_of_options(self, error: Exception) -> bool:
+        """Tell whether the driver does not know an option of the URL, and so has asked nobody."""
+        if isinstance(error, TypeError):
+            return True
+        return isinstance(error, self.engine.dialect.dbapi.ProgrammingError) and not code_of(error)
 
     def _take(self) -> Any:
         """Return a cursor for one user: of an idle connection, or of a new one."""
@@ -164,7 +180,7 @@ class Connections:
                     if again and attempt == 0:
                         continue
                 elif code_of(error) in AGAIN and attempt < _ATTEMPTS - 1:
-                    _wait(attempt)
+                    wait(attempt)
                     continue
                 raise self.told(error, what) from error
             except BaseException:
@@ -246,7 +262,7 @@ class Connections:
                 if self.is_lost(error) and attempt == 0:
                     self.drop()
                 elif code_of(error) in AGAIN and attempt < _ATTEMPTS - 1:
-                    _wait(attempt)
+                    wait(attempt)
                 else:
                     raise self.told(error, "no transaction can be begun") from error
             else:
@@ -322,6 +338,11 @@ class Connections:
             return False
         return isinstance(cause, Exception) and self.is_lost(cause)
 
+    def was_in_the_way(self, error: StoreUnavailableError) -> bool:
+        """Whether others were in the way of a transaction that may begin again, since it was no user's."""
+        cause = error.__cause__
+        return not self.in_transaction and isinstance(cause, Exception) and code_of(cause) in AGAIN
+
     def is_duplicate(self, error: Exception) -> bool:
         """Whether an error of MySQL says that there is a row of that key."""
         return code_of(error) == "1062"
@@ -362,6 +383,6 @@ def _close(thing: Any) -> None:
         pass
 
 
-def _wait(attempt: int) -> None:
+def wait(attempt: int) -> None:
     """Wait a little, and another while than who is in the same situation."""
     time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)

@@ -5,10 +5,12 @@ from typing import Any, Final, NamedTuple
 
 from holdall.errors import UnsupportedError
 
-__all__ = ["MAX_KEY", "Dialect", "dialect_of", "packet_of", "put_all"]
+__all__ = ["MAX_KEY", "PAGE", "PAGE_BYTES", "Dialect", "dialect_of", "packet_of", "put_all"]
 
 #: Bytes of a key, on every server: the index of PostgreSQL takes 2,704 of those that do not compress.
 MAX_KEY: Final = 2_000
+PAGE: Final = 500  # rows that are asked for at once
+PAGE_BYTES: Final = 4 << 20  # of their data, unless a single one is larger
 _UPSERT: Final = (
     "ON CONFLICT ({key}) DO UPDATE SET {version} = EXCLUDED.{version}, {mtime} = EXCLUDED.{mtime}, "
     "{data} = EXCLUDED.{data}"
@@ -25,7 +27,8 @@ class Dialect(NamedTuple):
     ----------
     name
         Of the dialect, as SQLAlchemy calls it.
-    create, read, stat, put, insert, swap, delete, delete_at, page, scan, some, drop_some, probe
+    create, read, stat, put, insert, swap, delete, delete_at, page, scan, contents, some, whole, drop_some,
+    probe
         Statements, with the marks of the driver for what is bound.
     put_many
         What puts many rows, given as a list of each column; "" where the driver does well by itself.
@@ -50,6 +53,7 @@ class Dialect(NamedTuple):
     scan: str
     contents: str
     some: str
+    whole: str
     drop_some: str
     probe: str
     put_many: str
@@ -98,6 +102,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     marks = "{marks}"
     # Locks of tables would keep readers out: a lock by name, and of the rows that are read.
     lock = f"MD5(CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}'))"
+    small = f"LENGTH({data}), CASE WHEN LENGTH({data}) <= {PAGE_BYTES // PAGE} THEN {data} END"
     order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
     return Dialect(
         name=name,
@@ -115,8 +120,9 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         delete_at=f"DELETE FROM {where} WHERE {key} = {mark} AND {version} = {mark}",
         page=f"SELECT {key} FROM {where} {order}",
         scan=f"SELECT {key}, {version}, {mtime}, LENGTH({data}) FROM {where} {order}",
-        contents=f"SELECT {key}, {data} FROM {where} {order}",
-        some=f"SELECT {key}, {data} FROM {where} WHERE {key} IN ({marks})",
+        contents=f"SELECT {key}, {small} FROM {where} {order}",
+        some=f"SELECT {key}, {small} FROM {where} WHERE {key} IN ({marks})",
+        whole=f"SELECT {key}, {data} FROM {where} WHERE {key} IN ({marks})",
         drop_some=f"DELETE FROM {where} WHERE {key} IN ({marks})",
         # With the table before them, since SQLite takes an unknown name in quotes for text.
         probe=(

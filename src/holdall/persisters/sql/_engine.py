@@ -14,7 +14,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["AGAIN", "STRANGERS", "code_of", "engine_of", "forget", "told"]
+__all__ = ["AGAIN", "STRANGERS", "code_of", "engine_of", "forget", "place_of", "told"]
 
 _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
@@ -43,14 +43,20 @@ def code_of(error: Exception) -> str:
     return str(getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or "")
 
 
+def place_of(engine: Any) -> str:
+    """Return where an engine connects to, without password and options, which may be secret as well."""
+    return str(engine.url.set(query={}).render_as_string(hide_password=True))
+
+
 def told(error: Exception, what: str, place: str) -> HoldallError:
     """Return the error of ours for one of the driver."""
     code = code_of(error)
     said = " ".join(str(error).split()) or type(error).__name__
-    kind = (
-        StoreFullError if code in _FULL else StoreTimeoutError if code in _LOCKED else StoreUnavailableError
-    )
-    return kind(0, f"{what}: {said:.300}", place)
+    if code in AGAIN | _LOCKED:
+        return StoreTimeoutError(
+            0, f"{what}: others were in the way, and nothing was changed; try again: {said:.300}", place
+        )
+    return (StoreFullError if code in _FULL else StoreUnavailableError)(0, f"{what}: {said:.300}", place)
 
 
 def engine_of(target: Any, **options: Any) -> Any:

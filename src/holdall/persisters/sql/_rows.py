@@ -18,7 +18,7 @@ from holdall.errors import (
     OutcomeUnknownError,
     ReadOnlyError,
 )
-from holdall.persisters.sql._engine import AGAIN, code_of, engine_of, forget, told
+from holdall.persisters.sql._engine import AGAIN, code_of, engine_of, forget, place_of, told
 from holdall.persisters.sql._table import Shape, said, stat_of
 
 __all__ = ["RowsPersister"]
@@ -101,7 +101,7 @@ class RowsPersister(Persister):
         self.engine = engine_of(target, pool_pre_ping=True)
         if self.engine.dialect.name != "sqlite":  # a lock of a row lasts as long as a transaction
             self.engine = self.engine.execution_options(isolation_level="READ COMMITTED")
-        self._url = self.engine.url.render_as_string(hide_password=True)
+        self._url = place_of(self.engine)
         forget_in_child(self)
         if isinstance(target, str):
             finalize(self, self.engine.dispose)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from holdall._posix.fork import finalize, forget_in_child
-from holdall.persisters.sql._engine import engine_of, forget, told
+from holdall.persisters.sql._engine import engine_of, forget, place_of, told
 
 __all__ = ["Database"]
 
@@ -26,7 +26,7 @@ class Database:
     def __init__(self, target: Any) -> None:
         self._given = target
         self.engine = engine_of(target, pool_pre_ping=True)
-        self.place = self.engine.url.render_as_string(hide_password=True)
+        self.place = place_of(self.engine)
         forget_in_child(self)
         if isinstance(target, str):
             finalize(self, self.engine.dispose)

@@ -1,0 +1,253 @@
+"""A lease: the right to compute a result that lies on a server, and to write it; and who renews it.
+
+A result is written by compare-and-swap: where there is none, or over one that was there while the lease was
+still the writer's. So who was stopped for too long, and has lost his lease, cannot overwrite what the next
+owner has computed: its state is none that he saw while the lease was his.
+"""
+
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final
+
+from holdall._posix.fork import forget_in_child
+from holdall.conditional import ITEM_NOT_AVAILABLE, Etag, Expected
+from holdall.errors import ConflictError, OutcomeUnknownError, UnsupportedError
+from holdall.memo._flight import Flight
+
+__all__ = ["KEEPER", "Keeper", "Lease", "record_of"]
+
+_LONGEST_SLEEP: Final = 3600.0
+
+
+class Lease:
+    """The right to compute one result, and to write it.
+
+    Parameters
+    ----------
+    persister
+        Where leases lie.
+    id
+        The name of the lease there.
+    seconds
+        After what time without a renewal others may take it over.
+    flight
+        What is computed.
+
+    Notes
+    -----
+    Threads: one renews, another writes and ends; neither waits for the other, since a transaction of the
+    other may keep the one waiting. A forked child has no part in it: what it computes is given to its caller,
+    and not written.
+    """
+
+    def __init__(self, persister: Any, id: str, seconds: float, flight: Flight) -> None:
+        self.persister = persister
+        self.id = id
+        self.seconds = seconds
+        self.flight = flight
+        self.due = inf  # when it is to be renewed
+        self._token = secrets.token_hex(8)
+        self._etag: Etag = ITEM_NOT_AVAILABLE
+        self._pid = os.getpid()
+        self._count = 0
+        self._renewed = 0.0
+        self._gone = False  # whether it was given back, or taken over
+        # Some servers let items expire by themselves, so that nobody has to wait for the dead.
+        self._living = getattr(persister, "write_living", None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was given back, or taken over by another."""
+        return self._gone or self._pid != os.getpid()
+
+    def take(self, expected: Expected) -> None:
+        """Write it where there is none, or over one that is over.
+
+        Raises
+        ------
+        ConflictError
+            If there is another one.
+        """
+        try:
+            self._write(expected)
+        except OutcomeUnknownError:
+            if not self.is_mine():
+                raise
+
+    def _write(self, expected: Expected) -> None:
+        """Write it over what is expected there."""
+        self._count += 1
+        record = {
+            "token": self._token,
+            "seconds": self.seconds,
+            "owner": f"{socket.gethostname()}:{self._pid}",
+            "renewals": self._count - 1,
+        }
+        data, now = json.dumps(record).encode(), time.monotonic()
+        self.due = now + self.seconds / 3
+        if self._living is None:
+            self._etag = self.persister.write(self.id, data, expected).etag
+        else:
+            self._etag = self._living(self.id, data, self.seconds, expected).etag
+        self._renewed = now
+
+    def renew(self) -> None:
+        """Say that somebody still computes; a server that does not answer is asked again later."""
+        try:
+            if not self.is_over:
+                self._write_again()
+        except Exception:
+            return
+
+    def _write_again(self) -> None:
+        try:
+            self._write(self._etag)
+        except ConflictError:
+            if self.is_mine():  # the answer to the last renewal was lost
+                self._write(self._etag)
+
+    def is_mine(self) -> bool:
+        """Look whether nobody has taken it over."""
+        if self.is_over:
+            return False
+        try:
+            data, stat = self.persister.read(self.id)
+        except KeyError:
+            self._gone = True
+            return False
+        self._gone = record_of(data).get("token") != self._token
+        self._etag = stat.etag
+        return not self._gone
+
+    @property
+    def _is_young(self) -> bool:
+        """Whether nobody can have taken it over yet."""
+        return time.monotonic() - self._renewed < self.seconds / 2
+
+    def write(self, put: Callable[[Expected], Any]) -> bool:
+        """Write the result, unless the lease is another's by now.
+
+        Parameters
+        ----------
+        put
+            Writes it over what is expected there, or raises `ConflictError`.
+
+        Returns
+        -------
+        bool
+            Whether it was written.
+        """
+        expected: Etag = ITEM_NOT_AVAILABLE
+        while True:
+            # A result that was there while the lease was still mine is none of a later owner.
+            known = expected is ITEM_NOT_AVAILABLE and self._is_young
+            if self.is_over or not (known or self.is_mine()):
+                return False
+            try:
+                put(expected)
+            except ConflictError as error:
+                expected = error.actual
+            else:
+                return True
+
+    def end(self) -> None:
+        """Give it back; if that fails, it is over after a while."""
+        try:
+            while not self.is_over:
+                if self._remove():
+                    self._gone = True
+        except Exception:
+            self._gone = True
+
+    def _remove(self) -> bool:
+        """Delete it, unless it is renewed at this very moment, or another's."""
+        try:
+            self.persister.remove(self.id, self._etag)
+        except UnsupportedError:  # a server that deletes without conditions only
+            if self._is_young:
+                self.persister.remove(self.id)
+        except ConflictError:
+            return not self.is_mine()
+        return True
+
+
+class Keeper:
+    """Renews the leases of this process, in one thread.
+
+    Notes
+    -----
+    Threads: safe. A forked child has no leases.
+    """
+
+    def __init__(self) -> None:
+        self.after_fork()
+        forget_in_child(self)
+
+    def after_fork(self) -> None:
+        """Hold nothing, and have no thread yet."""
+        self._changed = threading.Condition()
+        self._held: dict[tuple[str, str], Lease] = {}
+        self._thread: threading.Thread | None = None
+        self._wakes = inf  # when the thread looks by itself
+
+    def held(self, location: str, id: str) -> Lease | None:
+        """Return the lease of that name that this process holds."""
+        return self._held.get((location, id))
+
+    def add(self, lease: Lease) -> None:
+        """Renew a lease until it is dropped."""
+        with self._changed:
+            self._held[lease.persister.place, lease.id] = lease
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="holdall-leases", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:  # there are no more threads: it is not renewed
+                    self._thread = None
+            elif lease.due < self._wakes:
+                self._changed.notify()
+
+    def drop(self, lease: Lease) -> None:
+        """Renew a lease no more."""
+        with self._changed:
+            name = lease.persister.place, lease.id
+            if self._held.get(name) is lease:
+                del self._held[name]
+
+    def _run(self) -> None:
+        changed = self._changed
+        while True:
+            with changed:
+                now = time.monotonic()
+                ready = [lease for lease in self._held.values() if lease.due <= now]
+                if not ready:
+                    self._wakes = min((lease.due for lease in self._held.values()), default=inf)
+                    changed.wait(min(self._wakes - now, _LONGEST_SLEEP))
+                self._wakes = -inf  # it looks again anyway
+            for lease in ready:
+                if lease.flight.in_the_air:
+                    lease.renew()
+                else:  # its task was left pending in an event loop that is closed
+                    lease.end()
+                if lease.is_over:
+                    self.drop(lease)
+
+
+#: That of this process.
+KEEPER: Final = Keeper()
+
+
+def record_of(data: Any) -> dict[str, Any]:
+    """Return what a lease says, nothing of what is none."""
+    try:
+        record = json.loads(data)
+    except (ValueError, TypeError):
+        return {}
+    seconds = record.get("seconds") if isinstance(record, dict) else None
+    return record if isinstance(seconds, int | float) and 0 < seconds < inf else {}

@@ -1,0 +1,109 @@
+"""Reading many rows of a table, by ranges of keys and by lists of them, with a few megabytes in memory."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from holdall.persisters.sql._connections import Connections
+from holdall.persisters.sql._dialect import PAGE, PAGE_BYTES, Dialect
+from holdall.persisters.sql._names import id_of, key_if_any, successor
+
+__all__ = ["Reading"]
+
+_Row = tuple[bytes, int, Any]  # key, size, and the data unless they are large
+
+
+class Reading:
+    """Questions for many rows of one table.
+
+    Parameters
+    ----------
+    server
+        The connections.
+    sql
+        The statements.
+
+    Notes
+    -----
+    Small data come with their keys. Larger ones are asked for in a second step, as many at once as make
+    `PAGE_BYTES`, so that a table of large values is read with little memory, wherever they lie in it. No
+    cursor stays open meanwhile: neither a transaction nor a connection is held by who reads slowly.
+    """
+
+    def __init__(self, server: Connections, sql: Dialect) -> None:
+        self.server = server
+        self.sql = sql
+
+    def rows(self, statement: str, prefix: str, what: str) -> Iterator[list[Any]]:
+        """Iterate over pages of the rows whose keys start with a prefix, each as of when it is asked for."""
+        start = prefix.encode("utf-8", "surrogatepass")
+        end = successor(start)
+        while True:
+
+            def ask(cursor: Any, start: bytes = start) -> Any:
+                cursor.execute(statement, (start, end, PAGE))
+                return cursor.fetchall()
+
+            rows = self.server.run(what, ask)
+            if rows:
+                yield rows
+            if len(rows) < PAGE:
+                return
+            start = bytes(rows[-1][0]) + b"\0"  # the next one there can be
+
+    def contents(self, prefix: str) -> Iterator[list[tuple[str, bytes]]]:
+        """Iterate over ids and data, in the order of the keys."""
+        for rows in self.rows(self.sql.contents, prefix, "the items cannot be read"):
+            for group in self._filled(rows):
+                yield [(id_of(key), bytes(data)) for key, data in group]
+
+    def some(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Iterate over id and data of those ids that exist, in the order asked."""
+        waiting = iter(ids)
+        while batch := list(itertools.islice(waiting, PAGE)):
+            keys = [key for id in batch if (key := key_if_any(id)) is not None]
+            found = {bytes(row[0]): row for row in self._in(self.sql.some, keys)}
+            for group in self._filled([found[key] for key in keys if key in found]):
+                for key, data in group:
+                    yield id_of(key), bytes(data)
+
+    def _filled(self, rows: list[_Row]) -> Iterator[list[tuple[bytes, Any]]]:
+        """Iterate over groups of keys and data, of which those that are there already cost nothing."""
+        group: list[_Row] = []
+        nbytes = 0
+        for row in rows:
+            size = 0 if row[2] is not None else row[1]
+            if group and nbytes + size > PAGE_BYTES:
+                yield self._whole(group)
+                group, nbytes = [], 0
+            group.append(row)
+            nbytes += size
+        if group:
+            yield self._whole(group)
+
+    def _whole(self, group: list[_Row]) -> list[tuple[bytes, Any]]:
+        """Return keys and data, the large ones by another question; what vanished meanwhile is left out."""
+        keys = [bytes(key) for key, _, data in group if data is None]
+        if not keys:
+            return [(key, data) for key, _, data in group]
+        large = dict(self._in(self.sql.whole, keys))
+        filled = ((key, large.get(bytes(key)) if data is None else data) for key, _, data in group)
+        return [(key, data) for key, data in filled if data is not None]
+
+    def _in(self, statement: str, keys: list[bytes]) -> list[Any]:
+        """Return what there is of some keys."""
+        if not keys:
+            return []
+        text = self.with_marks(statement, len(keys))
+
+        def ask(cursor: Any) -> Any:
+            cursor.execute(text, keys)
+            return cursor.fetchall()
+
+        found: list[Any] = self.server.run("the items cannot be read", ask)
+        return found
+
+    def with_marks(self, statement: str, count: int) -> str:
+        """Return a statement about a list of so many keys."""
+        mark = "?" if self.server.engine.dialect.paramstyle == "qmark" else "%s"
+        return statement.replace("{marks}", ", ".join([mark] * count))
