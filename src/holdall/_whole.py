@@ -306,6 +306,6 @@ class _File(AtomicFile):
 
 
 def _stamp(fd: int) -> None:
-    """Give a finished file a unique time."""
+    """Set a unique time of modification of a finished file."""
     stamp = time.time_ns()
     os.utime(fd, ns=(stamp, stamp))

@@ -73,9 +73,9 @@ class Archive:
 
     Notes
     -----
-    An archive is in memory until it is saved. Threads: one at a time. Processes: `save` puts a whole module
-    in the place of the old one; who imports it meanwhile has one of the two. After a crash: the old one or
-    the new one. Cost: the text of all values at once.
+    An archive is in memory until it is saved. Threads: one at a time. Processes: `save` replaces a module as
+    a whole; an import meanwhile gets the old or the new one. After a crash: the old or the new one. Cost: the
+    text of all values at once.
 
     Examples
     --------

@@ -100,9 +100,9 @@ class ArchivePersister(Persister):
     Examples
     --------
     >>> import tempfile
-    >>> place = ArchivePersister(os.path.join(tempfile.mkdtemp(), "kept"))
-    >>> place["runs/7"] = {"alpha": 0.5}
-    >>> sorted(os.listdir(place.path))
+    >>> persister = ArchivePersister(os.path.join(tempfile.mkdtemp(), "kept"))
+    >>> persister["runs/7"] = {"alpha": 0.5}
+    >>> sorted(os.listdir(persister.path))
     ['__init__.py', '_info.jsonl', '_locked', '_this_dir_is_a_DataSet', 'key_runs_2f_7.py']
     """
 

@@ -175,7 +175,7 @@ class FilesWriting(FilesReading):
         return True
 
     def _finish(self, fd: int) -> None:
-        """Give a written file its own nanosecond (see Notes of the class) and the requested durability."""
+        """Set a unique nanosecond (see Notes of the class), and sync the file if requested."""
         stamp = time_ns()
         utime(fd, ns=(stamp, stamp))
         if self._power:
@@ -257,7 +257,7 @@ class FilesWriting(FilesReading):
     def _keep_attributes(
         self, use: Opened, name: str, id: str, where: int, last: str, *, linked: bool
     ) -> None:
-        """Give a finished file the owner, group, mode and extended attributes of the file it replaces."""
+        """Copy the owner, group, mode and extended attributes of a replaced file to the new one."""
         try:
             old = os_stat(last, dir_fd=where, follow_symlinks=False)
         except FileNotFoundError:
