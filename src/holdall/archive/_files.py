@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from holdall._posix.errors import FULL
 from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
 
-__all__ = ["is_unfinished", "remove_path", "replace_file", "telling", "unfinished_path"]
+__all__ = ["is_unfinished", "remove_path", "replace_file", "translating", "unfinished_path"]
 
 # The prefix of names of unfinished files.
 _UNFINISHED = ".holdall-"
@@ -31,7 +31,7 @@ def is_unfinished(name: str, of: str | None = None) -> bool:
 
 
 @contextmanager
-def telling(path: str, what: str) -> Iterator[None]:
+def translating(path: str, what: str) -> Iterator[None]:
     """Translate errors of the system to ours, with what failed."""
     try:
         yield

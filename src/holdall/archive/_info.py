@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from holdall.archive._files import replace_file, telling
+from holdall.archive._files import replace_file, translating
 from holdall.errors import CorruptValueError
 
 __all__ = ["LOG_NAME", "InfoLog"]
@@ -65,7 +65,7 @@ class InfoLog:
 
     def refresh(self) -> None:
         """Read what was appended since the last look; one system call if nothing was."""
-        with telling(self.path, "the names of the data set cannot be read"):
+        with translating(self.path, "the names of the data set cannot be read"):
             stat = os.stat(self.path)
             if (stat.st_ino, stat.st_size, stat.st_mtime_ns) == self._seen:
                 return
@@ -135,7 +135,7 @@ class InfoLog:
 
     def _append(self, record: dict[str, Any]) -> None:
         line = _line(record)
-        with telling(self.path, "the metadata cannot be written"):
+        with translating(self.path, "the metadata cannot be written"):
             fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             try:
                 if os.fstat(fd).st_size > self._end:  # a writer died within a line
@@ -153,7 +153,7 @@ class InfoLog:
 
     def _compact(self) -> None:
         lines = [_line({"name": "", "deleted": self.deleted}), *map(_line, self._records.values())]
-        with telling(self.path, "the metadata cannot be written"):
+        with translating(self.path, "the metadata cannot be written"):
             replace_file(self.path, b"".join(lines))
         self._forget()
         self.refresh()

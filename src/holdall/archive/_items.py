@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from holdall._posix.trust import check_trust
-from holdall.archive._files import remove_path, replace_file, telling
+from holdall.archive._files import remove_path, replace_file, translating
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import logical_lines
 from holdall.archive._package import AGAIN
@@ -121,7 +121,7 @@ class Items:
 
     def _text(self, path: str, name: str) -> tuple[bytes, os.stat_result]:
         """Return the text of a module, and its stat."""
-        with telling(path, f"{name!r} cannot be read"):
+        with translating(path, f"{name!r} cannot be read"):
             try:
                 with open(path, "rb") as file:
                     stat = os.fstat(file.fileno())
@@ -230,7 +230,7 @@ class Items:
             text += f"# arrays written so far: {number}\n"
         text, stamp = self._dated(text, path, not_before)
         data = os.path.join(self.folder, new)
-        with telling(path, "the item cannot be written"):
+        with translating(path, "the item cannot be written"):
             if arrays.data:
                 remove_path(data)  # leftovers of a dead writer
             try:
@@ -269,7 +269,7 @@ class Items:
         """Delete the module of an item and its arrays, if they exist."""
         path = self.path(name)
         old = self._old(name)
-        with telling(path, "the item cannot be deleted"):
+        with translating(path, "the item cannot be deleted"):
             if old is not None:
                 self._keep(path)
                 os.unlink(path)
@@ -284,7 +284,7 @@ class Items:
 
     def _old(self, name: str) -> str | None:
         """Return the text of a module, or None."""
-        with telling(self.path(name), "the item cannot be read"):
+        with translating(self.path(name), "the item cannot be read"):
             try:
                 with open(self.path(name), encoding="utf-8", errors="replace") as file:
                     return file.read()

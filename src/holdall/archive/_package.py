@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from holdall.archive._files import telling, unfinished_path
+from holdall.archive._files import translating, unfinished_path
 from holdall.archive._info import LOG_NAME
 from holdall.errors import MismatchError
 
@@ -107,7 +107,7 @@ def make_package(folder: str) -> bool:
 
     An empty folder counts as nothing.
     """
-    with telling(folder, "the data set cannot be made"):
+    with translating(folder, "the data set cannot be made"):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         unfinished = unfinished_path(folder)
         os.mkdir(unfinished)

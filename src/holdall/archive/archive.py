@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdall._options import DataFormat
-from holdall.archive._files import remove_path, telling, unfinished_path
+from holdall.archive._files import remove_path, translating, unfinished_path
 from holdall.archive.array_files import EXTENSIONS, checked_format, write_arrays
 from holdall.archive.build import build
 from holdall.archive.emit import Unit
@@ -298,7 +298,7 @@ class Archive:
         if kind != "npy" and not path.endswith((".npz", ".hd5", ".hf5", ".hdf5")):
             path += EXTENSIONS[kind]
         unfinished = unfinished_path(path)
-        with telling(path, "the arrays cannot be written"):
+        with translating(path, "the arrays cannot be written"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             try:
                 files = write_arrays(unfinished, self.data, kind)
@@ -406,7 +406,7 @@ class Archive:
             )
 
         if package and os.path.lexists(paths.folder) and not os.path.isdir(paths.folder):
-            with telling(paths.folder, "the archive cannot be written"), backup(paths.folder):
+            with translating(paths.folder, "the archive cannot be written"), backup(paths.folder):
                 publish(paths, source, arrays.data, kind)
         else:
             publish(paths, source, arrays.data, kind, keep_backup=self.backup_data)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from holdall.archive._files import is_unfinished, remove_path, replace_file, telling, unfinished_path
+from holdall.archive._files import is_unfinished, remove_path, replace_file, translating, unfinished_path
 from holdall.archive.array_files import EXTENSIONS, write_arrays
 from holdall.errors import InvalidArgumentError
 
@@ -100,7 +100,7 @@ def publish(
     StoreUnavailableError, StoreFullError
         If it cannot be written. Existing files are untouched.
     """
-    with telling(paths.path, "the archive cannot be written"):
+    with translating(paths.path, "the archive cannot be written"):
         os.makedirs(paths.root, exist_ok=True)
         with locked(paths.root):
             _sweep(paths)

@@ -9,7 +9,7 @@ from holdall.archive import prelude
 from holdall.archive._allowed import Allowed
 from holdall.archive._arrays import Arrays
 from holdall.archive._evaluate import Evaluator
-from holdall.archive._files import telling
+from holdall.archive._files import translating
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import Line, logical_lines
 from holdall.archive._making import Helper
@@ -282,7 +282,7 @@ def load(
 
 def _load(path: str, max_size: int, options: dict[str, Any]) -> dict[str, Any]:
     """Read a module."""
-    with telling(path, "the archive cannot be read"), open(path, "rb") as file:
+    with translating(path, "the archive cannot be read"), open(path, "rb") as file:
         data = file.read(max_size + 1)
     if len(data) > max_size:
         raise SerializationError(

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from holdall._options import Durability, checked_path
 from holdall._posix.control import CONTROL
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate, translating
 from holdall._posix.folder import Folder, Opened
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_name, fs_path
@@ -161,7 +161,7 @@ class FilesPlace(Persister):
         if self.read_only:
             return None
         use = self._prepare()
-        with telling("the folder cannot be written to", self.path):
+        with translating("the folder cannot be written to", self.path):
             return use.control_file("computing.lock")
 
     @property
@@ -196,7 +196,7 @@ class FilesPlace(Persister):
             raise ReadOnlyError(f"{self.path} was opened with read_only=True")
         folder = self._folder
         try:
-            with telling(what, self.path), folder.mutex:
+            with translating(what, self.path), folder.mutex:
                 use = folder.prepare()
                 try:
                     use.lock.acquire()
@@ -258,7 +258,7 @@ class FilesPlace(Persister):
             try:
                 use = self._folder.opened
                 if not use.exists():
-                    with telling(f"{id!r} cannot be read", self.place):
+                    with translating(f"{id!r} cannot be read", self.place):
                         found = self._folder.open()
                     if found is None:
                         break

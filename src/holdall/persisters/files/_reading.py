@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from holdall._posix import trust
 from holdall._posix.control import CONTROL
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate, translating
 from holdall._posix.flags import READ
 from holdall._posix.folder import RESERVED, SHARED, Opened
 from holdall._posix.names import UTF8, fs_name, text_of
@@ -146,7 +146,7 @@ class FilesReading(FilesPlace):
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         fd = self._open(id)
         try:
-            with telling(f"{id!r} cannot be read", self.place):
+            with translating(f"{id!r} cannot be read", self.place):
                 before = os_fstat(fd)
                 while True:
                     size = before.st_size
@@ -279,7 +279,7 @@ class FilesReading(FilesPlace):
 
     def _walk(self, prefix: str, take: _Take) -> Iterator[list[str]]:
         """Yield the files by folder; enter only folders that can contain the prefix."""
-        with telling("the folder cannot be listed", self.place):
+        with translating("the folder cannot be listed", self.place):
             use = self._folder.open()
         if use is None:
             return
@@ -297,7 +297,7 @@ class FilesReading(FilesPlace):
             except InvalidKeyError:
                 continue
             try:
-                with telling(f"{folder!r} cannot be listed", self.place):
+                with translating(f"{folder!r} cannot be listed", self.place):
                     files, folders = self._entries(fd, rest if folder == top else "", take)
             finally:
                 os.close(fd)

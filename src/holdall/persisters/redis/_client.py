@@ -19,7 +19,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["LOST", "client_of", "location_of", "never_sent", "telling"]
+__all__ = ["LOST", "client_of", "location_of", "never_sent", "translating"]
 
 #: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
@@ -94,15 +94,15 @@ def never_sent(error: Exception) -> bool:
 
 
 @contextmanager
-def telling(what: str, location: str) -> Iterator[None]:
+def translating(what: str, location: str) -> Iterator[None]:
     """Translate errors of the driver to ours."""
     try:
         yield
     except redis.RedisError as error:
-        raise told(error, what, location) from error
+        raise translated(error, what, location) from error
 
 
-def told(error: Exception, what: str, location: str) -> HoldallError:
+def translated(error: Exception, what: str, location: str) -> HoldallError:
     """Return our error for one of the driver."""
     text = str(error)
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
