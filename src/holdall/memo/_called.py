@@ -13,7 +13,6 @@ __all__ = ["BoundKey", "Called", "called_by", "shifted"]
 
 _OF_OBJECTS = (types.BuiltinMethodType, types.MethodWrapperType)
 _PLAIN = (types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, type, Core)
-_WRITTEN = types.FunctionType  # in Python: objects of C classes have a name like a function, or none
 
 
 class Called(NamedTuple):

@@ -24,7 +24,6 @@ __all__ = ["LOST", "client_of", "location_of", "never_sent", "translating"]
 #: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
 _URLS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
-_SECRETS: Final = frozenset({"password", "username", "credential_provider"})
 
 
 def client_of(server: Any) -> Any:
