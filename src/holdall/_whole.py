@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from holdall._options import checked_path
 from holdall._posix.descriptors import Descriptors, closing, forget, open_into
-from holdall._posix.errors import telling
+from holdall._posix.errors import translating
 from holdall._posix.flags import FOLDER
 from holdall._posix.fork import forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock, Patience
@@ -241,14 +241,14 @@ class _File(AtomicFile):
         self._fds: Descriptors = [None]
 
     def state(self) -> Any:
-        with telling("it cannot be read", self.path):
+        with translating("it cannot be read", self.path):
             try:
                 return _State.of(os.stat(self.path))
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def open(self) -> tuple[BinaryIO, Any] | None:
-        with telling("it cannot be read", self.path):
+        with translating("it cannot be read", self.path):
             try:
                 # Not the builtin, which is missing while the interpreter ends; the caller closes it.
                 file = io.open(self.path, "rb")  # noqa: SIM115, UP020
@@ -273,7 +273,7 @@ class _File(AtomicFile):
                 # A single C call, before which no interrupt comes in a ``finally``.
                 release = closing(fds, locks)
                 try:
-                    with telling("it cannot be locked", self.path):
+                    with translating("it cannot be locked", self.path):
                         still = self._lock(fds, locks, patience)
                     if still:
                         return action()
@@ -301,11 +301,11 @@ class _File(AtomicFile):
         return os.path.join(self._folder, self._beside + "lock")
 
     def replace(self, fill: Callable[[BinaryIO], object]) -> None:
-        with telling("it cannot be written", self.path):
+        with translating("it cannot be written", self.path):
             replace_file(self.path, fill, prefix=self._beside, mode=self.mode, sync=self.power, finish=_stamp)
 
 
 def _stamp(fd: int) -> None:
-    """Give a finished file a unique time."""
+    """Set a unique time of modification of a finished file."""
     stamp = time.time_ns()
     os.utime(fd, ns=(stamp, stamp))

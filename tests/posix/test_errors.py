@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from holdall._posix.errors import at, telling, translate
+from holdall._posix.errors import at, translate, translating
 from holdall.errors import StoreFullError, StoreUnavailableError, UntrustedStoreError
 
 
@@ -39,7 +39,7 @@ def test_an_error_without_a_number_keeps_its_words():
 
 
 def test_errors_of_ours_stay_as_they_are():
-    with pytest.raises(UntrustedStoreError, match=r"^no$"), telling("it cannot be read", "place"):
+    with pytest.raises(UntrustedStoreError, match=r"^no$"), translating("it cannot be read", "place"):
         raise UntrustedStoreError("no")
     with pytest.raises(UntrustedStoreError) as caught, at("/elsewhere"):
         raise UntrustedStoreError(1, "no", "/here")
@@ -49,7 +49,7 @@ def test_errors_of_ours_stay_as_they_are():
 def test_telling_and_at():
     with (
         pytest.raises(StoreFullError, match="it cannot be written") as caught,
-        telling("it cannot be written", "a"),
+        translating("it cannot be written", "a"),
     ):
         with at("/a/b"):
             raise error_of(errno.ENOSPC)

@@ -14,7 +14,7 @@ _LOOKED_AT = 100  # names; nearly all have a letter
 
 
 def folder_ignores_case(path: str) -> bool:
-    """Return whether an existing folder of stores ignores case.
+    """Return whether an existing folder ignores case.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def folder_ignores_case(path: str) -> bool:
 def would_ignore_case(path: str) -> bool:
     """Return whether a folder that is about to be made would ignore case.
 
-    Nothing is written, except where an empty file system leaves no other way to tell: there, a file is made
-    and deleted.
+    Nothing is written, unless an empty file system leaves no other way to find out: then a file is made and
+    deleted.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def would_ignore_case(path: str) -> bool:
     try:
         if sys.platform == "darwin":
             return os.pathconf(path, _CASE_SENSITIVE) == 0
-        found = _told_by_names(path)
-        return _told_by_a_file(path) if found is None else found
-    except OSError:  # the first write tells what is wrong here
+        found = _seen_by_names(path)
+        return _seen_by_file(path) if found is None else found
+    except OSError:  # the first write raises what is wrong
         return False
 
 
-def _told_by_names(path: str) -> bool | None:
-    """Look for what lies in a folder, or for the folder itself, by a name in other case."""
+def _seen_by_names(path: str) -> bool | None:
+    """Return the answer from existing names in other case; None if there are none."""
     with os.scandir(path) as entries:
         for entry in itertools.islice(entries, _LOOKED_AT):
             if entry.name.swapcase() != entry.name:
@@ -59,13 +59,13 @@ def _told_by_names(path: str) -> bool | None:
 
 
 def _taken_for_another(folder: str, name: str) -> bool:
-    """Return whether a name that is there is found in other case as well, without being listed so."""
-    other = name.swapcase()  # numbers of inodes do not tell: some drivers make new ones at each look
+    """Return whether an existing name is also found in other case, without being listed so."""
+    other = name.swapcase()  # inode numbers are no help: some drivers make new ones at each look
     return os.path.lexists(os.path.join(folder, other)) and other not in os.listdir(folder)
 
 
-def _told_by_a_file(path: str) -> bool:
-    """Make a file and look for it by a name in other case."""
+def _seen_by_file(path: str) -> bool:
+    """Return the answer from a new file, looked for by a name in other case."""
     name = f"{CONTROL}-case-{os.urandom(8).hex()}"
     own = os.path.join(path, name)
     os.close(os.open(own, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))

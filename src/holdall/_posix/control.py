@@ -97,7 +97,7 @@ def make_control_file(root: int, path: str, name: str) -> str:
 
 
 def share(fd: int, like: os.stat_result, mask: int) -> None:
-    """Give an entry of ours the group and the permissions of the folder that it belongs to."""
+    """Set the group and the permissions of an entry of ours to those of the folder that it belongs to."""
     about = os_fstat(fd)
     mode = stat.S_IMODE(like.st_mode) & mask
     with contextlib.suppress(OSError):  # made by another user, or not our group

@@ -8,7 +8,7 @@ from typing import Final
 
 from holdall.errors import HoldallError, StoreFullError, StoreUnavailableError
 
-__all__ = ["ABSENT", "FULL", "NO_FLOCK", "REFUSED", "TOO_MANY", "at", "telling", "translate"]
+__all__ = ["ABSENT", "FULL", "NO_FLOCK", "REFUSED", "TOO_MANY", "at", "translate", "translating"]
 
 
 def _numbers(*names: str) -> frozenset[int]:
@@ -57,7 +57,7 @@ def _file_in(path: str) -> str | None:
 
 
 @contextmanager
-def telling(what: str, path: str) -> Iterator[None]:
+def translating(what: str, path: str) -> Iterator[None]:
     """Translate errors of the system to ours, by `translate`."""
     try:
         yield

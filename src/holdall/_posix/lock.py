@@ -167,7 +167,7 @@ def _take_beside(lock: Any) -> None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
 
 
-_LOOKS = 5  # at a list that the system gives in pages: others who lock and unlock move what is between two
+_LOOKS = 5  # at a list that the system returns in pages, between which locks of others can move
 
 
 def timed_out(path: str, timeout: float, holder: int | None) -> StoreTimeoutError:
@@ -190,7 +190,7 @@ def timed_out(path: str, timeout: float, holder: int | None) -> StoreTimeoutErro
 
 
 def holder_of(fd: int) -> int | None:
-    """Return the process that holds the ``flock`` of a file, where the system tells."""
+    """Return the process that holds the ``flock`` of a file, if the system reports it."""
     stat = os.fstat(fd)
     device = f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}"
     for _ in range(_LOOKS):

@@ -252,7 +252,7 @@ class Opened:
             return os_open(CONTROL, BELOW, dir_fd=self.root)
 
     def share(self, fd: int) -> None:
-        """Give a new file in the control folder the group and permissions of the folder."""
+        """Set the group and permissions of a new file in the control folder to those of the folder."""
         share(fd, os_fstat(self.root), 0o666)
 
     def control_file(self, name: str) -> str:

@@ -152,7 +152,7 @@ def _look(folder: int, name: str) -> os.stat_result | None:
 
 
 def keep_attributes(folder: int, name: str, old: os.stat_result, new: int) -> None:
-    """Give a new file the owner, group, mode and extended attributes of an old one.
+    """Copy the owner, group, mode and extended attributes of an old file to a new one.
 
     Attributes that may not be set (a user's file rewritten by another member of its group gets a new owner)
     are left out, and never make the new file more open than the old one.

@@ -187,9 +187,9 @@ class Persister(Reader, MutableMapping[str, Any]):
     ...     def __setitem__(self, id, data): self.inner[id.upper()] = data
     ...     def __delitem__(self, id): del self.inner[id.upper()]
     ...     def __iter__(self): return iter(list(self.inner))
-    >>> place = Shouting()
-    >>> first = place.write("a", b"1", ITEM_NOT_AVAILABLE)
-    >>> place.write("a", b"2", first.etag).size
+    >>> persister = Shouting()
+    >>> first = persister.write("a", b"1", ITEM_NOT_AVAILABLE)
+    >>> persister.write("a", b"2", first.etag).size
     1
     """
 

@@ -33,11 +33,11 @@ class VersionedPersister(Persister):
     ...         return self.server.write(id, join_parts(data), expected)
     ...     def remove(self, id, expected=ANY_ETAG): self.server.remove(id, expected)
     ...     def ids(self, prefix=""): return self.server.ids(prefix)
-    >>> place = Forwarding()
-    >>> place["a"] = b"1"
-    >>> before = place.stat("a").etag
-    >>> place["a"] = b"2"
-    >>> place.write("a", b"3", before)
+    >>> persister = Forwarding()
+    >>> persister["a"] = b"1"
+    >>> before = persister.stat("a").etag
+    >>> persister["a"] = b"2"
+    >>> persister.write("a", b"3", before)
     Traceback (most recent call last):
     ...
     holdall.errors.ConflictError: 'a' in ... is at ...

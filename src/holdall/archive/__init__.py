@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Archivable", "Archive", "ArchiveStore", "Container", "DataSet", "load", "loads"]
 
-# The store alone needs the other stores, and reading alone needs nothing of writing.
+# Only the store needs the other stores, and reading needs nothing of writing.
 _LAZY = {
     "Archivable": "archivable",
     "Archive": "archive",

@@ -1,7 +1,7 @@
-"""What an archive may name when it is read without running it: exact names, with what they may be given.
+"""What an archive may name when it is read without running it: exact names, and their arguments.
 
-A module that is harmless today may grow a function that is not, so whole modules are never allowed. What
-takes text and returns something to call (``getattr``, ``Enum(...)``, ``type(...)``) is not on the list.
+A module that is harmless today may get a function that is not, so whole modules are never allowed. Names that
+take text and return something to call (``getattr``, ``Enum(...)``, ``type(...)``) are not on the list.
 """
 
 import re
@@ -33,7 +33,7 @@ _MAX_KEY_DEPTH = 100
 _MAX_KEY_PARTS = 1_000_000
 _MAX_NUMBERS = 1_000_000  # in the text of one array
 
-#: Bytes of an array that stands in the text.
+#: Bytes of an array in the text.
 MAX_INLINE = 1 << 28
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
@@ -41,7 +41,7 @@ _NUMPY_TYPE = re.compile(r"[<>=|]?[a-zA-Z_]+[0-9]{0,9}(\[[0-9]*[a-zA-Z]+\])?")
 
 
 class Name(NamedTuple):
-    """A module ("" as path) or something in it, which was named and not yet looked up."""
+    """A module ("" as path) or a name in it, which was not looked up yet."""
 
     module: str
     path: str
@@ -51,7 +51,7 @@ class Name(NamedTuple):
 
 
 def _takes(*types: Any, at_least: int | None = None, **named: Any) -> Check:
-    """Return a check of exact types, by position and by name; the last ones may be left out."""
+    """Return a check of exact types, by position and by name; the last ones may be omitted."""
     least = len(types) if at_least is None else at_least
 
     def check(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
@@ -85,7 +85,7 @@ def _one_of(module: str, *names: str) -> Callable[[Any], bool]:
 
 
 def _quiet_flags(value: Any) -> bool:
-    return type(value) is re.RegexFlag and not value & re.DEBUG  # which prints
+    return type(value) is re.RegexFlag and not value & re.DEBUG  # DEBUG prints
 
 
 def _members(value: Any) -> bool:
@@ -93,10 +93,10 @@ def _members(value: Any) -> bool:
 
 
 def is_hashable(key: Any) -> bool:
-    """Tell whether the hash of a key, or of a member of a set, is found in reasonable time.
+    """Return whether the hash of a key, or of a member of a set, is computed in reasonable time.
 
-    A tuple is hashed with all that is in it, each time: that of a few lines can take for ever, or end the
-    process.
+    The hash of a tuple is computed from all its parts, each time: that of a few lines can take for ever, or
+    end the process.
     """
     parts, level = 0, [key]
     for _ in range(_MAX_KEY_DEPTH):
@@ -137,7 +137,7 @@ _SPAN = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", 
 _CALLS: dict[str, Check] = {
     "builtins.complex": _takes(_NUMBERS, _NUMBERS),
     "builtins.float": _takes(lambda value: value in ("nan", "inf", "-inf")),
-    "builtins.int": _takes(_STR, lambda base: base == 16),  # longer than what may stand in decimal digits
+    "builtins.int": _takes(_STR, lambda base: base == 16),  # longer than decimal digits may be
     "builtins.set": _takes(_members, at_least=0),
     "builtins.frozenset": _takes(_members, at_least=0),
     "builtins.list": _takes(),
@@ -189,7 +189,7 @@ _EXCEPTIONS = frozenset(
     if isinstance(value, type) and issubclass(value, BaseException)
 )  # fmt: skip
 
-# What may stand as a value, beside what may be called: types, and constants.
+# Names that may be used as values, besides those that may be called: types, and constants.
 _VALUES = frozenset(
     {f"builtins.{name}" for name in ("bool", "bytes", "memoryview", "NotImplemented", "str", "tuple", "type")}
     | {"datetime.timezone.utc", "datetime.UTC", "dataclasses.MISSING", "inspect.Parameter.empty"}
@@ -214,12 +214,12 @@ _ML_DTYPES = re.compile("bfloat16|float[468]_e[0-9]m[0-9](fn|fnuz|b11fnuz)?|u?in
 
 
 class Allowed:
-    """What one reading allows: the list of this module, and what the caller adds.
+    """What one reading allows: the list of this module, and the caller's additions.
 
     Parameters
     ----------
     more
-        Classes and functions that archives may use in any way, instances of the classes by name included.
+        Classes and functions that archives may use in any way, including instances of the classes by name.
     """
 
     def __init__(self, more: Iterable[Any] = ()) -> None:
@@ -229,7 +229,7 @@ class Allowed:
                 raise InvalidArgumentError(f"allow is for classes and functions, got {thing!r:.100}")
 
     def find(self, name: Name) -> Any:
-        """Return what a name stands for, as a value.
+        """Return the object of a name, as a value.
 
         Raises
         ------
@@ -251,7 +251,7 @@ class Allowed:
         )
 
     def call(self, name: Name, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Call what a name stands for, if it may be given that.
+        """Call the object of a name, if the arguments are allowed.
 
         Raises
         ------
@@ -280,11 +280,11 @@ class Allowed:
         return str(name) in _ENUMS or isinstance(self._trusted(name), EnumType)
 
     def is_trusted(self, value: Any) -> bool:
-        """Tell whether an object is of a class that the caller allows, or of a harmless one."""
+        """Return whether an object is of a class that the caller allows, or of a harmless one."""
         return self.is_trusted_class(type(value))
 
     def is_trusted_class(self, cls: Any) -> bool:
-        """Tell whether instances of a class may be made, and given attributes."""
+        """Return whether instances of a class may be made, and given attributes."""
         if not isinstance(cls, type):
             return False
         return cls in self.more or (cls.__module__ == "collections" and cls.__name__ in _CONTAINERS)
@@ -307,7 +307,7 @@ class Allowed:
         return None
 
     def _trusted(self, name: Name) -> Any:
-        """Return what the caller allows under a name; nothing is imported for it, and no hook runs."""
+        """Return what the caller allows under a name; import nothing for it, and run no hook."""
         scope: Any = vars(sys.modules[name.module]) if name.module in sys.modules else {}
         found: Any = None
         for part in name.path.split("."):
@@ -321,7 +321,7 @@ class Allowed:
 
 
 def _look_up(name: Name) -> Any:
-    """Return what a name of the list stands for."""
+    """Return the object of a name on the list."""
     found: Any = import_module(name.module)
     for part in name.path.split("."):
         found = getattr(found, part)
@@ -329,11 +329,11 @@ def _look_up(name: Name) -> Any:
 
 
 def _numpy_check(path: str) -> Check | None:
-    if path in _NUMPY_EXACT:  # given a number, some of them take memory of that size
+    if path in _NUMPY_EXACT:  # some of them allocate memory by a given number
         return _takes(_NUMPY_EXACT[path])
     if _NUMPY_SCALARS.fullmatch(path):
         return _takes((bool, int, float, complex, str), _STR, at_least=1)
-    if path == "dtype":  # that of objects is only taken for arrays whose objects stand in the text
+    if path == "dtype":  # object dtypes only for arrays with objects in the text
         return _takes(lambda spec: is_dtype(spec) or spec in ("O", "|O", "object"), metadata=(dict,))
     if path == "array":
         return lambda arguments, keywords: (
@@ -343,7 +343,7 @@ def _numpy_check(path: str) -> Check | None:
 
 
 def is_dtype(spec: Any) -> bool:
-    """Tell whether this makes a dtype whose items are no Python objects."""
+    """Return whether this specifies a dtype whose items are not Python objects."""
     if type(spec) is str:
         return bool(_NUMPY_TYPE.fullmatch(spec)) and "O" not in spec.strip("<>=|")[:1] and spec != "object"
     numpy = sys.modules.get("numpy")
@@ -364,12 +364,12 @@ def _is_base(spec: Any) -> bool:
 
 
 def is_shape(value: Any) -> bool:
-    """Tell whether this is the shape of an array."""
+    """Return whether this is the shape of an array."""
     return type(value) is tuple and all(type(length) is int and length >= 0 for length in value)
 
 
 def is_array_data(data: Any, dtype: Any) -> bool:
-    """Tell whether nested lists of scalars are what an array of a dtype holds, and not too large."""
+    """Return whether nested lists of scalars are valid and not too large for an array of a dtype."""
     import numpy as np  # noqa: PLC0415
 
     count, todo = 0, [data]
@@ -380,6 +380,6 @@ def is_array_data(data: Any, dtype: Any) -> bool:
             todo += items
         elif type(items) not in (bool, int, float, complex, str, bytes):
             return False
-        if count + len(todo) > _MAX_NUMBERS:  # or without end: a list may contain itself
+        if count + len(todo) > _MAX_NUMBERS:  # or infinite: a list may contain itself
             return False
     return bool(count * np.dtype(dtype).itemsize <= MAX_INLINE)

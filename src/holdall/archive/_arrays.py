@@ -9,7 +9,7 @@ __all__ = ["Arrays"]
 
 
 class Arrays:
-    """The arrays beside an archive, read when they are asked for; nothing in them runs.
+    """The arrays beside an archive, read on access; no code in them runs.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class Arrays:
     data_format
         ``npy``, ``npz`` or ``hdf5``.
     where
-        The file of the arrays, or their folder, in that of the archive.
+        The file or folder of the arrays, relative to the archive's folder.
     mmap
         Whether to map files into memory.
     """

@@ -1,7 +1,7 @@
 """Statements of archives, evaluated without running them.
 
-No attribute of a value is ever looked up for the text. What fills a value does so to objects of exactly the
-types that the reader has made itself.
+No attribute of a value is ever looked up for the text. Values are filled only if they have exactly the types
+that the reader has made itself.
 """
 
 import ast
@@ -29,7 +29,7 @@ _CONSTANTS = (type(None), bool, int, float, str, bytes, type(...))
 
 
 class Evaluator:
-    """The names of one archive, and what its statements do with them.
+    """The names of one archive, and the evaluation of its statements.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Evaluator:
     # -- statements
 
     def run(self, line: Line) -> ast.stmt:
-        """Carry out a statement that is not compound, and return it; ``return`` is left to the caller."""
+        """Evaluate a simple statement, and return it; ``return`` is left to the caller."""
         self._line = line.number
         self._blocks = line.blocks
         (statement,) = self._parse(line.text)
@@ -114,7 +114,7 @@ class Evaluator:
             self.names[alias.asname or alias.name] = Name(statement.module, alias.name)
 
     def _do(self, call: ast.Call) -> None:
-        """Carry out a call that stands as a statement: it fills something."""
+        """Evaluate a call that is a statement: it fills a value."""
         function = call.func
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
             target = self.names.get(function.value.id)
@@ -124,7 +124,7 @@ class Evaluator:
         self._call(call)
 
     def _fill(self, target: Any, how: str, call: ast.Call) -> None:
-        """Carry out ``name.extend([...])`` or ``name.update(...)``."""
+        """Evaluate ``name.extend([...])`` or ``name.update(...)``."""
         if len(call.args) != 1 or call.keywords:
             self._refuse(call)
         try:
@@ -135,7 +135,7 @@ class Evaluator:
     # -- expressions
 
     def value(self, node: ast.expr, *, raw: bool = False) -> Any:
-        """Return what an expression stands for; `raw` leaves names of classes and functions as they are."""
+        """Return the value of an expression; `raw` keeps names of classes and functions."""
         self.count(1)
         evaluate = self._nodes.get(type(node))
         if evaluate is None:
@@ -153,8 +153,8 @@ class Evaluator:
         if name in self.names:
             return self.names[name]
         if name in self._blocks:
-            self._refuse(node)  # a block stands only in the calls that read it
-        if hasattr(builtins, name):  # whether it may be used is told when it is
+            self._refuse(node)  # blocks occur only in the calls that read them
+        if hasattr(builtins, name):  # checked when it is used
             return Name("builtins", name)
         raise self.error(f"nothing is called {name!r} so far")
 
@@ -165,7 +165,7 @@ class Evaluator:
         return tuple(self._parts(node.elts))
 
     def _parts(self, nodes: list[ast.expr]) -> list[Any]:
-        """Return what the parts of a list or tuple stand for; most are constants."""
+        """Return the values of the parts of a list or tuple; most are constants."""
         self.count(len(nodes))
         value = self.value
         return [
@@ -185,7 +185,7 @@ class Evaluator:
         return made
 
     def key(self, node: ast.expr) -> Any:
-        """Return what an expression stands for, as a key or a member of a set."""
+        """Return the value of an expression, as a key or a member of a set."""
         try:
             return require_hashable(self.value(node))
         except TypeError as error:
@@ -260,7 +260,7 @@ class Evaluator:
         return self.apply(function, arguments, keywords)
 
     def apply(self, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Call what a name stands for, or a helper."""
+        """Call the object of a name, or a helper."""
         if type(function) is Name:
             if function in COPYREG:
                 function = COPYREG[function]
@@ -321,17 +321,17 @@ class Evaluator:
     # -- limits and errors
 
     def count(self, items: int) -> None:
-        """Take note of values that are made."""
+        """Count values that are made."""
         self._left -= items
         if self._left < 0:
             raise self.error("more values than are allowed: raise max_items if you trust who wrote it")
 
     def resolved(self, found: Any) -> Any:
-        """Return what a name stands for, as a value."""
+        """Return the object of a name, as a value."""
         return self.allowed.find(found) if type(found) is Name else found
 
     def error(self, message: str) -> SerializationError:
-        """Return an error that says where in the text it is."""
+        """Return an error with the position in the text."""
         return SerializationError(f"line {self._line}: {message}")
 
     def _refuse(self, node: ast.AST) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Files of archives and data sets: replaced whole, and errors told in our own words."""
+"""Files of archives and data sets: replaced as a whole, with errors translated to ours."""
 
 import contextlib
 import errno
@@ -10,29 +10,29 @@ from contextlib import contextmanager
 from holdall._posix.errors import FULL
 from holdall.errors import HoldallError, StoreFullError, StoreNotFoundError, StoreUnavailableError
 
-__all__ = ["is_unfinished", "remove_path", "replace_file", "telling", "unfinished_path"]
+__all__ = ["is_unfinished", "remove_path", "replace_file", "translating", "unfinished_path"]
 
-# What is still being written has a name that starts with this.
+# The prefix of names of unfinished files.
 _UNFINISHED = ".holdall-"
 
-# Characters of the name to come that it repeats: in any script fewer bytes than a name may have.
+# Characters of the final name that it repeats: in any script fewer bytes than a name may have.
 _REPEATED = 40
 
 
 def unfinished_path(path: str) -> str:
-    """Return a path beside another that nothing has, to write what is to be renamed to it."""
+    """Return an unused path beside another, for a file to be renamed to it."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f"{_UNFINISHED}{name[:_REPEATED]}-{os.urandom(4).hex()}")
 
 
 def is_unfinished(name: str, of: str | None = None) -> bool:
-    """Tell whether a name is one for what is being written, to become `of` if that is given."""
+    """Return whether a name is that of an unfinished file, for the final name `of` if given."""
     return name.startswith(_UNFINISHED if of is None else f"{_UNFINISHED}{of[:_REPEATED]}-")
 
 
 @contextmanager
-def telling(path: str, what: str) -> Iterator[None]:
-    """Make errors of the system our own, saying what could not be done, with what."""
+def translating(path: str, what: str) -> Iterator[None]:
+    """Translate errors of the system to ours, with what failed."""
     try:
         yield
     except HoldallError:
@@ -48,7 +48,7 @@ def telling(path: str, what: str) -> Iterator[None]:
 
 
 def replace_file(path: str, data: bytes, time: int | None = None) -> None:
-    """Put a new file in the place of what is there, whole or not at all.
+    """Replace a file as a whole, or not at all.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
     data
         Its new content.
     time
-        The time of last change that it gets, in nanoseconds since 1970; None for now.
+        Its time of modification, in nanoseconds since 1970; None for now.
     """
     unfinished = unfinished_path(path)
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -76,12 +76,12 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
 
 
 def remove_path(path: str) -> None:
-    """Remove a file or folder, if it is there.
+    """Remove a file or folder, if it exists.
 
     Parameters
     ----------
     path
-        The file or folder; a link is removed, and what it leads to stays.
+        The file or folder; of a link, only the link is removed.
     """
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)

@@ -1,18 +1,18 @@
 """The names of a data set and their metadata: one line of JSON per change, appended.
 
-An insertion costs the same however many names there are, and whoever reads finds all changes up to some
-moment. What follows the last line end is still being written, or was when its writer died.
+An insertion costs the same however many names there are, and readers find all changes up to some moment. Text
+after the last line end is still being written, or its writer died.
 
 A line is an object with ``name`` and one of these:
 
 ``info``
-    The metadata, if they are exactly what JSON has.
+    The metadata, if JSON represents them exactly.
 ``source``
     Otherwise, Python text that assigns them to ``info``.
 ``deleted``
-    The time of the module that was deleted, in whole seconds since 1970, and how many sets of arrays it had.
-    Byte code that was compiled from it may still lie somewhere, and somebody may be reading it: a new module
-    of that name has a later time, and other arrays. The name may be "", after a compaction.
+    The time of the deleted module, in whole seconds since 1970, and how many sets of arrays it had. Byte code
+    that was compiled from it may still exist, and it may still be being read: a new module of that name has a
+    later time, and other arrays. The name may be "", after a compaction.
 """
 
 import json
@@ -20,14 +20,14 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from holdall.archive._files import replace_file, telling
+from holdall.archive._files import replace_file, translating
 from holdall.errors import CorruptValueError
 
 __all__ = ["LOG_NAME", "InfoLog"]
 
 LOG_NAME = "_info.jsonl"
 
-# Lines beyond three times the names, and this many, are rewritten without what is out of date.
+# A log with more than three times as many lines as names, and this many more, is rewritten.
 _SPARE_LINES = 1000
 
 
@@ -39,7 +39,7 @@ class InfoLog:
     path
         The file.
     encode
-        Returns what is recorded of metadata: ``{"info": ...}`` or ``{"source": ...}``. None to read names.
+        Returns the record of metadata: ``{"info": ...}`` or ``{"source": ...}``. None to read only names.
     decode
         Returns the metadata of such a record.
     """
@@ -57,15 +57,15 @@ class InfoLog:
 
     def _forget(self) -> None:
         self._seen: tuple[int, ...] = ()
-        self._end = 0  # bytes that were read as whole lines
+        self._end = 0  # bytes read as whole lines
         self._n_lines = 0
         self._records: dict[str, dict[str, Any]] = {}
-        #: The latest time of a module that was deleted, and the most sets of arrays that one had.
+        #: The latest time of a deleted module, and the highest number of sets of arrays of one.
         self.deleted = (0, 0)
 
     def refresh(self) -> None:
         """Read what was appended since the last look; one system call if nothing was."""
-        with telling(self.path, "the names of the data set cannot be read"):
+        with translating(self.path, "the names of the data set cannot be read"):
             stat = os.stat(self.path)
             if (stat.st_ino, stat.st_size, stat.st_mtime_ns) == self._seen:
                 return
@@ -121,7 +121,7 @@ class InfoLog:
     # -- writing; the caller holds the lock of the data set and has refreshed
 
     def encoded(self, info: Any) -> dict[str, Any]:
-        """Return what is recorded of metadata, or raise what keeps them from being recorded."""
+        """Return the record of metadata; raise if they cannot be recorded."""
         encoded: dict[str, Any] = self._encode(info)
         return encoded
 
@@ -130,12 +130,12 @@ class InfoLog:
         self._append({"name": name, **encoded})
 
     def delete(self, name: str, time: int, n_arrays: int) -> None:
-        """Record that a name is gone, with the time of its module and the number of its sets of arrays."""
+        """Record that a name was deleted, with the time of its module and its number of sets of arrays."""
         self._append({"name": name, "deleted": [time, n_arrays]})
 
     def _append(self, record: dict[str, Any]) -> None:
         line = _line(record)
-        with telling(self.path, "the metadata cannot be written"):
+        with translating(self.path, "the metadata cannot be written"):
             fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             try:
                 if os.fstat(fd).st_size > self._end:  # a writer died within a line
@@ -153,7 +153,7 @@ class InfoLog:
 
     def _compact(self) -> None:
         lines = [_line({"name": "", "deleted": self.deleted}), *map(_line, self._records.values())]
-        with telling(self.path, "the metadata cannot be written"):
+        with translating(self.path, "the metadata cannot be written"):
             replace_file(self.path, b"".join(lines))
         self._forget()
         self.refresh()

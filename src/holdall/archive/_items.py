@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from holdall._posix.trust import check_trust
-from holdall.archive._files import remove_path, replace_file, telling
+from holdall.archive._files import remove_path, replace_file, translating
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import logical_lines
 from holdall.archive._package import AGAIN
@@ -30,13 +30,13 @@ __all__ = ["Items", "encode_info"]
 
 _ARRAYS = "_arrays"
 
-# The last line of a module whose item has had arrays: how many sets of them have been written.
+# The last line of a module whose item has had arrays: how many sets of them were written.
 _COUNT = re.compile(r"^# arrays written so far: ([0-9]{1,18})$", re.MULTILINE)
 
 # The arrays that a module reads.
 _FILES = re.compile(r"= _Arrays\(\s*'([^'/\\\n]+)'")
 
-# Characters that a text may get to be longer than the one before.
+# How much longer than the one before a text may become.
 _MAX_PADDING = 10_000
 
 _CALLS = itertools.count()
@@ -52,7 +52,7 @@ class Items:
     array_threshold, data_format, scoped, mmap
         As for `Archive`.
     backup
-        Whether to keep what is replaced.
+        Whether to keep replaced files.
     trust
         Whether to run modules that others could have written.
     """
@@ -81,7 +81,7 @@ class Items:
         return os.path.join(self.folder, f"{name}.py")
 
     def exists(self, name: str) -> bool:
-        """Tell whether an item has data."""
+        """Return whether an item has data."""
         return os.path.exists(self.path(name))
 
     def time(self, name: str) -> int:
@@ -121,7 +121,7 @@ class Items:
 
     def _text(self, path: str, name: str) -> tuple[bytes, os.stat_result]:
         """Return the text of a module, and its stat."""
-        with telling(path, f"{name!r} cannot be read"):
+        with translating(path, f"{name!r} cannot be read"):
             try:
                 with open(path, "rb") as file:
                     stat = os.fstat(file.fileno())
@@ -132,7 +132,7 @@ class Items:
                 raise KeyError(name) from None
 
     def _run(self, path: str, name: str, text: bytes, scope: dict[str, Any]) -> Any:
-        """Run a module under a name that nothing else has, and return its value."""
+        """Run a module under a unique name, and return its value."""
         module = scope["__name__"] = (
             f"{os.path.basename(self.folder)}.{name} read by holdall ({next(_CALLS)})"
         )
@@ -153,7 +153,7 @@ class Items:
         raise CorruptValueError(f"{path} puts no value in its place: it was not written by a data set")
 
     def decode_info(self, record: dict[str, Any]) -> Any:
-        """Return the metadata of a record; what cannot be read without being run is run if it is trusted."""
+        """Return the metadata of a record; run code that they need, if it is trusted."""
         if "source" not in record:
             return copy.deepcopy(record["info"])
         try:
@@ -173,7 +173,7 @@ class Items:
     # -- writing; the caller holds the lock
 
     def put(self, log: InfoLog, name: str, value: Any, record: dict[str, Any] | None) -> None:
-        """Put a value in place, and its record unless that is None; a new item gets both or none."""
+        """Store a value, and its record unless that is None; a new item gets both or none."""
         is_new = not self.exists(name)
         if not is_new and name not in log:
             self._refuse_other_case(log, name)
@@ -200,18 +200,18 @@ class Items:
             ).about(key=name, location=self.folder, operation="write")
 
     def store(self, name: str, value: Any, not_before: int, n_arrays: int) -> None:
-        """Put the value of an item in the place of what is there, whole or not at all.
+        """Replace the value of an item as a whole, or not at all.
 
         Parameters
         ----------
         name
             The item.
         value
-            Its value. None cannot take the place of a module: whoever imports the item gets the module.
+            Its value. None is not possible: an import of the item would return the module.
         not_before
-            The time of a module that was deleted: this one gets a later one.
+            The time of a deleted module: this one gets a later one.
         n_arrays
-            How many sets of arrays an item that was deleted had: this one gets others.
+            How many sets of arrays a deleted item had: this one gets others.
         """
         arrays, eager = _written(name, value, self.array_threshold, self.data_format)
         path = self.path(name)
@@ -230,9 +230,9 @@ class Items:
             text += f"# arrays written so far: {number}\n"
         text, stamp = self._dated(text, path, not_before)
         data = os.path.join(self.folder, new)
-        with telling(path, "the item cannot be written"):
+        with translating(path, "the item cannot be written"):
             if arrays.data:
-                remove_path(data)  # what a writer left that died
+                remove_path(data)  # leftovers of a dead writer
             try:
                 write_arrays(data, arrays.data, self.data_format)
                 self._keep(path)
@@ -245,10 +245,10 @@ class Items:
         importlib.invalidate_caches()
 
     def _dated(self, text: str, path: str, not_before: int) -> tuple[str, int]:
-        """Return a text and its time, in nanoseconds, of which no module that was there had both.
+        """Return a text and its time, in nanoseconds, which no earlier module had both.
 
-        Byte code is taken for that of a text of the same length in the same second. So a module that replaces
-        one of this second is longer, unless that were much; then it is dated a second later.
+        Byte code is reused for a text of the same length in the same second. So a module that replaces one of
+        this second is longer, unless by too much; then it is dated a second later.
         """
         now = time.time_ns()
         try:
@@ -266,10 +266,10 @@ class Items:
         return text, max(now, old.st_mtime_ns + 1)
 
     def delete(self, name: str) -> None:
-        """Delete the module of an item and its arrays, if they are there."""
+        """Delete the module of an item and its arrays, if they exist."""
         path = self.path(name)
         old = self._old(name)
-        with telling(path, "the item cannot be deleted"):
+        with translating(path, "the item cannot be deleted"):
             if old is not None:
                 self._keep(path)
                 os.unlink(path)
@@ -284,7 +284,7 @@ class Items:
 
     def _old(self, name: str) -> str | None:
         """Return the text of a module, or None."""
-        with telling(self.path(name), "the item cannot be read"):
+        with translating(self.path(name), "the item cannot be read"):
             try:
                 with open(self.path(name), encoding="utf-8", errors="replace") as file:
                     return file.read()
@@ -292,7 +292,7 @@ class Items:
                 return None
 
     def _keep(self, path: str) -> None:
-        """Keep what is about to be replaced, if that is wanted."""
+        """Keep a copy of what is about to be replaced, if wanted."""
         if self.backup and os.path.exists(path):
             number, name = 0, f"{path}.bak"
             while os.path.lexists(name):
@@ -301,14 +301,14 @@ class Items:
             shutil.copy2(path, name)
 
     def _discard(self, text: str | None) -> None:
-        """Delete the arrays of a module that was replaced; who has read its text reads the new one, too."""
+        """Delete the arrays of a replaced module; a reader of its text reads the new one, too."""
         found = None if text is None else _FILES.search(text)
         if found:
             remove_path(os.path.join(self.folder, found[1]))
 
 
 def _broken(path: str, error: Exception) -> SerializationError:
-    """Return the error for a module that misses a file or a module."""
+    """Return the error for a module that lacks a file or a module."""
     missing = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(missing, OSError):
         return CorruptValueError(f"{path}: a file of its arrays cannot be read: {missing}")
@@ -316,13 +316,13 @@ def _broken(path: str, error: Exception) -> SerializationError:
 
 
 def _count(text: str) -> int:
-    """Return how many sets of arrays were written for an item; those of another library are one."""
+    """Return how many sets of arrays were written for an item; those of another library count as one."""
     counts = _COUNT.findall(text)
     return int(counts[-1]) if counts else int("_data" in text)
 
 
 def _guarded(text: str) -> str:
-    """Return a module that is read anew if its arrays were replaced after its text was read."""
+    """Return a module that is read again if its arrays were replaced after its text was read."""
     lines = list(logical_lines(text))
     pieces = [text[: lines[0].start], AGAIN, "try:\n"]
     for line in lines:
@@ -343,7 +343,7 @@ def _written(name: str, value: Any, threshold: float, data_format: str) -> tuple
 
 
 def encode_info(info: Any) -> dict[str, Any]:
-    """Return how metadata are recorded: as JSON if that is exact, else as text that makes them."""
+    """Return the record of metadata: as JSON if that is exact, otherwise as text that makes them."""
     if _is_json(info):
         return {"info": info}
     _, eager = _written("info", info, float("inf"), "npy")
@@ -351,12 +351,12 @@ def encode_info(info: Any) -> dict[str, Any]:
 
 
 def _is_json(value: Any, depth: int = 20) -> bool:
-    """Tell whether JSON gives a value back exactly."""
+    """Return whether JSON returns a value exactly."""
     kind = type(value)
     if kind in (type(None), bool, str):
         return True
     if kind is int:
-        return bool(value.bit_length() <= 14_000)  # more digits are refused by json.loads
+        return bool(value.bit_length() <= 14_000)  # json.loads refuses more digits
     if kind is float:
         return math.isfinite(value)
     if not depth:

@@ -1,7 +1,7 @@
 """The text of an archive, cut into logical lines without parsing it.
 
-The parser takes some hundred times the memory of what it reads, so it gets one statement at a time, and never
-the blocks of data: those are cut out here, and a name stands for each.
+The parser takes some hundred times the memory of its input, so it gets one statement at a time, and never the
+blocks of data: those are cut out here, and replaced by names.
 """
 
 import re
@@ -12,10 +12,10 @@ from holdall.errors import CorruptValueError
 
 __all__ = ["MAX_STATEMENT", "Line", "logical_lines"]
 
-#: Characters that a statement may have, without its blocks.
+#: Maximal length of a statement, without its blocks.
 MAX_STATEMENT = 256 * 1024
 
-# Brackets within brackets; what holdall writes has at most 40, and the parser takes 200.
+# Nested brackets; holdall writes at most 40, and the parser accepts 200.
 _MAX_DEPTH = 100
 
 _TOKEN = re.compile(
@@ -33,23 +33,23 @@ _TOKEN = re.compile(
 
 
 class Line(NamedTuple):
-    """One logical line: a statement that is not compound, or the head of one that is."""
+    """One logical line: a simple statement, or the head of a compound one."""
 
     #: Number of its first line, from 1.
     number: int
-    #: Blanks before it.
+    #: Spaces before it.
     indent: int
-    #: The statement, with names such as ``__block_0__`` in the place of blocks.
+    #: The statement, with names such as ``__block_0__`` instead of blocks.
     text: str
     #: The blocks, by name.
     blocks: dict[str, str]
-    #: Where it starts and ends in the whole text.
+    #: Its start and end in the whole text.
     start: int
     end: int
 
 
 def logical_lines(text: str) -> Iterator[Line]:
-    """Cut a text into logical lines; comments and empty lines are left out.
+    """Yield the logical lines of a text, without comments and empty lines.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def logical_lines(text: str) -> Iterator[Line]:
     Raises
     ------
     CorruptValueError
-        If a string or a bracket does not end, or a statement is longer than archives have.
+        If a string or a bracket does not end, or a statement is longer than in archives.
     """
     position, number = 0, 1
     match, size = _TOKEN.match, len(text)
@@ -104,7 +104,7 @@ def _is_raw(pieces: list[str]) -> bool:
 
 
 def _cut(found: str, pieces: list[str], blocks: dict[str, str]) -> str:
-    """Put a block aside, and return the name that stands for it."""
+    """Store a block, and return the name that replaces it."""
     if _is_raw(pieces):
         pieces[-1] = pieces[-1][:-1]
     name = f"__block_{len(blocks)}__"

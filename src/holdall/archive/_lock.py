@@ -1,4 +1,4 @@
-"""The lock of those who write a data set."""
+"""The lock of the writers of a data set."""
 
 import contextlib
 import errno
@@ -12,25 +12,25 @@ from holdall.errors import StoreTimeoutError, StoreUnavailableError
 
 __all__ = ["LOCK_NAME", "acquired", "locked", "sweep"]
 
-#: The file that is locked; that it is there means nothing.
+#: The file that is locked; its existence means nothing.
 LOCK_NAME = "_locked"
 
 
 def acquired(folder: str, timeout: float) -> Any:
-    """Return the lock of the writers of a folder, which the caller then has to release.
+    """Return the lock of the writers of a folder, to be released by the caller.
 
     It excludes threads and processes, and ends with its process.
 
     Raises
     ------
     StoreTimeoutError
-        If another writer has it all the time.
+        If other writers hold it all the time.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  (only writers need it)
 
     lock = FileLock(os.path.join(folder, LOCK_NAME), timeout=timeout)
     try:
-        # a writer that writes all the time leaves short gaps: looking rarely would be waiting for ever
+        # a writer that writes all the time leaves only short gaps, so look often
         lock.acquire(poll_interval=0.001)
     except Timeout as error:
         message = f"another writer has had the data set for {timeout} seconds"
@@ -51,7 +51,7 @@ def locked(folder: str, timeout: float) -> Iterator[None]:
 
 
 def sweep(folder: str) -> None:
-    """Remove the files that writers left which died while writing; not if another writer is at work."""
+    """Remove the files of writers that died while writing; not while another writer is running."""
     try:
         names = [name for name in os.listdir(folder) if is_unfinished(name)]
         if names:
@@ -59,5 +59,5 @@ def sweep(folder: str) -> None:
                 for name in names:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(os.path.join(folder, name))
-    except OSError:  # the next one will
+    except OSError:  # left for the next writer
         return

@@ -1,6 +1,6 @@
-"""What the helpers of archives do, done on objects of exactly the types that a reader may fill.
+"""The helpers of archives, applied to objects of exactly the types that a reader may fill.
 
-The functions themselves are those of `prelude.HELPERS`; here it is checked what they are given.
+The functions themselves are those of `prelude.HELPERS`; their arguments are checked here.
 """
 
 import math
@@ -56,7 +56,7 @@ def fill_container(target: Any, how: str, content: Any) -> None:
 
 
 def require_hashable(key: Any) -> Any:
-    """Return a key or a member of a set, if its hash is found in reasonable time.
+    """Return a key or a member of a set, if its hash is computed in reasonable time.
 
     Raises
     ------
@@ -205,9 +205,7 @@ def _view(allowed: Allowed, base: Any, dtype: Any, shape: Any, *where: Any) -> A
         type(strides) is tuple and all(type(step) is int for step in strides), "strides are whole numbers"
     )
     _require(type(offset) is int and offset >= 0, "a view starts within its array")
-    return _FUNCTIONS["_view"](
-        base, _dtype(dtype), shape, strides, offset
-    )  # numpy checks that it stays within
+    return _FUNCTIONS["_view"](base, _dtype(dtype), shape, strides, offset)  # numpy checks the bounds
 
 
 def _readonly(allowed: Allowed, array: Any) -> Any:
@@ -248,7 +246,7 @@ def _scalar(allowed: Allowed, data: Any, dtype: Any) -> Any:
     return _FUNCTIONS["_scalar"](data, _dtype(dtype))
 
 
-#: What is done for each helper.
+#: The function of each helper.
 HELPERS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (

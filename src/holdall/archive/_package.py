@@ -3,13 +3,13 @@
 import os
 import shutil
 
-from holdall.archive._files import telling, unfinished_path
+from holdall.archive._files import translating, unfinished_path
 from holdall.archive._info import LOG_NAME
 from holdall.errors import MismatchError
 
 __all__ = ["AGAIN", "INIT", "MARKER", "is_data_set", "make_package"]
 
-#: The empty file that says what the folder is.
+#: The empty file that marks the folder as a data set.
 MARKER = "_this_dir_is_a_DataSet"
 
 #: The text of ``__init__.py``. It never changes, so its byte code is never out of date.
@@ -67,7 +67,7 @@ del _load
 '''
 
 
-#: Reads a module anew whose arrays were replaced after its text was read. Its text is in a ``try``.
+#: Reads a module again whose arrays were replaced after its text was read. Its text is in a ``try``.
 AGAIN = """\
 def _again(problem, path=__file__, values=globals(), open=open, compile=compile, exec=exec):
     with open(path, encoding='utf-8') as file:
@@ -80,7 +80,7 @@ def _again(problem, path=__file__, values=globals(), open=open, compile=compile,
 
 
 def is_data_set(folder: str) -> bool:
-    """Tell whether a folder is a data set; raise MismatchError if persist wrote it, with the same marker."""
+    """Return whether a folder is a data set; raise MismatchError if persist wrote it, with the same mark."""
     if not os.path.exists(os.path.join(folder, MARKER)):
         return False
     if _is_of_persist(folder):
@@ -92,7 +92,7 @@ def is_data_set(folder: str) -> bool:
 
 
 def _is_of_persist(folder: str) -> bool:
-    """Tell whether the package has its metadata in itself: one of ours that lost them is damaged."""
+    """Return whether the package itself contains its metadata, as persist's do."""
     if os.path.exists(os.path.join(folder, LOG_NAME)):
         return False
     try:
@@ -103,11 +103,11 @@ def _is_of_persist(folder: str) -> bool:
 
 
 def make_package(folder: str) -> bool:
-    """Make an empty data set, whole or not at all; return False if something is there already.
+    """Make an empty data set, as a whole or not at all; return False if there is something already.
 
-    An empty folder is taken for nothing.
+    An empty folder counts as nothing.
     """
-    with telling(folder, "the data set cannot be made"):
+    with translating(folder, "the data set cannot be made"):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         unfinished = unfinished_path(folder)
         os.mkdir(unfinished)

@@ -14,11 +14,11 @@ __all__ = ["Table", "Values"]
 
 
 class Values(list[Any]):
-    """The values of a table, of which names are taken by their number."""
+    """The values of a table, which names are taken from by their number."""
 
 
 class Table:
-    """The rows of a table, carried out one after the other.
+    """The rows of a table, evaluated one after the other.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Table:
         return self.evaluator.resolved(self.raw(slot))
 
     def raw(self, slot: Any) -> Any:
-        """Return the value of a slot; names stay names."""
+        """Return the value of a slot, without resolving names."""
         if type(slot) is not list:
             return slot
         if len(slot) == 1 and type(slot[0]) is int and 0 <= slot[0] < len(self.values):
@@ -63,7 +63,7 @@ class Table:
         return [get(slot) if type(slot) is list else slot for slot in row[start:]]
 
     def pairs(self, row: list[Any], start: int) -> list[tuple[Any, Any]]:
-        """Return the values of the slots from one on, two by two."""
+        """Return the values of the slots from one on, in pairs."""
         found = self.all(row, start)
         return list(zip(found[::2], found[1::2], strict=True))
 

@@ -1,4 +1,4 @@
-"""Bases of classes that say themselves how they are archived."""
+"""Bases of classes that define how they are archived."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["Archivable", "Container"]
 class Archivable:
     """A base of classes whose objects are made again by ``Class(name=value, ...)``.
 
-    A subclass gives the names and values by `items`; those of ``__dict__`` if it does not say otherwise.
+    A subclass returns the names and values in `items`; by default those of ``__dict__``.
 
     Examples
     --------
@@ -32,7 +32,7 @@ class Archivable:
     def get_persistent_rep(
         self, env: Mapping[str, Any]
     ) -> tuple[str, dict[str, Any], list[tuple[str, str, str]]]:
-        """Return the expression that makes the object, the values in it, and what it imports.
+        """Return the expression that makes the object, the values in it, and its imports.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Archivable:
 
 
 class Container(Archivable):
-    """A bag of attributes.
+    """An object with arbitrary attributes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The archive: named objects, their text, and the modules that hold them."""
+"""The archive: named objects, their text, and the modules that contain them."""
 
 import os
 import warnings
@@ -6,57 +6,57 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdall._options import DataFormat
-from holdall.archive._files import remove_path, telling, unfinished_path
+from holdall.archive._files import remove_path, translating, unfinished_path
 from holdall.archive.array_files import EXTENSIONS, checked_format, write_arrays
 from holdall.archive.build import build
 from holdall.archive.emit import Unit
 from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.naming import check_name, checked_prefix, module_name, shown
-from holdall.archive.publish import Place, backup, check_target, publish
+from holdall.archive.publish import Paths, backup, check_target, publish
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
 
 __all__ = ["Archive"]
 
-#: Elements of an array from which `Archive.save` puts it into a file, if no threshold was given.
+#: Elements of an array from which `Archive.save` writes it to a file, if no threshold was given.
 DEFAULT_THRESHOLD = 1_000
 
 
 class Archive:
-    """Named Python objects, as source that is executed or imported to have them back, without holdall.
+    """Named Python objects as source, which is executed or imported to make them again, without holdall.
 
-    Objects that are referred to several times are stored once, and cycles are kept: the copy has the shape
-    of the original. The text is made for people, too: it can be read, compared and edited.
+    Objects that are referred to several times are stored once, and cycles are kept: the copy has the
+    structure of the original. The text is also for people: it can be read, compared and edited.
 
     Parameters
     ----------
     scoped
-        Whether the names that the text needs for itself are local to a function. If not, the statements stand
-        at the top level and delete these names in the end.
+        Whether the names that the text itself needs are local to a function. If not, the statements are at
+        the top level and delete these names in the end.
     array_threshold
-        Arrays of more elements are not part of the text: `str` puts them into `data`, `save` into files
-        beside the source. None stands for no limit in `str`, and for 1000 elements in `save`.
+        Arrays with more elements are not part of the text: `str` puts them into `data`, `save` into files
+        beside the source. None is no limit for `str`, and 1000 elements for `save`.
     single_item_mode
-        Whether the archive holds one value, which takes the place of the module that is imported.
+        Whether the archive contains one value, which replaces the imported module.
     data_format
-        What arrays are saved as: ``"npy"`` (a file each), ``"npz"``, or ``"hdf5"`` (by h5py).
+        The format of saved arrays: ``"npy"`` (one file each), ``"npz"``, or ``"hdf5"`` (by h5py).
     mmap
-        Whether saved arrays are mapped into memory when they are loaded, in place of being read. Writing to
+        Whether saved arrays are mapped into memory when they are loaded, instead of being read. Writing to
         them changes the copy in memory, never the file. Not for ``npz``.
     check_on_insert
-        Whether `insert` tries at once whether the values can be archived.
+        Whether `insert` checks at once that the values can be archived.
     allowed_names
         Names that may start with an underscore.
     gname_prefix
-        What the text calls objects that have no name: ``_g0``, ``_g1`` and so on.
+        The prefix of names in the text for objects without a name: ``_g0``, ``_g1`` and so on.
     backup_data
-        Whether `save` with ``force=True`` keeps what it replaces, in files whose names end in ``.bak``.
+        Whether `save` with ``force=True`` keeps replaced files, with names that end in ``.bak``.
     data_name
         The dict from which the text takes the arrays that are not part of it.
     robust_replace, flat, tostring
-        Accepted for compatibility with ``persist``, without effect: the text is written with the right
-        names from the start.
+        Accepted for compatibility with ``persist``, without effect: the text has the right names from the
+        start.
 
     Attributes
     ----------
@@ -73,9 +73,9 @@ class Archive:
 
     Notes
     -----
-    An archive is in memory until it is saved. Threads: one at a time. Processes: `save` puts a whole module
-    in the place of the old one; who imports it meanwhile has one of the two. After a crash: the old one or
-    the new one. Cost: the text of all values at once.
+    An archive is in memory until it is saved. Threads: one at a time. Processes: `save` replaces a module as
+    a whole; an import meanwhile gets the old or the new one. After a crash: the old or the new one. Cost: the
+    text of all values at once.
 
     Examples
     --------
@@ -135,14 +135,14 @@ class Archive:
     # ------------------------------------------------------------------ what is in it
 
     def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **values: Any) -> None:
-        """Put objects into the archive, each by a name.
+        """Add objects to the archive, each with a name.
 
-        They are kept by reference: a change of an object before the archive is saved is saved.
+        They are kept by reference: changes of an object before the archive is saved are saved.
 
         Parameters
         ----------
         *objects
-            Refused, to say that a name is needed.
+            Refused, with the message that a name is needed.
         env
             Names that `get_persistent_rep` hooks may use.
         **values
@@ -151,7 +151,7 @@ class Archive:
         Raises
         ------
         InvalidArgumentError
-            If a name cannot be used or is taken by another object, or for a second one in `single_item_mode`.
+            If a name is invalid or is taken by another object, or for a second one in `single_item_mode`.
         SerializationError
             With `check_on_insert`, if an object cannot be archived.
         """
@@ -185,7 +185,7 @@ class Archive:
         self._values.update(values)
 
     def names(self) -> list[str]:
-        """Return the names of the objects, in the order in which they were put in."""
+        """Return the names of the objects, in the order of insertion."""
         return list(self._values)
 
     @property
@@ -249,7 +249,7 @@ class Archive:
         datafile
             The folder (``npy``) or file. Its extension is added if it has none.
         data_format
-            As `Archive` takes it; None for that of the archive.
+            As for `Archive`; None for that of the archive.
         filename
             Another name of `datafile`.
 
@@ -257,7 +257,7 @@ class Archive:
         -------
         tuple
             Source that loads the arrays into the dict of `data_name` (None without a file), and the paths of
-            the files written.
+            the written files.
 
         Raises
         ------
@@ -298,7 +298,7 @@ class Archive:
         if kind != "npy" and not path.endswith((".npz", ".hd5", ".hf5", ".hdf5")):
             path += EXTENSIONS[kind]
         unfinished = unfinished_path(path)
-        with telling(path, "the arrays cannot be written"):
+        with translating(path, "the arrays cannot be written"):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             try:
                 files = write_arrays(unfinished, self.data, kind)
@@ -323,24 +323,24 @@ class Archive:
     ) -> str:
         """Save the archive as a package or module that can be imported without holdall.
 
-        Large arrays lie beside the source and are loaded when their names are first asked for. All that is
-        written is tried before, and put in place at once: who imports sees the old archive or the new one.
+        Large arrays are beside the source and are loaded on access. Everything that is written is tried
+        first, and replaced at once: an import sees the old archive or the new one.
 
         Parameters
         ----------
         dirname
-            The folder for the package or module. It is made if it is not there.
+            The folder for the package or module, made if it does not exist.
         name
             The name to import; in `single_item_mode`, the name of the item if it is None.
         package
             Whether to make a package ``name/__init__.py``, with arrays in ``name/_arrays``, or a module
             ``name.py``, with arrays in ``name_arrays``.
         arrays_name
-            What the arrays' folder or file is called, in place of `data_name`.
+            The name of the arrays' folder or file, instead of `data_name`.
         data_format, mmap
-            As `Archive` takes them; None for those of the archive.
+            As for `Archive`; None for those of the archive.
         force
-            Whether to replace what is there, and to accept the name of a module of the standard library.
+            Whether to replace existing files, and to accept the name of a module of the standard library.
         clear_on_reload
             Whether ``importlib.reload`` forgets names that are no longer in the archive.
 
@@ -352,11 +352,11 @@ class Archive:
         Raises
         ------
         InvalidArgumentError
-            If there is no name or a bad one, or something is there already.
+            If there is no name or an invalid one, or something exists already.
         SerializationError
             If an object cannot be archived; the message says where it is. Nothing is written then.
         StoreUnavailableError, StoreFullError
-            If it cannot be written. What was there before is untouched.
+            If it cannot be written. Existing files are untouched.
 
         Examples
         --------
@@ -382,8 +382,8 @@ class Archive:
             )
         dict_name = self.data_name if arrays_name is None else checked_prefix(arrays_name)
         name = module_name(name, self._values, single=self.single_item_mode, force=force)
-        place = Place.of(directory, name, dict_name, package=package)
-        check_target(place, directory, package=package, force=force)
+        paths = Paths.of(directory, name, dict_name, package=package)
+        check_target(paths, directory, package=package, force=force)
         arrays, eager, later = self._build(
             self._values,
             self._threshold(DEFAULT_THRESHOLD),
@@ -405,9 +405,9 @@ class Archive:
                 forget=clear_on_reload and not self.single_item_mode,
             )
 
-        if package and os.path.lexists(place.folder) and not os.path.isdir(place.folder):
-            with telling(place.folder, "the archive cannot be written"), backup(place.folder):
-                publish(place, source, arrays.data, kind)
+        if package and os.path.lexists(paths.folder) and not os.path.isdir(paths.folder):
+            with translating(paths.folder, "the archive cannot be written"), backup(paths.folder):
+                publish(paths, source, arrays.data, kind)
         else:
-            publish(place, source, arrays.data, kind, keep_backup=self.backup_data)
-        return place.path
+            publish(paths, source, arrays.data, kind, keep_backup=self.backup_data)
+        return paths.path

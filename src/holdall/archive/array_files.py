@@ -1,4 +1,4 @@
-"""The files of arrays: written once, under names that nothing has."""
+"""The files of arrays: written once, under new names."""
 
 import io
 import os
@@ -10,7 +10,7 @@ from holdall.errors import InvalidArgumentError
 
 __all__ = ["EXTENSIONS", "checked_format", "write_arrays"]
 
-#: Format -> what the name of the arrays ends with; npy has a folder of files.
+#: By format: the ending of the name of the arrays; npy has a folder of files.
 EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
 
 
@@ -27,7 +27,7 @@ def write_arrays(path: str, arrays: Mapping[str, Any], data_format: str) -> list
     Parameters
     ----------
     path
-        The folder (npy) or file (npz, hdf5), with its extension. It must not be there.
+        The folder (npy) or file (npz, hdf5), with its extension. It must not exist.
     arrays
         Name -> array, of dtypes that the format keeps.
     data_format
@@ -52,20 +52,20 @@ def write_arrays(path: str, arrays: Mapping[str, Any], data_format: str) -> list
 
 
 def _write_npy(path: str, array: Any) -> None:
-    """Write an array, or raise an error that says why not."""
+    """Write an array, or raise an error with the reason."""
     import numpy as np  # noqa: PLC0415  (there are arrays)
 
     with open(path, "xb") as file:
         try:
             np.save(file, array, allow_pickle=False)
         except OSError as error:
-            if error.errno is None:  # numpy says how much it wrote, and not why no more
+            if error.errno is None:  # numpy does not report the reason
                 _write_more(file.fileno())
             raise
 
 
 def _write_more(fd: int) -> None:
-    """Write behind the end of a file that took no more, to have the system say why."""
+    """Write more to a file after a failure, to get the error of the system."""
     os.lseek(fd, 0, os.SEEK_END)
     for _ in range(3):  # the first may fill what is left of a block
         os.write(fd, bytes(1 << 16))
@@ -84,7 +84,7 @@ def _write_hdf5(path: str, arrays: Mapping[str, Any]) -> None:
 
 
 class _LastingFile(io.FileIO):
-    """A file that keeps its first failure for later: HDF5 could not close it, and would hold it for ever."""
+    """A file that keeps its first failure for later: HDF5 could not close it, and would keep it open."""
 
     error: OSError | None = None
 

@@ -1,4 +1,4 @@
-"""Arrays of numpy: in the text or beside it, and what memory they share."""
+"""Arrays of numpy: in the text or beside it, and their shared memory."""
 
 import warnings
 from typing import Any
@@ -21,7 +21,7 @@ from holdall.archive.values import as_call, reference
 
 __all__ = ["finish", "route"]
 
-#: Elements up to which an array that stands in the text is a list of numbers; more are bytes in base64.
+#: Elements up to which an array in the text is a list of numbers; more are bytes in base64.
 _READABLE = 1_000
 
 _FEW = 20  # elements, of which some may be nan
@@ -30,9 +30,9 @@ _PLAIN_CLASSES = (np.ndarray, np.memmap)
 
 
 def route(cls: type, found: list[Node]) -> Any:
-    """Return what describes objects of a class of numpy, or None for its own reduction.
+    """Return the function that describes objects of a class of numpy, or None for its own reduction.
 
-    Arrays are only put into `found`; `finish` describes them.
+    Arrays are only added to `found`; `finish` describes them.
     """
     if issubclass(cls, np.ma.MaskedArray):
         return _masked if "__reduce__" not in vars(cls) or cls is np.ma.MaskedArray else None
@@ -67,7 +67,7 @@ def route(cls: type, found: list[Node]) -> Any:
 
 
 def finish(describer: Any, graph: Graph) -> None:
-    """Describe all arrays: those that share memory as views of one."""
+    """Describe all arrays, with those that share memory as views of one."""
     while describer.arrays:
         owners: dict[int, list[Node]] = {}
         for node in describer.arrays:
@@ -99,7 +99,7 @@ def _shared(graph: Graph, nodes: list[Node], describer: Any) -> None:
         spans = [_span(node.obj) for node in nodes]
         low, high = min(span[0] for span in spans), max(span[1] for span in spans)
         covered = _bytes_of(owner, low, high)
-        if covered is None:  # memory that cannot be looked at as a whole
+        if covered is None:  # memory that cannot be viewed as a whole
             for node in nodes:
                 _array(graph, node, describer)
             return
@@ -129,7 +129,7 @@ def _shared(graph: Graph, nodes: list[Node], describer: Any) -> None:
 
 
 def _span(array: Any) -> tuple[int, int]:
-    """Return the addresses of the first byte of an array, and of the first after it."""
+    """Return the addresses of the first byte of an array, and of the first byte after it."""
     start: int = array.__array_interface__["data"][0]
     if not array.size:
         return start, start
@@ -156,14 +156,14 @@ def _bytes_of(owner: Any, low: int, high: int) -> Any:
 
 
 def _array(graph: Graph, node: Node, describer: Any) -> None:
-    """Describe an array: beside the text, or in it."""
+    """Describe an array, beside the text or in it."""
     array = node.obj
     plain = array if type(array) is np.ndarray else array.view(np.ndarray)
     if isinstance(array, np.recarray) and plain.dtype.type is np.record:
         plain = plain.view(np.dtype((np.void, plain.dtype)))
     target = node
     dressed = type(array) not in _PLAIN_CLASSES or not array.flags.writeable
-    if dressed:  # what it is a view of has no object of its own
+    if dressed:  # the base of the view has no object of its own
         target = Node(graph.keep(plain), node.parent, node.label)
         target.uses = 1
         graph.nodes.append(target)
@@ -208,7 +208,7 @@ def _wrap(graph: Graph, node: Node, inner: Node) -> None:
 
 
 def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
-    """Describe an array that lies in a file, in a form that the format keeps."""
+    """Describe an array in a file, in a form that the format keeps."""
     array = graph.keep(without_padding(array))
     c_order, f_order = array.flags.c_contiguous, array.flags.f_contiguous
     native = _is_kept(array.dtype, data_format)
@@ -231,7 +231,7 @@ def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
 
 
 def _is_kept(dtype: Any, data_format: str) -> bool:
-    """Tell whether a format gives back the same dtype."""
+    """Return whether a format keeps a dtype."""
     if dtype.kind in "biufc" and dtype.isbuiltin in {0, 1} and dtype.type.__module__ == "numpy":
         return not dtype.metadata
     if data_format == "hdf5" or dtype.isbuiltin == 2:
@@ -240,13 +240,13 @@ def _is_kept(dtype: Any, data_format: str) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             again = npy_format.descr_to_dtype(npy_format.dtype_to_descr(dtype))
-    except Exception:  # whatever a foreign dtype raises: its bytes are stored
+    except Exception:  # any error of a foreign dtype: store its bytes
         return False
     return bool(_spelled(again) == _spelled(dtype))
 
 
 def _spelled(dtype: Any) -> Any:
-    """Return all that tells a dtype from another."""
+    """Return everything that distinguishes a dtype from others."""
     fields = dtype.fields and [(name, _spelled(field[0]), *field[1:]) for name, field in dtype.fields.items()]
     sub = dtype.subdtype and (_spelled(dtype.subdtype[0]), dtype.subdtype[1])
     return (
@@ -262,7 +262,7 @@ def _spelled(dtype: Any) -> Any:
 
 
 def _inline(graph: Graph, node: Node, array: Any) -> None:
-    """Describe an array that stands in the text."""
+    """Describe an array in the text."""
     dtype = array.dtype
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     simple = (
@@ -327,7 +327,7 @@ def _masked(graph: Graph, node: Node) -> None:
     mask = False if array.mask is np.ma.nomask else array.mask
     data = array.view(np.ndarray)
     graph.keep((data, mask))
-    filled = array._fill_value  # noqa: SLF001  (fill_value would make one up)
+    filled = array._fill_value  # noqa: SLF001  (fill_value would invent one)
     fill = None if filled is None else graph.keep(np.array(filled))
     as_helper(
         graph, node, "_masked", data, mask, fill, bool(array.hardmask), reference(graph, node, type(array))
@@ -352,7 +352,7 @@ _OF_MASKED = frozenset(
 
 
 def _generator(graph: Graph, node: Node) -> None:
-    """Describe a generator of random numbers by that of its bits."""
+    """Describe a generator of random numbers by its bit generator."""
     as_call(graph, node, type(node.obj), node.obj.bit_generator)
 
 

@@ -1,4 +1,4 @@
-"""Statements for named values, tried before anybody sees them."""
+"""Statements for named values, tried before they are used."""
 
 import gc
 from collections.abc import Iterator, Mapping
@@ -32,22 +32,22 @@ def build(
     values
         Name -> value.
     arrays
-        Takes up the external arrays.
+        Collects the external arrays.
     env
         Names that `get_persistent_rep` hooks may use.
     threshold
         Arrays of more elements are external.
     data_format
-        What external arrays are to be stored as.
+        The format of external arrays.
     prefix
-        What generated names start with.
+        The prefix of generated names.
     lazy
-        Whether names that need external arrays are made apart.
+        Whether names that need external arrays are made separately.
 
     Returns
     -------
     tuple
-        What makes values at once, and a list of what makes them when they are asked for.
+        The unit that makes values at once, and a list of units for those that are made on access.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def build(
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Keep the garbage collector from walking over a growing graph again and again."""
+    """Keep the garbage collector from walking over a growing graph repeatedly."""
     enabled = gc.isenabled()
     gc.disable()
     try:

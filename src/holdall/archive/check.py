@@ -1,4 +1,4 @@
-"""Everything that an archive says is tried before it is published."""
+"""Trying the statements of an archive before it is published."""
 
 import traceback
 from typing import Any
@@ -18,16 +18,16 @@ def check(unit: Unit, arrays: Any, arrays_name: str) -> None:
     Parameters
     ----------
     unit
-        What makes some values.
+        The statements that make some values.
     arrays
         Name -> external array.
     arrays_name
-        The dict that the statements take them from.
+        The dict from which the statements take them.
 
     Raises
     ------
     SerializationError
-        If an object could not be made again, or not be found in a set or dict; it says where it is.
+        If an object could not be made again, or not be found in a set or dict; the message says where it is.
     """
     text = flat_text(unit)
     namespace: dict[str, Any] = {arrays_name: arrays, "__name__": _FILE}

@@ -1,4 +1,4 @@
-"""`DataSet`: a folder of items that is a package to import, and a handle to read and write it."""
+"""`DataSet`: a folder of items that is an importable package, and a handle to read and write it."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ _FORMATS = ("npy", "npz", "hdf5")
 
 
 class NoDataSetError(StoreNotFoundError, MismatchError):
-    """There is no data set to read at that path."""
+    """There is no data set to read at the path."""
 
 
 class ReadOnlyDataSetError(ReadOnlyError, ValueError):
@@ -36,40 +36,41 @@ class ReadOnlyDataSetError(ReadOnlyError, ValueError):
 
 
 class DataSet:
-    """A set of named data, each with metadata: a package that Python imports, with holdall or without.
+    """A set of named data, each with metadata: a package that Python imports, with or without holdall.
 
     ``ds.x = value`` writes a value, ``ds.x`` reads it; ``ds["x"] = info`` and ``ds["x"]`` write and read its
     metadata, which should be small: all of them are read when the set is opened or imported. Values are read
-    when they are asked for, and each time anew, so a change of a value in place is not kept: assign it again.
+    at each access, so a change of a value in place is not kept: assign it again.
 
     Parameters
     ----------
     module_name
-        Name of the package, and of its folder; parents may stand before it, as in ``"runs/first"``.
+        Name of the package, and of its folder; it may contain parent folders, as in ``"runs/first"``.
     mode
-        ``"r"`` reads a set that is there; ``"w"`` reads and writes one, which is made if there is none and
-        never emptied; ``"a"`` does so too, but only adds: what is there is neither replaced nor deleted.
+        ``"r"`` reads an existing set; ``"w"`` reads and writes one, which is made if there is none and never
+        emptied; ``"a"`` does so too, but only adds: existing items are neither replaced nor deleted.
     path
-        The folder in which the package lies.
+        The folder that contains the package.
     synchronize
-        Whether to look before each operation what others have written, and to exclude other writers only
-        while writing. Otherwise they are excluded as long as the set is open for writing.
+        Whether to read the writes of others before each operation, and to exclude other writers only while
+        writing. Otherwise they are excluded while the set is open for writing.
     array_threshold
-        Arrays of more items than this lie in files of their own.
+        Arrays with more items than this have files of their own.
     data_format
         The format of these: ``"npy"``, ``"npz"`` or ``"hdf5"``.
     backup_data
-        Whether to keep what is replaced, as ``x.py.bak``.
+        Whether to keep replaced modules, as ``x.py.bak``.
     name_prefix
-        How the names begin that `_insert` makes up.
+        The prefix of names that `_insert` generates.
     timeout
         Seconds to wait for another writer.
     scoped
         Whether items are made in functions, as by `Archive`.
     mmap
-        Whether arrays that are written are mapped into memory when they are read. Not for ``npz``.
+        Whether written arrays are mapped into memory when they are read. Not for ``npz``.
     trust
-        Whether to read items that others than you and root could have written. They are Python, and are run.
+        Whether to read items that users other than you and root could have written. They are Python, and are
+        run.
 
     Raises
     ------
@@ -80,17 +81,17 @@ class DataSet:
     UnsupportedError
         If there is no such mode.
     InvalidArgumentError
-        If another argument is refused.
+        If another argument is invalid.
 
     Notes
     -----
-    Several processes may write a set and others read it or import it at the same time. Each item and the list
-    of names are replaced whole: whoever reads waits for nobody, and finds what was there before or what is
-    there after. The lock of writers, `_locked`, is one of the operating system and ends with their process.
-    Threads may share a handle. After a crash: an item is whole, the old one or the new one; a power cut may
-    leave one just written empty. Cost: a file of source a write, and one a read that is not imported yet.
+    Several processes may write a set while others read it or import it. Each item and the list of names are
+    replaced as a whole: readers never wait, and find the old or the new state. The lock of writers,
+    `_locked`, is one of the operating system and ends with their process. Threads may share a handle. After a
+    crash: an item is the old or the new one as a whole; a power failure may leave one just written empty.
+    Cost: one source file per write, and per read of an item that was not imported yet.
 
-    Names that begin with an underscore are those of the handle itself.
+    Names that begin with an underscore belong to the handle itself.
 
     Examples
     --------
@@ -133,7 +134,7 @@ class DataSet:
         mmap: bool = False,
         trust: bool = False,
     ) -> None:
-        self._held: Any = None  # first, since closing looks at it
+        self._held: Any = None  # first, since closing uses it
         self._closed = True
         if mode not in ("r", "w", "a"):
             raise UnsupportedError(f"mode is 'r', 'w' or 'a', got {mode!r}")
@@ -181,7 +182,7 @@ class DataSet:
         if is_data_set(self._folder):
             return
         if os.path.isdir(self._folder) and os.listdir(self._folder):
-            if is_data_set(self._folder):  # another process has made it between the two looks
+            if is_data_set(self._folder):  # another process has made it meanwhile
                 return
             raise MismatchError(f"{self._folder!r} is a folder of something else, and no data set")
         if self._mode == "r":
@@ -192,7 +193,7 @@ class DataSet:
     # -- reading
 
     def _refreshed(self) -> InfoLog:
-        """Return the names as they are now."""
+        """Return the present names."""
         with self._mutex:
             if self._closed:
                 raise StoreUnavailableError(errno.EBADF, "the data set is closed: open it anew", self._folder)
@@ -210,7 +211,7 @@ class DataSet:
                 raise AttributeError(f"{self._shown()} has no item {name!r}")
             try:
                 return self._items.load(name)
-            except KeyError:  # it was deleted meanwhile, or there never was more than metadata
+            except KeyError:  # deleted meanwhile, or it only has metadata
                 if name in self._refreshed() and not self._items.exists(name):
                     raise AttributeError(f"{name!r} of {self._shown()} has metadata and no data") from None
 
@@ -236,7 +237,7 @@ class DataSet:
 
     @property
     def _info_dict(self) -> dict[str, Any]:
-        """The metadata of all names, as an import gives them."""
+        """The metadata of all names, as after an import."""
         with self._mutex:
             log = self._refreshed()
             return {name: log[name] for name in log}
@@ -274,11 +275,11 @@ class DataSet:
         Parameters
         ----------
         *values
-            Values that get names that are free: ``x_0``, ``x_1``, ...
+            Values that get unused names: ``x_0``, ``x_1``, ...
         info
             Metadata, for each of them.
         **named
-            Values with the names that they get.
+            Values with their names.
 
         Raises
         ------
@@ -302,7 +303,7 @@ class DataSet:
         return names
 
     def _put(self, log: InfoLog, name: str, value: Any, info: Any = None) -> None:
-        """Write a value, and its metadata; those that it has stay if there are no others."""
+        """Write a value, and its metadata; existing metadata stay if there are no others."""
         if self._mode == "a" and self._items.exists(name):
             raise ReadOnlyDataSetError(f"{name!r} is there already: mode 'a' only adds")
         if value is None:
@@ -332,7 +333,7 @@ class DataSet:
 
     @contextmanager
     def _writing(self) -> Iterator[InfoLog]:
-        """Exclude other writers, and return the names as they are now."""
+        """Exclude other writers, and return the present names."""
         if self._mode == "r":
             raise ReadOnlyDataSetError(f"{self._shown()} is opened for reading: use mode 'w' or 'a'")
         with self._mutex, self._lock():
@@ -346,14 +347,14 @@ class DataSet:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if self._held is not None:  # for as long as the set is open
+        if self._held is not None:  # while the set is open
             yield
             return
         with locked(self._folder, self._timeout):
             yield
 
     def close(self) -> None:
-        """Give back the lock, if it is held; nothing can be read or written after it."""
+        """Release the lock, if it is held; nothing can be read or written after it."""
         self._closed = True
         held, self._held = self._held, None
         if held is not None:
@@ -393,5 +394,5 @@ _OPTIONS = (
 
 
 def _reopened(cls: type[DataSet], options: dict[str, Any]) -> DataSet:
-    """Open a data set that travelled to another process."""
+    """Open a data set in another process."""
     return cls(**options)

@@ -27,13 +27,13 @@ def as_helper(graph: Graph, node: Node, helper: str, *arguments: Any) -> None:
 
 
 def dtype_name(dtype: Any) -> str:
-    """Return the text that makes a simple dtype; the same on all machines."""
+    """Return the text of a simple dtype; the same on all machines."""
     text = dtype.name if dtype.isnative and dtype.kind in "biufc" else dtype.str
     return str(text if np.dtype(text) == dtype else dtype.str)
 
 
 def dtype_slot(graph: Graph, node: Node, dtype: Any) -> Any:
-    """Return what to hand over where numpy takes a dtype."""
+    """Return the argument for numpy functions that take a dtype."""
     simple = dtype.kind in "biufcSUmM" and dtype.type.__module__ == "numpy" and not dtype.metadata
     return dtype_name(dtype) if simple else graph.slot(dtype, node, ("attribute", "dtype"))
 
@@ -73,7 +73,7 @@ def _made(spec: Any) -> Any:
 
 
 def _spec(dtype: Any, *, bare: bool = False) -> Any:
-    """Return what a dtype without fields is made of, text or the class of its scalars; `bare` of metadata."""
+    """Return the text or scalar class of a dtype without fields; `bare` without metadata."""
     if (dtype.metadata and not bare) or dtype.names or dtype.subdtype or dtype.kind == "T":
         return dtype
     if dtype.type.__module__ != "numpy":
@@ -121,13 +121,13 @@ def describe_raw_scalar(graph: Graph, node: Node) -> None:
 
 
 def without_padding(array: Any) -> Any:
-    """Return an array whose padding holds zeros, in place of what was in memory."""
+    """Return an array whose padding is zero instead of old memory."""
     kept = _value_bytes(array.dtype)
     if kept.all() or not array.size:
         return array
     in_columns = array.flags.f_contiguous and not array.flags.c_contiguous
     clean = np.array(array, order="F" if in_columns else "C")
-    # order="A": a view, whichever of the two orders it has
+    # order="A": a view, whichever order it has
     clean.reshape(-1, order="A").view(np.uint8).reshape(-1, array.dtype.itemsize)[:, ~kept] = 0
     return clean
 
@@ -137,7 +137,7 @@ def _value_bytes(dtype: Any) -> Any:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return np.tile(_value_bytes(base), math.prod(shape))
-    if dtype.names is not None:  # whose fields may overlap
+    if dtype.names is not None:  # fields may overlap
         kept = np.zeros(dtype.itemsize, bool)
         for field, start, *_ in (dtype.fields[name] for name in dtype.names):
             kept[start : start + field.itemsize] |= _value_bytes(field)

@@ -1,11 +1,11 @@
 r"""Python source that rebuilds a graph of named values: the grammar, and the functions that write it.
 
-The way of a value into a file::
+The steps from a value to a file::
 
     graph.walk(values)     objects -> nodes; each object is reduced once, cycles are allowed
     plan.arrange(...)      nodes -> components of names, each an ordered list of steps (make, shell, fill)
-    emit.emit(graph)       steps -> statements, or rows of a table: one `Unit` of what is made at once, and
-                           units of what is made when it is asked for
+    emit.emit(graph)       steps -> statements, or rows of a table: one `Unit` for what is made at once, and
+                           units for what is made on access
     check.check(unit)      executes them
     build.build(values)    all of the above
     module.module_text     units -> the text of a module: header, loader of arrays, lazy names, clean-up
@@ -15,9 +15,9 @@ The grammar is closed: a reader that runs no code can evaluate it statement by s
 
 Text
 ----
-Lines are separated by ``\n`` and have at most 100 columns (identifiers aside), none ends in a blank, and no
-character stands in it that a tool could change: everything that is not printable is escaped. The text means
-the same with ``\r\n``, without its last newline, and with blanks stripped from the ends of lines.
+Lines are separated by ``\n`` and have at most 100 columns (identifiers aside), none ends in a blank, and all
+characters that a tool could change, that is those not printable, are escaped. The text means the same with
+``\r\n``, without its last newline, and with blanks stripped from the ends of lines.
 
 Module
 ------
@@ -67,14 +67,14 @@ Statements
                                                           a class, function, builtin or helper
 
 Builtins are complex, float, int, set, frozenset, bytearray, range, slice, getattr, NotImplemented, and
-classes and functions that are values themselves. Each stands under its own name, unless a value has that
-name: then it is imported from ``builtins`` under another. Expressions nest at most 40 brackets, and those of
-all values that share objects hold at most some 2,000 leaves together: whatever is more goes into JSON blocks
-and tables. A statement that is no block is thus shorter than 256 KB.
+classes and functions that are values themselves. Each has its own name, unless a value has that name: then it
+is imported from ``builtins`` under another. Expressions nest at most 40 brackets, and those of all values
+that share objects have at most some 2,000 leaves together: larger data go into JSON blocks and tables. A
+statement that is not a block is thus shorter than 256 KB.
 
-A JSON block holds what JSON holds exactly: list, dict with keys of str, str, int of at most 4,200 digits,
-float (NaN, Infinity and -Infinity included), bool, None; no value in it is shared. One item stands on
-a line. In a block with long texts a backslash before a line break continues the text in the next line.
+A JSON block contains values that JSON represents exactly: list, dict with keys of str, str, int of at most
+4,200 digits, float (NaN, Infinity and -Infinity included), bool, None; no value in it is shared. There is one
+item per line. In a block with long texts a backslash before a line break continues the text on the next line.
 Three single quotes in a row are written with the last of them as ``\u0027``.
 
 Helpers
@@ -106,8 +106,9 @@ Fixed functions of `prelude.py`, defined in the text when it uses them, and dele
 
 Table
 -----
-``_table((f0, f1, ...), rows)`` returns a list with one value per row. The first item of a row is what to do,
-the others are *slots*: a JSON scalar is itself, ``[n]`` the value of row n, ``["f", n]`` the expression fn.
+``_table((f0, f1, ...), rows)`` returns a list with one value per row. The first item of a row is the
+operation, the others are *slots*: a JSON scalar is itself, ``[n]`` the value of row n, ``["f", n]`` the
+expression fn.
 
 =====================================  ======================================================================
 row                                    value
@@ -155,7 +156,7 @@ class Unit:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is to be cleaned up after it."""
+        """Return whether nothing needs to be cleaned up after it."""
         return not self.body.temporary
 
 
@@ -167,24 +168,24 @@ def emit(
     Parameters
     ----------
     graph
-        The graph of the named values. It is used up: its nodes take names.
+        The graph of the named values. It is consumed: its nodes get names.
     arrays
-        Takes up the external arrays.
+        Collects the external arrays.
     prefix
-        What the names of objects start with that have none.
+        The prefix of names for objects without one.
     lazy
-        Whether names that need external arrays are made apart, each by itself if it shares nothing.
+        Whether names that need external arrays are made separately, each by itself if it shares nothing.
 
     Returns
     -------
     tuple
-        The unit of all that is made at once, and a list of units to be made when one of their names
-        is asked for.
+        The unit of everything that is made at once, and a list of units that are made when one of their names
+        is accessed.
 
     Raises
     ------
     SerializationError
-        If an object can only be made with itself.
+        If making an object needs the object itself.
     """
     sort_sets(graph)
     names = Names(graph.roots, prefix)
@@ -206,7 +207,7 @@ def emit(
 
 
 def _needs_arrays(component: Component) -> bool:
-    """Tell whether making the values of a component loads an array from a file."""
+    """Return whether making the values of a component loads an array from a file."""
     slots: Iterable[Any] = component.names.values()
     if any(type(slot) is Node and slot.kind == "external" for slot in slots):
         return True

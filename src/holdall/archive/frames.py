@@ -13,8 +13,8 @@ _Describe = Callable[[Graph, Node], None]
 
 
 def route(cls: type) -> _Describe | None:
-    """Return what describes objects of a class of pandas, or None for its own reduction."""
-    import pandas as pd  # noqa: PLC0415  (it is there, for its class is)
+    """Return the function that describes objects of a class of pandas, or None for its own reduction."""
+    import pandas as pd  # noqa: PLC0415  (already imported)
 
     exact: dict[type, _Describe] = {
         pd.DataFrame: _frame,
@@ -23,7 +23,7 @@ def route(cls: type) -> _Describe | None:
         pd.RangeIndex: _range_index,
         pd.DatetimeIndex: _times,
         pd.TimedeltaIndex: _times,
-        pd.PeriodIndex: _periods,
+        pd.PeriodIndex: _extension_index,
         pd.CategoricalIndex: _extension_index,
         pd.IntervalIndex: _extension_index,
         pd.MultiIndex: _multi_index,
@@ -70,7 +70,7 @@ def _constant(name: str) -> _Describe:
 
 
 def _values(graph: Graph, data: Any) -> Any:
-    """Return what a series or index is made of: an array of numpy if it is one, else of pandas."""
+    """Return the data of a series or index: an array of numpy if it is one, otherwise of pandas."""
     import numpy as np  # noqa: PLC0415
 
     return graph.keep(data.to_numpy(copy=False) if isinstance(data.dtype, np.dtype) else data.array)
@@ -147,7 +147,7 @@ def _times(graph: Graph, node: Node) -> None:
 
 
 def _as_times(graph: Graph, data: Any) -> Any:
-    """Return times as an array of numpy: without a zone as they are, else as integers in UTC."""
+    """Return times as an array of numpy: unchanged without a zone, otherwise as integers in UTC."""
     return graph.keep(_integers(data) if getattr(data, "tz", None) is not None else data.to_numpy())
 
 
@@ -159,11 +159,6 @@ def _time_array(graph: Graph, node: Node) -> None:
     cls = pd.DatetimeIndex if data.dtype.kind == "M" else pd.TimedeltaIndex
     index = graph.keep(cls(data))
     as_call(graph, node, pd.array, index, dtype=data.dtype)
-
-
-def _periods(graph: Graph, node: Node) -> None:
-    index = node.obj
-    as_call(graph, node, type(index), graph.keep(index.array), **_name(graph, index.name))
 
 
 def _period_array(graph: Graph, node: Node) -> None:
@@ -246,7 +241,7 @@ def _period(graph: Graph, node: Node) -> None:
 
 
 def _frequency(dtype: Any) -> str:
-    """Return the frequency of periods as they call it, which differs from that of other offsets."""
+    """Return the frequency of periods in their notation, which differs from that of other offsets."""
     return str(dtype).removeprefix("period[").removesuffix("]")
 
 
@@ -277,7 +272,7 @@ def _string_dtype(graph: Graph, node: Node) -> None:
 
 
 def _is_default(dtype: Any) -> bool:
-    """Tell whether texts are stored as this pandas, with the libraries it has, does by itself."""
+    """Return whether texts have the default storage of this pandas with its installed libraries."""
     import pandas as pd  # noqa: PLC0415
 
     value = getattr(dtype, "na_value", pd.NA)
@@ -286,7 +281,7 @@ def _is_default(dtype: Any) -> bool:
 
 
 def _dtype(dtype: Any) -> Any:
-    """Return a dtype for a constructor: that of texts by its name, which each pandas understands."""
+    """Return a dtype for a constructor: that of texts by its name, which every pandas understands."""
     import pandas as pd  # noqa: PLC0415
 
     if isinstance(dtype, pd.StringDtype) and _is_default(dtype):
@@ -298,7 +293,7 @@ def _dtype(dtype: Any) -> Any:
 
 
 def sparse_route(cls: type) -> _Describe | None:
-    """Return what describes sparse matrices of a class of scipy."""
+    """Return the function that describes sparse matrices of a class of scipy."""
     if not any(base.__name__ in {"_spbase", "spmatrix", "sparray", "_data_matrix"} for base in cls.__mro__):
         return None
     parts = {

@@ -8,7 +8,7 @@ from holdall.errors import SerializationError
 
 __all__ = ["PLAIN", "Fill", "Graph", "Node", "PlainSlots", "walk"]
 
-#: Texts and bytes of more than this many characters keep their identity: shared ones are stored once.
+#: Texts and bytes longer than this keep their identity: shared ones are stored once.
 LONG = 200
 
 #: Decimal digits beyond which neither the compiler nor JSON reads an int (sys.int_info).
@@ -16,18 +16,18 @@ _MAX_BITS = 14_000
 
 _ALWAYS_PLAIN = frozenset({type(None), bool, complex, type(...), type(NotImplemented)})
 
-#: Types whose values stand in the text as they are.
+#: Types whose values are written into the text directly.
 PLAIN = _ALWAYS_PLAIN | {int, float, str, bytes}
 
 
 class PlainSlots(list[Any]):
-    """Slots that are no nodes, so that nobody has to look through them."""
+    """Slots that are not nodes, so that they need not be searched."""
 
 
 class Fill:
-    """What is done to an object after it was made: `how` is one of the helpers of the grammar.
+    """How an object is filled after it was made: `how` is one of the helpers of the grammar.
 
-    ``pairs`` tells whether the slots are keys and values in turns.
+    ``pairs`` says whether the slots are alternating keys and values.
     """
 
     __slots__ = ("function", "how", "pairs", "slots")
@@ -51,7 +51,7 @@ class Node:
         the arguments, those of `keywords` last), ``ref`` (a name; `extra` is a `Reference`), ``leaf``
         (a long text or bytes, or a huge int), ``member`` (`extra` is a name, after the reference of the
         first slot), ``flags`` (slots are members), ``external`` (`extra` is the name of an array),
-        ``code`` (what `get_persistent_rep` gave).
+        ``code`` (the result of `get_persistent_rep`).
     uses
         How many slots and names refer to it.
     """
@@ -95,14 +95,14 @@ class Node:
         self.extra: Any = None
         self.uses = 0
         self.names: list[str] = []
-        # What planning finds out (see plan.py).
+        # Results of planning (see plan.py).
         self.state = self.depth = 0
         self.anchor: Node | None = None
         self.late: list[Node] | None = None
         self.pending: list[Any] | None = None
         self.shelled = False
         self.digest: str | None = None
-        # What emission decides (see layout.py).
+        # Decisions of emission (see layout.py).
         self.size = self.height = 0
         self.is_json = self.own = self.block = False
         self.name: str | None = None
@@ -138,7 +138,7 @@ class Node:
 
 
 def _written(label: Any) -> str:
-    """One step of a path; labels are tuples of what kind of step, and which."""
+    """Return one step of a path; labels are tuples of kind and step."""
     kind, which = label
     if kind == "name":
         return str(which)
@@ -169,12 +169,12 @@ class Graph:
         self._describe = describe
         self._known: dict[int, Node] = {}
         self._todo: list[Node] = []
-        self.kept: list[Any] = []  # what was made on the way must live as long as its id is remembered
+        self.kept: list[Any] = []  # temporary objects must live as long as their ids are used
         self.nodes: list[Node] = []
         self.roots: dict[str, Any] = {}
 
     def add(self, name: str, value: Any) -> None:
-        """Add a named value, and all that it refers to."""
+        """Add a named value, and everything that it refers to."""
         slot = self.slot(value, None, ("name", name))
         self.roots[name] = slot
         if type(slot) is Node:
@@ -182,7 +182,7 @@ class Graph:
         self.drain()
 
     def drain(self) -> None:
-        """Describe all nodes that were found, and those that are found then."""
+        """Describe all nodes that were found, and those that are found in turn."""
         todo, describe, nodes = self._todo, self._describe, self.nodes
         while todo:
             node = todo.pop()
@@ -192,7 +192,7 @@ class Graph:
             todo[start:] = todo[start:][::-1]  # the first child is the next
 
     def slot(self, value: Any, parent: Node | None, label: Any) -> Any:
-        """Return the value itself if it is plain, else its node."""
+        """Return the value itself if it is plain, otherwise its node."""
         kind = type(value)
         if kind in PLAIN and (kind in _ALWAYS_PLAIN or _is_short(value)):
             return value
@@ -205,19 +205,19 @@ class Graph:
         return node
 
     def keep(self, value: Any) -> Any:
-        """Keep alive what was made on the way, and return it."""
+        """Keep a temporary object alive, and return it."""
         self.kept.append(value)
         return value
 
     def items(self, values: Any, node: Node) -> list[Any]:
-        """Return the slots of the items of a list, tuple or such."""
+        """Return the slots of the items of a sequence."""
         if _all_plain(values):
             return PlainSlots(values)
         slot = self.slot
         return [slot(value, node, ("item", index)) for index, value in enumerate(values)]
 
     def pairs(self, mapping: Any, node: Node, label: str = "item") -> list[Any]:
-        """Return the slots of keys and values, in turns."""
+        """Return the slots of keys and values, alternating."""
         flat: list[Any] = []
         slot = self.slot
         if _all_plain(mapping.keys()):
@@ -234,12 +234,12 @@ class Graph:
         return flat
 
     def refuse(self, node: Node, reason: str) -> SerializationError:
-        """Return the error that says which object cannot be archived, where it is, and why."""
+        """Return the error with the object that cannot be archived, its path, and the reason."""
         return SerializationError(f"cannot archive {node.path}, {_a(type(node.obj))}: {reason}")
 
 
 class _Describe(Protocol):
-    """What `walk` needs: see `objects.Describer`."""
+    """The parameter of `walk`: see `objects.Describer`."""
 
     def __call__(self, graph: "Graph", node: Node) -> None: ...
 
@@ -254,8 +254,8 @@ def walk(values: Mapping[str, Any], describe: _Describe) -> Graph:
     values
         Name -> value.
     describe
-        Called once per object, with the graph and the new node: fills in how the object is made. Its
-        `finish` is called when all have been found.
+        Called once per object, with the graph and the new node: sets how the object is made. Its `finish` is
+        called when all have been found.
 
     Raises
     ------
@@ -270,13 +270,13 @@ def walk(values: Mapping[str, Any], describe: _Describe) -> Graph:
 
 
 def _a(cls: type) -> str:
-    """Name a class in a message."""
+    """Return the name of a class for a message."""
     module = "" if cls.__module__ == "builtins" else f"{cls.__module__}."
     return f"of type {module}{cls.__qualname__}"
 
 
 def _is_short(value: Any) -> bool:
-    """Tell whether an int, float, str or bytes needs no identity, and no special form."""
+    """Return whether an int, float, str or bytes needs no identity, and no special form."""
     kind = type(value)
     if kind is int:
         return bool(value.bit_length() <= _MAX_BITS)
@@ -286,7 +286,7 @@ def _is_short(value: Any) -> bool:
 
 
 def _all_plain(values: Any) -> bool:
-    """Tell, in few steps, that all values are plain and need no node."""
+    """Return whether all values are plain and need no node, in few steps."""
     kinds = set(map(type, values))
     if not kinds <= PLAIN:
         return False

@@ -1,4 +1,4 @@
-"""What `get_persistent_rep` returns: an expression, the objects in it, and what it imports."""
+"""The result of `get_persistent_rep`: an expression, the objects in it, and its imports."""
 
 import ast
 from typing import Any
@@ -15,7 +15,7 @@ def describe_rep(graph: Graph, node: Node, rep: Any) -> None:
     Raises
     ------
     SerializationError
-        If it is no such representation, or its text is no expression.
+        If it is not such a representation, or its text is not an expression.
     """
     try:
         text, arguments, imports = rep
@@ -44,7 +44,7 @@ def describe_rep(graph: Graph, node: Node, rep: Any) -> None:
 
 
 def _as_call(graph: Graph, node: Node, tree: Any, slots: dict[str, Any], imports: list[Any]) -> bool:
-    """Describe the expression as a call of something imported, if it is one of arguments and literals."""
+    """Describe the expression as a call of an imported function, if its arguments are names and literals."""
     if not isinstance(tree, ast.Call):
         return False
     where = _imported(tree.func, imports)

@@ -1,4 +1,4 @@
-"""Expressions laid out in lines of bounded length, and data in blocks of JSON and base64."""
+"""Expressions in lines of bounded length, and data in blocks of JSON and base64."""
 
 import base64
 import json
@@ -11,15 +11,15 @@ __all__ = ["WIDTH", "Group", "Part", "base64_block", "flat", "json_block", "lay"
 WIDTH = 92
 
 _INDENT = 4
-_DEEPEST = 16  # columns of indentation, beyond which deeper parts are indented no more
+_DEEPEST = 16  # maximal columns of indentation
 _PIECE = 72  # characters of a long text in one line
 
-# Characters that tools strip, change, hide or refuse; JSON escapes those below the blank by itself.
+# Characters that tools strip, change, hide or refuse; JSON itself escapes control characters.
 _UNSAFE = re.compile(
     "[\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f"
     "\u3000\ud800-\uf8ff\ufeff\ufff0-\uffff\u1680\u2000-\u200a]"
 )
-_BLOCK_WIDTH = 100  # columns of a line of a block, which is never indented
+_BLOCK_WIDTH = 100  # columns of a block, which is never indented
 _LONG_LINE = re.compile(rf".{{{_BLOCK_WIDTH + 1},}}")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\\]")
 
@@ -43,7 +43,7 @@ class Group:
         self.length = inside + len(opening) + len(closing) + 2 * separators
 
 
-#: A part of a group: its prefix, and what it is.
+#: A part of a group: its prefix, and its text or group.
 Part = tuple[str | Group, str | Group]
 
 
@@ -57,9 +57,9 @@ def lay(item: str | Group, column: int, indent: int = 0) -> str:
     Parameters
     ----------
     column
-        Characters that stand before and after it in its first line.
+        Characters before and after it in its first line.
     indent
-        Blanks before a closing bracket in a line of its own.
+        Spaces before a closing bracket on a line of its own.
     """
     if isinstance(item, str):
         return item
@@ -81,7 +81,7 @@ def lay(item: str | Group, column: int, indent: int = 0) -> str:
 
 
 def flat(item: str | Group) -> str:
-    """Return an expression in one line."""
+    """Return an expression on one line."""
     if isinstance(item, str):
         return item
     inside = f"{item.separator} ".join(
@@ -98,7 +98,7 @@ def _is_number(text: str) -> bool:
 
 
 def _packed(texts: list[str], width: int) -> list[str]:
-    """Put texts into lines, as many as there is room for."""
+    """Return lines of texts, each as long as possible."""
     lines: list[str] = []
     line = ""
     for text in texts:
@@ -110,7 +110,7 @@ def _packed(texts: list[str], width: int) -> list[str]:
 
 
 def quoted(value: str | bytes) -> str | Group:
-    """Return a text or bytes as literals, several one under the other if it is long."""
+    """Return a text or bytes as literals, on several lines if it is long."""
     text = repr(value)
     if len(text) <= _PIECE + 2:
         return text
@@ -131,14 +131,14 @@ def quoted(value: str | bytes) -> str | Group:
 
 
 def json_block(value: Any, function: str) -> str:
-    """Return the call that makes a value of JSON text, one item in a line.
+    """Return the call that makes a value from JSON text, with one item per line.
 
     Parameters
     ----------
     value
-        What JSON holds exactly.
+        A value that JSON represents exactly.
     function
-        How the text calls ``json.loads``.
+        The name of ``json.loads`` in the text.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",\n", ": "))
     if not text.isascii() or "\x7f" in text:
@@ -151,7 +151,7 @@ def json_block(value: Any, function: str) -> str:
 
 
 def _break(found: re.Match[str]) -> str:
-    """Break a long line of JSON in its texts, with a backslash that takes the line break away again."""
+    """Break a long line of JSON within its texts, by backslashes that continue them on the next line."""
     pieces: list[str] = []
     line = ""
     for token in _ESCAPE.findall(found[0]):
@@ -165,7 +165,7 @@ def _break(found: re.Match[str]) -> str:
 
 
 def base64_block(data: bytes, function: str) -> str:
-    """Return the call that makes bytes of base64 text."""
+    """Return the call that makes bytes from base64 text."""
     text = base64.b64encode(data).decode("ascii")
     lines = "\n".join(text[start : start + 76] for start in range(0, len(text), 76))
     return f"{function}('''\n{lines}\n''')"

@@ -1,4 +1,4 @@
-"""Source that loads arrays which were saved by themselves."""
+"""Source that loads separately saved arrays."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The text of an archive around its statements: header, helpers, lazy names, and what cleans up."""
+"""The text of an archive around its statements: header, helpers, lazy names, and clean-up."""
 
 import functools
 import platform
@@ -23,12 +23,12 @@ _HEADER = """\
 
 
 def plain_text(unit: Unit, *, scoped: bool, arrays_name: str) -> str:
-    """Return the text of ``str(archive)``: executed in a dict, it leaves the values there and nothing else.
+    """Return the text of ``str(archive)``: executed in a dict, it leaves only the values there.
 
     Parameters
     ----------
     unit
-        What makes the values.
+        The statements that make the values.
     scoped
         Whether temporary names are local to a function.
     arrays_name
@@ -43,7 +43,7 @@ def plain_text(unit: Unit, *, scoped: bool, arrays_name: str) -> str:
 
 
 def flat_text(unit: Unit) -> str:
-    """Return the statements of a unit that leave all names in place, to check what they make."""
+    """Return the statements of a unit that keep all names, to check the results."""
     return _helpers([unit.body]) + _render(_statements(unit.body))
 
 
@@ -64,15 +64,15 @@ def module_text(
     Parameters
     ----------
     eager, later
-        What makes the values, at once and when they are asked for.
+        The statements that make the values, at once and on access.
     names
         The names of the values, in order.
     arrays
         The expression of the dict that loads arrays, or "" if there are none.
     single
-        The name of the value that takes the place of the module, or None.
+        The name of the value that replaces the module, or None.
     forget
-        Whether a reload takes away the names that were there before.
+        Whether a reload removes the names that were there before.
     """
     bodies = [eager.body, *(unit.body for unit in later)]
     saved = _versions(bodies)
@@ -133,7 +133,7 @@ def _helpers(bodies: list[Body]) -> str:
 
 
 class _Line(NamedTuple):
-    """A statement, how many blanks stand before it, and whether those are only for its first line."""
+    """A statement, the number of spaces before it, and whether only its first line gets them."""
 
     indent: int
     text: str
@@ -154,7 +154,7 @@ def _statements(body: Body, indent: int = 0) -> list[_Line]:
 
 
 def _body(unit: Unit, *, scoped: bool) -> list[_Line]:
-    """Return the statements of a unit, in a function of their own if that keeps names apart."""
+    """Return the statements of a unit, in a function of their own if that separates names."""
     if not scoped or unit.is_plain:
         return _statements(unit.body)
     if not unit.values:
@@ -170,7 +170,7 @@ def _body(unit: Unit, *, scoped: bool) -> list[_Line]:
 
 
 def _guarded(lines: list[_Line], saved: Mapping[str, str]) -> list[_Line]:
-    """Return statements with an explanation of what may go wrong in them."""
+    """Return statements within a ``try`` that explains errors."""
     if not saved or not lines:
         return lines
     return [
@@ -182,7 +182,7 @@ def _guarded(lines: list[_Line], saved: Mapping[str, str]) -> list[_Line]:
 
 
 def _lazy(unit: Unit, name: str, saved: Mapping[str, str]) -> str:
-    """Return the function that makes values when they are asked for."""
+    """Return the function that makes values on access."""
     pairs: list[Part] = [(f"{value!r}: ", value) for value in unit.values]
     made = _Line(0, f"return {lay(Group('{', pairs, '}'), 20)}")
     lines = _guarded([*_statements(unit.body), made], saved)
@@ -203,7 +203,7 @@ def _delete(names: Iterable[str]) -> str:
 
 
 def _versions(bodies: list[Body]) -> dict[str, str]:
-    """Return Python and the distributions whose classes the text names, with their versions."""
+    """Return Python and the distributions of classes in the text, with their versions."""
     found: dict[str, str] = {}
     for root in sorted({module.partition(".")[0] for body in bodies for module in body.modules}):
         if root in sys.stdlib_module_names:
@@ -216,7 +216,7 @@ def _versions(bodies: list[Body]) -> dict[str, str]:
     return {"Python": platform.python_version(), **found}
 
 
-@functools.cache  # looking through all distributions takes a while; a loaded module does not change
+@functools.cache  # searching all distributions is slow; a loaded module does not change
 def _version(root: str) -> tuple[str, str] | None:
     """Return the distribution of a module, and its version."""
     from importlib import metadata  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Names: those that users may give, and those that the text needs for itself."""
+"""Names that users may give, and names that the text itself needs."""
 
 import contextlib
 import keyword
@@ -12,7 +12,7 @@ from holdall.errors import InvalidArgumentError
 
 __all__ = ["Names", "check_name", "checked_prefix", "module_name", "shown"]
 
-# What a module has, or does, by such a name.
+# Names with a meaning for modules.
 _SPECIAL = frozenset({"__debug__", "__class__"})
 
 
@@ -43,11 +43,11 @@ def module_name(name: str | None, values: Mapping[str, Any], *, single: bool, fo
     Parameters
     ----------
     name
-        What was asked for; None is the name of the single value.
+        The requested name; None for the name of the single value.
     values
         Name -> value.
     single
-        Whether the single value takes the place of the module.
+        Whether the single value replaces the module.
     force
         Whether it may have the name of a module of the standard library.
 
@@ -79,21 +79,21 @@ def module_name(name: str | None, values: Mapping[str, Any], *, single: bool, fo
 
 
 def checked_prefix(name: str) -> str:
-    """Return the name of a dict of arrays, or what generated names start with, or raise."""
+    """Return a valid name of a dict of arrays or prefix of generated names, or raise."""
     if not str(name).isidentifier():
         raise InvalidArgumentError(f"{name!r} is no identifier")
     return name
 
 
 class Names:
-    """The names of one text: no two things share one.
+    """The names of one text, each used once.
 
     Parameters
     ----------
     taken
         The names of users.
     prefix
-        What generated names start with.
+        The prefix of generated names.
     """
 
     def __init__(self, taken: Any, prefix: str = "_g") -> None:
@@ -102,7 +102,7 @@ class Names:
         self._next = 0
 
     def generate(self, prefix: str | None = None) -> str:
-        """Return a name that nothing has: ``_g0``, ``_g1``, ..."""
+        """Return an unused name: ``_g0``, ``_g1``, ..."""
         while True:
             name = f"{prefix or self._prefix}{self._next}"
             self._next += 1
@@ -111,7 +111,7 @@ class Names:
                 return name
 
     def claim(self, wanted: str) -> str:
-        """Return a name as close as possible to the one wanted."""
+        """Return an unused name as close as possible to the wanted one."""
         name, number = wanted, 0
         while name in self._taken or keyword.iskeyword(name) or name in _SPECIAL:
             name = f"_{wanted}" if not number else f"_{wanted}_{number}"
@@ -120,12 +120,12 @@ class Names:
         return name
 
     def is_free(self, name: str) -> bool:
-        """Tell whether a name has not been given."""
+        """Return whether a name is unused."""
         return name not in self._taken
 
 
 def shown(obj: Any) -> str:
-    """Return what an error says of an object; a class with a hook is never asked for its text."""
+    """Return the text of an object for errors; a class with a hook is never asked for it."""
     if not hasattr(type(obj), "get_persistent_rep"):
         with contextlib.suppress(Exception):  # of any class
             return f"{obj!s:.80}"

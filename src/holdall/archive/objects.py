@@ -30,16 +30,16 @@ _MEMBER_KINDS = frozenset({str, int, bool, float, type(None)})
 
 
 class Describer:
-    """Fills in nodes: `describe` is what `graph.walk` calls for each object.
+    """Describe objects in nodes: `graph.walk` calls it for each object.
 
     Parameters
     ----------
     env
         Names that `get_persistent_rep` hooks may use.
     threshold
-        Arrays of more elements are external.
+        Arrays with more elements are external.
     data_format
-        What external arrays are stored as: ``npy``, ``npz`` or ``hdf5``.
+        The format of external arrays: ``npy``, ``npz`` or ``hdf5``.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Describer:
         }
 
     def __call__(self, graph: Graph, node: Node) -> None:
-        """Fill in how the object of a node is made."""
+        """Set how the object of a node is made."""
         obj = node.obj
         cls = type(obj)
         route = self._routes.get(cls)
@@ -81,14 +81,14 @@ class Describer:
             raise graph.refuse(node, str(error)) from error
 
     def finish(self, graph: Graph) -> None:
-        """Describe arrays, when all are known: some may share memory."""
+        """Describe arrays, when all are known, as some may share memory."""
         if self.arrays:
             from holdall.archive import arrays  # noqa: PLC0415
 
             arrays.finish(self, graph)
 
     def _route(self, cls: type, obj: Any) -> Any:
-        """Return what describes objects of a class, or None if the object itself has to be asked."""
+        """Return the function that describes objects of a class, or None if it depends on the object."""
         if isinstance(obj, BuiltinMethodType):  # from Python 3.12 on some are of a subclass
             return describe_method
         if isinstance(obj, _BY_NAME):
@@ -107,11 +107,11 @@ class Describer:
         return route
 
     def _foreign(self, cls: type) -> Any:
-        """Return what describes arrays of numpy and frames of pandas, if it is one."""
+        """Return the function that describes arrays of numpy or frames of pandas, if it is one of theirs."""
         for base in cls.__mro__:
             root = base.__module__.partition(".")[0]
             if root in {"numpy", "ml_dtypes"}:
-                from holdall.archive import arrays  # noqa: PLC0415  (numpy is there, for its class is)
+                from holdall.archive import arrays  # noqa: PLC0415  (numpy is already imported)
 
                 return arrays.route(cls, self.arrays)
             if root == "pandas":
@@ -127,7 +127,7 @@ class Describer:
     # ------------------------------------------------------------------ hooks
 
     def _by_hook(self, graph: Graph, node: Node) -> None:
-        """Ask `get_persistent_rep`, or the older `archive_1`; go on without if it takes no `env`."""
+        """Call `get_persistent_rep`, or the older `archive_1`; continue without if it takes no `env`."""
         from holdall.archive.hooks import describe_rep  # noqa: PLC0415  (few archives need it)
 
         obj = node.obj
@@ -144,7 +144,7 @@ class Describer:
             except TypeError as error:
                 warnings.warn(f"Found {hook}() but got TypeError: {error}", UserWarning, stacklevel=2)
                 continue
-            except ValueError:  # no signature to look at
+            except ValueError:  # no signature
                 pass
             return describe_rep(graph, node, method(self.env))
         return self._reduced(graph, node)
@@ -159,7 +159,7 @@ class Describer:
             reduced = reducer(obj) if reducer is not None else obj.__reduce_ex__(4)
         except TypeError as error:
             if any(frame.filename == inspect.getsourcefile(cls) for frame in _frames(error, cls)):
-                raise  # an error of the class's own code
+                raise  # an error in the class's own code
             raise graph.refuse(node, _short(str(error))) from error
         if isinstance(reduced, str):
             node.kind, node.extra = "ref", public_name(obj, _module_of(obj, cls), reduced)
@@ -214,11 +214,11 @@ class Describer:
         node.slots = [slot(value, node, ("", "")) for value in arguments]
 
     def _state(self, graph: Graph, node: Node, state: Any) -> Any:
-        """Return the slot of a state that is handed over as a whole."""
+        """Return the slot of a state that is passed as a whole."""
         return graph.slot(state, node, ("", "__getstate__()"))
 
     def _attributes(self, graph: Graph, node: Node, state: Any) -> list[Fill]:
-        """Describe a state that goes into ``__dict__`` and slots."""
+        """Describe a state that is stored in ``__dict__`` and slots."""
         slots = None
         if isinstance(state, tuple) and len(state) == 2:
             state, slots = state
@@ -235,10 +235,10 @@ class Describer:
     def _constant(
         self, obj: Any, cls: type, arguments: Any, state: Any, content: Any
     ) -> tuple[str, str] | None:
-        """Return where a sentinel is defined: a lasting attribute of the module of its class.
+        """Return where a sentinel is defined: a constant attribute of the module of its class.
 
-        Objects without any state count, and those that cannot be told apart but by identity, hold only
-        plain values and have the name of a constant: a module may well hold other instances that change.
+        This applies to objects without state, and to those that differ only in identity, contain only plain
+        values and have the name of a constant, as a module may contain other instances that change.
         """
         name = cls.__module__
         names = self._constants.get(name)
@@ -260,7 +260,7 @@ class Describer:
     # ------------------------------------------------------------------ exceptions
 
     def _exception(self, graph: Graph, node: Node) -> None:
-        """Describe an exception: args and attributes, without running an ``__init__`` of its own."""
+        """Describe an exception: args and attributes, without running its own ``__init__``."""
         obj, cls = node.obj, type(node.obj)
         own = any(
             hook in vars(base)
@@ -314,7 +314,7 @@ class Describer:
 
 
 def _holds_plain(state: Any) -> bool:
-    """Tell whether a state is that of attributes with plain values alone."""
+    """Return whether a state consists of attributes with plain values only."""
     parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
     return all(
         part is None or (isinstance(part, dict) and {type(value) for value in part.values()} <= _MEMBER_KINDS)
@@ -323,7 +323,7 @@ def _holds_plain(state: Any) -> bool:
 
 
 def _short(message: str) -> str:
-    """Say in a line why an object does not tell how it is made."""
+    """Return one line on why an object does not say how it is made."""
     return message.splitlines()[0] if message else "it does not say how it is made again"
 
 

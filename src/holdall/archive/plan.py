@@ -1,8 +1,8 @@
-"""In which order the objects of a graph are made and filled, so that sharing and cycles come back.
+"""The order in which the objects of a graph are made and filled, so that sharing and cycles are kept.
 
 An object that can be filled after it was made (a list, dict, set, or an instance with attributes or items)
-may be needed before it is complete, when it lies on a cycle: then it is made empty first (a *shell*). What
-cannot be changed any more (a tuple, a frozenset, the result of a call) is made after its parts. Sets and
+may be needed before it is complete, if it is on a cycle: then it is made empty first (a *shell*). Objects
+that cannot be changed later (a tuple, a frozenset, the result of a call) are made after their parts. Sets and
 dicts are filled after the objects in them that are needed for their hashes, where that is possible.
 
 The walk is that of Tarjan's algorithm for strongly connected components (R. Tarjan, "Depth-first search
@@ -18,7 +18,7 @@ from holdall.errors import SerializationError
 
 __all__ = ["FREE", "Component", "Step", "arrange", "components", "sort_sets"]
 
-#: Nodes that can be written out wherever they are needed: names, and what hangs on names.
+#: Nodes that can be written wherever they are needed: names, and nodes that depend only on names.
 FREE = frozenset({"ref", "member", "flags"})
 
 _FILLABLE = frozenset({"list", "dict", "set"})
@@ -40,9 +40,9 @@ class Component:
     names
         Name -> slot.
     steps
-        What is to be done, in order.
+        The steps, in order.
     late
-        Sets and dicts that were filled after objects in them, to be checked: their hashes must be right.
+        Sets and dicts that were filled after objects in them, whose hashes must be checked.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Component:
 
     @property
     def nodes(self) -> Iterable[Node]:
-        """Return each node once, parts before wholes, shells where they are completed."""
+        """Yield each node once, parts before wholes, shells where they are completed."""
         return (step.node for step in self.steps if step.what != "shell")
 
 
 def components(graph: Graph, free: frozenset[str] = FREE) -> list[Component]:
-    """Part the names by what they share; `free` kinds of nodes count as not shared."""
+    """Return the names grouped by shared objects; `free` kinds of nodes count as not shared."""
     owner: dict[Node, int] = {}
     group = list(range(len(graph.roots)))
 
@@ -90,7 +90,7 @@ def components(graph: Graph, free: frozenset[str] = FREE) -> list[Component]:
 
 
 def sort_sets(graph: Graph) -> None:
-    """Put the items of sets into an order that depends on their content alone."""
+    """Sort the items of sets by their content alone."""
     for node in graph.nodes:
         if node.kind in {"set", "frozenset"}:
             kinds = set(map(type, node.slots))
@@ -107,7 +107,7 @@ def _sort_key(slot: Any) -> tuple[str, str]:
 
 
 def _digest(root: Node) -> str:
-    """Describe a node by its content: as text, or the hash of a long text. Cycles are cut."""
+    """Return the content of a node: as text, or the hash of a long text. Cycles are cut."""
     todo: list[tuple[Node, bool]] = [(root, False)]
     while todo:
         node, children_done = todo.pop()
@@ -144,7 +144,7 @@ def _shorten(text: str) -> str:
 
 
 class _Frame:
-    """A node in progress: the children that are still to be looked at."""
+    """A node in progress, with the children that remain."""
 
     __slots__ = ("children", "index", "key_low", "keys", "low", "node")
 
@@ -164,7 +164,7 @@ class _Frame:
                 self.children.insert(0, node.function)
 
     def is_key(self, child: Node) -> bool:
-        """Tell whether a child is hashed when the node is filled."""
+        """Return whether a child is hashed when the node is filled."""
         if self.keys is None:
             node = self.node
             keys: list[Any] = []
@@ -191,7 +191,7 @@ def arrange(component: Component) -> None:
     Raises
     ------
     SerializationError
-        If an object is needed to make itself.
+        If making an object needs the object itself.
     """
     walk = _Walk(component)
     for slot in component.names.values():
@@ -208,7 +208,7 @@ class _Walk:
         self.stack: list[_Frame] = []
 
     def run(self, root: Node) -> None:
-        """Make one root, and all that it needs."""
+        """Make one root, and everything that it needs."""
         stack = self.stack
         stack.append(_Frame(root, 0))
         while stack:
@@ -239,13 +239,13 @@ class _Walk:
             self.steps.append(Step("shell", node))
 
     def _note(self, frame: _Frame, child: Node, depth: int) -> None:
-        """Remember that a child is complete only when what stands at a depth of the stack is."""
+        """Note that a child is complete only when the node at a depth of the stack is."""
         frame.low = min(frame.low, depth)
         if depth < frame.key_low and frame.is_key(child):
             frame.key_low = depth
 
     def _finish(self, frame: _Frame) -> None:
-        """All children of a node have been looked at: make it, or go on with what fills it."""
+        """Make a node whose children are done, or continue with its fills."""
         node, stack = frame.node, self.stack
         if node.state == _CREATING:
             fills = [
@@ -272,7 +272,7 @@ class _Walk:
         self._leave(frame)
 
     def _leave(self, frame: _Frame) -> None:
-        """Take a node that is done from the stack, and fill what waited for it."""
+        """Remove a finished node from the stack, and fill the nodes that waited for it."""
         node, stack = frame.node, self.stack
         stack.pop()
         node.state = _DONE
@@ -288,7 +288,7 @@ class _Walk:
             self._note(stack[-1], node, node.anchor.depth)
 
     def _postpone(self, child: Node) -> None:
-        """Leave the nearest object that can be filled later for the time when `child` has been made."""
+        """Postpone the nearest object that can be filled later until `child` has been made."""
         stack = self.stack
         index = len(stack) - 1
         while index > child.depth and stack[index].node.state != _FILLING:
@@ -309,7 +309,7 @@ class _Walk:
         self._note(stack[-1], frame.node, child.depth)
 
     def _resume(self, node: Node) -> None:
-        """Go on with what waited until `node` was made."""
+        """Continue with the nodes that waited for `node`."""
         waiting, node.pending = node.pending or (), None
         for frame in reversed(waiting):
             frame.node.depth = frame.low = frame.key_low = len(self.stack)

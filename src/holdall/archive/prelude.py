@@ -1,11 +1,11 @@
-"""Functions that archives carry with them: fixed text, which readers recognise.
+"""Functions that archives contain: fixed text, which readers recognise.
 
-They look up no builtin by name when they run, since a value may have the name of one.
+They look up no builtin by name when they run, since a value may have its name.
 """
 
 __all__ = ["ARRAYS", "EXPLAIN", "FORGET", "GLOBALS", "HELPERS", "LAZY", "NEEDS", "RESERVED"]
 
-#: Name -> text, in the order in which they stand in an archive.
+#: Name -> text, in the order of an archive.
 HELPERS: dict[str, str] = {}
 
 #: Name -> helpers that its text calls.
@@ -211,7 +211,7 @@ RESERVED = frozenset(HELPERS) | {"_Arrays", "_lazy", "_explain", "_scope", "_glo
 #: The dict of the module, whatever names it has.
 GLOBALS = "from builtins import globals as _globals\n"
 
-#: Takes away the names of the text that was there before `importlib.reload`.
+#: Removes the names of the text before `importlib.reload`.
 FORGET = """\
 for _name in _globals().get('__all__', ()):
     _globals().pop(_name, None)
@@ -229,7 +229,7 @@ class _Arrays(dict):
 
 """
 
-#: Format -> the dict that loads arrays when they are asked for.
+#: Format -> the dict that loads arrays on access.
 ARRAYS = {
     "npy": _ARRAYS
     + """\
@@ -264,7 +264,7 @@ ARRAYS = {
 """,
 }
 
-#: Loads what needs arrays when it is asked for. `_lazy` tells which function makes which name.
+#: Makes values that need arrays on access. `_lazy` has the function for each name.
 LAZY = """\
 def __getattr__(
     name, lazy=_lazy, values=_globals(), lock=__import__('threading').RLock(), error=AttributeError
@@ -287,7 +287,7 @@ def __dir__(values=_globals()):
     return names
 """
 
-#: Says with which versions the archive was saved, when its values cannot be made.
+#: Reports the versions with which the archive was saved, if its values cannot be made.
 EXPLAIN = """\
 def _explain(error, saved, ImportError=ImportError):
     import importlib.metadata

@@ -1,8 +1,8 @@
-"""Modules, packages and their arrays on disk: written beside what is there, then put in its place at once.
+"""Modules, packages and their arrays on disk: written beside the old ones, then replaced at once.
 
-Whoever imports sees the old archive or the new one, never a half. The arrays of an archive are never
-written again: a new archive has new files, so that those who mapped the old ones keep their values; the
-files of the archive before the last are removed.
+An import sees the old archive or the new one, never a part. The arrays of an archive are never overwritten: a
+new archive has new files, so that values mapped from the old ones stay; the files of the archive before the
+last are removed.
 """
 
 import contextlib
@@ -16,32 +16,32 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from holdall.archive._files import is_unfinished, remove_path, replace_file, telling, unfinished_path
+from holdall.archive._files import is_unfinished, remove_path, replace_file, translating, unfinished_path
 from holdall.archive.array_files import EXTENSIONS, write_arrays
 from holdall.errors import InvalidArgumentError
 
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # a system without it has one writer at a time
+except ImportError:  # without it, there must be one writer at a time
     fcntl = None
 
-__all__ = ["Place", "backup", "check_target", "locked", "publish"]
+__all__ = ["Paths", "backup", "check_target", "locked", "publish"]
 
 
-class Place(NamedTuple):
-    """Where an archive is to lie.
+class Paths(NamedTuple):
+    """The paths of an archive.
 
     Attributes
     ----------
     folder
-        The folder of its files: that of the package, or the one that holds the module.
+        The folder of its files: that of the package, or the one with the module.
     source
         The name of its file of source in the folder.
     arrays
         The name of its arrays in the folder, without extension.
     root
-        The folder that is locked by writers: the one that holds the package or module.
+        The folder that is locked by writers: the one with the package or module.
     """
 
     folder: str
@@ -55,8 +55,8 @@ class Place(NamedTuple):
         return os.path.join(self.folder, self.source)
 
     @classmethod
-    def of(cls, directory: str, name: str, arrays_name: str, *, package: bool) -> "Place":
-        """Return the place of a package or module."""
+    def of(cls, directory: str, name: str, arrays_name: str, *, package: bool) -> "Paths":
+        """Return the paths of a package or module."""
         if package:
             return cls(os.path.join(directory, name), "__init__.py", arrays_name, directory)
         return cls(directory, f"{name}.py", f"{name}{arrays_name}", directory)
@@ -64,7 +64,7 @@ class Place(NamedTuple):
 
 @contextlib.contextmanager
 def locked(folder: str) -> Iterator[None]:
-    """Exclude other writers in a folder; the lock dies with its process."""
+    """Exclude other writers in a folder; the lock ends with its process."""
     if fcntl is None:
         yield
         return
@@ -78,103 +78,103 @@ def locked(folder: str) -> Iterator[None]:
 
 
 def publish(
-    place: Place, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool = False
+    paths: Paths, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool = False
 ) -> None:
-    """Write an archive and put it in place at once.
+    """Write an archive and publish it at once.
 
     Parameters
     ----------
-    place
-        Where.
+    paths
+        Its paths.
     source
-        Function of the name of the arrays' file or folder that gives the text.
+        From the name of the arrays' file or folder to the text.
     arrays
         Name -> array.
     data_format
         ``npy``, ``npz`` or ``hdf5``.
     keep_backup
-        Whether what is replaced is kept, as files whose names end in ``.bak``.
+        Whether replaced files are kept, with names that end in ``.bak``.
 
     Raises
     ------
     StoreUnavailableError, StoreFullError
-        If it cannot be written. What was there before is untouched.
+        If it cannot be written. Existing files are untouched.
     """
-    with telling(place.path, "the archive cannot be written"):
-        os.makedirs(place.root, exist_ok=True)
-        with locked(place.root):
-            _sweep(place)
-            if not os.path.isdir(place.folder):
-                _publish_new(place, source, arrays, data_format)
+    with translating(paths.path, "the archive cannot be written"):
+        os.makedirs(paths.root, exist_ok=True)
+        with locked(paths.root):
+            _sweep(paths)
+            if not os.path.isdir(paths.folder):
+                _publish_new(paths, source, arrays, data_format)
             else:
-                _publish_over(place, source, arrays, data_format, keep_backup=keep_backup)
+                _publish_over(paths, source, arrays, data_format, keep_backup=keep_backup)
     importlib.invalidate_caches()
 
 
-def _publish_new(place: Place, source: Any, arrays: Mapping[str, Any], data_format: str) -> None:
+def _publish_new(paths: Paths, source: Any, arrays: Mapping[str, Any], data_format: str) -> None:
     """Make the folder of a package under another name, and rename it."""
-    unfinished = unfinished_path(place.folder)
+    unfinished = unfinished_path(paths.folder)
     os.mkdir(unfinished)
     try:
-        name = place.arrays + EXTENSIONS[data_format]
+        name = paths.arrays + EXTENSIONS[data_format]
         write_arrays(os.path.join(unfinished, name), arrays, data_format)
-        path = os.path.join(unfinished, place.source)
-        replace_file(path, source(name).encode(), _newer(place.path))
-        os.rename(unfinished, place.folder)
+        path = os.path.join(unfinished, paths.source)
+        replace_file(path, source(name).encode(), _newer(paths.path))
+        os.rename(unfinished, paths.folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
 
 def _publish_over(
-    place: Place, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool
+    paths: Paths, source: Any, arrays: Mapping[str, Any], data_format: str, *, keep_backup: bool
 ) -> None:
-    """Write arrays under a new name, then replace the source; what nobody needs any more is removed."""
-    old = _arrays_of(place)
-    name = _unused(place, EXTENSIONS[data_format])
-    path = os.path.join(place.folder, name)
+    """Write arrays under a new name, then replace the source, and remove unused files."""
+    old = _arrays_of(paths)
+    name = _unused(paths, EXTENSIONS[data_format])
+    path = os.path.join(paths.folder, name)
     try:
         write_arrays(path, arrays, data_format)
         if keep_backup:
-            _back_up(place, old, name if arrays else None)
-        replace_file(place.path, source(name).encode(), _newer(place.path))
+            _back_up(paths, old, name if arrays else None)
+        replace_file(paths.path, source(name).encode(), _newer(paths.path))
     except BaseException:
         remove_path(path)
         raise
-    for other in _generations(place):
+    for other in _generations(paths):
         if other not in {name, old}:
-            remove_path(os.path.join(place.folder, other))
+            remove_path(os.path.join(paths.folder, other))
 
 
-def _generations(place: Place) -> list[str]:
+def _generations(paths: Paths) -> list[str]:
     """Return the names of all arrays of an archive, old and new."""
-    pattern = re.compile(re.escape(place.arrays) + r"(_\d+)?(\.npz|\.hd5)?")
-    return [name for name in os.listdir(place.folder) if pattern.fullmatch(name)]
+    pattern = re.compile(re.escape(paths.arrays) + r"(_\d+)?(\.npz|\.hd5)?")
+    return [name for name in os.listdir(paths.folder) if pattern.fullmatch(name)]
 
 
-def _unused(place: Place, extension: str) -> str:
-    """Return a name for arrays that nothing has."""
-    taken = {name.partition(".")[0] for name in _generations(place)}
-    name, number = place.arrays, 0
+def _unused(paths: Paths, extension: str) -> str:
+    """Return an unused name for arrays."""
+    taken = {name.partition(".")[0] for name in _generations(paths)}
+    name, number = paths.arrays, 0
     while name in taken:
         number += 1
-        name = f"{place.arrays}_{number}"
+        name = f"{paths.arrays}_{number}"
     return name + extension
 
 
-def _arrays_of(place: Place) -> str | None:
-    """Return the name of the arrays that the archive in place refers to."""
+def _arrays_of(paths: Paths) -> str | None:
+    """Return the name of the arrays that the published archive refers to."""
     try:
-        with open(place.path, encoding="utf-8", errors="replace") as file:
+        with open(paths.path, encoding="utf-8", errors="replace") as file:
             found = re.search(r"= _Arrays\(\s*'([^'\n]*)'", file.read())
     except OSError:
         return None
     return found[1] if found else None
 
 
-def _sweep(place: Place) -> None:
-    """Remove what killed writers left: whoever wrote it held the lock that we hold now."""
-    for path in (place.folder, place.path):
+def _sweep(paths: Paths) -> None:
+    """Remove what killed writers left: their lock is held by us now."""
+    for path in (paths.folder, paths.path):
         folder, name = os.path.split(path)
         for other in os.listdir(folder) if os.path.isdir(folder) else ():
             if is_unfinished(other, name):
@@ -187,7 +187,7 @@ def _newer(path: str) -> int:
 
 
 def _last_second(path: str) -> int:
-    """Return the last second that byte code may take for the time of a file of source."""
+    """Return the last second that byte code may have recorded as the time of a file of source."""
     seconds = [-1]
     with contextlib.suppress(OSError):
         seconds.append(int(os.stat(path).st_mtime))
@@ -202,14 +202,14 @@ def _last_second(path: str) -> int:
 
 @contextlib.contextmanager
 def backup(path: str, *, keep: bool = True) -> Iterator[str | None]:
-    """Move a file or folder out of the way, to ``path.bak`` or ``path_1.bak`` and so on.
+    """Move a file or folder to ``path.bak`` or ``path_1.bak`` and so on, during the context.
 
     Parameters
     ----------
     path
-        What is to be replaced. If it is not there, nothing happens.
+        The file or folder to be replaced. If it does not exist, nothing happens.
     keep
-        Whether it is kept when the context is left without an error; it is always kept after one.
+        Whether it is kept after a context without an error; it is always kept after one.
 
     Yields
     ------
@@ -241,29 +241,29 @@ def _backup_name(path: str) -> str:
     return name
 
 
-def _back_up(place: Place, old: str | None, new: str | None) -> None:
-    """Keep what is about to be replaced under names that end in ``.bak``."""
-    if os.path.exists(place.path):
-        shutil.copy2(place.path, _backup_name(place.path))
+def _back_up(paths: Paths, old: str | None, new: str | None) -> None:
+    """Keep files that are about to be replaced, under names that end in ``.bak``."""
+    if os.path.exists(paths.path):
+        shutil.copy2(paths.path, _backup_name(paths.path))
     if old is None:
         return
-    path = os.path.join(place.folder, old)
+    path = os.path.join(paths.folder, old)
     if os.path.isfile(path):
         shutil.copy2(path, _backup_name(path))
     elif os.path.isdir(path) and new is not None:
         for name in os.listdir(path):
-            shutil.copy2(os.path.join(path, name), _backup_name(os.path.join(place.folder, new, name)))
+            shutil.copy2(os.path.join(path, name), _backup_name(os.path.join(paths.folder, new, name)))
 
 
-def check_target(place: Place, directory: str, *, package: bool, force: bool) -> None:
-    """Raise `InvalidArgumentError` if something is in the way of an archive."""
+def check_target(paths: Paths, directory: str, *, package: bool, force: bool) -> None:
+    """Raise `InvalidArgumentError` if the path of an archive is occupied."""
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise InvalidArgumentError(f"File dirname={directory} exists and is not a directory.")
     if force:
         return
-    if package and os.path.exists(place.folder) and not os.path.isdir(place.folder):
-        raise InvalidArgumentError(f"File dirname/name={place.folder} exists and is not a directory.")
-    arrays = [os.path.join(place.folder, place.arrays + end) for end in EXTENSIONS.values()]
-    for path in (place.path, *arrays):
+    if package and os.path.exists(paths.folder) and not os.path.isdir(paths.folder):
+        raise InvalidArgumentError(f"File dirname/name={paths.folder} exists and is not a directory.")
+    arrays = [os.path.join(paths.folder, paths.arrays + end) for end in EXTENSIONS.values()]
+    for path in (paths.path, *arrays):
         if os.path.lexists(path):
             raise InvalidArgumentError(f"File {path} exists and force=False.")

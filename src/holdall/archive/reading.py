@@ -1,4 +1,4 @@
-"""`load`: an archive is read without being run, imported or trusted."""
+"""`load`: read an archive without running, importing or trusting it."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from holdall.archive import prelude
 from holdall.archive._allowed import Allowed
 from holdall.archive._arrays import Arrays
 from holdall.archive._evaluate import Evaluator
-from holdall.archive._files import telling
+from holdall.archive._files import translating
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import Line, logical_lines
 from holdall.archive._making import Helper
@@ -25,11 +25,11 @@ _EXPLAIN = re.compile(r"raise _explain\(_problem, \{.*\}\) from _problem", re.DO
 
 
 def _normal(text: str, indent: int = 0) -> str:
-    """Return a fixed block as it is compared: without indentation, and blanks that tools strip."""
+    """Return a fixed block in the form that is compared: without indentation, and blanks that tools strip."""
     return "\n".join(line[indent:].rstrip() for line in text.splitlines() if line.strip())
 
 
-# What each fixed block of the prelude defines; "" if it only does something.
+# The definition in each fixed block of the prelude; "" if it has none.
 _FIXED = {_normal(text): name for name, text in prelude.HELPERS.items()}
 _FIXED |= {_normal(text): f"_Arrays {name}" for name, text in prelude.ARRAYS.items()}
 _FIXED[_normal(prelude.EXPLAIN)] = "_explain"
@@ -44,7 +44,7 @@ for _block in (
 
 
 class _Lines:
-    """Logical lines, of which the next can be looked at."""
+    """Logical lines, with a look at the next one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -52,7 +52,7 @@ class _Lines:
         self.next: Line | None = next(self._lines, None)
 
     def take(self) -> Line:
-        """Return the next line, and go on."""
+        """Return the next line, and advance."""
         line = self.next
         if line is None:
             raise CorruptValueError("the text ends in the middle of a block: was the file cut short?")
@@ -60,7 +60,7 @@ class _Lines:
         return line
 
     def take_block(self, head: Line) -> str:
-        """Return a compound statement whose head was taken, as it stands in the text."""
+        """Return the text of a compound statement whose head was taken."""
         end = head.end
         while self.next is not None and self.next.indent > head.indent:
             end = self.take().end
@@ -104,7 +104,7 @@ class _Archive:
         return {name: self.evaluator.resolved(values[name]) for name in listed}
 
     def _run(self, indent: int) -> Any:
-        """Carry out the lines of a block; return the statement with which it returns, if it does."""
+        """Evaluate the lines of a block; return its return statement, if there is one."""
         while (line := self.lines.next) is not None and line.indent >= indent:
             if line.indent > indent:
                 raise CorruptValueError(f"line {line.number}: an indentation that no archive has")
@@ -120,7 +120,7 @@ class _Archive:
         return None
 
     def _fixed(self, line: Line) -> bool:
-        """Carry out a statement that only the frame of an archive has, if it is one."""
+        """Evaluate a statement that only the frame of an archive has, if it is one."""
         text = line.text
         name = _FIXED_IMPORTS.get(text)
         if name is not None:
@@ -148,7 +148,7 @@ class _Archive:
             raise CorruptValueError(f"line {line.number}: {error}") from error
 
     def _compound(self, head: Line) -> Any:
-        """Carry out a compound statement: one of the frame, or a fixed block."""
+        """Evaluate a compound statement: one of the frame, or a fixed block."""
         if head.text == "try:":
             returned = self._run(self._inner(head))
             end, last = self.lines.take(), self.lines.take()
@@ -181,7 +181,7 @@ class _Archive:
         return None
 
     def _function(self, head: Line, lazy: str | None) -> None:
-        """Carry out the body of a function whose names are its own."""
+        """Evaluate the body of a function with local names."""
         before = dict(self.names)
         statement = self._run(self._inner(head))
         if statement is None or statement.value is None:
@@ -224,8 +224,8 @@ def load(
 ) -> dict[str, Any]:
     """Read an archive without running, importing or trusting it.
 
-    The text is evaluated statement by statement. It may name what is on a list of types and functions of the
-    standard library and of numpy, and call those with arguments that do no harm. All else is refused.
+    The text is evaluated statement by statement. It may use types and functions of the standard library and
+    of numpy on a list, and call them with harmless arguments. Everything else is refused.
 
     Parameters
     ----------
@@ -234,12 +234,11 @@ def load(
     allow
         Classes and functions of your own that the archive may use: loading can then do whatever they do.
     mmap
-        Whether to map arrays into memory instead of reading them, if they are in npy files: changes stay in
-        memory.
+        Whether to map arrays in npy files into memory instead of reading them: changes stay in memory.
     max_size
-        Bytes of text that are read.
+        Maximal bytes of text.
     max_items
-        Values that are made, parts of others counted.
+        Maximal number of values, parts of others counted.
 
     Returns
     -------
@@ -249,7 +248,7 @@ def load(
     Raises
     ------
     SerializationError
-        If the archive names something that is not on the list, or is larger than allowed.
+        If the archive names something that is not on the list, or exceeds a limit.
     CorruptValueError
         If the text is not an archive, or a file of its arrays is missing.
     StoreNotFoundError
@@ -283,7 +282,7 @@ def load(
 
 def _load(path: str, max_size: int, options: dict[str, Any]) -> dict[str, Any]:
     """Read a module."""
-    with telling(path, "the archive cannot be read"), open(path, "rb") as file:
+    with translating(path, "the archive cannot be read"), open(path, "rb") as file:
         data = file.read(max_size + 1)
     if len(data) > max_size:
         raise SerializationError(
@@ -310,14 +309,14 @@ def loads(
     text
         The text, or its bytes in UTF-8.
     location
-        The folder that arrays beside it are looked for in.
+        The folder of the arrays beside the text.
     allow, mmap, max_items
         As for `load`.
 
     Raises
     ------
     SerializationError
-        If it names something that is not on the list; `CorruptValueError` if it is no archive.
+        If it names something that is not on the list; `CorruptValueError` if it is not an archive.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Classes, functions and sentinels by name: under which public name another process finds them."""
+"""Classes, functions and sentinels by name: the public names by which other processes find them."""
 
 import builtins
 import importlib
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["Reference", "UnnamedError", "find_member", "locate", "public_name"]
 
-# Libraries that move things between their modules: the shortest public path is the one that lasts.
+# Libraries that move names between their modules: the shortest public path lasts longest.
 _RESTRUCTURED = frozenset({"numpy", "pandas", "scipy"})
 
 # Names that older versions have, too.
@@ -17,18 +17,18 @@ _LASTING = {("numpy", "bool"): "bool_"}
 
 
 class UnnamedError(Exception):
-    """There is no name under which another process would find the same object."""
+    """There is no name by which another process would find the same object."""
 
 
 class Reference(NamedTuple):
-    """A module, and the path of attributes that leads from it to the object; "" is the module itself."""
+    """A module, and the path of attributes from it to the object; "" is the module itself."""
 
     module: str
     path: str
 
 
 def find_member(module: ModuleType, path: str) -> Any:
-    """Follow dotted attributes from a module; raise AttributeError where they end."""
+    """Return the object of dotted attributes from a module; raise AttributeError if there is none."""
     found: Any = module
     for name in path.split("."):
         found = getattr(found, name)
@@ -53,19 +53,19 @@ def locate(obj: Any) -> Reference:
     if not isinstance(module, str):
         module = _search(obj, path)
     elif module == "builtins" and isinstance(obj, type) and not hasattr(builtins, path):
-        for name, found in vars(types).items():  # those that the interpreter keeps to itself
+        for name, found in vars(types).items():  # types that the interpreter does not export elsewhere
             if found is obj:
                 return Reference("types", name)
     return public_name(obj, module, path)
 
 
 def public_name(obj: Any, module: str, path: str) -> Reference:
-    """Return the best of the names of an object that is said to be `path` of `module`.
+    """Return the best of the names of an object that claims to be `path` of `module`.
 
     Raises
     ------
     UnnamedError
-        If none leads to the very object, or only ``__main__`` knows it.
+        If none leads to the same object, or only ``__main__`` has it.
     """
     if module == "__main__":
         spec = getattr(sys.modules.get("__main__"), "__spec__", None)
@@ -87,7 +87,7 @@ def public_name(obj: Any, module: str, path: str) -> Reference:
 
 
 def _main_is(real: str, path: str, obj: Any) -> bool:
-    """Tell whether the running __main__, which is module `real`, has the object under its name."""
+    """Return whether the running __main__, which is module `real`, has the object under its name."""
     main = sys.modules["__main__"]
     try:
         return find_member(main, path) is obj and bool(real)
@@ -96,7 +96,7 @@ def _main_is(real: str, path: str, obj: Any) -> bool:
 
 
 def _candidates(module: str) -> list[str]:
-    """Modules where the object may be public, the most lasting first."""
+    """Return the modules where the object may be public, the most durable first."""
     parts = module.split(".")
     root = parts[0].lstrip("_") or parts[0]
     if not (any(part.startswith("_") for part in parts) or root in _RESTRUCTURED):
@@ -107,14 +107,14 @@ def _candidates(module: str) -> list[str]:
         if candidate not in public:
             public.append(candidate)
     if root not in _RESTRUCTURED:
-        public.reverse()  # the nearest public package; the top one for libraries that move things
+        public.reverse()  # the nearest public package; the top one for libraries that move names
     elif root == "scipy":
         public.sort(key=lambda name: (name.count(".") != 1, name.count(".")))
     return [*public, module]
 
 
 def _is_member(module: str, path: str, obj: Any) -> bool:
-    """Tell whether the path leads from the module to the very object."""
+    """Return whether the path leads from the module to the same object."""
     try:
         found = find_member(sys.modules.get(module) or importlib.import_module(module), path)
     except (ImportError, AttributeError, ValueError):
@@ -123,7 +123,7 @@ def _is_member(module: str, path: str, obj: Any) -> bool:
 
 
 def _reason(module: str, path: str) -> str:
-    """Say why a name does not lead to the object."""
+    """Return why a name does not lead to the object."""
     try:
         find_member(importlib.import_module(module), path)
     except ImportError:
@@ -134,7 +134,7 @@ def _reason(module: str, path: str) -> str:
 
 
 def _search(obj: Any, path: str) -> str:
-    """Find a module that has an object which does not say where it is from."""
+    """Return a module with an object that does not say where it is from."""
     owner = getattr(obj, "__self__", None)
     if isinstance(owner, ModuleType):
         return owner.__name__

@@ -1,4 +1,4 @@
-"""Which objects of a component stand inside of others, which have a statement of their own, or a block."""
+"""Which objects of a component are written within others, and which have a statement or block."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from holdall.archive.plan import FREE, Component
 
 __all__ = ["LITERAL_LEAVES", "choose"]
 
-#: Leaves of all literals of a component together; beyond, data go into JSON blocks, then into a table.
+#: Maximal leaves of all literals of a component; beyond, data go into JSON blocks, then into a table.
 LITERAL_LEAVES = 2_000
 
-#: Leaves from which JSON goes into a block when the literals are too many.
+#: Leaves from which JSON goes into a block if there are too many literals.
 _SMALL_BLOCK = 100
 
 _DEEPEST = 36  # brackets in a statement; helpers and splitting add a few
@@ -23,9 +23,9 @@ _STR_KEYS = frozenset({str})
 
 
 def choose(component: Component) -> bool:
-    """Decide which nodes have statements and blocks of their own; return whether the literals are few enough.
+    """Choose the nodes with statements and blocks of their own; return whether the literals are few enough.
 
-    Otherwise a table is to be written, where each node has its own row, JSON aside.
+    Otherwise a table must be written, where each node has its own row, except JSON.
     """
     nodes = list(component.nodes)
     if _measure(nodes, 0) > LITERAL_LEAVES:
@@ -36,7 +36,7 @@ def choose(component: Component) -> bool:
 
 
 def _measure(nodes: list[Node], limit: int) -> int:
-    """Set sizes and flags, with JSON of more than `limit` leaves in blocks; return all other leaves."""
+    """Set sizes and flags, with JSON of more than `limit` leaves in blocks; return the other leaves."""
     weight = 0
     for node in nodes:
         node.block = False
@@ -62,7 +62,7 @@ def _measure(nodes: list[Node], limit: int) -> int:
 
 
 def _holds_json(node: Node, kinds: set[Any]) -> bool:
-    """Tell whether JSON holds an object and its parts exactly."""
+    """Return whether JSON represents an object and its parts exactly."""
     if node.kind == "leaf":
         return type(node.obj) is str or type(node.obj) is float
     if not kinds <= _JSON_TYPES:
@@ -89,10 +89,10 @@ def _holds_json(node: Node, kinds: set[Any]) -> bool:
 
 
 def _measure_parts(node: Node, limit: int) -> None:
-    """Add up the parts of a node that stand inside of it."""
+    """Add up the parts of a node that are written within it."""
     size, height = node.size, 0
     for slot in node.parts():
-        if node.is_json:  # its parts go where it goes
+        if node.is_json:  # its parts are written with it
             slot.own = slot.block = False
         elif not slot.own:
             if slot.height >= _DEEPEST and slot.kind not in FREE:
@@ -122,7 +122,7 @@ def _is_long(value: Any) -> bool:
 
 
 def _leaf_size(value: Any) -> int:
-    """Return how many leaves a long one counts as."""
+    """Return the number of leaves that a long one counts as."""
     if type(value) is float:
         return 1
     return len(value) // 40 if type(value) is not int else value.bit_length() // 160

@@ -29,7 +29,7 @@ __all__ = ["ArchivePersister", "ArchiveStore"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Names of modules that are made for ids that are no names start with this.
+# The prefix of names of modules for ids that are not identifiers.
 _PREFIX = "key_"
 _MADE = re.compile(r"key_(?:[A-Za-z0-9]|_[0-9a-f]+_)*")
 _PART = re.compile(r"_([0-9a-f]+)_")
@@ -38,7 +38,7 @@ _MAX_NAME = 120
 
 
 def module_name(id: str) -> str:
-    """Return the name of the module of an id: the id itself, if it is a name.
+    """Return the name of the module of an id: the id itself, if it is an identifier.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def module_name(id: str) -> str:
 
 
 def id_of(name: str, info: Any) -> str:
-    """Return the id of a module, given its metadata: these have the ids that are too long for a name."""
+    """Return the id of a module, given its metadata, which have the ids that are too long for a name."""
     if not name.startswith(_PREFIX):
         return name
     if not _MADE.fullmatch(name):
@@ -68,7 +68,7 @@ def id_of(name: str, info: Any) -> str:
 
 
 class ArchivePersister(Persister):
-    """A place for any objects: the package of a `DataSet`, with a module per id.
+    """Any objects in the package of a `DataSet`, with one module per id.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class ArchivePersister(Persister):
     timeout
         Seconds to wait for another writer.
     trust
-        Whether to read items that others than you and root could have written.
+        Whether to read items that users other than you and root could have written.
 
     Raises
     ------
@@ -93,15 +93,16 @@ class ArchivePersister(Persister):
     Notes
     -----
     Threads and processes: compare-and-swap is linearizable on the machine, by a lock of the operating system
-    that ends with its process; reading waits for nobody. After a crash of a process: each item whole, old or
-    new. Cost: a read executes a module; a write emits, checks and replaces one, and appends a line.
+    that ends with its process; readers never wait. After a crash of a process: each item is the old or the
+    new one as a whole. Cost: a read executes a module; a write emits, checks and replaces one, and appends a
+    line.
 
     Examples
     --------
     >>> import tempfile
-    >>> place = ArchivePersister(os.path.join(tempfile.mkdtemp(), "kept"))
-    >>> place["runs/7"] = {"alpha": 0.5}
-    >>> sorted(os.listdir(place.path))
+    >>> persister = ArchivePersister(os.path.join(tempfile.mkdtemp(), "kept"))
+    >>> persister["runs/7"] = {"alpha": 0.5}
+    >>> sorted(os.listdir(persister.path))
     ['__init__.py', '_info.jsonl', '_locked', '_this_dir_is_a_DataSet', 'key_runs_2f_7.py']
     """
 
@@ -139,7 +140,7 @@ class ArchivePersister(Persister):
         self.capabilities = frozenset(reads if read_only else reads | writes)
 
     def _make(self) -> None:
-        """Make sure that there is a package."""
+        """Make the package if it does not exist."""
         if is_data_set(self.path):
             return
         if os.path.isdir(self.path) and os.listdir(self.path):
@@ -235,7 +236,7 @@ class ArchivePersister(Persister):
 
 
 def _info(name: str, id: str) -> Any:
-    """Return the metadata of an id that its module's name does not tell."""
+    """Return the metadata of an id that differs from its module's name."""
     return None if id_of(name, None) == id else {"key": id}
 
 
@@ -244,22 +245,22 @@ def _stat(found: os.stat_result) -> Stat:
 
 
 class ArchiveStore(Store[K, V]):
-    """A store that is a Python package: each item a module that can be imported, with holdall or without.
+    """A store that is a Python package: each item is a module that can be imported, with or without holdall.
 
-    ``store.copy_to(ArchiveStore("kept"))`` makes a package of any store. It is that of a `DataSet`, too.
+    ``store.copy_to(ArchiveStore("kept"))`` makes a package from any store. It is a `DataSet`, too.
 
     Parameters
     ----------
     path
-        The folder of the package; its name is an identifier. Parents are made.
+        The folder of the package; its name is an identifier. Parent folders are made.
     keys
-        How keys are named; None for text and other keys, as `AnyKeys` names them.
+        How keys are named; None for `AnyKeys`.
     array_threshold
-        Arrays of more items than this lie in files of their own.
+        Arrays with more items than this have files of their own.
     data_format
         The format of these: ``"npy"``, ``"npz"`` or ``"hdf5"``.
     mmap
-        Whether arrays that are written are mapped into memory when they are read. Not for ``npz``.
+        Whether written arrays are mapped into memory when they are read. Not for ``npz``.
     scoped
         Whether items are made in functions, as by `Archive`.
     read_only
@@ -267,9 +268,10 @@ class ArchiveStore(Store[K, V]):
     timeout
         Seconds to wait for another writer.
     trust
-        Whether to read items that others than you and root could have written. They are Python, and are run.
+        Whether to read items that users other than you and root could have written. They are Python, and are
+        run.
     value_type
-        A class, or several, that all values must be instances of.
+        A class or a tuple of classes that all values must be instances of.
     append_only
         Whether items can only be added.
 
@@ -280,17 +282,16 @@ class ArchiveStore(Store[K, V]):
     MismatchError
         If the folder is something else.
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
-    Values are what `Archive` takes: they come back equal, each time as a new object. The module of a key
-    that is a name has that name; others are spelled out, as ``key_runs_2f_7`` for ``"runs/7"``. Keys that
-    differ in upper and lower case alone need a file system that tells them apart. A value that is None
-    cannot take the place of its module.
+    Values are those of `Archive`: they come back equal, each time as a new object. The module of a key that
+    is an identifier has that name; other names are made, as ``key_runs_2f_7`` for ``"runs/7"``. Keys that
+    differ only in case need a case-sensitive file system. The value None cannot replace its module.
 
     Threads and processes: any number may read and write; conditional operations are linearizable on the
-    machine. After a crash: each item whole, old or new. Cost: a read executes a module.
+    machine. After a crash: each item is the old or the new one as a whole. Cost: a read executes a module.
 
     Examples
     --------

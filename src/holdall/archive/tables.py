@@ -1,4 +1,4 @@
-"""Rows of a table: each object of a large graph in a line of JSON."""
+"""Rows of a table: each object of a large graph on a line of JSON."""
 
 import base64
 from typing import Any
@@ -14,7 +14,7 @@ _JSON = frozenset({type(None), bool, int, float, str})
 
 
 class _Rows:
-    """The rows so far, and the expressions that they name."""
+    """The rows so far, and the expressions in them."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
@@ -70,7 +70,7 @@ class _Rows:
 def table_rows(component: Component, body: Body) -> tuple[list[str | Group], list[list[Any]]]:
     """Return the expressions and the rows that make the objects of a component.
 
-    The number of its row is left in the `depth` of each node.
+    The `depth` of each node is then the number of its row.
     """
     rows = _Rows(body)
     for what, node in component.steps:
@@ -92,7 +92,7 @@ def table_rows(component: Component, body: Body) -> tuple[list[str | Group], lis
 
 
 def _make(rows: _Rows, node: Node) -> tuple[list[Any], bool]:
-    """Add the row that makes an object; return its slot, and whether it is filled, too."""
+    """Add the row that makes an object; return its slot, and whether it is already filled."""
     kind = node.kind
     if node.is_json:
         return rows.row("json", node.obj), True

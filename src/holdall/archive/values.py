@@ -1,4 +1,4 @@
-"""Readable forms of values of the standard library: ``date(2024, 1, 31)`` in place of its bytes."""
+"""Readable forms of values of the standard library: ``date(2024, 1, 31)`` instead of its bytes."""
 
 import array
 import collections
@@ -21,7 +21,7 @@ __all__ = ["EXACT", "as_call", "reference"]
 
 
 def reference(graph: Graph, node: Node, obj: Any) -> Any:
-    """Return the slot of a class or function that a node names, given itself or by its `Reference`."""
+    """Return the slot of a class or function in a node, given itself or by its `Reference`."""
     if isinstance(obj, Reference):
         named = Node(None, node, ("", ""))
         named.kind, named.extra, named.uses = "ref", obj, 1
@@ -46,7 +46,7 @@ def _date(graph: Graph, node: Node) -> None:
 
 
 def _clock(obj: Any) -> list[int]:
-    """Return hour, minute, second and microsecond without zeros at the end."""
+    """Return hour, minute, second and microsecond without trailing zeros."""
     parts = [obj.hour, obj.minute, obj.second, obj.microsecond]
     while len(parts) > 2 and not parts[-1]:
         parts.pop()
@@ -168,7 +168,7 @@ def _fraction(graph: Graph, node: Node) -> None:
     as_call(graph, node, fractions.Fraction, node.obj.numerator, node.obj.denominator)
 
 
-#: Exact type -> what describes its objects. Subclasses go through their own reduction.
+#: Exact type -> the function that describes its objects. Subclasses use their own reduction.
 EXACT: dict[type, Callable[[Graph, Node], None]] = {
     array.array: _array,
     bytearray: _bytearray,

@@ -1,4 +1,4 @@
-"""The text of a body: imports, names and expressions, common to statements and tables."""
+"""The text of a body: imports, names and expressions, for statements and tables."""
 
 import keyword
 import math
@@ -15,14 +15,14 @@ __all__ = ["ArrayNames", "Body", "code_function", "is_keyword_name", "one_line"]
 
 
 class ArrayNames:
-    """Names of external arrays, given when they are first needed.
+    """Names of external arrays, chosen on first use.
 
     Parameters
     ----------
     dict_name
-        What the dict is called that the text takes arrays from.
+        The name of the dict from which the text takes arrays.
     taken
-        Names of arrays that are in use.
+        Names of arrays in use.
     """
 
     def __init__(self, dict_name: str = "_arrays", taken: Any = ()) -> None:
@@ -54,12 +54,12 @@ class Body:
     helpers
         Names of the helpers used.
     temporary
-        Names that are to be deleted when the values are made.
+        Names to be deleted when the values have been made.
     """
 
     def __init__(self, names: Names, arrays: ArrayNames, free: frozenset[str]) -> None:
         self.names = names
-        self.free = free  # kinds of nodes that are written out wherever they are needed
+        self.free = free  # kinds of nodes that are written wherever they are needed
         self.arrays = arrays
         self.imports: list[str] = []
         self.lines: list[tuple[str, bool]] = []
@@ -79,11 +79,11 @@ class Body:
         return name
 
     def builtin(self, name: str) -> str:
-        """Return how the text calls a builtin: by another name if a value has its name."""
+        """Return the name of a builtin in the text: another one if a value has its name."""
         return self.imported("builtins", name)
 
     def imported(self, module: str, name: str) -> str:
-        """Return the local name of an imported thing; "" is the module itself."""
+        """Return the local name of an import; "" is the module itself."""
         key = (module, name)
         local = self._local.get(key)
         if local is None:
@@ -113,7 +113,7 @@ class Body:
         return self.imported(where.module, first) + dot + rest
 
     def generated(self, prefix: str | None = None) -> str:
-        """Return a new name for an object that has none, to be deleted at the end."""
+        """Return a new name for an object without one, to be deleted at the end."""
         name = self.names.generate(prefix)
         self.temporary.append(name)
         return name
@@ -134,7 +134,7 @@ class Body:
         return repr(value) if value is not NotImplemented else self.builtin("NotImplemented")
 
     def number(self, value: float) -> str:
-        """Return a float as text that is no name."""
+        """Return a float as text that is not a name."""
         if math.isfinite(value):
             return repr(value)
         return f"{self.builtin('float')}('{value!r}')"
@@ -148,7 +148,7 @@ class Body:
         return self.construct(slot)
 
     def construct(self, node: Node) -> str | Group:
-        """Return the expression that makes an object, complete or (if it is a shell) without its fills."""
+        """Return the expression that makes an object, complete or, for a shell, without its fills."""
         text = self.creation(node)
         if node.shelled:
             return text
@@ -197,7 +197,7 @@ class Body:
         return self.pairs(slots)
 
     def pairs(self, slots: list[Any]) -> Group:
-        """Return a dict of keys and values in turns."""
+        """Return a dict from alternating keys and values."""
         parts: list[Part] = []
         for key, value in zip(slots[::2], slots[1::2], strict=True):
             written = self.expression(key)
@@ -261,7 +261,7 @@ class Body:
         return self._huge(node.obj) if type(node.obj) is int else quoted(node.obj)
 
     def _huge(self, value: int) -> str | Group:
-        """Return an int of any length: decimal digits have a limit, for the compiler as for JSON."""
+        """Return an int of any length: decimal digits have a limit, in the compiler and in JSON."""
         text = hex(value)
         if len(text) <= 80:
             return text
@@ -279,7 +279,7 @@ class Body:
 
 
 def code_function(node: Node, body: Body) -> str:
-    """Write the function that evaluates what `get_persistent_rep` gave; return its name."""
+    """Write the function that evaluates the result of `get_persistent_rep`; return its name."""
     text, arguments, imports = node.extra
     name = body.generated()
     lines = [f"def {name}({', '.join(arguments)}):", *imports, f"return {text}"]
@@ -288,7 +288,7 @@ def code_function(node: Node, body: Body) -> str:
 
 
 def one_line(item: str | Group) -> str:
-    """Return an expression in one line."""
+    """Return an expression on one line."""
     return flat(item)
 
 
@@ -296,5 +296,5 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_keyword_name(name: str) -> bool:
-    """Tell whether a name can stand before ``=`` in a call, and comes back as it was."""
+    """Return whether a name can be used before ``=`` in a call, and comes back unchanged."""
     return bool(_IDENTIFIER.fullmatch(name)) and not keyword.iskeyword(name) and name != "__debug__"

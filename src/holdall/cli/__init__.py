@@ -24,23 +24,23 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says.
+    """Run a command line.
 
     Parameters
     ----------
     arguments
-        The words after the name of the program; None for those of this process.
+        The arguments after the name of the program; None for those of this process.
 
     Returns
     -------
     int
-        0 if it was done; 1 if something was not found, differs or cannot be done, which is said in a line on
-        the standard error; 2 if the words do not go together.
+        0 for success; 1 if something was not found, differs or cannot be done, with a line on the standard
+        error; 2 if the arguments do not fit together.
 
     Raises
     ------
     SystemExit
-        If the words are no command, with status 2.
+        If the arguments are not a command, with status 2.
 
     Examples
     --------
@@ -65,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _close_output()
         return 1
     except KeyboardInterrupt:
-        return 130  # as shells say it
+        return 130  # as in shells
     except (UsageError, HoldallError, OSError, KeyError, UnicodeError, RecursionError) as error:
         said = f"no value is called {error.args[0]!r}" if type(error) is KeyError else str(error)
-        # What Python code would be told to do is another thing here.
+        # Advice in warnings is for Python code, not for the command line.
         _say_error(said.replace("pass trust=True", "give --trust"))
         return 2 if isinstance(error, UsageError) else 1
     return status
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say_error(text: str) -> None:
     line = " ".join(text.split())
-    print(f"holdall: {printable(line)}", file=sys.stderr)  # noqa: T201  (that is what a command line does)
+    print(f"holdall: {printable(line)}", file=sys.stderr)  # noqa: T201  (the output of a command line)
 
 
 def _say_warning(message: Warning | str, *_: object) -> None:
@@ -99,7 +99,7 @@ def _say_warning(message: Warning | str, *_: object) -> None:
 
 
 def _close_output() -> None:
-    """Let nothing more be written to a pipe that nobody reads, which would be an error once more."""
+    """Prevent further writes to a pipe that nobody reads, which would be another error."""
     try:
         number = sys.stdout.fileno()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""``holdall put`` and ``rm``: values stored and deleted."""
+"""``holdall put`` and ``rm``: store and delete values."""
 
 import argparse
 import ast
@@ -57,11 +57,11 @@ def _given(value: str | None) -> bytes:
 
 
 def _kind_of(store: Store[Any, Any], key: Any) -> str:
-    """Return what values of a key are: what its serializer writes, and JSON where that is any object."""
+    """Return the kind of values of a key: that of its serializer, or JSON where that takes any object."""
     serializer = store.pipeline.serializer
     if isinstance(serializer, KeyedSerializer):
         serializer = serializer.for_id(StorePersister(store).id_of(key))
-    name = getattr(serializer, "name", "").partition(".")[0]  # of 'text.gz', say
+    name = getattr(serializer, "name", "").partition(".")[0]  # such as 'text.gz'
     return name if name in _RAW else "json"
 
 

@@ -1,4 +1,4 @@
-"""``holdall completion``: a script by which bash and zsh complete commands and options."""
+"""``holdall completion``: a script with which bash and zsh complete commands and options."""
 
 import argparse
 from typing import Any
@@ -49,7 +49,7 @@ def _completion(parsers: dict[str, argparse.ArgumentParser]) -> int:
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
-    actions = parser._actions  # noqa: SLF001  (argparse tells it by no other name)
+    actions = parser._actions  # noqa: SLF001  (argparse has no public name for it)
     return [name for action in actions for name in action.option_strings if name.startswith("--")]
 
 

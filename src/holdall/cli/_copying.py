@@ -1,4 +1,4 @@
-"""``holdall cp``, ``mv`` and ``diff``: items of one store and another."""
+"""``holdall cp``, ``mv`` and ``diff``: items of two stores."""
 
 import argparse
 from collections.abc import Iterable
@@ -123,9 +123,9 @@ def _mv(options: argparse.Namespace) -> int:
 
 
 def _moved(source: Store[Any, Any], key: Any, target: Store[Any, Any], new: Any) -> bool:
-    """Move an item; delete the old one only if it is what was copied, and no other, and the copy is right.
+    """Move an item; delete the old one only if it is still the copied one, and the copy is right.
 
-    What is written over itself has another etag: nothing is lost where both are one place.
+    An item written over itself has another etag: nothing is lost if both are the same store.
     """
     etag = source.etag(key)
     value = source[key]

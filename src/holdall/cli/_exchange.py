@@ -1,4 +1,4 @@
-"""``holdall export`` and ``import``: all items as lines of JSON; and what other libraries have left."""
+"""``holdall export`` and ``import``: all items as lines of JSON; and data of other libraries."""
 
 import argparse
 import json
@@ -94,7 +94,7 @@ def _copied(source: str, options: argparse.Namespace) -> int:
         opened(options.address, options, write=True, make=True, values=False) as new,
         progress("importing", lambda: len(old)) as tell,
     ):
-        # Most places tell times by themselves alone.
+        # Most stores set times only by themselves.
         takes_times = type(under(new)[0]).write_dated is not OptionalVerbs.write_dated
         return old.copy_to(new, progress=tell, keep_times=takes_times)
 
@@ -111,7 +111,7 @@ def _stored(source: str, options: argparse.Namespace) -> int:
 
 
 def _items(file: Any, name: str) -> Iterator[tuple[Any, Any]]:
-    """Read items; all of them before any is stored."""
+    """Yield items, after all of them were read."""
     loads = get_serializer("json").loads
     for number, line in enumerate(file, 1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""``holdall ls``, ``get``, ``stat`` and ``du``: what a store holds."""
+"""``holdall ls``, ``get``, ``stat`` and ``du``: the content of a store."""
 
 import argparse
 import math
@@ -112,7 +112,7 @@ def _stat(options: argparse.Namespace) -> int:
 
 
 def _facts(store: Any) -> dict[str, Any]:
-    """Return what is known of a store, from one listing."""
+    """Return the facts about a store, from one listing."""
     items, size, unknown, times = 0, 0, 0, [math.inf, -math.inf]
     for _, stat in StorePersister(store).scan():
         items += 1

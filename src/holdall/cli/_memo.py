@@ -1,4 +1,4 @@
-"""``holdall memo PLACE ...``: the results of memoized functions, listed and dropped from outside."""
+"""``holdall memo ADDRESS ...``: list and drop the results of memoized functions."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Stores and keys that the command line names."""
+"""Stores and keys on the command line."""
 
 import argparse
 import errno
@@ -32,15 +32,15 @@ _keys = AnyKeys()
 
 
 class UsageError(Exception):
-    """The words of the command do not go together; the status is 2."""
+    """The arguments of the command do not fit together; the status is 2."""
 
 
 def add_address(
     parser: argparse.ArgumentParser, name: str = "address", metavar: str = "ADDRESS", about: str = "the store"
 ) -> None:
-    """Add an address to the words of a command, and the options of what is opened."""
+    """Add an address to the arguments of a command, with the options for opening it."""
     parser.add_argument(name, metavar=metavar, help=f"{about}: an address such as sqlite:cache.db, or a path")
-    if not any(action.dest == "trust" for action in parser._actions):  # noqa: SLF001  (it has no other name)
+    if not any(action.dest == "trust" for action in parser._actions):  # noqa: SLF001  (no public name)
         parser.add_argument(
             "--trust",
             action="store_true",
@@ -63,22 +63,22 @@ def opened(
     address
         Its address.
     options
-        What the command line says; of it, ``trust``.
+        The options of the command line, of which ``trust`` is used.
     write
-        Whether it is to be changed; else it is opened read-only where there is a choice.
+        Whether it is to be changed; otherwise it is opened read-only if possible.
     make
-        Whether it is made if it is not there.
+        Whether it is made if it does not exist.
     values
         Whether its values are to be read.
 
     Raises
     ------
     UsageError
-        If it is no address.
+        If it is not an address.
     StoreNotFoundError
-        If there is nothing, and it is not to be made.
+        If it does not exist, and must not be made.
     UntrustedStoreError
-        If values are pickles from a place that many can write, and nobody said that they are trusted.
+        If values are pickles that many users could have written, and they were not declared as trusted.
     """
     try:
         found = addresses.resolve(address)
@@ -92,7 +92,7 @@ def opened(
         store = addresses.open(address, **more)
     except InvalidArgumentError as error:
         raise UsageError(str(error)) from error
-    # What lies in files is checked by the stores themselves, when it is loaded.
+    # Values in files are checked by the stores themselves, when they are loaded.
     if values and path is None and not options.trust and not _in_memory(store) and _runs_code(store):
         raise UntrustedStoreError(
             errno.EPERM,
@@ -117,7 +117,7 @@ def _runs_code(store: Store[Any, Any]) -> bool:
 
 
 def word_of(key: Any) -> str:
-    """Return the word that names a key: text as it is, ``!`` and a literal for others."""
+    """Return the argument for a key: text unchanged, ``!`` and a literal for others."""
     try:
         return _keys.encode(key)
     except InvalidKeyError:
@@ -125,22 +125,22 @@ def word_of(key: Any) -> str:
 
 
 def shown_key(key: Any) -> str:
-    """Return a key for people: one line, and nothing that a terminal would obey."""
+    """Return a key for display: one line, without control characters."""
     return printable(word_of(key))
 
 
 def printable(text: str) -> str:
-    """Return text that a terminal only shows: with quotes and escapes where it must be."""
+    """Return text that is safe for a terminal: with quotes and escapes where needed."""
     return text if text.isprintable() else json.dumps(text)
 
 
 def key_of(word: str) -> Any:
-    """Return the key that a word names.
+    """Return the key of an argument.
 
     Raises
     ------
     UsageError
-        If it names none.
+        If it is not the argument of any key.
     """
     key = _keys.decode(word)
     if key is NOT_MINE:
@@ -152,24 +152,24 @@ def key_of(word: str) -> Any:
 
 
 def is_pattern(word: str) -> bool:
-    """Tell whether a word may name several keys."""
+    """Return whether an argument may select several keys."""
     return not _WILD.isdisjoint(word)
 
 
 def selected(store: Store[Any, Any], words: list[str]) -> Iterator[Any]:
-    """Iterate over the keys that words name, each once; all keys if there are no words.
+    """Yield the keys that arguments select, each once; all keys if there are no arguments.
 
     Parameters
     ----------
     store
         The store.
     words
-        Keys, and patterns with ``*``, ``?`` and ``[...]``. A key that is there counts before a pattern.
+        Keys, and patterns with ``*``, ``?`` and ``[...]``. An existing key has precedence over a pattern.
 
     Raises
     ------
     KeyError
-        If a word names none; before the first key is given.
+        If an argument selects none; before the first key is yielded.
     """
     if not words:
         yield from store

@@ -1,4 +1,4 @@
-"""How far a copy is, shown on a terminal where rich is installed, and nowhere else."""
+"""The progress of a copy, shown on a terminal if rich is installed."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,19 +8,19 @@ from typing import Any
 
 @contextmanager
 def progress(what: str, count: Callable[[], int]) -> Iterator[Callable[[int], Any] | None]:
-    """Show how far something is while it runs.
+    """Show the progress of something while it runs.
 
     Parameters
     ----------
     what
-        What is done.
+        What is being done.
     count
-        Returns how many items there are; only asked where it is shown.
+        Returns how many items there are; called only if it is shown.
 
     Yields
     ------
     callable or None
-        Takes the number of items that are done.
+        Takes the number of finished items.
     """
     bar = _bar() if sys.stderr.isatty() else None
     if bar is None:

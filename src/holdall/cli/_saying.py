@@ -1,4 +1,4 @@
-"""What the command line writes: text, values and lines of JSON, and nothing that a terminal would obey."""
+"""The output of the command line: text, values and lines of JSON, without control characters."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ __all__ = ["as_json", "say", "say_json", "say_value", "shown_time"]
 
 
 def say(text: str) -> None:
-    """Write a line; characters that the encoding of the output lacks are escaped."""
+    """Write a line; escape characters that the encoding of the output lacks."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
@@ -23,25 +23,25 @@ def say_json(thing: Any) -> None:
 
 
 def as_json(value: Any) -> str:
-    """Return a value as JSON that gives the same value back.
+    """Return a value as JSON that reads back as the same value.
 
     Raises
     ------
     SerializationError
-        If JSON has no such value.
+        If JSON cannot represent the value.
     """
     return get_serializer("json").dumps(value).decode()
 
 
 def say_value(value: Any, *, strict: bool) -> None:
-    """Write a value: bytes and text as they are, others as JSON if it can be, else as Python shows it.
+    """Write a value: bytes and text unchanged, others as JSON if possible, or as their repr.
 
     Parameters
     ----------
     value
         The value.
     strict
-        Whether it must be JSON: text has quotes then.
+        Whether it must be JSON, with quotes around text.
     """
     if strict:
         try:
@@ -64,5 +64,5 @@ def say_value(value: Any, *, strict: bool) -> None:
 
 
 def shown_time(mtime: float) -> str:
-    """Return a time as people read it; "-" where it is not known."""
+    """Return a time for display; "-" if it is unknown."""
     return "-" if mtime != mtime else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(mtime))  # noqa: PLR0124

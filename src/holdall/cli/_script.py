@@ -1,4 +1,4 @@
-"""``holdall script FILE ...``: what is kept in a script, looked at and changed from outside."""
+"""``holdall script FILE ...``: list and change the values in a script."""
 
 import argparse
 import ast
@@ -113,7 +113,7 @@ def _delete(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
-    # What spreadsheets write begins with a byte order mark.
+    # Spreadsheets write a byte order mark first.
     with _table(options.csv, sys.stdin, "r", "utf-8-sig") as file:
         limit = csv.field_size_limit(sys.maxsize)  # values are of any size
         try:
@@ -128,7 +128,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _rows(file: Any, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
-    """Read names and data; all of them before any is stored."""
+    """Yield names and data, after all of them were read."""
     for number, row in enumerate(csv.reader(file), 1):
         if not row or (number == 1 and row == _HEADER):
             continue
@@ -153,7 +153,7 @@ def _export(options: argparse.Namespace) -> int:
         quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(_HEADER)
         for id, data in place.items():
-            # A carriage return alone is not always quoted, and ends a line for who reads.
+            # A carriage return alone is not always quoted, but ends a line for readers.
             row = quoting.writerow if "\r" in id else writer.writerow
             try:
                 row([id, data.decode("ascii")])
@@ -163,7 +163,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _table(name: str, standard: Any, mode: str, encoding: str) -> AbstractContextManager[Any]:
-    """Open a CSV file, or take a standard stream for one; names may be no Unicode, and hold line ends."""
+    """Open a CSV file, or use a standard stream; names may be invalid Unicode, and contain line ends."""
     options: dict[str, Any] = {"encoding": encoding, "errors": "surrogatepass", "newline": ""}
     if name != "-":
         return open(name, mode, **options)
@@ -202,12 +202,12 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 def _say_item(id: str, data: bytes) -> None:
-    """Show a name and a value in one line, and nothing that a terminal would obey."""
+    """Write a name and a value on one line, without control characters."""
     say(f"{id if id.isprintable() else json.dumps(id)} = {_shown(data)}")
 
 
 def _id(name: str) -> str:
-    """Check that a name is one that a key can have."""
+    """Return the id of a name, after a check that a key can have it."""
     if _keys.decode(name) is NOT_MINE:
         raise InvalidKeyError(
             f"{name!r} names no key: after '!' comes a literal, as in '!1' or \"!('x', 1)\"; "
@@ -252,17 +252,17 @@ def _parsed(text: str, kind: str) -> Any:
 
 
 def _shown(data: bytes) -> str:
-    """Show a value: as it is written, if it is JSON; else as Python shows it, if it is harmless to load."""
+    """Return a value for display: as JSON if it is, otherwise its repr if it is harmless to load."""
     if not data.startswith(_PICKLE):
         return ascii(data)[2:-1] if not data.isascii() else data.decode()
     try:
         return repr(_loaded(data))
-    except (HoldallError, ValueError, RecursionError):  # or it is too long, or too deep, to be shown
+    except (HoldallError, ValueError, RecursionError):  # or too long, or too deep, to display
         return f"<a pickle of {len(data) - len(_PICKLE)} characters>"
 
 
 def _loaded(data: bytes) -> Any:
-    """Load a value, without running anything."""
+    """Load a value without running code."""
     if not data.startswith(_PICKLE):
         return _values.loads(data)
     try:

@@ -1,4 +1,4 @@
-"""``holdall check`` and ``compact``: looking after a store."""
+"""``holdall check`` and ``compact``: maintenance of a store."""
 
 import argparse
 from typing import Any
@@ -22,7 +22,7 @@ def add_to(commands: Any) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     with opened(options.address, options) as store:
-        look: Any = getattr(store, "check", list)  # what SQLite files and scripts know of themselves
+        look: Any = getattr(store, "check", list)  # SQLite files and scripts have checks of their own
         faults = list(look())
         for key in store:
             try:

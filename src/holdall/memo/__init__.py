@@ -1,4 +1,4 @@
-"""Functions whose results are kept: computed once, found again in memory, in a store, in another process."""
+"""Functions whose results are kept: computed once, then found in memory, a store, or another process."""
 
 from holdall.memo._asking import CacheInfo
 from holdall.memo._decorator import memoize

@@ -1,4 +1,4 @@
-"""Arguments of a call in one normal form, whatever the way they were given, and the key of that form."""
+"""Arguments of a call in one normal form, however they were given, and the key of that form."""
 
 import inspect
 import itertools
@@ -16,33 +16,33 @@ from holdall.memo._readable import readable
 
 __all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "plain_key", "quick_key"]
 
-#: A key, and whether it means anything outside of this process.
+#: A key, and whether it is valid only in this process.
 Keyed = tuple[str, bool]
 
 _EMPTY: Any = inspect.Parameter.empty
-_DIGEST_SIZE = 20  # bytes: 2**80 calls until two of them share a digest by chance
+_DIGEST_SIZE = 20  # bytes: 2**80 calls until two are likely to share a digest
 _FORMAT = b"holdall memo 1\n"
 
-#: Equal objects of one of these classes are the same argument, and they are hashed quickly.
+#: Classes whose equal objects are the same argument, and which are hashed quickly.
 ATOMS = frozenset({int, str, bool, bytes, type(None)})
-# What marshal writes so that different content gives different bytes. Zeros of both signs are equal floats.
+# Types that marshal writes differently for different content. Zeros of both signs are equal floats.
 _PLAIN = ATOMS | {float, complex}
 _QUICK_ITEMS, _QUICK_BYTES = 200, 2000  # larger containers are digested
 
 
-# What stands beside the arguments of a decorator that takes any: which of the function's were given.
+# Recorded with the arguments of a decorator that takes any: which of the function's were given.
 _GIVEN = "(given)"
 
 
 class BadCallError(TypeError):
-    """The function cannot be called like this; it says so better itself."""
+    """The function cannot be called like this; its own error says so better."""
 
 
 def quick_key(values: tuple[Any, ...]) -> Any:
-    """Give something hashable that only these arguments have, None where finding it would not be quick.
+    """Return a hashable object that is unique to these arguments; None if it would be slow to find.
 
-    It means nothing beyond this process. Equal arguments may have several, different ones never the same:
-    classes come along, so ``1``, ``1.0`` and ``True`` differ.
+    It is valid only in this process. Equal arguments may have several, different ones never the same: it
+    includes classes, so ``1``, ``1.0`` and ``True`` differ.
 
     Parameters
     ----------
@@ -55,18 +55,18 @@ def quick_key(values: tuple[Any, ...]) -> Any:
 
 
 def plain_key(values: tuple[Any, ...]) -> Any:
-    """Give the same of arguments that are not all atoms."""
+    """Return the same as `quick_key` for arguments that are not all atoms."""
     try:
         if _all_plain(values):
             quick = marshal.dumps(values, 2)  # version 2 writes no identities
             return quick if len(quick) <= _QUICK_BYTES else None
-    except (RecursionError, ValueError):  # it contains itself, or nearly
+    except (RecursionError, ValueError):  # recursive, or nested too deep
         pass
     return None
 
 
 def _all_plain(values: Iterable[Any]) -> bool:
-    """Tell whether all are built-in and of a moderate size, to the innermost one."""
+    """Return whether all are built-in and of moderate size, at all levels."""
     for value in values:
         cls = type(value)
         if cls in _PLAIN:
@@ -92,18 +92,18 @@ class Arguments:
     ignore
         Names, or positions, of parameters that are left out of the key.
     key
-        Gives the key of a call instead, from the same arguments.
+        Returns the key of a call instead, from the same arguments.
     typed
         Whether ``1`` and ``1.0`` are different arguments.
     identity
-        Names of parameters that are known by what they are, and not by what they hold.
+        Names of parameters that are identified by object, not by content.
     local
-        Whether objects that nothing is known of may be known by what they are.
+        Whether objects of unknown content may be identified by object.
 
     Raises
     ------
     InvalidArgumentError
-        If a name is none of the function's parameters.
+        If a name is not one of the function's parameters.
     """
 
     def __init__(
@@ -125,19 +125,19 @@ class Arguments:
         self._read_signature(function)
         ignored = self._chosen(ignore, "ignore")
         self._by_identity = self._chosen(identity, "identity")
-        #: Whether `quick_key` speaks of the same arguments.
+        #: Whether `quick_key` identifies the same arguments.
         self.quick = not self._by_identity
         self._unkeyed = [name for name in ignored if name not in self.names]  # of **kwargs
         self._kept = [i for i, name in enumerate(self.names) if name not in ignored]
         self._counted = sum(1 << i for i in self._kept)
         self._whole = len(self._kept) == len(self.names) and not self._unkeyed
         kept = ["the key"] if key else [self._title(name) for name in self.names if name not in ignored]
-        #: How many arguments of simple types, given by position, say as they stand which call it is. More of
-        #: them would look like a normal form, and so would others where something is left out.
+        #: How many positional arguments of simple types can be the key without binding. More of them would
+        #: look like a normal form, and so would others where something is left out.
         self.by_position: float = -1
         if self._whole and key is None and not self._by_identity:
             self.by_position = self._n_positional if self._rest is None else math.inf
-        #: The number of arguments with which a call is in normal form as it stands; -1: with none.
+        #: The number of arguments with which a call already is in normal form; -1: none.
         self.exact = -1
         if self._whole and key is None and len(self.names) == self._n_positional:
             self.exact = self._n_positional
@@ -162,7 +162,7 @@ class Arguments:
         return {self._rest: "*", self._extra: "**"}.get(name, "") + name
 
     def _chosen(self, names: Any, option: str) -> frozenset[str]:
-        """Check the names of parameters that an option gives."""
+        """Return the names of parameters in an option, after a check."""
         if isinstance(names, str | int):
             names = (names,)
         try:
@@ -179,7 +179,7 @@ class Arguments:
     # ------------------------------------------------------------------ normal form
 
     def values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """Give the arguments of a call in normal form, less those ignored.
+        """Return the arguments of a call in normal form, without those ignored.
 
         Raises
         ------
@@ -226,12 +226,12 @@ class Arguments:
     # ------------------------------------------------------------------ keys
 
     def key(self, values: tuple[Any, ...]) -> Keyed:
-        """Give the key of arguments in normal form: 40 hexadecimal digits of a digest.
+        """Return the key of arguments in normal form: a digest of 40 hexadecimal digits.
 
         Raises
         ------
         InvalidArgumentError
-            If an argument cannot be told from others.
+            If an argument cannot be distinguished from others.
         """
         encoder = self._encoded(values) if self._by_identity else self._plainly_encoded(values)
         digest = self._digest.copy()
@@ -248,7 +248,7 @@ class Arguments:
         return encoder
 
     def _encoded(self, values: tuple[Any, ...]) -> Encoder:
-        """Encode arguments of which some are known otherwise than by what they hold."""
+        """Encode arguments of which some are identified otherwise than by content."""
         encoder = Encoder(self.typed, self._tokens_of)
         position = 0
         try:
@@ -264,7 +264,7 @@ class Arguments:
         return encoder
 
     def readable(self, values: tuple[Any, ...]) -> str:
-        """Show arguments that have a key in one line; those with one key look alike."""
+        """Return arguments of a key as one line of text; equal arguments have equal text."""
         pairs = []
         for position, value in enumerate(values):
             encoder = Encoder(self.typed, self._tokens_of)
@@ -288,7 +288,7 @@ class Arguments:
         try:
             encoder.add(value)
         except Unkeyable:
-            # An object() that stands for "nothing given" is known by its place.
+            # An object() that means "nothing given" is identified by its parameter.
             i = self._positions[position]
             if self._key is not None or i >= len(self._defaults) or self._defaults[i] is not value:
                 raise
@@ -300,7 +300,7 @@ class Arguments:
         return InvalidArgumentError(f"{what} of {name} cannot be keyed: {why}")
 
     def _token(self, value: Any) -> int:
-        """Give the number of an object that is known by being equal, as in a dict."""
+        """Return the number of an object that is identified by equality, as in a dict."""
         try:
             return self._tokens.setdefault(value, next(_numbers))
         except TypeError:
@@ -310,8 +310,8 @@ class Arguments:
             ) from None
 
     def _identity(self, value: Any) -> int:
-        """Give the number of one object; it is kept alive where it cannot be referred to weakly."""
-        import weakref  # noqa: PLC0415  (only where identity is asked for)
+        """Return the number of one object; keep it alive where it cannot be referred to weakly."""
+        import weakref  # noqa: PLC0415  (only for arguments by identity)
 
         known = self._identities.get(id(value))
         if known is None:
@@ -328,13 +328,13 @@ class Arguments:
 def parameters_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], bool]:
     """Return the parameters of a function, and whether they are only those of what a decorator wrapped.
 
-    Such a decorator takes any arguments: names and positions are those of the function below, but what is
-    not given may be given by the decorator, so the defaults of the function say nothing.
+    Such a decorator takes any arguments: names and positions are those of the function below, but the
+    decorator may supply missing ones, so the defaults of the function say nothing.
     """
     any_kind = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):  # some functions in C tell nothing
+    except (ValueError, TypeError):  # some C functions have no signature
         kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         return [inspect.Parameter(n, k) for n, k in zip(("args", "kwargs"), kinds, strict=True)], False
     if not hasattr(function, "__wrapped__") or not hasattr(function, "__code__"):
@@ -349,7 +349,7 @@ _numbers = itertools.count(1)
 
 
 def _stack_is_deep() -> bool:
-    """Tell whether it is the caller who came near the limit of recursion, and not a nested argument."""
+    """Return whether the caller came near the limit of recursion, rather than a nested argument."""
     frame, depth = sys._getframe(), 0  # noqa: SLF001
     while frame.f_back is not None:
         frame, depth = frame.f_back, depth + 1

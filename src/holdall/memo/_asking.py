@@ -1,4 +1,4 @@
-"""What users ask a memoized function: what is known, what to forget, what became of calls."""
+"""The questions to a memoized function: what is known, what to forget, the outcomes of calls."""
 
 import inspect
 from abc import abstractmethod
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class CacheInfo(NamedTuple):
-    """What became of the calls of a memoized function in this process, and what is in memory."""
+    """The outcomes of calls of a memoized function in this process, and the results in memory."""
 
     #: Calls answered without computing: from memory, from the store, or by waiting for another call.
     hits: int
@@ -30,15 +30,15 @@ class CacheInfo(NamedTuple):
     misses: int
     #: How many results memory holds at the most; None for any number.
     maxsize: int | None
-    #: How many it holds.
+    #: How many results it holds.
     currsize: int
     #: Calls answered from memory, or by waiting.
     memory_hits: int
     #: Calls answered from the store.
     store_hits: int
-    #: What the results in memory take, in bytes: an estimate.
+    #: The estimated size of the results in memory, in bytes.
     bytes: int
-    #: How many seconds the calls that computed took in all.
+    #: How many seconds the computing calls took in total.
     seconds: float
 
     @property
@@ -48,7 +48,7 @@ class CacheInfo(NamedTuple):
 
 
 class Asking(Core, Generic[P, R]):
-    """A memoized function but for the call."""
+    """A memoized function, except the call."""
 
     __wrapped__: Callable[P, R]
 
@@ -59,11 +59,11 @@ class Asking(Core, Generic[P, R]):
         try:
             return self._arguments.values(args, kwargs)
         except BadCallError:
-            inspect.signature(self.__wrapped__).bind(*args, **kwargs)  # says what is wrong
+            inspect.signature(self.__wrapped__).bind(*args, **kwargs)  # raises what is wrong
             raise
 
     def cache_info(self) -> CacheInfo:
-        """Tell what became of the calls in this process, and what is in memory.
+        """Return the outcomes of calls in this process, and what is in memory.
 
         Examples
         --------
@@ -93,12 +93,12 @@ class Asking(Core, Generic[P, R]):
         Parameters
         ----------
         outdated
-            Whether to drop the results of its other versions instead, as `outdated` lists them.
+            Whether to delete the results of its other versions instead, as `outdated` lists them.
 
         Raises
         ------
         StoreUnavailableError
-            If the store cannot be opened; memory has forgotten them then.
+            If the store cannot be opened; the results in memory are forgotten then.
         """
         if outdated:
             for part in self._others().values():
@@ -127,7 +127,7 @@ class Asking(Core, Generic[P, R]):
         return {version: len(part) for version, part in sorted(self._others().items())}
 
     def version_info(self) -> VersionInfo:
-        """Return which version it is, and what was followed to find that out.
+        """Return the version, and what was followed to find it.
 
         Examples
         --------
@@ -151,22 +151,22 @@ class Asking(Core, Generic[P, R]):
         return {} if entries is None else entries.outdated()
 
     def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key of a call: that of its result in `entries`.
+        """Return the key of a call, which is that of its result in `entries`.
 
         Raises
         ------
         InvalidArgumentError
-            If an argument cannot be keyed.
+            If an argument has no key.
         """
         return self._call(self._normal(args, kwargs)).key
 
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call; tell whether there was one.
+        """Forget the result of a call; return whether there was one.
 
         Raises
         ------
         StoreUnavailableError
-            If the store cannot be opened; memory has forgotten it then.
+            If the store cannot be opened; the result in memory is forgotten then.
         """
         call = self._call(self._normal(args, kwargs))
         known = self._hot.discard(call.key)
@@ -181,16 +181,16 @@ class Asking(Core, Generic[P, R]):
         max_items: int | None = None,
         max_bytes: float | str | None = None,
     ) -> int:
-        """Delete results that are no longer valid from the store, and old ones, as many as you say.
+        """Delete results that are no longer valid from the store, and old ones beyond the limits.
 
         Parameters
         ----------
         older_than
-            Delete what was computed longer ago than so many seconds, too.
+            Also delete results computed longer ago than this many seconds.
         max_items
-            Keep at the most so many results, the youngest.
+            Keep at most this many results, the newest.
         max_bytes
-            Keep at the most so many bytes, the youngest: a number or text such as ``"500MB"``.
+            Keep at most this many bytes, the newest: a number or text such as ``"500MB"``.
 
         Returns
         -------
@@ -221,7 +221,7 @@ class Asking(Core, Generic[P, R]):
         return len(gone)
 
     def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Give the result of a call if it is known, and compute nothing.
+        """Return the result of a call if it is known; compute nothing.
 
         Raises
         ------
@@ -239,7 +239,7 @@ class Asking(Core, Generic[P, R]):
         return self._keeping.adopt(value)[0]
 
     def cached(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Tell whether the result of a call is known; compute and load nothing, and count no hit."""
+        """Return whether the result of a call is known; compute and load nothing, and count no hit."""
         call = self._call(self._normal(args, kwargs))
         if self._valid_entry(call) is not None:
             return True
@@ -257,12 +257,13 @@ class Asking(Core, Generic[P, R]):
         Returns
         -------
         Reference
-            What loads the result later, in another process too. Of a coroutine function, something to await.
+            An object that loads the result later, in another process too. For a coroutine function, an
+            awaitable.
 
         Raises
         ------
         InvalidArgumentError
-            If results are kept in memory only.
+            If results are kept only in memory.
         StoreUnavailableError
             If the result could not be kept in the store.
         """

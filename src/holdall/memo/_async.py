@@ -1,4 +1,4 @@
-"""Memoized coroutine functions: the same algorithm, driven by tasks, so that who waits blocks nobody."""
+"""Memoized coroutine functions: the same algorithm, driven by tasks, so that waiting blocks nothing."""
 
 import asyncio
 import inspect
@@ -20,9 +20,9 @@ class AsyncMemoized(Memoized[P, R]):
 
     Notes
     -----
-    Tasks: one computes, others with the same arguments wait for it, in any number of event loops and
-    threads. If it is cancelled, one of those who wait takes over. Looking into the store is done in the
-    event loop: it takes microseconds for a SQLite file or a folder.
+    Tasks: one computes, others with the same arguments wait for it, in any number of event loops and threads.
+    If it is cancelled, one of the waiting tasks takes over. Reads of the store are done in the event loop:
+    they take microseconds for an SQLite file or a folder.
     """
 
     def __init__(self, function: Any, options: Any) -> None:
@@ -80,7 +80,7 @@ class AsyncMemoized(Memoized[P, R]):
 
 
 async def _landed(flight: Flight) -> None:
-    """Wait until a flight has landed, whichever thread or loop it is computed in."""
+    """Wait until a flight has landed, in whatever thread or loop it is computed."""
     loop = asyncio.get_running_loop()
     landed = loop.create_future()
 
@@ -92,7 +92,7 @@ async def _landed(flight: Flight) -> None:
         try:
             loop.call_soon_threadsafe(end)
         except RuntimeError:
-            pass  # that loop is closed: nobody waits there any more
+            pass  # that loop is closed: nothing waits there any more
 
     flight.when_landed(tell)
     while not landed.done() and not flight.abandoned:

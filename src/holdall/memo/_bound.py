@@ -1,4 +1,4 @@
-"""Memoized functions of which some arguments are bound: methods of one object, partial functions."""
+"""Memoized functions with bound arguments: methods of one object, partial functions."""
 
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -17,9 +17,9 @@ class Applied(Generic[P, R]):
     memoized
         The memoized function.
     args
-        What comes before the arguments of a call.
+        Arguments before those of a call.
     keywords
-        What comes beside them, unless the call says otherwise.
+        Keywords in addition to those of a call, which has precedence.
     """
 
     __slots__ = ("__func__", "__weakref__", "_args", "_keywords")
@@ -33,19 +33,19 @@ class Applied(Generic[P, R]):
         return self.__func__(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
 
     def cache_key(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key of a call."""
+        """Return the key of a call."""
         return self.__func__.cache_key(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
 
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call; tell whether there was one."""
+        """Forget the result of a call; return whether there was one."""
         return self.__func__.forget(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
 
     def peek(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Give the result of a call if it is known, and compute nothing."""
+        """Return the result of a call if it is known; compute nothing."""
         return self.__func__.peek(*self._args, *args, **{**self._keywords, **kwargs})
 
     def cached(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Tell whether the result of a call is known."""
+        """Return whether the result of a call is known."""
         return self.__func__.cached(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
 
     def shelve(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -53,7 +53,7 @@ class Applied(Generic[P, R]):
         return self.__func__.shelve(*self._args, *args, **{**self._keywords, **kwargs})
 
     def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute the result of a call anew, and keep it in the place of the old one."""
+        """Compute the result of a call again, and replace the old one."""
         return self.__func__.refresh(*self._args, *args, **{**self._keywords, **kwargs})  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
@@ -67,7 +67,7 @@ class Applied(Generic[P, R]):
 
 
 class Bound(Applied[P, R]):
-    """A memoized method of one object, which it adds to the arguments, as a bound method does.
+    """A memoized method of one object, which is added to the arguments, as in a bound method.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Bound(Applied[P, R]):
 
 
 class ClassBound(classmethod):  # type: ignore[type-arg]
-    """A memoized class method: what it gives for a class has the methods of `Bound`."""
+    """A memoized class method: accessed by a class, it has the methods of `Bound`."""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return Bound(self.__func__, type(instance) if owner is None else owner)

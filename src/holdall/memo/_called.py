@@ -1,4 +1,4 @@
-"""What is called in the end, and which arguments are bound: of methods, partial functions, objects."""
+"""The function that is finally called, and its bound arguments: of methods, partial functions, objects."""
 
 import functools
 import inspect
@@ -13,13 +13,10 @@ __all__ = ["BoundKey", "Called", "called_by", "shifted"]
 
 _OF_OBJECTS = (types.BuiltinMethodType, types.MethodWrapperType)
 _PLAIN = (types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType, type, Core)
-_WRITTEN = (
-    types.FunctionType
-)  # in Python: an object of a class written in C has a name like a function, or none
 
 
 class Called(NamedTuple):
-    """A function, and arguments that come before and beside those of a call."""
+    """A function, and arguments that are added before and to those of a call."""
 
     function: Any
     args: tuple[Any, ...] = ()
@@ -27,10 +24,10 @@ class Called(NamedTuple):
 
 
 def called_by(thing: Any) -> Called:
-    """Return what calling something calls.
+    """Return what calling an object calls.
 
     The object of a bound method, the arguments of a partial function, and an object whose class defines
-    ``__call__`` become arguments like others, so that results are known by what they are at each call.
+    ``__call__`` become arguments like others, so that results depend on them as they are at each call.
     """
     args: tuple[Any, ...] = ()
     keywords: dict[str, Any] = {}
@@ -44,20 +41,20 @@ def called_by(thing: Any) -> Called:
             owner = thing.__self__ if isinstance(thing.__self__, type) else type(thing.__self__)
             args, thing = (thing.__self__, *args), inspect.getattr_static(owner, thing.__name__)
         elif not isinstance(thing, _PLAIN) and isinstance(type(thing).__call__, types.FunctionType):
-            args, thing = (thing, *args), type(thing).__call__  # one of C is a function with a name, or none
+            args, thing = (thing, *args), type(thing).__call__  # a C function with a name, or none
         else:
             return Called(thing, args, keywords)
 
 
 class BoundKey:
-    """What a call depends on where a function tells: that, and what is bound before.
+    """The key function of a call, together with bound arguments.
 
     Parameters
     ----------
     key
         The function.
     called
-        What is bound.
+        The bound arguments.
     """
 
     def __init__(self, key: Callable[..., Any], called: Called) -> None:
@@ -65,7 +62,7 @@ class BoundKey:
         self._called = called
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what a call with all its arguments depends on."""
+        """Return the key of a call with all its arguments."""
         bound, keywords = len(self._called.args), self._called.keywords
         given = {n: value for n, value in kwargs.items() if n not in keywords or value is not keywords[n]}
         return args[:bound], keywords, self._key(*args[bound:], **given)

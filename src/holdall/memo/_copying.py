@@ -1,4 +1,4 @@
-"""How a result is copied, so that what its callers do to it shows in no later call."""
+"""How a result is copied, so that changes by callers do not affect later calls."""
 
 import copy
 import copyreg
@@ -26,12 +26,12 @@ _PLAIN = frozenset({list, dict, set, tuple, frozenset})
 
 
 def copier_of(value: Any) -> Copier | None:
-    """Return a function that copies a result and all of it that can be changed, None if nothing can.
+    """Return a function that copies a result and all mutable parts of it; None if it is immutable.
 
     Parameters
     ----------
     value
-        The result, or another one that holds the same.
+        The result, or an equal one.
     """
     if _is_immutable(value):
         return None
@@ -71,12 +71,12 @@ def _is_immutable(value: Any) -> bool:
         )
     if root == "pandas":
         return cls.__name__ in _TIMES
-    # What has no content at all stands for itself, as `object()` does where nothing is found.
+    # An object without content represents itself, such as `object()` as a mark for "not found".
     return not _has_content(value)
 
 
 def _has_content(value: Any) -> bool:
-    """Tell whether there is more to an object than its class, as pickle sees it."""
+    """Return whether an object has more than its class, as pickle sees it."""
     cls: Any = type(value)
     own = cls.__reduce_ex__ is not object.__reduce_ex__ or cls.__reduce__ is not object.__reduce__
     if own or cls in copyreg.dispatch_table:
@@ -93,7 +93,7 @@ def _are_immutable(values: Iterable[Any]) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether built-in values hold nothing else, so that `marshal` copies them, quickly."""
+    """Return whether built-in values contain only such values, so that `marshal` copies them quickly."""
     todo, seen = [value], 0
     while todo:
         value = todo.pop()
@@ -109,11 +109,11 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-_MANY = 100_000  # of so many it is not quick to tell; and what contains itself has no end
+_MANY = 100_000  # of more it is slow to find out; and recursive values have no end
 
 
 def _copy_plain(value: Any) -> Any:
-    return marshal.loads(marshal.dumps(value))  # noqa: S302  (what it has just written)
+    return marshal.loads(marshal.dumps(value))  # noqa: S302  (just written)
 
 
 def _copy_pickled(value: Any) -> Any:
@@ -121,7 +121,7 @@ def _copy_pickled(value: Any) -> Any:
 
 
 def _copier_of_pandas(value: Any) -> Copier:
-    """Let pandas copy what holds no objects that could be changed: those it would share."""
+    """Return a copier by pandas for tables without mutable objects, which pandas would share."""
     names = {"DataFrame", "Series", "Index"}
     if not any(base.__name__ in names for base in type(value).__mro__):
         return copy.deepcopy
@@ -133,7 +133,7 @@ def _copier_of_pandas(value: Any) -> Copier:
 
 
 def _copy_table(value: Any) -> Any:
-    """Copy a table, and its indexes, of which names can be changed."""
+    """Copy a table, and its indexes, whose names can be changed."""
     copied = value.copy(deep=True)
     copied.index = value.index.copy()
     if value.ndim == 2:
@@ -159,7 +159,7 @@ def _copy_array(value: Any) -> Any:
 
 
 def _is_sealed(value: Any) -> bool:
-    """Tell whether the memory of an array cannot be written by anybody, as that of a file mapped to read."""
+    """Return whether nobody can write the memory of an array, as that of a file mapped read-only."""
     while isinstance(value, sys.modules["numpy"].ndarray):
         if value.flags.writeable or value.flags.owndata:
             return False

@@ -1,4 +1,4 @@
-"""Bytes of values, piece by piece, and names of classes: what all encoders of values are made with."""
+"""Bytes of values, piece by piece, and names of classes: the base of all encoders of values."""
 
 import hashlib
 import sys
@@ -11,15 +11,15 @@ from holdall.memo._project import imported_as
 
 __all__ = ["ENCODERS", "INLINE", "LARGE", "Encode", "Encoder", "Unkeyable", "name_of"]
 
-#: From so many bytes on, a buffer is digested by itself, without a copy.
+#: The size from which a buffer is digested by itself, without a copy.
 INLINE = 1024
-#: SHA-256, since it must be the same on all machines and hard to collide on purpose: where processors help,
-#: it is the fastest of the standard library (0.6 ms a megabyte; BLAKE2b 1.0, SHA-1 0.6, MD5 1.6).
+#: SHA-256, since it must be the same on all machines and hard to collide on purpose: with hardware support,
+#: it is the fastest of the standard library (0.6 ms per megabyte; BLAKE2b 1.0, SHA-1 0.6, MD5 1.6).
 LARGE = hashlib.sha256
 
 
-class Unkeyable(Exception):  # noqa: N818  (an answer within this package, never seen outside)
-    """Nothing tells this value from others; the text says why."""
+class Unkeyable(Exception):  # noqa: N818  (internal, never seen outside)
+    """The value cannot be distinguished from others; the text says why."""
 
 
 class Encoder:
@@ -30,20 +30,20 @@ class Encoder:
     typed
         Whether equal values of different types are different.
     token
-        Gives a number for an object that is known by what it is, not by what it holds; None where such
-        objects are refused.
+        Returns a number for an object that is identified by itself, not by content; None where such objects
+        are refused.
     """
 
     __slots__ = ("local", "out", "token", "typed")
 
-    #: Finds how objects of a class are encoded that the table does not know.
+    #: Returns the encoder for a class that is not in the table.
     find: ClassVar[Any]
 
     def __init__(self, typed: bool = False, token: Callable[[Any], int] | None = None) -> None:
         self.out: list[bytes] = []
         self.typed = typed
         self.token = token
-        #: Whether anything was encoded that means nothing in another process.
+        #: Whether anything was encoded that is valid only in this process.
         self.local = False
 
     def add(self, value: Any) -> None:
@@ -52,12 +52,12 @@ class Encoder:
         Raises
         ------
         Unkeyable
-            If it cannot be told from others.
+            If it cannot be distinguished from others.
         """
         (ENCODERS.get(type(value)) or self.find(type(value)))(value, self)
 
     def apart(self, value: Any) -> bytes:
-        """Encode a value by itself."""
+        """Return the encoding of a value by itself."""
         before, self.out = self.out, []
         try:
             self.add(value)
@@ -71,16 +71,16 @@ class Encoder:
         self.out.append(b"%d:%b" % (len(data), data))
 
     def open(self, tag: bytes, name: str) -> None:
-        """Begin something of parts; `close` ends it."""
+        """Begin a value with parts; `close` ends it."""
         self.out.append(tag + b"<")
         self.text(name)
 
     def close(self) -> None:
-        """End what was begun."""
+        """End the value that was begun."""
         self.out.append(b">")
 
     def parts(self, tag: bytes, name: str, values: Iterable[Any]) -> None:
-        """Encode something of which the parts tell all."""
+        """Encode a value that consists of its parts."""
         self.open(tag, name)
         for value in values:
             self.add(value)
@@ -92,7 +92,7 @@ class Encoder:
         Raises
         ------
         Unkeyable
-            If its value cannot be told from others; the text names it.
+            If its value cannot be distinguished from others; the text names it.
         """
         self.text(name)
         try:
@@ -101,7 +101,7 @@ class Encoder:
             raise Unkeyable(f"its attribute {name!r} is not known: {error}") from None
 
     def attributes(self, value: Any, known: type, but: Container[str] = ()) -> None:
-        """Encode what an object has beside what its class `known` tells: attributes, and slots of subclasses.
+        """Encode what an object has beyond its class `known`: attributes, and slots of subclasses.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class Encoder:
         known
             A class of the object; `object` for all slots.
         but
-            Names that are left out.
+            Names to leave out.
         """
         cls = type(value)
         for name, attribute in sorted(getattr(value, "__dict__", {}).items()):
@@ -121,7 +121,7 @@ class Encoder:
                 if isinstance(slot, MemberDescriptorType) and name not in but and name != "__weakref__":
                     try:
                         content = slot.__get__(value)
-                    except AttributeError:  # nothing was put there
+                    except AttributeError:  # not set
                         continue
                     self.attribute(f"{base.__qualname__}.{name}", content)
 
@@ -131,7 +131,7 @@ class Encoder:
         self.out.append(view.tobytes() if view.nbytes < INLINE else LARGE(view).digest())
 
     def by_identity(self, value: Any) -> None:
-        """Encode an object that is known by what it is."""
+        """Encode an object by its identity."""
         if self.token is None:
             raise Unkeyable(_advice(type(value)))
         self.local = True
@@ -139,12 +139,12 @@ class Encoder:
 
 
 Encode = Callable[[Any, Encoder], None]
-#: How objects of exactly these classes are encoded.
+#: Encoders for objects of exactly these classes.
 ENCODERS: dict[type, Encode] = {}
 
 
 def name_of(thing: Any) -> str:
-    """Name a class or function the same way in every process."""
+    """Return the name of a class or function, the same in every process."""
     module = getattr(thing, "__module__", None) or "builtins"
     if module in {"__main__", "__mp_main__"}:
         module = _main_module(module)
@@ -152,7 +152,7 @@ def name_of(thing: Any) -> str:
 
 
 def _main_module(name: str) -> str:
-    """Name a script by its file: it has one name whether run, imported, or loaded by `multiprocessing`."""
+    """Return the name of a script by its file: the same if run, imported, or loaded by `multiprocessing`."""
     main = sys.modules.get(name) or sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     file = getattr(main, "__file__", None)

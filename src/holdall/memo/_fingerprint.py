@@ -1,7 +1,7 @@
-"""What a value is, as bytes: equal values give equal bytes, in every process and on every machine.
+"""Values as bytes: equal values have equal bytes, in every process and on every machine.
 
-Every piece begins with a tag and tells its own length, so that no two sequences of values read alike.
-Where numbers are not kept apart by type, those that Python finds equal give the same bytes.
+Every piece begins with a tag and contains its own length, so that different sequences of values have
+different bytes. Where numbers are not separated by type, those that are equal in Python have the same bytes.
 """
 
 from collections.abc import Callable
@@ -108,7 +108,7 @@ def _deque(value: Any, e: Encoder) -> None:
 
 
 def _range(value: Any, e: Encoder) -> None:
-    # Two ranges are equal if they hold the same numbers.
+    # Two ranges are equal if they contain the same numbers.
     e.parts(b"r", "", (value[0], value[-1], len(value)) if value else ())
 
 
@@ -124,14 +124,14 @@ def _namespace(value: Any, e: Encoder) -> None:
 
 
 def _enum(value: Any, e: Encoder) -> None:
-    # Combined flags have no name of their own in some versions of Python, and plain members a stable one.
+    # Combined flags have no name in some versions of Python; plain members have a stable one.
     cls = type(value)
     known = cls.__members__.get(value.name) is value if value.name else False
     e.open(b"E", name_of(cls))
     if known:
         e.add(value.name)
         try:
-            e.out.append(e.apart(value.value))  # since another enum may have that name
+            e.out.append(e.apart(value.value))  # another enum may have that name
         except Unkeyable:
             if "<locals>" in cls.__qualname__:
                 raise Unkeyable(f"the value of {value.name} is not known, nor where {cls} is from") from None
@@ -141,7 +141,7 @@ def _enum(value: Any, e: Encoder) -> None:
 
 
 def _dataclass(value: Any, e: Encoder) -> None:
-    from dataclasses import fields  # noqa: PLC0415  (whoever made the class has imported it)
+    from dataclasses import fields  # noqa: PLC0415  (imported already by the class)
 
     e.open(b"D", name_of(type(value)))
     for field in fields(value):
@@ -170,7 +170,7 @@ def _named_tuple(value: Any, e: Encoder) -> None:
 
 
 def _subclass(value: Any, e: Encoder, base: Encode, known: type) -> None:
-    """Encode an object of a class made from a known one: by class, content, and attributes."""
+    """Encode an object of a class derived from a known one: by class, content, and attributes."""
     e.open(b"D", name_of(type(value)))
     base(value, e)
     e.attributes(value, known)
@@ -225,19 +225,19 @@ _registered: dict[type, Encode] = {}
 
 
 def register(cls: Any, to_key: Callable[[Any], Any]) -> None:
-    """Tell what objects of a class are, for the keys of memoized functions.
+    """Register what identifies objects of a class, for the keys of memoized functions.
 
     Parameters
     ----------
     cls
         The class; its subclasses are included.
     to_key
-        Gives for an object something that can be keyed: all that a result may depend on.
+        Returns, for an object, something that has a key: all that a result may depend on.
 
     Raises
     ------
     InvalidArgumentError
-        If the class is no class, or the function cannot be called.
+        If the class is not a class, or the function cannot be called.
 
     Examples
     --------
@@ -257,7 +257,7 @@ def register(cls: Any, to_key: Callable[[Any], Any]) -> None:
 
 
 def encoder(cls: type) -> Encode:
-    """Find how objects of a class are encoded."""
+    """Return the encoder for objects of a class."""
     try:
         return _found[cls]
     except KeyError:

@@ -1,4 +1,4 @@
-"""One computation at a time per key: who leads it, who waits for it, and what comes of it."""
+"""One computation at a time per key: who computes, who waits, and the outcome."""
 
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable
@@ -6,30 +6,30 @@ from typing import Any
 
 __all__ = ["PATIENCE", "Flight", "Flights", "owner_of_task"]
 
-PATIENCE = 1.0  # seconds after which one who waits looks whether anybody still computes
-_waiting: dict[Any, "Flight"] = {}  # who waits for what, to see when somebody would wait for himself
+PATIENCE = 1.0  # seconds after which a waiting call checks that the other still computes
+_waiting: dict[Any, "Flight"] = {}  # who waits for what, to detect deadlocks
 
 
 class Flight:
-    """A computation that is going on.
+    """A computation in progress.
 
     Parameters
     ----------
     owner
-        Who computes: the number of a thread, or a task.
+        What computes: the number of a thread, or a task.
 
     Notes
     -----
     Threads: `land` is called once, by the owner. A flight may land with a result, with an error, or with
-    neither, when the owner was interrupted: then one of those who wait takes over. To land is one call of C,
-    before which no interrupt comes; all else about a flight that has landed can be made up for later.
+    neither, when the owner was interrupted: then one of the waiting calls takes over. To land is one C call,
+    before which no interrupt comes; everything else about a landed flight can be done later.
     """
 
     __slots__ = ("_callbacks", "_lock", "error", "fence", "land", "owner", "value")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
-        self.value: Any = None  # the result in keeping, where others may have it
+        self.value: Any = None  # the kept result, if others may have it
         self.error: Exception | None = None
         self.fence: Any = None  # the lease by which the result may be written, where there are such
         self._callbacks: list[Callable[[], Any]] = []
@@ -39,12 +39,12 @@ class Flight:
 
     @property
     def in_the_air(self) -> bool:
-        """Whether it has not landed; one who is just waking up may make it seem so for an instant."""
+        """Whether it has not landed; a call that is just waking up may briefly make it seem so."""
         return self._lock.locked() and not self.abandoned
 
     @property
     def abandoned(self) -> bool:
-        """Whether it is computed by a task of an event loop that is closed, and so never lands."""
+        """Whether it is computed by a task of a closed event loop, and so never lands."""
         loop = getattr(self.owner, "get_loop", None)
         return loop is not None and loop().is_closed()
 
@@ -56,7 +56,7 @@ class Flight:
         self._lock.release()
 
     def tell(self) -> None:
-        """Call those who wait otherwise than in a thread."""
+        """Call the callbacks of those that do not wait in a thread."""
         while self._callbacks:
             self._callbacks.pop()()
 
@@ -67,7 +67,7 @@ class Flight:
             callback()
 
     def would_wait_for(self, owner: Any) -> bool:
-        """Tell whether this flight lands only after something that the owner computes."""
+        """Return whether this flight lands only after something that the owner computes."""
         flight: Flight | None = self
         seen = set()
         while flight is not None and flight not in seen:
@@ -83,22 +83,22 @@ class Flights:
 
     Notes
     -----
-    Threads: safe, by the atomicity of single operations of a dict.
+    Threads: safe, as single operations of a dict are atomic.
     """
 
     def __init__(self) -> None:
         self._all: dict[str, Flight] = {}
 
     def begin(self, key: str, flight: Flight) -> Flight:
-        """Begin a flight, or give the one of that key that is in the air."""
+        """Begin a flight, or return the running one for that key."""
         while True:
             other = self._all.setdefault(key, flight)
             if other is flight or other.in_the_air:
                 return other
-            self._end(key, other)  # its owner was interrupted before doing so
+            self._end(key, other)  # its owner was interrupted before
 
     def end(self, key: str, flight: Flight) -> None:
-        """Let another flight begin after one that has landed."""
+        """Allow another flight after one that has landed."""
         self._end(key, flight)
         flight.tell()
 
@@ -107,31 +107,31 @@ class Flights:
             self._all.pop(key, None)
 
     def clear(self) -> None:
-        """Forget the flights of a parent process: nobody here leads them."""
+        """Forget the flights of a parent process, which no thread here leads."""
         self._all = {}
 
     @staticmethod
     def wait(owner: Any, flight: Flight) -> bool:
-        """Note that an owner is about to wait; False if that would be for himself."""
+        """Note that an owner is about to wait; return False if it would wait for itself."""
         _waiting[owner] = flight
-        if flight.would_wait_for(owner):  # after the note: of two who wait for each other, one sees it
+        if flight.would_wait_for(owner):  # after the note: of two that wait for each other, one sees it
             del _waiting[owner]
             return False
         return True
 
     @staticmethod
     def waited(owner: Any) -> None:
-        """Note that an owner waits no more."""
+        """Note that an owner no longer waits."""
         _waiting.pop(owner, None)
 
 
 def owner_of_task() -> Any:
-    """Give the task that runs, or the thread where none does."""
-    import asyncio  # noqa: PLC0415  (slow to import; loaded already where there are tasks)
+    """Return the running task, or the thread if there is none."""
+    import asyncio  # noqa: PLC0415  (slow; loaded already where there are tasks)
 
     return asyncio.current_task() or get_ident()
 
 
 def forget_waiting() -> None:
-    """Forget who waited in the parent process."""
+    """Forget the waiting threads of the parent process."""
     _waiting.clear()

@@ -1,8 +1,8 @@
-"""What a function stands on, as far as it can be found without calling it.
+"""What a function depends on, as far as it can be found without calling it.
 
-From the function on, through what decorators wrapped, what it encloses, its defaults, and the globals that
-it names: functions and classes of its project are followed in the same way, data is taken by its content.
-What comes from elsewhere (installed packages, the standard library) is taken as it is.
+Starting with the function, the search follows what decorators wrapped, its closure, its defaults, and the
+globals that it names: functions and classes of its project in the same way, data by their content. What comes
+from elsewhere (installed packages, the standard library) is taken by name.
 """
 
 import functools
@@ -18,7 +18,7 @@ from holdall.memo._source import codes_in, said_by
 
 __all__ = ["Trail"]
 
-# What classes have that says nothing of what they do; in later versions of Python, on which line they stand.
+# Attributes of classes that do not affect behaviour; in later versions of Python, their line numbers.
 _MEMBERS_OF_ALL = frozenset(vars(type("", (), {}))) | {
     *("__slots__", "__match_args__", "__annotations__", "__annotate__", "__annotate_func__"),
     *("__annotations_cache__", "__firstlineno__", "__static_attributes__"),
@@ -28,14 +28,14 @@ _ABSENT: Any = object()
 
 
 class Trail:
-    """All that a function stands on.
+    """Everything that a function depends on.
 
     Parameters
     ----------
     function
         The function.
     owner
-        The class that it is a method of; None if it is not known.
+        The class that it is a method of; None if unknown.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class Trail:
     values
         Data by title: nonlocal variables, defaults, globals, attributes of classes.
     modules
-        Files of modules that a function imports when it runs, and that cannot be imported, by name.
+        Files, by name, of modules that a function imports when it runs, and that cannot be imported now.
     closed
         Titles of the values that are nonlocal variables.
     enclosed
-        Titles of the functions and classes that are.
+        Titles of the functions and classes that are nonlocal variables.
     state
         Titles of variables that the functions change themselves.
     """
@@ -69,7 +69,7 @@ class Trail:
         self._todo: list[Any] = []
         self._home = Home(function)
         self._owner = owner
-        self._own = list(layers_of(function))  # these and what they enclose, before what they name
+        self._own = list(layers_of(function))  # these and their closures, before what they name
         while self._own or self._todo:
             own = bool(self._own)
             self._visit(self._own.pop() if own else self._todo.pop(), own)
@@ -80,7 +80,7 @@ class Trail:
                 self.values[title] = value
 
     def changed(self) -> bool:
-        """Tell whether code or variables are others than when they were followed."""
+        """Return whether code or variables have changed since they were followed."""
         for _, function in self.codes:
             if self._seen[id(function)][1] is not function.__code__:
                 return True
@@ -109,7 +109,7 @@ class Trail:
     def _function(self, function: types.FunctionType, own: bool) -> None:
         title = title_of(function)
         same = self._titles[title] = self._titles.get(title, 0) + 1
-        if same > 1:  # of one decorator used twice, or what functools.wraps gave the name of another
+        if same > 1:  # one decorator used twice, or a name from functools.wraps
             title = f"{title} ({same})"
         self.codes.append((title, function))
         scope = function.__globals__
@@ -134,7 +134,7 @@ class Trail:
         (self._own if own else self._todo).extend(layers_of(function))
         if not inside:
             return
-        for name in names - scope.keys():  # which may be defined later, and hide what is built in
+        for name in names - scope.keys():  # may be defined later, and hide a builtin
             self._watched.append((scope, name, _ABSENT))
         for name in sorted(names & scope.keys()):
             place = (id(scope), name)
@@ -151,7 +151,7 @@ class Trail:
     def _refer(
         self, title: str, value: Any, place: tuple[int, str], names: set[str], *, closed: bool = False
     ) -> None:
-        """Note something that a function names."""
+        """Note an object that a function names."""
         plain = plain_of(value)
         owner = getattr(value, "__self__", None) if isinstance(value, _BOUND) else None
         if not isinstance(owner, type | types.ModuleType | None):
@@ -207,7 +207,7 @@ class Trail:
             self._refer(f"{title}.{name}", value, (id(cls), name), set())
 
     def _methods(self, function: types.FunctionType, names: set[str]) -> None:
-        """Follow what a method may name of its class: others of its methods, and attributes."""
+        """Follow the names of its class that a method may use: other methods, and attributes."""
         owner: Any = self._owner
         if owner is None or function.__qualname__.rpartition(".")[0] != owner.__qualname__:
             owner = sys.modules.get(function.__module__)
@@ -224,7 +224,7 @@ class Trail:
                     self._refer(f"{title_of(base)}.{name}", value, (id(base), name), names)
 
     def _imported(self, scope: dict[str, Any], imports: Iterable[tuple[str, int]], names: set[str]) -> None:
-        """Follow the modules of the project that a function imports when it runs, so import them now."""
+        """Follow the modules of the project that a function imports when it runs, importing them now."""
         package = str(scope.get("__package__") or "")
         for name in sorted({absolute(name, level, package) for name, level in imports}):
             path = self._home.find(name)
@@ -232,7 +232,7 @@ class Trail:
                 continue
             try:
                 module = importlib.import_module(name)
-            except Exception:  # the function may know what to do then
+            except Exception:  # the function may handle that
                 self.modules[name] = path
                 continue
             self._module(module, names)

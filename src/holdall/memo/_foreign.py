@@ -1,6 +1,6 @@
-"""What values of other modules are: times, paths, functions; numpy's and pandas' in modules of their own.
+"""Values of other modules as bytes: times, paths, functions; numpy's and pandas' in their own modules.
 
-Nothing is imported for it: a value of numpy can only come from somebody who has imported it.
+Nothing is imported for it: a value of numpy can only exist if numpy was imported.
 """
 
 import types
@@ -17,20 +17,20 @@ __all__ = ["find"]
 
 
 def find(cls: type) -> tuple[type, Encode] | None:
-    """Find how objects of a class are encoded, and by which of its bases; None if none is known here."""
+    """Return the encoder for objects of a class, and the base that it is for; None if there is none here."""
     if issubclass(cls, type):
         return cls, _named
     for base in cls.__mro__:
         root = _root(base)
         found = (_FOREIGN.get(root) or {}).get(base.__name__)
         if found is not None:
-            if found in WHOLE:  # which encode attributes themselves
+            if found in WHOLE:  # they encode attributes themselves
                 return cls, found
             return next(known for known in cls.__mro__ if _root(known) == root), found
     return None
 
 
-#: Encoders that encode all attributes of objects, those of subclasses too.
+#: Encoders that encode all attributes of objects, also those of subclasses.
 WHOLE = frozenset({NUMPY["ndarray"], *(PANDAS[name] for name in TABLES)})
 
 
@@ -42,7 +42,7 @@ def _root(cls: type) -> str:
 
 
 def _by(name: str, *attributes: str) -> Encode:
-    """Make an encoder of some attributes, with the class of the object."""
+    """Return an encoder of some attributes, with the class of the object."""
 
     def encode(value: Any, e: Encoder) -> None:
         e.parts(b"D", f"{name} {name_of(type(value))}", (getattr(value, attr) for attr in attributes))
@@ -55,7 +55,7 @@ def _text(value: Any, e: Encoder, to_text: Callable[[Any], str] = str) -> None:
 
 
 def _path(value: Any, e: Encoder) -> None:
-    # A PosixPath and a PurePosixPath are equal: whether files may be opened is no part of what they name.
+    # A PosixPath and a PurePosixPath are equal: whether files can be opened does not matter.
     e.parts(b"D", type(value).__name__.removeprefix("Pure"), (value.as_posix(),))
 
 
@@ -85,7 +85,7 @@ def _named(value: Any, e: Encoder) -> None:
 
 
 def _function(value: Any, e: Encoder) -> None:
-    """Encode a function by its qualified name, its code and what that stands on, and its attributes."""
+    """Encode a function by its qualified name, its code with dependencies, and its attributes."""
     try:
         digest = digest_of(value)
     except Unkeyable:
@@ -96,7 +96,7 @@ def _function(value: Any, e: Encoder) -> None:
     e.open(b"F", name_of(value))
     e.text(digest)
     for name, attribute in sorted(vars(value).items()):
-        if digest and name != "__wrapped__":  # which is followed as code
+        if digest and name != "__wrapped__":  # followed as code
             e.attribute(name, attribute)
     e.close()
 
@@ -131,7 +131,7 @@ def _table(names: Iterable[str], encode: Encode) -> dict[str, Encode]:
     return dict.fromkeys(names, encode)
 
 
-#: By the package that a class is from and its name.
+#: By package and name of the class.
 _FOREIGN: dict[str, dict[str, Encode]] = {
     "pathlib": _table(("PurePath",), _path),
     "datetime": {

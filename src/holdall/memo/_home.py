@@ -1,4 +1,4 @@
-"""What belongs to the project of a function, and what things in it are called."""
+"""The project of a function, and the names of things in it."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ __all__ = ["Home", "absolute", "layers_of", "plain_of", "title_of"]
 
 
 def plain_of(thing: Any) -> Any:
-    """Return what is called in the end: the function below memoized ones, methods and descriptors."""
+    """Return what is finally called: the function below memoized ones, methods and descriptors."""
     while True:
         if isinstance(thing, staticmethod | classmethod | types.MethodType):
             thing = thing.__func__
@@ -25,7 +25,7 @@ def plain_of(thing: Any) -> Any:
 
 
 def layers_of(function: Any) -> Iterator[Any]:
-    """Iterate over a function and those that decorators say they wrapped."""
+    """Yield a function and those that decorators say they wrapped."""
     seen: set[int] = set()
     while function is not None and id(function) not in seen:
         seen.add(id(function))
@@ -35,14 +35,14 @@ def layers_of(function: Any) -> Iterator[Any]:
 
 
 def title_of(thing: Any) -> str:
-    """Name a function or class in the same way whether its module is run or imported."""
+    """Return the name of a function or class, the same if its module is run or imported."""
     module = sys.modules.get(getattr(thing, "__module__", None) or "")
     label = label_of(module) if module is not None else getattr(thing, "__module__", None) or ""
     return f"{label}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
 
 
 def absolute(name: str, level: int, package: str) -> str:
-    """Return the full name of what an import statement names."""
+    """Return the full name of a module in an import statement."""
     if not level:
         return name
     base = package.rsplit(".", level - 1)[0] if level > 1 else package
@@ -75,24 +75,24 @@ class Home:
         self._known: dict[str, bool] = {}
 
     def holds(self, scope: dict[str, Any]) -> bool:
-        """Tell whether a module, given by its globals, is of the same project or package."""
+        """Return whether a module, given by its globals, is of the same project or package."""
         if scope is self._scope:
             return True
         name, file = scope.get("__name__"), scope.get("__file__")
         if not isinstance(name, str) or name in MAIN:
             return True
         top = name.partition(".")[0]
-        if top in {self._top, "holdall"}:  # what keeps results is no part of what computes them
+        if top in {self._top, "holdall"}:  # holdall itself is not part of the computation
             return top == self._top
         return isinstance(file, str) and self.has(file)
 
     def holds_class(self, cls: type) -> bool:
-        """Tell whether a class is of the same project or package."""
+        """Return whether a class is of the same project or package."""
         module = sys.modules.get(cls.__module__)
         return module is not None and self.holds(vars(module))
 
     def has(self, file: str) -> bool:
-        """Tell whether a file is one of the project."""
+        """Return whether a file belongs to the project."""
         known = self._known.get(file)
         if known is None:
             path = os.path.realpath(file)

@@ -1,4 +1,4 @@
-"""Results in memory: found without a lock, bounded in number and bytes."""
+"""Results in memory: found without a lock, limited in number and bytes."""
 
 import threading
 from math import inf
@@ -11,7 +11,7 @@ from holdall.memo._results import Held
 
 __all__ = ["Entry", "Hot"]
 
-_ALIASES = 4  # quick keys of one entry: {1, 2} and {2, 1} are one argument in two forms
+_ALIASES = 4  # quick keys of one entry: {1, 2} and {2, 1} are equal arguments
 
 
 class Entry(PolicyEntry):
@@ -22,13 +22,13 @@ class Entry(PolicyEntry):
     key
         Its key.
     held
-        The result in keeping.
+        The kept result.
     expires
         When it is no longer valid, in seconds of `time.time`.
     renew
-        When somebody should compute it anew, before that.
+        When it should be computed again, before that.
     size
-        What it takes, in bytes; 0 where nobody counts.
+        Its size in bytes; 0 if it is not counted.
     """
 
     __slots__ = ("aliases", "copy", "ends", "expires", "made", "seconds", "value")
@@ -40,12 +40,12 @@ class Entry(PolicyEntry):
         self.made = held.made
         self.seconds = held.seconds
         self.ends = expires
-        #: Until when it is given without further ado.
+        #: Until when it is returned without a check.
         self.expires = min(expires, renew)
         self.aliases: tuple[Any, ...] = ()
 
     def given(self) -> Any:
-        """Return what a caller may have."""
+        """Return the result for a caller."""
         return self.value if self.copy is None else self.copy(self.value)
 
 
@@ -62,8 +62,8 @@ class Hot:
     Notes
     -----
     Threads: all methods are safe; reading `quick` and `entries` takes no lock. Processes: each has its own.
-    Cost of a hit: a look-up and a mark. When there is no more room, `SievePolicy` says who goes, which costs
-    those who read nothing.
+    Cost of a hit: a look-up and a mark. If there is no room, `SievePolicy` chooses what goes, which costs
+    readers nothing.
     """
 
     def __init__(self, maxsize: int | None, max_bytes: int | None) -> None:
@@ -77,11 +77,11 @@ class Hot:
         self.reset_lock()
 
     def reset_lock(self) -> None:
-        """Begin with a lock that nobody holds, as in a forked child."""
+        """Replace the lock by a free one, as in a forked child."""
         self._lock = threading.RLock()
 
     def put(self, key: str, held: Held, quick: Any, expires: float, renew: float = inf) -> None:
-        """Keep a result, in the place of an older one."""
+        """Keep a result, replacing an older one."""
         size = 0 if self.max_bytes is None else sizeof(held.value)
         if self.maxsize == 0 or (self.max_bytes is not None and size > self.max_bytes):
             self.discard(key)
@@ -109,7 +109,7 @@ class Hot:
                 self.quick[quick] = entry
 
     def discard(self, key: str) -> bool:
-        """Drop a result; tell whether there was one."""
+        """Drop a result; return whether there was one."""
         with self._lock:
             entry = self.entries.pop(key, None)
             if entry is None:
@@ -137,7 +137,7 @@ class Hot:
 
     @property
     def nbytes(self) -> int:
-        """What all results take, in bytes."""
+        """The size of all results, in bytes."""
         if self.max_bytes is not None:
             return int(self._bytes)
         return sum(sizeof(entry.value) for entry in list(self.entries.values()))

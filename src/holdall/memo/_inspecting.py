@@ -1,4 +1,4 @@
-"""What lies in a place of memoized functions: which functions, which versions, how much."""
+"""The content of a store of memoized functions: which functions, which versions, how much."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,13 +13,13 @@ __all__ = ["Kept", "drop", "inspect", "outdated"]
 class Kept(NamedTuple):
     """The results of one version of a function."""
 
-    #: The name of the function; after ``/~`` a digest of what it encloses.
+    #: The name of the function; after ``/~`` a digest of its closure.
     function: str
     #: The version; "" of one with ``version=None``.
     version: str
     #: How many results there are.
     results: int
-    #: How many bytes they take; None where the store tells no sizes.
+    #: How many bytes they take; None if the store does not know sizes.
     bytes: int | None
     #: When the first and the last of them were computed, in seconds of `time.time`.
     first: float
@@ -27,12 +27,12 @@ class Kept(NamedTuple):
 
 
 def inspect(place: Any) -> list[Kept]:
-    """Return what is kept of which functions, in a place that memoized functions were given.
+    """Return what is kept for which functions, in a store of memoized functions.
 
     Parameters
     ----------
     place
-        A store, a mapping, or a path, as `holdall.memoize` takes.
+        A store, a mapping, or a path, as for `holdall.memoize`.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def inspect(place: Any) -> list[Kept]:
 
 
 def outdated(all_kept: list[Kept]) -> list[Kept]:
-    """Return all versions but that of each function that was written to last."""
+    """Return all versions except, for each function, the one that was written to last."""
     functions: set[str] = set()
     old = []
     for kept in all_kept:
@@ -79,21 +79,21 @@ def outdated(all_kept: list[Kept]) -> list[Kept]:
 
 
 def drop(place: Any, wanted: Callable[[str, str], bool]) -> int:
-    """Delete the results of some functions and versions, and tell how many."""
+    """Delete the results of some functions and versions; return how many."""
     persister = StorePersister(open_store(place))
     count = 0
     for function, version, key, stat in list(_results(persister)):
         if wanted(function, version):
             try:
                 persister.remove(key, stat.etag)
-            except (KeyError, ConflictError):  # somebody else was faster, or has just renewed it
+            except (KeyError, ConflictError):  # deleted or renewed meanwhile
                 continue
             count += 1
     return count
 
 
 def _results(persister: StorePersister) -> Iterator[tuple[str, str, Any, Any]]:
-    """Iterate over functions, versions, keys and stats of all results."""
+    """Yield functions, versions, keys and stats of all results."""
     for key, stat in persister.scan():
         parts = key.split("/") if isinstance(key, str) else list(key)
         for i, part in enumerate(parts[:-1]):

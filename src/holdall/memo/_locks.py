@@ -1,10 +1,10 @@
 """Locks of keys among processes, which the kernel releases when their holder dies.
 
-A lock is one byte of a file, at an offset that the key names: any number of keys need one file, which stays
-empty. POSIX locks belong to a process, not to a descriptor that its children share; so who forks and dies
-releases its locks, and a child does not hold its parent's. The file is opened once a process, since closing
-any descriptor of it releases all of them. (Should somebody else in the process read it, two processes may
-compute one result; no more than that.)
+A lock is one byte of a file, at an offset from the key: any number of keys need one file, which stays empty.
+POSIX locks belong to a process, not to a descriptor that its children share; so the death of a process
+releases its locks, and a child does not hold its parent's. The file is opened once per process, since closing
+any descriptor of it releases all of them. (If other code in the process reads it, two processes may compute
+one result; nothing worse.)
 """
 
 import os
@@ -15,14 +15,14 @@ from holdall.memo._flight import Flight
 
 try:
     import fcntl
-except ImportError:  # a system without such locks: processes then compute each for itself
+except ImportError:  # no such locks: each process then computes for itself
     _CAN_LOCK = False
 else:
     _CAN_LOCK = True
 
 __all__ = ["KeyLocks"]
 
-_SPAN = (1 << 62) - 1  # offsets of keys lie below it
+_SPAN = (1 << 62) - 1  # offsets of keys are below it
 _files: dict[str, "KeyLocks"] = {}
 _opening = allocate_lock()
 
@@ -33,7 +33,7 @@ class KeyLocks:
     Parameters
     ----------
     path
-        The file, made if it is not there.
+        The file, made if it does not exist.
 
     Notes
     -----
@@ -46,7 +46,7 @@ class KeyLocks:
 
     @classmethod
     def of(cls, path: str) -> "KeyLocks | None":
-        """Give the locks of a file, None where there can be none."""
+        """Return the locks of a file; None if there can be none."""
         if not _CAN_LOCK:
             return None
         with _opening:
@@ -69,19 +69,19 @@ class KeyLocks:
         self._held: dict[int, Flight] = {}  # by offset
 
     def acquire(self, offset: int, flight: Flight) -> bool:
-        """Try to lock a key for a flight.
+        """Try to lock a key for a flight; return whether it is locked.
 
         Parameters
         ----------
         offset
-            Any number of the key.
+            Any number derived from the key.
         flight
-            What is computed. The owner of a flight that holds the lock may have it again.
+            The computation. The owner of a flight that holds the lock may lock it again.
 
         Returns
         -------
         bool
-            Whether it is locked now. Who waits tries again.
+            Whether it is locked now. A waiting caller tries again.
         """
         offset &= _SPAN
         with self._mutex:
@@ -89,20 +89,20 @@ class KeyLocks:
             held = self._held.get(offset)
             if held is not None:
                 return bool(held.owner == flight.owner)
-            self._held[offset] = flight  # first, so that who is interrupted can release it
+            self._held[offset] = flight  # first, so that it can be released after an interrupt
             try:
                 if not os.fstat(self._fd).st_nlink:  # deleted: others would lock another file
                     self._open_again()
                 fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-            except (BlockingIOError, PermissionError):  # systems differ in what they say
+            except (BlockingIOError, PermissionError):  # differs by system
                 del self._held[offset]
                 return False
             except OSError:
-                pass  # a file system without locks, or no file any more: compute, rather than wait for ever
+                pass  # no locks, or no file: compute, rather than wait for ever
             return True
 
     def release(self, offset: int, flight: Flight) -> None:
-        """Unlock a key, if it is this flight that holds it."""
+        """Unlock a key, if this flight holds it."""
         offset &= _SPAN
         with self._mutex:
             if self._held.get(offset) is flight:
@@ -116,7 +116,7 @@ class KeyLocks:
         self._held.pop(offset, None)
 
     def _sweep(self) -> None:
-        """Release what was held by flights whose owners were interrupted before they could."""
+        """Release the locks of flights whose owners were interrupted before releasing them."""
         for offset, flight in list(self._held.items()):
             if not flight.in_the_air:
                 self._unlock(offset)
@@ -128,14 +128,14 @@ class KeyLocks:
 
 
 def _real(path: str) -> str:
-    """Give a path under which all handles of a file agree; neither the file nor its folder may be a link."""
+    """Return a path on which all handles of a file agree; neither the file nor its folder may be a link."""
     folder, name = os.path.split(path)
     above, own = os.path.split(folder)
     return os.path.join(os.path.realpath(above), own, name)
 
 
 def _open(path: str) -> int:
-    """Open the file, or make it where it belongs: what others planted there leads nowhere."""
+    """Open or make the file without following links that others planted."""
     folder, name = os.path.split(path)
     above = os.open(folder, BELOW)
     try:
@@ -146,7 +146,7 @@ def _open(path: str) -> int:
 
 
 def after_fork() -> None:
-    """Hold nothing that the parent holds; its locks are not ours."""
+    """Forget what the parent holds; its locks are not ours."""
     global _opening  # noqa: PLW0603
     _opening = allocate_lock()
     for locks in _files.values():

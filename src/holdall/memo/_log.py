@@ -1,4 +1,4 @@
-"""What became of calls, for whoever keeps logs: ``holdall.memo``, at the level of debugging."""
+"""Outcomes of calls for logs: ``holdall.memo``, at debug level."""
 
 import sys
 from typing import Any
@@ -9,7 +9,7 @@ _logger: Any = None
 
 
 def log(message: str, *args: Any) -> None:
-    """Log a message, unless nobody has imported `logging`, which is slow to import."""
+    """Log a message, unless `logging` was not imported, which is slow to import."""
     global _logger  # noqa: PLW0603
     if _logger is None:
         logging = sys.modules.get("logging")

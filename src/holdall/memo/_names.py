@@ -1,4 +1,4 @@
-"""What a function is called in a store, so that no other one is called so by accident."""
+"""The name of a function in a store, which no other function has by accident."""
 
 import os
 import sys
@@ -22,8 +22,8 @@ class Name:
 
     Notes
     -----
-    It is the name of its project, of its module in that, and its qualified name; of a nameless function, a
-    digest of its code as well. What is installed has no project: names of modules are unique there.
+    It is the name of its project, of its module in that, and its qualified name; for a nameless function,
+    also a digest of its code. Installed functions have no project: names of modules are unique there.
     """
 
     def __init__(self, function: Any) -> None:
@@ -36,12 +36,12 @@ class Name:
             code_of(function.__code__, encoder)
             digest = blake2b(b"".join(encoder.out), digest_size=8).hexdigest()
             self._qualified += digest
-        # A folder that the process leaves later is no other place.
+        # Absolute, since the current folder may change later.
         self._folder = os.getcwd() if self._module in MAIN or not self._module else None
         self._whole: str | None = None
 
     def __str__(self) -> str:
-        """Return the name by which people know the function."""
+        """Return the name of the function for people."""
         return f"{self._module}.{self._qualified}"
 
     def whole(self) -> str:

@@ -1,4 +1,4 @@
-"""What a number is, as bytes: where types are not kept apart, equal numbers are one."""
+"""Numbers as bytes: where types are not separated, equal numbers are one."""
 
 import math
 import struct
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _DOUBLE = struct.Struct(">d").pack
 _NAN = _DOUBLE(math.nan)
-#: Decimals of a larger exponent are not turned into whole numbers to see what they equal.
+#: Decimals with a larger exponent are not converted to integers for comparison.
 _EXPONENT = 400
 
 
@@ -27,7 +27,7 @@ def encode_int(value: Any, e: "Encoder") -> None:
 
 
 def encode_float(value: Any, e: "Encoder") -> None:
-    """Encode a float; all that are no number are one."""
+    """Encode a float; all NaN are one."""
     if not e.typed and value.is_integer():
         e.out.append(b"i%x;" % int(value))
     else:
@@ -40,14 +40,14 @@ def encode_complex(value: Any, e: "Encoder") -> None:
         if not value.imag:
             encode_float(value.real, e)
             return
-        value += 0  # the sign of a zero is no difference between equal numbers
+        value += 0  # zeros of both signs are equal
     e.out.append(b"c")
     for part in (value.real, value.imag):
         e.out.append(_NAN if math.isnan(part) else _DOUBLE(part))
 
 
 def _ratio(value: Any, e: "Encoder") -> None:
-    """Encode a Fraction or a finite Decimal as whatever number it equals."""
+    """Encode a Fraction or a finite Decimal like the number that it equals."""
     above, below = value.as_integer_ratio()
     if below == 1:
         encode_int(above, e)

@@ -1,4 +1,4 @@
-"""What numpy arrays, numbers and types are, as bytes."""
+"""Arrays, numbers and types of numpy as bytes."""
 
 import sys
 from typing import Any
@@ -7,8 +7,8 @@ from holdall.memo._encoder import LARGE, Encode, Encoder, name_of
 
 __all__ = ["NUMPY"]
 
-_PIECE = 1 << 20  # bytes of an array that are copied at a time, where they do not lie side by side
-# Attributes that numpy's own classes have beside what is encoded.
+_PIECE = 1 << 20  # bytes of an array copied at a time, if not contiguous
+# Attributes that numpy's own classes have besides the encoded ones.
 _INTERNAL = {
     "memmap": frozenset({"_mmap", "filename", "offset", "mode"}),
     "MaskedArray": frozenset(
@@ -31,9 +31,9 @@ def _ndarray(value: Any, e: Encoder) -> None:
     if hasattr(value, "mask"):
         e.add(numpy.ma.getmaskarray(value))
         e.add((bool(value.hardmask), value.fill_value))
-        plain = numpy.ma.filled(value)  # what lies under the mask is no content
+        plain = numpy.ma.filled(value)  # values under the mask do not count
     if dtype.names:
-        for name in dtype.names:  # what lies between the fields neither
+        for name in dtype.names:  # nor do gaps between the fields
             e.add(plain[name])
     elif dtype.hasobject or dtype.kind in "OT":
         e.add(plain.ravel().tolist())
@@ -63,7 +63,7 @@ def _elements(numpy: Any, plain: Any, e: Encoder) -> None:
 
 
 def _memory(plain: Any) -> memoryview:
-    """Give the memory of a contiguous array, whatever its type; times have no buffer of their own."""
+    """Return the memory of a contiguous array of any type; times have no buffer of their own."""
     return memoryview(plain.reshape(-1).view("u1")) if plain.size else memoryview(b"")
 
 
@@ -71,7 +71,7 @@ def _dtype(value: Any, e: Encoder) -> None:
     plain = value.names is None and value.subdtype is None and value.kind != "T"
     e.open(b"D", "dtype")
     e.add(value.str if plain else repr(value))
-    if not value.type.__module__.startswith("numpy"):  # several types of other packages have one text
+    if not value.type.__module__.startswith("numpy"):  # several types of other packages have the same text
         e.text(name_of(value.type))
     metadata = _metadata(value)
     if metadata is not None:
@@ -80,7 +80,7 @@ def _dtype(value: Any, e: Encoder) -> None:
 
 
 def _metadata(value: Any) -> Any:
-    """Return what a type and the types of its parts are said to be beside what they are, None for nothing."""
+    """Return the metadata of a type and of the types of its parts; None for none."""
     own = dict(value.metadata) if value.metadata else None
     parts = [] if value.subdtype is None else [_metadata(value.subdtype[0])]
     parts += [_metadata(value.fields[name][0]) for name in value.names or ()]

@@ -1,4 +1,4 @@
-"""What pandas tables, columns and indexes are, as bytes."""
+"""Tables, columns and indexes of pandas as bytes."""
 
 from collections.abc import Container
 from typing import Any
@@ -7,7 +7,7 @@ from holdall.memo._encoder import Encode, Encoder, name_of
 
 __all__ = ["PANDAS", "TABLES"]
 
-#: Of which all attributes are encoded.
+#: Classes of which all attributes are encoded.
 TABLES = ("DataFrame", "Series", "Index")
 
 _INTERNAL = frozenset(
@@ -49,7 +49,7 @@ def _series(value: Any, e: Encoder) -> None:
 
 
 def _besides(value: Any, e: Encoder) -> None:
-    """Encode what is said about a table: ``attrs``, flags, what its class declares, and other attributes."""
+    """Encode the metadata of a table: ``attrs``, flags, what its class declares, and other attributes."""
     if value.attrs:
         e.attribute("attrs", dict(value.attrs))
     if not value.flags.allows_duplicate_labels:
@@ -83,7 +83,7 @@ def _index(value: Any, e: Encoder) -> None:
 
 
 def _column(value: Any, e: Encoder) -> None:
-    """Encode a column: its type, and its content as numpy keeps it, or as objects."""
+    """Encode a column: its type, and its content as numpy stores it, or as objects."""
     dtype = value.dtype
     e.open(b"P", f"{dtype} {getattr(dtype, 'storage', '')}".rstrip())
     if hasattr(value, "codes"):

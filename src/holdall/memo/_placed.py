@@ -1,4 +1,4 @@
-"""A function, what it is called, which code it is, and where its results lie."""
+"""A function, its name, its version, and where its results are."""
 
 import sys
 import threading
@@ -26,18 +26,18 @@ _UNKNOWN: Any = object()
 
 
 class Placed:
-    """A function and its place.
+    """A function and its results in a store.
 
     Parameters
     ----------
     function
         The function.
     options
-        What `memoize` was told.
+        The options of `memoize`.
     """
 
     __wrapped__: Callable[..., Any]
-    #: Where its results lie, of one that came from another process.
+    #: The location of results of a function from another process.
     _sent_place: tuple[str, str] | None = None
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
@@ -61,15 +61,15 @@ class Placed:
         self._offset = 0
 
     def _watch_code(self, function: Any) -> None:
-        """Begin to notice when the code of the function is replaced, unless the version is chosen by hand."""
+        """Begin to notice when the code of the function is replaced, unless the version is fixed."""
         by_code = self._options.version == SOURCE
         watched = by_code and isinstance(function, types.FunctionType)
         self._plain = function if watched else _nothing
         self._bytecode = self._first_code = self._plain.__code__
         self._owner: type | None = None
         self._code: Code | None = None
-        self._stands_on: Trail | None = None  # of what is typed in, and has no store to be looked up in
-        # What is typed in is typed in again, and what it calls as well, so a quick answer is no right one.
+        self._stands_on: Trail | None = None  # of functions of a session without a store
+        # In a session, functions and what they call are redefined, so a quick answer may be wrong.
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         self._typed_in = watched and module is not None and _is_session(module)
 
@@ -79,7 +79,7 @@ class Placed:
         self._owner = owner
 
     def _check_code(self) -> None:
-        """Begin anew if the code is another than that of the results that are known."""
+        """Start again if the code has changed since the known results."""
         stands_on = self._code or self._stands_on
         if self._plain.__code__ is not self._bytecode or (stands_on is not None and stands_on.changed()):
             with self._opening:
@@ -91,7 +91,7 @@ class Placed:
             self._stands_on = Trail(self.__wrapped__, self._owner)
 
     def _opened(self) -> Entries | None:
-        """Give the results in the store, None if there is no store or it does not answer."""
+        """Return the results in the store; None if there is no store or it does not answer."""
         if self._options.place is None:
             return None
         if self._entries is _UNKNOWN:
@@ -116,12 +116,12 @@ class Placed:
         return self._entries  # type: ignore[no-any-return]
 
     def _place_of_entries(self) -> tuple[str, str]:
-        """Return the name below which results of all versions lie, and what tells this one's.
+        """Return the name below which results of all versions are, and the part for this version.
 
         Raises
         ------
         InvalidArgumentError
-            If functions of one factory could not be told apart.
+            If functions of one factory could not be distinguished.
         """
         options = self._options
         if self._sent_place is not None and self._plain.__code__ is self._first_code:
@@ -144,12 +144,12 @@ class Placed:
         return name, "@" + version.replace("%", "%25").replace("/", "%2F")
 
     def _place_if_any(self) -> tuple[str, str] | None:
-        """Return what tells the results of this function in a store, None without one."""
+        """Return what identifies the results of this function in a store; None without one."""
         return None if self._options.place is None else self._place_of_entries()
 
     @property
     def store(self) -> Any:
-        """The whole store, in which other functions may have their results too; None without one."""
+        """The whole store, which may have results of other functions too; None without one."""
         if self._store is _UNKNOWN:
             with self._opening:
                 if self._store is _UNKNOWN:
@@ -170,7 +170,7 @@ class Placed:
         return None if entries is None else entries.valid
 
     def _looked_at(self) -> Entries | None:
-        """Return the results in the store for somebody who asks for them, and not for a call."""
+        """Return the results in the store for a user, not for a call."""
         entries = self._opened()
         if entries is None and self._trouble is not None:
             raise StoreUnavailableError(
@@ -180,7 +180,7 @@ class Placed:
         return entries
 
     def _version_known(self) -> str:
-        """Return the version, "" of one that follows the code where no store has asked for it."""
+        """Return the version; "" if it follows the code and no store has needed it."""
         if isinstance(self._entries, Entries):
             return self._entries.version[1:]
         return "" if self._options.version in {None, SOURCE} else str(self._options.version)
@@ -195,4 +195,4 @@ def _is_session(module: Any) -> bool:
 
 
 def _nothing() -> None:
-    """Stand for a function whose code is not watched."""
+    """Replace a function whose code is not watched."""

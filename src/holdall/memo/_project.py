@@ -1,4 +1,4 @@
-"""Which project a file belongs to, and what the file is called in it."""
+"""Which project a file belongs to, and its name there."""
 
 import os
 import re
@@ -10,22 +10,22 @@ from holdall._scripts import is_installed
 
 __all__ = ["MAIN", "Project", "file_of_module", "imported_as", "label_of", "main_file", "project_of"]
 
-#: What a script is called that runs.
+#: The module names of a running script.
 MAIN = frozenset({"__main__", "__mp_main__"})
 _MARKS = ("pyproject.toml", "setup.cfg", "setup.py", ".git", ".hg")
 _REMOTE = re.compile(r'\[remote "origin"\][^\[]*?\burl\s*=\s*(\S+)')
 
 
 class Project(NamedTuple):
-    """What belongs together and moves together.
+    """Files that belong together and move together.
 
     Parameters
     ----------
     root
-        The folder, links resolved; None of what is installed.
+        The folder, links resolved; None for installed modules.
     name
-        What no other project is called by accident: the name that its ``pyproject.toml`` or ``setup.cfg``
-        gives, or the name of its folder and a digest of where it was cloned from, or else of where it lies.
+        A name that no other project has by accident: the name in its ``pyproject.toml`` or ``setup.cfg``, or
+        the name of its folder and a digest of where it was cloned from, or else of its path.
     """
 
     root: str | None
@@ -33,7 +33,7 @@ class Project(NamedTuple):
 
 
 def main_file(module: Any) -> str | None:
-    """Return the file of a script or notebook that runs, None where nothing tells."""
+    """Return the file of a running script or notebook; None if it is unknown."""
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
         return file
@@ -45,7 +45,7 @@ def main_file(module: Any) -> str | None:
 
 
 def file_of_module(module: Any) -> str | None:
-    """Return the file of a module, links resolved; a notebook's, where the kernel tells it."""
+    """Return the file of a module, links resolved; that of a notebook, if the kernel reports it."""
     name = getattr(module, "__name__", "")
     file = main_file(module) if name in MAIN else getattr(module, "__file__", None)
     return os.path.realpath(file) if isinstance(file, str) else None
@@ -53,7 +53,7 @@ def file_of_module(module: Any) -> str | None:
 
 @cache
 def project_of(folder: str) -> Project:
-    """Return the project of a folder: the nearest above it that is marked as one, else its own packages'.
+    """Return the project of a folder: the nearest marked one above it, or that of its packages.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def project_of(folder: str) -> Project:
 def _named(root: str) -> str | None:
     """Return the name that a project gives itself."""
     try:
-        import tomllib  # noqa: PLC0415  (once for each project)
+        import tomllib  # noqa: PLC0415  (once per project)
 
         with open(os.path.join(root, "pyproject.toml"), "rb") as file:
             told = tomllib.load(file)
@@ -115,15 +115,16 @@ def _unnamed(root: str) -> str:
 
 
 def label_of(module: Any) -> str:
-    """Return the dotted name of a module, the same whether it is imported or run.
+    """Return the dotted name of a module, the same if it is imported or run.
 
-    It is that of its file in its project; of what is installed, or has no file, the name it has.
+    It is that of its file in its project; for installed modules and those without a file, the name of the
+    module.
     """
     return _label(str(getattr(module, "__name__", "") or ""), file_of_module(module))
 
 
 def imported_as(file: str) -> str:
-    """Return the name by which a script would be imported: that of its package, if it lies in one."""
+    """Return the name by which a script would be imported: that of its package, if it is in one."""
     folder, name = os.path.split(os.path.splitext(os.path.realpath(file))[0])
     parts = [name]
     while os.path.exists(os.path.join(folder, "__init__.py")):

@@ -12,7 +12,7 @@ __all__ = ["Limits", "purge"]
 
 
 class Limits(NamedTuple):
-    """Which results stay: those younger than seconds, and so many of the youngest."""
+    """Which results stay: those younger than some seconds, and some number or size of the newest."""
 
     seconds: float | None = None
     items: int | None = None
@@ -25,16 +25,16 @@ def purge(view: Any, ttl: float | None, limits: Limits) -> list[str]:
     Parameters
     ----------
     view
-        The part.
+        The part of the store.
     ttl
-        For how many seconds results are valid; None for ever.
+        For how many seconds results are valid; None for no limit.
     limits
         Which of them stay.
 
     Returns
     -------
     list[str]
-        The keys of those that were deleted.
+        The keys of deleted results.
     """
     if ttl is None and limits == Limits():
         return []
@@ -62,6 +62,6 @@ def purge(view: Any, ttl: float | None, limits: Limits) -> list[str]:
 def _removed(place: StorePersister, key: str, stat: Any) -> list[str]:
     try:
         place.remove(key, stat.etag)
-    except (KeyError, ConflictError):  # somebody else was faster, or renewed it
+    except (KeyError, ConflictError):  # deleted or renewed meanwhile
         return []
     return [key]

@@ -1,7 +1,7 @@
-"""What a key says to humans: arguments as text, read from the bytes of their encoding.
+"""Arguments in a key as text for humans, read from the bytes of their encoding.
 
-Equal arguments have equal bytes, so they have equal texts, whatever the order of a dict or the type of a
-number was when they were given.
+Equal arguments have equal bytes, so they have equal text, whatever the order of a dict or the type of a
+number was.
 """
 
 import struct
@@ -16,7 +16,7 @@ _WORDS = {b"N": "None", b"T": "True", b"F": "False"}
 
 
 def readable(pairs: list[tuple[str, bytes]]) -> str:
-    """Show arguments in one line that may be a part of a name.
+    """Return arguments as one line of text that may be part of a name.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class _Text:
             LookupError,
             ValueError,
             struct.error,
-        ):  # arrays, tables, functions: what they hold says little
+        ):  # arrays, tables, functions: only their type
             return "..."
 
     def take(self, count: int) -> bytes:

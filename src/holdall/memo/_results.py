@@ -1,4 +1,4 @@
-"""Results in keeping: private ones, of which callers get copies."""
+"""Kept results: private objects, of which callers get copies."""
 
 from typing import Any
 from weakref import WeakSet
@@ -13,14 +13,14 @@ _ENTERED = ("__enter__", "__aenter__")
 
 
 class Held:
-    """A result that nobody else has.
+    """A result that nothing else refers to.
 
     Parameters
     ----------
     value
         The result.
     copy
-        How it is copied for each caller; None where it need not be.
+        How it is copied for each caller; None if that is not needed.
     """
 
     __slots__ = ("copy", "made", "seconds", "value")
@@ -34,17 +34,17 @@ class Held:
         self.seconds: float | None = None
 
     def given(self) -> Any:
-        """Return what a caller may have."""
+        """Return the result for a caller."""
         return self.value if self.copy is None else self.copy(self.value)
 
 
 class Keeping:
-    """What of the results of one function may be kept, and how.
+    """Which results of one function may be kept, and how.
 
     Parameters
     ----------
     name
-        Of the function.
+        The name of the function.
     copying
         Whether callers get copies.
     """
@@ -56,7 +56,7 @@ class Keeping:
         self._fine: WeakSet[type] = WeakSet()
 
     def keeps(self, value: Any) -> bool:
-        """Tell whether a result can be used more than once; say it once if not."""
+        """Return whether a result can be used more than once; warn once if not."""
         cls = type(value)
         if cls in self._fine:
             return True
@@ -71,7 +71,7 @@ class Keeping:
         return True
 
     def hold(self, value: Any) -> Held | None:
-        """Copy a result that others have, None if that is not possible."""
+        """Return a private copy of a result; None if that is not possible."""
         copier = copier_of(value) if self._copying else None
         if copier is None:
             return Held(value, None)
@@ -83,7 +83,7 @@ class Keeping:
         return Held(copied, None if copied is value else copier)
 
     def adopt(self, value: Any) -> tuple[Any, Held | None]:
-        """Keep a result that is from a store, and return what a caller may have."""
+        """Keep a result from a store, and return what a caller gets."""
         held = Held(value, copier_of(value) if self._copying else None)
         try:
             return held.given(), held

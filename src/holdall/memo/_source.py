@@ -1,7 +1,7 @@
-"""What a piece of code says: its source without comments, layout and docstrings, or else its byte code.
+"""The meaning of a piece of code: its source without comments, layout and docstrings, or its byte code.
 
-The file may have been edited since it was imported, and then says what other code does. So it is believed
-only if it has not changed since this process began, or gives the same byte code when compiled again.
+The file may have been edited since it was imported, and then contains other code. So it is used only if it
+has not changed since this process began, or compiles to the same byte code.
 """
 
 import ast
@@ -32,16 +32,16 @@ _CHANGING = frozenset(
 
 
 class Said(NamedTuple):
-    """What a function says.
+    """The meaning of a function's code.
 
     Parameters
     ----------
     text
-        Its source in one normal form; None where it has none that can be believed.
+        Its source in one normal form; None if there is no reliable one.
     changes
         The variables that it assigns, or changes in place: those are its state.
     imports
-        What it imports when it runs: names of modules, and how many dots came before each.
+        Its imports when it runs: names of modules, and the number of dots before each.
     """
 
     text: str | None
@@ -49,17 +49,17 @@ class Said(NamedTuple):
     imports: frozenset[tuple[str, int]] = frozenset()
 
 
-# By identity: codes that are equal may come from files of which one can be believed.
+# By identity: equal codes may come from files of which only one is reliable.
 _said: dict[int, tuple[weakref.ref[CodeType], Said]] = {}
 
 
 def said_by(code: CodeType, scope: dict[str, Any]) -> Said:
-    """Return what the code of a function says; read once for each code.
+    """Return the meaning of a function's code; computed once per code.
 
     Parameters
     ----------
     code
-        Of the function.
+        The code of the function.
     scope
         Its globals.
     """
@@ -72,7 +72,7 @@ def said_by(code: CodeType, scope: dict[str, Any]) -> Said:
 
 
 def said_by_file(path: str) -> Said:
-    """Return what a whole file says."""
+    """Return the meaning of a whole file."""
     try:
         with open(path, "rb") as file:
             return _saying(ast.parse(file.read()))
@@ -89,7 +89,7 @@ def _saying(node: ast.AST) -> Said:
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
-    """Iterate over a code object and those of the functions and classes inside of it."""
+    """Yield a code object and those of the functions and classes in it."""
     todo = [code]
     while todo:
         code = todo.pop()
@@ -98,7 +98,7 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
 
 
 def _normal(node: ast.AST, by_kind: dict[type, list[Any]]) -> str:
-    """Write a tree without docstrings, decorators of the outermost function, comments and layout."""
+    """Return a tree as text without docstrings, decorators of the outermost function, comments and layout."""
     for kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module):
         for inner in by_kind.get(kind, ()):
             if ast.get_docstring(inner, clean=False) is not None:
@@ -129,7 +129,7 @@ def _spans(code: CodeType) -> Iterator[tuple[int | None, int | None]]:
 
 
 def _parsed(lines: list[str]) -> ast.stmt | None:
-    """Parse the lines of a function, however far it is indented."""
+    """Parse the lines of a function, whatever their indentation."""
     text = "".join(lines)
     try:
         if not lines[0][:1].isspace():
@@ -141,7 +141,7 @@ def _parsed(lines: list[str]) -> ast.stmt | None:
 
 
 def _believed(file: str, code: CodeType) -> bool:
-    """Tell whether the source is that of the code that runs."""
+    """Return whether the source is that of the running code."""
     try:
         stat = os.stat(file)
     except OSError:
@@ -153,7 +153,7 @@ def _believed(file: str, code: CodeType) -> bool:
 
 @lru_cache(maxsize=64)
 def _compiled(file: str, *identity: int) -> frozenset[CodeType]:
-    """Return all code that a file gives now."""
+    """Return all code that a file compiles to now."""
     del identity
     try:
         with open(file, "rb") as opened:
@@ -164,7 +164,7 @@ def _compiled(file: str, *identity: int) -> frozenset[CodeType]:
 
 
 def _changed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
-    """Iterate over the variables from outside that a function assigns or changes in place."""
+    """Yield the variables from outside that a function assigns or changes in place."""
     ours = {
         name for kind in (ast.Global, ast.Nonlocal) for node in by_kind.get(kind, ()) for name in node.names
     }
@@ -182,7 +182,7 @@ def _changed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
 
 
 def _imported(by_kind: dict[type, list[Any]]) -> Iterator[tuple[str, int]]:
-    """Iterate over the modules that code imports, and over what might be modules."""
+    """Yield the modules that code imports, and names that might be modules."""
     for node in by_kind.get(ast.Import, ()):
         for alias in node.names:
             yield alias.name, 0

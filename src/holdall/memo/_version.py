@@ -1,4 +1,4 @@
-"""Which code it is that computes: a digest of a function and of what it stands on."""
+"""The version of the code that computes: a digest of a function and of what it depends on."""
 
 import sys
 import threading
@@ -16,7 +16,7 @@ from holdall.memo._source import said_by, said_by_file
 __all__ = ["Code", "VersionInfo", "code_of", "digest_of"]
 
 _SIZE = 8  # bytes: versions of one function are few
-# What no result depends on, whichever it is.
+# Names that no result depends on.
 _TOOLS = ("_thread.lock", "_thread.RLock", "threading.", "logging.", "_io.", "weakref.")
 
 
@@ -27,39 +27,39 @@ class VersionInfo(NamedTuple):
     version: str
     #: Functions whose code is covered; of classes, the methods.
     functions: tuple[str, ...]
-    #: Variables whose content is covered: enclosed ones, defaults, globals, attributes of classes.
+    #: Variables whose content is covered: those of closures, defaults, globals, attributes of classes.
     variables: tuple[str, ...]
     #: Modules that a function imports when it runs and that cannot be imported before: covered as a whole.
     modules: tuple[str, ...]
     #: Variables that are not covered, since the functions change them themselves.
     state: tuple[str, ...]
-    #: Variables that are not covered, since nothing tells what they hold, and why.
+    #: Variables that are not covered, since their content is unknown, and why.
     unknown: dict[str, str]
 
 
 class Code:
-    """The code of a function and of what it stands on, as it was when first asked.
+    """The code of a function and of what it depends on, in its state of the first look.
 
     Parameters
     ----------
     function
         The function.
     owner
-        The class that it is a method of; None if it is not known.
+        The class that it is a method of; None if unknown.
 
     Attributes
     ----------
     version
         A digest of all code and data.
     identity
-        A digest of the data that the function encloses, by which those of one factory differ; "" without.
+        A digest of the data in the function's closure, by which functions of one factory differ; "" without.
     """
 
     def __init__(self, function: Any, owner: type | None = None) -> None:
         self._trail = trail = Trail(function, owner)
         self.unknown: dict[str, str] = {}
-        self.opaque: dict[str, str] = {}  # those of them that a result may depend on
-        self.untold: dict[str, str] = {}  # those by which functions of one factory may differ
+        self.opaque: dict[str, str] = {}  # variables of unknown content that a result may depend on
+        self.untold: dict[str, str] = {}  # variables by which functions of one factory may differ
         pieces = [_apart("code", title, _text(function)) for title, function in trail.codes]
         for name, path in trail.modules.items():
             pieces.append(_apart("module", name, said_by_file(path).text or ""))
@@ -71,7 +71,7 @@ class Code:
             except (Unkeyable, RecursionError) as error:
                 self._unknown(title, value, str(error))
                 continue
-            except Exception as error:  # of a method of theirs, such as __memo_key__
+            except Exception as error:  # from a method of theirs, such as __memo_key__
                 self._unknown(title, value, repr(error))
                 continue
             piece = b"".join(encoder.out)
@@ -90,7 +90,7 @@ class Code:
                 self.untold[title] = why
 
     def changed(self) -> bool:
-        """Tell whether code or variables are others than they were; a quick look."""
+        """Return whether code or variables have changed, by a quick look."""
         return self._trail.changed()
 
     def info(self, version: str) -> VersionInfo:
@@ -125,7 +125,7 @@ def _apart(*texts: str) -> bytes:
 def _text(function: Any) -> str:
     code = function.__code__
     text = said_by(code, function.__globals__).text
-    if text is None:  # typed in, made by exec, a lambda, or edited since
+    if text is None:  # of a session or exec, a lambda, or edited since
         encoder = Encoder(typed=True)
         code_of(code, encoder)
         text = b"".join(encoder.out).decode("latin-1")
@@ -152,16 +152,16 @@ _running = threading.local()
 def digest_of(thing: Any) -> str:
     """Return a digest of a function or class that is an argument.
 
-    It is "" of what is installed, which its name tells from others, and within itself.
+    It is "" for installed ones, which their names distinguish, and for itself within itself.
 
     Raises
     ------
     Unkeyable
-        If it encloses something that nothing is known of.
+        If its closure contains something of unknown content.
     """
     try:
         code = _known.get(thing)
-    except TypeError:  # a class that cannot be hashed
+    except TypeError:  # a class that is not hashable
         return Code(thing).version
     if code is None or code.changed():
         if _is_installed(thing):
@@ -174,7 +174,7 @@ def digest_of(thing: Any) -> str:
             code = _known[thing] = Code(thing)
         finally:
             busy.discard(id(thing))
-    # One that has no name of its own is nothing but its code, and so has to be known wholly.
+    # Without a name, it is only its code, which must be known completely.
     doubts = code.opaque if "<" in thing.__qualname__ else code.untold
     if doubts:
         title, why = next(iter(doubts.items()))
@@ -183,7 +183,7 @@ def digest_of(thing: Any) -> str:
 
 
 def _is_installed(thing: Any) -> bool:
-    """Tell whether something is found by its name in a module that is no part of a project."""
+    """Return whether something is found by its name in a module that is not part of a project."""
     name = thing.__module__
     if Home(thing).root is not None or name in MAIN:
         return False

@@ -47,10 +47,10 @@ class CsvSerializer(DocumentSerializer):
 
     Notes
     -----
-    By default lines end with ``\r
-    ``, and cells are quoted where needed, as in RFC 4180; all usual line ends are read. Any file is read as
-    `csv.reader` reads it, stray quotes included. With `header`, an empty list is written as no data, since
-    there are no names. Cells have at most ``csv.field_size_limit()`` characters.
+    By default lines end with ``\r\n``, and cells are quoted where needed, as in RFC 4180; all usual line ends
+    are read. Any file is read as `csv.reader` reads it, stray quotes included. With `header`, an empty list
+    is written as no data, since there are no names. Cells have at most ``csv.field_size_limit()``
+    characters.
 
     Examples
     --------

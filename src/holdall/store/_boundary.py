@@ -50,7 +50,7 @@ class ErrorBoundary:
         try:
             return self.persister.write(id, data, expected)  # type: ignore[no-any-return]
         except HoldallError as error:
-            self.tell(error, key, "write")
+            self.add_facts(error, key, "write")
             raise
 
     def remove(self, key: Any, id: Any, expected: Expected) -> None:
@@ -58,7 +58,7 @@ class ErrorBoundary:
         try:
             self.persister.remove(id, expected)
         except HoldallError as error:
-            self.tell(error, key, "delete")
+            self.add_facts(error, key, "delete")
             raise
 
     def discard(self, key: Any, id: Any) -> bool:
@@ -66,7 +66,7 @@ class ErrorBoundary:
         try:
             return bool(self.persister.discard(id))
         except HoldallError as error:
-            self.tell(error, key, "delete")
+            self.add_facts(error, key, "delete")
             raise
 
     def stat(self, key: Any, id: Any) -> Stat:
@@ -74,10 +74,10 @@ class ErrorBoundary:
         try:
             return self.persister.stat(id)  # type: ignore[no-any-return]
         except HoldallError as error:
-            self.tell(error, key, "read")
+            self.add_facts(error, key, "read")
             raise
 
-    def tell(self, error: HoldallError, key: Any, operation: Operation) -> None:
+    def add_facts(self, error: HoldallError, key: Any, operation: Operation) -> None:
         """Add facts to an error of the persister, with the user's key."""
         error.about(key=key, location=self.place, operation=operation)
 

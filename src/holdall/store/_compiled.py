@@ -293,7 +293,7 @@ class Compiled(ErrorBoundary):
         except KeyError as error:
             raise missing(key, error) from None
         except HoldallError as error:
-            self.tell(error, key, "read")
+            self.add_facts(error, key, "read")
             raise
         if self.special:
             return self.value(key, id, data), stat

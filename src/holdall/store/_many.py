@@ -72,7 +72,7 @@ class StoreMany(StoreBase[K, V]):
             try:
                 self._compiled.persister.write_many(self._encoded(pairs, deleted))
             except HoldallError as error:
-                self._compiled.tell(error, None, "write")
+                self._compiled.add_facts(error, None, "write")
                 raise
             if not deleted:
                 return

@@ -43,7 +43,7 @@ class StoreMapping(StoreMany[K, V]):
         except KeyError as error:
             raise missing(key, error) from None
         except HoldallError as error:
-            compiled.tell(error, key, "read")
+            compiled.add_facts(error, key, "read")
             raise
         except TypeError as error:
             compiled.refuse(id, error)
@@ -81,7 +81,7 @@ class StoreMapping(StoreMany[K, V]):
         try:
             put(id, value)
         except HoldallError as error:
-            compiled.tell(error, key, "write")
+            compiled.add_facts(error, key, "write")
             raise
         except TypeError as error:
             compiled.refuse(id, error)
@@ -92,7 +92,7 @@ class StoreMapping(StoreMany[K, V]):
             try:
                 return key in compiled.persister
             except HoldallError as error:
-                compiled.tell(error, key, "read")
+                compiled.add_facts(error, key, "read")
                 raise
             except TypeError as error:
                 return self._cannot_be(key, error)
@@ -105,7 +105,7 @@ class StoreMapping(StoreMany[K, V]):
         try:
             return id in compiled.persister
         except HoldallError as error:
-            compiled.tell(error, key, "read")
+            compiled.add_facts(error, key, "read")
             raise
 
     def _cannot_be(self, key: Any, error: TypeError) -> bool:
@@ -121,7 +121,7 @@ class StoreMapping(StoreMany[K, V]):
         try:
             compiled.persister.remove(compiled.id(key))
         except HoldallError as error:
-            compiled.tell(error, key, "delete")
+            compiled.add_facts(error, key, "delete")
             raise
         except KeyError:
             raise KeyError(key) from None

@@ -141,7 +141,7 @@ class StoreVerbs(StoreBase[K, V]):
             except (KeyError, _LargeError):
                 pass  # absent, or not changeable in one step
             except HoldallError as error:
-                self._compiled.tell(error, key, "write")
+                self._compiled.add_facts(error, key, "write")
                 raise
             else:
                 return change.result  # type: ignore[no-any-return]

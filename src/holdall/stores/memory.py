@@ -31,15 +31,15 @@ class MemoryStore(Store[K, V]):
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----
     Threads: safe; compare-and-swap is linearizable among all stores over the same dict. Processes: not
     shared. After a crash: lost. Cost: a dictionary look-up and one call.
 
-    Without a serializer the objects themselves are kept, as in a dict: what is changed in place stays
-    changed here, and is lost in all other stores. ``serializer="pickle"`` gives out copies, as those do.
+    Without a serializer the objects themselves are kept, as in a dict: changes in place stay here, but are
+    lost in all other stores. With ``serializer="pickle"``, reading returns copies, as from those.
 
     Examples
     --------

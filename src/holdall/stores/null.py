@@ -24,7 +24,7 @@ class NullStore(Store[K, V]):
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
 
     Notes
     -----

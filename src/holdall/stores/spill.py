@@ -87,10 +87,10 @@ class SpillStore(Store[K, V]):
     The limit applies to counted bytes: `stats` shows it and the bytes in use. Values that the program itself
     holds are not counted twice.
 
-    Threads: safe; a value that several ask for is loaded once. Processes: each has a memory of its own, and
-    sees what others have written, not what they hold. After a crash: everything is there that was written:
-    what was flushed, or had left memory, or with ``sync="always"`` all of it. Cost: a hit encodes the key and
-    looks it up in a dict; a miss reads from the disk, and writes what has to leave memory. For more, see
+    Threads: safe; a value that several threads request is loaded once. Processes: each has its own memory,
+    and sees what others have written, but not what they hold. After a crash: everything that was written is
+    there: flushed and evicted values, and with ``sync="always"`` all values. Cost: a hit encodes the key and
+    looks it up in a dict; a miss reads from the disk, and writes the values to evict. For more, see
     `holdall.wrappers.spilling.SpillPersister`.
 
     Examples

@@ -246,9 +246,9 @@ def database(
 
     Examples
     --------
-    >>> with database(None, files_from=1000) as place:
-    ...     place["small"], place["large"] = b"1", bytes(5000)
-    ...     place.file_of("small") is None, os.path.getsize(place.file_of("large"))
+    >>> with database(None, files_from=1000) as persister:
+    ...     persister["small"], persister["large"] = b"1", bytes(5000)
+    ...     persister.file_of("small") is None, os.path.getsize(persister.file_of("large"))
     (True, 5000)
     """
     folder = _folder_beside(path, table)

@@ -47,9 +47,9 @@ class TarStore(Store[K, V]):
     Members whose names could lead out of a folder or are not in `encoding`, links and devices are not items;
     `left_out` lists them.
 
-    Threads, processes: any number. After a crash: nothing was written. Cost: the archive is read through once
-    to find its members; in a compressed one, reading goes on from where it stands, or begins anew, so read in
-    the order of iteration.
+    Threads, processes: any number. After a crash: nothing was written. Cost: the whole archive is read once
+    to find its members; in a compressed one, reading continues from the current position, or begins again, so
+    read in the order of iteration.
 
     Examples
     --------

@@ -6,7 +6,7 @@ from functools import partial
 from os import close as os_close
 from typing import Any
 
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate, translating
 from holdall._posix.folder import RESERVED, Folder, Opened
 from holdall.errors import InvalidKeyError, StoreUnavailableError
 from holdall.persisters.files._system import open_for_reading
@@ -72,7 +72,7 @@ class Finder:
             try:
                 use = self._folder.opened
                 if not use.exists():
-                    with telling(f"{id!r} cannot be read", self._folder.place):
+                    with translating(f"{id!r} cannot be read", self._folder.place):
                         found = self._folder.open()
                     if found is None:
                         break

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 from holdall._posix.control import CONTROL
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate, translating
 from holdall._posix.folder import Folder
 from holdall._posix.names import UTF8, fs_name, text_of
 from holdall.errors import InvalidKeyError
@@ -65,7 +65,7 @@ class Listing:
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, Iterator[os.DirEntry[str]]]]:
         """Yield how the ids of a folder start, and its files, which must be taken before the next folder."""
-        with telling("the folder cannot be listed", self._folder.place):
+        with translating("the folder cannot be listed", self._folder.place):
             use = self._folder.open()
         if use is None:
             return
@@ -94,7 +94,7 @@ class Listing:
     def _files(self, fd: int, folder: str, start: str, folders: list[str]) -> Iterator[os.DirEntry[str]]:
         """Yield the files of one folder whose names start with a text, and note its folders."""
         start = fs_name(start)
-        with telling(f"{folder!r} cannot be listed", self._folder.place), os.scandir(fd) as listing:
+        with translating(f"{folder!r} cannot be listed", self._folder.place), os.scandir(fd) as listing:
             for entry in listing:
                 name = entry.name
                 if (start and not name.startswith(start)) or (name[0] == "." and not self._hidden):

@@ -106,7 +106,7 @@ def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> 
     elif formats and wanted:
         if not any(_same_format(wanted, made) for made in formats.values()):
             raise MismatchError(
-                f"{path} holds several formats, {_told(formats)}, and is opened with {_format_told(wanted)}: "
+                f"{path} holds several formats, {_described(formats)}, and is opened with {_shown(wanted)}: "
                 "open it with one of its formats, or with MultiFormatStore to add another",
             ).about(location=path)
     else:
@@ -136,15 +136,15 @@ def _check_all(record: dict[str, Any], wanted: dict[str, Any], path: str) -> Non
     formats = record.get("formats") or {}
     if not formats and not _known(record, wanted):
         raise MismatchError(
-            f"{path} was made with {_format_told(record)}, which is none of {_told(wanted)}: "
+            f"{path} was made with {_shown(record)}, which is none of {_described(wanted)}: "
             "name that format among the others",
         ).about(location=path)
     for suffix, format in wanted.items():
         made = formats.get(suffix)
         if made is not None and not _same_format(format, made):
             raise MismatchError(
-                f"files {suffix!r} of {path} were made with {_format_told(made)} and are opened with "
-                f"{_format_told(format)}: open them with what they were made with, or choose another suffix",
+                f"files {suffix!r} of {path} were made with {_shown(made)} and are opened with "
+                f"{_shown(format)}: open them with what they were made with, or choose another suffix",
             ).about(location=path)
         other = overlapping(suffix, formats) if made is None else None
         if other is not None:
@@ -165,11 +165,11 @@ def _same_format(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(option not in one or one[option] == other.get(option) for option in _OPTIONS)
 
 
-def _told(formats: dict[str, Any]) -> str:
+def _described(formats: dict[str, Any]) -> str:
     return ", ".join(f"{suffix!r} by {made.get('serializer')!r}" for suffix, made in formats.items())
 
 
-def _format_told(format: dict[str, Any]) -> str:
+def _shown(format: dict[str, Any]) -> str:
     return " and ".join(f"{option} {format[option]!r}" for option in _OPTIONS if option in format)
 
 

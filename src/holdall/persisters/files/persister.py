@@ -24,7 +24,7 @@ from holdall._options import Durability, check_bytes, checked_path
 from holdall._posix import trust
 from holdall._posix.control import CONTROL
 from holdall._posix.descriptors import Descriptors, closing, open_into
-from holdall._posix.errors import ABSENT, telling, translate
+from holdall._posix.errors import ABSENT, translate, translating
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, SHARED, Folder, Opened
 from holdall._posix.lock import TIMEOUT, check_timeout
@@ -284,7 +284,7 @@ class FilesPersister(Persister):
         if self.read_only:
             return None
         use = self._prepare()
-        with telling("the folder cannot be written to", self.path):
+        with translating("the folder cannot be written to", self.path):
             return use.control_file("computing.lock")
 
     @property
@@ -305,7 +305,7 @@ class FilesPersister(Persister):
             raise ReadOnlyError(f"{self.path} was opened with read_only=True")
         folder = self._folder
         try:
-            with telling(what, self.path), folder.mutex:
+            with translating(what, self.path), folder.mutex:
                 use = folder.prepare()
                 try:
                     use.lock.acquire()
@@ -412,7 +412,7 @@ class FilesPersister(Persister):
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         fd = self._open(id)
         try:
-            with telling(f"{id!r} cannot be read", self.place):
+            with translating(f"{id!r} cannot be read", self.place):
                 before = os_fstat(fd)
                 while True:
                     size = before.st_size
@@ -595,7 +595,7 @@ class FilesPersister(Persister):
         return True
 
     def _finish(self, fd: int) -> None:
-        """Give a written file its own nanosecond (see Notes of the class) and the requested durability."""
+        """Set a unique nanosecond (see Notes of the class), and sync the file if requested."""
         stamp = time_ns()
         utime(fd, ns=(stamp, stamp))
         if self._power:

@@ -81,7 +81,7 @@ class FileSystem:
         # An own connection, since it carries one request at a time, and no cached listings; a class that does
         # not know the option caches none.
         options = {"skip_instance_cache": True, **self.options}
-        with self.telling("cannot be reached"):
+        with self.translating("cannot be reached"):
             try:
                 try:
                     self._system, root = fsspec.core.url_to_fs(
@@ -124,18 +124,18 @@ class FileSystem:
         """
         if self._pid != os.getpid():  # the connections belong to the parent
             self._open()
-        with self.telling(what), self._turn:
+        with self.translating(what), self._turn:
             try:
                 return action(self._system)
             except Exception as error:
                 if not _is_lost(error):
                     raise
         self._open()
-        with self.telling(what), self._turn:
+        with self.translating(what), self._turn:
             return action(self._system)
 
     @contextmanager
-    def telling(self, what: str) -> Iterator[None]:
+    def translating(self, what: str) -> Iterator[None]:
         """Translate errors of the file system to ours, except those that say that a file does not exist."""
         try:
             yield

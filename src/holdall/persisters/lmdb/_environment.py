@@ -256,7 +256,7 @@ class Environment:
                     ) from error
                 continue
             except lmdb.Error as error:
-                raise self._told(error) from error
+                raise self._translated(error) from error
             finally:
                 self.leave(slot)
             self._grow(size, full)
@@ -274,7 +274,7 @@ class Environment:
                 self.path,
             ) from error
         except lmdb.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
     @contextmanager
     def begun(self, outer: Transaction | None) -> Iterator[Transaction]:
@@ -300,7 +300,7 @@ class Environment:
                 raise
             txn.commit()
         except lmdb.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
         finally:
             slot.writes = before
             self.leave(slot)
@@ -339,7 +339,7 @@ class Environment:
                 self.growing = False
                 self._changed.notify_all()
 
-    def _told(self, error: Exception) -> HoldallError:
+    def _translated(self, error: Exception) -> HoldallError:
         """Return our error for an error of the driver."""
         if isinstance(error, lmdb.ReadonlyError):
             return ReadOnlyError(f"{self.path} was opened with read_only=True")

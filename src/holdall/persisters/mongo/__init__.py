@@ -20,7 +20,7 @@ from holdall.errors import (
     OutcomeUnknownError,
     ValueTooLargeError,
 )
-from holdall.persisters.mongo._collection import LOST, Opened, telling
+from holdall.persisters.mongo._collection import LOST, Opened, translating
 
 __all__ = ["MongoPersister"]
 
@@ -91,7 +91,7 @@ class MongoPersister(VersionedPersister):
     def _collection(self) -> Any:
         if self._simple:
             return self._opened.get()
-        with telling("the collection cannot be looked at", self.place):
+        with translating("the collection cannot be looked at", self.place):
             collection = self._opened.get()
             fakes = not isinstance(collection, Collection)  # they know no options
             collation = {} if fakes else collection.options().get("collation") or {}
@@ -108,7 +108,7 @@ class MongoPersister(VersionedPersister):
     def _one(self, id: str, fields: dict[str, int]) -> dict[str, Any]:
         _check_id(id, KeyError)
         collection = self._collection()
-        with telling(f"{id!r:.80} cannot be read", self.place):
+        with translating(f"{id!r:.80} cannot be read", self.place):
             found = collection.find_one({"_id": id}, fields)
         if found is None:
             raise KeyError(id)
@@ -134,7 +134,7 @@ class MongoPersister(VersionedPersister):
         except KeyError:
             return False
         collection = self._collection()
-        with telling(f"{id!r:.80} cannot be looked for", self.place):
+        with translating(f"{id!r:.80} cannot be looked for", self.place):
             return collection.find_one({"_id": id}, {"_id": 1}) is not None
 
     # ------------------------------------------------------------------ listing
@@ -149,7 +149,7 @@ class MongoPersister(VersionedPersister):
             span["$lt"] = end
         collection = self._collection()
         while True:
-            with telling("the keys cannot be listed", self.place):
+            with translating("the keys cannot be listed", self.place):
                 page = list(collection.find({"_id": span}, fields).sort("_id", 1).limit(_PAGE))
             if page:
                 yield page
@@ -184,7 +184,7 @@ class MongoPersister(VersionedPersister):
         while batch := list(itertools.islice(waiting, _PAGE)):
             asked = [id for id in batch if _can_be_sent(id)]
             collection = self._collection()
-            with telling("items cannot be read", self.place):
+            with translating("items cannot be read", self.place):
                 found = list(collection.find({"_id": {"$in": asked}}, {"version": 1, "data": 1}))
             data = {one["_id"]: bytes(self._ours(one)["data"]) for one in found}
             yield from ((id, data[id]) for id in batch if id in data)
@@ -215,7 +215,7 @@ class MongoPersister(VersionedPersister):
         fields = self._fields(id, data)
         collection = self._collection()
         try:
-            with telling(f"{id!r:.80} was not written", self.place, writes=True):
+            with translating(f"{id!r:.80} was not written", self.place, writes=True):
                 done = self._send(collection, id, fields, expected)
         except OutcomeUnknownError as unknown:
             if not isinstance(unknown.__cause__, LOST) or self._etag(id) != fields["version"]:
@@ -271,7 +271,7 @@ class MongoPersister(VersionedPersister):
             raise conflict(self, id, expected, actual)
         wanted = {"_id": id} if expected is ANY_ETAG else {"_id": id, "version": str(expected)}
         collection = self._collection()
-        with telling(f"{id!r:.80} was not deleted", self.place, writes=True):
+        with translating(f"{id!r:.80} was not deleted", self.place, writes=True):
             deleted = collection.delete_one(wanted).deleted_count
         if deleted:
             return
@@ -295,7 +295,7 @@ class MongoPersister(VersionedPersister):
     def _send_many(self, batch: dict[str, dict[str, Any]]) -> None:
         requests = [UpdateOne({"_id": id}, {"$set": fields}, upsert=True) for id, fields in batch.items()]
         collection = self._collection()
-        with telling(f"not all of {len(batch)} items were written", self.place, writes=True):
+        with translating(f"not all of {len(batch)} items were written", self.place, writes=True):
             for attempt in range(_TRIES):
                 try:
                     collection.bulk_write(requests, ordered=False)
@@ -313,7 +313,7 @@ class MongoPersister(VersionedPersister):
         while batch := list(itertools.islice(waiting, _PAGE)):
             asked = [id for id in batch if _can_be_sent(id)]
             collection = self._collection()
-            with telling(f"not all of {len(batch)} items were deleted", self.place, writes=True):
+            with translating(f"not all of {len(batch)} items were deleted", self.place, writes=True):
                 collection.delete_many({"_id": {"$in": asked}})
 
     # ------------------------------------------------------------------ upkeep

@@ -24,7 +24,7 @@ from holdall.errors import (
     ValueTooLargeError,
 )
 
-__all__ = ["LOST", "Opened", "telling"]
+__all__ = ["LOST", "Opened", "translating"]
 
 _URLS: Final = ("mongodb://", "mongodb+srv://")
 _REFUSED: Final = frozenset({13, 18, 8000})  # no right, wrong password, hosted servers for both
@@ -117,7 +117,7 @@ def _named(url: str) -> str:
 
 
 @contextmanager
-def telling(what: str, location: str, *, writes: bool = False) -> Iterator[None]:
+def translating(what: str, location: str, *, writes: bool = False) -> Iterator[None]:
     """Translate errors of the driver to ours.
 
     Parameters
@@ -132,10 +132,10 @@ def telling(what: str, location: str, *, writes: bool = False) -> Iterator[None]
     try:
         yield
     except errors.PyMongoError as error:
-        raise _told(error, what, location, writes) from error
+        raise _translated(error, what, location, writes) from error
 
 
-def _told(error: errors.PyMongoError, what: str, location: str, writes: bool) -> HoldallError:
+def _translated(error: errors.PyMongoError, what: str, location: str, writes: bool) -> HoldallError:
     code = getattr(error, "code", None)
     if isinstance(error, errors.ServerSelectionTimeoutError):
         return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {error}", location)

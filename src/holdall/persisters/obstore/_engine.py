@@ -179,7 +179,7 @@ class ObstoreEngine(Engine):
         except (NotModifiedError, PreconditionError):
             raise
         except FAILURES as error:
-            raise self._told(error, "reading", key) from error
+            raise self._translated(error, "reading", key) from error
 
     def _answer(self, result: Any, key: str) -> Answer:
         start, stop = result.range
@@ -230,7 +230,7 @@ class ObstoreEngine(Engine):
                     continue
                 if expected is ANY_ETAG or not is_refusal(error):
                     raise self._not_written(error, key, repeated and expected is not ANY_ETAG) from error
-                told = self._told(error, "writing", key)
+                told = self._translated(error, "writing", key)
                 if isinstance(told, StoreNotFoundError):
                     raise told from error
                 raise RefusedError(repeated=repeated, absent=code == "NoSuchKey") from error
@@ -275,7 +275,7 @@ class ObstoreEngine(Engine):
 
         The same applies if it is `unsure` what became of an earlier sending.
         """
-        told = self._told(error, "writing", key)
+        told = self._translated(error, "writing", key)
         if isinstance(told, ToldError) and (unsure or not told.refused):
             doubt = UnsureError(str(told))
             doubt.__cause__ = told
@@ -294,12 +294,12 @@ class ObstoreEngine(Engine):
         try:
             obstore.delete(client, key)
         except FileNotFoundError as error:
-            told = self._told(error, "deleting", key)
+            told = self._translated(error, "deleting", key)
             if not isinstance(told, KeyError):
                 raise told from error
             return False
         except FAILURES as error:
-            raise self._told(error, "deleting", key) from error
+            raise self._translated(error, "deleting", key) from error
         return True
 
     def _delete_if(self, key: str, expected: Expected) -> bool:
@@ -332,7 +332,9 @@ class ObstoreEngine(Engine):
         except FileNotFoundError:
             return False
         except FAILURES as error:
-            raise self._told(error, f"deleting {len(keys)} objects, the first of them", keys[0]) from error
+            raise self._translated(
+                error, f"deleting {len(keys)} objects, the first of them", keys[0]
+            ) from error
         return True
 
     def _delete_if_named(self, key: str) -> None:
@@ -356,7 +358,7 @@ class ObstoreEngine(Engine):
             for objects in obstore.list(client, folder or None, chunk_size=_PAGE):
                 yield Page(self._objects(objects, prefix), [])
         except FAILURES as error:
-            raise self._told(error, "listing", prefix) from error
+            raise self._translated(error, "listing", prefix) from error
 
     def _objects(self, listed: Iterable[Any], prefix: str) -> list[tuple[str, Stat]]:
         entries = [(entry["path"], self._stat(entry)) for entry in listed]
@@ -386,5 +388,5 @@ class ObstoreEngine(Engine):
                 "parts, with control characters, or, in folders, with '#' and digits at the end",
             )
 
-    def _told(self, error: Exception, what: str, key: str) -> HoldallError | KeyError:
+    def _translated(self, error: Exception, what: str, key: str) -> HoldallError | KeyError:
         return translated(error, f"{what} {key!r:.120} in {self.location}", key)

@@ -22,7 +22,7 @@ from holdall.errors import (
     OutcomeUnknownError,
     ValueTooLargeError,
 )
-from holdall.persisters.redis._client import LOST, client_of, location_of, never_sent, telling, told
+from holdall.persisters.redis._client import LOST, client_of, location_of, never_sent, translated, translating
 
 __all__ = ["RedisPersister"]
 
@@ -141,7 +141,7 @@ class RedisPersister(VersionedPersister):
 
     def _ask(self, what: str, ask: Callable[[Any], Any]) -> Any:
         """Send a command that changes nothing; repeat it once if the connection was lost."""
-        with telling(what, self.place):
+        with translating(what, self.place):
             try:
                 return ask(self.client)
             except redis.AuthenticationError:  # a lost connection, for the driver
@@ -298,20 +298,20 @@ class RedisPersister(VersionedPersister):
             try:
                 answer = send()
             except redis.AuthenticationError as error:
-                raise told(error, what, self.place) from error
+                raise translated(error, what, self.place) from error
             except (*LOST, redis.ReadOnlyError) as error:
                 self.client.connection_pool.disconnect(inuse_connections=False)
                 sent = not (never_sent(error) or isinstance(error, redis.ReadOnlyError))
                 if lost is None and not sent:
                     if attempt or isinstance(error, redis.ConnectionError):
-                        raise told(error, what, self.place) from error
+                        raise translated(error, what, self.place) from error
                     continue
                 lost = lost or error
                 if not again:
                     break
                 time.sleep(_PAUSE * attempt)
             except redis.RedisError as error:
-                raise told(error, what, self.place) from error
+                raise translated(error, what, self.place) from error
             else:
                 if lost is not None and answer != 1:  # overwritten since: our write, or the old one
                     break
@@ -348,17 +348,17 @@ class RedisPersister(VersionedPersister):
         try:
             pipeline.execute()
         except redis.AuthenticationError as error:
-            raise told(error, "nothing was written", self.place) from error
+            raise translated(error, "nothing was written", self.place) from error
         except LOST as error:
             if never_sent(error):
-                raise told(error, "nothing was written", self.place) from error
+                raise translated(error, "nothing was written", self.place) from error
             raise OutcomeUnknownError(
                 getattr(error, "errno", None) or 5,
                 f"the answer to a write of {len(commands)} items was lost: any of them may have happened",
                 self.place,
             ) from error
         except redis.RedisError as error:
-            raise told(error, "not all was written", self.place) from error
+            raise translated(error, "not all was written", self.place) from error
 
     # ------------------------------------------------------------------ what the server says
 
@@ -395,7 +395,7 @@ class RedisPersister(VersionedPersister):
             policy = self.client.config_get("maxmemory-policy")
             found["eviction"] = next((_plain(value) for value in policy.values()), "unknown")
         except LOST as error:
-            raise told(error, "the server was not asked", self.place) from error
+            raise translated(error, "the server was not asked", self.place) from error
         except redis.RedisError:  # no right to ask
             try:
                 info = self.client.info("persistence")

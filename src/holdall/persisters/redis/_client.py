@@ -19,12 +19,11 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["LOST", "client_of", "location_of", "never_sent", "telling"]
+__all__ = ["LOST", "client_of", "location_of", "never_sent", "translating"]
 
 #: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
 _URLS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
-_SECRETS: Final = frozenset({"password", "username", "credential_provider"})
 
 
 def client_of(server: Any) -> Any:
@@ -94,15 +93,15 @@ def never_sent(error: Exception) -> bool:
 
 
 @contextmanager
-def telling(what: str, location: str) -> Iterator[None]:
+def translating(what: str, location: str) -> Iterator[None]:
     """Translate errors of the driver to ours."""
     try:
         yield
     except redis.RedisError as error:
-        raise told(error, what, location) from error
+        raise translated(error, what, location) from error
 
 
-def told(error: Exception, what: str, location: str) -> HoldallError:
+def translated(error: Exception, what: str, location: str) -> HoldallError:
     """Return our error for one of the driver."""
     text = str(error)
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):

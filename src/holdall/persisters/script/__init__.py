@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Any
 
 from holdall._options import Durability, checked_path
-from holdall._posix.errors import telling
+from holdall._posix.errors import translating
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_path
 from holdall._posix.trust import check_trust
@@ -112,7 +112,7 @@ class ScriptPersister(Persister):
         self._sync = durability == "power"
         self._file: ScriptFile = script_file(self.path)
         if create and not os.path.lexists(self.path):
-            with telling("it cannot be made", self.path):
+            with translating("it cannot be made", self.path):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
         self._file.mend = append
         self.runs = runs

@@ -16,7 +16,7 @@ from time import sleep
 from typing import Any
 
 from holdall._posix.descriptors import Descriptors, closing, forget, open_into
-from holdall._posix.errors import REFUSED, telling
+from holdall._posix.errors import REFUSED, translating
 from holdall._posix.fork import forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock, Patience, unlocked
 from holdall.errors import StoreNotFoundError, UnsupportedError
@@ -100,7 +100,7 @@ class ScriptFile:
 
     def catch_up(self) -> None:
         """Read what has changed since the last look; the caller has the mutex."""
-        with telling("it cannot be read", self.path):
+        with translating("it cannot be read", self.path):
             while True:
                 stat = self._stat()
                 now = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -280,7 +280,7 @@ class ScriptFile:
         try:
             self.flock.take()
         except OSError as error:
-            with telling("it cannot be locked", self.path):
+            with translating("it cannot be locked", self.path):
                 self.flock.wait(error, Patience(timeout))
         try:
             stat = os_stat(self.path)

@@ -8,7 +8,7 @@ from os import stat as os_stat
 from os import write as os_write
 from zlib import crc32
 
-from holdall._posix.errors import telling, translate
+from holdall._posix.errors import translate, translating
 from holdall._posix.replace import replace_file
 from holdall.errors import HoldallError, OutcomeUnknownError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.script._file import OVERLAP, ScriptFile, open_files
@@ -253,7 +253,7 @@ def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
         raise UnsupportedError(
             f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all"
         )
-    with telling("it cannot be rewritten", file.path):
+    with translating("it cannot be rewritten", file.path):
         _replace_file(file, content, stat)
     file.catch_up()
 

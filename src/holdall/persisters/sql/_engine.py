@@ -1,4 +1,4 @@
-"""Engines of SQLAlchemy by URL, and the errors of drivers told as ours."""
+"""Engines of SQLAlchemy by URL, and errors of drivers translated to ours."""
 
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ _DRIVERS: Final = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-#: Codes of deadlocks and the like, after which nothing has happened.
+#: Codes of deadlocks and the like, which leave nothing changed.
 AGAIN: Final = {"40001", "40P01", "1213", "1205"}
 _FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
 _LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
@@ -31,14 +31,14 @@ STRANGERS: Final[list[Any]] = []
 
 
 def forget(engine: Any) -> None:
-    """Give an engine no connections in a forked child: those it has are the parent's, and stay open."""
+    """Drop the connections of an engine in a forked child: they belong to the parent, and stay open."""
     STRANGERS.append(engine.pool)
     engine.dispose(close=False)
 
 
 def code_of(error: Exception) -> str:
-    """Return the code of an error of a driver, or nothing."""
-    if error.args and isinstance(error.args[0], int):  # of MySQL, where it says more than the state
+    """Return the code of an error of a driver; "" if it has none."""
+    if error.args and isinstance(error.args[0], int):  # MySQL: says more than the state
         return str(error.args[0])
     return str(getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or "")
 
@@ -49,7 +49,7 @@ def place_of(engine: Any) -> str:
 
 
 def told(error: Exception, what: str, place: str) -> HoldallError:
-    """Return the error of ours for one of the driver."""
+    """Return our error for an error of the driver."""
     code = code_of(error)
     said = " ".join(str(error).split()) or type(error).__name__
     if code in AGAIN | _LOCKED:
@@ -60,7 +60,7 @@ def told(error: Exception, what: str, place: str) -> HoldallError:
 
 
 def engine_of(target: Any, **options: Any) -> Any:
-    """Return the engine of a URL, or the one that is given."""
+    """Return the engine of a URL, or the given one."""
     if isinstance(target, sqlalchemy.Engine):
         return target
     if not isinstance(target, str):

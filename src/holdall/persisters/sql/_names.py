@@ -1,4 +1,4 @@
-"""Ids and versions as the bytes that stand in a table."""
+"""Ids and versions as bytes in a table."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ _END: Final = b"\xff" * 8  # above all keys, which are UTF-8
 
 
 def key_of(id: Any, error: type[Exception]) -> bytes:
-    """Return the bytes of an id; raise the error where it cannot be a key."""
+    """Return the bytes of an id; raise the error if it cannot be a key."""
     key = key_if_any(id)
     if key is None:
         if error is KeyError:
@@ -24,7 +24,7 @@ def key_of(id: Any, error: type[Exception]) -> bytes:
 
 
 def key_if_any(id: Any) -> bytes | None:
-    """Return the bytes of an id, or None where it cannot be a key."""
+    """Return the bytes of an id, or None if it cannot be a key."""
     if not isinstance(id, str):
         return None
     key = id.encode("utf-8", "surrogatepass")
@@ -37,10 +37,10 @@ def id_of(key: Any) -> str:
 
 
 def version_of(expected: Expected) -> bytes:
-    """Return the version of an etag; one that no row has for the etag of another place."""
+    """Return the version of an etag; one that no row has for an etag of another persister."""
     try:
         return bytes.fromhex(str(expected))
-    except ValueError:  # an etag of another place
+    except ValueError:  # an etag of another persister
         return b"?"
 
 

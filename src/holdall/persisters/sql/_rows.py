@@ -1,4 +1,4 @@
-"""The rows of a table that somebody else has designed as a place: dicts of columns by the key of the row."""
+"""A persister over the rows of an existing table: dicts of columns by the key of the row."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,14 +31,14 @@ _WRITES: Final = frozenset(
 )
 _PAGE: Final = 500
 _ATTEMPTS: Final = 8
-_CHECKS: Final = {"3819", "4025"}  # of MySQL and MariaDB: a row that CHECK refuses
-# What a transaction that writes begins with: nothing is cut that is too long.
+_CHECKS: Final = {"3819", "4025"}  # of MySQL and MariaDB: a row refused by CHECK
+# Begins a writing transaction, so that values that are too long are not truncated.
 _STRICT: Final = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
 _FIRST: Final = {"sqlite": "BEGIN IMMEDIATE", "mysql": _STRICT, "mariadb": _STRICT}
 
 
 class RowsPersister(Persister):
-    """The rows of a table that is there: ids are the keys of rows, data are dicts of columns.
+    """The rows of an existing table: ids are the keys of rows, data are dicts of columns.
 
     Parameters
     ----------
@@ -47,29 +47,28 @@ class RowsPersister(Persister):
     table
         Name of a table, or of a view.
     key_columns
-        The column that names a row, or several; None for the primary key.
+        The column that identifies a row, or several; None for the primary key.
     value_columns
-        The columns that make a value; None for all others.
+        The columns of a value; None for all others.
     where
-        Which rows there are: what columns must hold, or one of a list.
+        Which rows are items: the required values of columns, or one of a list.
     read_only
         Whether to refuse writes.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above, or the key columns may name several rows.
+        If an option is invalid, or several rows can have the same key columns.
     StoreNotFoundError
         If there is no such table.
     StoreUnavailableError
-        If the server does not answer, or refuses.
+        If the server does not answer, or refuses the request.
 
     Notes
     -----
-    Threads, processes, machines: each write is one transaction, which locks the row that it looks at, so that
+    Threads, processes, machines: each write is one transaction, which locks the row that it reads, so that
     conditional writes are linearizable among all. The etag of a row is a digest of its value. After a crash:
-    what the server has acknowledged. Cost: one round trip to read, four to write; listing asks for 500 rows
-    at a time.
+    the acknowledged writes. Cost: one round trip to read, four to write; listing requests 500 rows at a time.
     """
 
     owned = False
@@ -99,7 +98,7 @@ class RowsPersister(Persister):
         self.read_only = read_only
         self.capabilities = _READS if read_only else _READS | _WRITES
         self.engine = engine_of(target, pool_pre_ping=True)
-        if self.engine.dialect.name != "sqlite":  # a lock of a row lasts as long as a transaction
+        if self.engine.dialect.name != "sqlite":  # row locks last as long as a transaction
             self.engine = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._url = place_of(self.engine)
         forget_in_child(self)
@@ -140,7 +139,7 @@ class RowsPersister(Persister):
         write: bool = False,
         wrong: type[InvalidArgumentError | InvalidKeyError] = InvalidArgumentError,
     ) -> T:
-        """Do something in one transaction; again where others were in its way."""
+        """Call a function in one transaction; repeat it if others prevented it."""
         for attempt in range(_ATTEMPTS):
             ending = False
             try:
@@ -170,12 +169,12 @@ class RowsPersister(Persister):
                     time.sleep(0.01 * 2**attempt)
                     continue
                 raise told(cause, what, self._url) from error
-            except exc.StatementError as error:  # a value that the column does not take
+            except exc.StatementError as error:  # a value that the column does not accept
                 raise wrong(f"{what}: {said(error)}") from error
         raise AssertionError  # pragma: no cover
 
     def _never_sent(self, error: Any) -> bool:
-        """Tell whether the driver itself has refused a value, of a type that it does not know."""
+        """Return whether the driver itself has refused a value, of a type that it does not know."""
         dbapi: Any = self.engine.dialect.dbapi
         return isinstance(error, dbapi.ProgrammingError | dbapi.InterfaceError) and not code_of(error)
 
@@ -199,7 +198,7 @@ class RowsPersister(Persister):
         rows = connection.execute(shape.rows.where(shape.is_key(key)).limit(2)).all()
         found = [
             row for row in rows if tuple(row)[: shape.width] == key
-        ]  # what a collation takes for it, is not
+        ]  # not rows that are only equal by collation
         if len(found) > 1:
             raise MismatchError(
                 f"several rows of {self.place} have the key {key!r:.80}: give other key_columns="
@@ -242,7 +241,7 @@ class RowsPersister(Persister):
         return ([(shape.id(row), shape.value(row)) for row in rows] for rows in self._pages(shape.rows))
 
     def _pages(self, statement: Any) -> Iterator[list[Any]]:
-        """Iterate over pages of rows in the order of their keys, each as of when it is asked for."""
+        """Yield pages of rows in the order of their keys, each as of its request."""
         shape = self._shape
         asked = statement.order_by(*shape.key_columns).limit(_PAGE)
         page = asked
@@ -287,7 +286,7 @@ class RowsPersister(Persister):
             try:
                 return self._run(what, work, write=True)
             except _InsertRefusedError as error:
-                # Of two who insert one row one is refused, and finds it at the next look.
+                # Of two concurrent inserts of one row one is refused, and finds it at the next look.
                 if attempt == _ATTEMPTS - 1 or self._run(what, partial(self._row, key=error.key)) is None:
                     raise self._refused(what, error.__cause__) from error.__cause__
             except exc.IntegrityError as error:
@@ -315,7 +314,7 @@ class RowsPersister(Persister):
                 raise _InsertRefusedError(key) from error
         elif row:
             connection.execute(shape.table.update().where(shape.is_key(key)).values(row))
-        stored = self._row(connection, key)  # with what the columns have made of it
+        stored = self._row(connection, key)  # as the columns have converted it
         if stored is None:
             raise InvalidKeyError(f"{id!r:.80} is no key of {self.place}: its columns make another of it")
         return stat_of(stored)
@@ -373,7 +372,7 @@ class RowsPersister(Persister):
             raise ReadOnlyError(f"{self.place} was opened with read_only=True")
 
     def close(self) -> None:
-        """Close the connections, if they are of a URL; the next use opens others."""
+        """Close the connections, if they are of a URL; the next use opens new ones."""
         if isinstance(self._target, str):
             self.engine.dispose()
 

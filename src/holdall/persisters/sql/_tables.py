@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 class Database:
-    """A database, and what is asked of its catalogue.
+    """A database and its catalogue.
 
     Parameters
     ----------
     target
-        The URL of it, or an engine.
+        Its URL, or an engine.
     """
 
     def __init__(self, target: Any) -> None:
@@ -59,7 +59,7 @@ class Database:
         )
 
     def has(self, name: str) -> bool:
-        """Tell whether there is a table of a name that has a primary key."""
+        """Return whether there is a table of that name with a primary key."""
         return self._look(
             lambda look: (
                 name in look.get_table_names() and bool(look.get_pk_constraint(name)["constrained_columns"])

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, BinaryIO, Literal, cast
 
 from holdall._options import Durability, check_encoding
-from holdall._posix.errors import telling
+from holdall._posix.errors import translating
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._whole import open_atomic
 from holdall.abc import Capability, Persister, conflict
@@ -294,7 +294,7 @@ class ZipPersister(Persister):
         method = _METHODS[self.compression]
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
             # Outside of the lock: compressing takes time, and the iterator of items may use this very store.
-            with telling("it cannot be written", self.place):
+            with translating("it cannot be written", self.place):
                 new = pack(
                     items, cast("BinaryIO", file), method=method, level=self.level, location=self.place
                 )

@@ -74,7 +74,7 @@ def _written(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipFile]:
 
 
 def keep_mode(old: zipfile.ZipInfo | None, new: zipfile.ZipInfo) -> None:
-    """Give a new entry the permissions of the one that it replaces."""
+    """Copy the permissions of a replaced entry to the new one."""
     if old is not None and old.create_system == _UNIX and old.external_attr >> 16:
         new.create_system, new.external_attr = old.create_system, old.external_attr
 

@@ -107,24 +107,24 @@ class Hdf5Serializer(OptionSerializer[Any]):
 
     def _fill(self, group: h5py.Group, value: Any, path: tuple[Any, ...], note: dict[str, Any]) -> None:
         items, attrs = _apart(value)
-        with _telling(path):
+        with _naming_path(path):
             if len(path) > _MAX_DEPTH:
                 raise SerializationError(f"dicts are nested deeper than {_MAX_DEPTH} levels, or without end")
             _annotate(group, attrs, note)
         for key, inner in items.items():
             here = (*path, key)
             if type(_apart(inner)[0]) is dict:
-                with _telling(here):
+                with _naming_path(here):
                     below = group.create_group(link_name(key), track_order=True)
                 self._fill(below, inner, here, {})
             else:
-                with _telling(here):
+                with _naming_path(here):
                     name = link_name(key)
                 self._put(group, name, inner, here)
 
     def _put(self, group: h5py.Group, name: str, value: Any, path: tuple[Any, ...]) -> None:
         bare, attrs = _apart(value)
-        with _telling(path):
+        with _naming_path(path):
             item = encode(bare)
             packed = self.compression is not None and np.ndim(item.data) > 0 and np.size(item.data) > 0
             options = {"compression": self.compression, "shuffle": True} if packed else {}
@@ -157,7 +157,7 @@ def _annotate(thing: Any, attrs: dict[str, Any], note: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _telling(path: tuple[Any, ...]) -> Iterator[None]:
+def _naming_path(path: tuple[Any, ...]) -> Iterator[None]:
     """Add to errors where in the value they happened."""
     try:
         yield
