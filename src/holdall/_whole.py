@@ -27,6 +27,7 @@ __all__ = ["AtomicFile", "open_atomic"]
 
 R = TypeVar("R")
 
+_SMALL = 500_000  # bytes: a JSON document of that size takes 10 ms
 _IN_MEMORY = 1 << 24  # bytes of unfinished data that are kept in memory
 
 
@@ -50,6 +51,11 @@ class AtomicFile(ABC):
         """Replace the mutex, which a thread of the parent may hold."""
         #: Excludes threads.
         self.mutex: AbstractContextManager[Any] = threading.RLock()
+
+    @property
+    def small(self) -> bool:
+        """Whether the whole is read in a moment."""
+        return getattr(self.state(), "st_size", 0) <= _SMALL
 
     @abstractmethod
     def state(self) -> Any:

@@ -113,6 +113,10 @@ class DocumentPersister(Persister):
         return {**super().__getstate__(), "_seen": None}
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return self._whole.small
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self._whole.place
 

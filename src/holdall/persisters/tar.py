@@ -90,6 +90,10 @@ class TarReader(Reader):
         return {**super().__getstate__(), "_opened": None}
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return self._whole.small
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self._whole.place
 

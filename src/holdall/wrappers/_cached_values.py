@@ -139,6 +139,9 @@ class CachedValuesPersister(PersisterWrapper):
         self.remembered.keep(id, name, value, stat.etag, writes)
         return value, stat
 
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+
     def stat(self, id: Any) -> Stat:  # docstring inherited
         try:
             return self.inner.stat(id)  # type: ignore[no-any-return]

@@ -3,6 +3,7 @@
 import atexit
 import copy
 import io
+import math
 import os
 import threading
 import warnings
@@ -220,6 +221,12 @@ class WriteBackPersister(PersisterWrapper):
     def __getitem__(self, id: Any) -> Any:
         data = self._held(id)
         return self.inner[id] if data is _NOTHING else data
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        data = self._held(id)
+        if data is _NOTHING:
+            return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+        return data, Stat("", math.nan, len(data) if isinstance(data, bytes) else None)
 
     def fetch(self, id: Any, limit: int) -> Any:  # docstring inherited
         data = self._held(id)

@@ -149,6 +149,10 @@ class FilesPlace(Persister):
         return self._folder.path
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return True
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self.path if self._folder.known else "a temporary folder"
 

@@ -145,6 +145,10 @@ class ZipPersister(Persister):
         return {**super().__getstate__(), "_archive": None}
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return self._whole.small
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self._whole.place
 

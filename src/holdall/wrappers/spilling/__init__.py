@@ -1,5 +1,6 @@
 """Values in memory up to a limit, the others in a slow store."""
 
+import math
 import os
 import warnings
 import weakref
@@ -17,7 +18,7 @@ from holdall.errors import InvalidKeyError, SerializationError
 from holdall.store import Store, StorePersister
 from holdall.wrappers.spilling._core import Spill
 from holdall.wrappers.spilling._forked import ForkedPersister
-from holdall.wrappers.spilling._items import Items
+from holdall.wrappers.spilling._items import GONE, Items
 from holdall.wrappers.spilling._links import take_over
 from holdall.wrappers.spilling._options import SpillStats, budget_of, checked_options
 from holdall.wrappers.spilling._slow import SlowSide
@@ -242,6 +243,17 @@ class SpillPersister(PersisterWrapper):
         with spill.items.turn(name):
             spill.settle(name)
             return self.inner.stat(id)  # type: ignore[no-any-return]
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        items = self.spill.items
+        with items.lock:
+            item = items.by_name.get(self.spill.name(id))
+            value = GONE if item is None else item.value
+        if item is None or value is GONE:
+            return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+        if item.dirty:
+            return value, Stat("", math.nan, None)
+        return value, self.inner.stat(id)
 
     def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
         self.spill.flush()
