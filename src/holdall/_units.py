@@ -6,6 +6,7 @@ __all__ = ["shown_age", "shown_size"]
 
 _SIZES: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
 _DAY: Final = 86400.0
+_NOW: Final = 5.0  # seconds
 _AGES: Final = (
     (365.25 * _DAY, "year"),
     (30.4375 * _DAY, "month"),
@@ -46,15 +47,15 @@ def shown_age(seconds: float) -> str:
     Parameters
     ----------
     seconds
-        How long; less than a second, or in the future by a clock that is wrong, counts as now.
+        How long; a few seconds, or a time in the future by a clock that is wrong, are now.
 
     Examples
     --------
-    >>> shown_age(0.5), shown_age(1), shown_age(7300), shown_age(5e8)
-    ('now', '1 second', '2 hours', '15 years')
+    >>> shown_age(0.5), shown_age(59), shown_age(60), shown_age(7300), shown_age(5e8)
+    ('now', '59 seconds', '1 minute', '2 hours', '15 years')
     """
-    for length, unit in _AGES:
-        if seconds >= length:
-            count = int(seconds / length)
-            return f"{count} {unit}" + "s" * (count > 1)
-    return "now"
+    if seconds < _NOW:
+        return "now"
+    length, unit = next(pair for pair in _AGES if seconds >= pair[0])
+    count = int(seconds / length)
+    return f"{count} {unit}" + "s" * (count > 1)

@@ -46,6 +46,13 @@ def test_all_places_that_name_the_exports_agree():
         assert getattr(holdall, name) is not None
 
 
+def test_every_store_says_what_it_costs():
+    stores = [thing for name in holdall.__all__ if isinstance(thing := getattr(holdall, name), type)]
+    stores = [cls for cls in stores if issubclass(cls, holdall.Store) and cls is not holdall.Store]
+    assert len(stores) > 10
+    assert [cls.__name__ for cls in stores if "Cost: " not in cls.__doc__] == []
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         holdall.nonsense

@@ -1,6 +1,5 @@
 """Values for people to look at: only where that is quick and runs no code."""
 
-import pickle
 import sys
 from io import BytesIO
 from typing import Any, Final
@@ -26,17 +25,6 @@ _NEEDS: Final = {
     "pandas-csv": "pandas",
 }
 _NOTHING: Final = ValueFunctions(None, None)
-_HARMLESS: Final = frozenset({"complex", "bytearray", "range", "set", "frozenset"})
-
-
-class _Harmless(pickle.Unpickler):
-    """Loads what is built of numbers, text, and containers of such, and runs nothing."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return one of the few types that do nothing when they are called."""
-        if module == "builtins" and name in _HARMLESS:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is not loaded for a glance")
 
 
 def glance(compiled: Any, id: Any, limit: int) -> tuple[Any, Stat]:
@@ -55,7 +43,11 @@ def glance(compiled: Any, id: Any, limit: int) -> tuple[Any, Stat]:
             return data, stat
         if len(data) > limit or not _is_quick(serializer):
             return VALUE_NOT_RETRIEVED, stat
-        return (_Harmless(BytesIO(data)).load() if serializer.executes_code else serializer.loads(data)), stat
+        if not serializer.executes_code:
+            return serializer.loads(data), stat
+        from holdall.serializers.harmless import Harmless  # noqa: PLC0415  (pickle is slow to import)
+
+        return Harmless(BytesIO(data)).load(), stat
     except Exception:  # what cannot be read is said by who reads it
         return VALUE_NOT_RETRIEVED, stat
 
