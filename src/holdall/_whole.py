@@ -27,7 +27,6 @@ __all__ = ["AtomicFile", "open_atomic"]
 
 R = TypeVar("R")
 
-_SMALL = 500_000  # bytes: a JSON document of that size takes 10 ms
 _IN_MEMORY = 1 << 24  # bytes of unfinished data that are kept in memory
 
 
@@ -52,10 +51,10 @@ class AtomicFile(ABC):
         #: Excludes threads.
         self.mutex: AbstractContextManager[Any] = threading.RLock()
 
-    @property
-    def small(self) -> bool:
-        """Whether the whole is read in a moment."""
-        return getattr(self.state(), "st_size", 0) <= _SMALL
+    def is_at_hand(self, known: Any, limit: int) -> bool:
+        """Tell whether the data are in a state that was read already, or are at most so many bytes."""
+        state = self.state()
+        return getattr(state, "st_size", 0) <= limit or (known is not None and known == state)
 
     @abstractmethod
     def state(self) -> Any:

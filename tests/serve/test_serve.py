@@ -453,20 +453,27 @@ def test_pickles_that_others_could_have_written_are_not_loaded(serve, tmp_path):
 
 def test_the_command(tmp_path):
     FileDirStore(tmp_path / "notes", serializer="json")["a"] = [1]
-    command = [sys.executable, "-W", "error", "-m", "holdall", "serve", "dir:notes"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            url = process.stdout.readline().decode().strip()
-            port, token = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/([\w-]{43})/", url).groups()
-            connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
-            connection.request("GET", f"/{token}/item?key=a")
-            response = connection.getresponse()
-            assert (response.status, b"<pre>[\n  1\n]</pre>" in response.read()) == (200, True)
-            connection.close()
-        finally:
-            process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=50) == (b"", b"")
+    # A program that a shell started in the background ignores Ctrl-C, and so do those that it starts.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from holdall.cli import main; sys.exit(main(['serve', 'dir:notes']))"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        url = process.stdout.readline().decode().strip()
+        port, token = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/([\w-]{43})/", url).groups()
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+        connection.request("GET", f"/{token}/item?key=a")
+        response = connection.getresponse()
+        assert (response.status, b"<pre>[\n  1\n]</pre>" in response.read()) == (200, True)
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=50) == (b"", b"")
         assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_wrong_words(tmp_path, monkeypatch, capsys):

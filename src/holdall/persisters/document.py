@@ -41,6 +41,10 @@ def path_of(id: str) -> list[str] | None:
     return path if spelled(path) == id else None
 
 
+# Bytes that are read in 30 ms, by the slowest formats.
+_AT_HAND, _AT_HAND_YAML = 100_000, 5_000
+
+
 class DocumentPersister(Persister):
     """A file of nested dicts: ids are paths to values that are not dicts, and data are the values.
 
@@ -114,7 +118,8 @@ class DocumentPersister(Persister):
 
     @property
     def at_hand(self) -> bool:  # docstring inherited
-        return self._whole.small
+        limit = _AT_HAND_YAML if self.serializer.name == "yaml" else _AT_HAND
+        return self._whole.is_at_hand(self._seen and self._seen[0], limit)
 
     @property
     def place(self) -> str:  # docstring inherited

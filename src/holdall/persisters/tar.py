@@ -25,6 +25,7 @@ _BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, ValueError)
 # volume, and labels. Other unknown types are files, as in POSIX.
 _NOTES = (b"D", b"M", b"V")
 _CHUNK = 1 << 20
+_AT_HAND = 20_000  # bytes that are listed in a moment, compressed or not
 
 
 class TarReader(Reader):
@@ -91,7 +92,7 @@ class TarReader(Reader):
 
     @property
     def at_hand(self) -> bool:  # docstring inherited
-        return self._whole.small
+        return self._whole.is_at_hand(self._opened and self._opened.state, _AT_HAND)
 
     @property
     def place(self) -> str:  # docstring inherited
