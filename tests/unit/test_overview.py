@@ -1,17 +1,31 @@
 """What stores show of themselves: bounded, unasked only what is at hand, and running or using nothing."""
 
+import json
 import math
 import os
 import pickle
 import random
+import tarfile
 
 import pandas as pd
 import pytest
 
 from holdall import FileDirStore, MemoryStore, Persister, SpillStore, SQLiteStore, Store, ZipStore
 from holdall.errors import InvalidArgumentError
+from holdall.store import _display
 from holdall.store._brief import brief
-from holdall.wrappers import bounded, cached_values, expiring, on_missing, overlay, wrap_kvs, write_back
+from holdall.stores.document import DocumentStore
+from holdall.stores.tar import TarStore
+from holdall.wrappers import (
+    bounded,
+    cached_values,
+    expiring,
+    filt_iter,
+    on_missing,
+    overlay,
+    wrap_kvs,
+    write_back,
+)
 
 RUN = []
 
@@ -63,6 +77,16 @@ def test_a_glance_at_many_items_asks_for_few():
     assert "…" in shown
     assert place.asked.count("list") <= 256
     assert place.asked.count("read") <= 22
+
+
+def test_what_may_be_more_is_told(monkeypatch):
+    assert "…" not in Store(Noted(3))._repr_html_()
+    assert "…" not in Store(Noted(10))._repr_html_()
+    assert "…" in Store(Noted(11))._repr_html_()
+    assert "…" not in filt_iter(Noted(50), filt=lambda key: key == "x")._repr_html_()
+    assert "…" in filt_iter(Noted(500), filt=lambda key: key == "x")._repr_html_()
+    monkeypatch.setattr(_display, "_GLANCE", 0)
+    assert "…" in Store(Noted(3))._repr_html_()
 
 
 def test_what_is_not_at_hand_is_looked_at_only_when_asked():
@@ -211,6 +235,37 @@ def test_large_files_are_not_read_unasked(tmp_path):
     store["b"] = random.Random(1).randbytes(600_000)
     assert "overview()" in store._repr_html_()
     assert len(store.overview()) == 2
+
+
+def test_what_was_read_already_is_at_hand(tmp_path):
+    (tmp_path / "large.json").write_text(json.dumps({f"key{number}": number for number in range(20_000)}))
+    document = DocumentStore(tmp_path / "large.json")
+    assert "overview()" in document._repr_html_()
+    assert document["key3"] == 3
+    assert "key3" in document._repr_html_()
+    with tarfile.open(tmp_path / "large.tar", "w") as archive:
+        for number in range(50):
+            archive.addfile(tarfile.TarInfo(f"name{number}"))
+    members = TarStore(tmp_path / "large.tar")
+    assert "name3" in members
+    assert "name3" in members._repr_html_()
+    (tmp_path / "large.tar").touch()
+    assert "overview()" in members._repr_html_()
+
+
+def test_a_glance_at_much_that_waits_takes_only_some():
+    buffered = write_back(MemoryStore({"below": 1}), max_items=None)
+    buffered.update(dict.fromkeys(range(1000)))
+    persister = buffered.pipeline.persister
+    assert len(persister.peek(limit=5)) == 5
+    assert len(persister.peek(seconds=0)) == 1
+    assert persister.peek("b") == ["below"]
+    del buffered["below"]
+    assert persister.peek("b") == []
+    spilling = SpillStore(memory="1MB")
+    spilling.update(dict.fromkeys(range(1000)))
+    assert len(spilling.pipeline.persister.peek(limit=5)) == 5
+    assert len(spilling.pipeline.persister.peek(seconds=0)) == 1
 
 
 def test_briefly():

@@ -138,17 +138,18 @@ class StoreDisplay(StoreBase[K, V]):
         rows: list[ItemRow] = []
         note = ""
         try:
-            for key, id in self._some_pairs(_ROWS + 1, _GLANCE / 2):
+            pairs, all_of_them = self._some_pairs(_ROWS + 1, _GLANCE / 2)
+            for key, id in pairs:
+                if len(rows) == _ROWS or time.monotonic() > until:
+                    all_of_them = False
+                    break
                 row = _row(self._compiled, key, id)
                 if row is not None:
                     rows.append(row)
-                if time.monotonic() > until:
-                    note = "…"
-                    break
+            note = "" if all_of_them else "…"
         except (HoldallError, OSError) as error:
             note = str(error)[:_ERROR]
-        shown = Overview(rows[:_ROWS], repr(self), note or _note(rows, _ROWS))
-        return shown._repr_html_()
+        return Overview(rows, repr(self), note)._repr_html_()
 
     def _ipython_key_completions_(self) -> list[Any]:
         """Return some keys to complete ``store["`` with; none if they cannot be listed in time."""
@@ -159,23 +160,24 @@ class StoreDisplay(StoreBase[K, V]):
 
     def _some_keys(self, limit: int, seconds: float) -> list[Any]:
         """Return some of the keys, in a time that does not depend on how many there are."""
-        return [key for key, _ in self._some_pairs(limit, seconds)]
+        return [key for key, _ in self._some_pairs(limit, seconds)[0]]
 
-    def _some_pairs(self, limit: int, seconds: float) -> list[tuple[Any, Any]]:
-        """Return some of the keys with their ids, in a time that does not depend on how many there are."""
+    def _some_pairs(self, limit: int, seconds: float) -> tuple[list[tuple[Any, Any]], bool]:
+        """Return some of the keys with their ids, and whether these are known to be all."""
         until = time.monotonic() + seconds
         ids = self._compiled.persister.peek(self._compiled.prefix, limit=_FOREIGN * limit, seconds=seconds)
+        all_of_them = len(ids) < _FOREIGN * limit and time.monotonic() < until
         decode = self._compiled.decode
         if decode is None:
-            return [(id, id) for id in ids[:limit]]
+            return [(id, id) for id in ids[:limit]], all_of_them and len(ids) <= limit
         pairs: list[tuple[Any, Any]] = []
         for id in ids:
+            if len(pairs) == limit or time.monotonic() > until + seconds:
+                return pairs, False
             key = decode(id)
             if key is not NOT_MINE:
                 pairs.append((key, id))
-            if len(pairs) >= limit or time.monotonic() > until + seconds:
-                break
-        return pairs
+        return pairs, all_of_them
 
 
 def _shown(option: Any) -> str:
