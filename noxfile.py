@@ -101,6 +101,17 @@ def mariadb(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Show the pages of `holdall serve` in a real browser: Chromium, which Debian has by that name."""
+    if not (os.environ.get("HOLDALL_TEST_BROWSER") or shutil.which("chromium")):
+        session.error(
+            "no Chromium is here: apt-get install chromium, or set HOLDALL_TEST_BROWSER to its path"
+        )
+    install(session, "all")
+    session.run("pytest", "tests/serve", "-n0", "-m", "soak or not soak", *session.posargs)
+
+
+@nox.session
 def minimal(session: nox.Session) -> None:
     """Run the tests that need no optional package, with none installed but the testing one."""
     install(session, "testing", group=None)

@@ -51,6 +51,11 @@ class AtomicFile(ABC):
         #: Excludes threads.
         self.mutex: AbstractContextManager[Any] = threading.RLock()
 
+    def is_at_hand(self, known: Any, limit: int) -> bool:
+        """Tell whether the data are in a state that was read already, or are at most so many bytes."""
+        state = self.state()
+        return getattr(state, "st_size", 0) <= limit or (known is not None and known == state)
+
     @abstractmethod
     def state(self) -> Any:
         """Return the state of the data, without reading them; None if there is no file."""

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+import time
 
 import pytest
 
@@ -112,6 +113,40 @@ def test_stat_and_du(run, notes):
         (None, 15, 3),
     ]
     assert [line.split() for line in run("du", "notes").splitlines()][-1] == ["15", "3", "items", "total"]
+
+
+def test_stat_draws_how_sizes_and_ages_are_spread(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    store = FileDirStore("blobs", serializer="bytes")
+    now = time.time()
+    for number, (size, age) in enumerate([(0, -50), (99, 5), (100, 90), (5, 7200), (5, 90), (50_000, 8e8)]):
+        store[str(number)] = bytes(size)
+        os.utime(store.file_of(str(number)), (now - age, now - age))
+    drawn = run("stat", "blobs").partition("sizes:\n")[2].splitlines()
+    assert [line.split("  ")[1] for line in drawn if line != "ages:"] == [
+        *("less than 100 B", "less than 1 kB", "less than 10 kB", "less than 100 kB"),
+        *("less than 1 minute", "less than 1 hour", "less than 1 day", "less than 7 days"),
+        *("less than 1 month", "less than 1 year", "less than 3 years", "3 years or more"),
+    ]
+    bars = [line.count("█") for line in drawn[:4]]
+    assert bars[0] == max(bars) == 60 - len("  less than 100 kB  4  ") - 1
+    assert bars[1] == bars[3] == bars[0] // 4
+    assert bars[2] == 0
+    assert max(map(len, drawn)) < 60
+    facts = json.loads(run("stat", "blobs", "--json"))
+    assert [found["items"] for found in facts["sizes"]] == [4, 1, 0, 1]
+    assert facts["sizes"][1] == {"from": 100, "to": 1000, "items": 1}
+    assert [found["items"] for found in facts["ages"]] == [2, 2, 1, 0, 0, 0, 0, 1]
+    assert facts["ages"][-1]["to"] is None
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert main(["stat", "blobs"]) == 0
+    sys.stdout.seek(0)
+    assert "  less than 100 B  4  ####" in sys.stdout.read().replace("   4", "  4")
+
+
+def test_stat_of_nothing_and_of_what_has_no_size_draws_nothing(run):
+    assert "sizes" not in run("stat", "memory:")
+    assert json.loads(run("stat", "memory:", "--json"))["sizes"] == []
 
 
 # ---------------------------------------------------------------------- put, rm

@@ -18,6 +18,7 @@ CALLS = {
     "ids": lambda place: list(place.ids("a")) + list(place.ids()),
     "pages": lambda place: list(place.pages()),
     "peek": lambda place: place.peek(),
+    "glance": lambda place: place.glance("a", 10),
     "scan": lambda place: list(place.scan()),
     "read_many": lambda place: list(place.read_many(["a"])),
     "contents": lambda place: place.contents(),

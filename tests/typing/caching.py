@@ -11,6 +11,13 @@ assert_type(cached_keys(files, keys_cache=sorted), FileDirStore[str, int])
 assert_type(cached_keys(keys_cache=sorted)(files), FileDirStore[str, int])
 assert_type(cached_values(files, cache=dict), FileDirStore[str, int])
 assert_type(cached_values({"a": 1}, cache=MemoryStore()), Store[str, int])
+
+
+def length(word: str) -> int:
+    return len(word)
+
+
+assert_type(cached_values(length, cache=MemoryStore(), max_age=3.5), Store[str, int])
 assert_type(write_back(files, max_items=3), FileDirStore[str, int])
 assert_type(expiring(files, ttl=3), FileDirStore[str, int])
 assert_type(expiring(ttl=3)(files), FileDirStore[str, int])

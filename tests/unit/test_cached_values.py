@@ -1,6 +1,7 @@
 """Cached values are those of the source: after own writes, after failures, and between runs."""
 
 import contextlib
+import functools
 import json
 import os
 import pickle
@@ -611,3 +612,50 @@ def test_errors_of_the_source_are_the_users():
 def test_wrong_options_are_refused(wrong):
     with pytest.raises(InvalidArgumentError):
         cached_values({}, **{"cache": {}, **wrong})
+
+
+# ---------------------------------------------------------------------- functions as sources
+
+
+def test_a_function_is_a_source(tmp_path):
+    calls = []
+
+    def download(url):
+        calls.append(url)
+        if url == "absent":
+            raise KeyError(url)
+        return f"page of {url}"
+
+    for _ in range(2):
+        pages = cached_values(download, cache=FileDirStore(tmp_path / "pages", serializer="text"))
+        assert pages["a"] == "page of a"
+        assert (list(pages), "b" in pages, pages.get("b")) == (["a"], False, None)
+    assert calls == ["a"]
+    with pytest.raises(KeyError):
+        pages["absent"]
+    del pages["a"]
+    assert (list(pages), pages["a"]) == ([], "page of a")
+    assert calls == ["a", "absent", "a"]
+
+
+def test_what_a_function_returned_may_be_too_old(tmp_path):
+    calls = []
+    kept = FileDirStore(tmp_path / "kept", serializer="json")
+    pages = cached_values(lambda url: len(calls.append(url) or calls), cache=kept, max_age=60)
+    assert (pages["a"], pages["a"]) == (1, 1)
+    os.utime(kept.file_of("a"), (0, 0))
+    assert ("a" in pages, pages["a"], kept["a"]) == (False, 2, 2)
+
+
+def test_any_callable_is_a_function_and_its_cache_a_dict_or_a_class():
+    assert cached_values(str.upper)["a"] == "A"
+    assert cached_values(functools.partial(int, base=2), cache=MemoryStore)["11"] == 3
+    cache = {}
+    assert cached_values({"x": 1}.get, cache=cache)["x"] == 1
+    assert cache == {"x": 1}
+
+
+@pytest.mark.parametrize("options", [{"validate": "etag"}, {"fill": "all"}, {"max_age": -1}, {"wrong": 1}])
+def test_options_that_mean_nothing_for_a_function(options):
+    with pytest.raises(InvalidArgumentError):
+        cached_values(str.upper, **options)

@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,13 @@ def test_all_places_that_name_the_exports_agree():
     assert len(holdall.__all__) == len(set(holdall.__all__)) <= 60
     for name in holdall.__all__:
         assert getattr(holdall, name) is not None
+
+
+def test_every_store_says_what_it_costs():
+    stores = [thing for name in holdall.__all__ if isinstance(thing := getattr(holdall, name), type)]
+    stores = [cls for cls in stores if issubclass(cls, holdall.Store) and cls is not holdall.Store]
+    assert len(stores) > 10
+    assert [cls.__name__ for cls in stores if not re.search(r"Cost:\s", cls.__doc__)] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdall.abc.capability import Unary
-from holdall.conditional import ITEM_NOT_AVAILABLE, Expected, Stat
+from holdall.conditional import ITEM_NOT_AVAILABLE, VALUE_NOT_RETRIEVED, Expected, Stat
 from holdall.errors import ConflictError, UnsupportedError
 
 __all__ = ["OptionalVerbs"]
@@ -34,6 +34,15 @@ class OptionalVerbs:
     bulk: bool = False
     #: Whether ``[]`` makes data for ids that are absent, as that of a defaultdict does; no other verb does.
     makes_missing: bool = False
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether a glance is quick: no request to another machine, and no large file to read first.
+
+        Only then a store shows its items without being asked to, as in a notebook. A place that does not say
+        so is left alone.
+        """
+        return False
 
     @property
     def lock_file(self) -> str | None:
@@ -86,6 +95,27 @@ class OptionalVerbs:
             if len(found) >= limit or time.monotonic() > until:
                 break
         return found
+
+    def glance(self, id: str, limit: int) -> tuple[Any, Stat]:
+        """Return data and stat of an id for people to look at, which is no use of the item, and runs no code.
+
+        Parameters
+        ----------
+        id
+            The id.
+        limit
+            Size in bytes up to which data are wanted; `VALUE_NOT_RETRIEVED` stands for larger ones, and for
+            those whose size is not known.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        stat = self.stat(id)
+        if stat.size is None or stat.size > limit:
+            return VALUE_NOT_RETRIEVED, stat
+        return self.read(id)
 
     def contents(self, prefix: str = "", limit: int | None = None) -> Iterator[list[tuple[str, Any]]] | None:
         """Yield all ids and data in lists, as the backend returns them; None if it returns none.

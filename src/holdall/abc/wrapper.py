@@ -39,6 +39,7 @@ STANDS_ON: Final[dict[str, frozenset[str]]] = {
         "ids": "__iter__",
         "pages": "ids __iter__",
         "peek": "pages ids __iter__",
+        "glance": "stat read __getitem__",
         "scan": "ids stat __iter__",
         "read_many": "__getitem__",
         "contents": "__getitem__ fetch read_many pages ids __iter__",
@@ -124,6 +125,10 @@ class PersisterWrapper(Persister):
         return bool(self.inner.makes_missing)
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return bool(self.inner.at_hand)
+
+    @property
     def lock_file(self) -> str | None:  # docstring inherited
         return self.inner.lock_file  # type: ignore[no-any-return]
 
@@ -170,6 +175,9 @@ class PersisterWrapper(Persister):
         self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
     ) -> list[str]:  # docstring inherited
         return self.inner.peek(prefix, limit=limit, seconds=seconds)  # type: ignore[no-any-return]
+
+    def glance(self, id: str, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        return self.inner.glance(id, limit)  # type: ignore[no-any-return]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
         return self.inner.scan(prefix)  # type: ignore[no-any-return]

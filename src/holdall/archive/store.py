@@ -14,7 +14,7 @@ from holdall.archive._items import Items, encode_info
 from holdall.archive._lock import locked, sweep
 from holdall.archive._package import is_data_set, make_package
 from holdall.archive.naming import check_name
-from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.conditional import ANY_ETAG, VALUE_NOT_RETRIEVED, Expected, Stat
 from holdall.errors import (
     InvalidArgumentError,
     MismatchError,
@@ -35,6 +35,7 @@ _MADE = re.compile(r"key_(?:[A-Za-z0-9]|_[0-9a-f]+_)*")
 _PART = re.compile(r"_([0-9a-f]+)_")
 _OTHERS = re.compile(r"[^A-Za-z0-9]")
 _MAX_NAME = 120
+_SHORT = 500_000  # bytes of the log of names that are read in a moment
 
 
 def module_name(id: str) -> str:
@@ -150,6 +151,15 @@ class ArchivePersister(Persister):
         make_package(self.path)
         if not is_data_set(self.path):
             raise MismatchError(f"{self.path!r} became a folder of something else meanwhile")
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the log of names is short."""
+        return os.path.getsize(self._log.path) <= _SHORT
+
+    def glance(self, id: str, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        del limit
+        return VALUE_NOT_RETRIEVED, self.stat(id)  # to read is to execute a module
 
     @property
     def place(self) -> str:  # docstring inherited

@@ -15,6 +15,7 @@ from holdall.cli import (
     _looking,
     _memo,
     _script,
+    _serve,
     _upkeep,
 )
 from holdall.cli._opening import UsageError, printable
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"holdall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (_looking, _changing, _copying, _upkeep, _exchange, _script, _memo, _completion):
+    for group in (_looking, _changing, _copying, _upkeep, _exchange, _serve, _script, _memo, _completion):
         group.add_to(commands)
     return parser
 

@@ -2,9 +2,11 @@
 
 import argparse
 import math
+import time
 from collections import Counter
 from typing import Any
 
+from holdall.cli._histogram import Histogram, ages, sizes
 from holdall.cli._opening import add_address, is_pattern, opened, printable, selected, shown_key, word_of
 from holdall.cli._saying import as_json, say, say_json, say_value, shown_time
 from holdall.conditional import Stat
@@ -114,12 +116,16 @@ def _stat(options: argparse.Namespace) -> int:
 def _facts(store: Any) -> dict[str, Any]:
     """Return the facts about a store, from one listing."""
     items, size, unknown, times = 0, 0, 0, [math.inf, -math.inf]
+    by_size, by_age, now = sizes(), ages(), time.time()
     for _, stat in StorePersister(store).scan():
         items += 1
         size += stat.size or 0
         unknown += stat.size is None
+        if stat.size is not None:
+            by_size.add(stat.size)
         if not math.isnan(stat.mtime):
             times = [min(times[0], stat.mtime), max(times[1], stat.mtime)]
+            by_age.add(now - stat.mtime)
     known = math.isfinite(times[0])
     return {
         "store": type(store).__name__,
@@ -130,15 +136,23 @@ def _facts(store: Any) -> dict[str, Any]:
         "bytes": None if unknown else size,
         "oldest": times[0] if known else None,
         "newest": times[1] if known else None,
+        "sizes": by_size,
+        "ages": by_age,
     }
 
 
 def _say_facts(facts: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        say_json(facts)
+        say_json(
+            {name: fact.classes() if isinstance(fact, Histogram) else fact for name, fact in facts.items()}
+        )
         return
     for name, fact in facts.items():
-        if name in {"oldest", "newest", "time"} and fact is not None:
+        if isinstance(fact, Histogram):
+            lines = fact.lines()
+            if lines:
+                say("\n".join((f"{name}:", *lines)))
+        elif name in {"oldest", "newest", "time"} and fact is not None:
             say(f"{name + ':':<12}{shown_time(fact)}")
         elif name == "key":
             say(printable(fact))

@@ -17,9 +17,9 @@ from holdall.abc import NOT_MINE
 from holdall.cli._saying import say
 from holdall.errors import CorruptValueError, HoldallError, InvalidArgumentError, InvalidKeyError
 from holdall.keys import AnyKeys
-from holdall.migrate._harmless import Harmless
 from holdall.migrate._pycaboose import migrate
 from holdall.persisters.script import ScriptPersister
+from holdall.serializers.harmless import Harmless
 from holdall.serializers.line import LineSerializer
 
 _keys = AnyKeys()

@@ -15,8 +15,8 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, StoreNotFoundError, UnsupportedError
 from holdall.keys import AnyKeys
-from holdall.migrate._harmless import Harmless
 from holdall.persisters.script import ScriptPersister
+from holdall.serializers.harmless import Harmless
 from holdall.serializers.line import LineSerializer
 
 _MARKER = re.compile(rb"^# pycaboose #[ \t]*\r?\n?", re.MULTILINE)

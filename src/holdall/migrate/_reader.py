@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from holdall._posix.trust import check_trust
 from holdall.abc import Capability, Reader
-from holdall.conditional import Stat
+from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
 from holdall.errors import CorruptValueError, HoldallError, StoreNotFoundError, UnsupportedError
 
 __all__ = ["UNKNOWN", "ForeignReader", "inside", "joblib_load", "stat_of_file"]
@@ -60,6 +60,10 @@ class ForeignReader(Reader):
     @abstractmethod
     def stat(self, id: Any) -> Stat:  # docstring inherited
         ...
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        del limit
+        return VALUE_NOT_RETRIEVED, self.stat(id)  # most values are pickles
 
     @property
     def place(self) -> str:  # docstring inherited

@@ -41,6 +41,10 @@ def path_of(id: str) -> list[str] | None:
     return path if spelled(path) == id else None
 
 
+# Bytes that are read in 30 ms, by the slowest formats.
+_AT_HAND, _AT_HAND_YAML = 100_000, 5_000
+
+
 class DocumentPersister(Persister):
     """A file of nested dicts: ids are paths to values that are not dicts, and data are the values.
 
@@ -111,6 +115,11 @@ class DocumentPersister(Persister):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_seen": None}
+
+    @property
+    def at_hand(self) -> bool:  # docstring inherited
+        limit = _AT_HAND_YAML if self.serializer.name == "yaml" else _AT_HAND
+        return self._whole.is_at_hand(self._seen and self._seen[0], limit)
 
     @property
     def place(self) -> str:  # docstring inherited

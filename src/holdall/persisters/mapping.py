@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from sys import stdlib_module_names
 from typing import Any
 from weakref import WeakValueDictionary
 
 from holdall.abc import Capability, Persister, Unary
-from holdall.conditional import ANY_ETAG, Expected, Stat
+from holdall.conditional import ANY_ETAG, VALUE_NOT_RETRIEVED, Expected, Stat
 from holdall.errors import ReadOnlyError, UnsupportedError
 
 __all__ = ["MappingPersister"]
@@ -83,6 +84,11 @@ class MappingPersister(Persister):
         return type(self).of, (self.mapping,)
 
     @property
+    def at_hand(self) -> bool:
+        """Whether it is a dict, or of the standard library: others may be slow, or lie on a network."""
+        return self._keeps_objects or type(self.mapping).__module__.partition(".")[0] in stdlib_module_names
+
+    @property
     def lock(self) -> AbstractContextManager[Any]:  # docstring inherited
         return self._lock
 
@@ -125,6 +131,16 @@ class MappingPersister(Persister):
         except RuntimeError:  # changed meanwhile
             return found
         return found
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        del limit
+        if self._keeps_objects:
+            return self.read(id)
+        if id not in self.mapping:
+            raise KeyError(id)
+        seen = self._seen.get(id)
+        mtime = seen if type(seen) is float else math.nan
+        return VALUE_NOT_RETRIEVED, seen[1] if type(seen) is tuple else Stat("", mtime, None)
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         with self.lock:

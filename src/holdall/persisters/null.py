@@ -33,6 +33,10 @@ class NullPersister(Persister):
     capabilities = frozenset({Capability.CHEAP_STAT, Capability.MTIME})
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return True
+
+    @property
     def place(self) -> str:  # docstring inherited
         return "the null store"
 

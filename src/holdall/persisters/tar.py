@@ -25,6 +25,7 @@ _BROKEN = (tarfile.TarError, zlib.error, LZMAError, EOFError, ValueError)
 # volume, and labels. Other unknown types are files, as in POSIX.
 _NOTES = (b"D", b"M", b"V")
 _CHUNK = 1 << 20
+_AT_HAND = 20_000  # bytes that are listed in a moment, compressed or not
 
 
 class TarReader(Reader):
@@ -88,6 +89,10 @@ class TarReader(Reader):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_opened": None}
+
+    @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return self._whole.is_at_hand(self._opened and self._opened.state, _AT_HAND)
 
     @property
     def place(self) -> str:  # docstring inherited

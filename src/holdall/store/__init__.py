@@ -10,11 +10,12 @@ from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
 from holdall.store._nested import StorePersister
 from holdall.store._overrides import honour_overrides
+from holdall.store._overview import ItemRow, Overview
 from holdall.store._typing import SupportsKeys, SupportsSetItem
 from holdall.store._verbs import StoreVerbs
 from holdall.store.pipeline import Functions, Pipeline
 
-__all__ = ["Functions", "Pipeline", "Store", "StorePersister", "SupportsKeys"]
+__all__ = ["Functions", "ItemRow", "Overview", "Pipeline", "Store", "StorePersister", "SupportsKeys"]
 
 K = TypeVar("K")
 V = TypeVar("V")

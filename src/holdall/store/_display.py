@@ -1,21 +1,28 @@
-"""How a store displays itself: in bounded time, without reading a value."""
+"""How a store displays itself: in bounded length, and where nobody asked, in bounded time."""
 
 import itertools
-import math
 import reprlib
 import time
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE
-from holdall.errors import HoldallError
+from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
+from holdall.errors import HoldallError, InvalidArgumentError
 from holdall.store._base import StoreBase
+from holdall.store._brief import brief
+from holdall.store._glance import format_of, glance
+from holdall.store._overview import ItemRow, Overview
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _SIMPLE = (bool, int, float, str)
 _ROWS = 10
+_GLANCE = 0.03  # seconds for what a notebook shows unasked
+_SMALL = 2000  # bytes of data of which the value is shown
+_ASK = "call overview() to look: a look may take long, or ask another machine"
+_ERROR = 300  # characters of an error in the place of items
 _COMPLETIONS, _SECONDS = 1000, 0.1
 _FOREIGN = 10  # ids per wanted key: some may not be ours, or not of this view
 
@@ -64,7 +71,7 @@ class StoreDisplay(StoreBase[K, V]):
     def __repr__(self) -> str:
         usual = type(self).__init__.__kwdefaults__ or {}
         options = ", ".join(
-            f"{name}={reprlib.repr(value)}"
+            f"{name}={_shown(value)}"
             for name, value in self._params.items()
             if name != "changes"
             and value is not None
@@ -77,28 +84,72 @@ class StoreDisplay(StoreBase[K, V]):
             shown = change.shown(shown)
         return shown
 
-    def _repr_html_(self) -> str:
-        import html  # noqa: PLC0415  (2 ms)
+    def overview(self, max_n: int | None = 10, *, values: bool = True) -> Overview:
+        """Look at some items: what they are, how large and how old.
 
-        rows: list[str] = []
-        now = time.time()
-        for key, id in itertools.islice(self._compiled.pairs_of_ids(), _ROWS + 1):
-            if len(rows) == _ROWS:
-                rows.append("<tr><td colspan=4>…</td></tr>")
-                break
-            try:
-                stat = self._compiled.persister.stat(id)
-            except (KeyError, OSError):
-                continue
-            size = "" if stat.size is None else f"{stat.size:,}"
-            age = "" if math.isnan(stat.mtime) else f"{max(0.0, now - stat.mtime):,.0f}"
-            choose = self._compiled.choose
-            serializer = self._pipeline.serializer if choose is None else choose(id)
-            kind = serializer.name if serializer else "as it is"
-            cells = (repr(key)[:80], kind, size, age)
-            rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-        head = "<tr><th>key</th><th>format</th><th>bytes</th><th>seconds old</th></tr>"
-        return f"<p>{html.escape(repr(self))}</p><table>{head}{''.join(rows)}</table>"
+        Parameters
+        ----------
+        max_n
+            How many at the most; None for all.
+        values
+            Whether small values are shown, too. They are read for it, one by one; without them all is told
+            by one listing.
+
+        Returns
+        -------
+        Overview
+            A tuple with an `ItemRow` for each item, shown as a table at a prompt and in a notebook;
+            ``pandas.DataFrame(store.overview(None))`` makes a frame of it.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If `max_n` is neither a number nor None.
+
+        Notes
+        -----
+        Looking is no use of an item, where uses are counted, and runs no code: what pickles name is not
+        loaded, and functions of yours are not called; of such values only the format is told.
+
+        Examples
+        --------
+        >>> from holdall import MemoryStore
+        >>> MemoryStore({"a": 1.5, "b": [1, 2]}).overview()
+        MemoryStore(mapping={'a': 1.5, 'b': [1, 2]})
+        key  type   size  age  value
+        'a'  float        now  1.5
+        'b'  list         now  [1, 2]
+        """
+        if max_n is not None and (type(max_n) is not int or max_n < 0):
+            raise InvalidArgumentError(f"max_n is a number of items or None, got {max_n!r:.80}")
+        compiled = self._compiled
+        if values:
+            rows = (_row(compiled, key, id) for key, id in compiled.pairs_of_ids())
+        else:
+            rows = (_row_of_stat(compiled, key, stat) for key, stat in compiled.stats())
+        found = list(itertools.islice((row for row in rows if row), None if max_n is None else max_n + 1))
+        return Overview(found[:max_n], repr(self), _note(found, max_n))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: some items where that is quick, and never an error."""
+        if not self._compiled.persister.at_hand:
+            return Overview((), repr(self), _ASK)._repr_html_()
+        until = time.monotonic() + _GLANCE
+        rows: list[ItemRow] = []
+        note = ""
+        try:
+            pairs, all_of_them = self._some_pairs(_ROWS + 1, _GLANCE / 2)
+            for key, id in pairs:
+                if len(rows) == _ROWS or time.monotonic() > until:
+                    all_of_them = False
+                    break
+                row = _row(self._compiled, key, id)
+                if row is not None:
+                    rows.append(row)
+            note = "" if all_of_them else "…"
+        except (HoldallError, OSError) as error:
+            note = str(error)[:_ERROR]
+        return Overview(rows, repr(self), note)._repr_html_()
 
     def _ipython_key_completions_(self) -> list[Any]:
         """Return some keys to complete ``store["`` with; none if they cannot be listed in time."""
@@ -109,16 +160,47 @@ class StoreDisplay(StoreBase[K, V]):
 
     def _some_keys(self, limit: int, seconds: float) -> list[Any]:
         """Return some of the keys, in a time that does not depend on how many there are."""
+        return [key for key, _ in self._some_pairs(limit, seconds)[0]]
+
+    def _some_pairs(self, limit: int, seconds: float) -> tuple[list[tuple[Any, Any]], bool]:
+        """Return some of the keys with their ids, and whether these are known to be all."""
         until = time.monotonic() + seconds
         ids = self._compiled.persister.peek(self._compiled.prefix, limit=_FOREIGN * limit, seconds=seconds)
+        all_of_them = len(ids) < _FOREIGN * limit and time.monotonic() < until
         decode = self._compiled.decode
         if decode is None:
-            return ids[:limit]  # type: ignore[no-any-return]
-        keys: list[Any] = []
+            return [(id, id) for id in ids[:limit]], all_of_them and len(ids) <= limit
+        pairs: list[tuple[Any, Any]] = []
         for id in ids:
+            if len(pairs) == limit or time.monotonic() > until + seconds:
+                return pairs, False
             key = decode(id)
             if key is not NOT_MINE:
-                keys.append(key)
-            if len(keys) >= limit or time.monotonic() > until + seconds:
-                break
-        return keys
+                pairs.append((key, id))
+        return pairs, all_of_them
+
+
+def _shown(option: Any) -> str:
+    """Return an option in short; a large dict would be sorted for it as a whole."""
+    if type(option) is dict and len(option) > reprlib.aRepr.maxdict:
+        option = dict(itertools.islice(option.items(), reprlib.aRepr.maxdict + 1))
+    return reprlib.repr(option)
+
+
+def _row(compiled: Any, key: Any, id: Any) -> ItemRow | None:
+    """Return what is shown of an item; None if it was deleted meanwhile."""
+    try:
+        value, stat = glance(compiled, id, _SMALL)
+    except KeyError:
+        return None
+    if value is VALUE_NOT_RETRIEVED:
+        return ItemRow(key, format_of(compiled, id), stat.size, stat.mtime, "")
+    return ItemRow(key, type(value).__name__, stat.size, stat.mtime, brief(value))
+
+
+def _row_of_stat(compiled: Any, key: Any, stat: Stat) -> ItemRow:
+    return ItemRow(key, format_of(compiled, compiled.id(key)), stat.size, stat.mtime, "")
+
+
+def _note(rows: list[ItemRow], max_n: int | None) -> str:
+    return "…" if max_n is not None and len(rows) > max_n else ""

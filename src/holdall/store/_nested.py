@@ -8,6 +8,7 @@ from holdall.abc import Capability, Persister, Reader, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.mapping import MappingPersister
+from holdall.store._glance import glance
 from holdall.store.pipeline import Pipeline
 
 __all__ = ["StorePersister", "as_persister", "under"]
@@ -50,6 +51,13 @@ class StorePersister(Persister):
     def makes_missing(self) -> bool:  # type: ignore[override]
         """Whether ``[]`` of the persister of the store makes data for absent ids."""
         return bool(self._below.makes_missing)
+
+    @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return bool(self._below.at_hand)
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        return glance(self._compiled, self.id_of(id), limit)
 
     @property
     def place(self) -> str:  # docstring inherited
@@ -109,6 +117,11 @@ class StorePersister(Persister):
             and compiled.own_errors == (False, False)
             and compiled.choose is None
         )
+
+    @property
+    def compiled(self) -> Any:
+        """The functions of the store that is looked through."""
+        return self._compiled
 
     @property
     def _compiled(self) -> Any:

@@ -102,10 +102,7 @@ class BaseWrapper:
 
     def wrap(self, *stores: Any, **options: Any) -> Any:
         """Wrap a store, a store class, or a mapping; without one, return a decorator."""
-        known = options_of(self.change)
-        for name in options:
-            if known is not None and name not in known:
-                raise unknown_option(self.__name__, name, known)
+        self._check_names(options)
         if len(stores) > 1:
             raise InvalidArgumentError(f"{self.__name__} takes one store, and options by name")
         if not stores:
@@ -131,6 +128,12 @@ class BaseWrapper:
 
     def _changing(self, options: dict[str, Any]) -> Callable[[Any], Pipeline]:
         return Changing(self, options)
+
+    def _check_names(self, options: dict[str, Any]) -> None:
+        known = options_of(self.change)
+        for name in options:
+            if known is not None and name not in known:
+                raise unknown_option(self.__name__, name, known)
 
     def _try(self, options: dict[str, Any]) -> None:
         """Raise for wrong options when a class is made, not when it is instantiated."""

@@ -224,6 +224,9 @@ class CachedKeysPersister(PersisterWrapper):
             self._lost(id)
             raise
 
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+
     def stat(self, id: Any) -> Stat:  # docstring inherited
         try:
             return self.inner.stat(id)  # type: ignore[no-any-return]

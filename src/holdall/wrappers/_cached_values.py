@@ -11,7 +11,7 @@ from holdall.errors import (
     InvalidKeyError,
 )
 from holdall.store import Pipeline, Store, StorePersister
-from holdall.wrappers._base import wrapper
+from holdall.wrappers._of_function import function_wrapper
 from holdall.wrappers._value_cache import NOTHING, REFUSALS, ValueCache
 
 __all__ = ["CachedValuesPersister", "cached_values"]
@@ -139,6 +139,9 @@ class CachedValuesPersister(PersisterWrapper):
         self.remembered.keep(id, name, value, stat.etag, writes)
         return value, stat
 
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+
     def stat(self, id: Any) -> Stat:  # docstring inherited
         try:
             return self.inner.stat(id)  # type: ignore[no-any-return]
@@ -222,7 +225,7 @@ class CachedValuesPersister(PersisterWrapper):
         self.remembered.cache.close()
 
 
-@wrapper
+@function_wrapper
 def cached_values(
     store: Store[Any, Any],
     *,
@@ -238,7 +241,8 @@ def cached_values(
     ----------
     store
         A store, a store class, or any mapping or class of these, even read-only; without one, a decorator is
-        returned.
+        returned. Or a function from a key to its value, with `cache` and `max_age` as options: a store of
+        what it has returned is returned, as `on_missing` makes it.
     cache
         A store or a mutable mapping, which gets the values under their keys and must have no other use; or a
         class or function that makes one, so that each instance of a wrapped class has its own.
@@ -288,6 +292,9 @@ def cached_values(
     ('first', 'first')
     >>> kept
     {'a': 'first'}
+    >>> squares = cached_values(lambda n: n * n)
+    >>> squares[3], list(squares), 4 in squares
+    (9, [3], False)
     """
     if validate not in (None, "etag"):
         raise InvalidArgumentError(f'validate is "etag" or None, got {validate!r:.80}')

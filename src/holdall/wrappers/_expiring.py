@@ -61,6 +61,12 @@ class ExpiringPersister(PersisterWrapper):
             return data, stat
         raise KeyError(id)
 
+    def glance(self, id: str, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        data, stat = self.inner.glance(id, limit)
+        if self._alive(stat):
+            return data, stat
+        raise KeyError(id)
+
     def __getitem__(self, id: str) -> Any:
         return self.read(id)[0]
 

@@ -84,6 +84,9 @@ class ComputingPersister(PersisterWrapper):
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         return self.inner.read(id)  # type: ignore[no-any-return]
 
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+
     def read_many(self, ids: Iterable[Any]) -> Iterator[tuple[Any, Any]]:  # docstring inherited
         return self.inner.read_many(ids)  # type: ignore[no-any-return]
 

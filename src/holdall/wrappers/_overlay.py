@@ -85,6 +85,10 @@ class OverlayPersister(Persister):
         return every | (first & _CAS_BEYOND)
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return all(layer.at_hand for layer in self.layers)
+
+    @property
     def place(self) -> str:  # docstring inherited
         return " over ".join(layer.place for layer in self.layers)
 
@@ -153,6 +157,10 @@ class OverlayPersister(Persister):
     def stat(self, id: Any) -> Stat:  # docstring inherited
         number, stat = self._first(id, lambda layer: layer.stat(id))
         return _tagged(number, stat)
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        number, (value, stat) = self._first(id, lambda layer: layer.glance(id, limit))
+        return value, _tagged(number, stat)
 
     def __contains__(self, id: object) -> bool:
         return any(id in layer for layer in self.layers)

@@ -3,8 +3,10 @@
 import atexit
 import copy
 import io
+import math
 import os
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator
@@ -221,6 +223,12 @@ class WriteBackPersister(PersisterWrapper):
         data = self._held(id)
         return self.inner[id] if data is _NOTHING else data
 
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        data = self._held(id)
+        if data is _NOTHING:
+            return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+        return data, Stat("", math.nan, len(data) if isinstance(data, bytes) else None)
+
     def fetch(self, id: Any, limit: int) -> Any:  # docstring inherited
         data = self._held(id)
         return self.inner.fetch(id, limit) if data is _NOTHING else data
@@ -259,12 +267,18 @@ class WriteBackPersister(PersisterWrapper):
     def peek(
         self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
     ) -> list[Any]:  # docstring inherited
+        until = time.monotonic() + seconds
+        found: list[Any] = []
         with self._buffer.lock:
-            held = dict(self._buffer.items)
-        waiting = [id for id, (_, data) in held.items() if data is not _DELETED]
-        found = [id for id in waiting if not prefix or (isinstance(id, str) and id.startswith(prefix))]
-        found += [id for id in self.inner.peek(prefix, limit=limit, seconds=seconds) if id not in held]
-        return found[:limit]
+            items = self._buffer.items
+            for id, (_, data) in items.items():
+                if data is not _DELETED and (not prefix or (isinstance(id, str) and id.startswith(prefix))):
+                    found.append(id)
+                if len(found) >= limit or time.monotonic() > until:
+                    return found
+        more = self.inner.peek(prefix, limit=limit, seconds=seconds)
+        found += [id for id in more if self._buffer.data(id) is _NOTHING]
+        return list(dict.fromkeys(found))[:limit]  # one that was written meanwhile is met twice
 
     # ------------------------------------------------------------------ needs the persister
 

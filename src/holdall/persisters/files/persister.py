@@ -272,6 +272,10 @@ class FilesPersister(Persister):
         return self._folder.path
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return True
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self._folder.place
 

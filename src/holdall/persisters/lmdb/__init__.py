@@ -157,6 +157,10 @@ class LmdbPersister(Persister):
         return _reopen, (type(self), self.path, options)
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return True
+
+    @property
     def place(self) -> str:  # docstring inherited
         return f"table {self.table!r} of {self.path}"
 

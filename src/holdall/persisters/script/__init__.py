@@ -133,6 +133,10 @@ class ScriptPersister(Persister):
         return _reopen, (type(self), self.path, self._options)
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return True
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self.path
 

@@ -112,6 +112,10 @@ class SqlitePlace(Persister):
         return _reopen, (type(self), self.path, options)
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return True
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self.path if self.table == "items" else f"{self.path} (table {self.table!r})"
 

@@ -32,6 +32,7 @@ _METHODS = {
     "bzip2": zipfile.ZIP_BZIP2,
     "lzma": zipfile.ZIP_LZMA,
 }
+_AT_HAND = 500_000  # bytes of an archive that is listed in 30 ms
 _IN_MEMORY = 1 << 24  # bytes of new entries that need no file
 
 
@@ -143,6 +144,10 @@ class ZipPersister(Persister):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_archive": None}
+
+    @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return self._whole.is_at_hand(self._archive and self._archive.state, _AT_HAND)
 
     @property
     def place(self) -> str:  # docstring inherited

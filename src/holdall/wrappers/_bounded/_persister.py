@@ -148,6 +148,10 @@ class BoundedPersister(PersisterWrapper):
         self._alive(id)
         return self.inner.stat(id)  # type: ignore[no-any-return]
 
+    def glance(self, id: str, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        self._alive(id)
+        return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+
     def __contains__(self, id: object) -> bool:
         return id in self.inner and self.ledger.expires(id) > time.time()
 

@@ -1,6 +1,9 @@
 """Values in memory up to a limit, the others in a slow store."""
 
+import itertools
+import math
 import os
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +20,7 @@ from holdall.errors import InvalidKeyError, SerializationError
 from holdall.store import Store, StorePersister
 from holdall.wrappers.spilling._core import Spill
 from holdall.wrappers.spilling._forked import ForkedPersister
-from holdall.wrappers.spilling._items import Items
+from holdall.wrappers.spilling._items import GONE, Item, Items
 from holdall.wrappers.spilling._links import take_over
 from holdall.wrappers.spilling._options import SpillStats, budget_of, checked_options
 from holdall.wrappers.spilling._slow import SlowSide
@@ -191,14 +194,16 @@ class SpillPersister(PersisterWrapper):
 
     def _only_in_memory(self) -> dict[Any, Any]:
         """Return key by name of the items that the slow store does not have."""
+        return {item.name: item.key for item in self._new_items()}
+
+    def _new_items(self, limit: int | None = None) -> Iterator[Item]:
+        """Iterate over the items that the slow store does not have; with a limit, over some of them."""
         spill = self.spill
-        found = {}
-        for item in list(spill.items.dirty):
+        for item in list(itertools.islice(spill.items.dirty, limit)):
             if item.stored is None:
                 item.stored = spill.slow.has(item.key)
             if not item.stored:
-                found[item.name] = item.key
-        return found
+                yield item
 
     def __len__(self) -> int:
         return len(self.inner) + len(self._only_in_memory())
@@ -214,10 +219,14 @@ class SpillPersister(PersisterWrapper):
     def peek(
         self, prefix: str = "", *, limit: int = 1000, seconds: float = 0.1
     ) -> list[Any]:  # docstring inherited
-        new = [key for key in self._only_in_memory().values() if not prefix or str(key).startswith(prefix)]
-        found = new[:limit]
-        if len(found) < limit:
-            found += self.inner.peek(prefix, limit=limit - len(found), seconds=seconds)
+        until = time.monotonic() + seconds
+        found: list[Any] = []
+        for item in self._new_items(10 * limit):
+            if not prefix or str(item.key).startswith(prefix):
+                found.append(item.key)
+            if len(found) >= limit or time.monotonic() > until:
+                return found
+        found += self.inner.peek(prefix, limit=limit - len(found), seconds=seconds)
         return found
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
@@ -242,6 +251,17 @@ class SpillPersister(PersisterWrapper):
         with spill.items.turn(name):
             spill.settle(name)
             return self.inner.stat(id)  # type: ignore[no-any-return]
+
+    def glance(self, id: Any, limit: int) -> tuple[Any, Stat]:  # docstring inherited
+        items = self.spill.items
+        with items.lock:
+            item = items.by_name.get(self.spill.name(id))
+            value = GONE if item is None else item.value
+        if item is None or value is GONE:
+            return self.inner.glance(id, limit)  # type: ignore[no-any-return]
+        if item.dirty:
+            return value, Stat("", math.nan, None)
+        return value, self.inner.stat(id)
 
     def scan(self, prefix: str = "") -> Iterator[tuple[Any, Stat]]:  # docstring inherited
         self.spill.flush()

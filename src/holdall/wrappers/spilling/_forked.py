@@ -33,6 +33,10 @@ class ForkedPersister(Persister):
         self.capabilities = parent.capabilities - unseen
 
     @property
+    def at_hand(self) -> bool:  # docstring inherited
+        return self.parent.at_hand
+
+    @property
     def place(self) -> str:  # docstring inherited
         return self.parent.place
 
