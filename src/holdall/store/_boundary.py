@@ -20,7 +20,7 @@ from holdall.errors import (
     SerializationError,
 )
 
-__all__ = ["ErrorBoundary", "OtherTypeError", "is_other", "missing"]
+__all__ = ["ErrorBoundary", "OtherTypeError", "as_text", "is_other", "missing"]
 
 _MISSING_CODE: Final = (ImportError, AttributeError)
 
@@ -28,6 +28,16 @@ _MISSING_CODE: Final = (ImportError, AttributeError)
 def missing(key: Any, error: KeyError) -> KeyError:
     """Return the error for a key that the persister does not have, or cannot have."""
     return error.about(key=key) if isinstance(error, InvalidKeyError) else KeyError(key)
+
+
+def as_text(persister: Any, key: Any) -> str:
+    """Refuse a key that is no text where ids are: else a place fails in its own words, or takes 1 for "1"."""
+    if isinstance(key, str):
+        return key
+    raise InvalidKeyError(
+        f"keys of {persister.place} are str, got {type(key).__name__}: {key!r:.80}; for others give a codec, "
+        "such as keys=AnyKeys()"
+    )
 
 
 class ErrorBoundary:
