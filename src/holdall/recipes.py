@@ -91,8 +91,8 @@ def download(url: str, *, timeout: float = 30.0) -> bytes:
         with error:
             if error.code in {404, 410}:
                 raise KeyError(url) from error
-            raise StoreUnavailableError(error.code, f"{url} cannot be downloaded: {error}", url) from error
+            raise StoreUnavailableError(0, f"the page cannot be downloaded: {error}", url) from error
     except (OSError, ValueError) as error:
-        raise StoreUnavailableError(
-            getattr(error, "errno", None) or 0, f"{url} cannot be downloaded: {error}", url
-        ) from error
+        reason = getattr(error, "reason", error)  # of a URLError, which has no number of its own
+        number = getattr(reason, "errno", None) or 0
+        raise StoreUnavailableError(number, f"the page cannot be downloaded: {reason}", url) from error
