@@ -27,7 +27,12 @@ _MISSING_CODE: Final = (ImportError, AttributeError)
 
 def missing(key: Any, error: KeyError) -> KeyError:
     """Return the error for a key that the persister does not have, or cannot have."""
-    return error.about(key=key) if isinstance(error, InvalidKeyError) else KeyError(key)
+    if isinstance(error, InvalidKeyError):
+        return error.about(key=key)
+    found = KeyError(key)
+    for note in getattr(error, "__notes__", ()):  # what the place has to say about it
+        found.add_note(note)
+    return found
 
 
 def as_text(persister: Any, key: Any) -> str:
