@@ -65,7 +65,9 @@ if __name__ == "__main__":
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         kept: FileDirStore[str, bytes] = FileDirStore(folder / "pages", serializer="bytes", suffix=".html")
-        pages = on_missing(kept, compute=lambda path: download(f"http://127.0.0.1:{server.server_port}/{path}"))
+        pages = on_missing(
+            kept, compute=lambda path: download(f"http://127.0.0.1:{server.server_port}/{path}")
+        )
         with SQLiteStore(folder / "titles.db", serializer="text") as titles:
             failed = scrape(pages, titles)
             print(f"{len(titles)} titles; asked the site {Site.asked} times; to be tried again: {failed}")

@@ -1,7 +1,7 @@
 """A store in one file of nested tables: INI, TOML, JSON, YAML."""
 
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import Durability, checked_path, given
 from holdall._posix.lock import TIMEOUT
@@ -11,11 +11,9 @@ from holdall.keys import as_key_codec
 from holdall.persisters.document import DocumentPersister, path_of, spelled
 from holdall.serializers import JsonSerializer, by_suffix, get_serializer
 from holdall.store import Store
+from holdall.store._typing import K, V
 
 __all__ = ["DocumentStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class DocumentStore(Store[K, V]):
