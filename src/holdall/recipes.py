@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from holdall.errors import InvalidKeyError, StoreUnavailableError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreUnavailableError
 from holdall.store import Store
 from holdall.stores.files import FileDirStore
 from holdall.wrappers import expiring, on_missing
@@ -55,6 +55,10 @@ def web_cache(
     # With a suffix, the pages "x" and "x/y" can both be kept.
     store: Any = FileDirStore[str, bytes](folder, serializer="bytes", suffix=".page")
     if max_age is not None:
+        if type(max_age) not in (int, float) or not max_age > 0:
+            raise InvalidArgumentError(
+                f"max_age is a number of seconds, more than 0, or None, got {max_age!r:.80}"
+            )
         store = expiring(store, ttl=max_age)
     return on_missing(store, compute=download if fetch is None else fetch)  # type: ignore[no-any-return]
 
