@@ -177,7 +177,9 @@ def test_the_readme_leads_to_every_example_and_names_where_each_store_is_importe
         path.stem for path in (ROOT / "examples").glob("*.py")
     }
     table = text.partition("## Two commands")[0]
-    elsewhere = dict(reversed(path.rsplit(".", 1)) for path in re.findall(r"`(holdall\.[\w.]+)`", table))
-    for name in set(re.findall(r"`(\w+(?:Store|Persister|Rows|Archive|Value))\b", table)):
-        assert hasattr(import_module(elsewhere.get(name, "holdall")), name), name
+    paths = [path.rsplit(".", 1) for path in re.findall(r"`(holdall\.[\w.]+)`", table)]
+    names = re.findall(r"`(\w+(?:Store|Persister|Rows|Archive|Value))\b", table)
+    assert paths
+    for module, name in [*paths, *(("holdall", name) for name in names)]:
+        assert hasattr(import_module(module), name), name
     assert len(text.splitlines()) < 200
