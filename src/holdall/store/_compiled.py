@@ -132,7 +132,9 @@ class Compiled(ErrorBoundary):
         self.listed_by_codec = decode is None and not decoders
         if type(codec) is not IdentityKeys:
             encode, decode = encode or codec.encode, decode or codec.decode
-        elif encode is None and Capability.BYTES in self.persister.capabilities:
+        elif (
+            encode is None and self.serializer is not None and Capability.BYTES in self.persister.capabilities
+        ):
             encode = partial(as_text, self.persister)
         self.encode = composed([*encoders, *([encode] if encode else [])])
         functions = [*([decode] if decode else []), *decoders]
