@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Reader,
         Serializer,
     )
-    from holdall.addresses import open  # noqa: A004, F401  (not exported by *)
+    from holdall.addresses import open as open  # noqa: A004  (exported, though * leaves it out)
     from holdall.archive import Archive, ArchiveStore, DataSet
     from holdall.conditional import (
         ALWAYS_RETRIEVE,

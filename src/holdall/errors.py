@@ -178,6 +178,12 @@ class ReadOnlyError(UnsupportedError, TypeError):
 class StoreUnavailableError(HoldallError, OSError):
     """The storage of the data does not answer, or refuses."""
 
+    def __str__(self) -> str:
+        # Where there is no number of the operating system, "[Errno 0]" would tell nobody anything.
+        if self.errno == 0:
+            return f"{self.strerror}: {self.filename!r}" if self.filename is not None else f"{self.strerror}"
+        return super().__str__()
+
 
 class StoreNotFoundError(StoreUnavailableError, FileNotFoundError):
     """There is nothing to read at the location."""

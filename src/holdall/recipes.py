@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from holdall.errors import InvalidKeyError, StoreUnavailableError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreUnavailableError
 from holdall.store import Store
 from holdall.stores.files import FileDirStore
 from holdall.wrappers import expiring, on_missing
@@ -55,6 +55,10 @@ def web_cache(
     # With a suffix, the pages "x" and "x/y" can both be kept.
     store: Any = FileDirStore[str, bytes](folder, serializer="bytes", suffix=".page")
     if max_age is not None:
+        if type(max_age) not in (int, float) or not max_age > 0:
+            raise InvalidArgumentError(
+                f"max_age is a number of seconds, more than 0, or None, got {max_age!r:.80}"
+            )
         store = expiring(store, ttl=max_age)
     return on_missing(store, compute=download if fetch is None else fetch)  # type: ignore[no-any-return]
 
@@ -91,8 +95,8 @@ def download(url: str, *, timeout: float = 30.0) -> bytes:
         with error:
             if error.code in {404, 410}:
                 raise KeyError(url) from error
-            raise StoreUnavailableError(error.code, f"{url} cannot be downloaded: {error}", url) from error
+            raise StoreUnavailableError(0, f"the page cannot be downloaded: {error}", url) from error
     except (OSError, ValueError) as error:
-        raise StoreUnavailableError(
-            getattr(error, "errno", None) or 0, f"{url} cannot be downloaded: {error}", url
-        ) from error
+        reason = getattr(error, "reason", error)  # of a URLError, which has no number of its own
+        number = getattr(reason, "errno", None) or 0
+        raise StoreUnavailableError(number, f"the page cannot be downloaded: {reason}", url) from error

@@ -19,7 +19,7 @@ fields = st.one_of(
     st.just(""),
     st.sampled_from(["", "", ":d", ":02d"]),
     st.builds(":{}:{}".format, st.sampled_from(["", "d"]), st.sampled_from(REGEXES)),
-    st.sampled_from([":x", ":04x", ":f", ":.2f", ":06.2f", ":03.0f", ":%Y-%m-%d", ":%H%M"]),
+    st.sampled_from([":x", ":04x", ":f", ":.2f", ":06.2f", ":03.0f", ":g", ":.9g", ":%Y-%m-%d", ":%H%M"]),
 )
 literals = st.sampled_from(["_", "-", "/", "_a", "__"]) | st.text(LETTERS, max_size=3)
 

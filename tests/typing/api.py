@@ -75,7 +75,7 @@ def takes_persister(place: Persister) -> None:
 assert_type(cached_keys(models), FileDirStore[str, Model])
 assert_type(cached_keys(models, keys_cache=sorted), FileDirStore[str, Model])
 assert_type(cached_values({"a": 1}, cache={}), Store[str, int])
-assert_type(write_back(FileDirStore, max_items=5), type[FileDirStore])  # type: ignore[type-arg]
+assert_type(write_back(FileDirStore, max_items=5), type[FileDirStore])
 assert_type(expiring(ttl=5)(counts), MemoryStore[str, int])
 assert_type(expiring(models, ttl=5).purge(), int)
 scores: ScriptStore[str, int] = ScriptStore()

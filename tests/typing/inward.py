@@ -6,6 +6,7 @@ An ignore that is not needed is an error, so each of them says that the line is 
 from pathlib import Path
 from typing import Any, assert_type
 
+import holdall
 from holdall import (
     DELETE_CURRENT,
     KEEP_CURRENT,
@@ -31,6 +32,20 @@ tables: FileDirStore[str, dict[str, int]] = FileDirStore("tables")
 counts: SQLiteStore[str, int] = SQLiteStore("counts.db")
 places: MemoryStore[tuple[str, int], bytes] = MemoryStore()
 anything: Store[Any, Any] = Store({})
+
+# Without an annotation, keys and values are any; with one, they are what it says, wherever it stands.
+assert_type(FileDirStore("x"), FileDirStore[Any, Any])
+assert_type(SQLiteStore("x.db")["a", 1], Any)
+with SQLiteStore("x.db") as opened:
+    assert_type(opened, SQLiteStore[Any, Any])
+assert_type(Store({"a": 1}), Store[Any, Any])
+
+
+def takes_counts(store: SQLiteStore[str, int]) -> None:
+    store["a"] = "text"  # type: ignore[assignment]
+
+
+takes_counts(SQLiteStore("counts.db"))
 
 # Plain verbs.
 tables["a"] = {"x": 1}
@@ -101,3 +116,6 @@ ArchiveStore[str, int]("x", data_format="pickle")  # type: ignore[arg-type]
 DataSet("x", "rw")  # type: ignore[arg-type]
 bounded(counts, policy="lur")  # type: ignore[call-overload]
 overlay(counts, write="last")  # type: ignore[call-overload]
+
+# The one name that `*` leaves out is exported all the same.
+assert_type(holdall.open("dir:x", serializer="json"), Store[Any, Any])

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from holdall.errors import CorruptValueError, SerializationError
-from holdall.serializers import get_serializer
+from holdall.serializers import JsonSerializer, get_serializer
 from holdall.stores.document import DocumentStore
 
 ANCHORS = """\
@@ -138,3 +138,31 @@ def test_what_toml_cannot_hold_is_refused_and_the_text_stays(tmp_path):
                 store["b/port"] = value
 
     assert changed(tmp_path, TOML, change) == TOML
+
+
+def test_a_new_json_file_is_indented_for_its_readers_and_others_stay_as_they_are(tmp_path):
+    new = DocumentStore(tmp_path / "new.json")
+    new["plot/size"] = 4
+    new["recent"] = []
+    assert (tmp_path / "new.json").read_text() == '{\n  "plot": {\n    "size": 4\n  },\n  "recent": []\n}\n'
+    (tmp_path / "old.json").write_text('{"a": 1}')
+    DocumentStore(tmp_path / "old.json")["b"] = None
+    assert (tmp_path / "old.json").read_text() == '{"a": 1, "b": null}'
+    DocumentStore(tmp_path / "mine.json", serializer=JsonSerializer())["a/b"] = 1
+    assert (tmp_path / "mine.json").read_text() == '{"a": {"b": 1}}'
+    DocumentStore(tmp_path / "named.txt", serializer="json")["a"] = 1
+    assert (tmp_path / "named.txt").read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_who_asks_for_a_table_is_told_how_to_get_it(tmp_path):
+    settings = DocumentStore(tmp_path / "s.json")
+    settings["plot/size"] = 4
+    with pytest.raises(KeyError) as caught:
+        settings["plot"]["size"]
+    assert caught.value.args == ("plot",)
+    (note,) = caught.value.__notes__
+    assert "get_subdict('plot') is a store of it, and 'plot/size' is a value in it" in note
+    assert settings.get("plot", "none") == "none"
+    with pytest.raises(KeyError) as caught:
+        settings["plo"]
+    assert not hasattr(caught.value, "__notes__")

@@ -106,6 +106,13 @@ def test_a_value_that_cannot_be_written_tells_key_and_place(verb, tmp_path):
     )
 
 
+def test_a_number_that_the_operating_system_did_not_give_is_not_told():
+    assert str(StoreUnavailableError(0, "no answer", "http://x/")) == "no answer: 'http://x/'"
+    assert str(StoreUnavailableError(0, "no answer")) == "no answer"
+    assert str(StoreUnavailableError(5, "no answer", "x")) == "[Errno 5] no answer: 'x'"
+    assert str(StoreUnavailableError("no answer")) == "no answer"
+
+
 def test_errors_of_the_place_carry_the_key_of_the_user(tmp_path):
     class Gone(Persister):
         def __getitem__(self, id):

@@ -143,6 +143,11 @@ def frames(pd):
     yield pd.DataFrame({"t": pd.date_range("2026-01-01", periods=2, tz="UTC")})
     yield pd.DataFrame({"c": pd.Categorical(["a", "b"])}, index=pd.RangeIndex(2, 6, 2))
     yield pd.DataFrame({"n": [1, 2]}, index=pd.date_range("2026-01-01", periods=2))
+    yield pd.DataFrame(
+        {"n": [1, 2]}, index=pd.date_range("2026-01-01", periods=2, freq="W-SUN", tz="Europe/Berlin")
+    )
+    yield pd.DataFrame({"n": [1, 2]}, index=pd.timedelta_range("0h", periods=2, freq="15min", name="after"))
+    yield pd.DataFrame({"n": [1, 2]}, index=pd.DatetimeIndex(["2026-01-01", "2026-01-05"]))
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -150,8 +155,25 @@ def test_frames_come_back(name, pd):
     made = get_serializer(name)
     for frame in frames(pd):
         again = made.loads(made.dumps(frame))
-        pd.testing.assert_frame_equal(again, frame, check_freq=False)
+        pd.testing.assert_frame_equal(again, frame, check_freq=True)
         assert list(again.index.names) == list(frame.index.names)
+
+
+def test_a_frame_with_a_freq_keeps_its_attributes_and_one_that_others_changed_is_read(pd):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    made = get_serializer("parquet")
+    frame = pd.DataFrame({"n": [1, 2, 3]}, index=pd.date_range("2026-01-01", periods=3))
+    frame.attrs = {"unit": "m"}
+    data = made.dumps(frame)
+    assert made.loads(data).attrs == {"unit": "m"}
+    table = parquet.read_table(pa.BufferReader(data))
+    file = pa.BufferOutputStream()
+    parquet.write_table(table.take([0, 2, 1]), file)  # as another program might
+    changed = made.loads(file.getvalue().to_pybytes())
+    assert changed["n"].tolist() == [1, 3, 2]
+    assert changed.index.freq is None
 
 
 def lossy(pd):
@@ -161,6 +183,8 @@ def lossy(pd):
     named.columns.name = "columns"
     yield named
     yield pd.DataFrame({"n": [1, 2]}, index=pd.Index([1, 2], dtype="object"))
+    holidays = pd.offsets.CustomBusinessDay(holidays=["2026-01-02"])
+    yield pd.DataFrame({"n": [1, 2]}, index=pd.date_range("2026-01-01", periods=2, freq=holidays))
     yield pd.DataFrame({"n": [[1], [2]]})
     yield pd.DataFrame({"n": [(1,), (2,)]})
     yield pd.DataFrame({1: [1]})

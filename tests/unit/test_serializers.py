@@ -130,7 +130,7 @@ def test_unknown_name():
     with pytest.raises(InvalidArgumentError, match="'jsno', did you mean 'json'") as caught:
         get_serializer("jsno")
     assert all(repr(name) in str(caught.value) for name in NAMES)
-    with pytest.raises(InvalidArgumentError, match="no serializer is called 'qqqqqq'; Known are"):
+    with pytest.raises(InvalidArgumentError, match="no serializer is called 'qqqqqq'; known are"):
         get_serializer("qqqqqq")
 
 

@@ -7,7 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from holdall.abc.capability import Capability, join_parts
 from holdall.abc.optional import OptionalVerbs
@@ -56,12 +56,22 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
     @property
     def place(self) -> str:
         """Where the data are, for messages."""
-        return type(self).__name__
+        return vars(self).get("place", type(self).__name__)  # type: ignore[no-any-return]
 
     @property
     def owned(self) -> bool:
         """Whether everything here was stored through holdall, so that it may be cleared."""
-        return True
+        return vars(self).get("owned", True)  # type: ignore[no-any-return]
+
+    if not TYPE_CHECKING:  # a constructor may set both; for type checkers they can be read, as overrides can
+
+        @place.setter
+        def place(self, place: str) -> None:  # docstring inherited
+            vars(self)["place"] = place
+
+        @owned.setter
+        def owned(self, owned: bool) -> None:  # docstring inherited
+            vars(self)["owned"] = owned
 
     def read(self, id: str) -> tuple[Any, Stat]:
         """Return data and stat as one snapshot.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import DataFormat, checked_path
 from holdall.abc import Capability, Persister
@@ -23,11 +23,10 @@ from holdall.errors import (
 )
 from holdall.keys import AnyKeys
 from holdall.store import Store
+from holdall.store._typing import K, V
 
 __all__ = ["ArchivePersister", "ArchiveStore"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 # The prefix of names of modules for ids that are not identifiers.
 _PREFIX = "key_"

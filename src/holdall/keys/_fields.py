@@ -12,6 +12,8 @@ from holdall.keys._value import shown
 # Empty text, empty parts of a path, and characters that no file system or encoding takes.
 _BAD_TEXT = re.compile(r"\A\Z|\A/|//|/\Z|[\0\ud800-\udfff]")
 _NUMBERED = re.compile(r"(?<!\\)(?:\\\\)*\\[1-9]|\(\?\([0-9]")
+# How a field says that it takes what a field of text was given.
+_SPECS = {int: "d", float: "g"}
 _ORDINARY = string.ascii_letters + string.digits + "-_ +=@,~"
 
 
@@ -48,8 +50,8 @@ class Field:
         form = form_of(spec or "s")
         if form is None:
             raise InvalidArgumentError(
-                f"{self.where} has format {spec!r}: use s for text, d or x for int, f for float, with a "
-                "width or precision as 04d, 08x, .2f, 06.2f, or directives of dates as %Y-%m-%d "
+                f"{self.where} has format {spec!r}: use s for text, d or x for int, f or g for float, with "
+                "a width or precision as 04d, 08x, .2f, 06.2f, .9g, or directives of dates as %Y-%m-%d "
                 "(of %Y %y %m %d %j %H %M %S %f)",
             )
         self.text = text
@@ -109,7 +111,9 @@ class Field:
         """
         kind = self.kind
         if type(value) is not kind and not (kind is str and isinstance(value, str)):
-            self._refuse(f"takes {kind.__name__}, got {type(value).__name__}: {shown(value)}")
+            better = _SPECS.get(type(value)) if kind is str and not self.regex else None
+            hint = f"; for {type(value).__name__} write {{{self.name}:{better}}}" if better else ""
+            self._refuse(f"takes {kind.__name__}, got {type(value).__name__}: {shown(value)}{hint}")
         try:
             text = self.form.write(value)
         except ValueError as error:  # an int of more digits than Python writes

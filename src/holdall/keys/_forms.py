@@ -6,11 +6,26 @@ from typing import Any, NamedTuple
 
 from holdall.abc import NOT_MINE
 
-_NUMBER = re.compile(r"(?:0[1-9][0-9]?)?(?:[dx]|(?:\.[0-9]{1,2})?f)")
+_NUMBER = re.compile(r"(?:0[1-9][0-9]?)?(?:[dx]|(?:\.[0-9]{1,2})?[fg])")
 _BASES = {"d": 10, "x": 16}
-_DIGITS = {"d": "-?[0-9]+", "x": "-?[0-9a-f]+", "f": r"-?[0-9]+(?:\.[0-9]+)?"}
-_HEADS = {"d": re.compile("-?[0-9]*"), "x": re.compile("-?[0-9a-f]*"), "f": re.compile("-?[0-9.]*")}
-_TAILS = {"d": re.compile("[0-9]*"), "x": re.compile("[0-9a-f]*"), "f": re.compile("[0-9.]*")}
+_DIGITS = {
+    "d": "-?[0-9]+",
+    "x": "-?[0-9a-f]+",
+    "f": r"-?[0-9]+(?:\.[0-9]+)?",
+    "g": r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?",
+}
+_HEADS = {
+    "d": re.compile("-?[0-9]*"),
+    "x": re.compile("-?[0-9a-f]*"),
+    "f": re.compile("-?[0-9.]*"),
+    "g": re.compile("-?[0-9.e+-]*"),
+}
+_TAILS = {
+    "d": re.compile("[0-9]*"),
+    "x": re.compile("[0-9a-f]*"),
+    "f": re.compile("[0-9.]*"),
+    "g": re.compile("[0-9.e+-]*"),
+}
 
 
 class Form(NamedTuple):
@@ -79,7 +94,7 @@ def form_of(spec: str) -> Form | None:
     if spec == "s":
         return Form()
     if _NUMBER.fullmatch(spec):
-        return _Number(float if spec[-1] == "f" else int, spec, _DIGITS[spec[-1]])
+        return _Number(int if spec[-1] in _BASES else float, spec, _DIGITS[spec[-1]])
     if spec.startswith("%"):
         from holdall.keys._dates import date_form  # noqa: PLC0415  (datetime takes 2 ms to import)
 

@@ -18,10 +18,10 @@ class Template(FrozenCodec[Any]):
     """Names made from fields, which are checked, converted and read back.
 
     A field is ``{name:spec:regex}``; each part may be left out. The spec is ``s`` for text (the default),
-    ``d`` or ``x`` for int, ``f`` for float, with a width or precision as ``04d``, ``.2f``, ``06.2f``, or a
-    date or time by its directives, as ``%Y-%m-%d`` (``%Y %y %m %d %j %H %M %S %f``; it takes the rest of the
-    field, so that no regex can follow). A regex must match the whole field. ``{{`` and ``}}`` are literal
-    braces. Names that do not fit are not listed, and keys that do not fit are refused.
+    ``d`` or ``x`` for int, ``f`` or ``g`` for float, with a width or precision as ``04d``, ``.2f``,
+    ``06.2f``, ``.9g``, or a date or time by its directives, as ``%Y-%m-%d`` (``%Y %y %m %d %j %H %M %S %f``;
+    it takes the rest of the field, so that no regex can follow). A regex must match the whole field. ``{{``
+    and ``}}`` are literal braces. Names that do not fit are not listed, and keys that do not fit are refused.
 
     Parameters
     ----------

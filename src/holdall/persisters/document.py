@@ -167,7 +167,14 @@ class DocumentPersister(Persister):
         try:
             value = values[id]
         except KeyError:
-            raise KeyError(id) from None
+            error = KeyError(id)
+            below = next((other for other in values if other.startswith(f"{id}/")), None)
+            if below is not None:
+                error.add_note(
+                    f"{id!r} is a table of {self.place}, and no value: get_subdict({id!r}) is a store of it, "
+                    f"and {below!r} is a value in it"
+                )
+            raise error from None
         return copy.deepcopy(value), _stat(state)
 
     def __getitem__(self, id: str) -> Any:

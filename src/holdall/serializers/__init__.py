@@ -339,9 +339,9 @@ def _unknown(name: str, part: str) -> str:
     else:
         kind, wrong, known = "serializer", name, [n for n, entry in TABLE.items() if not entry.layer]
     close = get_close_matches(wrong.lower(), known, 1)
-    hint = f", did you mean {close[0]!r}?" if close else ";"
+    hint = f", did you mean {close[0]!r}? Known" if close else "; known"
     where = f" in {name!r:.100}" if kind == "layer" else ""
-    return f"no {kind} is called {wrong!r:.100}{where}{hint} Known are {', '.join(map(repr, sorted(known)))}"
+    return f"no {kind} is called {wrong!r:.100}{where}{hint} are {', '.join(map(repr, sorted(known)))}"
 
 
 def _is_text(given: Any) -> bool:

@@ -11,7 +11,16 @@ from holdall.abc import Serializer
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
 
-__all__ = ["DocumentSerializer", "check_bound", "decoded", "encoded", "if_not_strict", "optional", "same"]
+__all__ = [
+    "DocumentSerializer",
+    "check_bound",
+    "decoded",
+    "encoded",
+    "if_encoded_otherwise",
+    "if_not_strict",
+    "optional",
+    "same",
+]
 
 # Programs put it at the beginning of files in UTF-8. It is not part of the text.
 _MARK = "\ufeff"
@@ -65,6 +74,15 @@ def decoded(data: bytes, encoding: str, errors: str = "strict") -> str:
 def _is_utf8(encoding: str) -> bool:
     # Other encodings have codecs that handle a mark, as "utf-8-sig" and "utf-16", or know none.
     return codecs.lookup(encoding).name == "utf-8"
+
+
+def if_encoded_otherwise(serializer: Any, error: Exception) -> str:
+    """Recommend another encoding for data that are no text in that of a serializer which takes others."""
+    if not isinstance(error, UnicodeError) or "encoding" not in getattr(serializer, "options", ()):
+        return ""
+    return (
+        f"; if they have another encoding, such as 'cp1252', give {type(serializer).__name__}(encoding=...)"
+    )
 
 
 def if_not_strict(serializer: Serializer[Any], value: Any) -> str:
@@ -142,4 +160,5 @@ class DocumentSerializer(OptionSerializer[Any]):
         except Exception as error:
             if isinstance(error, MemoryError | UnsupportedError):
                 raise
-            raise CorruptValueError(f"the data are not {self.name.upper()}: {error}") from error
+            hint = if_encoded_otherwise(self, error)
+            raise CorruptValueError(f"the data are not {self.name.upper()}: {error}{hint}") from error

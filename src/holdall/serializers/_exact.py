@@ -7,7 +7,7 @@ from typing import Any
 
 from holdall.errors import CorruptValueError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
-from holdall.serializers._document import if_not_strict
+from holdall.serializers._document import if_encoded_otherwise, if_not_strict
 
 __all__ = ["ExactSerializer", "alike"]
 
@@ -76,4 +76,5 @@ class ExactSerializer(OptionSerializer[Any]):
         except _PASSED_ON:
             raise
         except Exception as error:
-            raise CorruptValueError(f"the data are not {self.name}: {error}") from error
+            hint = if_encoded_otherwise(self, error)
+            raise CorruptValueError(f"the data are not {self.name}: {error}{hint}") from error

@@ -1,6 +1,8 @@
 """Frames of pandas, in formats that other programs read: Parquet, Feather and CSV."""
 
+import contextlib
 import io
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,7 +49,8 @@ class ParquetSerializer(_FrameSerializer):
 
     Notes
     -----
-    The ``freq`` of an index of times is not kept.
+    The ``freq`` of an index of times is kept where its name says all of it, as ``"D"`` and ``"15min"`` do;
+    other programs do not see it. One that its name does not say, as of a calendar of holidays, is refused.
 
     Examples
     --------
@@ -69,11 +72,25 @@ class ParquetSerializer(_FrameSerializer):
 
     def _bytes(self, frame: Any) -> bytes:
         file = io.BytesIO()
-        frame.to_parquet(file, engine="pyarrow", compression=self.compression)
+        freq = _freq(frame)
+        if freq is None:
+            frame.to_parquet(file, engine="pyarrow", compression=self.compression)
+        else:  # what pandas itself does, with a word more in the metadata
+            table = _with_freq(
+                optional("pyarrow", "parquet", "parquet").Table.from_pandas(frame), frame, freq
+            )
+            write = optional("pyarrow.parquet", "parquet", "parquet").write_table
+            write(table, file, compression=self.compression or "none")
         return file.getvalue()
 
     def _read(self, data: bytes) -> Any:
-        return optional("pandas", "parquet", "parquet").read_parquet(io.BytesIO(data), engine="pyarrow")
+        frame = optional("pandas", "parquet", "parquet").read_parquet(io.BytesIO(data), engine="pyarrow")
+        if hasattr(type(frame.index), "inferred_freq"):
+            _set_freq(frame, optional("pyarrow.parquet", "parquet", "parquet").read_schema(io.BytesIO(data)))
+        return frame
+
+    def _equal(self, written: Any, read: Any) -> bool:
+        return same_frame(written, read) and same_freq(written, read)
 
 
 class FeatherSerializer(_FrameSerializer):
@@ -96,7 +113,8 @@ class FeatherSerializer(_FrameSerializer):
 
     Notes
     -----
-    The ``freq`` of an index of times is not kept.
+    The ``freq`` of an index of times is kept where its name says all of it, as ``"D"`` and ``"15min"`` do;
+    other programs do not see it. One that its name does not say, as of a calendar of holidays, is refused.
 
     Examples
     --------
@@ -121,6 +139,9 @@ class FeatherSerializer(_FrameSerializer):
     def _bytes(self, frame: Any) -> bytes:
         file = io.BytesIO()
         table = optional("pyarrow", "feather", "parquet").Table.from_pandas(frame)  # index included
+        freq = _freq(frame)
+        if freq is not None:
+            table = _with_freq(table, frame, freq)
         optional("pyarrow.feather", "feather", "parquet").write_feather(
             table, file, compression=self.compression or "uncompressed"
         )
@@ -128,7 +149,13 @@ class FeatherSerializer(_FrameSerializer):
 
     def _read(self, data: bytes) -> Any:
         feather = optional("pyarrow.feather", "feather", "parquet")
-        return feather.read_table(io.BytesIO(data), memory_map=False).to_pandas()
+        table = feather.read_table(io.BytesIO(data), memory_map=False)
+        frame = table.to_pandas()
+        _set_freq(frame, table.schema)
+        return frame
+
+    def _equal(self, written: Any, read: Any) -> bool:
+        return same_frame(written, read) and same_freq(written, read)
 
 
 class FrameCsvSerializer(_FrameSerializer):
@@ -205,6 +232,38 @@ class FrameCsvSerializer(_FrameSerializer):
             index_col=0 if self.index else None,
             **({"float_precision": "round_trip"} if old else {}),
         )
+
+
+# Under what name the metadata of a table hold the freq of its index, which pandas leaves out.
+_FREQ = b"holdall.freq"
+
+
+def _freq(frame: Any) -> str | None:
+    """Return the name of the freq of an index of times; None if it has none, or another kind of index."""
+    index = frame.index
+    # Periods and intervals have theirs in their type.
+    return index.freqstr if hasattr(type(index), "inferred_freq") and index.freq is not None else None
+
+
+def _with_freq(table: Any, frame: Any, freq: str) -> Any:
+    """Return the table with freq and attributes of a frame in its metadata."""
+    metadata = {**(table.schema.metadata or {}), _FREQ: freq.encode()}
+    if frame.attrs:
+        metadata[b"PANDAS_ATTRS"] = json.dumps(frame.attrs).encode()
+    return table.replace_schema_metadata(metadata)
+
+
+def _set_freq(frame: Any, schema: Any) -> None:
+    """Give an index of times the freq that it was written with, unless others have changed its times."""
+    freq = (schema.metadata or {}).get(_FREQ)
+    if freq is not None and hasattr(type(frame.index), "inferred_freq"):
+        with contextlib.suppress(ValueError):
+            frame.index.freq = freq.decode()
+
+
+def same_freq(one: Any, other: Any) -> bool:
+    """Tell whether the index of a frame came back with its freq."""
+    return bool(getattr(one.index, "freq", None) == getattr(other.index, "freq", None))
 
 
 def same_frame(one: Any, other: Any) -> bool:

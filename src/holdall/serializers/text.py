@@ -4,7 +4,7 @@ import codecs
 
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
-from holdall.serializers._document import decoded, encoded
+from holdall.serializers._document import decoded, encoded, if_encoded_otherwise
 
 __all__ = ["TextSerializer"]
 
@@ -80,7 +80,8 @@ class TextSerializer(OptionSerializer[str]):
         try:
             value = decoded(data, self.encoding, self.errors)
         except UnicodeError as error:
-            raise CorruptValueError(f"the data are not text in {self.encoding}: {error}") from error
+            hint = if_encoded_otherwise(self, error)
+            raise CorruptValueError(f"the data are not text in {self.encoding}: {error}{hint}") from error
         return value if self.newline is None else _plain_lines(value)
 
 

@@ -1,7 +1,7 @@
 """The store: the whole interface that users hold, over the contract of persisters."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from holdall.store._conditional import StoreConditional
 from holdall.store._copying import copy_items
@@ -11,14 +11,11 @@ from holdall.store._mapping import StoreMapping
 from holdall.store._nested import StorePersister
 from holdall.store._overrides import honour_overrides
 from holdall.store._overview import ItemRow, Overview
-from holdall.store._typing import SupportsKeys, SupportsSetItem
+from holdall.store._typing import K, SupportsKeys, SupportsSetItem, V
 from holdall.store._verbs import StoreVerbs
 from holdall.store.pipeline import Functions, Pipeline
 
 __all__ = ["Functions", "ItemRow", "Overview", "Pipeline", "Store", "StorePersister", "SupportsKeys"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Store(

@@ -20,14 +20,29 @@ from holdall.errors import (
     SerializationError,
 )
 
-__all__ = ["ErrorBoundary", "OtherTypeError", "is_other", "missing"]
+__all__ = ["ErrorBoundary", "OtherTypeError", "as_text", "is_other", "missing"]
 
 _MISSING_CODE: Final = (ImportError, AttributeError)
 
 
 def missing(key: Any, error: KeyError) -> KeyError:
     """Return the error for a key that the persister does not have, or cannot have."""
-    return error.about(key=key) if isinstance(error, InvalidKeyError) else KeyError(key)
+    if isinstance(error, InvalidKeyError):
+        return error.about(key=key)
+    found = KeyError(key)
+    for note in getattr(error, "__notes__", ()):  # what the place has to say about it
+        found.add_note(note)
+    return found
+
+
+def as_text(persister: Any, key: Any) -> str:
+    """Refuse a key that is no text where ids are: else a place fails in its own words, or takes 1 for "1"."""
+    if isinstance(key, str):
+        return key
+    raise InvalidKeyError(
+        f"keys of {persister.place} are str, got {type(key).__name__}: {key!r:.80}; for others give a codec, "
+        "such as keys=AnyKeys()"
+    )
 
 
 class ErrorBoundary:

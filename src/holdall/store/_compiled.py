@@ -13,7 +13,7 @@ from holdall.errors import (
     InvalidKeyError,
 )
 from holdall.keys import IdentityKeys, Under
-from holdall.store._boundary import ErrorBoundary, OtherTypeError, is_other, missing
+from holdall.store._boundary import ErrorBoundary, OtherTypeError, as_text, is_other, missing
 from holdall.store._compose import ValueFunctions, compose_layers, composed, decoding, listing
 from holdall.store._hooks import functions_of
 from holdall.store.pipeline import Functions, Hooks, Layer, Pipeline
@@ -132,6 +132,10 @@ class Compiled(ErrorBoundary):
         self.listed_by_codec = decode is None and not decoders
         if type(codec) is not IdentityKeys:
             encode, decode = encode or codec.encode, decode or codec.decode
+        elif (
+            encode is None and self.serializer is not None and Capability.BYTES in self.persister.capabilities
+        ):
+            encode = partial(as_text, self.persister)
         self.encode = composed([*encoders, *([encode] if encode else [])])
         functions = [*([decode] if decode else []), *decoders]
         self.decode_many = None

@@ -1,5 +1,6 @@
 """What a store can be made over: a persister, any mapping, or another store with all its layers."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -267,8 +268,11 @@ def as_persister(place: Any) -> Reader:
         return MappingPersister(_Elements(place))
     if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes)):
         return MappingPersister.of(place)
+    hint = ""
+    if isinstance(place, str | os.PathLike):
+        hint = f": open a path by FileDirStore({place!r:.80}), by SQLiteStore, or an address by holdall.open"
     raise InvalidArgumentError(
-        f"a store needs a persister, a mapping or a class of these, got {type(place).__name__}",
+        f"a store needs a persister, a mapping or a class of these, got {type(place).__name__}{hint}",
     )
 
 

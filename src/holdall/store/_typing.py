@@ -1,11 +1,20 @@
 """Types of the arguments of stores."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-__all__ = ["Callback", "SupportsKeys", "SupportsSetItem"]
+__all__ = ["Callback", "K", "SupportsKeys", "SupportsSetItem", "V"]
 
-K = TypeVar("K")
+# Of keys and values of stores: a store that is made without an annotation is one of any keys and values.
+if TYPE_CHECKING:  # every type checker knows this module; nothing imports it when a program runs
+    import typing_extensions
+
+    K = typing_extensions.TypeVar("K", default=Any)
+    V = typing_extensions.TypeVar("V", default=Any)
+else:
+    K = TypeVar("K")
+    V = TypeVar("V")
+_K = TypeVar("_K")
 K_contra = TypeVar("K_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 V_contra = TypeVar("V_contra", contravariant=True)
@@ -14,13 +23,13 @@ V_contra = TypeVar("V_contra", contravariant=True)
 Callback: TypeAlias = Callable[[int], Any]
 
 
-class SupportsKeys(Protocol[K, V_co]):
+class SupportsKeys(Protocol[_K, V_co]):
     """A mapping as far as `dict.update` needs it: keys and their values."""
 
-    def keys(self) -> Iterable[K]:
+    def keys(self) -> Iterable[_K]:
         """Return the keys."""
 
-    def __getitem__(self, key: K, /) -> V_co:
+    def __getitem__(self, key: _K, /) -> V_co:
         """Return the value of a key."""
 
 

@@ -39,10 +39,20 @@ def path_codec(
         Whether to encode upper case.
     encode
         More characters to encode.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the suffix has lost its dot, or there are keys that name the files themselves.
     """
     if keys is None or keys is str or keys is tuple:
         if suffix is None:
             suffix = "" if serializer.name in {"text", "bytes"} else serializer.suffix
+        elif suffix.isalnum():
+            raise InvalidArgumentError(
+                f"a suffix follows the key as it is, so {suffix!r} would make 'key{suffix}' of 'key': write "
+                f"'.{suffix}', or keys=PathKeys(suffix={suffix!r}) if that is meant"
+            )
         return PathKeys(
             suffix=suffix, tuples=keys is tuple, hidden=hidden, fold_case=fold_case, encode=encode
         )

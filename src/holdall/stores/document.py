@@ -1,21 +1,19 @@
 """A store in one file of nested tables: INI, TOML, JSON, YAML."""
 
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import Durability, checked_path, given
 from holdall._posix.lock import TIMEOUT
-from holdall.abc import NOT_MINE, KeyCodec
+from holdall.abc import NOT_MINE, KeyCodec, Serializer
 from holdall.errors import InvalidKeyError
 from holdall.keys import as_key_codec
 from holdall.persisters.document import DocumentPersister, path_of, spelled
-from holdall.serializers import by_suffix, get_serializer
+from holdall.serializers import JsonSerializer, by_suffix, get_serializer
 from holdall.store import Store
+from holdall.store._typing import K, V
 
 __all__ = ["DocumentStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class DocumentStore(Store[K, V]):
@@ -27,7 +25,8 @@ class DocumentStore(Store[K, V]):
         The file; made by the first write.
     serializer
         The format of the file: ``"ini"``, ``"toml"``, ``"json"``, ``"yaml"``, or another serializer of dicts
-        whose loading runs no code. None selects it by the suffix of the file.
+        whose loading runs no code. None selects it by the suffix of the file. A new JSON file is
+        indented, unless a serializer object says otherwise.
     keys
         None for text, with ``/`` between the names of tables and of the value; `tuple` for tuples of names.
         In text, a ``/`` or ``%`` of a name itself is ``%2F`` or ``%25``, and an empty name is ``%``.
@@ -94,6 +93,8 @@ class DocumentStore(Store[K, V]):
         options = given(locals())
         where = checked_path(path, "file")
         how = by_suffix(other=None).for_id(where) if serializer is None else get_serializer(serializer)
+        if how.name == "json" and not isinstance(serializer, Serializer):
+            how = JsonSerializer(indent=2)  # of a new file, for its readers; one that is there keeps its own
         codec: KeyCodec[Any]
         codec = TablePaths(tuples=keys is tuple) if keys in (None, str, tuple) else as_key_codec(keys)
         self._params = {**options, "path": where}

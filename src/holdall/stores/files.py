@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import Durability, MmapMode, checked_path, given
 from holdall._posix.lock import TIMEOUT
@@ -13,13 +13,12 @@ from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 from holdall.stores._paths import LOOKED_AT, path_codec
 from holdall.stores._recorded import folds_case, recorded_keys, recorded_serializer
 
 __all__ = ["FileDirStore"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 _OPTIONS_OF_PLACE = ("durability", "hidden", "max_levels")
 

@@ -1,6 +1,6 @@
 """A store in a folder of any file system that fsspec knows."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import given
 from holdall.abc import KeyedSerializer
@@ -8,12 +8,10 @@ from holdall.errors import UnsupportedError
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 from holdall.stores._paths import path_codec
 
 __all__ = ["FsspecStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class FsspecStore(Store[K, V]):

@@ -1,7 +1,7 @@
 """A store in an LMDB database."""
 
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import Durability, given
 from holdall.errors import UnsupportedError
@@ -9,12 +9,10 @@ from holdall.keys import AnyKeys, as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 from holdall.stores._recorded import recorded_keys, recorded_serializer
 
 __all__ = ["LmdbStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class LmdbStore(Store[K, V]):

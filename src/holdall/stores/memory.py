@@ -1,15 +1,13 @@
 """A store in memory."""
 
 from collections.abc import MutableMapping
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall.persisters.mapping import MappingPersister
 from holdall.store import Store
+from holdall.store._typing import K, V
 
 __all__ = ["MemoryStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class MemoryStore(Store[K, V]):

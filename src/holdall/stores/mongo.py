@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import given
 from holdall.abc import NOT_MINE, KeyCodec
@@ -11,11 +11,10 @@ from holdall.keys import as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 
 __all__ = ["MongoStore"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 _MOST = 1 << 63  # numbers of BSON are below it
 

@@ -1,14 +1,12 @@
 """A store that keeps nothing."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall.persisters.null import NullPersister
 from holdall.store import Store
+from holdall.store._typing import K, V
 
 __all__ = ["NullStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class NullStore(Store[K, V]):

@@ -1,6 +1,6 @@
 """A store on a Redis or Valkey server."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import given
 from holdall.errors import UnsupportedError
@@ -8,11 +8,9 @@ from holdall.keys import as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 
 __all__ = ["RedisStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class RedisStore(Store[K, V]):

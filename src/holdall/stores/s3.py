@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from holdall._options import given
 from holdall._remote.data import as_given, unique
@@ -13,12 +13,11 @@ from holdall.persisters.local_cache import LocalCachePersister
 from holdall.persisters.s3 import S3Persister
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._typing import K, V
 from holdall.stores._paths import path_codec
 
 __all__ = ["S3Store"]
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 # Characters that some servers list as others, or that XML cannot contain.
 _ENCODED = "+\ufffe\uffff"

@@ -2,7 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import Durability, Fallback, given
 from holdall._posix.lock import TIMEOUT, check_timeout
@@ -15,11 +15,9 @@ from holdall.persisters.script import ScriptPersister
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 
 __all__ = ["ScriptStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class ScriptStore(Store[K, V]):

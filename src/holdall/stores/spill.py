@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from holdall._eviction import PolicyName
 from holdall._options import checked_path, given
@@ -16,6 +16,7 @@ from holdall.persisters.files import recorded
 from holdall.serializers import get_serializer
 from holdall.serializers.adapt import AdaptedSerializer
 from holdall.store import Store, SupportsKeys
+from holdall.store._typing import K, V
 from holdall.stores.files import FileDirStore
 from holdall.stores.sqlite import SQLiteStore
 from holdall.wrappers.spilling import SpillPersister, SpillStats, checked_options
@@ -24,9 +25,6 @@ __all__ = ["SpillStore"]
 
 _FILE = "values.db"
 _FILES_FROM = 1 << 16  # bytes; below, the database is about as fast
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class SpillStore(Store[K, V]):

@@ -1,17 +1,15 @@
 """A store in a table of an SQL database."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import given
 from holdall.errors import UnsupportedError
 from holdall.keys import AnyKeys, as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._typing import K, V
 
 __all__ = ["SQLStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class SQLStore(Store[K, V]):

@@ -1,16 +1,15 @@
 """A store of the rows of a table, and a mapping of the tables of a database."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from holdall._options import given
 from holdall.errors import StoreNotFoundError, UnsupportedError
 from holdall.keys import IdentityKeys
 from holdall.store import Store
+from holdall.store._typing import K
 
 __all__ = ["SQLRows", "SQLTables"]
-
-K = TypeVar("K")
 
 
 class SQLRows(Store[K, dict[str, Any]]):

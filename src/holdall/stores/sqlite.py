@@ -1,7 +1,7 @@
 """A store in one SQLite file."""
 
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import Durability, given
 from holdall.errors import MismatchError
@@ -12,12 +12,10 @@ from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._compiled import missing
 from holdall.store._nested import under
+from holdall.store._typing import K, V
 from holdall.stores._recorded import recorded_keys, recorded_serializer
 
 __all__ = ["SQLiteStore", "database"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class SQLiteStore(Store[K, V]):

@@ -1,18 +1,16 @@
 """A store that reads a tar archive."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from holdall._options import given
 from holdall.abc import KeyedSerializer
 from holdall.persisters.tar import TarReader
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._typing import K, V
 from holdall.stores._paths import fitted_to, path_codec
 
 __all__ = ["TarStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class TarStore(Store[K, V]):

@@ -1,6 +1,6 @@
 """A store in a zip archive."""
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from holdall._options import Durability, given
 from holdall._posix.lock import TIMEOUT
@@ -8,12 +8,10 @@ from holdall.abc import KeyedSerializer
 from holdall.persisters.zip import ZipPersister
 from holdall.serializers import get_serializer
 from holdall.store import Store
+from holdall.store._typing import K, V
 from holdall.stores._paths import fitted_to, path_codec
 
 __all__ = ["ZipStore"]
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class ZipStore(Store[K, V]):

@@ -87,7 +87,8 @@ class S3Persister(ObjectPersister):
     ) -> None:
         if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
             raise InvalidArgumentError(
-                f"{bucket!r:.120} cannot name a bucket: give 3 to 63 lower-case letters, digits, '.' and '-'",
+                f"{bucket!r:.120} cannot name a bucket: give 3 to 63 lower-case letters, digits, '.' and '-'"
+                "; what lies below is the prefix=, and holdall.open takes 's3://bucket/prefix'",
             )
         if type(workers) is not int or workers < 1:
             raise InvalidArgumentError(f"workers is a number from 1 on, got {workers!r}")
