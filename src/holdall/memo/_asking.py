@@ -276,7 +276,9 @@ class Asking(Core, Generic[P, R]):
         call = self._call(self._normal(args, kwargs))
         entries = None if call.local else self._looked_at()
         if entries is None:
-            raise InvalidArgumentError(f"results of {self._name} are kept in memory only: give a place")
+            raise InvalidArgumentError(
+                f"results of {self._name} are kept in memory only: give a store or path"
+            )
         return entries, call.key
 
     def _shelved(self, entries: Any, key: str) -> Reference:

@@ -230,8 +230,8 @@ class ScriptFile:
                 warnings.warn_explicit(
                     f"{self.path} has a record that was changed or damaged and does not count: "
                     f"{line[:100].decode('ascii', 'replace')!r}. Its checksum is that of another value"
-                    f"{self._counting(line)}. The line stays where it is; set the value anew, in the program "
-                    "or with `holdall script FILE set NAME VALUE`, then delete it",
+                    f"{self._counting(line)}. The line stays where it is; set the value again, in the "
+                    "program or with `holdall script FILE set NAME VALUE`, then delete it",
                     UserWarning,
                     self.path,
                     above.count(b"\n") + 1,
