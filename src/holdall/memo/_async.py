@@ -22,7 +22,7 @@ class AsyncMemoized(Memoized[P, R]):
     -----
     Tasks: one computes, others with the same arguments wait for it, in any number of event loops and threads.
     If it is cancelled, one of the waiting tasks takes over. Reads of the store are done in the event loop:
-    they take microseconds for an SQLite file or a folder.
+    they take microseconds for a SQLite file or a folder.
     """
 
     def __init__(self, function: Any, options: Any) -> None:

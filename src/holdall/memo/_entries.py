@@ -1,4 +1,4 @@
-"""Where the results of a function lie in a store: looking them up, keeping them, and saying what fails."""
+"""The results of a function in a store: looking them up, keeping them, and reporting failures."""
 
 import sys
 import time
@@ -29,13 +29,13 @@ class Entries:
     store
         The whole store.
     family
-        The name below which results of all versions lie.
+        The name below which results of all versions are.
     version
-        The part of the name that is this version's.
+        The part of the name for this version.
     ttl
-        For how many seconds a result is valid; None for ever.
+        For how many seconds a result is valid; None for no limit.
     title
-        What people call the function.
+        The function's name in messages.
     max_age
         After how many seconds a result is deleted from the store; None for never.
     timed
@@ -43,8 +43,7 @@ class Entries:
 
     Notes
     -----
-    Whatever a store says when it is asked, the function is called instead, and each kind of trouble is
-    warned about once.
+    If the store fails, the function is called instead, with one warning for each kind of failure.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class Entries:
         with opening():  # making the file closes it, and so would release what another thread locks in it
             try:
                 path = self.view.pipeline.persister.lock_file
-            except Exception:  # a place that cannot be written, as writing the result will tell
+            except Exception:  # read-only; writing the result will warn
                 return None
             if path is not None:
                 return KeyLocks.of(path)
@@ -123,7 +122,7 @@ class Entries:
 
     @property
     def valid(self) -> Any:
-        """The part of the store where the results lie, without those that are no longer valid."""
+        """Return the part of the store with the valid results."""
         if not self.ttl:
             return self.view
         from holdall.wrappers._expiring import expiring  # noqa: PLC0415  (only for results that expire)
@@ -136,7 +135,7 @@ class Entries:
         return {name[1:]: parts[name] for name in parts if name[:1] == "@" and name != self.version}
 
     def tell_of_others(self) -> None:
-        """Say once that there are results of other code, where there are none of this one yet."""
+        """Warn once that there are results of other code, if there are none of this code yet."""
         if self._compared:
             return
         self._compared = True
@@ -144,7 +143,7 @@ class Entries:
             known = next(iter(self.view), None) is not None
             changed = not known and any(_of_another(key, self.version) for key in self.all)
         except Exception:
-            return  # as looking and writing will say
+            return  # reading and writing will warn
         if changed:
             warn(
                 f"the code of {self.name} has changed, and results that other code computed are not given. "
@@ -160,7 +159,7 @@ class Entries:
         Parameters
         ----------
         key
-            Of the call.
+            The key of the call.
         value
             The result.
         private
@@ -171,7 +170,7 @@ class Entries:
         Returns
         -------
         bool
-            False if the lease is another's by now, who computes it again or has done so.
+            False if another caller has the lease by now, and computes the result again or has done so.
         """
         if isinstance(value, Joker | Sentinel):
             self.warn("joker", f"cannot keep {value!r}, which is a command to stores, of", None)
@@ -201,7 +200,7 @@ class Entries:
         purge(self.all, None, Limits(seconds=self._max_age))
 
     def warn(self, kind: str, what: str, error: Exception | None) -> None:
-        """Warn once of each kind of trouble."""
+        """Warn once for each kind of failure."""
         if kind in self._warned:
             return
         self._warned.add(kind)
@@ -209,16 +208,16 @@ class Entries:
 
 
 def warn(message: str, error: Exception | None) -> None:
-    """Warn the one who calls the memoized function."""
+    """Warn the caller of the memoized function."""
     if error is not None:
         message += f": {error}"
-    frame, level = sys._getframe(), 1  # noqa: SLF001  (warnings ask for a number of frames)
+    frame, level = sys._getframe(), 1  # noqa: SLF001  (warnings need a number of frames)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("holdall."):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, RuntimeWarning, stacklevel=level)
 
 
 def _of_another(key: Any, version: str) -> bool:
-    """Tell whether a key is of a version, and not of this one."""
+    """Return whether a key is of another version than this one."""
     first = key.split("/", 1)[0] if isinstance(key, str) else key[0]
     return str(first)[:1] == "@" and first != version

@@ -18,7 +18,7 @@ SOURCE = "source"
 
 
 class _Default:
-    """What stands in a signature for an option that was not given."""
+    """The value in a signature for an option that was not given."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -30,17 +30,17 @@ class _Default:
         return self.name
 
 
-#: The bound of memory where none is given: none without a store, where memory is all there is, and
-#: 10,000 results beside one.
+#: The default limit of memory: none without a store, where memory is all there is, and 10,000 results with
+#: one.
 AUTOMATIC: Any = _Default("AUTOMATIC")
-#: The place where none is given: memory alone.
+#: The default: only memory.
 MEMORY: Any = _Default("MEMORY")
 _BESIDE_A_STORE = 10_000
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `memoize` was told; its documentation says what each means."""
+    """The options of `memoize`, which documents them."""
 
     place: Any = None
     key: Callable[..., Any] | None = None
@@ -66,7 +66,7 @@ class Options:
     off: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.place, str | os.PathLike):  # of the folder that is the current one now
+        if isinstance(self.place, str | os.PathLike):  # relative to the current folder
             object.__setattr__(self, "place", os.path.abspath(self.place))
         for field in fields(self):
             value = getattr(self, field.name)
@@ -90,7 +90,7 @@ class Options:
 
     @property
     def life(self) -> float | None:
-        """For how many seconds a result is valid; None for ever."""
+        """Return for how many seconds a result is valid; None for no limit."""
         spans = [span for span in (self.ttl, self.max_age) if span is not None]
         return min(spans, default=None)
 
@@ -101,12 +101,12 @@ class Options:
 
     @property
     def nbytes(self) -> int | None:
-        """How many bytes memory, and the place of a path, may hold."""
+        """Return how many bytes memory, and the store of a path, may take."""
         return None if self.max_bytes is None else parse_size(self.max_bytes, "max_bytes=")
 
     @property
     def memory_limit(self) -> int | None:
-        """How many results memory may hold."""
+        """Return how many results memory may hold."""
         if self.maxsize is AUTOMATIC:
             return None if self.place is None else _BESIDE_A_STORE
         return self.maxsize  # type: ignore[no-any-return]
