@@ -101,7 +101,7 @@ def bounded(
         A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     max_bytes
         The maximal size: a number of bytes or text such as ``"500MB"``. Files count by the blocks that they
-        occupy, rows of an SQLite file with SQLite's overhead, values in memory by estimate.
+        occupy, rows of a SQLite file with SQLite's overhead, values in memory by estimate.
     max_items
         The maximal number of items.
     policy
