@@ -184,7 +184,7 @@ class Core(Placed):
                 value = yield from self._lead(call, entries, flight)
             return value
         finally:
-            flight.land()
+            flight.finish()
             self._flights.end(call.key, flight)
 
     def _lead(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:

@@ -231,7 +231,7 @@ class Keeper:
                     changed.wait(min(self._wakes - now, _LONGEST_SLEEP))
                 self._wakes = -inf  # it will look again anyway
             for lease in ready:
-                if lease.flight.in_the_air:
+                if lease.flight.is_running:
                     lease.renew()
                 else:  # its task was left in a closed event loop
                     lease.end()

@@ -83,7 +83,7 @@ class Leases:
         persister, id = under(self._view.inner, self._view.id_of(f"{number:016x}"))
         held = self._keeper.held(persister.place, id)
         if held is not None:
-            if held.flight.in_the_air:
+            if held.flight.is_running:
                 return bool(held.flight.owner == flight.owner)
             self._keeper.drop(held)
             held.end()

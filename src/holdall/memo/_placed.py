@@ -175,7 +175,7 @@ class Placed:
         if entries is None and self._trouble is not None:
             raise StoreUnavailableError(
                 f"the store of {self._name} cannot be opened, so no results can be listed or forgotten "
-                f"there: mend it, or move it away, and begin a new process ({self._trouble})"
+                f"there: repair it, or move it away, and begin a new process ({self._trouble})"
             )
         return entries
 

@@ -62,7 +62,7 @@ class ScriptFile:
         self._fds: Descriptors = [None]
         self._let_go: Callable[[], Any] = unlocked  # releases the lock and closes the descriptor
         #: Called with the file and the records that were overwritten; the lock is held.
-        self.mend: Callable[[Any, list[Any]], None] = _nothing
+        self.repair: Callable[[Any, list[Any]], None] = _nothing
         self._timeout = TIMEOUT
         self._forget()
         forget_in_child(self)
@@ -184,7 +184,7 @@ class ScriptFile:
         self.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         self._warn()
         if lost and self.writable:
-            self.mend(self, lost)
+            self.repair(self, lost)
 
     def source(self) -> tuple[bytes, os.stat_result]:
         """Read the whole file, with the stat of what was read."""

@@ -1,4 +1,4 @@
-"""The structure of a foreign table: its key columns, its value columns, and which of its rows are items."""
+"""What a table of others looks like: its key columns, its value columns, and which of its rows count."""
 
 import hashlib
 import math
@@ -13,26 +13,26 @@ from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreNotFoundE
 
 __all__ = ["Shape", "said", "stat_of"]
 
-_SEVERAL: Final = (list, tuple, set, frozenset)  # a column must have one of them
-# Types that equal values of a type may have.
+_SEVERAL: Final = (list, tuple, set, frozenset)  # of which a column must hold one
+# What is equal to a value of a type, and may name it.
 _ALSO: Final[dict[str, tuple[type, ...]]] = {"float": (int,), "Decimal": (int, float)}
 
 
 class Shape:
-    """The columns and rows of a table that are used, and the statements for them.
+    """The columns and rows of a table that count, and the statements for them.
 
     Parameters
     ----------
     table
         The table.
     key_columns, value_columns
-        Its columns that identify a row, and those of its value.
+        Its columns that name a row, and those that make its value.
     where
-        The required values of columns.
+        What columns must hold.
     unique
         Whether no two rows have one key.
     takes_nul
-        Whether text may contain the character NUL.
+        Whether text may hold the character NUL.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Shape:
         value_columns: Any,
         where: Any,
     ) -> "Shape":
-        """Return the shape of a table of a database.
+        """Look at a table of a database.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Shape:
         name
             The table.
         place
-            The location of the database, for messages.
+            Where the database is, for messages.
         unique
             Whether no two rows may have one key.
         key_columns, value_columns, where
@@ -92,7 +92,7 @@ class Shape:
         Raises
         ------
         InvalidArgumentError
-            If an option does not name a column, or several rows can have the same key columns.
+            If an option names no column, or the key columns may name several rows.
         StoreNotFoundError
             If there is no such table.
         """
@@ -126,7 +126,7 @@ class Shape:
     # ------------------------------------------------------------------ keys
 
     def key(self, id: Any) -> tuple[Any, ...]:
-        """Return the values of the key columns; raise `InvalidKeyError` if they do not accept them."""
+        """Return the values of the key columns; raise `InvalidKeyError` where they take no such values."""
         parts = (id,) if self.width == 1 else id
         if not isinstance(parts, tuple) or len(parts) != self.width:
             names = ", ".join(column.name for column in self.key_columns)
@@ -156,7 +156,7 @@ class Shape:
         return sa.and_(*(column == part for column, part in zip(self.key_columns, key, strict=True)))
 
     def is_key(self, key: tuple[Any, ...]) -> Any:
-        """Return the condition that a row is an item and has a key."""
+        """Return the condition that a row counts and has a key."""
         return sa.and_(self.inside, self.named(key))
 
     def is_after(self, key: tuple[Any, ...]) -> Any:
@@ -180,7 +180,7 @@ class Shape:
         }
 
     def checked(self, id: Any, data: Any) -> dict[str, Any]:
-        """Return a value unchanged; raise `InvalidArgumentError` unless it has exactly the value columns."""
+        """Return a value as given; raise `InvalidArgumentError` unless it has just the value columns."""
         if not isinstance(data, Mapping):
             raise InvalidArgumentError(
                 f"a value of {self.table.name} is a dict of its columns, and no {type(data).__name__}"
@@ -198,7 +198,7 @@ class Shape:
         return dict(data)
 
     def whole(self, id: Any, key: tuple[Any, ...], row: dict[str, Any]) -> dict[str, Any]:
-        """Return all columns of a new row, including those of the condition."""
+        """Return all columns of a row that is to be inserted, those of the condition included."""
         found = {column.name: part for column, part in zip(self.key_columns, key, strict=True)}
         found.update(row)
         for name, wanted in self._where.items():
@@ -214,13 +214,13 @@ class Shape:
 
 
 def stat_of(row: dict[str, Any]) -> Stat:
-    """Return the stat of a value, whose etag is a digest."""
+    """Return the stat of a value: its etag is a digest."""
     digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16)
     return Stat(digest.hexdigest(), math.nan, None)
 
 
 def said(error: BaseException | None) -> str:
-    """Return the driver's message of an error, on one line."""
+    """Return what the driver says of an error, in a line."""
     text = " ".join(str(getattr(error, "orig", None) or error).split())
     return f"{text:.300}"
 
@@ -237,7 +237,7 @@ def _columns(table: sa.Table, names: Any, option: str) -> list[Any]:
 
 
 def _is_unique(connection: sa.Connection, table: sa.Table, names: set[str]) -> bool:
-    """Return whether no two rows have the same values in some columns."""
+    """Tell whether no two rows have the same values in some columns."""
     look = sa.inspect(connection)
     unique = [{column.name for column in table.primary_key.columns}]
     unique += [set(found["column_names"]) for found in look.get_unique_constraints(table.name)]
@@ -260,7 +260,7 @@ def _holds(value: Any, wanted: Any) -> bool:
 
 
 def _type_of(column: Any) -> Any:
-    """Return the types that a key column accepts."""
+    """Return the types of what a key column takes."""
     try:
         found = column.type.python_type
     except NotImplementedError:
