@@ -638,7 +638,18 @@ def test_clearing_a_part_of_a_store_of_one_way_keys_does_not_clear_the_rest(tmp_
 
 def test_folders_that_are_spelled_are_remembered_and_few_of_them():
     codec = PathKeys(suffix=".x")
-    folders = [*(f"pack.age{i}/@1" for i in range(250)), "a.x", "con", "%", "", ".", "é", "e\u0301", "x" * 300, "a "]
+    folders = [
+        *(f"pack.age{i}/@1" for i in range(250)),
+        "a.x",
+        "con",
+        "%",
+        "",
+        ".",
+        "é",
+        "e\u0301",
+        "x" * 300,
+        "a ",
+    ]
     for folder in (*folders, *reversed(folders)):
         assert codec.encode(f"{folder}/name") == codec.id_prefix(folder) + "name.x"
         assert codec.decode(codec.encode(f"{folder}/name")) == f"{folder}/name"

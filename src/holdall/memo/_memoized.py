@@ -17,7 +17,7 @@ from holdall.memo._flight import Flight
 from holdall.memo._options import Options
 from holdall.memo._project import MAIN
 
-__all__ = ["Memoized"]
+__all__ = ["Memoized", "everything"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -40,7 +40,7 @@ class Memoized(Asking[P, R]):
 
     def __init__(self, function: Callable[P, R], options: Options) -> None:
         super().__init__(function, options)
-        _everything.add(self)
+        everything.add(self)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         values: tuple[Any, ...] | None = None
@@ -162,14 +162,15 @@ def by_name(thing: Any) -> str | None:
     return name if found is thing else None
 
 
-_everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
+#: All memoized functions that are in use.
+everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
     _locks.after_fork()
     _places.after_fork()
     _flight.forget_waiting()
-    for memoized in list(_everything):
+    for memoized in list(everything):
         memoized._after_fork()  # noqa: SLF001
 
 
