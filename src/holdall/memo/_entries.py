@@ -115,10 +115,10 @@ class Entries:
     def look(self, key: str) -> Found:
         """Give a result, `MISSING` if none is valid."""
         view = self.view
-        noted.seconds = None
+        noted.read = None
         try:
             if not self._timed:
-                return view[key], 0, noted.seconds
+                return view[key], 0, noted.read
             if self._mapped:  # a file, and what replaces it meanwhile is younger
                 stat = self._place.stat(key)
                 value = view[key]
@@ -133,7 +133,7 @@ class Entries:
             return MISSING, 0, None
         if self.ttl is not None and not 0 < stat.mtime + self.ttl - time.time() <= self.ttl + AHEAD:
             return MISSING, 0, None
-        return value, stat.mtime, noted.seconds
+        return value, stat.mtime, noted.read
 
     @property
     def valid(self) -> Any:
@@ -201,7 +201,7 @@ class Entries:
         if private is None and self.view.serializer is None:
             return True  # it would be shared
         stored = value if private is None else private.value
-        noted.seconds = seconds
+        noted.to_write = seconds
         try:
             if fence is None:
                 self.view[key] = stored
@@ -216,7 +216,7 @@ class Entries:
         except Exception as error:
             self.warn("refused", "cannot write", error)
         finally:
-            noted.seconds = None
+            noted.to_write = None
         return True
 
     def _sweep(self, max_age: float) -> None:

@@ -74,7 +74,9 @@ class Memoized(Asking[P, R]):
             return entry.value if entry.copy is None else entry.copy(entry.value)  # type: ignore[no-any-return]
         if values is None:
             try:
-                values = self._arguments.values(args, kwargs)
+                values = (
+                    args if len(args) == self._exact and not kwargs else self._arguments.values(args, kwargs)
+                )
             except BadCallError:
                 return self.__wrapped__(*args, **kwargs)
         # In line, so that a recursive function needs one frame a level more than without us.

@@ -30,8 +30,7 @@ from holdall.serializers.pickle_ import (
 
 __all__ = ["ResultPickles", "noted", "seconds_of", "with_result_pickles"]
 
-_COST = b"cost".hex().encode()
-_FLOAT = struct.Struct(">f")
+_COST_SIZE = FILLER_SIZE - len(FILLER)
 _LENGTH = struct.Struct("<Q")
 _ALIGNED = 64  # bytes
 _HEADER = 9  # bytes before a large buffer: the operation and the length
@@ -40,10 +39,12 @@ _END_SIZE = _LENGTH.size + len(MAP_END) + FILLER_SIZE
 
 
 class _Noted(threading.local):
-    """What passes a serializer beside the value, past the functions and hooks of a store."""
+    """How many seconds computing took: what passes a serializer beside the value, and all between them."""
 
-    #: How many seconds computing took, of the value that is written or was read last; None if unknown.
-    seconds: float | None = None
+    #: Of the value that is being written; None of one that nobody has timed.
+    to_write: float | None = None
+    #: Of the value that was read last; None if its data do not tell.
+    read: float | None = None
 
 
 noted = _Noted()
@@ -51,17 +52,16 @@ noted = _Noted()
 
 def seconds_of(end: bytes) -> float | None:
     """Return the seconds that data tell at their end, None if they tell none."""
-    filler = end[-16:]
-    if len(filler) < 16 or not filler.startswith(_COST):
+    if end[-1:] != b"s":  # as in "# holdall      0.00125s": other filler is hexadecimal
         return None
     try:
-        return float(_FLOAT.unpack(bytes.fromhex(filler[8:].decode()))[0])
+        return float(end[-_COST_SIZE:-1])
     except ValueError:
         return None
 
 
 class ResultPickles(PickleSerializer):
-    """Any Python object, and the seconds in `noted` beside it.
+    """Any Python object, and beside it the seconds in `noted`.
 
     Parameters
     ----------
@@ -89,17 +89,18 @@ class ResultPickles(PickleSerializer):
         return [*data, self._cost() or (self.filler(bytes(8)) if mapped else b"")]
 
     def _cost(self) -> bytes:
-        seconds = noted.seconds
-        return b"" if seconds is None else b"%b%b%b" % (FILLER, _COST, _FLOAT.pack(seconds).hex().encode())
+        seconds = noted.to_write
+        return b"" if seconds is None else b"%b%15.8gs" % (FILLER, seconds)
 
     def _pieces(self, value: Any) -> Data:
         pieces = None if self.mmap_mode is None else _with_map(value)
         return super()._pieces(value) if pieces is None else pieces
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
-        noted.seconds = seconds = seconds_of(data[-FILLER_SIZE:])
-        # What ends so was written to its end, and unpickling stops where the pickle does.
-        return super().loads(data) if seconds is None else pickle.loads(data)
+        if data[-FILLER_SIZE:-_COST_SIZE] != FILLER:
+            return super().loads(data)
+        noted.read = seconds_of(data[-_COST_SIZE:])
+        return pickle.loads(data)  # what ends so was written to its end, and it stops where the pickle does
 
     def load(self, file: BinaryIO) -> Any:  # docstring inherited
         try:
@@ -114,10 +115,10 @@ class ResultPickles(PickleSerializer):
             found = mapped_file(file, self.mmap_mode)
             if found is not None:
                 value = _over(found, size, self.mmap_mode)
-                noted.seconds = seconds_of(end)
+                noted.read = seconds_of(end)
                 return value
         value = super().load(file)
-        noted.seconds = seconds_of(end)
+        noted.read = seconds_of(end)
         return value
 
 
