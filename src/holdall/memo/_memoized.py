@@ -24,6 +24,9 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
+# Only arguments of these types are looked up as they are: they are equal to no others, as 1 is to True.
+_UNLIKE_OTHERS = frozenset({int, str})
+
 
 class Memoized(Asking[P, R]):
     """A function whose results are kept; `memoize` makes it.
@@ -42,16 +45,18 @@ class Memoized(Asking[P, R]):
         super().__init__(function, options)
         everything.add(self)
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: PLR0915  (a call costs a tenth)
         values: tuple[Any, ...] | None = None
         quick: Any = None
         if not kwargs and len(args) <= self._by_position:
             if len(args) == 1:
                 cls = type(args[0])
-                if cls is int or cls is str:  # which nothing else in the table is equal to
+                if cls is int or cls is str:  # as below, without a tuple
                     quick = args[0]
                 elif cls in ATOMS:
                     quick = (cls, args[0])
+            elif _UNLIKE_OTHERS.issuperset(map(type, args)):
+                quick = args
             elif ATOMS.issuperset(map(type, args)):
                 quick = (*map(type, args), *args)
         if quick is None:
