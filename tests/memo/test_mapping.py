@@ -1,7 +1,10 @@
 """Results that are arrays, or hold some, are mapped from their files, in whatever place these are."""
 
+import asyncio
 import os
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +50,38 @@ def test_arrays_are_mapped_from_the_first_call_on(name, mode, tmp_path):
         f(MANY)[0] = 7  # a caller's change stays with the caller
         assert f(MANY)[0] == 0
     f.store.close()
+
+
+def test_threads_that_wait_get_maps_of_their_own(tmp_path):
+    together, calls = threading.Barrier(4), []
+
+    @memoize(tmp_path / "kept", mmap_mode="c")
+    def slow(n):
+        calls.append(n)
+        return np.arange(n)
+
+    def change(number):
+        together.wait()
+        array = slow(MANY)
+        array += number
+        return int(array[0]), type(array)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(change, range(4))) == [(number, np.memmap) for number in range(4)]
+    assert calls == [MANY]
+    slow.store.close()
+
+
+def test_coroutine_functions_map_too(tmp_path):
+    @memoize(tmp_path / "kept", mmap_mode="r")
+    async def later(n):
+        return np.arange(n)
+
+    async def main():
+        return [type(await later(MANY)) for _ in range(2)], type((await later.shelve(MANY)).get())
+
+    assert asyncio.run(main()) == ([np.memmap] * 2, np.memmap)
+    later.store.close()
 
 
 @pytest.mark.parametrize("name", ["folder", "database", "tiers"])
