@@ -169,6 +169,14 @@ def test_a_result_that_is_not_kept_is_given_all_the_same(tmp_path):
     g.store.close()
 
 
+def test_without_a_file_a_result_is_kept_in_memory(tmp_path):
+    FileDirStore(tmp_path / "kept")["other"] = 1
+    f = memoize(FileDirStore(tmp_path / "kept", read_only=True), mmap_mode="r")(numbers)
+    with pytest.warns(RuntimeWarning, match="cannot write"):
+        f(MANY)[0] = 7
+    assert (f(MANY)[0], f.cache_info()[:2]) == (0, (1, 1))
+
+
 def test_places_without_arrays_in_files_are_refused(tmp_path):
     with pytest.raises(InvalidArgumentError, match="give a place"):
         memoize(mmap_mode="r")(numbers)

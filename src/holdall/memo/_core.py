@@ -239,8 +239,17 @@ class Core(Placed):
         value, held = self._keeping.adopt(value)
         if held is not None:
             flight.value = held
-            held.made, held.seconds = made, seconds
-            self._remember(call, held)
+            self._remember(call, held, made, seconds)
+        return value
+
+    def _mapped(self, call: Call, entries: Entries, flight: Flight, value: Any, seconds: float) -> Any:
+        """Return a result from its file, so that what was computed need not stay in memory."""
+        found, made, _ = entries.look(call.key)
+        if found is not MISSING:
+            return self._adopt(call, flight, found, made, seconds)
+        held = flight.value = self._keeping.hold(value)
+        if held is not None:
+            self._remember(call, held, time.time(), seconds)
         return value
 
     def _is_valid(self, call: Call, made: float, seconds: float | None) -> bool:
@@ -280,8 +289,7 @@ class Core(Placed):
         if self._options.cache_if is not None and not self._options.cache_if(value):
             return value
         if held is not None:
-            held.made, held.seconds = time.time(), seconds
-            self._remember(call, held)
+            self._remember(call, held, time.time(), seconds)
         if entries is not None:
             if self._code is not None and self._code.changed():  # by the call: which code was it?
                 return value
@@ -290,9 +298,8 @@ class Core(Placed):
             kept = entries.keep(call.key, value, held, seconds, flight.fence)
             if not kept:
                 self._hot.discard(call.key)  # a newer one is there
-            elif mapping:  # what is in the file is given, and what was computed need not stay in memory
-                found, made, _ = entries.look(call.key)
-                value = self._adopt(call, flight, value if found is MISSING else found, made, seconds)
+            elif mapping:
+                value = self._mapped(call, entries, flight, value, seconds)
         return value
 
     def _entry(self, call: Call) -> Entry | None:
@@ -313,14 +320,14 @@ class Core(Placed):
             return None
         return entry if self._is_valid(call, entry.made, entry.seconds) else None
 
-    def _remember(self, call: Call, held: Held) -> None:
+    def _remember(self, call: Call, held: Held, made: float, seconds: float | None) -> None:
         """Keep a result in memory."""
+        held.made, held.seconds = made, seconds
         if self._ttl is None:
             self._hot.put(call.key, held, call.quick, inf)
             return
-        expires, renew, beta = held.made + self._ttl, inf, self._options.beta
+        expires, renew, beta = made + self._ttl, inf, self._options.beta
         if beta:
-            seconds = held.seconds
             if seconds is None:  # it is from a store that does not tell
                 seconds = self._mean_seconds()
             # XFetch of Vattani, Chierichetti and Lowenstein (2015), drawn once for each result and process.
