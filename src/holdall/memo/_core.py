@@ -114,7 +114,7 @@ class Core(Placed):
         if options.valid is not None or self._typed_in:
             self._quick_key, self._by_position, self._exact = _no_quick_key, -1, -1
         self._errors: dict[str, tuple[Exception, float]] = {}
-        self._keeping = Keeping(self._name, options.copy)
+        self._keeping = Keeping(self._name, options.copy, mapping=options.mmap_mode is not None)
         self._reset_counters()
         self._locks: Any = _UNKNOWN
         # If results are mostly new, a look without the lock is useless; one miss predicts the next.
@@ -123,6 +123,7 @@ class Core(Placed):
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()
         self._seconds, self._timing = 0.0, threading.Lock()
+        self._told, self._told_seconds = 0, 0.0  # results of which the store told what they cost
         self._hit, self._miss, self._store_hit = self._hits.up, self._misses.up, self._store_hits.up
 
     def _after_fork(self) -> None:
@@ -219,18 +220,36 @@ class Core(Placed):
             return entry.given()
         if entries is None or call.refused:
             return MISSING
-        value, made = entries.look(call.key)
-        if value is MISSING or not self._is_valid(call, made, None):
+        value, made, seconds = entries.look(call.key)
+        if value is MISSING or not self._is_valid(call, made, seconds):
             return MISSING
         if call.renewed is not None and made <= call.renewed.made:
             return MISSING  # nobody else was faster
+        value = self._adopt(call, flight, value, made, seconds)
+        self._store_hit()
+        if seconds is not None:
+            with self._timing:
+                self._told += 1
+                self._told_seconds += seconds
+        log("a result of %s was in the store", self._name)
+        return value
+
+    def _adopt(self, call: Call, flight: Flight, value: Any, made: float, seconds: float | None) -> Any:
+        """Keep a result that is from the store in memory, and return what a caller may have."""
         value, held = self._keeping.adopt(value)
         if held is not None:
             flight.value = held
-            held.made = made
-            self._remember(call, held)
-        self._store_hit()
-        log("a result of %s was in the store", self._name)
+            self._remember(call, held, made, seconds)
+        return value
+
+    def _mapped(self, call: Call, entries: Entries, flight: Flight, value: Any, seconds: float) -> Any:
+        """Return a result from its file, so that what was computed need not stay in memory."""
+        found, made, _ = entries.look(call.key)
+        if found is not MISSING:
+            return self._adopt(call, flight, found, made, seconds)
+        held = flight.value = self._keeping.hold(value)
+        if held is not None:
+            self._remember(call, held, time.time(), seconds)
         return value
 
     def _is_valid(self, call: Call, made: float, seconds: float | None) -> bool:
@@ -265,19 +284,22 @@ class Core(Placed):
             return value
         if not self._keeping.keeps(value):
             return value  # and those who wait compute for themselves
-        held = flight.value = self._keeping.hold(value)
+        mapping = entries is not None and self._options.mmap_mode is not None
+        held = flight.value = None if mapping else self._keeping.hold(value)
         if self._options.cache_if is not None and not self._options.cache_if(value):
             return value
         if held is not None:
-            held.made, held.seconds = time.time(), seconds
-            self._remember(call, held)
+            self._remember(call, held, time.time(), seconds)
         if entries is not None:
             if self._code is not None and self._code.changed():  # by the call: the code is unknown
                 return value
             if self._options.version == SOURCE:
                 entries.tell_of_others()
-            if not entries.keep(call.key, value, held, flight.fence):
+            kept = entries.keep(call.key, value, held, seconds, flight.fence)
+            if not kept:
                 self._hot.discard(call.key)  # a newer one is there
+            elif mapping:
+                value = self._mapped(call, entries, flight, value, seconds)
         return value
 
     def _entry(self, call: Call) -> Entry | None:
@@ -298,19 +320,24 @@ class Core(Placed):
             return None
         return entry if self._is_valid(call, entry.made, entry.seconds) else None
 
-    def _remember(self, call: Call, held: Held) -> None:
+    def _remember(self, call: Call, held: Held, made: float, seconds: float | None) -> None:
         """Keep a result in memory."""
+        held.made, held.seconds = made, seconds
         if self._ttl is None:
             self._hot.put(call.key, held, call.quick, inf)
             return
-        expires, renew, beta = held.made + self._ttl, inf, self._options.beta
+        expires, renew, beta = made + self._ttl, inf, self._options.beta
         if beta:
-            seconds, misses = held.seconds, self._misses.value()
-            if seconds is None:  # it is from a store: as long as it takes on average
-                seconds = self._seconds / misses if misses else 0.0
+            if seconds is None:  # it is from a store that does not tell
+                seconds = self._mean_seconds()
             # XFetch of Vattani, Chierichetti and Lowenstein (2015), drawn once for each result and process.
             renew = expires + seconds * beta * math.log(1 - random.random())  # noqa: S311  (not a secret)
         self._hot.put(call.key, held, call.quick, expires, renew)
+
+    def _mean_seconds(self) -> float:
+        """Return how long computing takes on average."""
+        known = self._misses.value() + self._told
+        return (self._seconds + self._told_seconds) / known if known else 0.0
 
     def _is_to_be_renewed(self, call: Call, entry: Entry) -> bool:
         """Return whether this call recomputes a valid result, while others get the old one."""

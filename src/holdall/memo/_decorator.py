@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from holdall._eviction import PolicyName
-from holdall._options import unknown_option
+from holdall._options import MmapMode, unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
@@ -50,6 +50,7 @@ def memoize(
     lock: bool = True,
     lease: float | None = 30,
     copy: bool = True,
+    mmap_mode: MmapMode | None = None,
     readable: bool = False,
     identity: Any = (),
     beta: float | None = None,
@@ -110,6 +111,11 @@ def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
     copy
         Whether each caller gets a copy of a result that can be changed. False is your promise that nobody
         changes results: callers share the object in memory.
+    mmap_mode
+        ``"r"`` maps large arrays of results into memory read-only instead of reading them, ``"c"``
+        copy-on-write: results that are arrays, and arrays within dicts, lists, tables and other objects.
+        The place is a path, or a store of pickles or ``"npy"`` that keeps values in files. The first call
+        gets its result from the file, too.
     readable
         Whether the keys in the store begin with the arguments, for humans.
     identity

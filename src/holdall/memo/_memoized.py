@@ -17,12 +17,15 @@ from holdall.memo._flight import Flight
 from holdall.memo._options import Options
 from holdall.memo._project import MAIN
 
-__all__ = ["Memoized"]
+__all__ = ["Memoized", "everything"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
+
+# Only arguments of these types are looked up as they are: they are equal to no others, as 1 is to True.
+_UNLIKE_OTHERS = frozenset({int, str})
 
 
 class Memoized(Asking[P, R]):
@@ -40,18 +43,20 @@ class Memoized(Asking[P, R]):
 
     def __init__(self, function: Callable[P, R], options: Options) -> None:
         super().__init__(function, options)
-        _everything.add(self)
+        everything.add(self)
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: PLR0915  (a call costs a tenth)
         values: tuple[Any, ...] | None = None
         quick: Any = None
         if not kwargs and len(args) <= self._by_position:
             if len(args) == 1:
                 cls = type(args[0])
-                if cls is int or cls is str:  # which nothing else in the table is equal to
+                if cls is int or cls is str:  # as below, without a tuple
                     quick = args[0]
                 elif cls in ATOMS:
                     quick = (cls, args[0])
+            elif _UNLIKE_OTHERS.issuperset(map(type, args)):
+                quick = args
             elif ATOMS.issuperset(map(type, args)):
                 quick = (*map(type, args), *args)
         if quick is None:
@@ -74,7 +79,9 @@ class Memoized(Asking[P, R]):
             return entry.value if entry.copy is None else entry.copy(entry.value)  # type: ignore[no-any-return]
         if values is None:
             try:
-                values = self._arguments.values(args, kwargs)
+                values = (
+                    args if len(args) == self._exact and not kwargs else self._arguments.values(args, kwargs)
+                )
             except BadCallError:
                 return self.__wrapped__(*args, **kwargs)
         # Inlined, so that a recursive function needs only one more frame per level.
@@ -162,14 +169,15 @@ def by_name(thing: Any) -> str | None:
     return name if found is thing else None
 
 
-_everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
+#: All memoized functions that are in use.
+everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
     _locks.after_fork()
     _places.after_fork()
     _flight.forget_waiting()
-    for memoized in list(_everything):
+    for memoized in list(everything):
         memoized._after_fork()  # noqa: SLF001
 
 

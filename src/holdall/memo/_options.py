@@ -8,6 +8,7 @@ from typing import Any
 
 from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
+from holdall._options import MmapMode
 from holdall.errors import InvalidArgumentError
 from holdall.memo._places import Bounds
 
@@ -59,6 +60,7 @@ class Options:
     lock: bool = True
     lease: float | None = 30
     copy: bool = True
+    mmap_mode: MmapMode | None = None
     readable: bool = False
     identity: Any = ()
     beta: float | None = None
@@ -75,6 +77,8 @@ class Options:
                 raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
         if self.beta and self.life is None:
             raise InvalidArgumentError("beta= recomputes before the end of ttl=: give ttl=, too")
+        if self.mmap_mode is not None and self.place is None:
+            raise InvalidArgumentError("mmap_mode= maps results from files: give a place")
         if not isinstance(self.place, str) and (self.max_items is not None or self.policy != "lru"):
             raise InvalidArgumentError(
                 "max_items= and policy= bound the file or folder of a path: bound a store of your own by "
@@ -84,7 +88,7 @@ class Options:
     @classmethod
     def switched_off(cls, options: dict[str, Any]) -> "Options":
         """Return the options of a function of which nothing is kept; wrong ones are refused all the same."""
-        of_places = {"max_items", "max_age", "policy"}
+        of_places = {"max_items", "max_age", "mmap_mode", "policy"}
         chosen = cls(**{name: value for name, value in options.items() if name not in of_places})
         return replace(chosen, maxsize=0, lock=False, off=True)
 
@@ -97,7 +101,7 @@ class Options:
     @property
     def bounds(self) -> Bounds:
         """What the place of a path may hold."""
-        return Bounds(self.nbytes, self.max_items, self.policy)
+        return Bounds(self.nbytes, self.max_items, self.policy, self.mmap_mode is not None)
 
     @property
     def nbytes(self) -> int | None:
@@ -153,5 +157,6 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lock": (_flag, "True or False"),
     "lease": (lambda v: _number(v) and 0 < v < inf, "a number of seconds, or None"),
     "copy": (_flag, "True or False"),
+    "mmap_mode": (lambda v: v in {"r", "c"}, "'r' or 'c', or None: else changes would bypass the store"),
     "readable": (_flag, "True or False"),
 }

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,8 @@ class Bounds(NamedTuple):
     max_bytes: int | None = None
     max_items: int | None = None
     policy: PolicyName = "lru"
+    #: Whether large results of a database lie in files of their own.
+    files: bool = False
 
 
 NO_BOUNDS = Bounds()
@@ -28,6 +31,7 @@ NO_BOUNDS = Bounds()
 _stores: WeakValueDictionary[tuple[str, Bounds], Any] = WeakValueDictionary()
 _opening = threading.RLock()
 
+_LARGE = 1 << 16  # bytes of a result that has a file of its own, where there are such
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
@@ -50,23 +54,23 @@ def open_store(place: Any, bounds: Bounds = NO_BOUNDS) -> Any:
     with _opening:
         store = _stores.get((path, bounds))
         if store is None:
-            store = _open_path(path)
+            store = _open_path(path, files=bounds.files)
             bounded_at_all = bounds.max_bytes or bounds.max_items  # 0 keeps nothing in memory
             if bounded_at_all and Capability.WRITABLE in store.pipeline.persister.capabilities:
                 from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only with limits)
 
-                max_bytes, max_items, policy = bounds
+                max_bytes, max_items, policy, _ = bounds
                 store = bounded(store, max_bytes=max_bytes or None, max_items=max_items, policy=policy)
             _stores[path, bounds] = store
         return store
 
 
-def _open_path(path: str) -> Any:
+def _open_path(path: str, *, files: bool) -> Any:
     """Open the store of a path, to read what is there where nothing can be written."""
     if path.endswith(_DATABASES):
         from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
 
-        cls: Any = SQLiteStore
+        cls: Any = partial(SQLiteStore, files_from=_LARGE) if files else SQLiteStore
     else:
         from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
 

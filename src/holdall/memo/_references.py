@@ -12,7 +12,7 @@ class Hit(NamedTuple):
     age: float
     #: The arguments of the call by name, defaults included; the result of ``key=`` as ``"key"``.
     arguments: dict[str, Any]
-    #: How many seconds it took to compute; None if that was in another process.
+    #: How many seconds it took to compute; None if that was in another process, and the store does not tell.
     seconds: float | None
     #: The requested version of the function; "" without one.
     version: str
@@ -32,8 +32,8 @@ class Reference:
 
     Notes
     -----
-    It can be pickled if the store can, and is small. Each `get` loads the result anew: arrays are mapped into
-    memory where the store does so, as ``FileDirStore(path, serializer="npy", mmap_mode="r")``.
+    It can be pickled if the store can, and is small. Each `get` loads the result anew; arrays are mapped into
+    memory if the function was memoized with ``mmap_mode=``, or the store maps them itself.
 
     Examples
     --------
