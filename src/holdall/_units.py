@@ -1,4 +1,4 @@
-"""Sizes and ages as people read them."""
+"""Sizes and ages for display."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ def shown_size(size: float) -> str:
     Parameters
     ----------
     size
-        How many bytes.
+        The number of bytes.
 
     Examples
     --------
@@ -42,12 +42,12 @@ def shown_size(size: float) -> str:
 
 
 def shown_age(seconds: float) -> str:
-    """Return a time that has passed in its largest whole unit.
+    """Return an elapsed time in its largest whole unit.
 
     Parameters
     ----------
     seconds
-        How long; a few seconds, or a time in the future by a clock that is wrong, are now.
+        The time; a few seconds, or a time in the future by a wrong clock, are now.
 
     Examples
     --------

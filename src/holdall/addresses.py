@@ -300,7 +300,7 @@ def _named(found: Address) -> Address:
         )
     inner = parse(os.path.expanduser(addresses[found.place]))
     if inner.scheme == "my":
-        raise InvalidArgumentError(f"{_users_file()}: {found.place} must name a place, not another name")
+        raise InvalidArgumentError(f"{_users_file()}: {found.place} must be an address, not another name")
     return inner._replace(part=found.part or inner.part, options={**inner.options, **found.options})
 
 

@@ -87,7 +87,7 @@ def path_set(mapping: Any, path: Any, value: Any, *, sep: str = "/") -> None:
             inner = {}
         if not isinstance(inner, MutableMapping | list):
             raise InvalidKeyError(
-                f"{_path(path, keys[:count], sep)!r:.80} holds {type(inner).__name__}: nothing lies below it"
+                f"{_path(path, keys[:count], sep)!r:.80} holds {type(inner).__name__}, with nothing below it"
             )
         places.append(inner)
     # From the inside out, since a store gives copies of what it holds.

@@ -43,7 +43,7 @@ class SearchStore:
     store
         A store, or any mapping, of text.
     index
-        Path of an SQLite file for the index; None for memory.
+        Path of a SQLite file for the index; None for memory.
     text
         A function from a value to the text to be searched; None where values are text.
 

@@ -127,7 +127,8 @@ def test_a_result_is_given_if_the_callback_says_so(name, tmp_path):
         answer.valid = True
         again = memoize(place, valid=valid, version="v1", name="double")(double)
         assert again(1) == [2, 0]
-        assert (again.cache_info().store_hits, asked[-1].seconds) == (1, None)
+        assert again.cache_info().store_hits == 1
+        assert 0 <= asked[-1].seconds < 60  # the store tells
         f.store.close()
 
 

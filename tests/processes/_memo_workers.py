@@ -232,6 +232,6 @@ def interrupt_calls(number, place, n, seed):
             struck += 1
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    in_the_air = [flight for flight in function._flights._all.values() if flight.in_the_air]
+    running = [flight for flight in function._flights._all.values() if flight.is_running]
     wrong = _threads(1, lambda _: [function(key) for key in range(x - 50, x + 50)])
-    return wrong, len(in_the_air), len(function._locks._held)
+    return wrong, len(running), len(function._locks._held)

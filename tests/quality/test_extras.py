@@ -31,6 +31,7 @@ NEEDS = {
     "s3": r"\bS3(Store|Persister)\(",
     "fsspec": r"\bFsspecStore\(",
     "obstore": r"\bobstore\b",
+    "plot": r"\bmatplotlib\b|holdall\.memo\.plot|\bplot\(",
     "testing": r"holdall\.testing",
 }
 

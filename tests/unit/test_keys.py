@@ -634,3 +634,24 @@ def test_clearing_a_part_of_a_store_of_one_way_keys_does_not_clear_the_rest(tmp_
     assert (store["a/b"], store["c"], part["b"]) == (1, 2, 1)
     store.clear()
     assert "c" not in store
+
+
+def test_folders_that_are_spelled_are_remembered_and_few_of_them():
+    codec = PathKeys(suffix=".x")
+    folders = [
+        *(f"pack.age{i}/@1" for i in range(250)),
+        "a.x",
+        "con",
+        "%",
+        "",
+        ".",
+        "é",
+        "e\u0301",
+        "x" * 300,
+        "a ",
+    ]
+    for folder in (*folders, *reversed(folders)):
+        assert codec.encode(f"{folder}/name") == codec.id_prefix(folder) + "name.x"
+        assert codec.decode(codec.encode(f"{folder}/name")) == f"{folder}/name"
+    assert len(codec._folders) <= 100
+    assert pickle.loads(pickle.dumps(codec)) == codec

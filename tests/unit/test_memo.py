@@ -94,7 +94,7 @@ def test_a_result_is_computed_once_wherever_it_is_kept(place):
         assert f.entries[f.cache_key(2)] == 2
         assert f.cache_key(1) in f.entries
     f.cache_clear()
-    assert f.cache_info() == CacheInfo(0, 0, None if place is MEMORY else 10_000, 0, 0, 0, 0, 0)
+    assert f.cache_info() == CacheInfo(0, 0, None if place is MEMORY else 10_000, 0, 0, 0, 0, 0, 0)
     assert f(1) == 1
     assert len(calls) == 5
 

@@ -296,7 +296,7 @@ def test_npy_over_a_bytearray_is_not_copied():
 
 
 def test_small_views_are_kept_as_copies():
-    pieces = serializers.pickle_._Pieces()
+    pieces = serializers.pickle_.Pieces()
     reused = bytearray(b"first")
     pieces.write(memoryview(reused))
     reused[:] = b"other"

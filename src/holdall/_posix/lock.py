@@ -172,7 +172,7 @@ _LOOKS = 5  # at a list that the system returns in pages, between which locks of
 
 def timed_out(path: str, timeout: float, holder: int | None) -> StoreTimeoutError:
     """Return the error for a lock that was not obtained in time."""
-    who, remedy = "others", "end whoever holds it"
+    who, remedy = "others", "end the process that holds it"
     if holder is not None:
         who = f"process {holder}"
         if holder == os.getpid():

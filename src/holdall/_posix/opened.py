@@ -120,7 +120,7 @@ class Opened:
             if os_fstat(self.root).st_nlink:
                 raise StoreUnavailableError(
                     error.errno,
-                    "the folder was moved away while open: move it back, or call close() to begin anew",
+                    "the folder was moved away while open: move it back, or call close() to begin again",
                     self.path,
                 ) from error
             return False

@@ -369,7 +369,7 @@ def _digest(data: Any) -> str:
             data = pickle.dumps(data)
         except Exception as error:
             raise UnsupportedError(
-                f"the place keeps no versions, and {type(data).__name__} has no digest: override stat()",
+                f"the persister keeps no versions, and {type(data).__name__} has no digest: override stat()",
             ) from error
     import hashlib  # noqa: PLC0415  (4 ms, only for data without versions)
 

@@ -218,7 +218,7 @@ class Evaluator:
             return owner[key]
         if type(owner) is Arrays and type(key) is str:
             return owner.load(key)
-        raise self.error(f"nothing stands at {key!r} of {getattr(node.value, 'id', 'that')}")
+        raise self.error(f"there is nothing at {key!r} of {getattr(node.value, 'id', 'that')}")
 
     def _union(self, node: ast.BinOp) -> Any:
         """Return flags joined by ``|``."""

@@ -150,7 +150,9 @@ class Items:
             sys.modules.pop(module, None)
         if scope.get("__all__") == [name] and scope.get(name, module) is None:
             return None
-        raise CorruptValueError(f"{path} puts no value in its place: it was not written by a data set")
+        raise CorruptValueError(
+            f"{path} does not replace itself by a value: it was not written by a data set"
+        )
 
     def decode_info(self, record: dict[str, Any]) -> Any:
         """Return the metadata of a record; run code that they need, if it is trusted."""

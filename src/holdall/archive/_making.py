@@ -180,7 +180,7 @@ def _ndarray(allowed: Allowed, data: Any, dtype: Any, shape: Any, order: Any = "
     dtype = _dtype(dtype)
     _require(is_shape(shape) and order in ("C", "F"), "an array has a shape and an order")
     size = math.prod(shape) * dtype.itemsize
-    _require(size <= MAX_INLINE, f"an array of {size} bytes stands in no text")
+    _require(size <= MAX_INLINE, f"an array of {size} bytes is too large for the text")
     if type(data) is bytes:
         _require(len(data) == size, f"an array of {size} bytes is made of {len(data)}")
     else:

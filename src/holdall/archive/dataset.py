@@ -196,7 +196,9 @@ class DataSet:
         """Return the present names."""
         with self._mutex:
             if self._closed:
-                raise StoreUnavailableError(errno.EBADF, "the data set is closed: open it anew", self._folder)
+                raise StoreUnavailableError(
+                    errno.EBADF, "the data set is closed: open it again", self._folder
+                )
             if self._synchronize:
                 self._log.refresh()
             return self._log
@@ -342,7 +344,7 @@ class DataSet:
     def _lock(self) -> AbstractContextManager[None]:
         """Exclude other writers: threads, and processes by a lock that ends with them."""
         if self._closed:
-            raise StoreUnavailableError(errno.EBADF, "the data set is closed: open it anew", self._folder)
+            raise StoreUnavailableError(errno.EBADF, "the data set is closed: open it again", self._folder)
         return self._locked()
 
     @contextmanager

@@ -100,7 +100,7 @@ class _Archive:
                 f"the text makes no {missing[0]!r}, which it lists: was the file cut short?"
             )
         if not all(_is_value(values[name]) for name in listed):
-            raise CorruptValueError("the text lists what is no value")
+            raise CorruptValueError("the text lists a name that is not a value")
         return {name: self.evaluator.resolved(values[name]) for name in listed}
 
     def _run(self, indent: int) -> Any:

@@ -1,4 +1,4 @@
-"""How sizes and ages of items are spread: counts by classes, and lines that draw them."""
+"""The distribution of sizes and ages of items: counts by classes, and lines that draw them."""
 
 import bisect
 import math
@@ -16,14 +16,14 @@ _DAY: Final = 86400.0
 
 
 class Histogram:
-    """Counts of numbers by classes; a class is from its bound, included, to the next one.
+    """Counts of numbers by classes; each class extends from its bound, included, to the next one.
 
     Parameters
     ----------
     bounds
-        Where classes begin, the least first; what is less is counted in the first one.
+        The lower bounds of classes, ascending; smaller numbers count in the first class.
     shown
-        Returns a bound as people read it.
+        Returns a bound for display.
     """
 
     def __init__(self, bounds: tuple[float, ...], shown: Any) -> None:
@@ -36,14 +36,14 @@ class Histogram:
         self.counts[max(0, bisect.bisect_right(self.bounds, number) - 1)] += 1
 
     def classes(self) -> list[dict[str, Any]]:
-        """Return the classes between the first and the last one that have items; the last one has no end."""
+        """Return the classes from the first to the last one with items; the last class has no end."""
         return [
             {"from": self.bounds[number], "to": self._end(number), "items": self.counts[number]}
             for number in self._range()
         ]
 
     def lines(self) -> list[str]:
-        """Return a line for each class, with a bar as long as it has items."""
+        """Return a line for each class, with a bar for its count."""
         classes = self._range()
         if not classes:
             return []
@@ -87,7 +87,7 @@ def ages() -> Histogram:
 
 
 def _bar(length: float) -> str:
-    """Return a bar of so many columns; what is not nothing can be seen."""
+    """Return a bar of so many columns, at least a visible one."""
     whole, eighths = divmod(math.ceil(length * 8), 8)
     bar = "█" * whole + _EIGHTHS[eighths].strip()
     try:

@@ -33,6 +33,6 @@ def _serve(options: argparse.Namespace) -> int:
         sys.stdout.flush()
         try:
             server.serve_forever()
-        except KeyboardInterrupt:  # which is how it ends
+        except KeyboardInterrupt:  # the usual end
             return 0
     return 0

@@ -21,6 +21,7 @@ _SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![.
 # The characters of paths that are their own names, except "/".
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
 _DEEPEST = 40  # levels of sequences in a key
+_MANY_FOLDERS = 100  # whose names are remembered
 _PAGE = 256  # ids decoded in one call: an odd name slows only its page
 # The longest name of a file, in bytes, on all systems.
 _NAME_MAX = 255
@@ -136,6 +137,7 @@ class PathKeys(FrozenCodec[Any]):
     _ordinary_id: Callable[[str], Any]
     _ordinary_lines: Callable[[str], Any]
     _end: int | None
+    _folders: dict[str, str]
 
     def __init__(
         self,
@@ -171,6 +173,7 @@ class PathKeys(FrozenCodec[Any]):
             _ordinary_id=_ordinary(suffix, suffix, fold_case=fold_case, encode=encode),
             _ordinary_lines=_ordinary(suffix, suffix, fold_case=fold_case, encode=encode, lines=True),
             _end=-len(suffix) or None,
+            _folders={},
         )
 
     # Measured on CPython 3.11 with suffix ".json", for "key00123" and "theme/dark-mode_2": encode 0.19 and
@@ -185,9 +188,22 @@ class PathKeys(FrozenCodec[Any]):
                     text = ""  # `_segments` raises what is wrong
                 if ordinary(text) and text.count("/") == len(key) - 1:
                     return text + self.suffix
-        elif type(key) is str and ordinary(key):
-            return key + self.suffix
+        elif type(key) is str:
+            if ordinary(key):
+                return key + self.suffix
+            folder, slash, name = key.rpartition("/")
+            if slash and ordinary(name):  # many keys share a folder
+                return self._folder(folder) + name + self.suffix
         return self._spell(self._segments(key), is_file=True)
+
+    def _folder(self, key: str) -> str:
+        """Return with what the ids below a key begin, which was spelled before in most cases."""
+        known = self._folders.get(key)
+        if known is None:
+            if len(self._folders) >= _MANY_FOLDERS:
+                self._folders.clear()
+            known = self._folders[key] = self.id_prefix(key)
+        return known
 
     def decode(self, id: str) -> Any:  # docstring inherited
         ordinary = self._ordinary_id

@@ -2,10 +2,12 @@
 
 from holdall.memo._asking import CacheInfo
 from holdall.memo._decorator import memoize
+from holdall.memo._details import Result
 from holdall.memo._fingerprint import register
 from holdall.memo._inspecting import Kept, inspect
 from holdall.memo._memoized import Memoized
 from holdall.memo._options import MEMORY
+from holdall.memo._plotting import plot
 from holdall.memo._references import Hit, Reference
 from holdall.memo._version import VersionInfo
 
@@ -16,8 +18,10 @@ __all__ = [
     "Kept",
     "Memoized",
     "Reference",
+    "Result",
     "VersionInfo",
     "inspect",
     "memoize",
+    "plot",
     "register",
 ]

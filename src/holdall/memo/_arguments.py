@@ -14,10 +14,10 @@ from holdall.errors import InvalidArgumentError
 from holdall.memo._encoder import Encoder, Unkeyable
 from holdall.memo._readable import readable
 
-__all__ = ["ATOMS", "Arguments", "BadCallError", "Keyed", "plain_key", "quick_key"]
+__all__ = ["ATOMS", "Arguments", "BadCallError", "CallKey", "plain_key", "quick_key"]
 
 #: A key, and whether it is valid only in this process.
-Keyed = tuple[str, bool]
+CallKey = tuple[str, bool]
 
 _EMPTY: Any = inspect.Parameter.empty
 _DIGEST_SIZE = 20  # bytes: 2**80 calls until two are likely to share a digest
@@ -225,7 +225,7 @@ class Arguments:
 
     # ------------------------------------------------------------------ keys
 
-    def key(self, values: tuple[Any, ...]) -> Keyed:
+    def key(self, values: tuple[Any, ...]) -> CallKey:
         """Return the key of arguments in normal form: a digest of 40 hexadecimal digits.
 
         Raises

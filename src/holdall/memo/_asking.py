@@ -40,11 +40,9 @@ class CacheInfo(NamedTuple):
     bytes: int
     #: How many seconds the computing calls took in total.
     seconds: float
-
-    @property
-    def saved(self) -> float:
-        """How many seconds the hits have saved, if computing takes as long as it did on average."""
-        return self.hits * self.seconds / self.misses if self.misses else 0.0
+    #: How many seconds the hits have saved: what the store tells that its results took, and for the others as
+    #: long as computing took on average.
+    saved: float
 
 
 class Asking(Core, Generic[P, R]):
@@ -85,6 +83,7 @@ class Asking(Core, Generic[P, R]):
             store_hits=store,
             bytes=hot.nbytes,
             seconds=self._seconds,
+            saved=self._told_seconds + (memory + store - self._told) * self._mean_seconds(),
         )
 
     def cache_clear(self, *, outdated: bool = False) -> None:
@@ -233,8 +232,8 @@ class Asking(Core, Generic[P, R]):
         if entry is not None:
             return entry.given()
         entries = None if call.local or call.refused else self._opened()
-        value, made = (MISSING, 0.0) if entries is None else entries.look(call.key)
-        if value is MISSING or not self._is_valid(call, made, None):
+        value, made, seconds = (MISSING, 0.0, None) if entries is None else entries.look(call.key)
+        if value is MISSING or not self._is_valid(call, made, seconds):
             raise KeyError(call.key)
         return self._keeping.adopt(value)[0]
 
@@ -248,8 +247,8 @@ class Asking(Core, Generic[P, R]):
             return False
         if self._valid is None:
             return call.key in entries.valid
-        value, made = entries.look(call.key)
-        return value is not MISSING and self._is_valid(call, made, None)
+        value, made, seconds = entries.look(call.key)
+        return value is not MISSING and self._is_valid(call, made, seconds)
 
     def shelve(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Return a reference to the result of a call, which is computed if it is not in the store.
@@ -276,7 +275,9 @@ class Asking(Core, Generic[P, R]):
         call = self._call(self._normal(args, kwargs))
         entries = None if call.local else self._looked_at()
         if entries is None:
-            raise InvalidArgumentError(f"results of {self._name} are kept in memory only: give a place")
+            raise InvalidArgumentError(
+                f"results of {self._name} are kept in memory only: give a store or path"
+            )
         return entries, call.key
 
     def _shelved(self, entries: Any, key: str) -> Reference:

@@ -22,7 +22,7 @@ class AsyncMemoized(Memoized[P, R]):
     -----
     Tasks: one computes, others with the same arguments wait for it, in any number of event loops and threads.
     If it is cancelled, one of the waiting tasks takes over. Reads of the store are done in the event loop:
-    they take microseconds for an SQLite file or a folder.
+    they take microseconds for a SQLite file or a folder.
     """
 
     def __init__(self, function: Any, options: Any) -> None:
@@ -72,28 +72,28 @@ class AsyncMemoized(Memoized[P, R]):
                 elif type(step) is float:
                     await asyncio.sleep(step)
                 elif type(step) is Flight:
-                    await _landed(step)
+                    await _finished(step)
                 else:
                     raise step
         finally:
             steps.close()
 
 
-async def _landed(flight: Flight) -> None:
-    """Wait until a flight has landed, in whatever thread or loop it is computed."""
+async def _finished(flight: Flight) -> None:
+    """Wait until a flight has finished, in whatever thread or loop it is computed."""
     loop = asyncio.get_running_loop()
-    landed = loop.create_future()
+    waiter = loop.create_future()
 
     def end() -> None:
-        if not landed.done():
-            landed.set_result(None)
+        if not waiter.done():
+            waiter.set_result(None)
 
-    def tell() -> None:
+    def call_back() -> None:
         try:
             loop.call_soon_threadsafe(end)
         except RuntimeError:
-            pass  # that loop is closed: nothing waits there any more
+            pass  # that loop is closed: nothing waits there
 
-    flight.when_landed(tell)
-    while not landed.done() and not flight.abandoned:
-        await asyncio.wait({landed}, timeout=PATIENCE)
+    flight.when_finished(call_back)
+    while not waiter.done() and not flight.abandoned:
+        await asyncio.wait({waiter}, timeout=PATIENCE)

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-__all__ = ["Copier", "copier_of"]
+__all__ = ["SHALLOW", "Copier", "copier_of"]
 
 Copier = Callable[[Any], Any]
 
@@ -23,6 +23,8 @@ _SHARED = (type, Enum, types.FunctionType, types.BuiltinFunctionType, types.Modu
 _IMMUTABLE = frozenset({"datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "uuid", "zoneinfo"})
 _TIMES = frozenset({"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"})
 _PLAIN = frozenset({list, dict, set, tuple, frozenset})
+#: Copiers that share what is inside.
+SHALLOW: frozenset[Any] = frozenset({list.copy, dict.copy, set.copy})
 
 
 def copier_of(value: Any) -> Copier | None:
@@ -61,6 +63,8 @@ def _is_immutable(value: Any) -> bool:
         return True
     if root == "numpy":
         dtype = getattr(value, "dtype", None)
+        if cls.__name__ in {"ndarray", "memmap"}:
+            return not value.dtype.hasobject and _is_sealed(value)
         return cls.__name__ == "dtype" or (
             dtype is not None
             and not hasattr(value, "__array_finalize__")

@@ -1,8 +1,8 @@
-"""What happens when a memoized function is called: look in memory, in the store, and compute once.
+"""A call of a memoized function: look in memory, in the store, and compute once.
 
 The algorithm is written once, as a generator that asks its driver to compute, to wait and to sleep; threads
-drive it in one way and tasks in another. While the function runs, nothing of it is on the stack, so that
-recursion goes half as deep as without it, and no less.
+drive it in one way and tasks in another. While the function runs, no frame of the generator is on the stack,
+so that recursion can go at least half as deep as without memoizing.
 """
 
 import functools
@@ -29,16 +29,16 @@ from holdall.memo._results import Held, Keeping
 
 __all__ = ["COMPUTE", "Core", "Steps", "fail"]
 
-_MOST_ERRORS = 10_000  # that are kept at a time
+_MOST_ERRORS = 10_000  # kept at a time
 _UNKNOWN: Any = object()
 
-#: What the algorithm asks its driver to do, beside flights to wait for, seconds to sleep, errors to raise.
+#: Requests of the algorithm to its driver, besides flights to wait for, seconds to sleep, errors to raise.
 COMPUTE: Any = object()
 Steps = Generator[Any, Any, Any]
 
 
 class _Counter:
-    """A number that threads count up without a lock: ``next`` of a count is one step."""
+    """A number that threads count up without a lock: ``next`` of a count is atomic."""
 
     def __init__(self) -> None:
         self._count = itertools.count()
@@ -62,7 +62,7 @@ class Call:
     digest
         The digest in that key.
     local
-        Whether the key means something in this process only.
+        Whether the key is valid only in this process.
     """
 
     __slots__ = ("digest", "key", "local", "quick", "refused", "renewed", "values")
@@ -73,25 +73,25 @@ class Call:
         self.local = local
         self.quick: Any = None
         self.values: tuple[Any, ...] = ()
-        self.renewed: Entry | None = None  # what is computed anew before it expires
-        self.refused = False  # whether the result that is known is not valid, as ``valid=`` says
+        self.renewed: Entry | None = None  # recomputed before it expires
+        self.refused = False  # whether ``valid=`` refused the known result
 
 
 class Core(Placed):
-    """A function, the results of it that are known, and those being computed.
+    """A function, its known results, and those being computed.
 
     Parameters
     ----------
     function
         The function.
     options
-        What `memoize` was told.
+        The options of `memoize`.
     """
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         functools.update_wrapper(cast("Any", self), function, updated=())
         for attribute, value in getattr(function, "__dict__", {}).items():
-            if not hasattr(type(self), attribute):  # a verb of ours is not hidden
+            if not hasattr(type(self), attribute):  # keep our own methods
                 self.__dict__[attribute] = value
         super().__init__(function, options)
         self._arguments = Arguments(
@@ -102,38 +102,39 @@ class Core(Placed):
             identity=options.identity,
             local=options.place is None,
         )
-        self._fresh = False  # whether known results are passed over
+        self._fresh = False  # whether known results are ignored
         self._by_position = self._arguments.by_position
         self._exact = self._arguments.exact
         self._quick_key = quick_key if self._arguments.quick else _no_quick_key
         self._quick = self._hot.quick
         self._flights = Flights()
         self._valid = options.valid
-        # Who asks about each hit is in no hurry; and what is typed in is typed in again, and what it calls as
-        # well, so that a quick answer is no right one.
+        # With ``valid=``, speed does not matter; and in a session, functions and what they call are
+        # redefined, so that a quick answer may be wrong.
         if options.valid is not None or self._typed_in:
             self._quick_key, self._by_position, self._exact = _no_quick_key, -1, -1
         self._errors: dict[str, tuple[Exception, float]] = {}
-        self._keeping = Keeping(self._name, options.copy)
+        self._keeping = Keeping(self._name, options.copy, mapping=options.mmap_mode is not None)
         self._reset_counters()
         self._locks: Any = _UNKNOWN
-        # A look before the lock is for nothing where results are mostly new; one miss foretells another.
+        # If results are mostly new, a look without the lock is useless; one miss predicts the next.
         self._lock_first = False
 
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()
         self._seconds, self._timing = 0.0, threading.Lock()
+        self._told, self._told_seconds = 0, 0.0  # results of which the store told what they cost
         self._hit, self._miss, self._store_hit = self._hits.up, self._misses.up, self._store_hits.up
 
     def _after_fork(self) -> None:
-        """Begin anew what threads of the parent were doing."""
+        """Restart after a fork what threads of the parent were doing."""
         self._flights.clear()
         self._hot.reset_lock()
         self._timing = threading.Lock()
         self._opening = threading.RLock()
 
     def _found(self, quick: Any) -> Entry | None:
-        """Give a valid result in memory by its quick key."""
+        """Return a valid result in memory by its quick key."""
         entry = self._quick.get(quick)
         if entry is None or self._plain.__code__ is not self._bytecode:
             return None
@@ -146,7 +147,7 @@ class Core(Placed):
     # ------------------------------------------------------------------ the algorithm
 
     def _steps(self, values: tuple[Any, ...], quick: Any, owner: Any) -> Steps:
-        """Give the result of a call: known, awaited, or computed by this caller."""
+        """Return the result of a call: known, awaited, or computed by this caller."""
         self._check_code()
         call = self._call(values)
         call.quick = None if self._typed_in else quick
@@ -158,12 +159,12 @@ class Core(Placed):
             if known is not None:
                 yield known
         flight = Flight(owner)
-        try:  # from here on, so that no interrupt leaves others waiting
+        try:  # so that no interrupt leaves others waiting
             while self._options.lock:
                 other = self._flights.begin(call.key, flight)
                 if other is flight:
                     break
-                if not Flights.wait(owner, other):  # we are called by what we would wait for
+                if not Flights.wait(owner, other):  # we would wait for our own caller
                     answer = yield COMPUTE
                     return answer[0]
                 try:
@@ -184,7 +185,7 @@ class Core(Placed):
                 value = yield from self._lead(call, entries, flight)
             return value
         finally:
-            flight.land()
+            flight.finish()
             self._flights.end(call.key, flight)
 
     def _lead(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:
@@ -197,7 +198,7 @@ class Core(Placed):
         while True:
             try:
                 free = locks.acquire(offset, flight)
-                value = self._look(call, entries, flight)  # again: now nobody else can be about to write it
+                value = self._look(call, entries, flight)  # again: now nobody else can be writing it
                 if value is not MISSING:
                     self._lock_first = False
                     return value
@@ -210,7 +211,7 @@ class Core(Placed):
             pause = min(pause * 1.5, longest)
 
     def _look(self, call: Call, entries: Entries | None, flight: Flight) -> Any:
-        """Return a known result, `MISSING` if there is none."""
+        """Return a known result, or `MISSING`."""
         if self._fresh:
             return MISSING
         entry = self._entry(call)
@@ -219,22 +220,40 @@ class Core(Placed):
             return entry.given()
         if entries is None or call.refused:
             return MISSING
-        value, made = entries.look(call.key)
-        if value is MISSING or not self._is_valid(call, made, None):
+        value, made, seconds = entries.look(call.key)
+        if value is MISSING or not self._is_valid(call, made, seconds):
             return MISSING
         if call.renewed is not None and made <= call.renewed.made:
             return MISSING  # nobody else was faster
-        value, held = self._keeping.adopt(value)
-        if held is not None:
-            flight.value = held
-            held.made = made
-            self._remember(call, held)
+        value = self._adopt(call, flight, value, made, seconds)
         self._store_hit()
+        if seconds is not None:
+            with self._timing:
+                self._told += 1
+                self._told_seconds += seconds
         log("a result of %s was in the store", self._name)
         return value
 
+    def _adopt(self, call: Call, flight: Flight, value: Any, made: float, seconds: float | None) -> Any:
+        """Keep a result that is from the store in memory, and return what a caller may have."""
+        value, held = self._keeping.adopt(value)
+        if held is not None:
+            flight.value = held
+            self._remember(call, held, made, seconds)
+        return value
+
+    def _mapped(self, call: Call, entries: Entries, flight: Flight, value: Any, seconds: float) -> Any:
+        """Return a result from its file, so that what was computed need not stay in memory."""
+        found, made, _ = entries.look(call.key)
+        if found is not MISSING:
+            return self._adopt(call, flight, found, made, seconds)
+        held = flight.value = self._keeping.hold(value)
+        if held is not None:
+            self._remember(call, held, time.time(), seconds)
+        return value
+
     def _is_valid(self, call: Call, made: float, seconds: float | None) -> bool:
-        """Ask the callback about a result that is known; once a call, if it says no."""
+        """Return whether the callback accepts a known result; asked only once per call if it refuses."""
         if self._valid is None:
             return True
         age, arguments = max(0.0, time.time() - made), self._arguments.named(call.values)
@@ -243,13 +262,13 @@ class Core(Placed):
         return not call.refused
 
     def _key_locks(self, entries: Entries) -> Any:
-        """Give the locks or leases among processes, which are opened when there is something to compute."""
+        """Return the locks or leases among processes, opened when something is to be computed."""
         if self._locks is _UNKNOWN:
             self._locks = entries.locks(self._options.lease) if self._options.lock else None
         return self._locks
 
     def _compute(self, call: Call, entries: Entries | None, flight: Flight) -> Steps:
-        """Let the function be called, and keep what it gives."""
+        """Compute the result, and keep it."""
         started = perf_counter()
         value, error = yield COMPUTE
         seconds = perf_counter() - started
@@ -265,23 +284,26 @@ class Core(Placed):
             return value
         if not self._keeping.keeps(value):
             return value  # and those who wait compute for themselves
-        held = flight.value = self._keeping.hold(value)
+        mapping = entries is not None and self._options.mmap_mode is not None
+        held = flight.value = None if mapping else self._keeping.hold(value)
         if self._options.cache_if is not None and not self._options.cache_if(value):
             return value
         if held is not None:
-            held.made, held.seconds = time.time(), seconds
-            self._remember(call, held)
+            self._remember(call, held, time.time(), seconds)
         if entries is not None:
-            if self._code is not None and self._code.changed():  # by the call: which code was it?
+            if self._code is not None and self._code.changed():  # by the call: the code is unknown
                 return value
             if self._options.version == SOURCE:
                 entries.tell_of_others()
-            if not entries.keep(call.key, value, held, flight.fence):
+            kept = entries.keep(call.key, value, held, seconds, flight.fence)
+            if not kept:
                 self._hot.discard(call.key)  # a newer one is there
+            elif mapping:
+                value = self._mapped(call, entries, flight, value, seconds)
         return value
 
     def _entry(self, call: Call) -> Entry | None:
-        """Return a result in memory that is valid, and count the hit."""
+        """Return a valid result in memory, and count the hit."""
         entry = self._valid_entry(call)
         if entry is not None and self._is_to_be_renewed(call, entry):
             return None
@@ -292,28 +314,33 @@ class Core(Placed):
         return entry
 
     def _valid_entry(self, call: Call) -> Entry | None:
-        """Return a result in memory that is valid."""
+        """Return a valid result in memory."""
         entry = None if self._fresh or call.refused else self._hot.entries.get(call.key)
         if entry is None or not 0 < entry.ends - time.time() <= self._reach:
             return None
         return entry if self._is_valid(call, entry.made, entry.seconds) else None
 
-    def _remember(self, call: Call, held: Held) -> None:
+    def _remember(self, call: Call, held: Held, made: float, seconds: float | None) -> None:
         """Keep a result in memory."""
+        held.made, held.seconds = made, seconds
         if self._ttl is None:
             self._hot.put(call.key, held, call.quick, inf)
             return
-        expires, renew, beta = held.made + self._ttl, inf, self._options.beta
+        expires, renew, beta = made + self._ttl, inf, self._options.beta
         if beta:
-            seconds, misses = held.seconds, self._misses.value()
-            if seconds is None:  # it is from a store: as long as it takes on average
-                seconds = self._seconds / misses if misses else 0.0
+            if seconds is None:  # it is from a store that does not tell
+                seconds = self._mean_seconds()
             # XFetch of Vattani, Chierichetti and Lowenstein (2015), drawn once for each result and process.
-            renew = expires + seconds * beta * math.log(1 - random.random())  # noqa: S311  (no secret)
+            renew = expires + seconds * beta * math.log(1 - random.random())  # noqa: S311  (not a secret)
         self._hot.put(call.key, held, call.quick, expires, renew)
 
+    def _mean_seconds(self) -> float:
+        """Return how long computing takes on average."""
+        known = self._misses.value() + self._told
+        return (self._seconds + self._told_seconds) / known if known else 0.0
+
     def _is_to_be_renewed(self, call: Call, entry: Entry) -> bool:
-        """Whether this call is the one that computes a valid result anew; the others get the old one."""
+        """Return whether this call recomputes a valid result, while others get the old one."""
         if call.renewed is entry:
             return True
         if entry.expires > time.time():
@@ -326,7 +353,7 @@ class Core(Placed):
         return first
 
     def _keep_error(self, call: Call, error: Exception) -> None:
-        """Keep an error for as long as that was asked for."""
+        """Keep an error for the requested time."""
         if not self._options.errors_ttl:
             return
         now = time.time()
@@ -346,7 +373,7 @@ class Core(Placed):
         return error.with_traceback(None)  # else it would grow from call to call
 
     def _call(self, values: tuple[Any, ...]) -> Call:
-        """Find the key of arguments in normal form."""
+        """Return the key of arguments in normal form, as a call."""
         digest, local = self._arguments.key(values)
         key = f"{self._arguments.readable(values)} #{digest}" if self._options.readable else digest
         call = Call(key, digest, local)
@@ -355,7 +382,7 @@ class Core(Placed):
 
 
 def fail(steps: Steps, error: BaseException) -> None:
-    """Tell the algorithm that the function raised an error; an interrupt is no result for others."""
+    """Pass an error of the function to the algorithm; an interrupt is not a result for others."""
     if isinstance(error, Exception):
         try:
             steps.send((None, error))

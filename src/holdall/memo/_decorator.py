@@ -1,4 +1,4 @@
-"""The decorator: which function, which place, which options."""
+"""The decorator: the function, the store, the options."""
 
 import inspect
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from holdall._eviction import PolicyName
-from holdall._options import unknown_option
+from holdall._options import MmapMode, unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Decorator(Protocol):
-    """What `memoize` with options gives."""
+    """The return value of `memoize` with options."""
 
     def __call__(self, function: Callable[P, R], /) -> Memoized[P, R]: ...
 
@@ -50,57 +50,57 @@ def memoize(
     lock: bool = True,
     lease: float | None = 30,
     copy: bool = True,
+    mmap_mode: MmapMode | None = None,
     readable: bool = False,
     identity: Any = (),
     beta: float | None = None,
     errors_ttl: float | None = None,
 ) -> Decorator: ...
 def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
-    """Keep the results of a function: in memory, and in a store, where they outlive the process.
+    """Keep the results of a function: in memory, and persistently in a store.
 
     Parameters
     ----------
     place
-        Where: a store, any mapping, or a path, of a SQLite file if it ends in ``.db``, ``.sqlite`` or
-        ``.sqlite3``, else of a folder. It is opened by the first call. Nothing: in memory only. None switches
-        off: the function is called each time, and nothing is kept.
+        Where to keep results: a store, any mapping, or a path, of a SQLite file if it ends in ``.db``,
+        ``.sqlite`` or ``.sqlite3``, otherwise of a folder. It is opened by the first call. Omitted: only in
+        memory. None switches memoizing off: the function is called each time, and nothing is kept.
     key
-        A function of the same arguments that gives what the result depends on.
+        A function of the same arguments that returns what the result depends on.
     ignore
         Names of parameters, or their positions, that the result does not depend on.
     typed
         Whether equal arguments of different types, such as ``1``, ``1.0`` and ``True``, are different.
     ttl
-        For how many seconds a result is valid; None for ever. ``entries`` does not list it any longer, and
+        For how many seconds a result is valid; None for no limit. Then ``entries`` no longer lists it, and
         ``purge`` deletes it.
     version
-        Results of another version are not found. ``"source"`` follows the code: it is a digest of the
-        function and of what it stands on in its project, as ``version_info()`` tells. Text or a number of
-        your own, or None: what you say, and no code is looked at.
+        Results of another version are not found. ``"source"`` follows the code: the version is a digest of
+        the function and of what it depends on in its project, as ``version_info()`` shows. Text or a number
+        of your own, or None: a fixed version, without looking at the code.
     name
-        What the function is called in the store. None for its project, module and qualified name, and a
-        digest of what it encloses, so that the functions of one factory keep apart.
+        The name of the function in the store. None for its project, module and qualified name, and a digest
+        of its closure, so that the functions of one factory are separate.
     maxsize
-        How many results memory holds at the most; None for any number. Unless told, 10,000 beside a store
-        and any number without one.
+        How many results memory holds at most; None for no limit. The default is 10,000 with a store and no
+        limit without one.
     max_bytes
-        How many bytes the results take at the most, a number or text such as ``"500MB"``: in memory, by
-        estimate, and, where `place` is a path, in its file or folder, which all functions share that are
-        given the same path and bounds. None for any number. A store that you give is bounded by
-        `holdall.wrappers.bounded`.
+        How many bytes the results take at most, a number or text such as ``"500MB"``: in memory, by estimate,
+        and, where `place` is a path, in its file or folder, which functions with the same path and limits
+        share. None for no limit. To limit a store of your own, use `holdall.wrappers.bounded`.
     max_items
-        How many results the file or folder of a path holds at the most, exact among processes; None for any.
+        How many results the file or folder of a path holds at most, exact among processes; None for no limit.
     max_age
-        After how many seconds a result is no longer given, whatever `ttl` says, and deleted from the store,
-        with those of other versions; None for never.
+        After how many seconds a result is no longer used, whatever `ttl`, and deleted from the store, with
+        those of other versions; None for never.
     policy
-        Who goes when there is no more room there: ``"lru"``, ``"sieve"``, ``"lfu"`` or ``"gdsf"``, as
-        `holdall.wrappers.bounded` says.
+        What is evicted first when there is no room: ``"lru"``, ``"sieve"``, ``"lfu"`` or ``"gdsf"``, as in
+        `holdall.wrappers.bounded`.
     cache_if
-        A function of the result that tells whether to keep it.
+        A function of the result that returns whether to keep it.
     valid
-        A function that is asked about each result that is known, a `holdall.memo.Hit`, and tells whether to
-        give it; if not, it is computed anew. Each hit then takes some microseconds.
+        A function that is called with each known result, a `holdall.memo.Hit`, and returns whether to use it;
+        if not, it is computed again. Each hit then takes some microseconds.
     lock
         Whether only one caller computes a result while others wait, among threads, tasks and processes, and
         among machines that share a server.
@@ -111,39 +111,43 @@ def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
     copy
         Whether each caller gets a copy of a result that can be changed. False is your promise that nobody
         changes results: callers share the object in memory.
+    mmap_mode
+        ``"r"`` maps large arrays of results into memory read-only instead of reading them, ``"c"``
+        copy-on-write: results that are arrays, and arrays within dicts, lists, tables and other objects.
+        The place is a path, or a store of pickles or ``"npy"`` that keeps values in files. The first call
+        gets its result from the file, too.
     readable
         Whether the keys in the store begin with the arguments, for humans.
     identity
-        Names of parameters that are known by what object they are, as ``"self"``; their results are kept in
-        memory only.
+        Names of parameters that are identified by object, such as ``"self"``; their results are kept only in
+        memory.
     beta
-        How eagerly a result is computed anew before its `ttl` ends, so that callers need not wait then: by
-        one call, at a random time that comes the earlier the longer computing takes, while the others get the
-        old result. 1 is a good choice; None and 0 wait for the end.
+        How eagerly a result is computed again before its `ttl` ends, so that callers need not wait then: by
+        one call, at a random time that is earlier the longer computing takes, while the others get the old
+        result. 1 is a good choice; None and 0 wait for the end.
     errors_ttl
         For how many seconds an error is kept, and raised again by calls with the same arguments in this
-        process; None not to keep errors.
+        process; None to keep no errors.
 
     Returns
     -------
     Memoized
         A callable like the function, with ``cache_info``, ``cache_clear``, ``cache_key``, ``forget``,
         ``peek``, ``cached``, ``refresh``, ``shelve``, ``purge``, ``outdated``, ``version_info``, ``store``,
-        ``entries`` and ``__wrapped__``; or,
-        where only options were given, a decorator.
+        ``entries`` and ``__wrapped__``; a decorator, where only options were given.
 
     Raises
     ------
     InvalidArgumentError
-        If the function is a generator, or an option is not of its kind; at the first call, if it encloses
-        something by which functions of its name may differ and of which nothing is known.
+        If the function is a generator, or an option is invalid; at the first call, if its closure contains
+        something by which functions of its name may differ and whose content is unknown.
 
     Notes
     -----
-    Threads, tasks and processes: one computes, others wait for it. Errors reach all who wait, and are kept
-    by `errors_ttl` only. After a crash: results in the store are there, and somebody who waited for the
-    crashed process computes. Cost: less than a microsecond for a result in memory and simple arguments. A
-    store that fails never fails a call: the function is called, and the trouble is warned about once.
+    Threads, tasks and processes: one computes, others wait for it. Errors reach all waiting callers, and are
+    kept only with `errors_ttl`. After a crash: results in the store are there, and a caller that waited for
+    the crashed process computes. Cost: less than a microsecond for a result in memory and simple arguments. A
+    failing store never makes a call fail: the function is called, with one warning.
 
     Examples
     --------
@@ -205,7 +209,7 @@ def _decorated(function: Any, options: Options) -> Any:
 
 
 def _applied(called: Called, options: Options) -> Any:
-    """Memoize what is called, and bind what was bound."""
+    """Memoize the function that is finally called, and bind the bound arguments again."""
     options = replace(
         options,
         key=None if options.key is None else BoundKey(options.key, called),

@@ -20,12 +20,12 @@ class Flight:
 
     Notes
     -----
-    Threads: `land` is called once, by the owner. A flight may land with a result, with an error, or with
-    neither, when the owner was interrupted: then one of the waiting calls takes over. To land is one C call,
-    before which no interrupt comes; everything else about a landed flight can be done later.
+    Threads: `finish` is called once, by the owner. A flight may finish with a result, with an error, or with
+    neither, if the owner was interrupted: then one of the waiting calls takes over. `finish` is one C call,
+    before which no interrupt comes; everything else about a finished flight can be done later.
     """
 
-    __slots__ = ("_callbacks", "_lock", "error", "fence", "land", "owner", "value")
+    __slots__ = ("_callbacks", "_lock", "error", "fence", "finish", "owner", "value")
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
@@ -35,16 +35,16 @@ class Flight:
         self._callbacks: list[Callable[[], Any]] = []
         self._lock = allocate_lock()
         self._lock.acquire()
-        self.land = self._lock.release
+        self.finish = self._lock.release
 
     @property
-    def in_the_air(self) -> bool:
-        """Whether it has not landed; a call that is just waking up may briefly make it seem so."""
+    def is_running(self) -> bool:
+        """Whether it has not finished; a call that is just waking up may briefly make it seem so."""
         return self._lock.locked() and not self.abandoned
 
     @property
     def abandoned(self) -> bool:
-        """Whether it is computed by a task of a closed event loop, and so never lands."""
+        """Whether it is computed by a task of a closed event loop, and so never finishes."""
         loop = getattr(self.owner, "get_loop", None)
         return loop is not None and loop().is_closed()
 
@@ -55,19 +55,19 @@ class Flight:
                 return
         self._lock.release()
 
-    def tell(self) -> None:
+    def call_back(self) -> None:
         """Call the callbacks of those that do not wait in a thread."""
         while self._callbacks:
             self._callbacks.pop()()
 
-    def when_landed(self, callback: Callable[[], Any]) -> None:
-        """Call a function once, or perhaps twice, after the landing; from any thread."""
+    def when_finished(self, callback: Callable[[], Any]) -> None:
+        """Call a function once, or perhaps twice, after the end; from any thread."""
         self._callbacks.append(callback)
-        if not self.in_the_air:
+        if not self.is_running:
             callback()
 
     def would_wait_for(self, owner: Any) -> bool:
-        """Return whether this flight lands only after something that the owner computes."""
+        """Return whether this flight finishes only after something that the owner computes."""
         flight: Flight | None = self
         seen = set()
         while flight is not None and flight not in seen:
@@ -93,14 +93,14 @@ class Flights:
         """Begin a flight, or return the running one for that key."""
         while True:
             other = self._all.setdefault(key, flight)
-            if other is flight or other.in_the_air:
+            if other is flight or other.is_running:
                 return other
             self._end(key, other)  # its owner was interrupted before
 
     def end(self, key: str, flight: Flight) -> None:
-        """Allow another flight after one that has landed."""
+        """Allow another flight after one that has finished."""
         self._end(key, flight)
-        flight.tell()
+        flight.call_back()
 
     def _end(self, key: str, flight: Flight) -> None:
         if self._all.get(key) is flight:

@@ -91,7 +91,8 @@ class Hot:
             if key in self.entries:
                 self.discard(key)
             if self._bounded:
-                self._make_room(size)
+                if len(self.entries) == self.maxsize or self.max_bytes is not None:
+                    self._make_room(size)
                 self._policy.insert(entry)
             self.entries[key] = entry
             self._bytes += size

@@ -1,8 +1,8 @@
-"""A lease: the right to compute a result that lies on a server, and to write it; and who renews it.
+"""A lease: the right to compute a result in a store on a server, and to write it; and its renewal.
 
-A result is written by compare-and-swap: where there is none, or over one that was there while the lease was
-still the writer's. So who was stopped for too long, and has lost his lease, cannot overwrite what the next
-owner has computed: its state is none that he saw while the lease was his.
+A result is written by compare-and-swap: if there is none, or over one that existed while the lease still was
+the writer's. So a writer that was stopped for too long, and has lost its lease, cannot overwrite what the
+next owner has computed: that is a state that the writer has not seen while the lease was its own.
 """
 
 import json
@@ -31,19 +31,19 @@ class Lease:
     Parameters
     ----------
     persister
-        Where leases lie.
+        The persister of the leases.
     id
-        The name of the lease there.
+        The id of the lease.
     seconds
-        After what time without a renewal others may take it over.
+        After how many seconds without a renewal others may take it over.
     flight
-        What is computed.
+        The computation.
 
     Notes
     -----
-    Threads: one renews, another writes and ends; neither waits for the other, since a transaction of the
-    other may keep the one waiting. A forked child has no part in it: what it computes is given to its caller,
-    and not written.
+    Threads: one renews, another writes and ends; neither waits for the other, as a transaction of one may
+    block the other. A forked child does not take part: what it computes is returned to its caller, but not
+    written.
     """
 
     def __init__(self, persister: Any, id: str, seconds: float, flight: Flight) -> None:
@@ -51,23 +51,23 @@ class Lease:
         self.id = id
         self.seconds = seconds
         self.flight = flight
-        self.due = inf  # when it is to be renewed
+        self.due = inf  # when it must be renewed
         self._token = secrets.token_hex(8)
         self._etag: Etag = ITEM_NOT_AVAILABLE
         self._pid = os.getpid()
         self._count = 0
         self._renewed = 0.0
-        self._gone = False  # whether it was given back, or taken over
-        # Some servers let items expire by themselves, so that nobody has to wait for the dead.
+        self._gone = False  # whether it was released, or taken over
+        # Some servers let items expire by themselves, so that nobody has to wait after a crash.
         self._living = getattr(persister, "write_living", None)
 
     @property
     def is_over(self) -> bool:
-        """Whether it was given back, or taken over by another."""
+        """Return whether it was released, or taken over."""
         return self._gone or self._pid != os.getpid()
 
     def take(self, expected: Expected) -> None:
-        """Write it where there is none, or over one that is over.
+        """Write it if there is none, or over one that is over.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Lease:
                 raise
 
     def _write(self, expected: Expected) -> None:
-        """Write it over what is expected there."""
+        """Write it over the expected state."""
         self._count += 1
         record = {
             "token": self._token,
@@ -98,7 +98,7 @@ class Lease:
         self._renewed = now
 
     def renew(self) -> None:
-        """Say that somebody still computes; a server that does not answer is asked again later."""
+        """Renew it, as the computation continues; if the server does not answer, try again later."""
         try:
             if not self.is_over:
                 self._write_again()
@@ -113,7 +113,7 @@ class Lease:
                 self._write(self._etag)
 
     def is_mine(self) -> bool:
-        """Look whether nobody has taken it over."""
+        """Return whether nobody has taken it over."""
         if self.is_over:
             return False
         try:
@@ -127,16 +127,16 @@ class Lease:
 
     @property
     def _is_young(self) -> bool:
-        """Whether nobody can have taken it over yet."""
+        """Return whether it is too young to have been taken over."""
         return time.monotonic() - self._renewed < self.seconds / 2
 
     def write(self, put: Callable[[Expected], Any]) -> bool:
-        """Write the result, unless the lease is another's by now.
+        """Write the result, unless the lease was taken over.
 
         Parameters
         ----------
         put
-            Writes it over what is expected there, or raises `ConflictError`.
+            Writes it over an expected state, or raises `ConflictError`.
 
         Returns
         -------
@@ -145,7 +145,7 @@ class Lease:
         """
         expected: Etag = ITEM_NOT_AVAILABLE
         while True:
-            # A result that was there while the lease was still mine is none of a later owner.
+            # A result that existed while the lease was still mine is not one of a later owner.
             known = expected is ITEM_NOT_AVAILABLE and self._is_young
             if self.is_over or not (known or self.is_mine()):
                 return False
@@ -157,7 +157,7 @@ class Lease:
                 return True
 
     def end(self) -> None:
-        """Give it back; if that fails, it is over after a while."""
+        """Release it; if that fails, it is over after a while."""
         try:
             while not self.is_over:
                 if self._remove():
@@ -166,10 +166,10 @@ class Lease:
             self._gone = True
 
     def _remove(self) -> bool:
-        """Delete it, unless it is renewed at this very moment, or another's."""
+        """Delete it, unless it is just being renewed, or was taken over."""
         try:
             self.persister.remove(self.id, self._etag)
-        except UnsupportedError:  # a server that deletes without conditions only
+        except UnsupportedError:  # a server without conditional deletion
             if self._is_young:
                 self.persister.remove(self.id)
         except ConflictError:
@@ -178,7 +178,7 @@ class Lease:
 
 
 class Keeper:
-    """Renews the leases of this process, in one thread.
+    """Renew the leases of this process, in one thread.
 
     Notes
     -----
@@ -194,7 +194,7 @@ class Keeper:
         self._changed = threading.Condition()
         self._held: dict[tuple[str, str], Lease] = {}
         self._thread: threading.Thread | None = None
-        self._wakes = inf  # when the thread looks by itself
+        self._wakes = inf  # when the thread next wakes by itself
 
     def held(self, location: str, id: str) -> Lease | None:
         """Return the lease of that name that this process holds."""
@@ -208,13 +208,13 @@ class Keeper:
                 self._thread = threading.Thread(target=self._run, name="holdall-leases", daemon=True)
                 try:
                     self._thread.start()
-                except RuntimeError:  # there are no more threads: it is not renewed
+                except RuntimeError:  # no more threads: it is not renewed
                     self._thread = None
             elif lease.due < self._wakes:
                 self._changed.notify()
 
     def drop(self, lease: Lease) -> None:
-        """Renew a lease no more."""
+        """Stop renewing a lease."""
         with self._changed:
             name = lease.persister.place, lease.id
             if self._held.get(name) is lease:
@@ -229,22 +229,22 @@ class Keeper:
                 if not ready:
                     self._wakes = min((lease.due for lease in self._held.values()), default=inf)
                     changed.wait(min(self._wakes - now, _LONGEST_SLEEP))
-                self._wakes = -inf  # it looks again anyway
+                self._wakes = -inf  # it will look again anyway
             for lease in ready:
-                if lease.flight.in_the_air:
+                if lease.flight.is_running:
                     lease.renew()
-                else:  # its task was left pending in an event loop that is closed
+                else:  # its task was left in a closed event loop
                     lease.end()
                 if lease.is_over:
                     self.drop(lease)
 
 
-#: That of this process.
+#: The keeper of this process.
 KEEPER: Final = Keeper()
 
 
 def record_of(data: Any) -> dict[str, Any]:
-    """Return what a lease says, nothing of what is none."""
+    """Return the content of a lease; empty for anything else."""
     try:
         record = json.loads(data)
     except (ValueError, TypeError):

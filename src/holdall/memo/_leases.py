@@ -1,9 +1,9 @@
-"""Leases among machines: who of them computes a result that lies on a server.
+"""Leases among machines: which of them computes a result in a store on a server.
 
-A lease is an item beside the results. Who has inserted it computes, renews it meanwhile, and deletes it at
-the end; who waits takes it over, by compare-and-swap, when it has not been renewed for as long as it says.
-That span is measured by the clock of who waits, from when he first saw the lease as it is. Only a lease that
-was plainly over when he came, by its time of modification, is taken at once.
+A lease is an item beside the results. The machine that has inserted it computes, renews it meanwhile, and
+deletes it at the end; a waiting one takes it over, by compare-and-swap, when it has not been renewed for the
+span recorded in it. That span is measured by the clock of the waiting machine, from its first look at the
+present state. Only a lease that was clearly over at that look, by its time of modification, is taken at once.
 """
 
 import time
@@ -20,12 +20,12 @@ from holdall.store._nested import under
 
 __all__ = ["Leases"]
 
-_LONGEST_PAUSE: Final = 1.0  # seconds between looks at what another machine computes
-_MOST_SEEN: Final = 10_000  # leases of others that are remembered
+_LONGEST_PAUSE: Final = 1.0  # seconds between looks at another machine's computation
+_MOST_SEEN: Final = 10_000  # leases of others to remember
 
 
 class _Seen(NamedTuple):
-    """A lease of another as it was first seen, and after which span it is over."""
+    """A lease of another as it was first seen, and the span after which it is over."""
 
     etag: Etag
     since: float
@@ -38,16 +38,16 @@ class Leases:
     Parameters
     ----------
     view
-        The part of the store where they lie.
+        The part of the store with the results.
     seconds
-        After what time without a renewal another machine may take one over.
+        After how many seconds without a renewal another machine may take one over.
     keeper
         Renews those that are held here.
 
     Notes
     -----
-    Threads, processes, machines: exclusive among all, as long as nobody is stopped for longer than `seconds`.
-    After a crash: over after `seconds`. Cost: one request to acquire, and one to release.
+    Threads, processes, machines: exclusive among all, if nobody is stopped for longer than `seconds`. After a
+    crash: over after `seconds`. Cost: one request to acquire, and one to release.
     """
 
     def __init__(self, view: Any, seconds: float, keeper: Keeper = KEEPER) -> None:
@@ -60,30 +60,30 @@ class Leases:
 
     @classmethod
     def of(cls, view: Any, seconds: float) -> "Leases | None":
-        """Return the leases in a part of a store, None without compare-and-swap among machines."""
+        """Return the leases in a part of a store; None without compare-and-swap among machines."""
         needed = {Capability.CAS_WORLD, Capability.BYTES}
         return cls(view, seconds) if needed <= under(view)[0].capabilities else None
 
     def acquire(self, number: int, flight: Flight) -> bool:
-        """Try to get the lease of a result for a flight.
+        """Try to get the lease of a result for a flight; return whether to compute.
 
         Parameters
         ----------
         number
-            Any number of the result.
+            Any number derived from the result's key.
         flight
-            What is computed. The owner of a flight that has the lease may compute as well.
+            The computation. The owner of a flight that has the lease may compute as well.
 
         Returns
         -------
         bool
-            Whether to compute. Who waits tries again.
+            Whether to compute. A waiting caller tries again.
         """
-        # Under all wrappers: a lease is no value, and neither cached nor evicted.
+        # Under all wrappers: a lease is not a value, and neither cached nor evicted.
         persister, id = under(self._view.inner, self._view.id_of(f"{number:016x}"))
         held = self._keeper.held(persister.place, id)
         if held is not None:
-            if held.flight.in_the_air:
+            if held.flight.is_running:
                 return bool(held.flight.owner == flight.owner)
             self._keeper.drop(held)
             held.end()
@@ -91,7 +91,7 @@ class Leases:
         try:
             if not self._take(lease):
                 return False
-        except Exception as error:  # no server, or one without conditions: compute, rather than wait for ever
+        except Exception as error:  # no answer, or no conditions: compute, rather than wait for ever
             log("there is no lease to be had: %s", error)
             return True
         flight.fence = lease
@@ -100,7 +100,7 @@ class Leases:
         return True
 
     def _take(self, lease: Lease) -> bool:
-        """Write a lease where there is none that counts."""
+        """Write a lease if there is no valid one."""
         expected: Etag = ITEM_NOT_AVAILABLE
         for _ in range(2):
             try:
@@ -114,13 +114,13 @@ class Leases:
         return False
 
     def _is_over(self, lease: Lease, etag: Etag) -> bool:
-        """Tell whether the lease of another has not been renewed for as long as it says."""
+        """Return whether the lease of another has not been renewed for its span."""
         seen = self._seen.get(lease.id)
         if seen is not None and seen.etag == etag:
             return time.monotonic() - seen.since >= seen.span
         try:
             data, stat = lease.persister.read(lease.id)
-        except KeyError:  # given back meanwhile, as the next look will see
+        except KeyError:  # released meanwhile, as the next look will show
             return False
         span = record_of(data).get("seconds", lease.seconds)
         if len(self._seen) >= _MOST_SEEN:
@@ -129,7 +129,7 @@ class Leases:
         return stat.etag == etag and bool(time.time() - stat.mtime > span + AHEAD)
 
     def release(self, number: int, flight: Flight) -> None:
-        """Give a lease back, if it is this flight that has it."""
+        """Release a lease, if this flight has it."""
         del number
         lease, flight.fence = flight.fence, None
         if lease is not None:

@@ -118,7 +118,7 @@ class KeyLocks:
     def _sweep(self) -> None:
         """Release the locks of flights whose owners were interrupted before releasing them."""
         for offset, flight in list(self._held.items()):
-            if not flight.in_the_air:
+            if not flight.is_running:
                 self._unlock(offset)
 
     def _open_again(self) -> None:

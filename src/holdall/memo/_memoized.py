@@ -1,4 +1,4 @@
-"""A memoized function as its users see it."""
+"""A memoized function, as its users see it."""
 
 import os
 import sys
@@ -17,41 +17,46 @@ from holdall.memo._flight import Flight
 from holdall.memo._options import Options
 from holdall.memo._project import MAIN
 
-__all__ = ["Memoized"]
+__all__ = ["Memoized", "everything"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
+# Only arguments of these types are looked up as they are: they are equal to no others, as 1 is to True.
+_UNLIKE_OTHERS = frozenset({int, str})
+
 
 class Memoized(Asking[P, R]):
-    """A function whose results are kept; `memoize` makes it.
+    """A function whose results are kept, made by `memoize`.
 
     Notes
     -----
-    Threads: safe. One call computes, others with the same arguments wait for it. Processes: the same, where
-    the store is a folder or a SQLite file; machines, too, where it is a server that compares and swaps. After
-    a crash: results in the store are there, and who waited for the crashed process computes. Cost: a
-    microsecond for a result in memory.
+    Threads: safe. One call computes, and others with the same arguments wait for it. Processes: the same,
+    where the store is a folder or a SQLite file, and machines, where it is a server that compares and swaps.
+    After a crash: results in the store are there, and a caller that waited for the crashed process computes.
+    Cost: a microsecond for a result in memory.
     """
 
     __wrapped__: Callable[P, R]
 
     def __init__(self, function: Callable[P, R], options: Options) -> None:
         super().__init__(function, options)
-        _everything.add(self)
+        everything.add(self)
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: PLR0915  (a call costs a tenth)
         values: tuple[Any, ...] | None = None
         quick: Any = None
         if not kwargs and len(args) <= self._by_position:
             if len(args) == 1:
                 cls = type(args[0])
-                if cls is int or cls is str:  # which nothing else in the table is equal to
+                if cls is int or cls is str:  # as below, without a tuple
                     quick = args[0]
                 elif cls in ATOMS:
                     quick = (cls, args[0])
+            elif _UNLIKE_OTHERS.issuperset(map(type, args)):
+                quick = args
             elif ATOMS.issuperset(map(type, args)):
                 quick = (*map(type, args), *args)
         if quick is None:
@@ -61,7 +66,7 @@ class Memoized(Asking[P, R]):
                 try:
                     values = self._arguments.values(args, kwargs)
                 except BadCallError:
-                    return self.__wrapped__(*args, **kwargs)  # which says what is wrong
+                    return self.__wrapped__(*args, **kwargs)  # raises what is wrong
                 quick = self._quick_key(values)
         entry = self._quick.get(quick)
         if (
@@ -74,10 +79,12 @@ class Memoized(Asking[P, R]):
             return entry.value if entry.copy is None else entry.copy(entry.value)  # type: ignore[no-any-return]
         if values is None:
             try:
-                values = self._arguments.values(args, kwargs)
+                values = (
+                    args if len(args) == self._exact and not kwargs else self._arguments.values(args, kwargs)
+                )
             except BadCallError:
                 return self.__wrapped__(*args, **kwargs)
-        # In line, so that a recursive function needs one frame a level more than without us.
+        # Inlined, so that a recursive function needs only one more frame per level.
         steps = self._steps(values, quick, get_ident())
         answer: Any = None
         try:
@@ -103,7 +110,7 @@ class Memoized(Asking[P, R]):
             steps.close()
 
     def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute the result of a call anew, and keep it in the place of the old one."""
+        """Compute the result of a call again, and replace the old one."""
         self._opened()
         twin = object.__new__(type(self))
         vars(twin).update(vars(self), _quick={}, _fresh=True)
@@ -128,7 +135,7 @@ class Memoized(Asking[P, R]):
         return _shell, (type(self),), self.__getstate__()
 
     def __getstate__(self) -> Any:
-        """Return what it is made of; in another process, the same name and version are not found again."""
+        """Return its state; in another process, the same name and version are not searched again."""
         return self.__wrapped__, self._options, self._place_if_any()
 
     def __setstate__(self, state: Any) -> None:
@@ -143,18 +150,18 @@ class Memoized(Asking[P, R]):
 
 
 def _shell(cls: type[Memoized[Any, Any]]) -> Memoized[Any, Any]:
-    """Make a memoized function before its state, of which it may be a part, as where it calls itself."""
+    """Make a memoized function without state, which its state may contain, as where it calls itself."""
     return object.__new__(cls)
 
 
 def is_by_value() -> bool:
-    """Tell whether it is cloudpickle that asks, which takes along what a script has defined."""
-    pickler = sys._getframe(2).f_locals.get("self")  # noqa: SLF001  (the only way to ask)
+    """Return whether cloudpickle is pickling, which includes the definitions of a script."""
+    pickler = sys._getframe(2).f_locals.get("self")  # noqa: SLF001  (the only way)
     return any("cloudpickle" in base.__module__ for base in type(pickler).__mro__)
 
 
 def by_name(thing: Any) -> str | None:
-    """Give the qualified name by which pickle finds an object in its module, None if it does not."""
+    """Return the qualified name by which pickle finds an object in its module; None if it does not."""
     name = str(getattr(thing, "__qualname__", ""))
     found: Any = sys.modules.get(getattr(thing, "__module__", None) or "")
     for part in name.split("."):
@@ -162,14 +169,15 @@ def by_name(thing: Any) -> str | None:
     return name if found is thing else None
 
 
-_everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
+#: All memoized functions that are in use.
+everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
     _locks.after_fork()
     _places.after_fork()
     _flight.forget_waiting()
-    for memoized in list(_everything):
+    for memoized in list(everything):
         memoized._after_fork()  # noqa: SLF001
 
 

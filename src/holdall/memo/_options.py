@@ -8,6 +8,7 @@ from typing import Any
 
 from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
+from holdall._options import MmapMode
 from holdall.errors import InvalidArgumentError
 from holdall.memo._places import Bounds
 
@@ -18,7 +19,7 @@ SOURCE = "source"
 
 
 class _Default:
-    """What stands in a signature for an option that was not given."""
+    """The value in a signature for an option that was not given."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -30,17 +31,17 @@ class _Default:
         return self.name
 
 
-#: The bound of memory where none is given: none without a store, where memory is all there is, and
-#: 10,000 results beside one.
+#: The default limit of memory: none without a store, where memory is all there is, and 10,000 results with
+#: one.
 AUTOMATIC: Any = _Default("AUTOMATIC")
-#: The place where none is given: memory alone.
+#: The default: only memory.
 MEMORY: Any = _Default("MEMORY")
 _BESIDE_A_STORE = 10_000
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `memoize` was told; its documentation says what each means."""
+    """The options of `memoize`, which documents them."""
 
     place: Any = None
     key: Callable[..., Any] | None = None
@@ -59,6 +60,7 @@ class Options:
     lock: bool = True
     lease: float | None = 30
     copy: bool = True
+    mmap_mode: MmapMode | None = None
     readable: bool = False
     identity: Any = ()
     beta: float | None = None
@@ -66,7 +68,7 @@ class Options:
     off: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.place, str | os.PathLike):  # of the folder that is the current one now
+        if isinstance(self.place, str | os.PathLike):  # relative to the current folder
             object.__setattr__(self, "place", os.path.abspath(self.place))
         for field in fields(self):
             value = getattr(self, field.name)
@@ -75,6 +77,8 @@ class Options:
                 raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
         if self.beta and self.life is None:
             raise InvalidArgumentError("beta= recomputes before the end of ttl=: give ttl=, too")
+        if self.mmap_mode is not None and self.place is None:
+            raise InvalidArgumentError("mmap_mode= maps results from files: give a place")
         if not isinstance(self.place, str) and (self.max_items is not None or self.policy != "lru"):
             raise InvalidArgumentError(
                 "max_items= and policy= bound the file or folder of a path: bound a store of your own by "
@@ -84,29 +88,29 @@ class Options:
     @classmethod
     def switched_off(cls, options: dict[str, Any]) -> "Options":
         """Return the options of a function of which nothing is kept; wrong ones are refused all the same."""
-        of_places = {"max_items", "max_age", "policy"}
+        of_places = {"max_items", "max_age", "mmap_mode", "policy"}
         chosen = cls(**{name: value for name, value in options.items() if name not in of_places})
         return replace(chosen, maxsize=0, lock=False, off=True)
 
     @property
     def life(self) -> float | None:
-        """For how many seconds a result is valid; None for ever."""
+        """Return for how many seconds a result is valid; None for no limit."""
         spans = [span for span in (self.ttl, self.max_age) if span is not None]
         return min(spans, default=None)
 
     @property
     def bounds(self) -> Bounds:
         """What the place of a path may hold."""
-        return Bounds(self.nbytes, self.max_items, self.policy)
+        return Bounds(self.nbytes, self.max_items, self.policy, self.mmap_mode is not None)
 
     @property
     def nbytes(self) -> int | None:
-        """How many bytes memory, and the place of a path, may hold."""
+        """Return how many bytes memory, and the store of a path, may take."""
         return None if self.max_bytes is None else parse_size(self.max_bytes, "max_bytes=")
 
     @property
     def memory_limit(self) -> int | None:
-        """How many results memory may hold."""
+        """Return how many results memory may hold."""
         if self.maxsize is AUTOMATIC:
             return None if self.place is None else _BESIDE_A_STORE
         return self.maxsize  # type: ignore[no-any-return]
@@ -153,5 +157,6 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lock": (_flag, "True or False"),
     "lease": (lambda v: _number(v) and 0 < v < inf, "a number of seconds, or None"),
     "copy": (_flag, "True or False"),
+    "mmap_mode": (lambda v: v in {"r", "c"}, "'r' or 'c', or None: else changes would bypass the store"),
     "readable": (_flag, "True or False"),
 }

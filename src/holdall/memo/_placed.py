@@ -10,6 +10,7 @@ from typing import Any
 
 from holdall.conditional import AHEAD
 from holdall.errors import InvalidArgumentError, StoreUnavailableError
+from holdall.memo._details import Details
 from holdall.memo._entries import Entries, warn
 from holdall.memo._follow import Trail
 from holdall.memo._home import layers_of
@@ -109,6 +110,7 @@ class Placed:
                             max_age=self._options.max_age,
                             title=self._name,
                             timed=self._options.valid is not None,
+                            mmap_mode=self._options.mmap_mode,
                         )
                     except StoreUnavailableError as error:
                         self._entries, self._trouble = None, error
@@ -161,13 +163,16 @@ class Placed:
     def entries(self) -> Any:
         """The results of this function in the store, by key: a part of `store`; None without one.
 
+        Its method ``details()`` returns for each a `holdall.memo.Result`, the last one first: its arguments
+        where they are readable, when it was computed, its size, and how long computing it took.
+
         Raises
         ------
         StoreUnavailableError
             If the store cannot be opened.
         """
         entries = self._looked_at()
-        return None if entries is None else entries.valid
+        return None if entries is None else entries.with_details(Details(self._hot.entries))
 
     def _looked_at(self) -> Entries | None:
         """Return the results in the store for a user, not for a call."""
@@ -175,7 +180,7 @@ class Placed:
         if entries is None and self._trouble is not None:
             raise StoreUnavailableError(
                 f"the store of {self._name} cannot be opened, so no results can be listed or forgotten "
-                f"there: mend it, or move it away, and begin a new process ({self._trouble})"
+                f"there: repair it, or move it away, and begin a new process ({self._trouble})"
             )
         return entries
 

@@ -1,8 +1,9 @@
-"""The store of a place: opened once in a process, for all functions that have it."""
+"""Stores of results: opened once in a process, for all functions that share one."""
 
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -15,32 +16,35 @@ __all__ = ["Bounds", "after_fork", "is_place", "open_store", "opening"]
 
 
 class Bounds(NamedTuple):
-    """What the place of a path may hold, and who goes when there is no more room."""
+    """The limits of the store of a path, and what is evicted first."""
 
     max_bytes: int | None = None
     max_items: int | None = None
     policy: PolicyName = "lru"
+    #: Whether large results of a database lie in files of their own.
+    files: bool = False
 
 
 NO_BOUNDS = Bounds()
 
-# Functions with one place share its store, and so its connections.
+# Functions with the same path share its store, and so its connections.
 _stores: WeakValueDictionary[tuple[str, Bounds], Any] = WeakValueDictionary()
 _opening = threading.RLock()
 
+_LARGE = 1 << 16  # bytes of a result that has a file of its own, where there are such
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
 def open_store(place: Any, bounds: Bounds = NO_BOUNDS) -> Any:
-    """Give the store of a place.
+    """Return the store for results.
 
     Parameters
     ----------
     place
-        A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or
-        ``.sqlite3``, else of a folder.
+        A store, any mapping, or a path: of a SQLite file if it ends in ``.db``, ``.sqlite`` or ``.sqlite3``,
+        otherwise of a folder.
     bounds
-        What the place of a path may hold.
+        The limits of the store of a path.
     """
     if isinstance(place, Store):
         return place
@@ -50,23 +54,23 @@ def open_store(place: Any, bounds: Bounds = NO_BOUNDS) -> Any:
     with _opening:
         store = _stores.get((path, bounds))
         if store is None:
-            store = _open_path(path)
+            store = _open_path(path, files=bounds.files)
             bounded_at_all = bounds.max_bytes or bounds.max_items  # 0 keeps nothing in memory
             if bounded_at_all and Capability.WRITABLE in store.pipeline.persister.capabilities:
-                from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only for who asks for a bound)
+                from holdall.wrappers._bounded import bounded  # noqa: PLC0415  (only with limits)
 
-                max_bytes, max_items, policy = bounds
+                max_bytes, max_items, policy, _ = bounds
                 store = bounded(store, max_bytes=max_bytes or None, max_items=max_items, policy=policy)
             _stores[path, bounds] = store
         return store
 
 
-def _open_path(path: str) -> Any:
+def _open_path(path: str, *, files: bool) -> Any:
     """Open the store of a path, to read what is there where nothing can be written."""
     if path.endswith(_DATABASES):
         from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
 
-        cls: Any = SQLiteStore
+        cls: Any = partial(SQLiteStore, files_from=_LARGE) if files else SQLiteStore
     else:
         from holdall.stores.files import FileDirStore  # noqa: PLC0415  (only for folders)
 
@@ -83,7 +87,7 @@ def _open_path(path: str) -> Any:
 
 
 def is_place(thing: Any) -> bool:
-    """Tell what may be the place of results from a function to be memoized."""
+    """Return whether this can be the store of results, and not a function to be memoized."""
     return isinstance(thing, str | os.PathLike | Mapping) or (
         hasattr(thing, "__getitem__")
         and hasattr(thing, "__iter__")
@@ -98,6 +102,6 @@ def opening() -> Any:
 
 
 def after_fork() -> None:
-    """Begin with a lock that nobody holds."""
+    """Replace the lock by a free one."""
     global _opening  # noqa: PLW0603
     _opening = threading.RLock()

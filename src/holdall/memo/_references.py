@@ -1,4 +1,4 @@
-"""References to results in a store, and what is known of a result before it is given."""
+"""References to results in a store, and the description of a result before it is returned."""
 
 from typing import Any, NamedTuple
 
@@ -6,15 +6,15 @@ __all__ = ["Hit", "Reference"]
 
 
 class Hit(NamedTuple):
-    """A known result that is about to be given, for ``valid=``."""
+    """A known result that is about to be returned, for ``valid=``."""
 
     #: For how many seconds it has been known.
     age: float
-    #: The arguments of the call by name, defaults included; what ``key=`` gave as ``"key"``.
+    #: The arguments of the call by name, defaults included; the result of ``key=`` as ``"key"``.
     arguments: dict[str, Any]
-    #: How many seconds it took to compute; None if that was in another process.
+    #: How many seconds it took to compute; None if that was in another process, and the store does not tell.
     seconds: float | None
-    #: The version of the function that is asked for; "" without one.
+    #: The requested version of the function; "" without one.
     version: str
 
 
@@ -24,16 +24,16 @@ class Reference:
     Parameters
     ----------
     entries
-        The part of the store where it lies.
+        The part of the store with the result.
     name
         The name of that part.
     key
-        Its key there.
+        Its key in that part.
 
     Notes
     -----
-    It can be pickled if the store can, and is small. Each `get` loads the result anew: arrays are mapped into
-    memory where the store does so, as ``FileDirStore(path, serializer="npy", mmap_mode="r")``.
+    It can be pickled if the store can, and is small. Each `get` loads the result anew; arrays are mapped into
+    memory if the function was memoized with ``mmap_mode=``, or the store maps them itself.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class Reference:
         Raises
         ------
         KeyError
-            If it is no longer there.
+            If it no longer exists.
         """
         try:
             return self._entries[self.key]

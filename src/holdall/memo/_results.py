@@ -3,7 +3,7 @@
 from typing import Any
 from weakref import WeakSet
 
-from holdall.memo._copying import Copier, copier_of
+from holdall.memo._copying import SHALLOW, Copier, copier_of
 from holdall.memo._entries import warn
 
 __all__ = ["Held", "Keeping"]
@@ -47,9 +47,12 @@ class Keeping:
         The name of the function.
     copying
         Whether callers get copies.
+    mapping
+        Whether results are mapped into memory: to copy those would be to read them.
     """
 
-    def __init__(self, name: str, copying: bool) -> None:
+    def __init__(self, name: str, copying: bool, *, mapping: bool = False) -> None:
+        self._mapping = mapping
         self._name = name
         self._copying = copying
         self._told: set[str] = set()
@@ -85,6 +88,8 @@ class Keeping:
     def adopt(self, value: Any) -> tuple[Any, Held | None]:
         """Keep a result from a store, and return what a caller gets."""
         held = Held(value, copier_of(value) if self._copying else None)
+        if self._mapping and held.copy is not None and held.copy not in SHALLOW:
+            return value, None
         try:
             return held.given(), held
         except Exception as error:

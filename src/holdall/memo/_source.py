@@ -82,8 +82,15 @@ def said_by_file(path: str) -> Said:
 
 def _saying(node: ast.AST) -> Said:
     by_kind: dict[type, list[Any]] = {}
-    for inner in ast.walk(node):  # once, since this takes most of the time
+    todo = [node]
+    while todo:  # once, and quicker than ast.walk, since this takes much of the time
+        inner = todo.pop()
         by_kind.setdefault(type(inner), []).append(inner)
+        for value in vars(inner).values():
+            if isinstance(value, ast.AST):
+                todo.append(value)
+            elif type(value) is list:
+                todo += [part for part in value if isinstance(part, ast.AST)]
     changes, imports = frozenset(_changed(by_kind)), frozenset(_imported(by_kind))
     return Said(_normal(node, by_kind), changes, imports)
 

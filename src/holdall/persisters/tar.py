@@ -115,7 +115,7 @@ class TarReader(Reader):
         with self._whole.mutex:
             found = self._whole.open()
             if found is None:
-                raise StoreNotFoundError(2, "there is no archive to read any more", self.place)
+                raise StoreNotFoundError(2, "the archive no longer exists", self.place)
             self._opened = opened = _Opened(*found, self.place, self.encoding)
         return opened
 

@@ -304,7 +304,9 @@ def _named(name: str) -> Serializer[Any]:
         base = below.strip()
         layers.append(layer)
     if TABLE[base].layer:
-        raise InvalidArgumentError(f"{base!r} stands over another serializer: say which, as in 'json.{base}'")
+        raise InvalidArgumentError(
+            f"{base!r} is a layer over another serializer: say which, as in 'json.{base}'"
+        )
     made = _class(base)()
     for layer in reversed(layers):
         made = over(layer, made)

@@ -5,9 +5,7 @@ import resource
 import weakref
 from typing import Any
 
-import numpy as np
-
-__all__ = ["mapped"]
+__all__ = ["mapped", "mapped_file"]
 
 _PART = 4  # one in so many of the process's descriptors
 
@@ -29,8 +27,35 @@ def mapped(file: Any, mode: Any, start: int, *, dtype: Any, shape: tuple[int, ..
     dtype, shape, order
         Those of the array.
     """
-    if len(_maps) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _PART:
+    import numpy as np  # noqa: PLC0415  (files are mapped without it)
+
+    if _are_too_many():
         return None
     array = np.memmap(file, dtype, mode, start, shape, order)
     _maps.add(array._mmap)  # type: ignore[attr-defined]  # noqa: SLF001  (holds the descriptor)
     return array
+
+
+def mapped_file(file: Any, mode: Any) -> "mmap.mmap | None":
+    """Map a whole file; None if it has no descriptor, or too many are used for maps already.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    mode
+        ``"r"`` or ``"c"``.
+    """
+    if _are_too_many():
+        return None
+    try:
+        descriptor = file.fileno()
+    except (AttributeError, OSError):
+        return None
+    found = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ if mode == "r" else mmap.ACCESS_COPY)
+    _maps.add(found)
+    return found
+
+
+def _are_too_many() -> bool:
+    return len(_maps) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _PART

@@ -244,7 +244,7 @@ def _differences(found: Any, wanted: Any, path: tuple[str, ...], puts: list[Any]
     for name in {**found, **wanted}:
         if not isinstance(name, str):
             if name not in found or name not in wanted or not exactly(found[name], wanted[name]):
-                raise CannotEditError("a name that is no text has another value")
+                raise CannotEditError("a name that is not text has another value")
         elif name not in wanted:
             drops.append((*path, name))
         elif name not in found:

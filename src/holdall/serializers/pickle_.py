@@ -9,15 +9,18 @@ from holdall.abc import Data
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
 
-__all__ = ["PickleSerializer"]
+__all__ = ["FILLER", "FILLER_SIZE", "LARGE", "MAP_END", "MAP_START", "PickleSerializer", "Pieces"]
 
-# From this size on the pickler passes a buffer on instead of copying it into a frame.
-_LARGE = 1 << 16
+#: From this size on the pickler passes a buffer on instead of copying it into a frame.
+LARGE = 1 << 16
 _LARGE_TYPES = frozenset({bytes, bytearray, str})
 
-# What follows a pickle to make it differ from the last one: this, and random bytes.
-_FILLER = b"\n# holdall "
-_FILLER_SIZE = len(_FILLER) + 16  # with eight bytes in hex, for object stores
+#: What follows a pickle to make it differ from the last one: this, and random bytes.
+FILLER = b"\n# holdall "
+#: With eight bytes in hex, for object stores.
+FILLER_SIZE = len(FILLER) + 16
+#: What may stand between a pickle and its filler: by what its buffers are mapped into memory.
+MAP_START, MAP_END = b"\n# holdall map\n", b"\n#mapped"
 
 # A pickle of protocol 4 or 5 starts with PROTO n FRAME and the length of the frame in 8 bytes.
 _FRAME_START = 11
@@ -73,7 +76,7 @@ class PickleSerializer(OptionSerializer[Any]):
         protocol = self.protocol
         if protocol < 5:
             return self.dumps(value)
-        if type(value) in _LARGE_TYPES and len(value) >= _LARGE:
+        if type(value) in _LARGE_TYPES and len(value) >= LARGE:
             return self._pieces(value)
         try:
             return _dumps(value, protocol, buffer_callback=_keep_small)
@@ -83,7 +86,7 @@ class PickleSerializer(OptionSerializer[Any]):
             _refuse(value, error)
 
     def _pieces(self, value: Any) -> Data:
-        pieces = _Pieces()
+        pieces = Pieces()
         try:
             pickle.Pickler(pieces, self.protocol).dump(value)
         except Exception as error:
@@ -92,7 +95,7 @@ class PickleSerializer(OptionSerializer[Any]):
 
     def filler(self, nonce: bytes) -> bytes:  # docstring inherited
         # No unpickler reads beyond the STOP of a pickle.
-        return _FILLER + nonce.hex().encode()
+        return FILLER + nonce.hex().encode()
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         # Nearly every value fits into one frame, whose length is known, or is so small that it has no frame
@@ -101,7 +104,7 @@ class PickleSerializer(OptionSerializer[Any]):
         size = len(data)
         if size > _FRAME_START:
             end = _FRAME_START + _frame_length(data, 3)[0]
-            if end == size or (end + _FILLER_SIZE == size and data.startswith(_FILLER, end)):
+            if end == size or (end + FILLER_SIZE == size and data.startswith(FILLER, end)):
                 return _loads(data)
         elif type(data) is bytes and data.find(b".") == size - 1:
             return _loads(data)
@@ -125,21 +128,22 @@ class _LargeBufferError(Exception):
 
 
 def _keep_small(buffer: pickle.PickleBuffer) -> bool:
-    if buffer.raw().nbytes >= _LARGE:
+    if buffer.raw().nbytes >= LARGE:
         raise _LargeBufferError
     return True  # in band
 
 
-class _Pieces:
+class Pieces:
     """A file for the pickler that keeps what is written, large buffers without a copy."""
 
     def __init__(self) -> None:
         self.parts: list[bytes | bytearray | memoryview] = []
 
     def write(self, chunk: Any) -> int:
+        """Take what the pickler writes."""
         if type(chunk) is not bytes:
             chunk = pickle.PickleBuffer(chunk).raw()
-            if chunk.nbytes < _LARGE:  # may be a view of memory that the pickler reuses
+            if chunk.nbytes < LARGE:  # may be a view of memory that the pickler reuses
                 chunk = bytes(chunk)
         self.parts.append(chunk)
         return len(chunk)
@@ -161,9 +165,17 @@ class _Raw(io.RawIOBase):
 def _load_to_end(file: Any) -> Any:
     value = pickle.Unpickler(file).load()
     rest = file.read(1)
-    if rest and not (rest + file.read(len(_FILLER) - 1) == _FILLER and len(file.read(17)) == 16):
+    if rest and not _is_ours(rest + file.read()):
         raise CorruptValueError("the data go on after the end of the pickle")
     return value
+
+
+def _is_ours(rest: bytes) -> bool:
+    """Tell whether what follows a pickle is filler, perhaps with a map before it."""
+    filler, before = rest[-FILLER_SIZE:], rest[:-FILLER_SIZE]
+    if not filler.startswith(FILLER) or len(filler) != FILLER_SIZE:
+        return False
+    return not before or (before.startswith(MAP_START) and before.endswith(MAP_END))
 
 
 def _refuse(value: Any, error: Exception) -> NoReturn:

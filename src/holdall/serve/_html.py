@@ -1,4 +1,4 @@
-"""HTML in which all text is escaped, because there is no other way to make it."""
+"""HTML in which all text is escaped, as it can be made in no other way."""
 
 import html
 from typing import Final
@@ -25,7 +25,7 @@ button { font: inherit; }
 
 
 class Markup(str):
-    """HTML that was made by `element`; any other text is escaped where it is put in."""
+    """HTML made by `element`; any other text is escaped where it is inserted."""
 
     __slots__ = ()
 
@@ -38,9 +38,9 @@ def element(tag: str, *children: str | None, **attributes: str) -> Markup:
     tag
         Its name.
     *children
-        What is in it: `Markup` as it is, text escaped; None is left out.
+        Its content: `Markup` unchanged, text escaped; None is left out.
     **attributes
-        Its attributes, escaped; ``class_`` stands for ``class``.
+        Its attributes, escaped; ``class_`` means ``class``.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def element(tag: str, *children: str | None, **attributes: str) -> Markup:
 
 
 def page(title: str, *body: str | None, query: str = "") -> Markup:
-    """Return a whole page, with the name of the store and a field to search in it."""
+    """Return a whole page, with the name of the store and a search field."""
     head = element(
         "head",
         element("meta", charset="utf-8"),

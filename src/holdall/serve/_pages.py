@@ -19,9 +19,9 @@ from holdall.store import Store, StorePersister
 
 __all__ = ["NotThereError", "Pages"]
 
-_PAGE, _SECONDS = 200, 2.0  # keys on a page, and the time in which they are looked for
-_LARGEST = 20_000_000  # bytes of a value that is read
-_HEAD = 16  # bytes that tell what is an image
+_PAGE, _SECONDS = 200, 2.0  # keys on a page, and the time for finding them
+_LARGEST = 20_000_000  # bytes of the largest value that is read
+_HEAD = 16  # bytes that identify an image
 _WILD: Final = frozenset("*?[")
 
 
@@ -30,14 +30,14 @@ class NotThereError(Exception):
 
 
 class _Listed(NamedTuple):
-    """Keys that were found, and where to go on; None if there are no more."""
+    """Keys that were found, and where to continue; None if there are no more."""
 
     keys: list[tuple[Any, Stat | None]]
     next: int | None
 
 
 class Pages:
-    """What is shown of a store.
+    """The pages of a store.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Pages:
     Notes
     -----
     Threads: as safe as reading the store. Cost: a page of keys reads no value; a page of an item reads its
-    value, unless that has more than 20 MB.
+    value, unless it is larger than 20 MB.
     """
 
     def __init__(self, store: Store[Any, Any]) -> None:
@@ -57,7 +57,7 @@ class Pages:
 
     @property
     def title(self) -> str:
-        """What the store is called."""
+        """The name of the store."""
         return f"{type(self.store).__name__}: {self.place.place}"
 
     # ------------------------------------------------------------------ keys
@@ -68,9 +68,9 @@ class Pages:
         Parameters
         ----------
         query
-            What keys have in them, in any case, or a pattern with ``*``, ``?`` and ``[...]``; "" for all.
+            A text that keys contain, in any case, or a pattern with ``*``, ``?`` and ``[...]``; "" for all.
         start
-            How many keys of the store to pass over.
+            How many keys of the store to skip.
         """
         found = self._listed(query, start)
         rows = [self._row(key, stat) for key, stat in found.keys]
@@ -86,7 +86,7 @@ class Pages:
         keys: list[tuple[Any, Stat | None]] = []
         number, until = start, math.inf
         for key, stat in islice(self._items(), start, None):
-            if number == start:  # what it took to come here cannot be cut short
+            if number == start:  # skipping is not limited in time
                 until = time.monotonic() + _SECONDS
             if len(keys) >= _PAGE or (number > start and time.monotonic() > until):
                 return _Listed(keys, number)
@@ -96,7 +96,7 @@ class Pages:
         return _Listed(keys, None)
 
     def _items(self) -> Iterator[tuple[Any, Stat | None]]:
-        """Iterate over the keys, with their stats where these come with a listing."""
+        """Yield the keys, with their stats if a listing contains them."""
         if self.place.at_hand:
             return ((key, None) for key in self.store)
         return iter(self.place.scan())
@@ -116,7 +116,7 @@ class Pages:
         return element("tr", element("td", link), element("td", size, class_="number"), element("td", age))
 
     def _word(self, key: Any) -> str | None:
-        """Return the word that names a key in a link; None if it has none."""
+        """Return the word for a key in a link; None if it has none."""
         try:
             return self._keys.encode(key)
         except InvalidKeyError:
@@ -136,7 +136,7 @@ class Pages:
         Parameters
         ----------
         word
-            The word of its key.
+            The word for its key.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Pages:
         try:
             stat = self.place.stat(key)
             shown, kind = self._value(key, word, stat)
-        except KeyError as error:  # one that can have no item counts as absent
+        except KeyError as error:  # an impossible key counts as absent
             raise NotThereError(word) from error
         facts = [
             ("key", _shown_key(word)),
@@ -184,12 +184,12 @@ class Pages:
         Parameters
         ----------
         word
-            The word of its key.
+            The word for its key.
 
         Raises
         ------
         NotThereError
-            If there is no such item, or it is no image that browsers show.
+            If there is no such item, or it is not an image that browsers show.
         """
         key = self._key(word)
         try:
@@ -212,7 +212,7 @@ class Pages:
         return self.store.pipeline.persister
 
     def _first_bytes(self, key: Any) -> bytes:
-        """Return the first bytes of the data of a key, which tell an image without loading anything."""
+        """Return the first bytes of the data of a key, which identify an image without loading anything."""
         if Capability.BYTES not in self._below.capabilities:
             return b""
         with self._below.reader(self.place.id_of(key)) as file:
@@ -229,7 +229,7 @@ def _link(name: str, word: str) -> str:
 
 
 def _shown_key(word: str) -> str:
-    """Return the word of a key as something that is seen, whatever is in it."""
+    """Return a visible form of the word for a key."""
     return word if word.isprintable() and word.strip() else repr(word)
 
 

@@ -1,4 +1,4 @@
-"""Values as HTML: text, JSON, arrays and tables, images, and what else Python shows; all bounded."""
+"""Values as HTML: text, JSON, arrays and tables, images, and the repr of others; all bounded."""
 
 import json
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from holdall.serve._html import Markup, element
 
 __all__ = ["image_type", "preview"]
 
-_TEXT, _BYTES = 200_000, 4096  # characters of text, and bytes in hexadecimal, that are shown
+_TEXT, _BYTES = 200_000, 4096  # characters of text, and bytes in hexadecimal, to show
 _ROWS, _COLUMNS, _PARTS = 50, 20, 20
 
-# What browsers show as images, and nothing else: no SVG, which can hold scripts.
+# Images that browsers show, and nothing else: no SVG, which can contain scripts.
 _IMAGES: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -23,12 +23,12 @@ _IMAGES: Final = (
 
 
 def image_type(data: Any) -> str | None:
-    """Return the media type of an image by its first bytes; None if it is none that may be shown.
+    """Return the media type of an image by its first bytes; None for anything that is not shown as one.
 
     Parameters
     ----------
     data
-        The content, or anything that is no bytes.
+        The content, or anything that is not bytes.
 
     Examples
     --------
@@ -43,12 +43,12 @@ def image_type(data: Any) -> str | None:
 
 
 def preview(value: Any) -> Markup:
-    """Return what a value looks like.
+    """Return a preview of a value.
 
     Parameters
     ----------
     value
-        Any value that is no image.
+        Any value that is not an image.
     """
     if isinstance(value, str):
         return _text(value)
@@ -62,7 +62,7 @@ def preview(value: Any) -> Markup:
     if type(value) is dict and any(hasattr(item, "dtype") for item in value.values()):
         return _parts(value)
     try:
-        get_serializer("json").dumps(value)  # which takes only what comes back equal
+        get_serializer("json").dumps(value)  # raises for what would not come back equal
         return _text(json.dumps(value, indent=2, ensure_ascii=False))
     except (HoldallError, ValueError, TypeError, RecursionError):
         return _text(repr(value))
@@ -78,7 +78,7 @@ def _note(text: str | None) -> Markup | None:
 
 
 def _bytes(data: bytes) -> Markup:
-    """Return bytes as text if they are text, else in hexadecimal."""
+    """Return bytes as text if they are text, otherwise in hexadecimal."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -95,7 +95,7 @@ def _bytes(data: bytes) -> Markup:
 
 
 def _array(array: Any) -> Markup:
-    """Return the beginning of an array: of more than two dimensions, the first table in it."""
+    """Return the beginning of an array: for more than two dimensions, its first table."""
     shape = tuple(array.shape)
     about = element("p", f"{array.dtype}, {' x '.join(map(str, shape)) or 'one number'}", class_="note")
     if 0 in shape:

@@ -1,4 +1,4 @@
-"""The server: who is answered, and by which headers."""
+"""The server: which requests are answered, and with which headers."""
 
 import secrets
 import socketserver
@@ -15,7 +15,7 @@ from holdall.store import Store
 __all__ = ["ViewServer"]
 
 _HOST: Final = "127.0.0.1"
-_AT_ONCE: Final = 16  # requests that are answered at one time
+_AT_ONCE: Final = 16  # simultaneous requests
 _HTML: Final = "text/html; charset=utf-8"
 _PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -33,7 +33,7 @@ _HEADERS: Final = {
 
 
 class _Answer(NamedTuple):
-    """What is sent back."""
+    """The answer to a request."""
 
     body: bytes
     kind: str = _HTML
@@ -46,7 +46,7 @@ class ViewServer(ThreadingHTTPServer):
     Parameters
     ----------
     store
-        The store. Its values are loaded when their pages are asked for, by its own rules of trust.
+        The store. Its values are loaded when their pages are requested, by its own rules of trust.
     port
         The port on 127.0.0.1; 0 for any free one.
 
@@ -57,9 +57,8 @@ class ViewServer(ThreadingHTTPServer):
 
     Notes
     -----
-    Threads: each request has one; the store must be safe to read from several. Processes: who runs as another
-    user of this machine can connect, and gets nothing without the URL. Cost: a page of keys reads none of the
-    values.
+    Threads: each request has one; it must be safe to read the store from several. Processes: other users of
+    this machine can connect, but get nothing without the URL. Cost: a page of keys reads no values.
 
     Examples
     --------
@@ -76,26 +75,26 @@ class ViewServer(ThreadingHTTPServer):
         super().__init__((_HOST, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind the port, and ask nobody what this machine is called."""
+        """Bind the port, without looking up the name of this machine."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = _HOST, int(self.server_address[1])
 
     @property
     def host(self) -> str:
-        """The only host that requests may name."""
+        """The only host name that requests may have."""
         return f"{_HOST}:{self.server_port}"
 
     @property
     def url(self) -> str:
-        """Where the page is; who knows it can read the store."""
+        """The URL of the page; everyone who knows it can read the store."""
         return f"http://{self.host}/{self.token}/"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer a request in a thread of its own, when there are not too many."""
+        """Answer a request in a thread of its own, if there are not too many."""
         self._turns.acquire()
         try:
             super().process_request(request, client_address)
-        except BaseException:  # no thread could be had
+        except BaseException:  # no thread is available
             self._turns.release()
             raise
 
@@ -107,16 +106,16 @@ class ViewServer(ThreadingHTTPServer):
             self._turns.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over a browser that has left; errors of a store are told on the page."""
+        """Ignore browsers that have disconnected; errors of a store are shown on the page."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one request: only by the name of the server, and only with its secret."""
+    """Answer one request, if it has the name of the server and its secret."""
 
     server: ViewServer
     server_version = "holdall"
     sys_version = ""
-    timeout = 10  # seconds for a client to say what it wants
+    timeout = 10  # seconds for a client to send its request
 
     def do_GET(self) -> None:
         """Answer with a page."""
@@ -127,10 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._answer())
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Write no log: it would have the secret in it."""
+        """Write no log, which would contain the secret."""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer a request that could not be read, or is no GET, with a plain line."""
+        """Answer a request that is invalid, or not a GET, with a plain line."""
         del message, explain
         self.close_connection = True
         self._send(_plain(HTTPStatus(code)))
@@ -148,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._page(rest, {name: values[-1] for name, values in given.items()})
         except (NotThereError, UnicodeDecodeError):
             return self._shown(HTTPStatus.NOT_FOUND, "There is no such item.")
-        except Exception as error:  # of the store, or of a value of any type that is shown
+        except Exception as error:  # of the store, or of a shown value of any type
             return self._shown(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}"[:2000])
 
     def _page(self, name: str, given: dict[str, str]) -> _Answer:

@@ -18,15 +18,14 @@ _ITEMS, _LEVELS, _BITS = 6, 3, 256
 
 
 def brief(value: Any, room: int = 60) -> str:
-    """Return a value in one line of `room` characters at the most; its cost does not depend on its size.
+    """Return a value on one line of at most `room` characters; the cost does not depend on its size.
 
     Parameters
     ----------
     value
-        Any object. Of what is no usual type only the name of the type is shown, and of arrays and tables
-        the shape.
+        Any object. Of unusual types only the name of the type is shown, and of arrays and tables the shape.
     room
-        How many characters.
+        The maximal number of characters.
 
     Examples
     --------
@@ -78,7 +77,7 @@ def _container(value: Any, room: int, levels: int) -> str:
 
 
 def _with_shape(value: Any) -> str:
-    """Return what an array, a number of numpy's or a table is."""
+    """Return the type and shape of an array, a numpy number or a table."""
     kind = type(value).__name__
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if not isinstance(shape, tuple):

@@ -256,7 +256,7 @@ class Compiled(ErrorBoundary):
             self.unwritable(key, error, own=True)
         if type(value) in COMMANDS:
             raise InvalidArgumentError(
-                f"{value!r} came out of a function of values for {key!r:.120}, and is no value"
+                f"{value!r} came out of a function of values for {key!r:.120}, and is not a value"
             ).about(key=key, location=self.place, operation="write")
         if self.value_type is not None and not isinstance(value, self.value_type):
             self.refuse_value(key, value)
@@ -327,7 +327,7 @@ class Compiled(ErrorBoundary):
         yield from range(_TURNS)
         raise ConflictError(
             f"{key!r:.120} in {self.place} was never twice at the same etag in {_TURNS} attempts: "
-            "the place gives a new etag at every look, or others write it all the time",
+            "its persister returns a new etag at every look, or others write it all the time",
             attempts=_TURNS,
         )
 

@@ -111,7 +111,7 @@ def copy_items(
 def _check(source: Any, target: Any, on_error: Any, *, keep_times: bool) -> None:
     if isinstance(target, str | bytes) or hasattr(target, "__fspath__"):
         raise InvalidArgumentError(
-            f"copy_to() takes a store or another mutable mapping, got {target!r:.120}: open the place first, "
+            f"copy_to() takes a store or another mutable mapping, got {target!r:.120}: open a store first, "
             f"as in copy_to(FileDirStore({target!r:.120}))",
         )
     if isinstance(target, type) or not hasattr(target, "__setitem__"):

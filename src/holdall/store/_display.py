@@ -1,4 +1,4 @@
-"""How a store displays itself: in bounded length, and where nobody asked, in bounded time."""
+"""How a store displays itself: in bounded length, and in notebooks in bounded time."""
 
 import itertools
 import reprlib
@@ -19,10 +19,10 @@ V = TypeVar("V")
 
 _SIMPLE = (bool, int, float, str)
 _ROWS = 10
-_GLANCE = 0.03  # seconds for what a notebook shows unasked
-_SMALL = 2000  # bytes of data of which the value is shown
+_GLANCE = 0.03  # seconds for the display in a notebook
+_SMALL = 2000  # bytes of data up to which the value is shown
 _ASK = "call overview() to look: a look may take long, or ask another machine"
-_ERROR = 300  # characters of an error in the place of items
+_ERROR = 300  # characters of an error shown instead of items
 _COMPLETIONS, _SECONDS = 1000, 0.1
 _FOREIGN = 10  # ids per wanted key: some may not be ours, or not of this view
 
@@ -85,15 +85,14 @@ class StoreDisplay(StoreBase[K, V]):
         return shown
 
     def overview(self, max_n: int | None = 10, *, values: bool = True) -> Overview:
-        """Look at some items: what they are, how large and how old.
+        """Return a table of some items: their types, sizes and ages.
 
         Parameters
         ----------
         max_n
-            How many at the most; None for all.
+            How many at most; None for all.
         values
-            Whether small values are shown, too. They are read for it, one by one; without them all is told
-            by one listing.
+            Whether to show small values too. They are read one by one; without them one listing is enough.
 
         Returns
         -------
@@ -108,8 +107,8 @@ class StoreDisplay(StoreBase[K, V]):
 
         Notes
         -----
-        Looking is no use of an item, where uses are counted, and runs no code: what pickles name is not
-        loaded, and functions of yours are not called; of such values only the format is told.
+        Looking does not count as a use, where uses are counted, and runs no code: pickles that name code are
+        not loaded, and functions of yours are not called; of such values only the format is shown.
 
         Examples
         --------
@@ -131,7 +130,7 @@ class StoreDisplay(StoreBase[K, V]):
         return Overview(found[:max_n], repr(self), _note(found, max_n))
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: some items where that is quick, and never an error."""
+        """Return HTML for a notebook: some items if that is fast, and never an error."""
         if not self._compiled.persister.at_hand:
             return Overview((), repr(self), _ASK)._repr_html_()
         until = time.monotonic() + _GLANCE
@@ -181,14 +180,14 @@ class StoreDisplay(StoreBase[K, V]):
 
 
 def _shown(option: Any) -> str:
-    """Return an option in short; a large dict would be sorted for it as a whole."""
+    """Return a short text of an option; sorting a whole large dict for it is avoided."""
     if type(option) is dict and len(option) > reprlib.aRepr.maxdict:
         option = dict(itertools.islice(option.items(), reprlib.aRepr.maxdict + 1))
     return reprlib.repr(option)
 
 
 def _row(compiled: Any, key: Any, id: Any) -> ItemRow | None:
-    """Return what is shown of an item; None if it was deleted meanwhile."""
+    """Return the row of an item; None if it was deleted meanwhile."""
     try:
         value, stat = glance(compiled, id, _SMALL)
     except KeyError:

@@ -1,4 +1,4 @@
-"""Values for people to look at: only where that is quick and runs no code."""
+"""Values for display: only where that is fast and runs no code."""
 
 import sys
 from io import BytesIO
@@ -11,7 +11,7 @@ from holdall.store._compose import ValueFunctions
 
 __all__ = ["format_of", "glance"]
 
-# The packages that a format needs. To import them first would take long, so it is left alone then.
+# The packages that a format needs. If they are not imported yet, the value is not shown, as it would be slow.
 _NEEDS: Final = {
     **dict.fromkeys(("json", "text", "bytes", "line", "csv", "ini", "toml"), ""),
     **dict.fromkeys(("gz", "bz2", "xz", "base64", "checksum", "hmac"), ""),
@@ -28,14 +28,15 @@ _NOTHING: Final = ValueFunctions(None, None)
 
 
 def glance(compiled: Any, id: Any, limit: int) -> tuple[Any, Stat]:
-    """Return the value and the stat of an id, `VALUE_NOT_RETRIEVED` for a value that is not to be had so.
+    """Return the value and the stat of an id, with `VALUE_NOT_RETRIEVED` for a value that is not shown.
 
-    Those are larger than `limit`, damaged, or made by functions of the user's or by code that data name.
+    Those are values larger than `limit`, damaged ones, and those made by functions of the user or by code
+    named in the data.
     """
     data, stat = compiled.persister.glance(id, limit)
     if data is VALUE_NOT_RETRIEVED or compiled.reads_values:
         return data, stat
-    if compiled.own_errors[1] or compiled.outward != _NOTHING:  # functions of the user's make the values
+    if compiled.own_errors[1] or compiled.outward != _NOTHING:  # functions of the user make the values
         return VALUE_NOT_RETRIEVED, stat
     try:
         serializer = _serializer(compiled, id)
@@ -48,12 +49,12 @@ def glance(compiled: Any, id: Any, limit: int) -> tuple[Any, Stat]:
         from holdall.serializers.harmless import Harmless  # noqa: PLC0415  (pickle is slow to import)
 
         return Harmless(BytesIO(data)).load(), stat
-    except Exception:  # what cannot be read is said by who reads it
+    except Exception:  # reading the value will raise
         return VALUE_NOT_RETRIEVED, stat
 
 
 def format_of(compiled: Any, id: Any) -> str:
-    """Return the name of the format of an id; "" where values lie as they are."""
+    """Return the name of the format of an id; "" where values are stored as they are."""
     try:
         serializer = _serializer(compiled, id)
         if serializer is not None:
@@ -61,9 +62,9 @@ def format_of(compiled: Any, id: Any) -> str:
         place = compiled.persister
         while isinstance(place, PersisterWrapper):
             place = place.inner
-        below = getattr(place, "compiled", None)  # of the store that is looked through
+        below = getattr(place, "compiled", None)  # of the store below
         return "" if below is None else format_of(below, place.id_of(id))
-    except HoldallError:  # an id of no format
+    except HoldallError:  # an id without a format
         return ""
 
 
@@ -74,11 +75,11 @@ def _serializer(compiled: Any, id: Any) -> Serializer[Any] | None:
 
 
 def _is_quick(serializer: Serializer[Any]) -> bool:
-    """Tell whether data of a serializer are read by code of ours whose packages are there already."""
+    """Return whether data are read by code of holdall whose packages are already imported."""
     module = type(serializer).__module__
     if not module.startswith("holdall.") or module == "holdall.serializers.adapt":
         return False
     if serializer.executes_code:
-        return True  # that is tried as a pickle without code
+        return True  # tried as a pickle without code
     needs = [_NEEDS.get(name) for name in serializer.name.split(".")]
     return all(need is not None and (not need or need in sys.modules) for need in needs)

@@ -9,25 +9,25 @@ from holdall._units import shown_age, shown_size
 
 __all__ = ["ItemRow", "Overview"]
 
-_KEY = 80  # characters of a key that are shown
+_KEY = 80  # characters of a key to show
 _HEAD = ("key", "type", "size", "age", "value")
 
 
 class ItemRow(NamedTuple):
-    """What is known of an item.
+    """The description of an item.
 
     Parameters
     ----------
     key
         Its key.
     type
-        The name of the type of its value; of a value that was not read, the name of its format.
+        The name of the type of its value; if the value was not read, the name of its format.
     size
         Bytes of its data; None where they have no size in bytes.
     mtime
-        Time of its last modification, POSIX seconds; ``nan`` where it is not known.
+        Time of its last modification, POSIX seconds; ``nan`` if unknown.
     value
-        The value in one line, where it is small and to be had without running code; "" for others.
+        The value on one line, if it is small and can be shown without running code; "" for others.
     """
 
     key: Any
@@ -45,9 +45,9 @@ class Overview(tuple[ItemRow, ...]):  # noqa: SLOT001  (no tuple has slots)
     rows
         The items.
     title
-        What is shown above them.
+        The line above them.
     note
-        What is shown below them: that there are more, say.
+        The line below them, such as that there are more.
 
     Examples
     --------

@@ -193,7 +193,7 @@ def _with(data: Any, path: tuple[Any, ...], value: Any, id: Any) -> Any:
         if not isinstance(data, dict):
             raise InvalidKeyError(
                 f"{id!r:.120} cannot be written: {id[: len(id) - len(path) + number]!r:.120} is "
-                f"{type(data).__name__}, and nothing lies below it"
+                f"{type(data).__name__}, and there is nothing below it"
             )
         if number == len(path) - 1:
             if value is _MISSING:

@@ -1,4 +1,4 @@
-"""A function as the source of a cache."""
+"""Functions as sources of a cache."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
@@ -18,9 +18,9 @@ V = TypeVar("V")
 
 
 class FunctionWrapper(Wrapper[P]):
-    """A wrapper that takes functions from a key to its value, too, with options of its cache alone."""
+    """A wrapper that also takes functions from a key to its value, with options of its cache alone."""
 
-    # A class is callable, too, but is told first.
+    # A class is callable too, but is tested first.
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, store: type[S], /, *args: P.args, **options: P.kwargs
@@ -38,7 +38,7 @@ class FunctionWrapper(Wrapper[P]):
     @overload
     def __call__(self, *args: P.args, **options: P.kwargs) -> Decorator: ...
     def __call__(self, *stores: Any, **options: Any) -> Any:  # type: ignore[misc]
-        """Wrap a store, a store class, a mapping, or a function; without one, give a decorator."""
+        """Wrap a store, a store class, a mapping, or a function; without one, return a decorator."""
         return self.wrap(*stores, **options)
 
     def wrap(self, *stores: Any, **options: Any) -> Any:  # docstring inherited
@@ -50,7 +50,7 @@ class FunctionWrapper(Wrapper[P]):
 
 
 def function_wrapper(change: Callable[Concatenate[Any, P], Pipeline]) -> FunctionWrapper[P]:
-    """Make a wrapper as `wrapper` does, which takes functions, too."""
+    """Make a wrapper as `wrapper` does, which also takes functions."""
     return FunctionWrapper[P](change)
 
 
@@ -61,7 +61,7 @@ def _is_function(source: Any) -> bool:
 def _over_function(
     function: Callable[[Any], Any], *, cache: Any = dict, max_age: float | None = None, **others: Any
 ) -> Any:
-    """Return a store of what a function has returned, which calls it for the rest."""
+    """Return a store of the results of a function, which calls it for missing ones."""
     for name, value in others.items():
         if value not in (None, "reads"):
             raise InvalidArgumentError(

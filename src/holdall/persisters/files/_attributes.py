@@ -1,4 +1,4 @@
-"""What a file has beside its data, and hands on to the file that replaces it."""
+"""The attributes of a file, which are passed on to the file that replaces it."""
 
 import errno
 import os
@@ -23,11 +23,11 @@ class Attributes:
         self._usual: tuple[int, int, int] | None = None  # mode, owner and group of new files
 
     def forget(self) -> None:
-        """Look again at how new files are made: the folder is another one."""
+        """Forget how new files are made: the folder is another one."""
         self._usual = None
 
     def keep(self, use: Opened, name: str, id: str, where: int, last: str, *, linked: bool) -> None:
-        """Give a finished file the attributes of the file that it replaces.
+        """Copy the attributes of a replaced file to the finished one.
 
         Parameters
         ----------

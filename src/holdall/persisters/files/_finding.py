@@ -1,4 +1,4 @@
-"""Where the file of an id lies, and whether an id can have one."""
+"""The path of the file of an id, and whether an id can have one."""
 
 import os
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class Finder:
         action
             The function.
         doubts
-            Gets what speaks against trusting the folders on the way.
+            Where to add reasons not to trust the folders on the way.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Which files lie below a folder."""
+"""Listing the files below a folder."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ __all__ = ["Listing"]
 
 
 class Listing:
-    """The files below a folder, listed folder by folder; links and what is no file are left out.
+    """The files below a folder, listed folder by folder, without links and other entries.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Listing:
                 yield [start + name for name in names] if start else names
 
     def peek(self, prefix: str, limit: int, seconds: float) -> list[str]:
-        """Return some of the ids that start with a text, as many as are found in a time."""
+        """Return some of the ids that start with a text, as many as are found in time."""
         until = monotonic() + seconds
         found: list[str] = []
         for start, files in self._walk(prefix):
@@ -52,7 +52,7 @@ class Listing:
         return found
 
     def stats(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield the ids that start with a text and what the system tells of their files, one by one."""
+        """Yield the ids that start with a text and the system's stat of their files, one by one."""
         for start, files in self._walk(prefix):
             for entry in files:
                 try:
@@ -64,7 +64,7 @@ class Listing:
                 yield start + text_of(entry.name), stat
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, Iterator[os.DirEntry[str]]]]:
-        """Yield how the ids of a folder start, and its files, which must be taken before the next folder."""
+        """Yield the start of the ids of each folder with its files, to be taken before the next folder."""
         with translating("the folder cannot be listed", self._folder.place):
             use = self._folder.open()
         if use is None:
@@ -92,7 +92,7 @@ class Listing:
                 waiting += [start + text_of(name) for name in folders]
 
     def _files(self, fd: int, folder: str, start: str, folders: list[str]) -> Iterator[os.DirEntry[str]]:
-        """Yield the files of one folder whose names start with a text, and note its folders."""
+        """Yield the files of one folder whose names start with a text, and collect its folders."""
         start = fs_name(start)
         with translating(f"{folder!r} cannot be listed", self._folder.place), os.scandir(fd) as listing:
             for entry in listing:

@@ -174,7 +174,7 @@ def _shown(format: dict[str, Any]) -> str:
 
 
 def checked_record(use: Opened, wanted: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """Return the record of an open folder, None if it has none; raise as `check_formats` does."""
+    """Return the metadata of an open folder; None if there are none; raise as `check_formats` does."""
     try:
         control = use.control()
     except OSError:
@@ -189,7 +189,7 @@ def checked_record(use: Opened, wanted: dict[str, Any], path: str) -> dict[str, 
 
 
 def record_options(use: Opened, wanted: dict[str, Any], path: str, *, sync: bool) -> None:
-    """Record the options of a folder, or compare them with its record; the caller holds the lock."""
+    """Record the options of a folder, or compare them with its metadata; the caller holds the lock."""
     control = use.control()
     try:
         record = read_record(control, path)

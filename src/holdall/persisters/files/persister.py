@@ -1,4 +1,4 @@
-"""A file per id, below one folder: atomic, linearizable among processes, and nothing but the data."""
+"""A persister over a folder, with one file per id: atomic, linearizable among processes, only the data."""
 
 import contextlib
 import errno
@@ -66,7 +66,7 @@ __all__ = ["FilesPersister"]
 
 _DEEPEST = 100  # levels of folders; a deletion has a descriptor for each
 _WHOLE = 1 << 62  # bytes: data of any size
-# What the system says where it makes no hard link.
+# Errors of systems that do not make a hard link.
 _NO_LINK = frozenset(
     {
         errno.EXDEV,

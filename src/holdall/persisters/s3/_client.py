@@ -114,7 +114,7 @@ class ClientSource:
         """
         if self._given is not None:
             raise InvalidArgumentError(
-                "a client does not tell its credentials: give the boto3.Session it was made by"
+                "a client does not expose its credentials: give the boto3.Session it was made by"
             )
         return self._session if self._session is not None else require_boto3().Session()
 

@@ -114,7 +114,7 @@ class ScriptPersister(Persister):
         if create and not os.path.lexists(self.path):
             with translating("it cannot be made", self.path):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-        self._file.mend = append
+        self._file.repair = append
         self.runs = runs
         self._file.runs = self._file.runs or runs
         self._trusted = -1  # how much of the file was read at the last trust check

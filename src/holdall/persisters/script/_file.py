@@ -62,7 +62,7 @@ class ScriptFile:
         self._fds: Descriptors = [None]
         self._let_go: Callable[[], Any] = unlocked  # releases the lock and closes the descriptor
         #: Called with the file and the records that were overwritten; the lock is held.
-        self.mend: Callable[[Any, list[Any]], None] = _nothing
+        self.repair: Callable[[Any, list[Any]], None] = _nothing
         self._timeout = TIMEOUT
         self._forget()
         forget_in_child(self)
@@ -184,7 +184,7 @@ class ScriptFile:
         self.seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         self._warn()
         if lost and self.writable:
-            self.mend(self, lost)
+            self.repair(self, lost)
 
     def source(self) -> tuple[bytes, os.stat_result]:
         """Read the whole file, with the stat of what was read."""
@@ -230,8 +230,8 @@ class ScriptFile:
                 warnings.warn_explicit(
                     f"{self.path} has a record that was changed or damaged and does not count: "
                     f"{line[:100].decode('ascii', 'replace')!r}. Its checksum is that of another value"
-                    f"{self._counting(line)}. The line stays where it is; set the value anew, in the program "
-                    "or with `holdall script FILE set NAME VALUE`, then delete it",
+                    f"{self._counting(line)}. The line stays where it is; set the value again, in the "
+                    "program or with `holdall script FILE set NAME VALUE`, then delete it",
                     UserWarning,
                     self.path,
                     above.count(b"\n") + 1,

@@ -1,4 +1,4 @@
-"""A table of a server of SQL as a place: bytes by key, with a version for each."""
+"""A persister over a table of an SQL database: bytes by key, with a version for each."""
 
 import itertools
 import math
@@ -29,7 +29,7 @@ from holdall.persisters.sql._reading import Reading
 
 __all__ = ["MAX_KEY", "SqlPersister"]
 
-_TRIES: Final = 3  # at a write whose answer was lost, or an update that others were in the way of
+_TRIES: Final = 3  # after a write whose answer was lost, or an update that others prevented
 
 
 class SqlPersister(VersionedPersister):
@@ -40,27 +40,27 @@ class SqlPersister(VersionedPersister):
     target
         The URL of a database, or an engine of SQLAlchemy.
     table
-        Name of the table; it is made if it is not there.
+        Name of the table, made if it does not exist.
 
     Raises
     ------
     InvalidArgumentError
-        If an option is not one of those above.
+        If an option is invalid.
     MismatchError
         If there is a table of that name with other columns.
     StoreUnavailableError
-        If the server does not answer, or refuses.
+        If the server does not answer, or refuses the request.
 
     Notes
     -----
     Threads, processes, machines: each write is one statement, which compares the version where one is
     expected, so that compare-and-swap is linearizable among all. A write carries a random version: if the
-    connection is lost before the answer, it is looked for, so that it counts once, or raises
-    `OutcomeUnknownError`. Transactions of one table follow each other. After a crash: what the server
-    has acknowledged. Cost: one round trip an operation; `write_many` is one transaction, and a listing asks
-    for 500 keys at a time.
+    connection is lost before the answer, that version is looked for, so that it counts once, or raises
+    `OutcomeUnknownError`. Transactions of one table follow each other. After a crash: the acknowledged
+    writes. Cost: one round trip per operation; `write_many` is one transaction, and a listing requests 500
+    keys at a time.
 
-    SQLAlchemy makes the connections and quotes names; statements go to the driver directly.
+    SQLAlchemy makes the connections and quotes names; statements are passed to the driver directly.
     """
 
     capabilities = frozenset(
@@ -87,24 +87,26 @@ class SqlPersister(VersionedPersister):
         self._sql = dialect_of(self._server.engine, table)
         self._prepare()
         if self._sql.name in {"mysql", "mariadb"}:
-            # The driver writes bytes as text, which doubles some; too long a statement ends the session.
+            # The driver sends bytes as text, which doubles some; a statement that is too long ends the
+            # session.
             packet = self._server.run("the limits cannot be asked for", packet_of)
             self._sql = self._sql._replace(max_data=min(self._sql.max_data, packet // 2 - 10_000))
         self._reading = Reading(self._server, self._sql)
 
     def _prepare(self) -> None:
-        """Make the table if it is not there, and see that it has our columns."""
+        """Make the table if it does not exist, and check its columns."""
         create, probe, errors = self._sql.create, self._sql.probe, self._server.errors
         for attempt in range(3):
             try:
                 self._server.run("the table cannot be made", lambda cursor: cursor.execute(create))
                 break
             except StoreUnavailableError:
-                # Of two who make it at once one may fail; and who may not make it, may use it.
+                # Of two concurrent attempts to make it one may fail; and without the right to make it, it can
+                # be used.
                 if attempt == 2 and not self._is_there():
                     raise
         try:
-            with self._server.transaction():  # which ends with an error as well
+            with self._server.transaction():  # also ended by an error
                 self._server.run("the table cannot be read", lambda cursor: cursor.execute(probe, (b"",)))
         except StoreTimeoutError:
             raise
@@ -216,7 +218,7 @@ class SqlPersister(VersionedPersister):
     def _change(
         self, id: Any, statement: str, bound: tuple[Any, ...], version: bytes, expected: Expected
     ) -> bool:
-        """Execute a write; tell whether it changed something, also if the answer was lost."""
+        """Execute a write; return whether it changed something, even if the answer was lost."""
         what = f"{id!r:.80} cannot be written"
         large = max(len(part) for part in bound if type(part) is bytes) > LARGE
 
@@ -244,8 +246,8 @@ class SqlPersister(VersionedPersister):
                 break
             if there == version.hex():
                 return True
-            # Only what expects a version may be sent again: no version comes back, so that it cannot undo
-            # what somebody wrote over the first one.
+            # Only a write that expects a version may be sent again: versions never repeat, so it cannot undo
+            # a write of others over the first one.
             if expected is ANY_ETAG or expected is ITEM_NOT_AVAILABLE or there != expected:
                 break
             try:
@@ -305,8 +307,8 @@ class SqlPersister(VersionedPersister):
         )
 
     def _in_one(self, rows: Iterator[tuple[Any, ...]]) -> None:
-        # One row of a key, which one statement could not write twice, and all in one order, since two who
-        # write the same keys in different orders would wait for each other.
+        # One row per key, as a statement cannot write a row twice, and all in one order, since two writers of
+        # the same keys in different orders would wait for each other.
         each = sorted({row[0]: row for row in rows}.values(), key=itemgetter(0))
         for attempt in range(_TRIES):
             try:
@@ -333,17 +335,17 @@ class SqlPersister(VersionedPersister):
         self._server.run("items cannot be deleted", lambda cursor: cursor.execute(text, keys))
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make one of all that this thread writes within the context: after an error, none of it happened.
+        """Make one transaction of this thread's writes in the context: after an error, none of them happened.
 
-        What this thread reads within, it sees as it has written it; others see all of it at the end, and wait
-        with their writes until then, for the table is locked; on MySQL and MariaDB other transactions do, and
-        writes to what this one has read. A transaction within a transaction is a part of
-        it, which can be undone by itself.
+        This thread reads its own writes within the context; others see all of them at the end, and wait with
+        their writes until then, as the table is locked; on MySQL and MariaDB only other transactions wait,
+        and writes to rows that this one has read. A nested transaction is a part of the outer one, and can be
+        undone by itself.
         """
         return self._server.transaction(self._sql.begin, self._sql.after)
 
     def close(self) -> None:
-        """Close the connections; the next use opens others."""
+        """Close the connections; the next use opens new ones."""
         self._server.drop()
 
 

@@ -1,4 +1,4 @@
-"""Connections to a server of SQL: kept for the next statement, dropped when lost, never shared by forks."""
+"""Connections to an SQL server: kept for the next statement, dropped when lost, never shared by forks."""
 
 import os
 import random
@@ -23,10 +23,10 @@ __all__ = ["LARGE", "Connections", "NotConnectedError", "wait"]
 
 T = TypeVar("T")
 
-_IDLE: Final = 10  # connections that are kept for later
-#: Bytes that no idle cursor holds.
+_IDLE: Final = 10  # idle connections to keep
+#: Maximal bytes in an idle cursor.
 LARGE: Final = 100_000
-_GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: there is no connection any more
+_GONE: Final = {"2006", "2013", "2014", "2045", "2055", "1053"}  # of MySQL: the connection is lost
 _ATTEMPTS: Final = 8
 _PATIENCE: Final = 4
 
@@ -41,7 +41,7 @@ class Connections:
     Parameters
     ----------
     target
-        The URL of a database, or an engine, whose way to connect is used; its pool is left alone.
+        The URL of a database, or an engine, whose way to connect is used; its pool is not used.
 
     Raises
     ------
@@ -61,8 +61,8 @@ class Connections:
         self._begin()
 
     def _begin(self) -> None:
-        """Have no connections yet; idle ones are kept as cursors."""
-        self._pool = self.engine.pool.recreate()  # which has none either, and connects in the same way
+        """Start without connections; idle ones are kept as cursors."""
+        self._pool = self.engine.pool.recreate()  # also empty, and connects in the same way
         self._idle: list[Any] = []
         self._own = threading.local()
         self._pid = os.getpid()
@@ -70,18 +70,18 @@ class Connections:
 
     def _connect(self) -> Any:
         proxy = self._pool.connect()
-        proxy.detach()  # from the pool, which gives no connection to anybody else
+        proxy.detach()  # from the pool, which is not used by others
         connection = proxy.dbapi_connection
         self.engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
         if self.engine.dialect.name in {"mysql", "mariadb"}:
             with connection.cursor() as cursor:
-                # A key or value that is too long is an error, and each look sees what is there now.
+                # Keys and values that are too long raise errors, and each read sees the present state.
                 cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES'")
                 cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return connection
 
     def _new(self) -> Any:
-        """Make a connection; where there were others before, a server that comes up again is waited for."""
+        """Make a connection; if there were others before, wait for the server to come up again."""
         for attempt in range(_PATIENCE):
             try:
                 connection = self._connect()
@@ -100,21 +100,21 @@ class Connections:
         raise AssertionError  # pragma: no cover
 
     def _is_of_options(self, error: Exception) -> bool:
-        """Tell whether the driver does not know an option of the URL, and so has asked nobody."""
+        """Return whether the driver refused an option of the URL, without connecting."""
         if isinstance(error, TypeError):
             return True
         return isinstance(error, self.engine.dialect.dbapi.ProgrammingError) and not code_of(error)
 
     def _take(self) -> Any:
-        """Return a cursor for one user: of an idle connection, or of a new one."""
+        """Return a cursor for exclusive use: of an idle connection, or of a new one."""
         if self._pid != os.getpid():
-            # Those of the parent are its own: they are neither used nor closed here.
+            # Those of the parent process are neither used nor closed here.
             STRANGERS.append(self._idle)
             self._begin()
         while self._idle:
             try:
                 cursor = self._idle.pop()
-            except IndexError:  # another thread was faster
+            except IndexError:  # taken by another thread
                 break
             if self._is_quiet(cursor.connection):
                 return cursor
@@ -122,7 +122,7 @@ class Connections:
         return self.cursor(self._new())
 
     def _is_quiet(self, connection: Any) -> bool:
-        """Tell whether an idle connection says nothing: what a server says unasked is that it ends it."""
+        """Return whether an idle connection has received nothing: servers send only the end of it unasked."""
         if self._is_sqlite:
             return True
         try:
@@ -134,33 +134,33 @@ class Connections:
             return False
 
     def _give(self, cursor: Any, *, renew: bool = False) -> None:
-        """Take a connection back that is in the middle of nothing, with its cursor or another one."""
+        """Keep a connection that is between statements, with its cursor or another one."""
         connection = cursor.connection
         if len(self._idle) >= _IDLE or self._pid != os.getpid():
             _close(connection)
             return
-        if renew or self._is_sqlite:  # which may hold a lock, or much memory
+        if renew or self._is_sqlite:  # it may hold a lock, or much memory
             _close(cursor)
             cursor = self.cursor(connection)
         self._idle.append(cursor)
 
     def cursor(self, connection: Any) -> Any:
-        """Open a cursor that gives bytes as they are."""
+        """Open a cursor that returns bytes unchanged."""
         if self.engine.dialect.name == "postgresql":
             return connection.cursor(binary=True)
         return connection.cursor()
 
     def run(self, what: str, action: Callable[[Any], T], *, again: bool = True, large: bool = False) -> T:
-        """Do something with a cursor; again on another connection if it was lost, where that does no harm.
+        """Call a function with a cursor; repeat it on another connection if it was lost and that is harmless.
 
         Parameters
         ----------
         what
-            What cannot be done if it fails, for the message.
+            What failed, for the message.
         action
-            Is called with the cursor.
+            Called with the cursor.
         again
-            Whether it changes nothing, or the same if it is done twice.
+            Whether it changes nothing, or has the same effect if it is done twice.
         large
             Whether much is sent, which the cursor would hold until the next statement.
         """
@@ -185,7 +185,7 @@ class Connections:
                 raise self.told(error, what) from error
             except BaseException:
                 if held is None:
-                    _close(connection)  # it may be in the middle of something
+                    _close(connection)  # it may be within a statement
                 raise
             if held is None:
                 self._give(cursor, renew=large or _is_large(result))
@@ -198,21 +198,21 @@ class Connections:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether this thread is in a transaction."""
+        """Return whether this thread is in a transaction."""
         return self._pid == os.getpid() and getattr(self._own, "connection", None) is not None
 
     @contextmanager
     def transaction(self, begin: tuple[str, ...] = ("BEGIN",), after: tuple[str, ...] = ()) -> Iterator[None]:
-        """Make one of all that this thread does within; one within another can be undone by itself.
+        """Make one transaction of what this thread does within; a nested one can be undone by itself.
 
-        Where a statement within has failed, all of it is undone, also if the error was passed over.
+        If a statement within has failed, all of it is undone, even if the error was caught.
 
         Parameters
         ----------
         begin
             The statements that begin it.
         after
-            Those that follow its end.
+            The statements after its end.
         """
         if self.in_transaction:
             with self._savepoint():
@@ -230,7 +230,7 @@ class Connections:
             try:
                 for statement in ("ROLLBACK", *after):
                     cursor.execute(statement)
-            except self.errors:  # without a connection it is undone as well
+            except self.errors:  # a lost connection undoes it as well
                 _close(connection)
             except BaseException:
                 _close(connection)
@@ -243,12 +243,12 @@ class Connections:
         self._commit(cursor, after)
 
     def _check(self) -> None:
-        """Raise the error of a statement in this transaction, which PostgreSQL would undo without a word."""
+        """Raise the error of a statement in this transaction, as PostgreSQL would undo it silently."""
         if self._own.failed is not None:
             raise self._own.failed
 
     def _begun(self, begin: tuple[str, ...]) -> Any:
-        """Return a cursor of a connection that is in a transaction."""
+        """Return a cursor of a connection in a transaction."""
         for attempt in range(_ATTEMPTS):
             cursor = self._take()
             connection = cursor.connection
@@ -271,7 +271,7 @@ class Connections:
 
     def _begin_by(self, cursor: Any, statement: str) -> None:
         cursor.execute(statement)
-        if statement.startswith("SELECT") and cursor.fetchone()[0] != 1:  # a lock by name
+        if statement.startswith("SELECT") and cursor.fetchone()[0] != 1:  # a named lock
             raise StoreTimeoutError(
                 0, "no transaction can be begun: others have not ended theirs", self.place
             )
@@ -295,7 +295,7 @@ class Connections:
         try:
             for statement in after:
                 cursor.execute(statement)
-        except self.errors:  # it is made, and nobody waits for a connection that is closed
+        except self.errors:  # it is committed, and closing the connection releases locks
             _close(connection)
         else:
             self._give(cursor)
@@ -323,32 +323,32 @@ class Connections:
     # ------------------------------------------------------------------ errors
 
     def is_lost(self, error: Exception) -> bool:
-        """Whether an error says that the connection is lost."""
+        """Return whether an error says that the connection is lost."""
         if self.engine.dialect.name == "sqlite":
             return False
         dbapi, code = self.engine.dialect.dbapi, code_of(error)
-        if self.engine.dialect.name == "postgresql":  # without a code the driver itself has found it out
+        if self.engine.dialect.name == "postgresql":  # errors without a code come from the driver itself
             return isinstance(error, dbapi.OperationalError) and (not code or code[:3] in {"080", "57P"})
         return code in _GONE or isinstance(error, dbapi.InterfaceError)
 
     def was_lost(self, error: StoreUnavailableError) -> bool:
-        """Whether an error leaves open what a statement that was sent has done, outside of a transaction."""
+        """Return whether an error leaves the outcome of a statement outside of a transaction unknown."""
         cause = error.__cause__
         if isinstance(error, NotConnectedError) or self.in_transaction:
             return False
         return isinstance(cause, Exception) and self.is_lost(cause)
 
     def was_in_the_way(self, error: StoreUnavailableError) -> bool:
-        """Whether others were in the way of a transaction that may begin again, since it was no user's."""
+        """Return whether others prevented a transaction that may be repeated, as it is not a user's."""
         cause = error.__cause__
         return not self.in_transaction and isinstance(cause, Exception) and code_of(cause) in AGAIN
 
     def is_duplicate(self, error: Exception) -> bool:
-        """Whether an error of MySQL says that there is a row of that key."""
+        """Return whether an error of MySQL says that there is already a row with that key."""
         return code_of(error) == "1062"
 
     def told(self, error: Exception, what: str) -> HoldallError:
-        """Return the error of ours for one of the driver."""
+        """Return our error for an error of the driver."""
         return told(error, what, self.place)
 
     def drop(self) -> None:
@@ -360,11 +360,11 @@ class Connections:
                 return
 
 
-_CLOSED: Final = (OSError, AttributeError, ValueError)  # of what is closed already, by driver
+_CLOSED: Final = (OSError, AttributeError, ValueError)  # errors of closed connections, by driver
 
 
 def _is_large(result: Any) -> bool:
-    """Tell whether a result is rows, or a row that begins with a large value."""
+    """Return whether a result is rows, or a row that begins with a large value."""
     if type(result) is tuple:
         return len(result) > 0 and type(result[0]) is bytes and len(result[0]) > LARGE
     return type(result) is list
@@ -379,10 +379,10 @@ def _close_all(cursors: list[Any], pid: int) -> None:
 def _close(thing: Any) -> None:
     try:
         thing.close()
-    except Exception:  # noqa: S110  (it is lost)
+    except Exception:  # noqa: S110  (already lost)
         pass
 
 
 def wait(attempt: int) -> None:
-    """Wait a little, and another while than who is in the same situation."""
-    time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (no secret)
+    """Wait a little, for a random time, so that waiting callers differ."""
+    time.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311  (not a secret)

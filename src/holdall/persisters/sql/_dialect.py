@@ -1,4 +1,4 @@
-"""What servers of SQL differ in: the types of the columns, the statements, and their limits."""
+"""The differences between SQL servers: the types of the columns, the statements, and their limits."""
 
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -7,9 +7,9 @@ from holdall.errors import UnsupportedError
 
 __all__ = ["MAX_KEY", "PAGE", "PAGE_BYTES", "Dialect", "dialect_of", "packet_of", "put_all"]
 
-#: Bytes of a key, on every server: the index of PostgreSQL takes 2,704 of those that do not compress.
+#: Bytes of a key, on every server: the index of PostgreSQL takes 2,704 incompressible ones.
 MAX_KEY: Final = 2_000
-PAGE: Final = 500  # rows that are asked for at once
+PAGE: Final = 500  # rows per request
 PAGE_BYTES: Final = 4 << 20  # of their data, unless a single one is larger
 _UPSERT: Final = (
     "ON CONFLICT ({key}) DO UPDATE SET {version} = EXCLUDED.{version}, {mtime} = EXCLUDED.{mtime}, "
@@ -26,18 +26,19 @@ class Dialect(NamedTuple):
     Parameters
     ----------
     name
-        Of the dialect, as SQLAlchemy calls it.
+        The name of the dialect in SQLAlchemy.
     create, read, stat, put, insert, swap, delete, delete_at, page, scan, contents, some, whole, drop_some,
     probe
-        Statements, with the marks of the driver for what is bound.
+        Statements, with the driver's marks for parameters.
     put_many
-        What puts many rows, given as a list of each column; "" where the driver does well by itself.
+        A statement that writes many rows, given as one list per column; "" if the driver itself is efficient.
     begin, after
-        What begins a transaction, so that those of one table follow each other, and what follows its end.
+        Statements that begin a transaction, so that those of one table follow each other, and those after its
+        end.
     for_update
-        What keeps others from writing what was read in a transaction, where nothing else does.
+        Keeps others from writing rows that were read in a transaction, where nothing else does.
     max_data
-        Bytes of a value at the most.
+        Maximal bytes of a value.
     """
 
     name: str
@@ -76,7 +77,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     Raises
     ------
     UnsupportedError
-        If the server is of another kind than those that are known.
+        If the server is of an unknown kind.
     """
     name = engine.dialect.name
     if name not in {"postgresql", "mysql", "mariadb", "sqlite"}:
@@ -87,20 +88,20 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     columns = {column: quote(column) for column in ("key", "version", "mtime", "data")}
     key, version, mtime, data = columns.values()
     name_of_table = quote(table)
-    # Where something is bound by "%s", another per cent sign is written twice.
+    # Where parameters are marked by "%s", other per cent signs are doubled.
     where = name_of_table if mark == "?" else name_of_table.replace("%", "%%")
     into = f"INSERT INTO {where} ({key}, {version}, {mtime}, {data})"
     row = f"{into} VALUES ({mark}, {mark}, {mark}, {mark})"
     lists = ", ".join(f"%b::{kind}[]" for kind in ("bytea", "bytea", "float8", "bytea"))
     blob = {"postgresql": "BYTEA", "sqlite": "BLOB"}.get(name, "LONGBLOB")
-    # Bytes, not text: no collation makes two keys one, or changes their order.
+    # Bytes, not text: no collation makes two keys equal, or changes their order.
     key_type = f"VARBINARY({MAX_KEY})" if mysql else blob
     upsert = (_MYSQL_UPSERT if mysql else _UPSERT).format(**columns)
-    # MySQL has no such words but IGNORE, which cuts what is too long: there the error tells.
+    # MySQL only has IGNORE, which truncates long values: there, use the error.
     nothing = "" if mysql else f"ON CONFLICT ({key}) DO NOTHING"
     new = f"{version} = {mark}, {mtime} = {mark}, {data} = {mark}"
     marks = "{marks}"
-    # Locks of tables would keep readers out: a lock by name, and of the rows that are read.
+    # Table locks would block readers: a named lock instead, and locks of the rows that are read.
     lock = f"MD5(CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}'))"
     small = f"LENGTH({data}), CASE WHEN LENGTH({data}) <= {PAGE_BYTES // PAGE} THEN {data} END"
     order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
@@ -124,7 +125,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         some=f"SELECT {key}, {small} FROM {where} WHERE {key} IN ({marks})",
         whole=f"SELECT {key}, {data} FROM {where} WHERE {key} IN ({marks})",
         drop_some=f"DELETE FROM {where} WHERE {key} IN ({marks})",
-        # With the table before them, since SQLite takes an unknown name in quotes for text.
+        # Qualified by the table, since SQLite takes an unknown quoted name as text.
         probe=(
             f"SELECT {', '.join(f'{where}.{column}' for column in columns.values())} FROM {where} "
             f"WHERE {where}.{key} = {mark}"
@@ -141,7 +142,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
 
 
 def put_all(sql: Dialect, rows: list[tuple[Any, ...]], cursor: Any) -> None:
-    """Put many rows."""
+    """Write many rows."""
     if sql.put_many:
         cursor.execute(sql.put_many, [list(column) for column in zip(*rows, strict=True)])
     else:
@@ -149,6 +150,6 @@ def put_all(sql: Dialect, rows: list[tuple[Any, ...]], cursor: Any) -> None:
 
 
 def packet_of(cursor: Any) -> int:
-    """Return how many bytes MySQL takes in one statement."""
+    """Return how many bytes MySQL accepts in one statement."""
     cursor.execute("SELECT @@max_allowed_packet")
     return int(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""Reading many rows of a table, by ranges of keys and by lists of them, with a few megabytes in memory."""
+"""Reading many rows of a table, by ranges of keys and by lists of them, with a few megabytes of memory."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ _Row = tuple[bytes, int, Any]  # key, size, and the data unless they are large
 
 
 class Reading:
-    """Questions for many rows of one table.
+    """Queries for many rows of one table.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ class Reading:
 
     Notes
     -----
-    Small data come with their keys. Larger ones are asked for in a second step, as many at once as make
-    `PAGE_BYTES`, so that a table of large values is read with little memory, wherever they lie in it. No
-    cursor stays open meanwhile: neither a transaction nor a connection is held by who reads slowly.
+    Small data come with their keys. Larger ones are requested in a second step, as many at once as make
+    `PAGE_BYTES`, so that a table of large values is read with little memory, wherever they are in it. No
+    cursor stays open meanwhile: a slow reader holds neither a transaction nor a connection.
     """
 
     def __init__(self, server: Connections, sql: Dialect) -> None:
@@ -35,7 +35,7 @@ class Reading:
         self.sql = sql
 
     def rows(self, statement: str, prefix: str, what: str) -> Iterator[list[Any]]:
-        """Iterate over pages of the rows whose keys start with a prefix, each as of when it is asked for."""
+        """Yield pages of the rows whose keys start with a prefix, each as of its request."""
         start = prefix.encode("utf-8", "surrogatepass")
         end = successor(start)
         while True:
@@ -49,16 +49,16 @@ class Reading:
                 yield rows
             if len(rows) < PAGE:
                 return
-            start = bytes(rows[-1][0]) + b"\0"  # the next one there can be
+            start = bytes(rows[-1][0]) + b"\0"  # the next possible key
 
     def contents(self, prefix: str) -> Iterator[list[tuple[str, bytes]]]:
-        """Iterate over ids and data, in the order of the keys."""
+        """Yield ids and data, in the order of the keys."""
         for rows in self.rows(self.sql.contents, prefix, "the items cannot be read"):
             for group in self._filled(rows):
                 yield [(id_of(key), bytes(data)) for key, data in group]
 
     def some(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Iterate over id and data of those ids that exist, in the order asked."""
+        """Yield id and data of those ids that exist, in the given order."""
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, PAGE)):
             keys = [key for id in batch if (key := key_if_any(id)) is not None]
@@ -68,7 +68,7 @@ class Reading:
                     yield id_of(key), bytes(data)
 
     def _filled(self, rows: list[_Row]) -> Iterator[list[tuple[bytes, Any]]]:
-        """Iterate over groups of keys and data, of which those that are there already cost nothing."""
+        """Yield groups of keys and data; data that are already there cost nothing."""
         group: list[_Row] = []
         nbytes = 0
         for row in rows:
@@ -82,7 +82,7 @@ class Reading:
             yield self._whole(group)
 
     def _whole(self, group: list[_Row]) -> list[tuple[bytes, Any]]:
-        """Return keys and data, the large ones by another question; what vanished meanwhile is left out."""
+        """Return keys and data, the large ones by another query; rows that vanish meanwhile are skipped."""
         keys = [bytes(key) for key, _, data in group if data is None]
         if not keys:
             return [(key, data) for key, _, data in group]
@@ -91,7 +91,7 @@ class Reading:
         return [(key, data) for key, data in filled if data is not None]
 
     def _in(self, statement: str, keys: list[bytes]) -> list[Any]:
-        """Return what there is of some keys."""
+        """Return the rows of those keys that exist."""
         if not keys:
             return []
         text = self.with_marks(statement, len(keys))
@@ -104,6 +104,6 @@ class Reading:
         return found
 
     def with_marks(self, statement: str, count: int) -> str:
-        """Return a statement about a list of so many keys."""
+        """Return a statement for a list of so many keys."""
         mark = "?" if self.server.engine.dialect.paramstyle == "qmark" else "%s"
         return statement.replace("{marks}", ", ".join([mark] * count))

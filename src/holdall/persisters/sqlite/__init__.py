@@ -1,4 +1,4 @@
-"""A persister over a table of an SQLite database: many small data in one file, large data in pieces."""
+"""A persister over a table of a SQLite database: many small data in one file, large data in pieces."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["SqlitePersister", "as_id", "as_text", "recorded"]
 
 
 class SqlitePersister(SqliteUpkeep):
-    """A table of an SQLite database.
+    """A table of a SQLite database.
 
     Parameters
     ----------

@@ -101,25 +101,30 @@ class LedgerStatements:
 
         self.enter = (
             f"INSERT INTO {bound} SELECT id, size, stamp, 1, {rank}, NULL "
-            "FROM (SELECT ?1 AS id, ?2 AS size, ?3 AS stamp, 1 AS uses) WHERE true "
+            "FROM (SELECT ? AS id, ? AS size, ? AS stamp, 1 AS uses) WHERE true "
             f"ON CONFLICT (id) DO UPDATE SET size = excluded.size, stamp = excluded.stamp, expires = NULL, "
             + (f"uses = {bound}.uses + 1, rank = excluded.rank" if moves else "uses = 2")
         )
         self.leave = f"DELETE FROM {bound} WHERE id = ?"
         self.leave_all = f"DELETE FROM {bound}"
+        # Each argument stands once, in order: Python takes no numbered ones with a sequence any more.
         used = {
-            "lru": "uses = uses + ?1, stamp = max(stamp, ?2), rank = max(rank, ?2)",
-            "sieve": "uses = min(uses + ?1, 2), stamp = max(stamp, ?2)",
+            "lru": (
+                "uses = uses + ?, (stamp, rank) = "
+                "(SELECT max(stamp, latest), max(rank, latest) FROM (SELECT ? AS latest))"
+            ),
+            "sieve": "uses = min(uses + ?, 2), stamp = max(stamp, ?)",
         }.get(
             str(policy),
-            f"uses = uses + ?1, stamp = max(stamp, ?2), rank = {rank.replace('uses', '(uses + ?1)')}",
+            f"(uses, rank) = (SELECT uses + more, {rank.replace('uses', '(uses + more)')} "
+            "FROM (SELECT ? AS more)), stamp = max(stamp, ?)",
         )
-        self.use = f"UPDATE {bound} SET {used} WHERE id = ?3"
+        self.use = f"UPDATE {bound} SET {used} WHERE id = ?"
         self.totals = f"SELECT bytes, items FROM {total}"
         self.set_expiry = f"UPDATE {bound} SET expires = ? WHERE id = ? RETURNING 1"
         self.expiry = f"SELECT expires FROM {bound} WHERE id = ?"
-        expired = f"SELECT 1 FROM {bound} WHERE id = ?1 AND expires <= ?2"
-        self.bury = f"DELETE FROM {items} WHERE id = ?1 AND EXISTS ({expired})"
+        expired = f"SELECT 1 FROM {bound} AS record WHERE record.id = {items}.id AND expires <= ?"
+        self.bury = f"DELETE FROM {items} WHERE id = ? AND EXISTS ({expired})"
         self.expired = f"SELECT id, size, rank FROM {bound} WHERE expires <= ? LIMIT ? OFFSET ?"
         self.first = f"SELECT id, size, rank FROM {bound} ORDER BY rank, stamp LIMIT ? OFFSET ?"
         self.tick = f"UPDATE {total} SET clock = max(clock, ?)"

@@ -1,4 +1,4 @@
-"""The table of an SQLite persister: its file, its options, and how statements are run."""
+"""The table of a SQLite persister: its file, its options, and how statements are run."""
 
 import errno
 import json

@@ -84,7 +84,7 @@ class SqliteReading(SqlitePlace):
         if number == before:
             raise CorruptValueError(
                 f"the data of {id!r:.120} in {self.place} are lost, the file was damaged: "
-                "check() counts such items; write it anew, or delete it"
+                "check() counts such items; write it again, or delete it"
             )
         return number
 

@@ -1,4 +1,4 @@
-"""The tables of an SQLite persister, and all statements for them.
+"""The tables of a SQLite persister, and all statements for them.
 
 A table of items is one B-tree from id to version and data, without a row number, so that a small value is
 found, written and listed by one search. Data that do not fit into its pages are in a second table, where they

@@ -71,5 +71,5 @@ class SqliteUpkeep(SqliteTransactions):
             session.execute("VACUUM")
             session.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-        self._run(shrink, "the database cannot be written anew")
+        self._run(shrink, "the database cannot be rewritten")
         return before - self.nbytes

@@ -101,7 +101,7 @@ def bounded(
         A store, a store class, or any mapping or class of these; without one, a decorator is returned.
     max_bytes
         The maximal size: a number of bytes or text such as ``"500MB"``. Files count by the blocks that they
-        occupy, rows of an SQLite file with SQLite's overhead, values in memory by estimate.
+        occupy, rows of a SQLite file with SQLite's overhead, values in memory by estimate.
     max_items
         The maximal number of items.
     policy
@@ -166,10 +166,10 @@ def bounded(
         max_bytes=nbytes,
         max_items=max_items,
     )
-    return store.pipeline.over(_over_ground(store, store.pipeline.persister, make))
+    return store.pipeline.over(_over_innermost(store, store.pipeline.persister, make))
 
 
-def _over_ground(store: Any, persister: Any, make: Callable[..., BoundedPersister]) -> Any:
+def _over_innermost(store: Any, persister: Any, make: Callable[..., BoundedPersister]) -> Any:
     """Bound the persister below the wrappers that only look at its data, in copies of these."""
     if any(isinstance(layer, Under | Filter) for layer in store.pipeline.layers):
         raise UnsupportedError(
@@ -178,11 +178,11 @@ def _over_ground(store: Any, persister: Any, make: Callable[..., BoundedPersiste
         )
     if isinstance(persister, StorePersister):
         below = persister.inner
-        bound = _over_ground(below, below.pipeline.persister, make)
+        bound = _over_innermost(below, below.pipeline.persister, make)
         return StorePersister(below.with_persister(bound))
     if type(persister) in _CLEAR:
         made = copy.copy(persister)
-        made.inner = _over_ground(store, persister.inner, make)
+        made.inner = _over_innermost(store, persister.inner, make)
         return made
     return make(persister, owns=StorePersister(store).owns)
 
@@ -202,11 +202,11 @@ def _open_ledger(
 
 
 def _memory_ledger(inner: Any, owns: Callable[[Any], bool], policy: str, capacity: int) -> MemoryLedger:
-    ground = inner
-    while isinstance(ground, PersisterWrapper):
-        ground = ground.inner
+    innermost = inner
+    while isinstance(innermost, PersisterWrapper):
+        innermost = innermost.inner
     with _ledgers_lock:
-        shared = _ledgers.setdefault(ground, {})
+        shared = _ledgers.setdefault(innermost, {})
         ledger = shared.setdefault(type(inner), MemoryLedger(policy, capacity))
     ledger.take_over(inner, owns, policy, capacity)
     return ledger

@@ -1,4 +1,4 @@
-"""A ledger in an SQLite database: exact among processes, and persistent."""
+"""A ledger in a SQLite database: exact among processes, and persistent."""
 
 import math
 import time
@@ -23,7 +23,7 @@ _SOME = 64  # rows read at a time
 
 
 class TableLedger(Ledger):
-    """The ledger of a table of an SQLite file, kept by triggers of the table.
+    """The ledger of a table of a SQLite file, kept by triggers of the table.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class SpillWriting:
                 f"sizeof failed for the value of {key!r:.120}, of type {type(value).__name__}: {error}"
             ) from error
         raise InvalidArgumentError(
-            f"sizeof gave {size!r:.80} for the value of {key!r:.120}, which is no size"
+            f"sizeof gave {size!r:.80} for the value of {key!r:.120}, which is not a size"
         )
 
     def _make_room(self, victims: Iterable[Item] | None) -> bool:
