@@ -52,16 +52,16 @@ def test_the_file_is_not_closed_by_who_makes_it_while_another_thread_locks_it(tm
             locked.wait(0.2)  # which must not come, and so is not waited for in vain for long
 
     monkeypatch.setattr(control, "share", share)
-    maker = threading.Thread(target=lambda: entries.locks)
+    maker = threading.Thread(target=lambda: entries.locks(None))
     maker.start()
     assert closing.wait(10)
-    locks, flight = entries.locks, Flight(1)
+    locks, flight = entries.locks(None), Flight(1)
     assert locks.acquire(7, flight)
     locked.set()
     maker.join()
 
     def try_to_lock():
-        locks = Entries(FileDirStore(tmp_path / "kept"), "f", "@", ttl=None, title="f").locks
+        locks = Entries(FileDirStore(tmp_path / "kept"), "f", "@", ttl=None, title="f").locks(None)
         return locks.acquire(7, Flight(2))
 
     assert collect([fork(try_to_lock)], 20) == [(True, False)]
