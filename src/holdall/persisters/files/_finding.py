@@ -29,8 +29,8 @@ class Finder:
 
     def __init__(self, folder: Folder, *, hidden: bool, levels: int) -> None:
         self._folder = folder
-        self._hidden = hidden
-        self._levels = levels
+        self.hidden = hidden
+        self.levels = levels
 
     def check(self, id: str) -> None:
         """Raise `InvalidKeyError` for an id that cannot be the name of a file."""
@@ -41,12 +41,12 @@ class Finder:
         self._check_depth(id)
 
     def _is_hidden(self, id: str) -> bool:
-        return not self._hidden and (id[:1] == "." or "/." in id)
+        return not self.hidden and (id[:1] == "." or "/." in id)
 
     def _check_depth(self, id: str) -> None:
-        if id.count("/") >= self._levels:
+        if id.count("/") >= self.levels:
             raise InvalidKeyError(
-                f"{id!r:.80} lies deeper than the {self._levels} levels of {self._folder.place}"
+                f"{id!r:.80} lies deeper than the {self.levels} levels of {self._folder.place}"
             )
 
     def find(self, id: Any, action: Callable[[str, int], Any], doubts: list[str] | None = None) -> Any:

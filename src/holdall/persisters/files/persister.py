@@ -1,6 +1,5 @@
 """A persister over a folder, with one file per id: atomic, linearizable among processes, only the data."""
 
-import contextlib
 import errno
 import io
 import itertools
@@ -24,12 +23,12 @@ from holdall._options import Durability, check_bytes, checked_path
 from holdall._posix import trust
 from holdall._posix.control import CONTROL
 from holdall._posix.descriptors import Descriptors, closing, open_into
-from holdall._posix.errors import ABSENT, translate, translating
+from holdall._posix.errors import translate, translating
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, SHARED, Folder, Opened
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_name, fs_path
-from holdall._posix.replace import close_lost, sync_folder, unlink_quietly
+from holdall._posix.replace import unlink_quietly
 from holdall.abc import Capability, Persister, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import (
@@ -41,9 +40,9 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from holdall.persisters.files._attributes import Attributes
 from holdall.persisters.files._finding import Finder
 from holdall.persisters.files._listing import Listing
+from holdall.persisters.files._publishing import Publisher
 from holdall.persisters.files._record import checked_record, record_options
 from holdall.persisters.files._system import (
     KIND,
@@ -53,10 +52,6 @@ from holdall.persisters.files._system import (
     etag_of,
     lstat,
     os_open,
-    os_rename,
-    os_rmdir,
-    os_stat,
-    os_unlink,
     read_rest,
     stat_of,
     write_all,
@@ -232,7 +227,7 @@ class FilesPersister(Persister):
         """Make the parts that work on the folder."""
         self._finder = Finder(self._folder, hidden=self.hidden, levels=self._levels)
         self._listing = Listing(self._folder, hidden=self.hidden, levels=self._levels)
-        self._attributes = Attributes()
+        self._publisher = Publisher(self._folder, self._finder, sync=self._power)
 
     def _open_existing(self, path: str) -> None:
         try:
@@ -319,7 +314,7 @@ class FilesPersister(Persister):
         except BaseException:
             folder.close()  # otherwise the next write would skip the metadata
             raise
-        self._attributes.forget()
+        self._publisher.attributes.forget()
         if not folder.fine_mtime:
             self.capabilities -= {Capability.CAS_THREADS, Capability.CAS_HOST}
         return use
@@ -547,10 +542,10 @@ class FilesPersister(Persister):
                         os.fsync(fd)
                 finally:
                     os_close(fd)
-                return self._publish(use, name, id, expected, wanted=wanted)
+                return self._publisher.publish(use, name, id, expected, self.require, wanted=wanted)
             except BaseException:
                 # An interrupt may have come after it was opened, before it was known here.
-                self._discard(name, use, lost=fd < 0)
+                self._publisher.discard(name, use, lost=fd < 0)
                 raise
         except (OSError, ValueError) as error:  # a ValueError: NUL, or text that cannot be encoded
             raise self._write_error(error, id) from error
@@ -591,7 +586,7 @@ class FilesPersister(Persister):
                     raise
                 return False
             try:
-                self._publish(use, name, id, ANY_ETAG, wanted=False, linked=True)
+                self._publisher.publish(use, name, id, ANY_ETAG, self.require, linked=True)
             finally:
                 unlink_quietly(name, use.workspace)  # it stays if the id already was this file
         except (OSError, ValueError) as error:
@@ -620,14 +615,6 @@ class FilesPersister(Persister):
             raise error
         return self._prepare(f"{id!r} cannot be written")
 
-    def _discard(self, name: str, use: Opened, *, lost: bool = False) -> None:
-        """Remove an unfinished file, in whatever folder it was made, and close it if it is `lost`."""
-        # An interrupt can hide that the folder was opened again.
-        for workspace in {use.workspace, self._folder.opened.workspace} - {-1}:
-            if lost:
-                close_lost(name, workspace)
-            unlink_quietly(name, workspace)
-
     def _write_error(self, error: Exception, id: Any) -> Exception:
         if isinstance(error, HoldallError):
             return error
@@ -641,52 +628,6 @@ class FilesPersister(Persister):
             why = "one of its folders is a file; stores with a suffix, as suffix='.txt', can have both"
             return StoreUnavailableError(error.errno, f"{id!r} cannot be written: {why}", self.place)
         return translate(error, f"{id!r} cannot be written", self.place)
-
-    def _publish(
-        self, use: Opened, name: str, id: str, expected: Expected, *, wanted: bool, linked: bool = False
-    ) -> Stat | None:
-        """Rename a finished file to its id, in turn with all other writers."""
-        stat = None
-        where, last, lock = use.root, id, use.lock
-        try:
-            with self._folder.mutex:
-                try:
-                    try:
-                        lock.take()
-                    except OSError as error:
-                        lock.wait(error)
-                    if expected is not ANY_ETAG and not self._is_at(use, id, expected):
-                        self.require(id, expected)
-                    if "/" in id or id in RESERVED or id[0] == ".":
-                        *folders, last = names = id.split("/")
-                        if len(folders) >= self._levels or not RESERVED.isdisjoint(names):
-                            self._finder.check(id)
-                        if not self.hidden and (id[0] == "." or "/." in id):
-                            self._finder.check(id)
-                        if folders:
-                            where = use.enter(folders, create=True)
-                    self._attributes.keep(use, name, id, where, last, linked=linked)
-                    os_rename(name, last, src_dir_fd=use.workspace, dst_dir_fd=where)
-                    if wanted:
-                        stat = stat_of(os_stat(last, dir_fd=where, follow_symlinks=False))
-                finally:
-                    lock.release()
-            if self._power:
-                sync_folder(where, self.place, repr(id))
-        finally:
-            if where != use.root:
-                os_close(where)
-        return stat
-
-    def _is_at(self, use: Opened, id: str, expected: Expected) -> bool:
-        """Return whether a quick look shows that an id has an etag; False can mean anything."""
-        if "/" in id:  # a look by the whole path would follow links
-            return False
-        try:
-            stat = os_stat(id, dir_fd=use.root, follow_symlinks=False)
-        except (OSError, ValueError):
-            return False
-        return stat.st_mode & KIND == REGULAR and etag_of(stat) == expected
 
     def _require_versions(self) -> None:
         if self._folder.opened.workspace < 0:
@@ -712,9 +653,9 @@ class FilesPersister(Persister):
                         self._finish(fd)
                 finally:
                     close()
-                self._publish(use, name, id, ANY_ETAG, wanted=False)
+                self._publisher.publish(use, name, id, ANY_ETAG, self.require)
             except BaseException:
-                self._discard(name, use)
+                self._publisher.discard(name, use)
                 raise
         except (OSError, ValueError) as error:
             raise self._write_error(error, id) from error
@@ -734,39 +675,15 @@ class FilesPersister(Persister):
                 try:
                     use.lock.acquire()
                     self.require(id, expected)
-                    self._finder.find(id, self._unlink)
+                    self._finder.find(id, self._publisher.unlink)
                     if "/" in id:
-                        self._prune(use, id.split("/")[:-1])
+                        self._publisher.prune(use, id.split("/")[:-1])
                 finally:
                     use.lock.release()
         except OSError as error:
             if isinstance(error, HoldallError):
                 raise
             raise translate(error, f"{id!r:.80} cannot be deleted", self.place) from error
-
-    def _unlink(self, name: str, fd: int) -> None:
-        if os_stat(name, dir_fd=fd, follow_symlinks=False).st_mode & KIND != REGULAR:
-            raise FileNotFoundError(errno.ENOENT, "not a file", name)
-        try:
-            os_unlink(name, dir_fd=fd)
-        except OSError as error:
-            if error.errno in ABSENT:
-                raise
-            raise translate(error, f"{name!r} cannot be deleted", self.place) from error
-        if self._power:
-            sync_folder(fd, self.place, repr(name))
-
-    def _prune(self, use: Opened, names: list[str]) -> None:
-        """Remove the folders of a deleted file that are empty now."""
-        with contextlib.suppress(OSError):  # ends at one that is not empty
-            fds: Descriptors = [None]
-            close = closing(fds)
-            try:
-                use.chain(names[:-1], fds)
-                for above, name in zip(reversed([use.root, *fds[1:]]), reversed(names), strict=True):
-                    os_rmdir(name, dir_fd=above)
-            finally:
-                close()
 
     def close(self) -> None:  # docstring inherited
         self._folder.close()
