@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from holdall.abc import NOT_MINE, Capability, KeyCodec, KeyedSerializer, Serializer, Unary
+from holdall.abc import NOT_MINE, Capability, KeyCodec, KeyedSerializer, Reader, Serializer, Unary
 from holdall.conditional import DELETE_CURRENT, Joker, Sentinel, Stat
 from holdall.errors import (
     ConflictError,
@@ -16,6 +16,7 @@ from holdall.keys import IdentityKeys, Under
 from holdall.store._boundary import ErrorBoundary, OtherTypeError, as_text, is_other, missing
 from holdall.store._compose import ValueFunctions, compose_layers, composed, decoding, listing
 from holdall.store._hooks import functions_of
+from holdall.store._listing import Listings
 from holdall.store.pipeline import Functions, Hooks, Layer, Pipeline
 
 __all__ = ["COMMANDS", "UNNAMED", "Compiled", "dumper", "missing"]
@@ -38,6 +39,7 @@ class Compiled(ErrorBoundary):
     __slots__ = (
         "choose",
         "codec",
+        "counts",
         "decode",
         "decode_many",
         "dump",
@@ -47,6 +49,7 @@ class Compiled(ErrorBoundary):
         "keeps_objects",
         "limit",
         "listed_by_codec",
+        "listings",
         "load",
         "loads",
         "makes_missing",
@@ -69,6 +72,10 @@ class Compiled(ErrorBoundary):
     decode: Unary | None
     #: From several ids to the keys of those that are ours; None where only `decode` can tell.
     decode_many: Callable[[list[str]], list[Any]] | None
+    #: Whether the persister counts its ids without listing them.
+    counts: bool
+    #: The listings of keys, which a count may share.
+    listings: Listings
     #: The text with which all ids of this store start.
     prefix: str
     #: Whether only the codec and views name keys.
@@ -98,6 +105,8 @@ class Compiled(ErrorBoundary):
         self.persister, self.codec, self.serializer = persister, codec, serializer
         self.put = persister.put
         self.makes_missing = persister.makes_missing
+        self.listings = Listings()
+        self.counts = type(persister).__len__ is not Reader.__len__
 
         known: dict[int, Functions] = {}
 
@@ -192,16 +201,12 @@ class Compiled(ErrorBoundary):
         return key
 
     def pairs_of_ids(self) -> Iterator[tuple[Any, Any]]:
-        """Iterate over keys and ids of the items that are ours."""
+        """Return keys and ids of the items that are ours."""
         decode = self.decode
         if decode is None:
-            for id in self.persister:
-                yield id, id
-            return
-        for id in self.persister.ids(self.prefix):
-            key = decode(id)
-            if key is not NOT_MINE:
-                yield key, id
+            return ((id, id) for id in self.persister)
+        pages = self.listings.new(self.persister.pages(self.prefix))
+        return ((key, id) for page in pages for id in page if (key := decode(id)) is not NOT_MINE)
 
     def owns(self, id: Any) -> bool:
         """Return whether an id belongs to one of our keys."""

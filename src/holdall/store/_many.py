@@ -111,23 +111,28 @@ class StoreMany(StoreBase[K, V]):
             lists = compiled.persister.contents(compiled.prefix, compiled.limit)
         # No generator of ours around the one that yields the items: that is a tenth of the time of a small
         # one.
-        return self._one_after_another() if lists is None else self._in_bulk(lists)
-
-    def _one_after_another(self) -> Iterator[tuple[Any, Any]]:
-        """Yield keys and values by looking up each key."""
-        compiled = self._compiled
+        if lists is not None:
+            return self._in_bulk(lists)
         if compiled.decode is None or Capability.STREAMING in compiled.persister.capabilities:
-            for key in self:
-                try:
-                    value = self._present(key)
-                except KeyError:
-                    continue
-                yield key, value
-            return
+            return self._one_after_another(iter(self))
+        return self._by_ids(compiled.pairs_of_ids())
+
+    def _one_after_another(self, keys: Iterator[K]) -> Iterator[tuple[K, V]]:
+        """Yield keys and values by looking up each key."""
+        for key in keys:
+            try:
+                value = self._present(key)
+            except KeyError:
+                continue
+            yield key, value
+
+    def _by_ids(self, pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        """Yield keys and values that the persister reads several at a time."""
+        compiled = self._compiled
         keys: dict[Any, Any] = {}  # by the ids that read_many is working on
 
         def ids() -> Iterator[Any]:
-            for key, id in compiled.pairs_of_ids():
+            for key, id in pairs:
                 keys[id] = key
                 yield id
 

@@ -128,33 +128,37 @@ class StoreMapping(StoreMany[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         # Not a generator function: the persister must know of the iterator before its first item is taken.
-        decode = self._compiled.decode
+        compiled = self._compiled
+        decode = compiled.decode
+        if decode is None and compiled.counts:
+            return iter(compiled.persister)
         if decode is None:
-            return iter(self._compiled.persister)
-        if self._compiled.decode_many is not None:
-            pages = self._compiled.persister.pages(self._compiled.prefix)
-            return itertools.chain.from_iterable(map(self._compiled.decode_many, pages))
-        ids = self._compiled.persister.ids(self._compiled.prefix)
+            return itertools.chain.from_iterable(compiled.listings.new(compiled.persister.pages()))
+        if compiled.decode_many is not None:
+            pages = compiled.listings.new(compiled.persister.pages(compiled.prefix))
+            return itertools.chain.from_iterable(map(compiled.decode_many, pages))
+        ids = compiled.persister.ids(compiled.prefix)
         return (key for id in ids if (key := decode(id)) is not NOT_MINE)
 
     def __len__(self) -> int:
-        if self._compiled.decode is None:
-            return len(self._compiled.persister)
-        if not self._pipeline.keys.reversible and self._compiled.listed_by_codec:
-            return sum(map(self._pipeline.keys.owns, self._compiled.persister.ids(self._compiled.prefix)))
-        if self._compiled.decode_many is not None:
-            doubtful = self._pipeline.keys.doubtful if self._compiled.names_by_codec else ""
-            if doubtful and not self._compiled.prefix:  # all ids without it are ours
-                pages = list(self._compiled.persister.pages(doubtful))
-                ours = sum(map(len, map(self._compiled.decode_many, pages)))
-                return len(self._compiled.persister) - sum(map(len, pages)) + ours
-            return sum(
-                map(
-                    len,
-                    map(self._compiled.decode_many, self._compiled.persister.pages(self._compiled.prefix)),
-                )
-            )
-        return sum(1 for _ in self)
+        compiled = self._compiled
+        decode_many, persister, keys = compiled.decode_many, compiled.persister, self._pipeline.keys
+        if compiled.decode is None:
+            listed = compiled.listings.shared()
+            return len(persister) if listed is None else sum(map(len, listed))
+        if not keys.reversible and compiled.listed_by_codec:
+            return sum(map(keys.owns, persister.ids(compiled.prefix)))
+        if decode_many is None:
+            return sum(1 for _ in self)
+        pages: Iterable[list[Any]] | None = compiled.listings.shared()
+        if pages is None:
+            doubtful = keys.doubtful if compiled.names_by_codec else ""
+            if doubtful and not compiled.prefix:  # all ids without it are ours
+                unsure = list(persister.pages(doubtful))
+                ours = sum(map(len, map(decode_many, unsure)))
+                return len(persister) - sum(map(len, unsure)) + ours
+            pages = persister.pages(compiled.prefix)
+        return sum(map(len, map(decode_many, pages)))
 
     def __bool__(self) -> bool:
         return any(True for _ in self) if self._pipeline.keys.reversible else len(self) > 0
