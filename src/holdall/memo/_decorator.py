@@ -198,7 +198,7 @@ def _decorated(function: Any, options: Options) -> Any:
     plain = inspect.unwrap(function)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise InvalidArgumentError(
-            f"{plain.__qualname__} is a generator, and what it gives can be used only once: "
+            f"{plain.__qualname__} is a generator, and its result can be used only once: "
             "return a list, or memoize the function that computes one item"
         )
     if inspect.iscoroutinefunction(function):

@@ -164,10 +164,10 @@ class Entries:
             return  # reading and writing will warn
         if changed:
             warn(
-                f"the code of {self.name} has changed, and results that other code computed are not given. "
-                "version_info() tells what is covered, outdated() lists the old results, "
-                'cache_clear(outdated=True) drops them. With version="1" or the like it is you who says what '
-                "is new",
+                f"the code of {self.name} has changed, and results that other code computed are not used. "
+                "version_info() shows what is covered, outdated() lists the old results, "
+                'cache_clear(outdated=True) drops them. With version="1" or the like, you decide '
+                "yourself what is new",
                 None,
             )
 

@@ -135,7 +135,7 @@ class Placed:
                 title, why = next(iter(code.untold.items()))
                 raise InvalidArgumentError(
                     f"{self._name} encloses {title.rpartition(' ')[2]!r}, by which functions of that name "
-                    f"may differ: {why}. Or say by name= which function it is"
+                    f"may differ: {why}. Or name the function by name="
                 )
             if code.identity:
                 name += f"/~{code.identity}"
