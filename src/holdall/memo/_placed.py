@@ -163,8 +163,8 @@ class Placed:
     def entries(self) -> Any:
         """The results of this function in the store, by key: a part of `store`; None without one.
 
-        Its method ``details()`` returns for each a `holdall.memo.Result`, the last one first: its arguments
-        where they are readable, when it was computed, its size, and how long computing it took.
+        Its method ``details()`` returns a `holdall.memo.Result` for each, the last one first: its arguments
+        if the keys are readable, when it was computed, its size, and how long computing it took.
 
         Raises
         ------
