@@ -232,7 +232,7 @@ def register_scheme(scheme: str, opener: Opener) -> None:
     if not isinstance(given, str) or _SCHEME.fullmatch(given + ":") is None or given != given.lower():
         raise InvalidArgumentError(f"a scheme is a word of two small letters or more, got {scheme!r:.80}")
     if scheme in schemes() and _own.get(scheme) is not opener:
-        raise InvalidArgumentError(f"the scheme {scheme!r} has a meaning already: choose another word")
+        raise InvalidArgumentError(f"the scheme {scheme!r} is registered already: choose another word")
     _own[scheme] = opener
 
 

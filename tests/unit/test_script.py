@@ -385,7 +385,7 @@ def test_a_file_with_two_names_is_not_rewritten(place, path):
     os.link(path, path.with_name("other.py"))
     many(place)
     assert os.stat(path).st_nlink == 2
-    with pytest.raises(UnsupportedError, match="2 names"):
+    with pytest.raises(UnsupportedError, match="2 hard links"):
         place.compact()
     assert ScriptPersister(path.with_name("other.py"))["n"] == b"2999"
 

@@ -301,7 +301,7 @@ def test_a_broken_serializer_below_is_told_from_the_users_functions(tmp_path):
 def test_a_function_gives_values_and_no_commands():
     store = wrap_kvs({"a": 1}, data_of_obj=lambda _: KEEP_CURRENT)
     for write in WRITES:
-        with pytest.raises(InvalidArgumentError, match="no value"):
+        with pytest.raises(InvalidArgumentError, match="is not a value"):
             write(store)
     store["a"] = KEEP_CURRENT
     assert store == {"a": 1}

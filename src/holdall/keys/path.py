@@ -21,7 +21,7 @@ _SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![.
 # The characters of paths that are their own names, except "/".
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
 _DEEPEST = 40  # levels of sequences in a key
-_MANY_FOLDERS = 100  # whose names are remembered
+_MANY_FOLDERS = 100  # whose ids are remembered
 _PAGE = 256  # ids decoded in one call: an odd name slows only its page
 # The longest name of a file, in bytes, on all systems.
 _NAME_MAX = 255
@@ -197,7 +197,7 @@ class PathKeys(FrozenCodec[Any]):
         return self._spell(self._segments(key), is_file=True)
 
     def _folder(self, key: str) -> str:
-        """Return with what the ids below a key begin, which was spelled before in most cases."""
+        """Return what the ids below a key begin with, mostly from memory."""
         known = self._folders.get(key)
         if known is None:
             if len(self._folders) >= _MANY_FOLDERS:

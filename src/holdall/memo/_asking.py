@@ -40,8 +40,7 @@ class CacheInfo(NamedTuple):
     bytes: int
     #: How many seconds the computing calls took in total.
     seconds: float
-    #: How many seconds the hits have saved: what the store tells that its results took, and for the others as
-    #: long as computing took on average.
+    #: How many seconds the hits have saved: the cost of each result where the store has it, else the average.
     saved: float
 
 

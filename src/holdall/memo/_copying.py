@@ -23,7 +23,7 @@ _SHARED = (type, Enum, types.FunctionType, types.BuiltinFunctionType, types.Modu
 _IMMUTABLE = frozenset({"datetime", "decimal", "fractions", "ipaddress", "pathlib", "re", "uuid", "zoneinfo"})
 _TIMES = frozenset({"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"})
 _PLAIN = frozenset({list, dict, set, tuple, frozenset})
-#: Copiers that share what is inside.
+#: Copiers that share the items.
 SHALLOW: frozenset[Any] = frozenset({list.copy, dict.copy, set.copy})
 
 

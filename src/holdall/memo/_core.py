@@ -123,7 +123,7 @@ class Core(Placed):
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()
         self._seconds, self._timing = 0.0, threading.Lock()
-        self._told, self._told_seconds = 0, 0.0  # results of which the store told what they cost
+        self._told, self._told_seconds = 0, 0.0  # results whose cost was in the store
         self._hit, self._miss, self._store_hit = self._hits.up, self._misses.up, self._store_hits.up
 
     def _after_fork(self) -> None:
@@ -224,7 +224,7 @@ class Core(Placed):
         if value is MISSING or not self._is_valid(call, made, seconds):
             return MISSING
         if call.renewed is not None and made <= call.renewed.made:
-            return MISSING  # nobody else was faster
+            return MISSING  # nobody else has recomputed it
         value = self._adopt(call, flight, value, made, seconds)
         self._store_hit()
         if seconds is not None:
@@ -243,7 +243,7 @@ class Core(Placed):
         return value
 
     def _mapped(self, call: Call, entries: Entries, flight: Flight, value: Any, seconds: float) -> Any:
-        """Return a result from its file, so that what was computed need not stay in memory."""
+        """Return a computed result as mapped from its file, so that it need not stay in memory."""
         found, made, _ = entries.look(call.key)
         if found is not MISSING:
             return self._adopt(call, flight, found, made, seconds)
@@ -283,7 +283,7 @@ class Core(Placed):
         if self._options.off:
             return value
         if not self._keeping.keeps(value):
-            return value  # and those who wait compute for themselves
+            return value  # waiting calls compute for themselves
         mapping = entries is not None and self._options.mmap_mode is not None
         held = flight.value = None if mapping else self._keeping.hold(value)
         if self._options.cache_if is not None and not self._options.cache_if(value):
@@ -328,9 +328,9 @@ class Core(Placed):
             return
         expires, renew, beta = made + self._ttl, inf, self._options.beta
         if beta:
-            if seconds is None:  # it is from a store that does not tell
+            if seconds is None:  # from a store without costs
                 seconds = self._mean_seconds()
-            # XFetch of Vattani, Chierichetti and Lowenstein (2015), drawn once for each result and process.
+            # XFetch of Vattani, Chierichetti and Lowenstein (2015), drawn once per result and process.
             renew = expires + seconds * beta * math.log(1 - random.random())  # noqa: S311  (not a secret)
         self._hot.put(call.key, held, call.quick, expires, renew)
 

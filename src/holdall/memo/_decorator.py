@@ -109,12 +109,12 @@ def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
         before another one computes instead. What it computed itself is then given to its caller, and replaces
         nothing. None: each process computes for itself there.
     copy
-        Whether each caller gets a copy of a result that can be changed. False is your promise that nobody
-        changes results: callers share the object in memory.
+        Whether each caller gets a copy of a mutable result. False if nobody changes results: callers share
+        the object in memory.
     mmap_mode
         ``"r"`` maps large arrays of results into memory read-only instead of reading them, ``"c"``
         copy-on-write: results that are arrays, and arrays within dicts, lists, tables and other objects.
-        The place is a path, or a store of pickles or ``"npy"`` that keeps values in files. The first call
+        `place` is a path, or a store of pickles or ``"npy"`` that keeps values in files. The first call
         gets its result from the file, too.
     readable
         Whether the keys in the store begin with the arguments, for humans.
@@ -198,7 +198,7 @@ def _decorated(function: Any, options: Options) -> Any:
     plain = inspect.unwrap(function)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise InvalidArgumentError(
-            f"{plain.__qualname__} is a generator, and what it gives can be used only once: "
+            f"{plain.__qualname__} is a generator, and its result can be used only once: "
             "return a list, or memoize the function that computes one item"
         )
     if inspect.iscoroutinefunction(function):

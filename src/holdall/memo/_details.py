@@ -13,7 +13,7 @@ __all__ = ["Details", "Result"]
 
 
 class Result(NamedTuple):
-    """What is known of a result."""
+    """The description of a result in a store."""
 
     #: Its key among the entries.
     key: Any
@@ -21,7 +21,7 @@ class Result(NamedTuple):
     arguments: str | None
     #: When it was computed, in seconds of `time.time`.
     time: float
-    #: How many bytes it takes; None where the store tells no sizes.
+    #: How many bytes it takes; None where the store has no sizes.
     bytes: int | None
     #: How many seconds it took to compute; None where neither the store nor this process knows.
     seconds: float | None
@@ -40,7 +40,7 @@ class Details:
         self._known = {} if known is None else known
 
     def __call__(self, store: Any) -> list[Result]:
-        """Return what is known of each result, the last one first."""
+        """Return the description of each result, the last one first."""
         persister = store.pipeline.persister
         tells = isinstance(store.pipeline.serializer, ResultPickles)
         place = StorePersister(store)
@@ -55,12 +55,12 @@ class Details:
         return sorted(results, key=lambda result: result.time, reverse=True)
 
     def __reduce__(self) -> Any:
-        """Leave what is in this memory behind."""
+        """Pickle without the results in this memory."""
         return Details, ()
 
 
 def _told(persister: Any, id: Any) -> float | None:
-    """Return the seconds that data tell, of a file by its last bytes alone."""
+    """Return the seconds written in data; of a file, only the last bytes are read."""
     try:
         data = persister.fetch(id, 0)
         if isinstance(data, bytes | bytearray | memoryview):
@@ -68,5 +68,5 @@ def _told(persister: Any, id: Any) -> float | None:
         with data as file:
             file.seek(-FILLER_SIZE, io.SEEK_END)
             return seconds_of(file.read(FILLER_SIZE))
-    except (KeyError, OSError, HoldallError):  # gone meanwhile, tiny, or not trusted
+    except (KeyError, OSError, HoldallError):  # deleted meanwhile, too small, or not trusted
         return None

@@ -20,9 +20,9 @@ from holdall.store import StorePersister
 __all__ = ["MISSING", "Entries", "warn"]
 
 _COMMANDS = (Joker, Sentinel)
-#: What a look-up gives where there is nothing.
+#: The result of a look-up that finds nothing.
 MISSING: Any = object()
-#: A result, when it was computed, if that matters, and how many seconds that took, if it is known.
+#: A result, when it was computed, if that matters, and how many seconds that took, if known.
 Found: TypeAlias = tuple[Any, float, float | None]
 
 
@@ -44,7 +44,7 @@ class Entries:
     max_age
         After how many seconds a result is deleted from the store; None for never.
     timed
-        Whether it is asked how old results are.
+        Whether the age of results is needed.
     mmap_mode
         How arrays are mapped into memory; None reads them.
 
@@ -112,13 +112,13 @@ class Entries:
         return self._store.get_subdict(tuple(name.split("/")) if in_tuples else name)
 
     def look(self, key: str) -> Found:
-        """Give a result, `MISSING` if none is valid."""
+        """Return a result, `MISSING` if none is valid."""
         view = self.view
         noted.read = None
         try:
             if not self._timed:
                 return view[key], 0, noted.read
-            if self._mapped:  # a file, and what replaces it meanwhile is younger
+            if self._mapped:  # a file; what replaces it meanwhile is newer
                 stat = self._place.stat(key)
                 value = view[key]
             else:
@@ -136,7 +136,7 @@ class Entries:
 
     @property
     def valid(self) -> Any:
-        """Return the part of the store with the valid results."""
+        """The part of the store with the valid results."""
         if not self.ttl:
             return self.view
         from holdall.wrappers._expiring import expiring  # noqa: PLC0415  (only for results that expire)
@@ -144,7 +144,7 @@ class Entries:
         return expiring(self.view, ttl=self.ttl)
 
     def with_details(self, details: Any) -> Any:
-        """Return the same with a method that tells what is known of each result."""
+        """Return the same with a method that describes each result."""
         return self.valid.derive(_as_it_is, name="with_details", methods={"details": details})
 
     def outdated(self) -> dict[str, Any]:
@@ -164,17 +164,17 @@ class Entries:
             return  # reading and writing will warn
         if changed:
             warn(
-                f"the code of {self.name} has changed, and results that other code computed are not given. "
-                "version_info() tells what is covered, outdated() lists the old results, "
-                'cache_clear(outdated=True) drops them. With version="1" or the like it is you who says what '
-                "is new",
+                f"the code of {self.name} has changed, and results that other code computed are not used. "
+                "version_info() shows what is covered, outdated() lists the old results, "
+                'cache_clear(outdated=True) drops them. With version="1" or the like, you decide '
+                "yourself what is new",
                 None,
             )
 
     def keep(
         self, key: str, value: Any, private: Any, seconds: float | None = None, fence: Any = None
     ) -> bool:
-        """Store a result, if that is possible.
+        """Store a result, if possible.
 
         Parameters
         ----------
@@ -183,9 +183,9 @@ class Entries:
         value
             The result.
         private
-            The same in keeping, None if it cannot be copied. Stores that write nothing get that one.
+            A private copy, None if it cannot be copied. Stores of objects get that one.
         seconds
-            How many it took to compute.
+            How many seconds it took to compute.
         fence
             The lease by which it may be written, None where there are none.
 
@@ -219,7 +219,7 @@ class Entries:
         return True
 
     def _sweep(self, max_age: float) -> None:
-        """Delete what is too old, of all versions; eight times in the span of `max_age` at the most."""
+        """Delete results of all versions that are too old; at most eight times in the span of `max_age`."""
         if time.monotonic() - self._swept < max_age / 8:
             return
         self._swept = time.monotonic()

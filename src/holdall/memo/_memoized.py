@@ -24,7 +24,7 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
 
-# Only arguments of these types are looked up as they are: they are equal to no others, as 1 is to True.
+# Only arguments of these types are their own quick keys: none of another type equals them, as True equals 1.
 _UNLIKE_OTHERS = frozenset({int, str})
 
 
@@ -135,7 +135,7 @@ class Memoized(Asking[P, R]):
         return _shell, (type(self),), self.__getstate__()
 
     def __getstate__(self) -> Any:
-        """Return its state; in another process, the same name and version are not searched again."""
+        """Return its state; in another process, the same name and version are not looked up again."""
         return self.__wrapped__, self._options, self._place_if_any()
 
     def __setstate__(self, state: Any) -> None:
@@ -169,7 +169,7 @@ def by_name(thing: Any) -> str | None:
     return name if found is thing else None
 
 
-#: All memoized functions that are in use.
+#: All memoized functions in use.
 everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
 
 

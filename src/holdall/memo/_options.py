@@ -87,30 +87,30 @@ class Options:
 
     @classmethod
     def switched_off(cls, options: dict[str, Any]) -> "Options":
-        """Return the options of a function of which nothing is kept; wrong ones are refused all the same."""
+        """Return the options of a function that is not memoized; invalid ones are still refused."""
         of_places = {"max_items", "max_age", "mmap_mode", "policy"}
         chosen = cls(**{name: value for name, value in options.items() if name not in of_places})
         return replace(chosen, maxsize=0, lock=False, off=True)
 
     @property
     def life(self) -> float | None:
-        """Return for how many seconds a result is valid; None for no limit."""
+        """For how many seconds a result is valid; None for no limit."""
         spans = [span for span in (self.ttl, self.max_age) if span is not None]
         return min(spans, default=None)
 
     @property
     def bounds(self) -> Bounds:
-        """What the place of a path may hold."""
+        """The limits of the store of a path."""
         return Bounds(self.nbytes, self.max_items, self.policy, self.mmap_mode is not None)
 
     @property
     def nbytes(self) -> int | None:
-        """Return how many bytes memory, and the store of a path, may take."""
+        """How many bytes memory, and the store of a path, may take."""
         return None if self.max_bytes is None else parse_size(self.max_bytes, "max_bytes=")
 
     @property
     def memory_limit(self) -> int | None:
-        """Return how many results memory may hold."""
+        """How many results memory may hold."""
         if self.maxsize is AUTOMATIC:
             return None if self.place is None else _BESIDE_A_STORE
         return self.maxsize  # type: ignore[no-any-return]

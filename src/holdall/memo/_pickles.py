@@ -1,9 +1,9 @@
-"""Results as pickles that tell what computing them cost, and whose arrays can be mapped into memory.
+"""Results as pickles that contain what computing them cost, and whose arrays can be mapped into memory.
 
-The data are plain pickles, which any unpickler reads. What follows the end of a pickle, where no unpickler
-reads on, is ours: the seconds, and before them, where results are mapped, a second pickle of the same value
-that refers to the large buffers in the first one. With that and a map of the file the value is made without
-reading the buffers. So that these are aligned, operations that do nothing are put before them.
+The data are plain pickles, which any unpickler reads. Unpicklers ignore what follows the end of a pickle.
+There we write the seconds, and before them, where results are mapped, a second pickle of the same value that
+refers to the large buffers in the first one. From the second pickle and a map of the file, the value is made
+without reading the buffers. Operations that do nothing are put before the buffers to align them.
 """
 
 import io
@@ -34,16 +34,16 @@ _COST_SIZE = FILLER_SIZE - len(FILLER)
 _LENGTH = struct.Struct("<Q")
 _ALIGNED = 64  # bytes
 _HEADER = 9  # bytes before a large buffer: the operation and the length
-_MOST_TWICE = 1 << 20  # bytes of a pickle, less its large buffers, that are worth writing twice
+_MOST_TWICE = 1 << 20  # bytes of a pickle, less its large buffers, above which it is not written twice
 _END_SIZE = _LENGTH.size + len(MAP_END) + FILLER_SIZE
 
 
 class _Noted(threading.local):
-    """How many seconds computing took: what passes a serializer beside the value, and all between them."""
+    """How many seconds computing took, passed between a serializer and its caller, beside the value."""
 
-    #: Of the value that is being written; None of one that nobody has timed.
+    #: Of the value that is being written; None if it was not measured.
     to_write: float | None = None
-    #: Of the value that was read last; None if its data do not tell.
+    #: Of the value that was read last; None if its data do not contain it.
     read: float | None = None
 
 
@@ -51,7 +51,7 @@ noted = _Noted()
 
 
 def seconds_of(end: bytes) -> float | None:
-    """Return the seconds that data tell at their end, None if they tell none."""
+    """Return the seconds at the end of data; None if there are none."""
     if end[-1:] != b"s":  # as in "# holdall      0.00125s": other filler is hexadecimal
         return None
     try:
@@ -61,7 +61,7 @@ def seconds_of(end: bytes) -> float | None:
 
 
 class ResultPickles(PickleSerializer):
-    """Any Python object, and beside it the seconds in `noted`.
+    """Any Python object, with the seconds in `noted`.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class ResultPickles(PickleSerializer):
         if data[-FILLER_SIZE:-_COST_SIZE] != FILLER:
             return super().loads(data)
         noted.read = seconds_of(data[-_COST_SIZE:])
-        return pickle.loads(data)  # what ends so was written to its end, and it stops where the pickle does
+        return pickle.loads(data)  # complete, since its end was written; what follows the pickle is ignored
 
     def load(self, file: BinaryIO) -> Any:  # docstring inherited
         try:
@@ -126,7 +126,7 @@ class ResultPickles(PickleSerializer):
 
 
 class _AlignedPieces(Pieces):
-    """A file for the pickler that begins large buffers at places where arrays may, and notes these."""
+    """A file for the pickler that aligns large buffers and records where they are."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class _AlignedPieces(Pieces):
         self._is_next = False
 
     def note(self, buffer: pickle.PickleBuffer) -> bool:
-        """Learn that a buffer is written next."""
+        """Expect a buffer in the next write."""
         self._is_next = _is_large(buffer)
         return True
 
@@ -159,17 +159,17 @@ def _is_large(buffer: pickle.PickleBuffer) -> bool:
 
 
 def _nothing(size: int) -> bytes:
-    """Return operations that do nothing: put None, or a byte, on the stack, and take it away."""
+    """Return operations that do nothing: push None, or a byte, and pop it."""
     return b"K\x000" + b"N0" * ((size - 3) // 2) if size % 2 else b"N0" * (size // 2)
 
 
 def _with_map(value: Any) -> list[Any] | None:
-    """Return pieces of a pickle with a map; None where there is nothing to map, or it would be too long."""
+    """Return pieces of a pickle with a map; None if there is nothing to map, or it would be too long."""
     pieces = _AlignedPieces()
     try:
         pickle.Pickler(pieces, 5, buffer_callback=pieces.note).dump(value)
     except Exception:
-        return None  # as the other way to pickle it will tell
+        return None  # pickling without a map will raise it
     sizes = [size for _, size in pieces.buffers]
     if not sizes or pieces.size - sum(sizes) > _MOST_TWICE:
         return None
@@ -182,7 +182,7 @@ def _with_map(value: Any) -> list[Any] | None:
         return True
 
     rest = pickle.dumps(value, 5, buffer_callback=take)
-    if [buffer.raw().nbytes for buffer in apart] != sizes:  # pickled otherwise than the first time
+    if [buffer.raw().nbytes for buffer in apart] != sizes:  # pickled differently from the first time
         return None
     index = pickle.dumps((pieces.buffers, rest), 5)
     return [*pieces.parts, MAP_START + index + _LENGTH.pack(len(index)) + MAP_END]
@@ -192,7 +192,7 @@ def _with_map(value: Any) -> list[Any] | None:
 
 
 def _over(source: Any, size: int, mode: str) -> Any:
-    """Make a value over a mapped file."""
+    """Return the value over a mapped file."""
     view = memoryview(source)
     end = size - _END_SIZE
     (length,) = _LENGTH.unpack(view[end : end + _LENGTH.size])
@@ -221,12 +221,12 @@ def _over(source: Any, size: int, mode: str) -> Any:
 
 
 def with_result_pickles(view: Any, mmap_mode: MmapMode | None) -> Any:
-    """Return a part of a store whose pickles tell what results cost, and are mapped where that is asked for.
+    """Return a part of a store whose pickles contain what results cost, and are mapped on request.
 
     Raises
     ------
     InvalidArgumentError
-        If results are to be mapped, and are kept as something else than pickles or npy.
+        If results are to be mapped, and their format is neither pickle nor npy.
     """
     serializer = view.pipeline.serializer
     if serializer == PickleSerializer(stream_from=getattr(serializer, "stream_from", None)):

@@ -135,7 +135,7 @@ class Placed:
                 title, why = next(iter(code.untold.items()))
                 raise InvalidArgumentError(
                     f"{self._name} encloses {title.rpartition(' ')[2]!r}, by which functions of that name "
-                    f"may differ: {why}. Or say by name= which function it is"
+                    f"may differ: {why}. Or name the function by name="
                 )
             if code.identity:
                 name += f"/~{code.identity}"
@@ -163,8 +163,8 @@ class Placed:
     def entries(self) -> Any:
         """The results of this function in the store, by key: a part of `store`; None without one.
 
-        Its method ``details()`` returns for each a `holdall.memo.Result`, the last one first: its arguments
-        where they are readable, when it was computed, its size, and how long computing it took.
+        Its method ``details()`` returns a `holdall.memo.Result` for each, the last one first: its arguments
+        if the keys are readable, when it was computed, its size, and how long computing it took.
 
         Raises
         ------

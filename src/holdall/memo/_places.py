@@ -21,7 +21,7 @@ class Bounds(NamedTuple):
     max_bytes: int | None = None
     max_items: int | None = None
     policy: PolicyName = "lru"
-    #: Whether large results of a database lie in files of their own.
+    #: Whether large results in a database have files of their own.
     files: bool = False
 
 
@@ -31,7 +31,7 @@ NO_BOUNDS = Bounds()
 _stores: WeakValueDictionary[tuple[str, Bounds], Any] = WeakValueDictionary()
 _opening = threading.RLock()
 
-_LARGE = 1 << 16  # bytes of a result that has a file of its own, where there are such
+_LARGE = 1 << 16  # from this size on, in bytes, a result has a file of its own
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
@@ -66,7 +66,7 @@ def open_store(place: Any, bounds: Bounds = NO_BOUNDS) -> Any:
 
 
 def _open_path(path: str, *, files: bool) -> Any:
-    """Open the store of a path, to read what is there where nothing can be written."""
+    """Open the store of a path, read-only where it cannot be written."""
     if path.endswith(_DATABASES):
         from holdall.stores.sqlite import SQLiteStore  # noqa: PLC0415  (sqlite3 is slow to import)
 

@@ -19,22 +19,23 @@ def plot(*functions: Any, figure: Any = None) -> Any:
     Parameters
     ----------
     *functions
-        Memoized functions; none for all that were called in this process.
+        Memoized functions; omitted, all that were called in this process.
     figure
         A figure of matplotlib to draw into; None for a new one, of `matplotlib.pyplot`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The figure: on the left the calls of each function, on the right the seconds, those who saved most on
-        top.
+        The figure: on the left the calls of each function, on the right the seconds. Functions that saved
+        most
+        are on top.
 
     Raises
     ------
     UnsupportedError
         If matplotlib is not installed: ``pip install 'holdall[plot]'``.
     InvalidArgumentError
-        If something is no memoized function.
+        If something is not a memoized function.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def plot(*functions: Any, figure: Any = None) -> Any:
     rows.sort(key=lambda row: (row[0].saved, row[0].hits))
     if figure is None:
         try:
-            from matplotlib import pyplot as plt  # noqa: PLC0415  (only for who wants a picture)
+            from matplotlib import pyplot as plt  # noqa: PLC0415  (only for plots)
         except ImportError as error:
             raise UnsupportedError("plot needs matplotlib: pip install 'holdall[plot]'") from error
         figure = plt.figure(figsize=(9, _HEIGHT + _ROW * len(rows)), layout="constrained")
@@ -66,7 +67,7 @@ def plot(*functions: Any, figure: Any = None) -> Any:
 
 
 def _bars(axes: Any, title: str, *parts: tuple[str, list[float]]) -> None:
-    """Draw the good part of each row, and the other one after it."""
+    """Draw the first part of each row, and the second one after it."""
     start = [0.0] * len(parts[0][1])
     for (label, widths), color in zip(parts, (_HIT, _MISS), strict=True):
         axes.barh(range(len(widths)), widths, left=start, label=label, color=color)

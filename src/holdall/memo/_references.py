@@ -12,7 +12,7 @@ class Hit(NamedTuple):
     age: float
     #: The arguments of the call by name, defaults included; the result of ``key=`` as ``"key"``.
     arguments: dict[str, Any]
-    #: How many seconds it took to compute; None if that was in another process, and the store does not tell.
+    #: How many seconds it took to compute; None if that was in another process, and the store has no costs.
     seconds: float | None
     #: The requested version of the function; "" without one.
     version: str

@@ -48,7 +48,7 @@ class Keeping:
     copying
         Whether callers get copies.
     mapping
-        Whether results are mapped into memory: to copy those would be to read them.
+        Whether results are mapped into memory, so that copying would read them.
     """
 
     def __init__(self, name: str, copying: bool, *, mapping: bool = False) -> None:

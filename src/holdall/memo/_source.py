@@ -83,7 +83,7 @@ def said_by_file(path: str) -> Said:
 def _saying(node: ast.AST) -> Said:
     by_kind: dict[type, list[Any]] = {}
     todo = [node]
-    while todo:  # once, and quicker than ast.walk, since this takes much of the time
+    while todo:  # once, and faster than ast.walk, since this takes much of the time
         inner = todo.pop()
         by_kind.setdefault(type(inner), []).append(inner)
         for value in vars(inner).values():

@@ -27,7 +27,7 @@ def mapped(file: Any, mode: Any, start: int, *, dtype: Any, shape: tuple[int, ..
     dtype, shape, order
         Those of the array.
     """
-    import numpy as np  # noqa: PLC0415  (files are mapped without it)
+    import numpy as np  # noqa: PLC0415  (whole files are mapped without it)
 
     if _are_too_many():
         return None
@@ -37,7 +37,7 @@ def mapped(file: Any, mode: Any, start: int, *, dtype: Any, shape: tuple[int, ..
 
 
 def mapped_file(file: Any, mode: Any) -> "mmap.mmap | None":
-    """Map a whole file; None if it has no descriptor, or too many are used for maps already.
+    """Map a whole file; return None if it has no descriptor, or maps use too many already.
 
     Parameters
     ----------

@@ -98,12 +98,12 @@ class CsvSerializer(DocumentSerializer):
             if not isinstance(dialect, str | csv.Dialect | type):
                 raise TypeError("a dialect is a name or a csv.Dialect")  # noqa: TRY301  (reported like the others)
             if {"\r", "\n"} & {delimiter, quotechar, escapechar}:
-                raise ValueError("line ends stand between rows")  # noqa: TRY301
+                raise ValueError("rows end with a line end, so no other option can be one")  # noqa: TRY301
             "a".encode(encoding)
         except (TypeError, ValueError, LookupError, csv.Error) as error:
             given = {**self._format(), "encoding": encoding}
             raise InvalidArgumentError(
-                f"no such CSV: {', '.join(f'{name}={option!r}' for name, option in given.items())}: {error}"
+                f"invalid CSV: {', '.join(f'{name}={option!r}' for name, option in given.items())}: {error}"
             ) from error
         self.encoding = encoding
         self.strict = strict

@@ -45,7 +45,7 @@ class LayerSerializer(OptionSerializer[Any]):
         self.inner = get_serializer(inner)
         if isinstance(self.inner, KeyedSerializer):
             raise InvalidArgumentError(
-                f"{type(self).__name__} stands over one serializer, and {self.inner!r} chooses by key: "
+                f"{type(self).__name__} wraps one serializer, and {self.inner!r} chooses by key: "
                 "use the layer inside its table",
             )
         self.name = f"{self.inner.name}.{self.layer}"

@@ -143,7 +143,7 @@ class WaveSerializer(ExactSerializer):
                 reader.readframes(count), reader.getframerate(), reader.getnchannels(), reader.getsampwidth()
             )
         if len(sound.frames) != count * sound.channels * sound.width:
-            raise EOFError(f"there are fewer than the {count} frames that the head tells")
+            raise EOFError(f"there are fewer than the {count} frames that the header promises")
         return sound
 
 

@@ -287,7 +287,7 @@ def _names_in(archive: zipfile.ZipFile, data: bytes) -> list[str]:
         raise CorruptValueError("the data go on after the end of the zip file")
     names = archive.namelist()
     if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
-        raise CorruptValueError(f"not one .npy file for each name: {names!r:.200}")
+        raise CorruptValueError(f"an npz file contains one .npy file for each name, not {names!r:.200}")
     return names
 
 

@@ -15,11 +15,11 @@ __all__ = ["FILLER", "FILLER_SIZE", "LARGE", "MAP_END", "MAP_START", "PickleSeri
 LARGE = 1 << 16
 _LARGE_TYPES = frozenset({bytes, bytearray, str})
 
-#: What follows a pickle to make it differ from the last one: this, and random bytes.
+#: The start of what is written after a pickle to make it differ from the last one; random bytes follow.
 FILLER = b"\n# holdall "
 #: With eight bytes in hex, for object stores.
 FILLER_SIZE = len(FILLER) + 16
-#: What may stand between a pickle and its filler: by what its buffers are mapped into memory.
+#: The start and end of the map between a pickle and its filler, by which its buffers are mapped into memory.
 MAP_START, MAP_END = b"\n# holdall map\n", b"\n#mapped"
 
 # A pickle of protocol 4 or 5 starts with PROTO n FRAME and the length of the frame in 8 bytes.
@@ -171,7 +171,7 @@ def _load_to_end(file: Any) -> Any:
 
 
 def _is_ours(rest: bytes) -> bool:
-    """Tell whether what follows a pickle is filler, perhaps with a map before it."""
+    """Return whether what follows a pickle is filler, perhaps with a map before it."""
     filler, before = rest[-FILLER_SIZE:], rest[:-FILLER_SIZE]
     if not filler.startswith(FILLER) or len(filler) != FILLER_SIZE:
         return False

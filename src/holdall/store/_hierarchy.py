@@ -177,7 +177,7 @@ class StoreHierarchy(StoreBase[K, V]):
         total = 0
         for _, stat in self._compiled.stats():
             if stat.size is None:
-                raise UnsupportedError(f"{self._compiled.place} does not tell how large items are")
+                raise UnsupportedError(f"{self._compiled.place} keeps no sizes of items")
             total += stat.size
         return total
 

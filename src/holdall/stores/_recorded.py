@@ -84,8 +84,8 @@ def folds_case(record: Mapping[str, Any], path: str | os.PathLike[str] | None) -
     folded = _FOLDED in str(record)
     if record.get("owned") and not folded and folder_ignores_case(place):
         warnings.warn(
-            f"{path!r} was made where names differ by case, and lies where they do not: the keys 'a' and "
-            "'A' would share a file. Make a new folder here and copy_to() it",
+            f"{path!r} was made on a file system that distinguishes upper and lower case, and is on one that "
+            "does not: the keys 'a' and 'A' would share a file. Make a new folder here and copy_to() it",
             UserWarning,
             stacklevel=4,
         )

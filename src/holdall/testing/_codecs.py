@@ -42,7 +42,7 @@ class SerializerContract:
 
     def serializer(self) -> Serializer[Any]:
         """Return the serializer."""
-        raise UnsupportedError("a contract needs serializer(): say how to make it")
+        raise UnsupportedError("a contract needs serializer(): define how to make it")
 
     def equal(self, one: Any, other: Any) -> bool:
         """Return whether a value came back."""
@@ -156,7 +156,7 @@ class KeyCodecContract:
 
     def codec(self) -> KeyCodec[Any]:
         """Return the codec."""
-        raise UnsupportedError("a contract needs codec(): say how to make it")
+        raise UnsupportedError("a contract needs codec(): define how to make it")
 
     @_relaxed
     @given(data=st.data())

@@ -40,7 +40,7 @@ class PersisterContract(RaceLaws, HandleLaws, BulkLaws):
 
     def open(self, place: Path) -> Any:  # noqa: ARG002  (for overrides)
         """Return a persister of a place: an empty folder at first, the same one to reopen it."""
-        raise UnsupportedError("a contract needs open(place): say how to open the persister")
+        raise UnsupportedError("a contract needs open(place): define how to open the persister")
 
     def data(self, number: int) -> Any:
         """Return data from which `value` recovers the number."""

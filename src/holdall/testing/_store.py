@@ -51,7 +51,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
 
     def open(self, place: Path) -> Any:  # noqa: ARG002  (for overrides)
         """Return a store of a place: an empty folder at first, the same one to reopen it."""
-        raise InvalidArgumentError("a contract needs open(place): say how to open the store")
+        raise InvalidArgumentError("a contract needs open(place): define how to open the store")
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Putting finished files in their places, and taking files away, in turn with all other writers."""
+"""The last step of writes and deletions: renaming finished files and removing files, under the lock."""
 
 import contextlib
 import errno
@@ -35,7 +35,7 @@ class Publisher:
     folder
         The folder.
     finder
-        Which names it allows.
+        The names that it allows.
     sync
         Whether changes must survive a power failure.
     """
@@ -57,7 +57,7 @@ class Publisher:
         wanted: bool = False,
         linked: bool = False,
     ) -> Stat | None:
-        """Rename a finished file to its id, in turn with all other writers.
+        """Rename a finished file to its id, under the lock of writers.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class Publisher:
         expected
             The state that the item must be in.
         require
-            Called with id and state where a quick look does not show that state; raises for another one.
+            Called with id and state if a quick look does not show that state; raises if it is another.
         wanted
             Whether to return the stat of the stored item.
         linked

@@ -117,7 +117,7 @@ class S3Engine(Engine):
         answer = self._get(key, wanted)
         if start and "ContentRange" not in answer:
             answer["Body"].close()
-            raise StoreUnavailableError(f"{self.location} gives no part of {key!r:.120}: it ignores ranges")
+            raise StoreUnavailableError(f"{self.location} ignores ranges: it sent all of {key!r:.120}")
         return Answer(self._found(answer, key), start, _Body(answer["Body"]))
 
     def get_unless(self, key: str, etag: str) -> Answer:  # docstring inherited

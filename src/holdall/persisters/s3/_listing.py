@@ -64,8 +64,8 @@ def list_pages(
         following = answer.get("NextContinuationToken")
         if not following or following == token:
             raise StoreUnavailableError(
-                f"the listing of {prefix!r} in {location} broke off: there is more, and the server does not "
-                "tell how to go on",
+                f"the listing of {prefix!r} in {location} broke off: there is more, and the server sent no "
+                "token for it",
             )
         options["ContinuationToken"] = token = following
 

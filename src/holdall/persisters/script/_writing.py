@@ -251,7 +251,7 @@ def _replace(file: ScriptFile, content: bytes, stat: os.stat_result) -> None:
     """Replace the script by a new file, and read it."""
     if stat.st_nlink > 1:
         raise UnsupportedError(
-            f"{file.path} has {stat.st_nlink} names, and would have to be replaced under all"
+            f"{file.path} has {stat.st_nlink} hard links, and would have to be replaced under all of them"
         )
     with translating("it cannot be rewritten", file.path):
         _replace_file(file, content, stat)

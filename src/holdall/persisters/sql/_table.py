@@ -1,4 +1,4 @@
-"""What a table of others looks like: its key columns, its value columns, and which of its rows count."""
+"""The structure of a foreign table: its key columns, its value columns, and which of its rows are items."""
 
 import hashlib
 import math
@@ -19,16 +19,16 @@ _ALSO: Final[dict[str, tuple[type, ...]]] = {"float": (int,), "Decimal": (int, f
 
 
 class Shape:
-    """The columns and rows of a table that count, and the statements for them.
+    """The columns and rows of a table that are used, and the statements for them.
 
     Parameters
     ----------
     table
         The table.
     key_columns, value_columns
-        Its columns that name a row, and those that make its value.
+        Its columns that identify a row, and those of its value.
     where
-        What columns must hold.
+        The required values of columns.
     unique
         Whether no two rows have one key.
     takes_nul
@@ -74,7 +74,7 @@ class Shape:
         value_columns: Any,
         where: Any,
     ) -> "Shape":
-        """Look at a table of a database.
+        """Return the shape of a table of a database.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Shape:
         name
             The table.
         place
-            Where the database is, for messages.
+            The location of the database, for messages.
         unique
             Whether no two rows may have one key.
         key_columns, value_columns, where
@@ -92,7 +92,7 @@ class Shape:
         Raises
         ------
         InvalidArgumentError
-            If an option names no column, or the key columns may name several rows.
+            If an option does not name a column, or several rows can have the same key columns.
         StoreNotFoundError
             If there is no such table.
         """
@@ -156,7 +156,7 @@ class Shape:
         return sa.and_(*(column == part for column, part in zip(self.key_columns, key, strict=True)))
 
     def is_key(self, key: tuple[Any, ...]) -> Any:
-        """Return the condition that a row counts and has a key."""
+        """Return the condition that a row is an item and has a key."""
         return sa.and_(self.inside, self.named(key))
 
     def is_after(self, key: tuple[Any, ...]) -> Any:
@@ -180,7 +180,7 @@ class Shape:
         }
 
     def checked(self, id: Any, data: Any) -> dict[str, Any]:
-        """Return a value as given; raise `InvalidArgumentError` unless it has just the value columns."""
+        """Return a value unchanged; raise `InvalidArgumentError` unless it has exactly the value columns."""
         if not isinstance(data, Mapping):
             raise InvalidArgumentError(
                 f"a value of {self.table.name} is a dict of its columns, and no {type(data).__name__}"
@@ -198,7 +198,7 @@ class Shape:
         return dict(data)
 
     def whole(self, id: Any, key: tuple[Any, ...], row: dict[str, Any]) -> dict[str, Any]:
-        """Return all columns of a row that is to be inserted, those of the condition included."""
+        """Return all columns of a new row, including those of the condition."""
         found = {column.name: part for column, part in zip(self.key_columns, key, strict=True)}
         found.update(row)
         for name, wanted in self._where.items():
@@ -214,13 +214,13 @@ class Shape:
 
 
 def stat_of(row: dict[str, Any]) -> Stat:
-    """Return the stat of a value: its etag is a digest."""
+    """Return the stat of a value, whose etag is a digest."""
     digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16)
     return Stat(digest.hexdigest(), math.nan, None)
 
 
 def said(error: BaseException | None) -> str:
-    """Return what the driver says of an error, in a line."""
+    """Return the driver's message of an error, on one line."""
     text = " ".join(str(getattr(error, "orig", None) or error).split())
     return f"{text:.300}"
 
@@ -237,7 +237,7 @@ def _columns(table: sa.Table, names: Any, option: str) -> list[Any]:
 
 
 def _is_unique(connection: sa.Connection, table: sa.Table, names: set[str]) -> bool:
-    """Tell whether no two rows have the same values in some columns."""
+    """Return whether no two rows have the same values in some columns."""
     look = sa.inspect(connection)
     unique = [{column.name for column in table.primary_key.columns}]
     unique += [set(found["column_names"]) for found in look.get_unique_constraints(table.name)]

@@ -107,7 +107,7 @@ class LedgerStatements:
         )
         self.leave = f"DELETE FROM {bound} WHERE id = ?"
         self.leave_all = f"DELETE FROM {bound}"
-        # Each argument stands once, in order: Python takes no numbered ones with a sequence any more.
+        # Each argument occurs once, in order: Python no longer accepts numbered ones with a sequence.
         used = {
             "lru": (
                 "uses = uses + ?, (stamp, rank) = "

@@ -206,8 +206,8 @@ class SqlitePlace(Persister):
             # The recorded options are lost; the items may well be there.
             connection.execute(self._sql.has, ("",)).fetchall()
             warnings.warn(
-                f"{self.place} is damaged where it says with what it was made: nobody can tell whether "
-                "serializer and keys are the right ones",
+                f"the recorded options of {self.place} are damaged: nobody can tell whether serializer "
+                "and keys are the right ones",
                 stacklevel=2,
             )
             return

@@ -198,7 +198,7 @@ class SpillWriting:
             more = "" if len(failed) <= 5 else f" and {len(failed) - 5} more"
             raise SerializationError(
                 f"{len(failed)} values cannot be stored and stay in memory only: {keys}{more}; "
-                f"the first says: {failed[0].error}"
+                f"the first error: {failed[0].error}"
             )
 
     def _flush(self, batch: list[Item], failed: list[Item]) -> None:
