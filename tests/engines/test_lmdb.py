@@ -23,7 +23,7 @@ from holdall.errors import (
     UnsupportedError,
     UntrustedStoreError,
 )
-from holdall.persisters.lmdb import LmdbPersister, _environment
+from holdall.persisters.lmdb import LmdbPersister, _disk, _environment
 
 LONG = "é" * 255 + "x"  # 511 bytes
 
@@ -260,7 +260,7 @@ def test_pickles_of_others_are_not_loaded(tmp_path):
 
 
 def test_file_systems_of_other_machines_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_environment, "file_system_of", lambda path: "nfs4")
+    monkeypatch.setattr(_disk, "file_system_of", lambda path: "nfs4")
     with pytest.raises(UnsupportedError, match="nfs4"):
         LmdbStore(tmp_path / "db")
 
