@@ -2,12 +2,12 @@
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
@@ -49,6 +49,7 @@ _READ_ONLY: Final = frozenset(
 _RENAMES_ALONE: Final = frozenset({"ftp", "sftp", "ssh"})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
+_PASSWORD: Final = re.compile("(://[^/:@]*):[^/]*@")
 _TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
 _VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
 
@@ -120,8 +121,7 @@ class FileSystem:
     @property
     def place(self) -> str:
         """The location, without a password."""
-        password = urlsplit(self.url).password
-        return self.url.replace(f":{password}@", ":***@") if password else self.url
+        return _PASSWORD.sub(r"\1:***@", self.url)
 
     def run(self, what: str, action: Callable[[Any], T]) -> T:
         """Call a function with the file system; repeat it on a new connection if the old one was lost.

@@ -118,7 +118,7 @@ class Environment:
             reserve(self.path, self._mode, _READERS)
         try:
             self.env = lmdb.open(
-                self.path,
+                os.fsencode(self.path),  # it has no UTF-8 for bytes that are none
                 map_size=max(_FIRST_SIZE, self._size_on_disk()),
                 max_dbs=_TABLES,
                 max_readers=_READERS,
@@ -167,7 +167,7 @@ class Environment:
             if locks:
                 reserve(path, 0o666, _READERS)
             try:
-                with lmdb.open(path, readonly=True, max_dbs=_TABLES, lock=locks) as env:
+                with lmdb.open(os.fsencode(path), readonly=True, max_dbs=_TABLES, lock=locks) as env:
                     with env.begin() as txn:
                         return work(env, txn)
             except lmdb.Error as error:
