@@ -265,7 +265,8 @@ class LmdbPersister(Persister):
         except lmdb.Error:
             pass
         finally:
-            environment.leave(slot)
+            slot.uses -= 1
+            environment.left()
         if found is _FAILED:
             return self.read(id)[0]  # handles all cases
         if found is None:
@@ -366,7 +367,8 @@ class LmdbPersister(Persister):
         except lmdb.Error:
             pass
         finally:
-            environment.leave(slot)
+            slot.uses -= 1
+            environment.left()
         if not done:
             self.write(id, data)  # handles all cases
 

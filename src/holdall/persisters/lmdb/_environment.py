@@ -181,7 +181,8 @@ class Environment:
             for name in names:
                 self.table(name)
         finally:
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
 
     def table(self, name: str, txn: Transaction | None = None) -> Any:
         """Return a table, which is made if the environment is writable; None if it does not exist."""
@@ -204,7 +205,8 @@ class Environment:
         try:
             self.env.sync(True)
         finally:
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
 
     # ------------------------------------------------------------------ transactions
 
@@ -220,13 +222,20 @@ class Environment:
                 self._changed.wait_for(lambda: not self.growing)
             slot.uses = 1
         if self.env is None:
-            with _opening:
-                if self.env is None:
-                    self._connect()
+            try:
+                with _opening:
+                    if self.env is None:
+                        self._connect()
+            except BaseException:
+                slot.uses -= 1
+                raise
 
-    def leave(self, slot: "Slot") -> None:
-        """End the use of the environment."""
-        slot.uses -= 1
+    def left(self) -> None:
+        """Say that a use of what is open has ended, to who waits for that.
+
+        Who ends one counts down `uses` itself, before this call: at a call an interrupt may come, and a use
+        that never ends would be waited for without end.
+        """
         if self.growing:
             with self._changed:
                 self._changed.notify_all()
@@ -261,7 +270,8 @@ class Environment:
             except lmdb.Error as error:
                 raise self._translated(error) from error
             finally:
-                self.leave(slot)
+                slot.uses -= 1
+                self.left()
             self._grow(size, full)
 
     def run_in(self, unit: Transaction, work: Callable[[Transaction], R]) -> R:
@@ -289,10 +299,11 @@ class Environment:
                     errno.EDEADLK, "this thread is in a transaction of another handle already", self.path
                 )
             self._make_room(slot)
-        self.enter(slot)
-        before, slot.writes = slot.writes, True
         tables = dict(self._tables)
-        try:
+        before = slot.writes
+        self.enter(slot)
+        try:  # with no call before it, at which an interrupt may come
+            slot.writes = True
             txn = self.env.begin(write=True, parent=outer)
             try:
                 yield txn
@@ -306,7 +317,8 @@ class Environment:
             raise self._translated(error) from error
         finally:
             slot.writes = before
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
 
     def _make_room(self, slot: "Slot") -> None:
         """Grow the environment until a transaction of the user has space, as it cannot be repeated."""
@@ -314,7 +326,8 @@ class Environment:
         try:
             info, stat = self.env.info(), self.env.stat()
         finally:
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
         size = info["map_size"]
         free = size - info["last_pgno"] * stat["psize"]
         if free < _ROOM or slot.full:  # or the last one had too little space
