@@ -181,6 +181,23 @@ def test_types_of_columns_are_those_of_python(url, database, name):
         assert rows.etag(day) == etag, "the same value again"
 
 
+def test_an_interrupt_at_a_commit_leaves_no_open_transaction(users, url, name, monkeypatch):
+    value = {"name": "Ann", "age": 1}
+    users[1] = value
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sa.Connection, "_commit_impl", interrupt)
+        # SQLAlchemy makes an AssertionError of it, in which the interrupt stands.
+        with pytest.raises((KeyboardInterrupt, AssertionError)):
+            users[1] = {"name": "Bob", "age": 2}
+    other = SQLRows(url, name, value_columns=["name", "age"])
+    assert other[1] == users[1] == value
+    users[1] = other[1] = {"name": "Eve", "age": 3}
+
+
 def test_what_others_put_into_columns_of_sqlite_is_told_or_read(tmp_path):
     with sqlite3.connect(tmp_path / "x.db") as database:
         database.executescript(

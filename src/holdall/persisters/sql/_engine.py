@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from holdall.errors import (
     HoldallError,
@@ -14,7 +14,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["AGAIN", "STRANGERS", "code_of", "engine_of", "forget", "place_of", "told"]
+__all__ = ["AGAIN", "STRANGERS", "ClosedByInterrupts", "code_of", "engine_of", "forget", "place_of", "told"]
 
 _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
@@ -34,6 +34,27 @@ def forget(engine: Any) -> None:
     """Drop the connections of an engine in a forked child: they belong to the parent, and stay open."""
     STRANGERS.append(engine.pool)
     engine.dispose(close=False)
+
+
+class ClosedByInterrupts:
+    """Closes a connection after an interrupt, whose pool might keep it in the middle of a transaction.
+
+    Parameters
+    ----------
+    connection
+        Of SQLAlchemy.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # SQLAlchemy makes an AssertionError of one that comes amid a commit.
+        if kind is not None and not issubclass(kind, HoldallError | KeyError | SQLAlchemyError):
+            self._connection.invalidate()
 
 
 def code_of(error: Exception) -> str:

@@ -18,7 +18,15 @@ from holdall.errors import (
     OutcomeUnknownError,
     ReadOnlyError,
 )
-from holdall.persisters.sql._engine import AGAIN, code_of, engine_of, forget, place_of, told
+from holdall.persisters.sql._engine import (
+    AGAIN,
+    ClosedByInterrupts,
+    code_of,
+    engine_of,
+    forget,
+    place_of,
+    told,
+)
 from holdall.persisters.sql._table import Shape, fetched, said, stat_of
 
 __all__ = ["RowsPersister"]
@@ -143,7 +151,7 @@ class RowsPersister(Persister):
         for attempt in range(_ATTEMPTS):
             ending = False
             try:
-                with self.engine.connect() as connection:
+                with self.engine.connect() as connection, ClosedByInterrupts(connection):
                     if write and (first := _FIRST.get(self.engine.dialect.name)):
                         connection.exec_driver_sql(first)
                     result = work(connection)
@@ -378,7 +386,7 @@ class RowsPersister(Persister):
             self.engine.dispose()
 
 
-class _InsertRefusedError(Exception):
+class _InsertRefusedError(exc.SQLAlchemyError):
     """A row could not be inserted."""
 
     def __init__(self, key: tuple[Any, ...]) -> None:
