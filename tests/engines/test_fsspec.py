@@ -18,6 +18,7 @@ from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
     ReadOnlyError,
+    StoreFullError,
     StoreUnavailableError,
     UntrustedStoreError,
 )
@@ -113,7 +114,7 @@ def test_a_failed_write_leaves_the_old_value_and_no_trace(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(StoreUnavailableError, match=r"'a' cannot be written: .*No space left"):
+    with pytest.raises(StoreFullError, match=r"'a' cannot be written: .*No space left"):
         store["a"] = b"new"
     assert (store["a"], os.listdir(tmp_path)) == (b"old", ["a"])
 

@@ -263,3 +263,13 @@ def test_lmdb_is_not_opened_where_its_lock_file_has_no_room(small):
         assert dict(store) == {"a": 1}
     with lmdb_store(small / "full") as store:
         assert dict(store) == {"a": 1}
+
+
+def test_sql_says_that_the_disk_is_full_by_its_number(small):
+    store = pytest.importorskip("holdall.stores.sql").SQLStore(f"sqlite:///{small}/x.db")
+    store["a"] = 1
+    fill(small)
+    with pytest.raises(StoreFullError) as caught:
+        store["a"] = LARGE.decode()
+    assert caught.value.errno == errno.ENOSPC
+    assert store["a"] == 1

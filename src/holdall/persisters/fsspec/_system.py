@@ -12,9 +12,11 @@ from typing import Any, Final, TypeVar
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
+from holdall._posix.errors import FULL
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
+    StoreFullError,
     StoreUnavailableError,
     UnsupportedError,
 )
@@ -155,7 +157,8 @@ class FileSystem:
         except Exception as error:  # each file system has errors of its own
             number = getattr(error, "errno", None) or 0
             said = str(error) or type(error).__name__
-            raise StoreUnavailableError(number, f"{self.place} {what}: {said}", self.place) from error
+            kind = StoreFullError if number in FULL else StoreUnavailableError
+            raise kind(number, f"{self.place} {what}: {said}", self.place) from error
 
     def replace(self, system: Any, old: str, new: str) -> None:
         """Give a file the name of another one; `IsADirectoryError` if that is a folder."""

@@ -1,5 +1,6 @@
 """Engines of SQLAlchemy by URL, and errors of drivers translated to ours."""
 
+import errno
 from typing import Any, Final
 
 import sqlalchemy
@@ -77,7 +78,9 @@ def told(error: Exception, what: str, place: str) -> HoldallError:
         return StoreTimeoutError(
             0, f"{what}: others were in the way, and nothing was changed; try again: {said:.300}", place
         )
-    return (StoreFullError if code in _FULL else StoreUnavailableError)(0, f"{what}: {said:.300}", place)
+    if code in _FULL:
+        return StoreFullError(errno.ENOSPC, f"{what}: {said:.300}", place)
+    return StoreUnavailableError(0, f"{what}: {said:.300}", place)
 
 
 def engine_of(target: Any, **options: Any) -> Any:
