@@ -16,6 +16,7 @@ __all__ = [
     "check_encoding",
     "checked_path",
     "given",
+    "is_unicode",
     "options_of",
     "places_taken",
     "unknown_option",
@@ -54,6 +55,14 @@ def check_bytes(id: Any, data: Any) -> None:
             raise InvalidArgumentError(
                 f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
             ) from None
+
+
+def is_unicode(given: Any) -> bool:
+    """Return whether something is text that has UTF-8: no half of a pair of surrogates is in it."""
+    try:
+        return isinstance(given, str) and given.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def checked_path(path: Any, kind: str) -> str:

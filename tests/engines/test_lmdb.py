@@ -260,6 +260,8 @@ def test_pickles_of_others_are_not_loaded(tmp_path):
 
 
 def test_a_folder_whose_name_is_no_unicode_is_opened(tmp_path):
+    with pytest.raises(InvalidArgumentError, match="name of a table"):
+        LmdbStore(tmp_path, table="\ud800")
     with LmdbStore(tmp_path / os.fsdecode(b"\xff")) as store:
         store["a"] = 1
     assert LmdbStore(os.fsdecode(bytes(tmp_path) + b"/\xff"), read_only=True)["a"] == 1

@@ -91,6 +91,8 @@ def engine_of(target: Any, **options: Any) -> Any:
         raise InvalidArgumentError(
             f"a database is named by a URL such as 'postgresql://host/name', or an engine, got {target!r:.80}"
         )
+    if "\0" in target:
+        raise InvalidArgumentError(f"a URL has no NUL character, got {target!r:.80}")
     scheme, found, rest = target.partition("://")
     try:
         url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
