@@ -16,7 +16,9 @@ __all__ = [
     "check_encoding",
     "checked_path",
     "given",
+    "is_unicode",
     "options_of",
+    "places_taken",
     "unknown_option",
 ]
 
@@ -55,6 +57,14 @@ def check_bytes(id: Any, data: Any) -> None:
             ) from None
 
 
+def is_unicode(given: Any) -> bool:
+    """Return whether something is text that has UTF-8: no half of a pair of surrogates is in it."""
+    try:
+        return isinstance(given, str) and given.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
 def checked_path(path: Any, kind: str) -> str:
     """Return a path as text.
 
@@ -73,12 +83,23 @@ def checked_path(path: Any, kind: str) -> str:
     given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if isinstance(path, str) and isinstance(given, str):
         given = _as_meant(given, kind)
-    if not isinstance(given, str) or "\0" in given:
-        why = ", which has a NUL character" if isinstance(given, str) else ""
+    if not isinstance(given, str) or "\0" in given or not _has_bytes(given):
+        if not isinstance(given, str):
+            why = ""
+        else:
+            why = ", which has " + ("a NUL character" if "\0" in given else "a character that no path has")
         raise InvalidArgumentError(
             f"path must be the name of a {kind}, as text or a Path, got {path!r:.100}{why}"
         )
     return given
+
+
+def _has_bytes(path: str) -> bool:
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no file system has
+        return False
+    return True
 
 
 def _as_meant(path: str, kind: str) -> str:
@@ -120,6 +141,14 @@ def options_of(function: Any) -> frozenset[str] | None:
     if code is None or code.co_flags & _VAR_KEYWORDS:
         return None
     return frozenset(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+
+
+def places_taken(function: Any, count: int) -> frozenset[str]:
+    """Return the names of the first parameters of a method, after that of the object."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    return frozenset() if code is None else frozenset(code.co_varnames[1 : count + 1])
 
 
 def unknown_option(owner: str, name: str, known: Iterable[str]) -> InvalidArgumentError:

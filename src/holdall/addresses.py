@@ -17,9 +17,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from holdall._options import options_of, unknown_option
+from holdall._options import options_of, places_taken, unknown_option
 from holdall._schemes import CLASSES, FSSPEC, MONGO, REDIS, SQL, WITHOUT_PLACE, class_of, scheme_of
-from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError
+from holdall.errors import (
+    InvalidArgumentError,
+    StoreNotFoundError,
+    StoreUnavailableError,
+    UnsupportedError,
+)
 from holdall.store import Store
 
 __all__ = [
@@ -63,6 +68,7 @@ _GROUP: Final = "holdall.addresses"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # at least two letters: "C:" is a disk
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _OF_SERVERS: Final = SQL | REDIS | MONGO
+_LONGEST: Final = 400  # characters of a number: Python reads no whole ones of thousands
 _WORDS: Final = {"true": True, "false": False, "none": None}
 _own: dict[str, Opener] = {}
 
@@ -267,8 +273,12 @@ def named_addresses() -> dict[str, str]:
         found = tomllib.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise InvalidArgumentError(f"{path} is no TOML: {error}") from error
+    except OSError as error:
+        raise StoreUnavailableError(
+            error.errno or 0, f"names of stores cannot be read: {error}", path
+        ) from error
     for name, address in found.items():
         if not isinstance(address, str):
             raise InvalidArgumentError(f"{path}: {name} must be an address as text, got {address!r:.80}")
@@ -281,7 +291,7 @@ def named_addresses() -> dict[str, str]:
 def _value(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    if _NUMBER.fullmatch(text):
+    if len(text) < _LONGEST and _NUMBER.fullmatch(text):
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     return text
 
@@ -422,8 +432,8 @@ def _open_sql(address: Address) -> Store[Any, Any]:
 
 def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:
     known = _options_of(cls)
-    if known is not None:
-        for name in options:
-            if name not in known:
-                raise unknown_option(f"{scheme}:", name, known)
+    places_of = places_taken(cls.__init__, len(places))
+    for name in options:
+        if (known is not None and name not in known) or name in places_of:
+            raise unknown_option(f"{scheme}:", name, (known or frozenset()) - places_of)
     return cls(*places, **options)  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ from holdall.errors import (
     UnsupportedError,
     UntrustedStoreError,
 )
-from holdall.persisters.lmdb import LmdbPersister, _environment
+from holdall.persisters.lmdb import LmdbPersister, _disk, _environment
 
 LONG = "é" * 255 + "x"  # 511 bytes
 
@@ -259,8 +259,16 @@ def test_pickles_of_others_are_not_loaded(tmp_path):
     assert LmdbStore(tmp_path / "db", trust=True)["a"] == {1, 2}
 
 
+def test_a_folder_whose_name_is_no_unicode_is_opened(tmp_path):
+    with pytest.raises(InvalidArgumentError, match="name of a table"):
+        LmdbStore(tmp_path, table="\ud800")
+    with LmdbStore(tmp_path / os.fsdecode(b"\xff")) as store:
+        store["a"] = 1
+    assert LmdbStore(os.fsdecode(bytes(tmp_path) + b"/\xff"), read_only=True)["a"] == 1
+
+
 def test_file_systems_of_other_machines_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_environment, "file_system_of", lambda path: "nfs4")
+    monkeypatch.setattr(_disk, "file_system_of", lambda path: "nfs4")
     with pytest.raises(UnsupportedError, match="nfs4"):
         LmdbStore(tmp_path / "db")
 

@@ -113,6 +113,14 @@ def test_writes_wait_for_a_majority_unless_it_is_said_otherwise():
         assert MongoStore(chosen).durability() == {"w": 1, "j": False}
 
 
+def test_documents_of_others_are_never_cleared(collection):
+    collection.insert_one({"_id": "theirs", "a": 1})
+    store = MongoStore(collection)
+    store.update({"x": 1, "y": 2})
+    store.clear()
+    assert [found["_id"] for found in collection.find({})] == ["theirs"]
+
+
 def test_documents_of_others_are_told(collection):
     collection.insert_one({"_id": "theirs", "a": 1})
     collection.insert_one({"a": 1})  # whose id is no text

@@ -198,6 +198,19 @@ def test_foreign_values_are_told_apart(own):
     assert store["text"] == 1
 
 
+def test_what_others_keep_on_the_server_is_never_cleared(own):
+    client = redis.Redis(port=own.port)
+    client.set("text", "plain")
+    client.set(b"\xff", "no text")
+    client.rpush("list", 1)
+    client.hset("hash", "a", 1)
+    store = RedisStore(own.url)
+    store.update({str(number): number for number in range(1200)})
+    assert set(store) == {*map(str, range(1200)), "text", "list", "hash"}
+    store.clear()
+    assert set(client.keys()) == {b"text", b"\xff", b"list", b"hash"}
+
+
 def test_a_full_server_keeps_the_old_value(own):
     client = redis.Redis(port=own.port)
     store = RedisStore(own.url, serializer="bytes")

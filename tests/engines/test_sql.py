@@ -22,6 +22,7 @@ from engines._dropping import Dropping
 from engines._postgres import Server
 from holdall import FileDirStore, SQLStore, memoize
 from holdall.errors import (
+    CorruptValueError,
     InvalidArgumentError,
     InvalidKeyError,
     MismatchError,
@@ -606,10 +607,34 @@ def test_who_may_only_read_may_open_the_table(own):
 
 
 def test_odd_names_of_tables(url):
-    store = SQLStore(url, table='we"ird; DROP TABLE x -- %s ?')
+    store = SQLStore(url, table='we"ird; DROP TABLE x -- %s ? {marks}')
     store["a"] = 1
     assert dict(store) == {"a": 1}
     store.clear()
+    assert len(store) == 0
+    with pytest.raises(InvalidArgumentError, match="name of a table"):
+        SQLStore(url, table="\ud800")
+
+
+def test_what_somebody_edited_by_hand_in_sqlite_is_read_or_told(tmp_path):
+    store = SQLStore(f"sqlite:///{tmp_path}/x.db")
+    store.update({"a": 1, "b": 2, "c": 3})
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        database.execute("UPDATE items SET data = '{\"x\": [1]}' WHERE key = CAST('a' AS BLOB)")
+        database.execute("UPDATE items SET data = 5 WHERE key = CAST('b' AS BLOB)")
+    assert (store["a"], dict(store)) == ({"x": [1]}, {"a": {"x": [1]}, "b": 5, "c": 3})
+    assert store.transform_item("a", lambda value: value["x"]).new_value == [1]
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        database.execute("UPDATE items SET version = 'mine' WHERE key = CAST('b' AS BLOB)")
+    with pytest.raises(CorruptValueError, match="write it anew"):
+        store.increment("b")
+    store["b"] = 6
+    assert store.increment("b") == 7
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        database.execute("UPDATE items SET key = x'ff00' WHERE key = CAST('c' AS BLOB)")
+    database.close()
+    with pytest.raises(CorruptValueError, match="no text in UTF-8"):
+        list(store)
 
 
 def test_addresses_copies_and_memoize(url, table, tmp_path):

@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from holdall import ITEM_NOT_AVAILABLE, MemoryStore, SQLRows, SQLTables
 from holdall.errors import (
     ConflictError,
+    CorruptValueError,
     InvalidArgumentError,
     InvalidKeyError,
     MismatchError,
@@ -177,6 +179,55 @@ def test_types_of_columns_are_those_of_python(url, database, name):
         etag = rows.etag(day)
         rows[day] = row
         assert rows.etag(day) == etag, "the same value again"
+
+
+def test_an_interrupt_at_a_commit_leaves_no_open_transaction(users, url, name, monkeypatch):
+    value = {"name": "Ann", "age": 1}
+    users[1] = value
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sa.Connection, "_commit_impl", interrupt)
+        # SQLAlchemy makes an AssertionError of it, in which the interrupt stands.
+        with pytest.raises((KeyboardInterrupt, AssertionError)):
+            users[1] = {"name": "Bob", "age": 2}
+    other = SQLRows(url, name, value_columns=["name", "age"])
+    assert other[1] == users[1] == value
+    users[1] = other[1] = {"name": "Eve", "age": 3}
+
+
+def test_what_others_put_into_columns_of_sqlite_is_told_or_read(tmp_path):
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        database.executescript(
+            """CREATE TABLE t (k INTEGER PRIMARY KEY, day DATE, doc JSON);
+            INSERT INTO t VALUES (1, '2024-01-01', '[1]'), (2, 'soon', NULL), (3, 2024, NULL), (4, NULL, '[');
+            CREATE TABLE odd (k INT PRIMARY KEY, v TEXT);
+            INSERT INTO odd VALUES (1, 'a'), ('x', 'b'), (2.5, 'c'), (x'00', 'd');
+            CREATE TABLE double (k INTEGER PRIMARY KEY, v INTEGER, twice INTEGER AS (2 * v));
+            INSERT INTO double (k, v) VALUES (1, 2);"""
+        )
+    database.close()
+    url = f"sqlite:///{tmp_path}/x.db"
+    rows = SQLRows(url, "t")
+    assert rows[1] == {"day": dt.date(2024, 1, 1), "doc": [1]}
+    for key in (2, 3, 4):
+        with pytest.raises(CorruptValueError, match="no value of the type of its column"):
+            rows[key]
+    odd = SQLRows(url, "odd")
+    assert {key: odd[key]["v"] for key in odd} == {1: "a", "x": "b", 2.5: "c", b"\0": "d"}
+    assert {key: row["v"] for key, row in odd.items()} == {1: "a", "x": "b", 2.5: "c", b"\0": "d"}
+    with pytest.raises(InvalidKeyError):
+        odd["y"] = {"v": "z"}
+    del odd["x"]
+    assert "x" not in odd
+    double = SQLRows(url, "double")
+    assert double[1] == {"v": 2, "twice": 4}
+    with pytest.raises(InvalidArgumentError, match="computes twice by itself"):
+        double[1] = {"v": 3, "twice": 6}
+    SQLRows(url, "double", value_columns="v")[1] = {"v": 3}
+    assert double[1] == {"v": 3, "twice": 6}
 
 
 def test_what_a_collation_takes_for_one_stays_two(tmp_path):

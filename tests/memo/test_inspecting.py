@@ -43,6 +43,13 @@ def test_all_functions_and_versions_are_listed(name, tmp_path):
     place.close()
 
 
+def test_keys_of_any_kind_may_lie_beside_results():
+    place = MemoryStore()
+    memoize(place, name="f", version=1)(str)(1)
+    place.update({5: 1, ("x", 1): 1, None: 1, "y": 1})
+    assert [(kept.function, kept.results) for kept in inspect(place)] == [("f", 1)]
+
+
 @pytest.mark.parametrize("name", ["kept.db", "kept"])
 def test_the_command_line_lists_and_drops(name, tmp_path, capsys):
     def do(*words, status=0):

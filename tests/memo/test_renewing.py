@@ -174,6 +174,40 @@ def test_errors_are_kept_for_a_time(clock):
     assert calls == [1] * 6, "a clock that was ahead makes no error last"
 
 
+def test_a_result_takes_the_place_of_an_older_error(clock):
+    fails = [True]
+
+    @memoize(errors_ttl=60, ttl=10)
+    def f(x):
+        if fails[0]:
+            raise LookupError
+        return x
+
+    with pytest.raises(LookupError):
+        f(1)
+    fails[0] = False
+    assert f.refresh(1) == f(1) == 1
+    clock.now += 20
+    assert f(1) == 1
+
+
+def test_a_kept_error_forgets_in_what_it_was_raised_again():
+    @memoize(errors_ttl=60)
+    def f(x):
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        f(1)
+    try:
+        int("x")
+    except ValueError:
+        with pytest.raises(LookupError):
+            f(1)
+    with pytest.raises(LookupError) as caught:
+        f(1)
+    assert caught.value.__context__ is None
+
+
 def test_errors_are_not_kept_unless_asked_for_and_interrupts_never():
     calls = []
 

@@ -1,5 +1,6 @@
 """What other libraries have written is read: keys, values and times, and no pickle of others' is loaded."""
 
+import dbm.dumb
 import os
 import pickle
 import shelve
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import holdall
-from holdall import FileDirStore, SQLiteStore
+from holdall import FileDirStore, SQLiteStore, migrate
 from holdall.cli import main
 from holdall.errors import (
     CorruptValueError,
@@ -20,6 +21,7 @@ from holdall.errors import (
     MismatchError,
     ReadOnlyError,
     StoreNotFoundError,
+    StoreUnavailableError,
     UnsupportedError,
     UntrustedStoreError,
 )
@@ -294,9 +296,24 @@ def test_no_pickle_is_loaded_that_others_could_have_written(here, scheme):
     assert not os.path.exists("was-loaded")
     try:
         read(trust=True)
-    except TypeError:
+    except CorruptValueError:
         assert scheme == "chest"  # whose index is no list then
     assert os.path.exists("was-loaded")
+
+
+def test_a_row_of_diskcache_that_another_key_has_got_is_not_taken_for_the_old_one(here):
+    import diskcache
+
+    with diskcache.Cache("place") as cache:
+        cache["a"] = cache["b"] = "old"
+        store = open_diskcache("place")
+        assert dict(store) == {"a": "old", "b": "old"}
+        del cache["b"]
+        cache["c"] = "of c"
+        assert store.get("b") is None
+        cache["b"] = "new"
+        assert (store["b"], store["c"]) == ("new", "of c")
+        store.close()
 
 
 def test_keys_of_diskcache_are_pickles_too(here):
@@ -323,6 +340,34 @@ def test_damage_is_told(here):
     with pytest.raises(CorruptValueError, match="'b'"):
         store["b"]
     store.close()
+
+
+@pytest.mark.parametrize("name", [name for name in dir(migrate) if name.startswith("open_")])
+@pytest.mark.parametrize("path", [5, None, b"x", [], "", "a\0b"])
+def test_what_is_no_path_is_said_to_be_none(name, path):
+    with pytest.raises(InvalidArgumentError, match="path"):
+        getattr(migrate, name)(path)
+
+
+@pytest.mark.parametrize("text", [b"'a', (", b"'a'", b"\x0e", b"\xff\xfe"])
+def test_damage_of_a_list_of_keys_is_told(here, text):
+    with dbm.dumb.open("place", "n") as database:
+        database[b"a"] = pickle.dumps(1)
+    Path("place.dir").write_bytes(text)
+    with pytest.raises((CorruptValueError, MismatchError)):
+        list(open_shelve("place"))
+    os.mkdir("chest")
+    Path("chest/.keys").write_bytes(text)
+    with pytest.raises(CorruptValueError, match="list of keys"):
+        open_chest("chest")
+
+
+def test_a_file_of_a_value_that_is_gone_is_told(here):
+    written("diskcache", here)
+    for path in Path("cache").rglob("*.val"):
+        path.unlink()
+    with pytest.raises(StoreUnavailableError, match="'big' cannot be read"):
+        open_diskcache("cache")["big"]
 
 
 # ---------------------------------------------------------------------- the command

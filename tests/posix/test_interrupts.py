@@ -99,3 +99,32 @@ def test_an_interrupt_leaves_no_lock_no_descriptor_and_no_half_value(tmp_path, w
         if ended:
             break
     assert len(seen) == 2
+
+
+def in_transaction(store):
+    with store.transaction():
+        store["k"] = "new"
+        store["other"] = "new"
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda store: store["k"], WRITES["set"], WRITES["update"], in_transaction],
+    ids=["get", "set", "update", "transaction"],
+)
+def test_an_interrupt_leaves_no_use_of_a_lmdb_database(tmp_path, work):
+    store = pytest.importorskip("holdall.stores.lmdb").LmdbStore(tmp_path / "x")
+    store["k"] = "old"
+    slot = store.pipeline.persister._open()[0].slot()
+    for number in itertools.count():
+        error = Interrupter(number).run(lambda: work(store))
+        ended = error is None
+        del error
+        gc.collect()
+        # Who is counted here for ever has everybody else wait who needs more room, and this thread refused.
+        assert (slot.uses, slot.writes) == (0, False), number
+        store["later"] = number
+        if ended:
+            break
+    assert number > 20
+    store.close()

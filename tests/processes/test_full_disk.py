@@ -246,3 +246,30 @@ def test_a_read_only_bind_of_a_store_can_be_read(tmp_path):
         bound.close()
     finally:
         unmount(at)
+
+
+def test_lmdb_is_not_opened_where_its_lock_file_has_no_room(small):
+    lmdb_store = pytest.importorskip("holdall.stores.lmdb").LmdbStore
+    os.mkdir(small / "full")
+    ballast = fill(small)
+    with pytest.raises(StoreFullError, match="no room left"):  # where the system would have killed us
+        lmdb_store(small / "full")
+    os.unlink(ballast)
+    with lmdb_store(small / "full") as store:
+        store["a"] = 1
+        fill(small)
+        with pytest.raises(StoreFullError):
+            store["a"] = LARGE.decode()
+        assert dict(store) == {"a": 1}
+    with lmdb_store(small / "full") as store:
+        assert dict(store) == {"a": 1}
+
+
+def test_sql_says_that_the_disk_is_full_by_its_number(small):
+    store = pytest.importorskip("holdall.stores.sql").SQLStore(f"sqlite:///{small}/x.db")
+    store["a"] = 1
+    fill(small)
+    with pytest.raises(StoreFullError) as caught:
+        store["a"] = LARGE.decode()
+    assert caught.value.errno == errno.ENOSPC
+    assert store["a"] == 1

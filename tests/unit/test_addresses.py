@@ -22,7 +22,13 @@ from holdall import (
 )
 from holdall.addresses import Address, named_addresses, parse, register_scheme, schemes
 from holdall.archive import ArchiveStore
-from holdall.errors import InvalidArgumentError, StoreNotFoundError, UnsupportedError, UntrustedStoreError
+from holdall.errors import (
+    InvalidArgumentError,
+    StoreNotFoundError,
+    StoreUnavailableError,
+    UnsupportedError,
+    UntrustedStoreError,
+)
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore
 
@@ -117,6 +123,14 @@ def test_home_folders_are_found(here, monkeypatch):
         ("dir:results#part", "has no parts"),
         ("dir:results?serialiser=json", "did you mean 'serializer'"),
         ("memory:somewhere", "lies nowhere"),
+        ("dir:results?path=other", "has no option 'path'"),
+        ("ftp://host/x?url=other", "has no option 'url'"),
+        ("redis://host:port", "is no URL"),
+        ("redis://[::1", "is no URL"),
+        ("ftp://[::1", "no URL"),
+        ("dir:x?timeout=" + "1" * 5000, "timeout"),
+        ("dir:\ud800", "a character that no path has"),
+        ("dir:a\0b", "NUL"),
         ("s3:", "s3://bucket"),
         ("", "an address is text"),
         (5, "an address is text"),
@@ -137,6 +151,16 @@ def test_pickles_that_others_could_have_written_are_not_loaded(here):
 
 
 # ---------------------------------------------------------------------- names and schemes of others
+
+
+def test_a_file_of_names_that_cannot_be_read_says_so(here, monkeypatch):
+    monkeypatch.setenv("HOLDALL_STORES", str(here))
+    with pytest.raises(StoreUnavailableError, match="names of stores cannot be read"):
+        holdall.open("my:x")
+    (here / "names").write_bytes(b'x = "\xff"')
+    monkeypatch.setenv("HOLDALL_STORES", str(here / "names"))
+    with pytest.raises(InvalidArgumentError, match="is no TOML"):
+        holdall.open("my:x")
 
 
 def test_names_of_the_users_own_file(here, monkeypatch):

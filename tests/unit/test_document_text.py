@@ -87,6 +87,9 @@ def text_after(tmp_path, suffix, text, key, value):
         ("flow/a", 2, "{a: 1", "{a: 2"),
         ("flow/e/f", [1], "{d: 1}}", "{d: 1}, e: {f: [1]}}"),
         ("last", "no", "last: yes", "last: 'no'"),
+        ("near", b"\0\xff", "near:\n- x", 'near: !!binary "AP8="'),
+        ("flow/a", [b""], "{a: 1", '{a: [!!binary ""]'),
+        ("new", [b"x"], "last: yes\n", 'last: yes\nnew:\n- !!binary "eA=="\n'),
         ("new", "\u2028é", "last: yes\n", 'last: yes\nnew: "\\Lé"\n'),
     ],
 )
@@ -197,6 +200,64 @@ def test_a_file_of_comments_alone_is_empty_and_keeps_them(tmp_path, text):
     assert [line for line in text.splitlines() if line != "{}"] == [
         line for line in path.read_text().splitlines() if line != "{}" and line
     ]
+
+
+TOML = """\
+# settings
+"quoted" = 0x10   # sixteen
+'single' = '''\nlines\n'''
+point = { x = 1.50, y.z = true }   # of the plane
+dotted.a = 1
+list = [ # of numbers
+    1_000, # many
+]
+
+[server] # where
+  host = "example.org"
+[[job]]
+name = "one" # first
+[other]
+  time = 07:32:00
+[[job]]
+name = "two"
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "old", "new"),
+    [
+        ("quoted", 17, "0x10", "17"),
+        ("single", ["a", {"b": 1}], "'''\nlines\n'''", '["a", {b = 1}]'),
+        ("point/x", 2, "1.50", "2"),
+        ("point/new/deep", "x", "true }", 'true, new = {deep = "x"}}'),
+        ("point/y/z", [{}], "true }", "[{}] }"),
+        ("dotted/b/c", 2, "dotted.a = 1\n", "dotted.a = 1\ndotted.b = {c = 2}\n"),
+        ("dotted/a", [{"x": []}], "dotted.a = 1", "dotted.a = [{x = []}]"),
+        ("list", [], "[ # of numbers\n    1_000, # many\n]", "[]"),
+        ("server/port", 80, '"example.org"\n', '"example.org"\nport = 80\n'),
+        ("other/time", "now", "07:32:00", '"now"'),
+    ],
+)
+@pytest.mark.parametrize("frame", [("", "\n"), ("\ufeff", "\r\n")], ids=repr)
+def test_a_write_changes_only_its_own_text_in_toml(tmp_path, key, value, old, new, frame):  # noqa: PLR0917
+    pytest.importorskip("tomlkit")
+    assert TOML.count(old) == 1
+    mark, end = frame
+    new = mark + TOML.replace(old, new).replace("\n", end)
+    assert text_after(tmp_path, "toml", mark + TOML.replace("\n", end), key, value) == new
+
+
+def test_toml_without_a_line_end_keeps_it_so(tmp_path):
+    pytest.importorskip("tomlkit")
+    text = "# c\na = 1\nb.c = 2  # d"
+    assert text_after(tmp_path, "toml", text, "a", 3) == text.replace("1", "3")
+    assert text_after(tmp_path, "toml", text, "e", 3) == text + "\ne = 3\n"
+
+
+def test_ini_without_a_line_end_keeps_it_so(tmp_path):
+    text = "; c\n[a]\nb = 1\nc = 2"
+    assert text_after(tmp_path, "ini", text, "a/b", "3") == text.replace("1", "3")
+    assert text_after(tmp_path, "ini", text, "a/c", "3\n4") == text.replace("2", "3\n\t4")
 
 
 JSON = """\

@@ -97,6 +97,15 @@ def test_names_that_we_would_not_have_written_are_items(tmp_path):
         assert bad not in store
 
 
+def test_names_with_percent_signs_that_we_wrote_there_stay_as_they_are(tmp_path):
+    filled(tmp_path, "a.txt", "100%.txt")
+    FileDirStore(tmp_path, serializer="text").update({"50%25": "x", "b%20c": "y", "%": "z"})
+    keys = {"a.txt", "100%.txt", "50%25", "b%20c", "%"}
+    assert set(FileDirStore(tmp_path, serializer="text")) == set(FileDirStore(tmp_path)) == keys
+    (tmp_path / "100%.txt").unlink()
+    assert FileDirStore(tmp_path, serializer="text")["50%25"] == "x"
+
+
 def test_names_of_our_own_folders_are_not_looked_at(tmp_path):
     FileDirStore(tmp_path / "s", serializer="text")["100%"] = "x"
     filled(tmp_path / "s", "50%")

@@ -11,7 +11,7 @@ from holdall.keys.template import Template
 __all__ = ["fitted"]
 
 
-def fitted(codec: KeyCodec[Any], names: Iterable[str]) -> KeyCodec[Any]:
+def fitted(codec: KeyCodec[Any], names: Iterable[str], recorded: Any = None) -> KeyCodec[Any]:
     """Return a codec that reads more of some names, and all others as the given one does.
 
     Parameters
@@ -22,11 +22,14 @@ def fitted(codec: KeyCodec[Any], names: Iterable[str]) -> KeyCodec[Any]:
         zeros, it becomes ``{:03d}``.
     names
         The existing names.
+    recorded
+        The text of the codec by which holdall has written there before.
 
     Returns
     -------
     KeyCodec
-        The given one where no other reads more, or where another would change a key.
+        The given one where no other reads more, or where another would change a key; unless the other one
+        has written there: to it a name such as ``50%25`` is a key as it stands.
 
     Examples
     --------
@@ -37,7 +40,9 @@ def fitted(codec: KeyCodec[Any], names: Iterable[str]) -> KeyCodec[Any]:
     """
     names = list(names)
     unread = [name for name in names if codec.decode(name) is NOT_MINE]
-    other = _other(codec, unread) if unread else None
+    other = _other(codec, unread) if unread or recorded else None
+    if other is not None and repr(other) == recorded:
+        return other
     if other is None or all(other.decode(name) is NOT_MINE for name in unread):
         return codec
     changed = any(

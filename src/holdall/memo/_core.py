@@ -113,7 +113,7 @@ class Core(Placed):
         # redefined, so that a quick answer may be wrong.
         if options.valid is not None or self._typed_in:
             self._quick_key, self._by_position, self._exact = _no_quick_key, -1, -1
-        self._errors: dict[str, tuple[Exception, float]] = {}
+        self._errors: dict[str, tuple[Exception, float, BaseException | None]] = {}
         self._keeping = Keeping(self._name, options.copy, mapping=options.mmap_mode is not None)
         self._reset_counters()
         self._locks: Any = _UNKNOWN
@@ -277,6 +277,7 @@ class Core(Placed):
             self._keep_error(call, error)
             return None
         self._miss()
+        self._errors.pop(call.key, None)  # of a call before
         with self._timing:
             self._seconds += seconds
         log("%s was computed in %.6f seconds", self._name, seconds)
@@ -360,16 +361,17 @@ class Core(Placed):
         if len(self._errors) >= _MOST_ERRORS:
             self._errors = {key: known for key, known in self._errors.items() if known[1] > now}
         if len(self._errors) < _MOST_ERRORS:
-            self._errors[call.key] = error, now + self._options.errors_ttl
+            self._errors[call.key] = error, now + self._options.errors_ttl, error.__context__
 
     def _known_error(self, key: str) -> Exception | None:
         """Return the error that a call raised a while ago, if it is kept."""
-        error, until = self._errors.get(key, (None, 0.0))
+        error, until, context = self._errors.get(key, (None, 0.0, None))
         if error is None:
             return None
         if not 0 < until - time.time() <= (self._options.errors_ttl or 0) + AHEAD:
             self._errors.pop(key, None)
             return None
+        error.__context__ = context  # and not what another call was raised in
         return error.with_traceback(None)  # else it would grow from call to call
 
     def _call(self, values: tuple[Any, ...]) -> Call:

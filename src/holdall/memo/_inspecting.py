@@ -95,7 +95,9 @@ def drop(place: Any, wanted: Callable[[str, str], bool]) -> int:
 def _results(persister: StorePersister) -> Iterator[tuple[str, str, Any, Any]]:
     """Yield functions, versions, keys and stats of all results."""
     for key, stat in persister.scan():
-        parts = key.split("/") if isinstance(key, str) else list(key)
+        parts = key.split("/") if isinstance(key, str) else key
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            continue  # something else that lies in the store
         for i, part in enumerate(parts[:-1]):
             if part[:1] == "@":
                 version = part[1:].replace("%2F", "/").replace("%25", "%")

@@ -15,7 +15,7 @@ from holdall.archive._package import MARKER
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
 from holdall.migrate._pycaboose import values_in
-from holdall.migrate._reader import ForeignReader, inside, joblib_load, stat_of_file
+from holdall.migrate._reader import ForeignReader, hashable, inside, joblib_load, stat_of_file
 from holdall.serializers import get_serializer
 
 __all__ = ["ChestReader", "JoblibReader", "PersidictReader", "PersistReader", "PycabooseReader"]
@@ -30,8 +30,8 @@ class ChestReader(ForeignReader):
         super().__init__(path, trust=trust)
         self._serializer = get_serializer(serializer)
         index = os.path.join(self.path, ".keys")
-        found = self._loaded(index)
-        self._names = {_hashable(key): inside(self.path, name) for key, name in found}
+        with self.reading("the list of keys"):
+            self._names = {hashable(key): inside(self.path, name) for key, name in self._loaded(index)}
 
     def files(self) -> list[str]:  # docstring inherited
         index = os.path.join(self.path, ".keys")
@@ -52,10 +52,6 @@ class ChestReader(ForeignReader):
 
     def value(self, id: Any) -> Any:  # docstring inherited
         return self._loaded(self._names[id])
-
-
-def _hashable(key: Any) -> Any:
-    return tuple(map(_hashable, key)) if isinstance(key, list) else key  # JSON turns tuples into lists
 
 
 class PersidictReader(ForeignReader):

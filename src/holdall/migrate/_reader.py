@@ -5,14 +5,17 @@ import os
 import pickle
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from holdall._options import checked_path
+from holdall._posix.errors import translate
 from holdall._posix.trust import check_trust
 from holdall.abc import Capability, Reader
 from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
 from holdall.errors import CorruptValueError, HoldallError, StoreNotFoundError, UnsupportedError
 
-__all__ = ["UNKNOWN", "ForeignReader", "inside", "joblib_load", "stat_of_file"]
+__all__ = ["UNKNOWN", "ForeignReader", "hashable", "inside", "joblib_load", "stat_of_file"]
 
 
 class ForeignReader(Reader):
@@ -36,7 +39,7 @@ class ForeignReader(Reader):
     _opened: Any = None  # kept open between reads; opened again when needed
 
     def __init__(self, path: Any, *, trust: bool) -> None:
-        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.path = os.path.abspath(checked_path(path, "file or folder"))
         self.trust = trust
         if not self.files():
             raise StoreNotFoundError(2, f"{type(self).__name__} finds nothing to read", self.path)
@@ -71,14 +74,8 @@ class ForeignReader(Reader):
 
     def __getitem__(self, id: Any) -> Any:
         self.stat(id)  # raises KeyError if there is no such id
-        try:
+        with self.reading(f"the value of {id!r:.120}"):
             return self.value(id)
-        except (HoldallError, OSError, MemoryError):
-            raise
-        except Exception as error:
-            raise CorruptValueError(
-                f"the value of {id!r:.120} in {self.path} cannot be read: {type(error).__name__}: {error}"
-            ) from error
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
         stat = self.stat(id)
@@ -87,6 +84,20 @@ class ForeignReader(Reader):
     def ids(self, prefix: str = "") -> Iterator[Any]:  # docstring inherited
         keys: Iterator[Any] = iter(self)  # of any type
         return (key for key in keys if isinstance(key, str) and key.startswith(prefix)) if prefix else keys
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Tell what the other library's modules raise, of which anything means damage."""
+        try:
+            yield
+        except (HoldallError, MemoryError):
+            raise
+        except OSError as error:
+            raise translate(error, f"{what} cannot be read", self.path) from error
+        except Exception as error:
+            raise CorruptValueError(
+                f"{what} in {self.path} cannot be read: {type(error).__name__}: {error}"
+            ) from error
 
     def check(self) -> None:
         """Raise `UntrustedStoreError` if others could have written code that would run."""
@@ -114,6 +125,11 @@ def stat_of_file(path: str, id: Any) -> Stat:
     except (FileNotFoundError, NotADirectoryError):
         raise KeyError(id) from None
     return Stat(f"{about.st_mtime_ns:x}-{about.st_size:x}-{about.st_ino:x}", about.st_mtime, about.st_size)
+
+
+def hashable(key: Any) -> Any:
+    """Return a key with tuples for lists, which no dict takes as keys."""
+    return tuple(map(hashable, key)) if isinstance(key, list) else key
 
 
 def inside(folder: str, name: str) -> str:

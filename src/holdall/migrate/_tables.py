@@ -13,7 +13,7 @@ from typing import Any
 
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
-from holdall.migrate._reader import UNKNOWN, ForeignReader, inside
+from holdall.migrate._reader import UNKNOWN, ForeignReader, hashable, inside
 from holdall.serializers import get_serializer
 
 __all__ = ["DiskcacheReader", "ShelveReader", "SqlitedictReader"]
@@ -24,13 +24,16 @@ class ShelveReader(ForeignReader):
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
-        if not dbm.whichdb(self.path):
+        with self.reading("its kind"):
+            kind = dbm.whichdb(self.path)
+        if not kind:
             raise MismatchError(f"{self.path} is no database that the dbm modules of this Python can read")
 
     @property
     def _database(self) -> Any:
         if self._opened is None:
-            self._opened = dbm.open(self.path, "r")  # noqa: SIM115  (closed by close())
+            with self.reading("the database"):
+                self._opened = dbm.open(self.path, "r")  # noqa: SIM115  (close() closes it)
         return self._opened
 
     def files(self) -> list[str]:  # docstring inherited
@@ -38,17 +41,18 @@ class ShelveReader(ForeignReader):
         return [name for name in names if os.path.isfile(name)]
 
     def __iter__(self) -> Iterator[Any]:
-        keys = self._database.keys()  # not every dbm is iterable
+        with self.reading("the list of keys"):
+            keys = self._database.keys()  # not every dbm can be iterated over
         return iter([key.decode("utf-8", "surrogateescape") for key in keys])
 
     def _data(self, id: Any) -> bytes:
         if not isinstance(id, str):
             raise KeyError(id)
-        try:
-            data: bytes = self._database[id.encode("utf-8", "surrogateescape")]
-        except KeyError:
-            raise KeyError(id) from None
-        return data
+        with self.reading(f"the value of {id!r:.120}"):
+            data = self._database.get(id.encode("utf-8", "surrogateescape"))
+        if data is None:
+            raise KeyError(id)
+        return bytes(data)
 
     def stat(self, id: Any) -> Stat:  # docstring inherited
         return _stat(self._data(id), UNKNOWN)
@@ -72,7 +76,7 @@ class _SqliteReader(ForeignReader):
                     uri = Path(self.files()[0]).as_uri() + "?mode=ro"
                     self._opened = sqlite3.connect(uri, uri=True, check_same_thread=False)
                 return list(self._opened.execute(query, values))
-        except (sqlite3.DatabaseError, IndexError) as error:
+        except (sqlite3.Error, IndexError, UnicodeError, OverflowError) as error:
             raise MismatchError(f"{self.path} is not as {type(self).__name__} knows it: {error}") from error
 
 
@@ -137,20 +141,27 @@ class DiskcacheReader(_SqliteReader):
     def __iter__(self) -> Iterator[Any]:
         query = f"SELECT rowid, key, raw FROM Cache WHERE {_ALIVE} ORDER BY rowid"  # noqa: S608  (ours)
         for number, key, raw in self.rows(query, time.time()):
-            found = key if raw else self.unpickled(key)
-            self._numbers[found] = number
+            with self.reading("a key"):
+                found = self._key(key, raw)
+                self._numbers[found] = number
             yield found
 
+    def _key(self, key: Any, raw: Any) -> Any:
+        return key if raw else hashable(self.unpickled(key))
+
     def _row(self, id: Any) -> tuple[Any, ...]:
-        if id not in self._numbers:
-            for _ in self:  # keys are pickles: find the id by reading all of them
-                pass
         columns = "rowid, key, raw, store_time, size, mode, filename, value"
         query = f"SELECT {columns} FROM Cache WHERE rowid = ? AND {_ALIVE}"  # noqa: S608  (quoted, or ours)
-        found = self.rows(query, self._numbers.get(id, -1), time.time())
-        if not found:
-            raise KeyError(id)
-        return found[0]  # type: ignore[no-any-return]
+        for known in (True, False):
+            if not known or id not in self._numbers:
+                self._numbers.clear()
+                for _ in self:  # keys are pickles: only all of them tell which one it is
+                    pass
+            found = self.rows(query, self._numbers.get(id, -1), time.time())
+            # Who still writes there may have given the number to another key.
+            if found and self._key(*found[0][1:3]) == id:
+                return found[0]  # type: ignore[no-any-return]
+        raise KeyError(id)
 
     def stat(self, id: Any) -> Stat:  # docstring inherited
         number, _, _, stored, size, _, filename, value = self._row(id)

@@ -135,7 +135,10 @@ class _Layout:
             indent = next(
                 (self._indent(part) for part in old.continued if self._indent(part)), old.indent + "\t"
             )
-            yield old.end, old.end, "".join(indent + line + self.line_end for line in more)
+            text = "".join(indent + line + self.line_end for line in more)
+            if self.text[old.end - 1] != "\n":  # the last line, without an end
+                text = self.line_end + text.removesuffix(self.line_end)
+            yield old.end, old.end, text
 
     def _added(self, section: str, option: str, values: list[str | None], there: list[_Option]) -> Edit:
         place = self.sections.get(section)

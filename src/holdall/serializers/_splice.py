@@ -7,6 +7,7 @@ and remaining differences are changed in turn.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "applied",
     "edited",
     "exactly",
+    "merged",
     "settle",
 ]
 
@@ -28,6 +30,8 @@ Put = tuple[Sequence[str], Any]
 Edit = tuple[int, int, str]
 # Values that are shared by aliases are corrected in the round after the one that changed them.
 _ROUNDS = 4
+# By how many lines before and after it a change may be found.
+_LINES_AROUND = ((0, 0), (1, 0), (0, 1), (2, 0), (2, 1), (3, 3))
 
 
 class CannotEditError(Exception):
@@ -199,6 +203,24 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
         parts += [text[position:start], new]
         position = end
     return "".join([*parts, text[position:]])
+
+
+def merged(base: str, old: str, new: str) -> str:
+    """Make the changes from `base` to `new` in `old`; return `new` where their place is not found there."""
+    if base == old:
+        return new
+    lines, others = base.splitlines(keepends=True), new.splitlines(keepends=True)
+    for kind, a, b, c, d in reversed(SequenceMatcher(None, lines, others, autojunk=False).get_opcodes()):
+        for before, after in () if kind == "equal" else _LINES_AROUND:
+            first, last = max(a - before, 0), b + after
+            place = "".join(lines[first:last])
+            if place and old.count(place) == 1:
+                old = old.replace(place, "".join([*lines[first:a], *others[c:d], *lines[b:last]]))
+                break
+        else:
+            if kind != "equal":
+                return new
+    return old
 
 
 def settle(document: dict[str, Any], puts: Iterable[Put]) -> None:

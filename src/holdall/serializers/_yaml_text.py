@@ -1,6 +1,7 @@
 """Changes of values in the text of a YAML file."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ _ENDS_OF_LINES = re.compile("[\n\r\x85\u2028\u2029\ufeff]")
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _QUESTION = re.compile(r"\?[ \t]+\Z")  # before a complex name
 _TEXT = "tag:yaml.org,2002:str"
+_BINARY = "tag:yaml.org,2002:binary"
 _MERGE = "tag:yaml.org,2002:merge"
 _IN_FLOW = frozenset(":,?[]{}")  # need quotes in brackets
 _WIDTH = 2**31 - 1  # of lines, so that none is broken
@@ -56,6 +58,9 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
         style = '"' if _ENDS_OF_LINES.search(data) else None
         return self.represent_scalar(_TEXT, data, style=style)
 
+    def represent_binary(self, data: bytes) -> Any:
+        return self.represent_scalar(_BINARY, b64encode(data).decode("ascii"), style='"')
+
     def represent_written(self, data: _Written) -> Any:
         if self.default_flow_style and data.node.style is None and not _IN_FLOW.isdisjoint(data.node.value):
             return self.represent_data(data.value)  # as the text would get quotes and a type
@@ -63,6 +68,7 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
+_Dumper.add_representer(bytes, _Dumper.represent_binary)
 _Dumper.add_representer(_Written, _Dumper.represent_written)
 
 

@@ -1,15 +1,18 @@
 """TOML: configuration files that people edit."""
 
 import codecs
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from holdall.serializers._document import DocumentSerializer, decoded, optional, same
-from holdall.serializers._splice import Put, settle
+from holdall.serializers._document import DocumentSerializer, decoded, optional
+from holdall.serializers._splice import Put, exactly, merged, settle
 
 __all__ = ["TomlSerializer"]
+
+_LINE_FEED = re.compile(r"(?<!\r)\n")
 
 
 class TomlSerializer(DocumentSerializer):
@@ -79,26 +82,68 @@ class TomlSerializer(DocumentSerializer):
             tomlkit = import_module("tomlkit")
         except ImportError:
             return None
-        try:
-            text: Any = tomlkit.parse(decoded(data, self.encoding))
-            for path in drops:
-                _drop(text, path)
-            for path, given in puts:
-                value = self.loads(self.dumps({"value": given}))["value"]  # a list for a tuple, if not strict
-                settle(document, [(path, value)])
-                table = text
-                for name in path[:-1]:
-                    if name not in table:
-                        table[name] = tomlkit.table()
-                    table = table[name]
-                table[path[-1]] = value
-            new = str(tomlkit.dumps(text))
-            if not same(document, self._read(new)):
-                return None
-        except Exception:  # of tomlkit, or of an unusual document
-            return None
-        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-        return mark + new.encode(self.encoding)
+        # A list for a tuple, if not strict.
+        settle(document, [(path, self.loads(self.dumps({"value": value}))["value"]) for path, value in puts])
+        text = decoded(data, self.encoding)
+        # Tables in brackets, where their like stand in tables of that kind, or have names with dots.
+        for table in (tomlkit.table, tomlkit.inline_table):
+            for new in _edited(text, document, [path for path, _ in puts], drops, table):
+                try:
+                    if exactly(self._read(new), document):
+                        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+                        return mark + new.encode(self.encoding)
+                except tomllib.TOMLDecodeError:
+                    continue
+        return None
+
+
+def _edited(
+    old: str,
+    document: dict[str, Any],
+    puts: Sequence[Sequence[str]],
+    drops: Sequence[Sequence[str]],
+    new_table: Callable[[], Any],
+) -> list[str]:
+    """Return texts of which one may hold what it is to hold, the best one first."""
+    tomlkit = import_module("tomlkit")
+    line_end = "\r\n" if "\r\n" in old else "\n"
+    without = "" if not old or old.endswith("\n") else line_end  # which tomlkit needs before what it adds
+    old += without
+    try:
+        text: Any = tomlkit.parse(old)
+        as_it_writes = str(tomlkit.dumps(text))  # which is not the old text in all details
+        for path in drops:
+            _drop(text, path)
+        for path in puts:
+            table, value = text, document
+            for name in path[:-1]:
+                if name not in table:
+                    table[name] = new_table()
+                table, value = table[name], value[name]
+            name = path[-1]
+            in_sections = isinstance(table.get(name), tomlkit.items.AoT)
+            table[name] = value[name] if in_sections else _item(tomlkit, value[name])
+        new = str(tomlkit.dumps(text))
+    except Exception:  # its own, and whatever a rare document makes of it
+        return []
+    if line_end == "\r\n" and not _LINE_FEED.search(old):
+        new = _LINE_FEED.sub(line_end, new)
+    found = [merged(as_it_writes, old, new), new]
+    last = old[old.rfind("\n", 0, -1) + 1 :]
+    return [text.removesuffix(without) if text.endswith(last) else text for text in found]
+
+
+def _item(tomlkit: Any, value: Any) -> Any:
+    """Return a value with the tables in it in brackets, as they can stand anywhere."""
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        table.update({name: _item(tomlkit, part) for name, part in value.items()})
+        return table
+    if isinstance(value, list):
+        array = tomlkit.array()
+        array.extend(_item(tomlkit, part) for part in value)
+        return array
+    return value
 
 
 def _drop(table: Any, path: Sequence[str]) -> None:

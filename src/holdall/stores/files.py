@@ -155,7 +155,7 @@ class FileDirStore(Store[K, V]):
 
                 serializer = keeping_layout(serializer, persister)
                 if made.get("keys") != repr(codec):
-                    codec = fitted(codec, names)
+                    codec = fitted(codec, names, made.get("keys"))
                     persister.record["keys"] = repr(codec)
                 self._unseen = len(names) - len(codec.decode_many(names))
                 # With a serializer given, its first files may be about to be written.

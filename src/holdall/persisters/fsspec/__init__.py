@@ -14,14 +14,13 @@ from holdall._posix.trust import refuse
 from holdall.abc import Capability, Persister, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, ReadOnlyError, StoreUnavailableError, UnsupportedError
-from holdall.persisters.fsspec._system import FileSystem, time_of, version_of
+from holdall.persisters.fsspec._system import ABSENT, TAKEN, FileSystem, time_of, version_of
 
 __all__ = ["FsspecPersister"]
 
 _TEMPORARY: Final = ".holdall-"
 _LEFT_OVER: Final = 3600  # seconds after which an unfinished file counts as left by a killed writer
 _ATTEMPTS: Final = 3  # to read data that change meanwhile
-_ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class FsspecPersister(Persister):
@@ -104,7 +103,7 @@ class FsspecPersister(Persister):
             refuse(repr(id), "whoever may write there", self.place)
         try:
             data = self._files.run(f"{id!r} cannot be read", lambda system: system.cat_file(path))
-        except _ABSENT:
+        except ABSENT:
             raise KeyError(id) from None
         return bytes(data)
 
@@ -119,7 +118,7 @@ class FsspecPersister(Persister):
         path = self._path(id)
         try:
             info = self._files.run(f"{id!r} cannot be looked at", lambda system: system.info(path))
-        except _ABSENT:
+        except ABSENT:
             raise KeyError(id) from None
         if info.get("type") == "directory":
             raise KeyError(id)
@@ -172,7 +171,7 @@ class FsspecPersister(Persister):
         path = self._files.path_of(folder).rstrip("/")
         try:
             found = self._files.run("cannot be listed", lambda system: system.find(path or "/", detail=True))
-        except _ABSENT:
+        except ABSENT:
             return
         for name, info in found.items():
             id = self._files.id_of(name)
@@ -188,7 +187,7 @@ class FsspecPersister(Persister):
             path = self._files.path_of(id)
             try:
                 self._files.run("cannot be swept", lambda system: system.rm_file(path))
-            except (StoreUnavailableError, *_ABSENT):
+            except (StoreUnavailableError, *ABSENT):
                 pass  # already deleted
 
     # ------------------------------------------------------------------ writing
@@ -205,12 +204,17 @@ class FsspecPersister(Persister):
         try:
             try:
                 self._files.run(what, lambda system: self._store(system, path, whole))
-            except (StoreUnavailableError, *_ABSENT):
+            except (StoreUnavailableError, *ABSENT, *TAKEN):
                 if folder not in self._folders:
                     raise
                 self._folders.discard(folder)  # it may have been deleted
                 self._files.run(what, lambda system: self._store(system, path, whole))
-        except _ABSENT as error:
+        except TAKEN as error:
+            raise InvalidKeyError(
+                f"{id!r:.80} cannot be the name of a file in {self.place}: there is a folder of that name, "
+                f"or a file where it needs a folder ({error})"
+            ) from error
+        except FileNotFoundError as error:
             raise StoreUnavailableError(
                 error.errno or 0, f"{what} in {self.place}: {error}", self.place
             ) from error
@@ -228,7 +232,7 @@ class FsspecPersister(Persister):
         beside = f"{folder}/{_TEMPORARY}{secrets.token_hex(8)}"
         try:
             system.pipe_file(beside, data)
-            system.mv(beside, path)
+            self._files.replace(system, beside, path)
         except BaseException:
             with suppress(Exception):  # the connection may be lost; a later listing deletes it
                 system.rm_file(beside)
@@ -245,7 +249,7 @@ class FsspecPersister(Persister):
             raise KeyError(id)
         try:
             self._files.run(f"{id!r} cannot be deleted", lambda system: system.rm_file(path))
-        except _ABSENT:
+        except ABSENT:
             raise KeyError(id) from None
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited

@@ -2,26 +2,33 @@
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
+from holdall._posix.errors import FULL
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
+    StoreFullError,
     StoreUnavailableError,
     UnsupportedError,
 )
 
-__all__ = ["FileSystem", "time_of", "version_of"]
+__all__ = ["ABSENT", "TAKEN", "FileSystem", "time_of", "version_of"]
 
 T = TypeVar("T")
+
+#: What says that there is no file of a name.
+ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+#: What says that a name cannot be that of a file: a folder has it, or a file that of a folder above.
+TAKEN: Final = (IsADirectoryError, NotADirectoryError, FileExistsError)
 
 #: File systems that are read-only, or have a store of their own for writing.
 _READ_ONLY: Final = frozenset(
@@ -40,8 +47,11 @@ _READ_ONLY: Final = frozenset(
         "zip",
     }
 )
+#: File systems that refuse to give a file the name of a folder.
+_RENAMES_ALONE: Final = frozenset({"ftp", "sftp", "ssh"})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
+_PASSWORD: Final = re.compile("(://[^/:@]*):[^/]*@")
 _TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
 _VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
 
@@ -99,18 +109,21 @@ class FileSystem:
                 raise InvalidArgumentError(
                     f"{self.place} is no URL that fsspec understands: {error}"
                 ) from error
-        self.root = str(root).rstrip("/")
+        module = type(self._system).__module__
+        self._is_local = module.endswith(".local")
+        # What a local listing names has no "..", no link and no "//" in it.
+        root = os.path.realpath(str(root)) if self._is_local else str(root)
+        self.root = root.rstrip("/")
+        self._top = "/" if root.startswith("/") else ""
         self._pid = os.getpid()
-        local = type(self._system).__module__.endswith((".local", ".memory"))
-        free = local or getattr(self._system, "async_impl", False)
+        free = module.endswith((".local", ".memory")) or getattr(self._system, "async_impl", False)
         # Connections of FTP and SFTP carry one request at a time.
         self._turn: AbstractContextManager[Any] = nullcontext() if free else threading.RLock()
 
     @property
     def place(self) -> str:
         """The location, without a password."""
-        password = urlsplit(self.url).password
-        return self.url.replace(f":{password}@", ":***@") if password else self.url
+        return _PASSWORD.sub(r"\1:***@", self.url)
 
     def run(self, what: str, action: Callable[[Any], T]) -> T:
         """Call a function with the file system; repeat it on a new connection if the old one was lost.
@@ -139,16 +152,27 @@ class FileSystem:
         """Translate errors of the file system to ours, except those that say that a file does not exist."""
         try:
             yield
-        except (HoldallError, FileNotFoundError, IsADirectoryError, NotADirectoryError, NotImplementedError):
+        except (HoldallError, NotImplementedError, *ABSENT, *TAKEN):
             raise
         except Exception as error:  # each file system has errors of its own
             number = getattr(error, "errno", None) or 0
             said = str(error) or type(error).__name__
-            raise StoreUnavailableError(number, f"{self.place} {what}: {said}", self.place) from error
+            kind = StoreFullError if number in FULL else StoreUnavailableError
+            raise kind(number, f"{self.place} {what}: {said}", self.place) from error
+
+    def replace(self, system: Any, old: str, new: str) -> None:
+        """Give a file the name of another one; `IsADirectoryError` if that is a folder."""
+        if self._is_local:
+            os.replace(old, new)
+            return
+        # Many a file system would move the file into the folder, and say nothing.
+        if self.name not in _RENAMES_ALONE and system.isdir(new):
+            raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", new)
+        system.mv(old, new)
 
     def path_of(self, id: str) -> str:
         """Return the path of an id."""
-        return f"{self.root}/{id}" if self.root else id
+        return f"{self.root}/{id}" if self.root else f"{self._top}{id}"
 
     def id_of(self, path: str) -> str:
         """Return the id of a path."""

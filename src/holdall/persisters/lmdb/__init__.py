@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import lmdb
 
-from holdall._options import Durability, checked_path
+from holdall._options import Durability, checked_path, is_unicode
 from holdall._posix import trust
 from holdall._posix.names import fs_path
 from holdall._posix.temporary import TemporaryFolder
@@ -115,7 +115,7 @@ class LmdbPersister(Persister):
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         named: Any = table
-        if not (isinstance(named, str) and named and named != _META and len(named.encode()) <= _LONGEST):
+        if not (is_unicode(named) and named not in {"", _META} and len(named.encode()) <= _LONGEST):
             raise InvalidArgumentError(f"table is the name of a table, and not {_META!r}, got {table!r:.80}")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a database that exists")
@@ -265,7 +265,8 @@ class LmdbPersister(Persister):
         except lmdb.Error:
             pass
         finally:
-            environment.leave(slot)
+            slot.uses -= 1
+            environment.left()
         if found is _FAILED:
             return self.read(id)[0]  # handles all cases
         if found is None:
@@ -366,7 +367,8 @@ class LmdbPersister(Persister):
         except lmdb.Error:
             pass
         finally:
-            environment.leave(slot)
+            slot.uses -= 1
+            environment.left()
         if not done:
             self.write(id, data)  # handles all cases
 

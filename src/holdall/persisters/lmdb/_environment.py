@@ -20,8 +20,8 @@ from holdall.errors import (
     StoreFullError,
     StoreNotFoundError,
     StoreUnavailableError,
-    UnsupportedError,
 )
+from holdall.persisters.lmdb._disk import may_lock, refuse_remote, reserve
 
 __all__ = ["Environment", "Transaction"]
 
@@ -35,9 +35,6 @@ _READERS: Final = 1024
 _TABLES: Final = 256
 _LOOK: Final = 0.01  # seconds between two checks for users before growing
 _ROOM: Final = 32 << 20  # bytes that are free when a transaction of the user begins
-_REMOTE: Final = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs", "lustre"}
-)
 
 _open: "weakref.WeakValueDictionary[tuple[int, int], Environment]" = weakref.WeakValueDictionary()
 _opening = threading.RLock()
@@ -95,7 +92,7 @@ class Environment:
                         "opens a LMDB database once: close the other handle, or take the same options",
                     )
                 return found
-            _refuse_remote(path)
+            refuse_remote(path)
             made = _open[location] = cls(path, sync=sync, read_only=read_only, mode=mode)
             return made
 
@@ -116,9 +113,12 @@ class Environment:
             return made
 
     def _connect(self) -> None:
+        locks = not self.read_only or may_lock(self.path)
+        if locks:
+            reserve(self.path, self._mode, _READERS)
         try:
             self.env = lmdb.open(
-                self.path,
+                os.fsencode(self.path),  # it has no UTF-8 for bytes that are none
                 map_size=max(_FIRST_SIZE, self._size_on_disk()),
                 max_dbs=_TABLES,
                 max_readers=_READERS,
@@ -126,7 +126,7 @@ class Environment:
                 readonly=self.read_only,
                 create=not self.read_only,
                 mode=self._mode,
-                lock=not self.read_only or _may_lock(self.path),
+                lock=locks,
                 readahead=False,
             )
             self.env.reader_check()  # frees slots of killed readers
@@ -163,8 +163,11 @@ class Environment:
             found = _open.get((about.st_dev, about.st_ino))
             if found is not None:
                 return found.run(lambda txn: work(found.env, txn))
+            locks = may_lock(path)
+            if locks:
+                reserve(path, 0o666, _READERS)
             try:
-                with lmdb.open(path, readonly=True, max_dbs=_TABLES, lock=_may_lock(path)) as env:
+                with lmdb.open(os.fsencode(path), readonly=True, max_dbs=_TABLES, lock=locks) as env:
                     with env.begin() as txn:
                         return work(env, txn)
             except lmdb.Error as error:
@@ -178,7 +181,8 @@ class Environment:
             for name in names:
                 self.table(name)
         finally:
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
 
     def table(self, name: str, txn: Transaction | None = None) -> Any:
         """Return a table, which is made if the environment is writable; None if it does not exist."""
@@ -201,7 +205,8 @@ class Environment:
         try:
             self.env.sync(True)
         finally:
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
 
     # ------------------------------------------------------------------ transactions
 
@@ -217,13 +222,20 @@ class Environment:
                 self._changed.wait_for(lambda: not self.growing)
             slot.uses = 1
         if self.env is None:
-            with _opening:
-                if self.env is None:
-                    self._connect()
+            try:
+                with _opening:
+                    if self.env is None:
+                        self._connect()
+            except BaseException:
+                slot.uses -= 1
+                raise
 
-    def leave(self, slot: "Slot") -> None:
-        """End the use of the environment."""
-        slot.uses -= 1
+    def left(self) -> None:
+        """Say that a use of what is open has ended, to who waits for that.
+
+        Who ends one counts down `uses` itself, before this call: at a call an interrupt may come, and a use
+        that never ends would be waited for without end.
+        """
         if self.growing:
             with self._changed:
                 self._changed.notify_all()
@@ -258,7 +270,8 @@ class Environment:
             except lmdb.Error as error:
                 raise self._translated(error) from error
             finally:
-                self.leave(slot)
+                slot.uses -= 1
+                self.left()
             self._grow(size, full)
 
     def run_in(self, unit: Transaction, work: Callable[[Transaction], R]) -> R:
@@ -286,10 +299,11 @@ class Environment:
                     errno.EDEADLK, "this thread is in a transaction of another handle already", self.path
                 )
             self._make_room(slot)
-        self.enter(slot)
-        before, slot.writes = slot.writes, True
         tables = dict(self._tables)
-        try:
+        before = slot.writes
+        self.enter(slot)
+        try:  # with no call before it, at which an interrupt may come
+            slot.writes = True
             txn = self.env.begin(write=True, parent=outer)
             try:
                 yield txn
@@ -303,7 +317,8 @@ class Environment:
             raise self._translated(error) from error
         finally:
             slot.writes = before
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
 
     def _make_room(self, slot: "Slot") -> None:
         """Grow the environment until a transaction of the user has space, as it cannot be repeated."""
@@ -311,7 +326,8 @@ class Environment:
         try:
             info, stat = self.env.info(), self.env.stat()
         finally:
-            self.leave(slot)
+            slot.uses -= 1
+            self.left()
         size = info["map_size"]
         free = size - info["last_pgno"] * stat["psize"]
         if free < _ROOM or slot.full:  # or the last one had too little space
@@ -348,34 +364,3 @@ class Environment:
         if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError):
             return StoreUnavailableError(errno.EIO, f"the database is damaged: {error}", self.path)
         return StoreUnavailableError(errno.EIO, f"LMDB says: {error}", self.path)
-
-
-def _may_lock(path: str) -> bool:
-    """Return whether a reader may write the lock file; on read-only media there are no writers."""
-    return os.access(path, os.W_OK)
-
-
-def _refuse_remote(path: str) -> None:
-    """Raise for file systems of other machines, where LMDB's locks and shared memory do not work."""
-    name = file_system_of(path)
-    if name is not None:
-        raise UnsupportedError(
-            f"{path} lies on {name}: LMDB shares memory among processes, which needs a disk of this machine",
-        )
-
-
-def file_system_of(path: str) -> str | None:
-    """Return the name of the remote file system of a path; None for all others."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            found = [line.split() for line in mounts]
-    except OSError:
-        return None
-    where = os.path.realpath(path)
-    best, kind = "", None
-    for fields in found:
-        point = fields[4].encode().decode("unicode_escape")
-        inside = where == point or where.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, fields[fields.index("-") + 1]
-    return kind if kind in _REMOTE else None

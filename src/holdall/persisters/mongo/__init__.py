@@ -25,6 +25,7 @@ from holdall.persisters.mongo._collection import LOST, Opened, translating
 __all__ = ["MongoPersister"]
 
 _OURS: Final = frozenset({"_id", "version", "mtime", "size", "data"})
+_WRITTEN_HERE: Final = {name: {"$exists": True} for name in ("version", "mtime", "size", "data")}
 _HEAD: Final = {"version": 1, "mtime": 1, "size": 1}
 _LARGEST: Final = (16 << 20) - (16 << 10)  # bytes of a document, without the names of its fields
 _PAGE: Final = 500  # documents per request
@@ -308,13 +309,14 @@ class MongoPersister(VersionedPersister):
                 else:
                     return
 
-    def remove_many(self, ids: Iterable[str]) -> None:  # docstring inherited
+    def remove_many(self, ids: Iterable[str]) -> None:
+        """Delete several items, 500 at once; documents that holdall did not write are left where they are."""
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, _PAGE)):
             asked = [id for id in batch if _can_be_sent(id)]
             collection = self._collection()
             with translating(f"not all of {len(batch)} items were deleted", self.place, writes=True):
-                collection.delete_many({"_id": {"$in": asked}})
+                collection.delete_many({"_id": {"$in": asked}, **_WRITTEN_HERE})
 
     # ------------------------------------------------------------------ upkeep
 

@@ -1,10 +1,10 @@
 """The client of a Redis server: without retries of its own, with its errors translated to ours."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -24,6 +24,7 @@ __all__ = ["LOST", "client_of", "location_of", "never_sent", "translating"]
 #: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
 _URLS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
+_SECRET: Final = re.compile("(://)[^/]*@")  # user and password of a URL
 
 
 def client_of(server: Any) -> Any:
@@ -77,10 +78,7 @@ def client_of(server: Any) -> Any:
 def location_of(server: Any) -> str:
     """Return the location of a server, without a password."""
     if isinstance(server, str):
-        parts = urlsplit(server)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{host}{port}{parts.path}"
+        return _SECRET.sub(r"\1", server.partition("?")[0])
     options = server.connection_pool.connection_kwargs
     if "path" in options:
         return f"unix://{options['path']}"

@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
-from holdall._options import check_bytes
+from holdall._options import check_bytes, is_unicode
 from holdall.abc import Capability, VersionedPersister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -24,7 +24,7 @@ from holdall.errors import (
 )
 from holdall.persisters.sql._connections import LARGE, Connections, wait
 from holdall.persisters.sql._dialect import MAX_KEY, PAGE, dialect_of, packet_of, put_all
-from holdall.persisters.sql._names import id_of, key_if_any, key_of, version_of
+from holdall.persisters.sql._names import bytes_of, etag_of, id_of, key_if_any, key_of, version_of
 from holdall.persisters.sql._reading import Reading
 
 __all__ = ["MAX_KEY", "SqlPersister"]
@@ -80,7 +80,7 @@ class SqlPersister(VersionedPersister):
 
     def __init__(self, target: Any, *, table: str = "items") -> None:
         given: Any = table
-        if not isinstance(given, str) or not given or "\0" in given:
+        if not is_unicode(given) or not given or "\0" in given:
             raise InvalidArgumentError(f"table is the name of a table, got {table!r:.80}")
         self.table = table
         self._server = Connections(target)
@@ -153,12 +153,13 @@ class SqlPersister(VersionedPersister):
         return row
 
     def read(self, id: str) -> tuple[Any, Stat]:  # docstring inherited
-        data, version, mtime = self._one(id, self._sql.read)
-        return bytes(data), Stat(bytes(version).hex(), mtime, len(data))
+        found, version, mtime = self._one(id, self._sql.read)
+        data = bytes_of(found)
+        return data, Stat(etag_of(version), mtime, len(data))
 
     def stat(self, id: str) -> Stat:  # docstring inherited
         version, mtime, size = self._one(id, self._sql.stat)
-        return Stat(bytes(version).hex(), mtime, size)
+        return Stat(etag_of(version), mtime, size)
 
     def __contains__(self, id: object) -> bool:
         try:
@@ -177,7 +178,7 @@ class SqlPersister(VersionedPersister):
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
         for rows in self._reading.rows(self._sql.scan, prefix, "the keys cannot be listed"):
             for key, version, mtime, size in rows:
-                yield id_of(key), Stat(bytes(version).hex(), mtime, size)
+                yield id_of(key), Stat(etag_of(version), mtime, size)
 
     def contents(
         self, prefix: str = "", limit: int | None = None

@@ -1,9 +1,10 @@
 """Engines of SQLAlchemy by URL, and errors of drivers translated to ours."""
 
+import errno
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from holdall.errors import (
     HoldallError,
@@ -14,7 +15,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["AGAIN", "STRANGERS", "code_of", "engine_of", "forget", "place_of", "told"]
+__all__ = ["AGAIN", "STRANGERS", "ClosedByInterrupts", "code_of", "engine_of", "forget", "place_of", "told"]
 
 _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
@@ -34,6 +35,27 @@ def forget(engine: Any) -> None:
     """Drop the connections of an engine in a forked child: they belong to the parent, and stay open."""
     STRANGERS.append(engine.pool)
     engine.dispose(close=False)
+
+
+class ClosedByInterrupts:
+    """Closes a connection after an interrupt, whose pool might keep it in the middle of a transaction.
+
+    Parameters
+    ----------
+    connection
+        Of SQLAlchemy.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # SQLAlchemy makes an AssertionError of one that comes amid a commit.
+        if kind is not None and not issubclass(kind, HoldallError | KeyError | SQLAlchemyError):
+            self._connection.invalidate()
 
 
 def code_of(error: Exception) -> str:
@@ -56,7 +78,9 @@ def told(error: Exception, what: str, place: str) -> HoldallError:
         return StoreTimeoutError(
             0, f"{what}: others were in the way, and nothing was changed; try again: {said:.300}", place
         )
-    return (StoreFullError if code in _FULL else StoreUnavailableError)(0, f"{what}: {said:.300}", place)
+    if code in _FULL:
+        return StoreFullError(errno.ENOSPC, f"{what}: {said:.300}", place)
+    return StoreUnavailableError(0, f"{what}: {said:.300}", place)
 
 
 def engine_of(target: Any, **options: Any) -> Any:
@@ -67,6 +91,8 @@ def engine_of(target: Any, **options: Any) -> Any:
         raise InvalidArgumentError(
             f"a database is named by a URL such as 'postgresql://host/name', or an engine, got {target!r:.80}"
         )
+    if "\0" in target:
+        raise InvalidArgumentError(f"a URL has no NUL character, got {target!r:.80}")
     scheme, found, rest = target.partition("://")
     try:
         url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")

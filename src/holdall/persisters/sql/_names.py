@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from holdall.conditional import Expected
-from holdall.errors import InvalidKeyError
+from holdall.errors import CorruptValueError, InvalidKeyError
 from holdall.persisters.sql._dialect import MAX_KEY
 
-__all__ = ["id_of", "key_if_any", "key_of", "successor", "version_of"]
+__all__ = ["bytes_of", "etag_of", "id_of", "key_if_any", "key_of", "successor", "version_of"]
 
 _END: Final = b"\xff" * 8  # above all keys, which are UTF-8
 
@@ -31,9 +31,24 @@ def key_if_any(id: Any) -> bytes | None:
     return key if len(key) <= MAX_KEY else None
 
 
+def bytes_of(found: Any) -> bytes:
+    """Return what a column holds; text and numbers, which others may have put there in SQLite, as text."""
+    return str(found).encode() if isinstance(found, str | int | float) else bytes(found)
+
+
+def etag_of(version: Any) -> str:
+    """Return the etag of a version; one that others have made text in SQLite is equal to no bytes."""
+    if isinstance(version, str | int | float):
+        raise CorruptValueError(f"the version of an item is {version!r:.80}, and no bytes: write it anew")
+    return bytes(version).hex()
+
+
 def id_of(key: Any) -> str:
     """Return the id of the bytes of a key."""
-    return bytes(key).decode("utf-8", "surrogatepass")
+    try:
+        return bytes_of(key).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise CorruptValueError(f"{key!r:.80} in the column of keys is no text in UTF-8") from error
 
 
 def version_of(expected: Expected) -> bytes:

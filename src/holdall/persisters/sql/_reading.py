@@ -6,7 +6,7 @@ from typing import Any
 
 from holdall.persisters.sql._connections import Connections
 from holdall.persisters.sql._dialect import PAGE, PAGE_BYTES, Dialect
-from holdall.persisters.sql._names import id_of, key_if_any, successor
+from holdall.persisters.sql._names import bytes_of, id_of, key_if_any, successor
 
 __all__ = ["Reading"]
 
@@ -49,23 +49,23 @@ class Reading:
                 yield rows
             if len(rows) < PAGE:
                 return
-            start = bytes(rows[-1][0]) + b"\0"  # the next possible key
+            start = bytes_of(rows[-1][0]) + b"\0"  # the next possible key
 
     def contents(self, prefix: str) -> Iterator[list[tuple[str, bytes]]]:
         """Yield ids and data, in the order of the keys."""
         for rows in self.rows(self.sql.contents, prefix, "the items cannot be read"):
             for group in self._filled(rows):
-                yield [(id_of(key), bytes(data)) for key, data in group]
+                yield [(id_of(key), bytes_of(data)) for key, data in group]
 
     def some(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and data of those ids that exist, in the given order."""
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, PAGE)):
             keys = [key for id in batch if (key := key_if_any(id)) is not None]
-            found = {bytes(row[0]): row for row in self._in(self.sql.some, keys)}
+            found = {bytes_of(row[0]): row for row in self._in(self.sql.some, keys)}
             for group in self._filled([found[key] for key in keys if key in found]):
                 for key, data in group:
-                    yield id_of(key), bytes(data)
+                    yield id_of(key), bytes_of(data)
 
     def _filled(self, rows: list[_Row]) -> Iterator[list[tuple[bytes, Any]]]:
         """Yield groups of keys and data; data that are already there cost nothing."""
@@ -83,11 +83,11 @@ class Reading:
 
     def _whole(self, group: list[_Row]) -> list[tuple[bytes, Any]]:
         """Return keys and data, the large ones by another query; rows that vanish meanwhile are skipped."""
-        keys = [bytes(key) for key, _, data in group if data is None]
+        keys = [bytes_of(key) for key, _, data in group if data is None]
         if not keys:
             return [(key, data) for key, _, data in group]
         large = dict(self._in(self.sql.whole, keys))
-        filled = ((key, large.get(bytes(key)) if data is None else data) for key, _, data in group)
+        filled = ((key, large.get(bytes_of(key)) if data is None else data) for key, _, data in group)
         return [(key, data) for key, data in filled if data is not None]
 
     def _in(self, statement: str, keys: list[bytes]) -> list[Any]:
@@ -106,4 +106,5 @@ class Reading:
     def with_marks(self, statement: str, count: int) -> str:
         """Return a statement for a list of so many keys."""
         mark = "?" if self.server.engine.dialect.paramstyle == "qmark" else "%s"
-        return statement.replace("{marks}", ", ".join([mark] * count))
+        before, _, after = statement.rpartition("{marks}")  # which may be a part of the name of the table
+        return f"{before}{', '.join([mark] * count)}{after}"

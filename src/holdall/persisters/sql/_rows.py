@@ -18,8 +18,16 @@ from holdall.errors import (
     OutcomeUnknownError,
     ReadOnlyError,
 )
-from holdall.persisters.sql._engine import AGAIN, code_of, engine_of, forget, place_of, told
-from holdall.persisters.sql._table import Shape, said, stat_of
+from holdall.persisters.sql._engine import (
+    AGAIN,
+    ClosedByInterrupts,
+    code_of,
+    engine_of,
+    forget,
+    place_of,
+    told,
+)
+from holdall.persisters.sql._table import Shape, fetched, said, stat_of
 
 __all__ = ["RowsPersister"]
 
@@ -143,7 +151,7 @@ class RowsPersister(Persister):
         for attempt in range(_ATTEMPTS):
             ending = False
             try:
-                with self.engine.connect() as connection:
+                with self.engine.connect() as connection, ClosedByInterrupts(connection):
                     if write and (first := _FIRST.get(self.engine.dialect.name)):
                         connection.exec_driver_sql(first)
                     result = work(connection)
@@ -184,18 +192,19 @@ class RowsPersister(Persister):
         return self.read(id)[0]
 
     def read(self, id: Any) -> tuple[dict[str, Any], Stat]:  # docstring inherited
-        key = self._shape.key(id)
+        key = self._shape.key(id, found=True)
         row = self._run(
             f"{id!r:.80} cannot be read", lambda connection: self._row(connection, key), wrong=InvalidKeyError
         )
         if row is None:
+            self._shape.key(id)  # which says if there cannot be one
             raise KeyError(id)
         return row, stat_of(row)
 
     def _row(self, connection: sa.Connection, key: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the value of the one row of a key, or None."""
         shape = self._shape
-        rows = connection.execute(shape.rows.where(shape.is_key(key)).limit(2)).all()
+        rows = fetched(shape.rows.where(shape.is_key(key)).limit(2), connection)
         found = [
             row for row in rows if tuple(row)[: shape.width] == key
         ]  # not rows that are only equal by collation
@@ -246,7 +255,7 @@ class RowsPersister(Persister):
         asked = statement.order_by(*shape.key_columns).limit(_PAGE)
         page = asked
         while True:
-            rows = self._run("the rows cannot be listed", partial(_all, page))
+            rows = self._run("the rows cannot be listed", partial(fetched, page))
             if rows:
                 yield rows
             if len(rows) < _PAGE:
@@ -322,7 +331,7 @@ class RowsPersister(Persister):
     def _locked(self, connection: sa.Connection, id: Any, key: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the value of the row of a key, and lock it until the end of the transaction."""
         shape = self._shape
-        rows = connection.execute(shape.to_write.where(shape.named(key)).with_for_update()).all()
+        rows = fetched(shape.to_write.where(shape.named(key)).with_for_update(), connection)
         if not rows:
             return None
         found = tuple(rows[0])
@@ -343,7 +352,7 @@ class RowsPersister(Persister):
 
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._check_writable()
-        key = self._shape.key(id)
+        key = self._shape.key(id, found=True)
         what = f"{id!r:.80} cannot be deleted"
 
         def work(connection: sa.Connection) -> None:
@@ -377,11 +386,7 @@ class RowsPersister(Persister):
             self.engine.dispose()
 
 
-def _all(statement: Any, connection: sa.Connection) -> list[Any]:
-    return list(connection.execute(statement).all())
-
-
-class _InsertRefusedError(Exception):
+class _InsertRefusedError(exc.SQLAlchemyError):
     """A row could not be inserted."""
 
     def __init__(self, key: tuple[Any, ...]) -> None:

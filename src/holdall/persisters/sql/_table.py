@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from holdall.conditional import Stat
-from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreNotFoundError
+from holdall.errors import CorruptValueError, InvalidArgumentError, InvalidKeyError, StoreNotFoundError
 
-__all__ = ["Shape", "said", "stat_of"]
+__all__ = ["Shape", "fetched", "said", "stat_of"]
 
 _SEVERAL: Final = (list, tuple, set, frozenset)  # of which a column must hold one
+_PLAIN: Final = (int, float, str, bytes)
 # What is equal to a value of a type, and may name it.
 _ALSO: Final[dict[str, tuple[type, ...]]] = {"float": (int,), "Decimal": (int, float)}
 
@@ -33,6 +34,8 @@ class Shape:
         Whether no two rows have one key.
     takes_nul
         Whether text may hold the character NUL.
+    any_type
+        Whether a column may hold numbers, text and bytes, whatever its type is.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Shape:
         *,
         unique: bool,
         takes_nul: bool,
+        any_type: bool = False,
     ) -> None:
         self.table = table
         self.key_columns = key_columns
@@ -53,6 +57,8 @@ class Shape:
         self.unique = unique
         self._takes_nul = takes_nul
         self._types = [_type_of(column) for column in key_columns]
+        self._found = _PLAIN if any_type else ()
+        self._computed = [column.name for column in value_columns if column.computed is not None]
         named = [column.is_not(None) for column in key_columns if column.nullable]
         self.inside: Any = sa.and_(sa.true(), *named, *(_condition(table.c[n], v) for n, v in where.items()))
         self.rows = sa.select(*key_columns, *value_columns).where(self.inside)
@@ -121,18 +127,28 @@ class Shape:
         if conditions:
             _columns(table, list(conditions), "where")
         takes_nul = connection.dialect.name != "postgresql"
-        return cls(table, keys, values, conditions, unique=apart, takes_nul=takes_nul)
+        any_type = connection.dialect.name == "sqlite"
+        return cls(table, keys, values, conditions, unique=apart, takes_nul=takes_nul, any_type=any_type)
 
     # ------------------------------------------------------------------ keys
 
-    def key(self, id: Any) -> tuple[Any, ...]:
-        """Return the values of the key columns; raise `InvalidKeyError` where they take no such values."""
+    def key(self, id: Any, *, found: bool = False) -> tuple[Any, ...]:
+        """Return the values of the key columns; raise `InvalidKeyError` where they take no such values.
+
+        Parameters
+        ----------
+        id
+            The key of a row.
+        found
+            Whether only rows that are there are asked for, into which others may have put other types.
+        """
         parts = (id,) if self.width == 1 else id
         if not isinstance(parts, tuple) or len(parts) != self.width:
             names = ", ".join(column.name for column in self.key_columns)
             raise InvalidKeyError(f"a key of {self.table.name} is a tuple of {names}, got {id!r:.80}")
         for column, types, part in zip(self.key_columns, self._types, parts, strict=True):
-            if not isinstance(part, types) or not self._can_be_sent(part):
+            fits = isinstance(part, types) or (found and types[0] in _PLAIN and isinstance(part, self._found))
+            if not fits or not self._can_be_sent(part):
                 raise InvalidKeyError(
                     f"{part!r:.80} cannot be a {column.name} of {self.table.name}: {column.type}"
                 )
@@ -190,6 +206,11 @@ class Shape:
             raise InvalidArgumentError(
                 f"the value for {id!r:.80} must have {', '.join(names)}, and has {', '.join(map(str, data))}"
             )
+        if self._computed:
+            raise InvalidArgumentError(
+                f"{id!r:.80} cannot be written: the database computes {', '.join(self._computed)} by itself, "
+                "give value_columns= without it"
+            )
         for name, wanted in self._where.items():
             if name in data and not _holds(data[name], wanted):
                 raise InvalidArgumentError(
@@ -217,6 +238,18 @@ def stat_of(row: dict[str, Any]) -> Stat:
     """Return the stat of a value, whose etag is a digest."""
     digest = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16)
     return Stat(digest.hexdigest(), math.nan, None)
+
+
+def fetched(statement: Any, connection: sa.Connection) -> list[Any]:
+    """Return the rows that a statement gives."""
+    rows = connection.execute(statement)
+    try:
+        return list(rows.all())
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        # SQLite keeps what its other users put into a column, be it of another type.
+        raise CorruptValueError(
+            f"a row holds what is no value of the type of its column: {type(error).__name__}: {error}"
+        ) from error
 
 
 def said(error: BaseException | None) -> str:
@@ -259,10 +292,10 @@ def _holds(value: Any, wanted: Any) -> bool:
     return value in wanted if isinstance(wanted, _SEVERAL) else bool(value == wanted)
 
 
-def _type_of(column: Any) -> Any:
+def _type_of(column: Any) -> tuple[type, ...]:
     """Return the types of what a key column takes."""
     try:
         found = column.type.python_type
     except NotImplementedError:
-        return object
+        return (object,)
     return (found, *_ALSO.get(found.__name__, ()))
