@@ -48,6 +48,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def _patient_displays(monkeypatch):
+    """Let no display stop for a slow machine; tests of the limits set their own."""
+    monkeypatch.setattr("holdall.store._display._GLANCE", 100.0)
+    monkeypatch.setattr("holdall.store._display._SECONDS", 100.0)
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory):
     """Give the URL of a Redis server: one a worker, started when it is first asked for."""
