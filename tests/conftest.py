@@ -48,11 +48,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def _patient_displays(monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def _patient_displays():
     """Let no display stop for a slow machine; tests of the limits set their own."""
-    monkeypatch.setattr("holdall.store._display._GLANCE", 100.0)
-    monkeypatch.setattr("holdall.store._display._SECONDS", 100.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("holdall.store._display._GLANCE", 100.0)
+        patch.setattr("holdall.store._display._SECONDS", 100.0)
+        yield
 
 
 @pytest.fixture(scope="session")
