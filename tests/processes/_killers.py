@@ -49,7 +49,7 @@ def _torn_write(store, key, value):
 
 def _late_write(store, key, value):
     """Acknowledge a write as nobody should: before its transaction has ended."""
-    session = store.pipeline.persister._session()
+    session = store.pipeline.persister._table.session()
     if not session.connection.in_transaction:
         session.execute("BEGIN IMMEDIATE")
     store[key] = value

@@ -63,7 +63,7 @@ WRITES = {
 def test_a_writer_waits_as_long_as_it_was_told(path, holder, write):
     store = SQLiteStore(path, timeout=0.3)
     sent = []
-    store.persister._session().connection.set_trace_callback(sent.append)
+    store.persister._table.session().connection.set_trace_callback(sent.append)
     started = time.monotonic()
     with pytest.raises(StoreUnavailableError) as caught:
         WRITES[write](store)
@@ -83,7 +83,7 @@ def test_a_writer_waits_as_long_as_it_was_told(path, holder, write):
 def test_a_writer_gets_its_turn_when_the_lock_is_released(path, holder):
     store = SQLiteStore(path, timeout=30)
     begins = threading.Event()
-    store.persister._session().connection.set_trace_callback(lambda _: begins.set())
+    store.persister._table.session().connection.set_trace_callback(lambda _: begins.set())
 
     def release_when_it_waits():
         begins.wait()

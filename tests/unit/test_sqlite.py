@@ -40,7 +40,7 @@ from holdall import (
     UntrustedStoreError,
 )
 from holdall.abc import Reader
-from holdall.persisters.sqlite import SqlitePersister, _sessions, _writing
+from holdall.persisters.sqlite import SqlitePersister, _sessions, _table, _writing, persister
 from holdall.persisters.sqlite._schema import INLINE
 from holdall.testing._names import HOSTILE_NAMES
 
@@ -316,7 +316,7 @@ class TestSizes:
 
     def test_what_is_too_large_for_sqlite_is_refused_by_name(self, place):
         place["kept"] = b"1"
-        place._session().connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2_000_000)
+        place._table.session().connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2_000_000)
 
         def by_writer():
             with place.writer("big") as file:
@@ -446,8 +446,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(_sessions, "clock", clock)
-    monkeypatch.setattr(_writing, "clock", clock)
+    for module in (_sessions, _table, _writing, persister):
+        monkeypatch.setattr(module, "clock", clock)
     return clock
 
 
@@ -712,7 +712,7 @@ class TestIteration:
         store.update({number: number for number in range(40_000)})
         steps = []
         # Called after each hundred steps of the machine that runs SQL; a look at each row takes several.
-        store.persister._session().connection.set_progress_handler(lambda: steps.append(1), 100)
+        store.persister._table.session().connection.set_progress_handler(lambda: steps.append(1), 100)
         assert store
         assert store.head() == (0, 0)
         assert len(steps) < 100
@@ -966,7 +966,7 @@ class TestWaiting:
                 place.vacuum,
             ):
                 sent = []
-                place._session().connection.set_trace_callback(sent.append)
+                place._table.session().connection.set_trace_callback(sent.append)
                 start = time.monotonic()
                 with pytest.raises(StoreUnavailableError, match=r"locked for over 0.2 s; raise timeout"):
                     write()

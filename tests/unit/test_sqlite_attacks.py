@@ -9,7 +9,7 @@ import pytest
 from holdall import SQLiteStore
 from holdall.conditional import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE
 from holdall.errors import StoreUnavailableError, UntrustedStoreError
-from holdall.persisters.sqlite import SqlitePersister, _large, _session, _sessions, _writing
+from holdall.persisters.sqlite import SqlitePersister, _session, _sessions, _table, _writing, persister
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
@@ -86,9 +86,8 @@ def test_no_etag_comes_again_after_a_deletion_whatever_the_clock_says(path, monk
     def clock():
         return now[0]
 
-    monkeypatch.setattr(_sessions, "clock", clock)
-    monkeypatch.setattr(_writing, "clock", clock)
-    monkeypatch.setattr(_large, "clock", clock)
+    for module in (_sessions, _table, _writing, persister):
+        monkeypatch.setattr(module, "clock", clock)
     place = SqlitePersister(path)
     writes = [
         lambda: place.put("x", b"1"),

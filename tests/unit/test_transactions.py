@@ -54,8 +54,8 @@ def test_large_values_are_seen_and_undone(store):
 def undo(store):
     """Let SQLite undo the transaction, as it does when the disk is full."""
     with pytest.raises(sqlite3.IntegrityError):
-        store.persister._session().execute("INSERT OR ROLLBACK INTO items VALUES (NULL, NULL, NULL)")
-    store.persister._note_undone(store.persister._session())
+        store.persister._table.session().execute("INSERT OR ROLLBACK INTO items VALUES (NULL, NULL, NULL)")
+    store.persister._table.note_undone(store.persister._table.session())
 
 
 def test_what_follows_an_undone_transaction_does_not_stand_alone(store):
@@ -82,7 +82,7 @@ def test_what_follows_an_undone_transaction_does_not_stand_alone(store):
 
 def test_a_full_database_undoes_the_transaction(store):
     store["x"] = b"1"
-    store.persister._session().execute("PRAGMA max_page_count = 20")
+    store.persister._table.session().execute("PRAGMA max_page_count = 20")
     with undone(store, StoreFullError):
         store["x"] = b"2"
         store["y"] = HUGE
@@ -167,7 +167,7 @@ def test_increment_is_one_statement(numbers):
     """Nobody gets between reading and writing, so there is no race to lose."""
     statements = []
     numbers["n"] = 1
-    connection = numbers.persister._session().connection
+    connection = numbers.persister._table.session().connection
     connection.set_trace_callback(statements.append)
     assert numbers.increment("n") == 2
     connection.set_trace_callback(None)

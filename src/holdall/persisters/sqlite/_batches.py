@@ -5,7 +5,7 @@ from typing import Any
 
 from holdall._options import check_bytes
 from holdall.errors import InvalidKeyError
-from holdall.persisters.sqlite._place import as_id
+from holdall.persisters.sqlite._ids import as_id
 from holdall.persisters.sqlite._schema import INLINE
 
 #: Items, and bytes of large ones, that are sorted and sent at once.

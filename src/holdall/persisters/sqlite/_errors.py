@@ -18,21 +18,7 @@ _NO_ROOM_TO_SHARE = 4874  # SQLITE_IOERR_SHMSIZE: the shared memory file cannot 
 
 
 def translate(error: sqlite3.Error, what: str, path: str, timeout: float, *, read_only: bool) -> HoldallError:
-    """Return our error for an error of SQLite.
-
-    Parameters
-    ----------
-    error
-        The error of SQLite.
-    what
-        What was attempted, for the message.
-    path
-        The database.
-    timeout
-        Seconds that a busy database was waited for.
-    read_only
-        Whether it was opened read-only.
-    """
+    """Return our error for an error of SQLite, which came of an attempt at something."""
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
     if kind in {_BUSY, _LOCKED}:

@@ -1,62 +1,112 @@
-"""Writing large data: in pieces to a separate table, or to files beside the database."""
+"""Large data in rows of a table of their own: read and written in pieces."""
 
-import itertools
+import errno
+import io
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
 
 from holdall.abc import join_parts
-from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
-from holdall.errors import HoldallError, ReadOnlyError
-from holdall.persisters.sqlite._batches import BATCH, Batch, checked, size_of
-from holdall.persisters.sqlite._files import LinkedFile, NotLinkedError, StagedFile, new_name
-from holdall.persisters.sqlite._place import as_id
-from holdall.persisters.sqlite._reading import SqliteReading
+from holdall.errors import StoreUnavailableError
+from holdall.persisters.sqlite._files import LargeFiles
+from holdall.persisters.sqlite._ids import as_id
 from holdall.persisters.sqlite._session import Session
-from holdall.persisters.sqlite._sessions import clock
+from holdall.persisters.sqlite._table import Table
 
-#: Bytes up to which data are bound as a whole.
+#: Bytes up to which data are bound, or read, as a whole.
 PIECE = 1 << 20
+_SELECTED = 1 << 18  # bytes from which a copy costs more than another call
 
 
-def _nothing() -> None:
-    pass
+class LargeData:
+    """The large data of a table, by the number that the row of their item has."""
 
+    def __init__(self, table: Table, files: LargeFiles) -> None:
+        self._table = table
+        self._files = files
+        self._sql = table.sql
+        self._name = f"{table.name}:large"
 
-class SqliteLarge(SqliteReading):
-    """The part of `SqlitePersister` that stores large data, and their number in the row of the item."""
+    # ------------------------------------------------------------------ reading
 
-    def _swap(self, connection: sqlite3.Connection, key: Any, data: Any, expected: Expected) -> int | None:
-        """Write data, or their number, if the item is in the expected state; return the new version."""
-        if expected is ANY_ETAG:
-            rows = connection.execute(self._sql.write, (key, data)).fetchall()
-        elif expected is ITEM_NOT_AVAILABLE:
-            rows = connection.execute(self._sql.insert, (key, data)).fetchall()
-        else:
-            old = version_of(expected)
-            # The old version was above all before it, so the new one is too.
-            new = max(old + 1, clock())
-            done = connection.execute(self._sql.swap, (new, data, key, old)).rowcount
-            rows = [(new,)] if done else []
+    def fetch(self, id: Any, number: int, limit: int) -> Any:
+        """Return the data of an item, those of over `limit` bytes as a file; None if they are gone."""
+        rows = self._table.rows(self._sql.get_large, min(limit, _SELECTED), number)
+        if not rows:
+            return None
+        [(size, data)] = rows
+        if type(data) is str:
+            return self._files.fetch(id, data, limit)
+        if data is not None:
+            return data
+        what = f"the data of {id!r:.120} cannot be read"
+        if size > limit and not self._table.in_transaction():  # invisible to another connection
+            return self._open(number, what)
+
+        def read(session: Session) -> bytes | None:
+            # Directly into the bytes object: a SELECT would make two copies.
+            try:
+                blob = session.connection.blobopen(self._name, "data", number, readonly=True)
+            except sqlite3.OperationalError:
+                if session.execute(self._sql.size_large, (number,)).fetchall():
+                    raise
+                return None  # replaced or deleted after its size was read
+            with blob:
+                return blob.read()
+
+        return self._table.run(read, what)
+
+    def _open(self, number: int, what: str) -> BinaryIO | None:
+        """Open large data as a file; return None if they are gone."""
+        # An open blob holds the state of the database for its connection, so it has one of its own.
+        sessions = self._table.sessions
+        session = sessions.connect(writes=False)
+        connection = session.connection
+        try:
+            connection.execute("BEGIN")
+            if not connection.execute(self._sql.size_large, (number,)).fetchall():
+                session.close()
+                return None
+            blob = connection.blobopen(self._name, "data", number, readonly=True)
+        except BaseException as error:
+            session.close()
+            if isinstance(error, sqlite3.Error):
+                raise sessions.translated(error, what) from error
+            raise
+        file = _LargeFile(session, blob, self._table.path, lambda error: sessions.translated(error, what))
+        return cast("BinaryIO", io.BufferedReader(file, 1 << 18))
+
+    def size(self, number: int) -> int | None:
+        """Return the bytes of data; None if they are gone."""
+        rows = self._table.rows(self._sql.size_large, number)
         return rows[0][0] if rows else None
 
-    def _add_large(self, connection: sqlite3.Connection, data: Any) -> int:
-        """Store large data and return their number."""
-        size = size_of(data)
-        if size > PIECE:
-            parts = data if type(data) is list else [data]
-            return self._fill_large(connection, size, parts)
-        number = connection.execute(self._sql.add_large, (join_parts(data),)).lastrowid
-        return self._droppable(connection, number)
+    def file_of(self, id: str) -> str | None:
+        """Return the path of the file that the data of an id have of their own; None if in the database."""
+        rows = self._table.rows(self._sql.get, as_id(id))
+        if not rows:
+            raise KeyError(id)
+        [(number,)] = rows
+        rows = [] if type(number) is bytes else self._table.rows(self._sql.get_large, 0, number)
+        row = rows[0][1] if rows else None
+        return self._files.path_of(id, row) if type(row) is str else None
 
-    def _fill_large(self, connection: sqlite3.Connection, size: int, parts: Iterable[Any]) -> int:
-        """Reserve space for large data and write them piece by piece, without a second copy."""
-        number = connection.execute(self._sql.reserve_large, (size,)).lastrowid
-        assert number is not None  # noqa: S101  (a row was inserted)
-        with connection.blobopen(f"{self.table}:large", "data", number) as blob:
-            for part in parts:
-                blob.write(part)
-        return self._droppable(connection, number)
+    # ------------------------------------------------------------------ writing
+
+    def add(self, connection: sqlite3.Connection, data: Any, size: int) -> int:
+        """Store large data, whole or in pieces, and return their number."""
+        if size <= PIECE:
+            number = connection.execute(self._sql.add_large, (join_parts(data),)).lastrowid
+        else:
+            # Space is reserved and written piece by piece, without a second copy.
+            number = connection.execute(self._sql.reserve_large, (size,)).lastrowid
+            with connection.blobopen(self._name, "data", cast("int", number)) as blob:
+                for part in [data] if type(data) is bytes else data:
+                    blob.write(part)
+        for statement in self._sql.make_triggers:  # so that they are deleted with their item
+            connection.execute(statement)
+        return cast("int", number)
 
     def move_apart(self, id: str) -> None:
         """Move data from the row of their id to the table for large ones; keep the etag."""
@@ -65,152 +115,61 @@ class SqliteLarge(SqliteReading):
             with session.transaction() as connection:
                 rows = connection.execute(self._sql.get, (as_id(id),)).fetchall()
                 if rows and type(rows[0][0]) is bytes:
-                    number = self._add_large(connection, rows[0][0])
+                    number = self.add(connection, rows[0][0], len(rows[0][0]))
                     connection.execute(self._sql.replace_data, (number, as_id(id)))
 
-        self._check_writable()
-        self._run(move, f"{id!r:.120} cannot be moved")
+        self._table.check_writable()
+        self._table.run(move, f"{id!r:.120} cannot be moved")
 
-    def _droppable(self, connection: sqlite3.Connection, number: int | None) -> int:
-        """Make large data be deleted with their item."""
-        for statement in self._sql.make_triggers:
-            connection.execute(statement)
-        assert number is not None  # noqa: S101  (a row was inserted)
-        return number
 
-    # ------------------------------------------------------------------ large data in files
+class _LargeFile(io.RawIOBase):
+    """Large data as a file, with the session that it needs."""
 
-    def _goes_to_file(self, size: int) -> bool:
-        # A transaction may be undone, and its files would have to be remembered.
-        return self._files is not None and self._files.takes(size) and not self._in_transaction()
+    def __init__(
+        self,
+        session: Session,
+        blob: sqlite3.Blob,
+        path: str,
+        translated: Callable[[sqlite3.Error], Exception],
+    ) -> None:
+        self._session = session
+        self._blob = blob
+        self._path = path
+        self._translated = translated
 
-    def _write_file(
-        self, id: str, key: Any, data: Any, expected: Expected, then: Callable[[], object] = _nothing
-    ) -> int | None:
-        """Write data to a file of their own, and return the version of the item; None if that is refused."""
-        assert self._files is not None  # noqa: S101  (it takes them)
-        pieces = [data] if type(data) is bytes else data
-        with self._files.staged(id, pieces) as staged:
-            return self._enter_file(id, key, staged, expected, then)
-
-    def link(self, id: str, path: str) -> bool:
-        """Store an existing file under an id, by a hard link; return whether that was possible.
-
-        Parameters
-        ----------
-        id
-            The id to write.
-        path
-            A file that never changes, such as one from `file_of` of another persister.
-
-        Returns
-        -------
-        bool
-            False, and nothing is changed, where large data do not go to files, where the file is too small to
-            be one of its own here, and where the system makes no link.
-        """
-        files = self._files
-        if files is None or not hasattr(files.place, "link"):
-            return False
-        self._check_writable()
-        try:
-            staged = LinkedFile(files.place, new_name(), path)
-        except FileNotFoundError:
-            return False  # deleted meanwhile
-        if not self._goes_to_file(staged.size):
-            return False
-        key, _ = checked(id, b"")
-        try:
-            self._enter_file(id, key, staged, ANY_ETAG)
-        except NotLinkedError:
-            return False
+    def readable(self) -> bool:
         return True
 
-    def _enter_file(
-        self, id: str, key: Any, staged: StagedFile, expected: Expected, then: Callable[[], object] = _nothing
-    ) -> int | None:
-        """Publish a file and assign it to an item, in one transaction with all that belongs to it."""
-        with staged:
+    def seekable(self) -> bool:
+        return True
 
-            def store(session: Session) -> int | None:
-                while True:
-                    self._plan(session, staged.name)
-                    with session.transaction() as connection:
-                        if not self._files.take(connection, staged.name):  # type: ignore[union-attr]
-                            continue  # the planned file was deleted meanwhile
-                        number = self._add_file(connection, staged)
-                        version = self._swap(connection, key, number, expected)
-                        if version is None:
-                            connection.execute(self._sql.drop_large, (number,))
-                        else:
-                            then()
-                            staged.publish()
-                        return version
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with self._using() as blob:
+            blob.seek(offset, whence)
+            return blob.tell()
 
+    def readinto(self, buffer: Any) -> int:
+        # In pieces, since each is made before it is put into the buffer.
+        with self._using() as blob:
             try:
-                version = self._run(store, f"{id!r:.120} cannot be written")
-            except BaseException:
-                if staged.published:
-                    self._sweep()
-                raise
-            self._delete_dropped()
-            return version  # type: ignore[no-any-return]
+                data = blob.read(min(len(buffer), PIECE))
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+        buffer[: len(data)] = data
+        return len(data)
 
-    def _add_file(self, connection: sqlite3.Connection, staged: StagedFile) -> Any:
-        """Enter a file as large data, and return their number."""
-        return connection.execute(self._sql.add_large, (f"{staged.size} {staged.name}",)).lastrowid
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Blob]:
+        with self._session.lock:
+            if self._session.closed:
+                raise StoreUnavailableError(
+                    errno.EBADF,
+                    "this file of a large value was opened before the process was forked: open it again",
+                    self._path,
+                )
+            yield self._blob
 
-    def _plan(self, session: Session, name: str) -> None:
-        """Enter a planned file."""
-        self._files.plan(session, name)  # type: ignore[union-attr]
-        self._watch = True
-
-    def _planned_folder(self, first: Batch) -> str | None:
-        """Return the folder for the files of many items, if they may need one."""
-        files = self._files
-        if files is None or files.smallest is None or self._in_transaction():
-            return None
-        if len(first.keys) < BATCH and not (first.large and any(map(files.takes, map(size_of, first.data)))):
-            return None
-        return new_name()
-
-    def _bulk_files(self, session: Session, folder: str | None) -> Iterator[str] | None:
-        """Return names for files in a planned folder, which becomes permanent if all succeeds."""
-        if folder is None or not self._files.take(session.connection, folder):  # type: ignore[union-attr]
-            return None
-        return (f"{folder}/{number}" for number in itertools.count())
-
-    def _delete_dropped(self, session: Session | None = None) -> None:
-        """Delete the files that items have lost by the last statement."""
-        if not self._watch or self._files is None:
-            return
-        session = session or self._session()
-        with session.lock:
-            if session.closed or session.connection.in_transaction:
-                return
-            changes = session.connection.total_changes
-            # A small write changes one row.
-            if changes - session.changes > 1:
-                self._files.delete_dropped(session)
-                changes = session.connection.total_changes
-            session.changes = changes
-
-    def _sweep(self) -> None:
-        """Delete the leftovers of a failed write."""
-        try:
-            self._run(self._files.sweep, "unused files cannot be deleted")  # type: ignore[union-attr]
-        except HoldallError:
-            pass  # left for the next opening
-
-    def _check_writable(self) -> None:
-        if self.read_only:
-            raise ReadOnlyError(f"{self.place} was opened with read_only=True")
-
-
-def version_of(etag: Any) -> int:
-    """Return the version of an etag; one that no item has if the etag is not ours."""
-    if isinstance(etag, str) and etag.isascii() and etag.isdigit() and len(etag) < 20:
-        version = int(etag)
-        if str(version) == etag and version < 1 << 63:
-            return version
-    return -1
+    def close(self) -> None:
+        if not self.closed:
+            self._session.close()  # closes the blob too
+        super().close()

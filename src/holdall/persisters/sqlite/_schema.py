@@ -174,17 +174,7 @@ class Statements:
         self.size_of_files = f"SELECT total(CAST(data AS INTEGER)) FROM {large} WHERE typeof(data) = 'text'"
 
     def page(self, columns: str, *, after: bool, before: bool) -> str:
-        """Return the statement for one page of items in the order of their ids.
-
-        Parameters
-        ----------
-        columns
-            The columns of each item.
-        after
-            Whether the page begins after an id, or at it.
-        before
-            Whether it ends before an id.
-        """
+        """Return the statement for a page of items that begins at or after an id."""
         end = " AND id < ?" if before else ""
         return (
             f"SELECT {columns} FROM {self.items} WHERE id {'>' if after else '>='} ?{end} ORDER BY id LIMIT ?"
