@@ -7,14 +7,16 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 
-from holdall.errors import InvalidArgumentError, UnsupportedError
+from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys
 from holdall.store import Store, StorePersister
 
 __all__ = ["Found", "SearchStore"]
 
 _WORD = re.compile(r"\"[^\"]+\"|[^\s\"]+")
-_MAKE = """
+_FORMAT = 1
+_MAKE = f"""
+PRAGMA user_version = {_FORMAT};
 CREATE TABLE IF NOT EXISTS documents (id INTEGER PRIMARY KEY, key TEXT UNIQUE, etag TEXT);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (body, tokenize = 'unicode61 remove_diacritics 2');
 """
@@ -51,6 +53,8 @@ class SearchStore:
     ------
     UnsupportedError
         If this Python's SQLite has no FTS5.
+    MismatchError
+        If a later version of holdall made the index, in another format.
     InvalidArgumentError
         From a search or `update`, if a value is not text and no `text` was given.
 
@@ -86,6 +90,13 @@ class SearchStore:
         self._lock = threading.RLock()
         path = ":memory:" if index is None else os.fspath(index)
         self._index = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        [(format,)] = self._index.execute("PRAGMA user_version")
+        if format > _FORMAT:
+            self._index.close()
+            raise MismatchError(
+                f"the index {path} has format {format}, this version of holdall reads {_FORMAT}: "
+                "update holdall, or give another path"
+            ).about(location=path)
         try:
             self._index.executescript(_MAKE)
         except sqlite3.OperationalError as error:

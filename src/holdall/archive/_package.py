@@ -9,7 +9,7 @@ from holdall.errors import MismatchError
 
 __all__ = ["AGAIN", "INIT", "MARKER", "is_data_set", "make_package"]
 
-#: The empty file that marks the folder as a data set.
+#: The file that marks the folder as a data set: empty, or with the number of its format if that is not 1.
 MARKER = "_this_dir_is_a_DataSet"
 
 #: The text of ``__init__.py``. It never changes, so its byte code is never out of date.
@@ -80,9 +80,16 @@ def _again(problem, path=__file__, values=globals(), open=open, compile=compile,
 
 
 def is_data_set(folder: str) -> bool:
-    """Return whether a folder is a data set; raise MismatchError if persist wrote it, with the same mark."""
-    if not os.path.exists(os.path.join(folder, MARKER)):
+    """Return whether a folder is a data set; raise MismatchError if persist or a later version wrote it."""
+    try:
+        with open(os.path.join(folder, MARKER), "rb") as file:
+            format = file.read(20).decode("ascii", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    if format.isdigit() and format != "1":
+        raise MismatchError(
+            f"{folder!r} has format {format}, this version of holdall reads 1: update holdall"
+        ).about(location=folder)
     if _is_of_persist(folder):
         raise MismatchError(
             f"{folder!r} is a data set without {LOG_NAME}, as persist writes them: import it and insert its"

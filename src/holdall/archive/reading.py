@@ -14,10 +14,12 @@ from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import Line, logical_lines
 from holdall.archive._making import Helper
 from holdall.archive._package import AGAIN, is_data_set
-from holdall.errors import CorruptValueError, SerializationError
+from holdall.errors import CorruptValueError, MismatchError, SerializationError
 
 __all__ = ["load", "loads"]
 
+# Among the comments at the beginning, an archive of another format than 1 says so.
+_FORMAT = re.compile(r"(?:#[^\n]*\n)*?# holdall archive (\d+)\b")
 _LAZY = re.compile(r"def (_lazy_[0-9]+)\(\):")
 _SCOPED = re.compile(r"[(\w\s,)]+ = _scope\(\)")
 _SINGLE = re.compile(r"_name\.modules\[__name__\] = (\w+)")
@@ -251,6 +253,8 @@ def load(
         If the archive names something that is not on the list, or exceeds a limit.
     CorruptValueError
         If the text is not an archive, or a file of its arrays is missing.
+    MismatchError
+        If a later version of holdall wrote it, in another format.
     StoreNotFoundError
         If there is nothing at the path.
 
@@ -290,7 +294,7 @@ def _load(path: str, max_size: int, options: dict[str, Any]) -> dict[str, Any]:
         )
     try:
         return loads(data, location=os.path.dirname(path), **options)
-    except SerializationError as error:
+    except (SerializationError, MismatchError) as error:
         raise type(error)(f"{path}: {error}") from error
 
 
@@ -328,12 +332,22 @@ def loads(
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+        _check_format(text)
         return _Archive(text, evaluator, location, mmap=mmap).read()
-    except (SerializationError, MemoryError) as error:
-        if isinstance(error, SerializationError):
-            raise
+    except (SerializationError, MismatchError):
+        raise
+    except MemoryError as error:
         raise SerializationError("the archive needs more memory than there is") from error
     except RecursionError as error:
         raise SerializationError("the archive is nested deeper than those of holdall are") from error
     except Exception as error:
         raise CorruptValueError(f"the text is no archive: {type(error).__name__}: {error}") from error
+
+
+def _check_format(text: str) -> None:
+    """Raise `MismatchError` if the text says that it has a later format."""
+    found = _FORMAT.match(text)
+    if found is not None and int(found[1]) != 1:
+        raise MismatchError(
+            f"the archive has format {found[1]}, this version of holdall reads 1: update holdall"
+        )

@@ -219,7 +219,10 @@ class LmdbPersister(Persister):
             txn.put(b"format", str(_FORMAT).encode(), db=meta)
             txn.put(b"name", secrets.token_hex(4).encode(), db=meta)
         elif found != str(_FORMAT).encode():
-            raise MismatchError(f"{self.path} has format {found!r}, this version of holdall reads {_FORMAT}")
+            known = "none" if found is None else bytes(found).decode("ascii", "replace")
+            raise MismatchError(
+                f"{self.path} has format {known}, this version of holdall reads {_FORMAT}: update holdall"
+            ).about(location=self.path)
         key = b"table " + self.table.encode()
         noted = txn.get(key, db=meta)
         if noted is None and not self.read_only:

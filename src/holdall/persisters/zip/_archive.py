@@ -18,6 +18,7 @@ from holdall.errors import (
     CorruptValueError,
     HoldallError,
     InvalidKeyError,
+    MismatchError,
     StoreUnavailableError,
     UnsupportedError,
 )
@@ -30,6 +31,8 @@ _UNIX_TIME = 0x5455
 _UNICODE_PATH = 0x7075
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _UNIX, _MAC = 3, 19  # systems whose entries have file modes
+#: How the comment of an archive begins whose entries are not those of format 1.
+_FORMAT = re.compile(rb"holdall (\d+)\b")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -173,6 +176,8 @@ class Archive:
     ------
     CorruptValueError
         If it is not a zip archive, or is damaged.
+    MismatchError
+        If a later version of holdall made it, in another format.
     """
 
     def __init__(self, file: BinaryIO | None, state: Any, location: str, encoding: str) -> None:
@@ -198,6 +203,12 @@ class Archive:
             if isinstance(error, OSError):
                 raise self._unavailable(error) from error
             raise CorruptValueError(f"{location} is no zip archive, or a broken one: {error}") from error
+        later = _FORMAT.match(self.zip.comment)
+        if later is not None and int(later[1]) != 1:
+            file.close()
+            raise MismatchError(
+                f"{location} has format {int(later[1])}, this version of holdall reads 1: update holdall"
+            ).about(location=location)
         for info in self.zip.infolist():
             info.__class__ = RawInfo
             name = info.filename = cast("RawInfo", info).decoded_name(encoding)

@@ -1,0 +1,7 @@
+# An archive of Python objects: import it, or read and edit it as text.
+# fmt: off
+# ruff: noqa
+__all__ = ['gone_and_back']
+gone_and_back = (1, 2)
+import sys as _name
+_name.modules[__name__] = gone_and_back
