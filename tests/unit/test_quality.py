@@ -23,7 +23,7 @@ def test_quality(check):
     program, *arguments = CHECKS[check]
     path = SCRIPTS / program
     if not path.exists():
-        pytest.skip(f"{program} is not installed")
+        pytest.fail(f"{program} is not installed: pip install --group test")
     run = subprocess.run(
         [str(path), *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
     )
