@@ -1,6 +1,7 @@
 """What the package exports, what it loads, and what its errors are."""
 
 import ast
+import importlib
 import importlib.metadata
 import inspect
 import pickle
@@ -57,6 +58,31 @@ def test_every_store_says_what_it_costs():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         holdall.nonsense
+
+
+def test_the_modules_that_are_called_public_say_what_they_export():
+    page = PACKAGE.parents[1] / "docs" / "versions.md"
+    if not page.exists():
+        pytest.skip("an installed package is tested, without its documentation")
+    modules = re.findall(r"^\| `(holdall\.\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(modules) > 10
+    for module in map(importlib.import_module, modules):
+        assert all(hasattr(module, name) and not name.startswith("_") for name in module.__all__), module
+
+
+def test_every_extra_that_is_named_installs_something():
+    needed = importlib.metadata.requires("holdall")
+    extras = importlib.metadata.metadata("holdall").get_all("Provides-Extra")
+    for extra in extras:
+        assert any(re.search(rf"extra == ['\"]{extra}['\"]", line) for line in needed), extra
+    named = {
+        extra
+        for path in PACKAGE.rglob("*.py")
+        for group in re.findall(r"holdall\[([a-z0-9,]+)\]", path.read_text(encoding="utf-8"))
+        for extra in group.split(",")
+    }
+    assert named
+    assert named <= set(extras), named - set(extras)
 
 
 def test_the_version_is_that_of_the_distribution():
