@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys
+from holdall.persisters.sqlite._session import Connection
 from holdall.store import Store, StorePersister
 
 __all__ = ["Found", "SearchStore"]
@@ -89,7 +90,7 @@ class SearchStore:
         self._keys = AnyKeys()
         self._lock = threading.RLock()
         path = ":memory:" if index is None else os.fspath(index)
-        self._index = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._index = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=Connection)
         [(format,)] = self._index.execute("PRAGMA user_version")
         if format > _FORMAT:
             self._index.close()

@@ -14,6 +14,7 @@ from typing import Any
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
 from holdall.migrate._reader import UNKNOWN, ForeignReader, hashable, inside
+from holdall.persisters.sqlite._session import Connection
 from holdall.serializers import get_serializer
 
 __all__ = ["DiskcacheReader", "ShelveReader", "SqlitedictReader"]
@@ -74,7 +75,7 @@ class _SqliteReader(ForeignReader):
             with self._lock:
                 if self._opened is None:
                     uri = Path(self.files()[0]).as_uri() + "?mode=ro"
-                    self._opened = sqlite3.connect(uri, uri=True, check_same_thread=False)
+                    self._opened = sqlite3.connect(uri, uri=True, check_same_thread=False, factory=Connection)
                 return list(self._opened.execute(query, values))
         except (sqlite3.Error, IndexError, UnicodeError, OverflowError) as error:
             raise MismatchError(f"{self.path} is not as {type(self).__name__} knows it: {error}") from error
