@@ -10,6 +10,7 @@ from golden._cases import CASES, KEY
 from golden._values import exact
 from golden.make import write_all
 
+pytestmark = pytest.mark.filterwarnings("ignore:values are spilled to")  # tests may lie in memory
 HERE = Path(__file__).parent
 VERSIONS = sorted(path.name for path in HERE.iterdir() if path.name[0].isdigit())
 

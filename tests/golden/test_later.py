@@ -28,6 +28,8 @@ from holdall import (
 from holdall.archive import load
 from holdall.search import SearchStore
 
+pytestmark = pytest.mark.filterwarnings("ignore:values are spilled to")  # tests may lie in memory
+
 
 def rewritten(path, pattern, new):
     """Change the text of a file."""
