@@ -227,6 +227,19 @@ def body_of(size):
     return b"%b" % (b'"' + b"x" * (size - 2) + b'"')
 
 
+def test_a_small_body_goes_with_the_head_of_its_request(plain_bucket, proxy):
+    wire = proxy()
+    store = store_at(wire.url, plain_bucket.name)
+    store["small"], store["large"] = "x", "x" * 200_000
+    assert (store["small"], len(store["large"])) == ("x", 200_000)
+    asked = {
+        request.path.rpartition("/")[2]: "expect" in request.headers
+        for request in wire.requests
+        if request.method == "PUT" and "/p/" in request.path
+    }
+    assert asked == {"small.json": False, "large.json": True}
+
+
 def test_a_broken_body_is_taken_up_where_it_broke(plain_bucket, proxy):
     plain_bucket.put("p/k.json", body_of(3_000_000))
     cuts = [1_000_000, 500_000]

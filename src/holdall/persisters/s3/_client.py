@@ -11,6 +11,7 @@ __all__ = ["ClientSource", "is_aws", "require_boto3"]
 
 # Seconds and counts, so that a dead endpoint is reported within 20 seconds, a stalled one within 65.
 _CONNECT, _READ, _SENDS = 5, 20, 3
+_AT_ONCE = 1 << 16  # bytes of a body that is sent with its head
 _making = ModuleLock()  # boto3 must not make clients concurrently
 
 
@@ -181,7 +182,7 @@ class ClientSource:
         if style:
             options["s3"] = {"addressing_style": style}
         try:
-            return session.client(
+            client = session.client(
                 "s3",
                 region_name=self._region,
                 endpoint_url=self._endpoint_url,
@@ -191,6 +192,8 @@ class ClientSource:
             raise InvalidArgumentError(f"no client for S3 can be made: {error}") from error
         except BotoCoreError as error:
             raise StoreUnavailableError(f"no client for S3 can be made: {error}") from error
+        client.meta.events.register_last("before-call.s3", _send_at_once)
+        return client
 
     def close(self) -> None:
         """Close idle connections of a client made here; the next request opens new ones."""
@@ -201,6 +204,19 @@ class ClientSource:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_given": None, "_session": None, "_client": None, "_single": None, "_pid": 0}
+
+
+def _send_at_once(params: dict[str, Any], **_: Any) -> None:
+    """Let a small body go with the head of its request.
+
+    boto3 asks first whether the server wants it ("Expect: 100-continue"), which costs a round trip.
+    """
+    if "Expect" in params["headers"]:
+        from botocore.utils import determine_content_length  # noqa: PLC0415
+
+        size = determine_content_length(params["body"])
+        if size is not None and size <= _AT_ONCE:
+            del params["headers"]["Expect"]
 
 
 def _unsigned(config: Any) -> bool:

@@ -57,7 +57,7 @@ class SqlPersister(VersionedPersister):
     expected, so that compare-and-swap is linearizable among all. A write carries a random version: if the
     connection is lost before the answer, that version is looked for, so that it counts once, or raises
     `OutcomeUnknownError`. Transactions of one table follow each other. After a crash: the acknowledged
-    writes. Cost: one round trip per operation; `write_many` is one transaction, and a listing requests 500
+    writes. Cost: one round trip per operation; `write_many` is one transaction, and a listing requests 2,000
     keys at a time.
 
     SQLAlchemy makes the connections and quotes names; statements are passed to the driver directly.
@@ -167,6 +167,13 @@ class SqlPersister(VersionedPersister):
         except KeyError:
             return False
         return True
+
+    def __len__(self) -> int:
+        def ask(cursor: Any) -> Any:
+            cursor.execute(self._sql.count)
+            return cursor.fetchone()
+
+        return int(self._server.run("the items cannot be counted", ask)[0])
 
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
         return itertools.chain.from_iterable(self.pages(prefix))

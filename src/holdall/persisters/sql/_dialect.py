@@ -5,11 +5,12 @@ from typing import Any, Final, NamedTuple
 
 from holdall.errors import UnsupportedError
 
-__all__ = ["MAX_KEY", "PAGE", "PAGE_BYTES", "Dialect", "dialect_of", "packet_of", "put_all"]
+__all__ = ["LISTED", "MAX_KEY", "PAGE", "PAGE_BYTES", "Dialect", "dialect_of", "packet_of", "put_all"]
 
 #: Bytes of a key, on every server: the index of PostgreSQL takes 2,704 incompressible ones.
 MAX_KEY: Final = 2_000
 PAGE: Final = 500  # rows per request
+LISTED: Final = 2_000  # of a listing
 PAGE_BYTES: Final = 4 << 20  # of their data, unless a single one is larger
 _UPSERT: Final = (
     "ON CONFLICT ({key}) DO UPDATE SET {version} = EXCLUDED.{version}, {mtime} = EXCLUDED.{mtime}, "
@@ -27,8 +28,8 @@ class Dialect(NamedTuple):
     ----------
     name
         The name of the dialect in SQLAlchemy.
-    create, read, stat, put, insert, swap, delete, delete_at, page, scan, contents, some, whole, drop_some,
-    probe
+    create, read, stat, put, insert, swap, delete, delete_at, count, page, scan, contents, some, whole,
+    drop_some, probe
         Statements, with the driver's marks for parameters.
     put_many
         A statement that writes many rows, given as one list per column; "" if the driver itself is efficient.
@@ -50,6 +51,7 @@ class Dialect(NamedTuple):
     swap: str
     delete: str
     delete_at: str
+    count: str
     page: str
     scan: str
     contents: str
@@ -103,7 +105,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     marks = "{marks}"
     # Table locks would block readers: a named lock instead, and locks of the rows that are read.
     lock = f"MD5(CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}'))"
-    small = f"LENGTH({data}), CASE WHEN LENGTH({data}) <= {PAGE_BYTES // PAGE} THEN {data} END"
+    small = f"LENGTH({data}), CASE WHEN LENGTH({data}) <= {PAGE_BYTES // LISTED} THEN {data} END"
     order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
     return Dialect(
         name=name,
@@ -119,6 +121,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         swap=f"UPDATE {where} SET {new} WHERE {key} = {mark} AND {version} = {mark}",
         delete=f"DELETE FROM {where} WHERE {key} = {mark}",
         delete_at=f"DELETE FROM {where} WHERE {key} = {mark} AND {version} = {mark}",
+        count=f"SELECT COUNT(*) FROM {name_of_table}",
         page=f"SELECT {key} FROM {where} {order}",
         scan=f"SELECT {key}, {version}, {mtime}, LENGTH({data}) FROM {where} {order}",
         contents=f"SELECT {key}, {small} FROM {where} {order}",

@@ -33,6 +33,8 @@ def key_if_any(id: Any) -> bytes | None:
 
 def bytes_of(found: Any) -> bytes:
     """Return what a column holds; text and numbers, which others may have put there in SQLite, as text."""
+    if type(found) is bytes:
+        return found
     return str(found).encode() if isinstance(found, str | int | float) else bytes(found)
 
 

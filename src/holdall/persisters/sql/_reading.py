@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from holdall.persisters.sql._connections import Connections
-from holdall.persisters.sql._dialect import PAGE, PAGE_BYTES, Dialect
+from holdall.persisters.sql._dialect import LISTED, PAGE, PAGE_BYTES, Dialect
 from holdall.persisters.sql._names import bytes_of, id_of, key_if_any, successor
 
 __all__ = ["Reading"]
@@ -41,13 +41,13 @@ class Reading:
         while True:
 
             def ask(cursor: Any, start: bytes = start) -> Any:
-                cursor.execute(statement, (start, end, PAGE))
+                cursor.execute(statement, (start, end, LISTED))
                 return cursor.fetchall()
 
             rows = self.server.run(what, ask)
             if rows:
                 yield rows
-            if len(rows) < PAGE:
+            if len(rows) < LISTED:
                 return
             start = bytes_of(rows[-1][0]) + b"\0"  # the next possible key
 
@@ -73,7 +73,7 @@ class Reading:
         nbytes = 0
         for row in rows:
             size = 0 if row[2] is not None else row[1]
-            if group and nbytes + size > PAGE_BYTES:
+            if len(group) == PAGE or (group and nbytes + size > PAGE_BYTES):
                 yield self._whole(group)
                 group, nbytes = [], 0
             group.append(row)

@@ -15,7 +15,7 @@ from holdall.wrappers._bounded._ledger import Ledger
 
 __all__ = ["FolderLedger", "TableLedger"]
 
-_NOTED, _COUNTED = 512, 4096  # ids whose uses are noted before they are recorded
+_NOTED = 4096  # ids whose uses are noted before they are recorded: many at once share pages
 _FRESH = 5.0  # seconds in which a use is not recorded again
 _MANY = 100_000  # ids remembered for that
 _UNUSED = (0, 0)
@@ -47,7 +47,6 @@ class TableLedger(Ledger):
         self._noted: dict[Any, tuple[int, int]] = {}  # by id: number of uses, and the time of the last
         # Where only the last use matters, another use soon after it is not recorded.
         self._counts = policy in {"lfu", "gdsf"}
-        self._enough = _COUNTED if self._counts else _NOTED
         self._fresh: set[Any] = set()
         self._passed = 0
         self.refresh()
@@ -139,7 +138,7 @@ class TableLedger(Ledger):
             return
         noted = self._noted
         noted[id] = noted.get(id, _UNUSED)[0] + 1, time.time_ns()
-        if len(noted) >= self._enough and not len(noted) & 63:
+        if len(noted) >= _NOTED and not len(noted) & 63:
             self._flush_without_waiting()
 
     def _flush_without_waiting(self) -> None:
@@ -148,7 +147,7 @@ class TableLedger(Ledger):
         try:
             self.flush()
         except StoreUnavailableError:
-            if len(self._noted) > 2 * _COUNTED:  # the oldest notes matter least
+            if len(self._noted) > 2 * _NOTED:  # the oldest notes matter least
                 for id in list(self._noted)[:-_NOTED]:
                     self._noted.pop(id, None)
         finally:
