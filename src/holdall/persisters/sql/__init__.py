@@ -170,7 +170,7 @@ class SqlPersister(VersionedPersister):
 
     def __len__(self) -> int:
         def ask(cursor: Any) -> Any:
-            cursor.execute(self._sql.count)
+            cursor.execute(self._sql.count_all)
             return cursor.fetchone()
 
         return int(self._server.run("the items cannot be counted", ask)[0])

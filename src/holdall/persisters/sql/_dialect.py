@@ -28,7 +28,7 @@ class Dialect(NamedTuple):
     ----------
     name
         The name of the dialect in SQLAlchemy.
-    create, read, stat, put, insert, swap, delete, delete_at, count, page, scan, contents, some, whole,
+    create, read, stat, put, insert, swap, delete, delete_at, count_all, page, scan, contents, some, whole,
     drop_some, probe
         Statements, with the driver's marks for parameters.
     put_many
@@ -51,7 +51,7 @@ class Dialect(NamedTuple):
     swap: str
     delete: str
     delete_at: str
-    count: str
+    count_all: str
     page: str
     scan: str
     contents: str
@@ -121,7 +121,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         swap=f"UPDATE {where} SET {new} WHERE {key} = {mark} AND {version} = {mark}",
         delete=f"DELETE FROM {where} WHERE {key} = {mark}",
         delete_at=f"DELETE FROM {where} WHERE {key} = {mark} AND {version} = {mark}",
-        count=f"SELECT COUNT(*) FROM {name_of_table}",
+        count_all=f"SELECT COUNT(*) FROM {name_of_table}",
         page=f"SELECT {key} FROM {where} {order}",
         scan=f"SELECT {key}, {version}, {mtime}, LENGTH({data}) FROM {where} {order}",
         contents=f"SELECT {key}, {small} FROM {where} {order}",
