@@ -13,7 +13,7 @@ import uuid
 import pytest
 import sqlalchemy as sa
 
-from holdall import ITEM_NOT_AVAILABLE, MemoryStore, SQLRows, SQLTables
+from holdall import ITEM_NOT_AVAILABLE, MemoryStore, SQLRows, SQLStore, SQLTables
 from holdall.errors import (
     ConflictError,
     CorruptValueError,
@@ -304,6 +304,23 @@ def test_views_and_what_is_only_read(url, users, database, name):
             with pytest.raises(ReadOnlyError):
                 change()
     assert dict(users.items()) == {1: ANN, 2: BOB}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://user:secret@127.0.0.1:1/x?tabel=x",
+        "mysql://user:secret@127.0.0.1:1/x?port=x",
+        "mysql://user:secret@127.0.0.1:1/x?charset=nonsense",
+        "postgresql://user:secret@127.0.0.1:1/x?tabel=x",
+        "postgresql://user:secret@127.0.0.1:1/x?connect_timeout=no",
+    ],
+)
+def test_an_option_that_the_driver_refuses_is_an_invalid_argument(address):
+    for look in (lambda: SQLRows(address, "t"), lambda: list(SQLTables(address)), lambda: SQLStore(address)):
+        with pytest.raises(InvalidArgumentError, match="refuses an option") as caught:
+            look()
+        assert "secret" not in str(caught.value)
 
 
 def test_what_cannot_be_opened_says_why(url, users, name):

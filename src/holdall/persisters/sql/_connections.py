@@ -12,12 +12,20 @@ from typing import Any, Final, TypeVar
 
 from holdall.errors import (
     HoldallError,
-    InvalidArgumentError,
     OutcomeUnknownError,
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from holdall.persisters.sql._engine import AGAIN, STRANGERS, code_of, engine_of, place_of, told
+from holdall.persisters.sql._engine import (
+    AGAIN,
+    OF_OPTIONS,
+    STRANGERS,
+    code_of,
+    engine_of,
+    place_of,
+    refusal,
+    told,
+)
 
 __all__ = ["LARGE", "Connections", "NotConnectedError", "wait"]
 
@@ -85,11 +93,9 @@ class Connections:
         for attempt in range(_PATIENCE):
             try:
                 connection = self._connect()
-            except (TypeError, self.errors) as error:
-                if not self._met and self._is_of_options(error):
-                    raise InvalidArgumentError(
-                        f"the driver of {self.place} refuses an option: {error}"
-                    ) from error
+            except (*OF_OPTIONS, self.errors) as error:
+                if not self._met and (refused := refusal(error, self.engine, self.place)):
+                    raise refused from error
                 if not self._met or attempt == _PATIENCE - 1:
                     said = " ".join(str(error).split())
                     raise NotConnectedError(0, f"no connection: {said:.300}", self.place) from error
@@ -98,12 +104,6 @@ class Connections:
                 self._met = True
                 return connection
         raise AssertionError  # pragma: no cover
-
-    def _is_of_options(self, error: Exception) -> bool:
-        """Return whether the driver refused an option of the URL, without connecting."""
-        if isinstance(error, TypeError):
-            return True
-        return isinstance(error, self.engine.dialect.dbapi.ProgrammingError) and not code_of(error)
 
     def _take(self) -> Any:
         """Return a cursor for exclusive use: of an idle connection, or of a new one."""

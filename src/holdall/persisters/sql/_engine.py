@@ -4,7 +4,7 @@ import errno
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from holdall.errors import (
     HoldallError,
@@ -15,7 +15,19 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["AGAIN", "STRANGERS", "ClosedByInterrupts", "code_of", "engine_of", "forget", "place_of", "told"]
+__all__ = [
+    "AGAIN",
+    "OF_OPTIONS",
+    "STRANGERS",
+    "ClosedByInterrupts",
+    "code_of",
+    "connect",
+    "engine_of",
+    "forget",
+    "place_of",
+    "refusal",
+    "told",
+]
 
 _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
@@ -27,6 +39,8 @@ _DRIVERS: Final = {
 AGAIN: Final = {"40001", "40P01", "1213", "1205"}
 _FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
 _LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
+#: Errors other than its own that a driver raises to connect, by options that it does not know or understand.
+OF_OPTIONS: Final = (TypeError, ValueError, AttributeError)
 #: Connections of parent processes, which must not be closed here.
 STRANGERS: Final[list[Any]] = []
 
@@ -107,3 +121,22 @@ def engine_of(target: Any, **options: Any) -> Any:
         raise UnsupportedError(
             f"{scheme}:// needs a driver that is not installed ({error}): pip install 'holdall[sql]'"
         ) from error
+
+
+def connect(engine: Any, place: str) -> Any:
+    """Return a connection of an engine; raise `InvalidArgumentError` if the driver refuses an option."""
+    try:
+        return engine.connect()
+    except (*OF_OPTIONS, DBAPIError) as error:
+        refused = refusal(getattr(error, "orig", error), engine, place)
+        if refused is None:
+            raise
+        raise refused from error
+
+
+def refusal(error: Exception, engine: Any, place: str) -> InvalidArgumentError | None:
+    """Return our error if a driver refused an option of the URL; None for other errors."""
+    own = isinstance(error, engine.dialect.dbapi.ProgrammingError) and not code_of(error)
+    if not own and not isinstance(error, OF_OPTIONS):
+        return None
+    return InvalidArgumentError(f"the driver of {place} refuses an option: {error}")

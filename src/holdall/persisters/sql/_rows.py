@@ -22,6 +22,7 @@ from holdall.persisters.sql._engine import (
     AGAIN,
     ClosedByInterrupts,
     code_of,
+    connect,
     engine_of,
     forget,
     place_of,
@@ -151,7 +152,7 @@ class RowsPersister(Persister):
         for attempt in range(_ATTEMPTS):
             ending = False
             try:
-                with self.engine.connect() as connection, ClosedByInterrupts(connection):
+                with connect(self.engine, self._url) as connection, ClosedByInterrupts(connection):
                     if write and (first := _FIRST.get(self.engine.dialect.name)):
                         connection.exec_driver_sql(first)
                     result = work(connection)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from holdall._posix.fork import finalize, forget_in_child
-from holdall.persisters.sql._engine import engine_of, forget, place_of, told
+from holdall.persisters.sql._engine import connect, engine_of, forget, place_of, told
 
 __all__ = ["Database"]
 
@@ -42,7 +42,7 @@ class Database:
 
     def _look(self, ask: Callable[[Any], T]) -> T:
         try:
-            with self.engine.connect() as connection:
+            with connect(self.engine, self.place) as connection:
                 return ask(sa.inspect(connection))
         except exc.DBAPIError as error:
             cause: Any = error.orig
