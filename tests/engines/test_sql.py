@@ -150,7 +150,8 @@ def test_the_limit_of_mysql_is_that_of_its_packets_mysql(table):
 
 def test_large_values_are_read_few_at_once_wherever_they_lie(url, table, monkeypatch):
     place = SqlPersister(url, table=table)
-    sizes = [10] * 600 + [1_000_000] * 20 + [10, 5_000_000, 10, 9_000, 8_000]
+    largest = min(5_000_000, place._sql.max_data)  # a server may take less
+    sizes = [10] * 600 + [1_000_000] * 20 + [10, largest, 10, 9_000, 8_000]
     items = {f"{n:03}": os.urandom(1) * size for n, size in enumerate(sizes)}
     place.write_many(items.items())
     read, run = [], place._server.run
@@ -164,7 +165,7 @@ def test_large_values_are_read_few_at_once_wherever_they_lie(url, table, monkeyp
     assert [item for page in place.contents() for item in page] == list(items.items())
     asked = [*reversed(items), "absent", "003", "620", "x" * 3000]
     assert list(place.read_many(asked)) == [(key, items[key]) for key in asked if key in items]
-    assert max(read) == 5_000_000, "a single value, and else four megabytes"
+    assert max(read) <= max(largest, PAGE_BYTES), "a single value, and else four megabytes"
     assert sorted(read)[-3] <= PAGE_BYTES
 
 
