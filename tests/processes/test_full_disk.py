@@ -5,7 +5,15 @@ import os
 
 import pytest
 
-from holdall import ETAG_IS_THE_SAME, FileDirStore, OutcomeUnknownError, StoreFullError, StoreUnavailableError
+from holdall import (
+    ETAG_IS_THE_SAME,
+    FileDirStore,
+    LmdbStore,
+    OutcomeUnknownError,
+    SQLStore,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from processes._support import control, files_below, fill, leftovers, mount, run, unmount
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="mounts are for POSIX")
@@ -249,24 +257,25 @@ def test_a_read_only_bind_of_a_store_can_be_read(tmp_path):
 
 
 def test_lmdb_is_not_opened_where_its_lock_file_has_no_room(small):
-    lmdb_store = pytest.importorskip("holdall.stores.lmdb").LmdbStore
+    pytest.importorskip("lmdb")
     os.mkdir(small / "full")
     ballast = fill(small)
     with pytest.raises(StoreFullError, match="no room left"):  # where the system would have killed us
-        lmdb_store(small / "full")
+        LmdbStore(small / "full")
     os.unlink(ballast)
-    with lmdb_store(small / "full") as store:
+    with LmdbStore(small / "full") as store:
         store["a"] = 1
         fill(small)
         with pytest.raises(StoreFullError):
             store["a"] = LARGE.decode()
         assert dict(store) == {"a": 1}
-    with lmdb_store(small / "full") as store:
+    with LmdbStore(small / "full") as store:
         assert dict(store) == {"a": 1}
 
 
 def test_sql_says_that_the_disk_is_full_by_its_number(small):
-    store = pytest.importorskip("holdall.stores.sql").SQLStore(f"sqlite:///{small}/x.db")
+    pytest.importorskip("sqlalchemy")
+    store = SQLStore(f"sqlite:///{small}/x.db")
     store["a"] = 1
     fill(small)
     with pytest.raises(StoreFullError) as caught:
