@@ -48,15 +48,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _patient_displays():
-    """Let no display stop for a slow machine; tests of the limits set their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("holdall.store._display._GLANCE", 100.0)
-        patch.setattr("holdall.store._display._SECONDS", 100.0)
-        yield
-
-
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory):
     """Give the URL of a Redis server: one a worker, started when it is first asked for."""

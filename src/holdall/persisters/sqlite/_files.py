@@ -9,7 +9,6 @@ trigger, in the same transaction, and deleted after it. No file ever changes, an
 import errno
 import itertools
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
@@ -334,7 +333,7 @@ class LargeFiles:
 
 def new_name() -> str:
     """Return a name that no file ever had."""
-    return secrets.token_hex(12)
+    return os.urandom(12).hex()
 
 
 def name_in(row: str) -> str:
