@@ -54,6 +54,12 @@ VALUES = st.recursive(
 )
 
 
+def _bits(array):
+    """Return the bits of all elements in their order, without what lies between fields."""
+    names = array.dtype.names
+    return array.tobytes() if names is None else b"".join(_bits(array[name]) for name in names)
+
+
 def same(one, other):
     """Tell whether two values are of one type and hold the same bits in the same order."""
     if type(one) is not type(other):
@@ -66,8 +72,7 @@ def same(one, other):
         return (
             (one.dtype, one.dtype.isalignedstruct, one.shape)
             == (other.dtype, other.dtype.isalignedstruct, other.shape)
-            and np.asarray(one).astype(one.dtype, "C").tobytes()
-            == np.asarray(other).astype(one.dtype, "C").tobytes()
+            and _bits(np.asarray(one)) == _bits(np.asarray(other))
             and (
                 one.flags.f_contiguous == other.flags.f_contiguous
                 or not (one.flags.forc and other.flags.forc)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import uuid
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -358,7 +359,7 @@ def test_a_write_that_comes_late_after_all_is_no_conflict(two, monkeypatch):
         found = stat(id)
         if not fault.left and not late:  # the statement that was lost is executed only now
             late.append(1)
-            with sqlite3.connect(one._server.engine.url.database) as server:
+            with closing(sqlite3.connect(one._server.engine.url.database)) as server, server:
                 server.execute("UPDATE items SET version = ?, data = ?", (fault.version, b"1"))
             server.close()
         return found
@@ -589,7 +590,7 @@ def test_what_cannot_be_opened_says_why(tmp_path, postgres_url):
     assert "secret" not in str(caught.value)
     with pytest.raises(StoreUnavailableError, match="does not exist"):
         SQLStore(postgres_url.replace("/postgres", "/nothing"))
-    with sqlite3.connect(tmp_path / "other.db") as other:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other, other:
         other.execute("CREATE TABLE items (a, b)")
     other.close()
     with pytest.raises(MismatchError, match="other columns"):
@@ -620,18 +621,18 @@ def test_odd_names_of_tables(url):
 def test_what_somebody_edited_by_hand_in_sqlite_is_read_or_told(tmp_path):
     store = SQLStore(f"sqlite:///{tmp_path}/x.db")
     store.update({"a": 1, "b": 2, "c": 3})
-    with sqlite3.connect(tmp_path / "x.db") as database:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
         database.execute("UPDATE items SET data = '{\"x\": [1]}' WHERE key = CAST('a' AS BLOB)")
         database.execute("UPDATE items SET data = 5 WHERE key = CAST('b' AS BLOB)")
     assert (store["a"], dict(store)) == ({"x": [1]}, {"a": {"x": [1]}, "b": 5, "c": 3})
     assert store.transform_item("a", lambda value: value["x"]).new_value == [1]
-    with sqlite3.connect(tmp_path / "x.db") as database:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
         database.execute("UPDATE items SET version = 'mine' WHERE key = CAST('b' AS BLOB)")
     with pytest.raises(CorruptValueError, match="write it anew"):
         store.increment("b")
     store["b"] = 6
     assert store.increment("b") == 7
-    with sqlite3.connect(tmp_path / "x.db") as database:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
         database.execute("UPDATE items SET key = x'ff00' WHERE key = CAST('c' AS BLOB)")
     database.close()
     with pytest.raises(CorruptValueError, match="no text in UTF-8"):

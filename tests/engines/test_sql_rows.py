@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -199,7 +200,7 @@ def test_an_interrupt_at_a_commit_leaves_no_open_transaction(users, url, name, m
 
 
 def test_what_others_put_into_columns_of_sqlite_is_told_or_read(tmp_path):
-    with sqlite3.connect(tmp_path / "x.db") as database:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
         database.executescript(
             """CREATE TABLE t (k INTEGER PRIMARY KEY, day DATE, doc JSON);
             INSERT INTO t VALUES (1, '2024-01-01', '[1]'), (2, 'soon', NULL), (3, 2024, NULL), (4, NULL, '[');

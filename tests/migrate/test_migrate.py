@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_diskcache_names_no_files_of_others(here):
     Path("secret").write_text("secret")
     os.symlink("..", "cache/up")
     for name in ("../secret", str(here / "secret"), "up/secret"):
-        with sqlite3.connect("cache/cache.db") as database:
+        with closing(sqlite3.connect("cache/cache.db")) as database, database:
             database.execute("UPDATE Cache SET filename = ? WHERE key = 'big'", (name,))
         database.close()
         with pytest.raises(CorruptValueError, match="outside"):
@@ -322,7 +323,7 @@ def test_keys_of_diskcache_are_pickles_too(here):
     with diskcache.Cache("place") as cache:
         cache["x", 1] = 1
     loud = pickle.dumps(Loud())
-    with sqlite3.connect("place/cache.db") as database:
+    with closing(sqlite3.connect("place/cache.db")) as database, database:
         database.execute("UPDATE Cache SET key = ?", (loud,))
     database.close()
     os.chmod("place", 0o777)

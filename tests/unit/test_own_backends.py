@@ -2,6 +2,7 @@
 
 import pickle
 import sqlite3
+import weakref
 
 import pytest
 
@@ -15,6 +16,7 @@ class Table(Persister):
         if name is not None:
             self.place = name
         self.db = sqlite3.connect(":memory:", isolation_level=None)
+        weakref.finalize(self, self.db.close)
         self.db.execute("CREATE TABLE kv (id TEXT PRIMARY KEY, data BLOB)")
 
     def __getitem__(self, id):
