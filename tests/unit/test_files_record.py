@@ -5,14 +5,13 @@ import gc
 import json
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 
 import pytest
-from tests.unit._files_support import outcome, run_python
+from tests.unit._files_support import mess_up, outcome, run_python
 
 from holdall import (
     ANY_ETAG,
@@ -46,44 +45,7 @@ def no_pauses():
 
 @pytest.fixture
 def messy(path, tmp_path):
-    """A store among whatever else can lie in a folder."""
-    FileDirStore(path, serializer="json").update({"ok": 1, "sub/ok": 2})
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "secret.json").write_text('"secret"')
-    root = os.fsencode(path)
-    for name in [
-        b"with space",
-        b"%zz.json",
-        b"%41.json",
-        b"100%.json",
-        b"\xff\xfe.json",
-        b"no-suffix",
-        b".hidden.json",
-        b"a:b.json",
-        b"tail .json",
-    ]:
-        with open(os.path.join(root, name), "wb") as file:
-            file.write(b"7")
-    os.mkdir(path / ".git")
-    (path / ".git/x.json").write_text("7")
-    os.mkdir(os.path.join(root, b"\xff-folder"))
-    with open(os.path.join(root, b"\xff-folder/x.json"), "wb") as file:
-        file.write(b"7")
-    os.symlink(outside / "secret.json", path / "link.json")
-    os.symlink(outside, path / "linked")
-    os.symlink("nowhere", path / "dangling.json")
-    os.symlink("loop.json", path / "loop.json")
-    os.mkfifo(path / "pipe.json")
-    os.mkdir(path / "folder.json")
-    os.mkdir(path / "empty")
-    with socket.socket(socket.AF_UNIX) as listener:
-        here = os.getcwd()
-        os.chdir(path)  # the name of a socket must be short
-        try:
-            listener.bind("socket.json")
-        finally:
-            os.chdir(here)
+    mess_up(path, tmp_path / "outside")
     return path
 
 
