@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from html.parser import HTMLParser
 from urllib.parse import quote, urlencode
 
@@ -484,3 +485,20 @@ def test_wrong_words(tmp_path, monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["serve", "notes", "--port", str(taken.getsockname()[1])]) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_an_interrupt_while_a_thread_starts_ends_the_server(monkeypatch):
+    def start(thread):
+        begin(thread)
+        thread.join()  # it has answered, and given its turn back
+        raise KeyboardInterrupt
+
+    begin = threading.Thread.start
+    with ViewServer(MemoryStore({"a": 1})) as server:
+        asking = threading.Thread(target=lambda: urllib.request.urlopen(server.url, timeout=20).read())
+        asking.start()
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            server.serve_forever()
+        monkeypatch.undo()
+        asking.join()

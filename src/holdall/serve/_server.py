@@ -71,7 +71,9 @@ class ViewServer(ThreadingHTTPServer):
     def __init__(self, store: Store[Any, Any], *, port: int = 0) -> None:
         self.pages = Pages(store)
         self.token = secrets.token_urlsafe(32)
-        self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        # Not a bounded one: an interrupt while a thread starts gives its turn back twice, and must stay an
+        # interrupt, which ends the server.
+        self._turns = threading.Semaphore(_AT_ONCE)
         super().__init__((_HOST, port), _Handler)
 
     def server_bind(self) -> None:
