@@ -93,8 +93,9 @@ def folds_case(record: Mapping[str, Any], path: str | os.PathLike[str] | None) -
 
 
 def _empty(folder: str) -> bool:
-    """Return whether a folder holds nothing of others, or is not there."""
+    """Return whether a folder holds nothing of others, or is not there; look no further than it takes."""
     try:
-        return set(os.listdir(folder)) <= {CONTROL}
+        with os.scandir(folder) as entries:
+            return all(entry.name == CONTROL for entry in entries)
     except OSError:
         return True
