@@ -134,7 +134,7 @@ class Slot:
         """Replace the value by a function of it; no concurrent change is lost."""
         with self.mutex, self.persister.lock:
             value = self.get()
-            if self._data is None and self._etag is not ITEM_NOT_AVAILABLE:
+            if is_immutable(value) and self._etag is not ITEM_NOT_AVAILABLE:
                 # It cannot change in place, so there is nothing to undo if the function fails.
                 self.set(function(value))
                 return self.get() if self._etag is None else self._held
