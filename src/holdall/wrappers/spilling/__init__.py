@@ -199,7 +199,9 @@ class SpillPersister(PersisterWrapper):
     def _new_items(self, limit: int | None = None) -> Iterator[Item]:
         """Iterate over the items that the slow store does not have; with a limit, over some of them."""
         spill = self.spill
-        for item in list(itertools.islice(spill.items.dirty, limit)):
+        with spill.items.lock:  # others write meanwhile
+            unwritten = list(itertools.islice(spill.items.dirty, limit))
+        for item in unwritten:
             if item.stored is None:
                 item.stored = spill.slow.has(item.key)
             if not item.stored:
