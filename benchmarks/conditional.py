@@ -121,14 +121,14 @@ class Store:
         self.store[KEY] = value
 
     def set_if(self, value, etag):
-        import holdall
+        from holdall.conditional import ETAG_IS_THE_SAME, NEVER_RETRIEVE
 
         result = self.store.set_item_if(
             KEY,
             value=value,
-            condition=holdall.ETAG_IS_THE_SAME,
+            condition=ETAG_IS_THE_SAME,
             expected_etag=etag,
-            retrieve_value=holdall.NEVER_RETRIEVE,
+            retrieve_value=NEVER_RETRIEVE,
         )
         check(result.condition_was_satisfied, "the etag was not the one expected")
         return result.resulting_etag

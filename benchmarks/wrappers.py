@@ -129,9 +129,10 @@ def hooks(data, prefixed):
 
 def memory(data, prefixed):
     import holdall
+    from holdall.keys import Prefix
     from holdall.wrappers import wrap_keys
 
-    return holdall.MemoryStore(data), None, None, wrap_keys(prefixed, keys=holdall.Prefix("prefix/"))
+    return holdall.MemoryStore(data), None, None, wrap_keys(prefixed, keys=Prefix("prefix/"))
 
 
 def dol(data, prefixed):

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from holdall import FileDirStore, Template
+from holdall import FileDirStore
+from holdall.keys import Template
 
 RATES, SEEDS = [0.1, 0.01], [1, 2]
 

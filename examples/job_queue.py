@@ -14,7 +14,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from holdall import ETAG_IS_THE_SAME, KEEP_CURRENT, SQLiteStore, Store
+from holdall import KEEP_CURRENT, SQLiteStore, Store
+from holdall.conditional import ETAG_IS_THE_SAME
 
 WORKERS, JOBS, LEASE = 4, 40, 0.5  # processes, jobs, seconds: longer than any job takes
 

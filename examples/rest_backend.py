@@ -18,9 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, Store, StoreUnavailableError
+from holdall import ITEM_NOT_AVAILABLE, Store, StoreUnavailableError
 from holdall.abc import Capability, VersionedPersister, conflict, join_parts
-from holdall.conditional import Expected, Stat
+from holdall.conditional import ANY_ETAG, Expected, Stat
 
 
 class RestPersister(VersionedPersister):

@@ -8,7 +8,8 @@ Each file is read as samples; which takes there are is seen from the names alone
 import math
 import sys
 
-from holdall import FileDirStore, Template
+from holdall import FileDirStore
+from holdall.keys import Template
 from holdall.serializers import Sound
 
 RATE = 8000

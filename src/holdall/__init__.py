@@ -12,7 +12,6 @@ from holdall._version import __version__
 TYPE_CHECKING = False  # as typing.TYPE_CHECKING, without the import
 if TYPE_CHECKING:
     from holdall.abc import (
-        NOT_MINE,
         KeyCodec,
         Persister,
         PersisterWrapper,
@@ -22,16 +21,9 @@ if TYPE_CHECKING:
     from holdall.addresses import open as open  # noqa: A004  (exported, though * leaves it out)
     from holdall.archive import Archive, ArchiveStore, DataSet
     from holdall.conditional import (
-        ALWAYS_RETRIEVE,
-        ANY_ETAG,
         DELETE_CURRENT,
-        ETAG_HAS_CHANGED,
-        ETAG_IS_THE_SAME,
-        IF_ETAG_CHANGED,
         ITEM_NOT_AVAILABLE,
         KEEP_CURRENT,
-        NEVER_RETRIEVE,
-        VALUE_NOT_RETRIEVED,
         TransformResult,
     )
     from holdall.errors import (
@@ -51,7 +43,6 @@ if TYPE_CHECKING:
         UntrustedStoreError,
         ValueTooLargeError,
     )
-    from holdall.keys import AnyKeys, PathKeys, Prefix, Suffix, Template
     from holdall.memo import memoize
     from holdall.store import Store
     from holdall.stores.files import FileDirStore
@@ -76,21 +67,15 @@ _errors = (
     "OutcomeUnknownError ReadOnlyError SerializationError StoreFullError StoreNotFoundError "
     "StoreUnavailableError UnsupportedError UntrustedStoreError ValueTooLargeError"
 )
-_conditional = (
-    "ALWAYS_RETRIEVE ANY_ETAG DELETE_CURRENT ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED "
-    "ITEM_NOT_AVAILABLE KEEP_CURRENT NEVER_RETRIEVE VALUE_NOT_RETRIEVED "
-    "TransformResult"
-)
 # The module of each public name, which is imported on first use.
 _home = {
     name: module
     for module, names in {
-        "abc": "NOT_MINE KeyCodec Persister PersisterWrapper Reader Serializer",
+        "abc": "KeyCodec Persister PersisterWrapper Reader Serializer",
         "addresses": "open",
         "archive": "Archive ArchiveStore DataSet",
-        "conditional": _conditional,
+        "conditional": "DELETE_CURRENT ITEM_NOT_AVAILABLE KEEP_CURRENT TransformResult",
         "errors": _errors,
-        "keys": "AnyKeys PathKeys Prefix Suffix Template",
         "memo": "memoize",
         "store": "Store",
         "stores.files": "FileDirStore",
@@ -112,21 +97,25 @@ _home = {
     }.items()
     for name in names.split()
 }
+# Names that were here before, by the module that has them now.
+_moved = {
+    name: module
+    for module, names in {
+        "abc": "NOT_MINE",
+        "conditional": (
+            "ALWAYS_RETRIEVE ANY_ETAG ETAG_HAS_CHANGED ETAG_IS_THE_SAME IF_ETAG_CHANGED NEVER_RETRIEVE "
+            "VALUE_NOT_RETRIEVED"
+        ),
+        "keys": "AnyKeys PathKeys Prefix Suffix Template",
+    }.items()
+    for name in names.split()
+}
 
 # All but `open`, which would hide the built-in after ``from holdall import *``.
 __all__ = [
-    "ALWAYS_RETRIEVE",
-    "ANY_ETAG",
     "DELETE_CURRENT",
-    "ETAG_HAS_CHANGED",
-    "ETAG_IS_THE_SAME",
-    "IF_ETAG_CHANGED",
     "ITEM_NOT_AVAILABLE",
     "KEEP_CURRENT",
-    "NEVER_RETRIEVE",
-    "NOT_MINE",
-    "VALUE_NOT_RETRIEVED",
-    "AnyKeys",
     "Archive",
     "ArchiveStore",
     "ConflictError",
@@ -145,10 +134,8 @@ __all__ = [
     "MultiFormatStore",
     "NullStore",
     "OutcomeUnknownError",
-    "PathKeys",
     "Persister",
     "PersisterWrapper",
-    "Prefix",
     "ReadOnlyError",
     "Reader",
     "RedisStore",
@@ -165,8 +152,6 @@ __all__ = [
     "StoreFullError",
     "StoreNotFoundError",
     "StoreUnavailableError",
-    "Suffix",
-    "Template",
     "TransformResult",
     "UnsupportedError",
     "UntrustedStoreError",
@@ -179,14 +164,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    try:
-        module = _home[name]
-    except KeyError:
-        raise AttributeError(f"module 'holdall' has no attribute {name!r}") from None
+    module = _home.get(name) or _moved.get(name)
+    if module is None:
+        raise AttributeError(f"module 'holdall' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415  (only on first use)
 
     value: object = getattr(import_module(f"holdall.{module}"), name)
-    globals()[name] = value
+    if name in _home:
+        globals()[name] = value
+    else:
+        from warnings import warn  # noqa: PLC0415  (as above)
+
+        text = f"holdall.{name} goes with holdall 0.4: write `from holdall.{module} import {name}`"
+        warn(text, DeprecationWarning, stacklevel=2)
     return value
 
 

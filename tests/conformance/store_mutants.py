@@ -10,15 +10,8 @@ import warnings
 from contextlib import contextmanager, nullcontext
 
 from conformance.mutants import PATIENCE, Meeting
-from holdall import (
-    ANY_ETAG,
-    DELETE_CURRENT,
-    ITEM_NOT_AVAILABLE,
-    KEEP_CURRENT,
-    FileDirStore,
-    SQLiteStore,
-    Store,
-)
+from holdall import DELETE_CURRENT, ITEM_NOT_AVAILABLE, KEEP_CURRENT, FileDirStore, SQLiteStore, Store
+from holdall.conditional import ANY_ETAG
 from holdall.errors import CorruptValueError, InvalidKeyError
 from holdall.persisters.guards import AppendOnlyPersister
 

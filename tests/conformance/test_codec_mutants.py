@@ -6,7 +6,8 @@ import pickle
 import pytest
 from hypothesis import strategies as st
 
-from holdall import AnyKeys, InvalidKeyError, KeyCodec, PathKeys, SerializationError, Serializer
+from holdall import InvalidKeyError, KeyCodec, SerializationError, Serializer
+from holdall.keys import AnyKeys, PathKeys
 from holdall.testing import KeyCodecContract, SerializerContract
 
 
@@ -33,7 +34,7 @@ class Quoted(KeyCodec):
         return f'"{key}"'
 
     def decode(self, id):
-        from holdall import NOT_MINE
+        from holdall.abc import NOT_MINE
 
         return id[1:-1] if len(id) > 1 and id[0] == id[-1] == '"' else NOT_MINE
 

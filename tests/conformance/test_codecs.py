@@ -5,8 +5,7 @@ from enum import IntEnum
 import pytest
 from hypothesis import strategies as st
 
-from holdall import AnyKeys, PathKeys, Prefix, Suffix, Template
-from holdall.keys import Digest, Under
+from holdall.keys import AnyKeys, Digest, PathKeys, Prefix, Suffix, Template, Under
 from holdall.serializers import LineSerializer, get_serializer
 from holdall.testing import KeyCodecContract, SerializerContract
 

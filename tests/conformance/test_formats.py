@@ -6,7 +6,8 @@ import math
 import pytest
 from hypothesis import strategies as st
 
-from holdall import FileDirStore, Store, Suffix
+from holdall import FileDirStore, Store
+from holdall.keys import Suffix
 from holdall.serializers import CsvSerializer, GzipSerializer, IniSerializer, by_suffix, get_serializer
 from holdall.testing import SerializerContract, StoreContract
 

@@ -281,7 +281,8 @@ class TestAppendOnly:
         return AppendOnlyPersister(request.param(tmp_path))
 
     def test_items_are_added_and_stay(self, persister):
-        from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, ConflictError, ReadOnlyError
+        from holdall import ITEM_NOT_AVAILABLE, ConflictError, ReadOnlyError
+        from holdall.conditional import ANY_ETAG
 
         first = persister.write("a", b"1")
         persister.put("b", b"2")

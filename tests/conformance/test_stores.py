@@ -5,18 +5,17 @@ import shelve
 import pytest
 
 from holdall import (
-    ANY_ETAG,
     ITEM_NOT_AVAILABLE,
-    AnyKeys,
     FileDirStore,
     MemoryStore,
     MultiFormatStore,
     NullStore,
-    PathKeys,
     ScriptStore,
     SQLiteStore,
     Store,
 )
+from holdall.conditional import ANY_ETAG
+from holdall.keys import AnyKeys, PathKeys
 from holdall.testing import StoreContract
 
 

@@ -12,7 +12,7 @@ SECTION = REST.partition("\n## ")[0]
 SERVER, PERSISTER = re.findall(r"^```python\n((?!>>>).*?)^```", SECTION, re.MULTILINE | re.DOTALL)
 
 page: dict = {}
-exec("from holdall import *\n" + SERVER + PERSISTER, page)
+exec("from holdall import *\nfrom holdall.conditional import ANY_ETAG\n" + SERVER + PERSISTER, page)
 servers: dict = {}
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from holdall import FileDirStore, InvalidArgumentError, MemoryStore, Prefix, ScriptStore, SQLiteStore, Store
+from holdall import FileDirStore, InvalidArgumentError, MemoryStore, ScriptStore, SQLiteStore, Store
+from holdall.keys import Prefix
 from holdall.store import Pipeline, StorePersister
 from holdall.testing import StoreContract
 from holdall.testing._races import in_threads

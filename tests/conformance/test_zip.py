@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from holdall import Suffix, ZipStore
+from holdall import ZipStore
+from holdall.keys import Suffix
 from holdall.persisters.zip import ZipPersister
 from holdall.serializers import by_suffix
 from holdall.testing import PersisterContract, StoreContract

@@ -29,7 +29,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from holdall import Suffix, ZipStore
+from holdall import ZipStore
+from holdall.keys import Suffix
 from holdall.serializers import IniSerializer, get_serializer
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore

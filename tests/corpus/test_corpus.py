@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from holdall import Suffix, ZipStore
+from holdall import ZipStore
 from holdall.errors import UnsupportedError
+from holdall.keys import Suffix
 from holdall.serializers import CsvSerializer, get_serializer, serializer_for_suffix
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore

@@ -13,7 +13,8 @@ import pytest
 
 import holdall
 from engines import _file_servers
-from holdall import FsspecStore, Template, UnsupportedError
+from holdall import FsspecStore, UnsupportedError
+from holdall.conditional import ETAG_IS_THE_SAME
 from holdall.errors import (
     InvalidArgumentError,
     InvalidKeyError,
@@ -22,6 +23,7 @@ from holdall.errors import (
     StoreUnavailableError,
     UntrustedStoreError,
 )
+from holdall.keys import Template
 from holdall.persisters.fsspec import FsspecPersister
 from holdall.persisters.fsspec._system import time_of, version_of
 
@@ -62,9 +64,7 @@ def test_a_store_is_a_dict_but_for_conditions(url):
     for refused in (
         lambda: store.transform_item((2024, "x"), lambda n: n + 1),
         lambda: store.increment((2024, "x")),
-        lambda: store.set_item_if(
-            (2024, "x"), value=1, condition=holdall.ETAG_IS_THE_SAME, expected_etag="e"
-        ),
+        lambda: store.set_item_if((2024, "x"), value=1, condition=ETAG_IS_THE_SAME, expected_etag="e"),
     ):
         with pytest.raises(UnsupportedError, match="has no compare-and-swap"):
             refused()

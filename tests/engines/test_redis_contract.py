@@ -30,6 +30,6 @@ class TestRedisStoreOfPickles(StoreContract):
     keys = (1, "1", "c/d", (True, 1.5))
 
     def open(self, place):
-        from holdall import AnyKeys
+        from holdall.keys import AnyKeys
 
         return RedisStore(self.url, prefix=f"{place}/", serializer="pickle", keys=AnyKeys(), ttl=3600)

@@ -116,8 +116,7 @@ def _sound() -> dict[str, Any]:
 
 def keys() -> dict[str, tuple[Any, list[Any]]]:
     """Return each kind of codec, and keys that it names."""
-    from holdall import AnyKeys, PathKeys, Prefix, Suffix, Template
-    from holdall.keys import Digest, MappedKeys
+    from holdall.keys import AnyKeys, Digest, MappedKeys, PathKeys, Prefix, Suffix, Template
 
     hard = [
         "theme/dark",

@@ -3,15 +3,9 @@
 import random
 import time
 
-from holdall import (
-    ALWAYS_RETRIEVE,
-    ANY_ETAG,
-    DELETE_CURRENT,
-    ETAG_HAS_CHANGED,
-    ETAG_IS_THE_SAME,
-    ITEM_NOT_AVAILABLE,
-)
+from holdall import DELETE_CURRENT, ITEM_NOT_AVAILABLE
 from holdall.abc import PersisterWrapper
+from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG, ETAG_HAS_CHANGED, ETAG_IS_THE_SAME
 from processes._support import open_store
 
 KINDS = [

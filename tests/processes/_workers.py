@@ -4,14 +4,8 @@ import shutil
 import threading
 import time
 
-from holdall import (
-    ETAG_IS_THE_SAME,
-    ITEM_NOT_AVAILABLE,
-    FileDirStore,
-    ReadOnlyError,
-    SQLiteStore,
-    StoreUnavailableError,
-)
+from holdall import ITEM_NOT_AVAILABLE, FileDirStore, ReadOnlyError, SQLiteStore, StoreUnavailableError
+from holdall.conditional import ETAG_IS_THE_SAME
 from holdall.wrappers import overlay, read_only
 from processes._support import collect, fork, open_store
 

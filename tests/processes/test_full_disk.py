@@ -6,7 +6,6 @@ import os
 import pytest
 
 from holdall import (
-    ETAG_IS_THE_SAME,
     FileDirStore,
     LmdbStore,
     OutcomeUnknownError,
@@ -14,6 +13,7 @@ from holdall import (
     StoreFullError,
     StoreUnavailableError,
 )
+from holdall.conditional import ETAG_IS_THE_SAME
 from processes._support import control, files_below, fill, leftovers, mount, run, unmount
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="mounts are for POSIX")

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from holdall import (
-    ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
     FileDirStore,
     LmdbStore,
@@ -16,6 +15,7 @@ from holdall import (
     ZipStore,
 )
 from holdall.abc import Capability
+from holdall.conditional import ETAG_IS_THE_SAME
 from holdall.stores.document import DocumentStore
 from processes._support import control, leftovers, mount, run, unmount
 

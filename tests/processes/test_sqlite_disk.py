@@ -8,13 +8,8 @@ import stat
 
 import pytest
 
-from holdall import (
-    ETAG_IS_THE_SAME,
-    SQLiteStore,
-    StoreFullError,
-    StoreNotFoundError,
-    StoreUnavailableError,
-)
+from holdall import SQLiteStore, StoreFullError, StoreNotFoundError, StoreUnavailableError
+from holdall.conditional import ETAG_IS_THE_SAME
 from processes._openers import private_folder
 from processes._support import crew, fill, mount, run, unmount
 

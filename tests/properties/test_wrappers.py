@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exploring import examples
-from holdall import MemoryStore, Prefix, Store, Suffix
+from holdall import MemoryStore, Store
+from holdall.keys import Prefix, Suffix
 from holdall.store import Pipeline, StorePersister
 from holdall.wrappers import (
     add_ipython_key_completions,

@@ -10,20 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdall import (
-    ETAG_IS_THE_SAME,
-    AnyKeys,
     CorruptValueError,
     FileDirStore,
     InvalidArgumentError,
     InvalidKeyError,
     MultiFormatStore,
-    PathKeys,
     S3Store,
     StoreNotFoundError,
     StoreUnavailableError,
     UnsupportedError,
 )
-from holdall.keys import IdentityKeys
+from holdall.conditional import ETAG_IS_THE_SAME
+from holdall.keys import AnyKeys, IdentityKeys, PathKeys
 from holdall.persisters.s3 import S3Persister
 from s3._places import client_of, new_bucket
 from s3._wire import Answer

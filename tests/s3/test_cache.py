@@ -9,7 +9,6 @@ import threading
 import pytest
 
 from holdall import (
-    ANY_ETAG,
     ITEM_NOT_AVAILABLE,
     ConflictError,
     InvalidArgumentError,
@@ -19,7 +18,7 @@ from holdall import (
 )
 from holdall._remote.data import UniqueBytes, is_unique
 from holdall.abc import VersionedPersister
-from holdall.conditional import Stat
+from holdall.conditional import ANY_ETAG, Stat
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.local_cache import LocalCachePersister
 from holdall.persisters.mapping import MappingPersister

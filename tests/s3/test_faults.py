@@ -5,9 +5,7 @@ import pickle
 import pytest
 
 from holdall import (
-    ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
-    NEVER_RETRIEVE,
     ConflictError,
     InvalidArgumentError,
     S3Store,
@@ -15,6 +13,7 @@ from holdall import (
     StoreNotFoundError,
     StoreUnavailableError,
 )
+from holdall.conditional import ETAG_IS_THE_SAME, NEVER_RETRIEVE
 from holdall.errors import OutcomeUnknownError
 from s3._wire import Answer
 

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from holdall import ETAG_IS_THE_SAME, OutcomeUnknownError, S3Store, UnsupportedError
+from holdall import OutcomeUnknownError, S3Store, UnsupportedError
+from holdall.conditional import ETAG_IS_THE_SAME
 from s3._counting import count_in_processes, count_in_threads, plus_one
 from s3._places import ENGINES, SOME_ENGINES, real
 

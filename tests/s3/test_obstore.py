@@ -15,7 +15,6 @@ from holdall import (
     InvalidArgumentError,
     InvalidKeyError,
     OutcomeUnknownError,
-    PathKeys,
     S3Store,
     Store,
     StoreNotFoundError,
@@ -24,6 +23,7 @@ from holdall import (
 )
 from holdall._remote.engine import RefusedError
 from holdall.abc import Capability
+from holdall.keys import PathKeys
 from holdall.persisters.obstore import ObjectStorePersister
 from holdall.testing import PersisterContract, StoreContract
 from processes._support import PYTHON, child_environment

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from holdall import ANY_ETAG, DELETE_CURRENT, ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, NEVER_RETRIEVE, S3Store
+from holdall import DELETE_CURRENT, ITEM_NOT_AVAILABLE, S3Store
+from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME, NEVER_RETRIEVE
 from s3._places import client_of, moto, new_bucket
 
 

@@ -8,6 +8,7 @@ import textwrap
 HEAD = """
 import os, sys, signal, gc, warnings
 from holdall import *
+from holdall.keys import AnyKeys, PathKeys
 from holdall.errors import *
 """
 

@@ -2,15 +2,8 @@
 
 import pytest
 
-from holdall import (
-    ANY_ETAG,
-    ITEM_NOT_AVAILABLE,
-    FileDirStore,
-    MemoryStore,
-    SerializationError,
-    SpillStore,
-    Store,
-)
+from holdall import ITEM_NOT_AVAILABLE, FileDirStore, MemoryStore, SerializationError, SpillStore, Store
+from holdall.conditional import ANY_ETAG
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing import PersisterContract, StoreContract
 from holdall.testing._store_base import same_items

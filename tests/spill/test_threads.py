@@ -6,7 +6,8 @@ import threading
 import pytest
 from tests.spill._support import run, script, wait_for_line
 
-from holdall import ALWAYS_RETRIEVE, ANY_ETAG, FileDirStore, MemoryStore, SpillStore, Store
+from holdall import FileDirStore, MemoryStore, SpillStore, Store
+from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing._races import in_threads
 

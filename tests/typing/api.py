@@ -4,10 +4,8 @@ from collections.abc import ItemsView
 from typing import assert_type
 
 from holdall import (
-    ETAG_IS_THE_SAME,
     FileDirStore,
     MemoryStore,
-    PathKeys,
     Persister,
     S3Store,
     ScriptStore,
@@ -16,6 +14,8 @@ from holdall import (
     Value,
     memoize,
 )
+from holdall.conditional import ETAG_IS_THE_SAME
+from holdall.keys import PathKeys
 from holdall.conditional import ConditionalResult
 from holdall.conditional import Sentinel
 from holdall.wrappers import cached_keys, cached_values, expiring, overlay, write_back

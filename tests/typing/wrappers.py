@@ -3,7 +3,8 @@
 import json
 from typing import Any, assert_type
 
-from holdall import FileDirStore, MemoryStore, Prefix, Store
+from holdall import FileDirStore, MemoryStore, Store
+from holdall.keys import Prefix
 from holdall.wrappers import (
     Checks,
     add_ipython_key_completions,

@@ -14,7 +14,6 @@ from tests.unit._bounded_support import KINDS, ON_DISK, die
 
 from holdall import (
     ITEM_NOT_AVAILABLE,
-    NOT_MINE,
     FileDirStore,
     InvalidArgumentError,
     MemoryStore,
@@ -25,6 +24,7 @@ from holdall import (
     memoize,
 )
 from holdall._eviction import POLICIES
+from holdall.abc import NOT_MINE
 from holdall.wrappers import _bounded, bounded, expiring, filt_iter, wrap_kvs
 
 

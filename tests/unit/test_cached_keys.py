@@ -9,18 +9,17 @@ import types
 import pytest
 
 from holdall import (
-    ANY_ETAG,
     DELETE_CURRENT,
     ITEM_NOT_AVAILABLE,
-    AnyKeys,
     FileDirStore,
     InvalidArgumentError,
     MemoryStore,
-    PathKeys,
     Persister,
     Store,
     UnsupportedError,
 )
+from holdall.conditional import ANY_ETAG
+from holdall.keys import AnyKeys, PathKeys
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing._races import in_threads
 from holdall.wrappers import cached_keys, expiring

@@ -12,17 +12,12 @@ import types
 import pytest
 
 from holdall import (
-    ALWAYS_RETRIEVE,
-    ANY_ETAG,
     DELETE_CURRENT,
-    ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
     KEEP_CURRENT,
-    AnyKeys,
     FileDirStore,
     InvalidArgumentError,
     MemoryStore,
-    PathKeys,
     Persister,
     Reader,
     ReadOnlyError,
@@ -30,6 +25,8 @@ from holdall import (
     StoreFullError,
     UnsupportedError,
 )
+from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG, ETAG_IS_THE_SAME
+from holdall.keys import AnyKeys, PathKeys
 from holdall.testing._races import in_threads
 from holdall.wrappers import cached_values, read_only
 

@@ -3,20 +3,18 @@
 import pytest
 
 from holdall import (
-    NOT_MINE,
-    AnyKeys,
     FileDirStore,
     InvalidKeyError,
     MemoryStore,
     MultiFormatStore,
     NullStore,
-    PathKeys,
     ScriptStore,
     SQLiteStore,
     Store,
     ZipStore,
 )
-from holdall.keys import Digest
+from holdall.abc import NOT_MINE
+from holdall.keys import AnyKeys, Digest, PathKeys
 from holdall.wrappers import (
     append_only,
     cached_keys,

@@ -13,16 +13,9 @@ from typing import assert_type
 import pytest
 
 from holdall import (
-    ALWAYS_RETRIEVE,
-    ANY_ETAG,
     DELETE_CURRENT,
-    ETAG_HAS_CHANGED,
-    ETAG_IS_THE_SAME,
-    IF_ETAG_CHANGED,
     ITEM_NOT_AVAILABLE,
     KEEP_CURRENT,
-    NEVER_RETRIEVE,
-    VALUE_NOT_RETRIEVED,
     ConflictError,
     CorruptValueError,
     FileDirStore,
@@ -32,13 +25,22 @@ from holdall import (
     MismatchError,
     MultiFormatStore,
     NullStore,
-    PathKeys,
     ReadOnlyError,
     SerializationError,
     SQLiteStore,
     Store,
     ZipStore,
 )
+from holdall.conditional import (
+    ALWAYS_RETRIEVE,
+    ANY_ETAG,
+    ETAG_HAS_CHANGED,
+    ETAG_IS_THE_SAME,
+    IF_ETAG_CHANGED,
+    NEVER_RETRIEVE,
+    VALUE_NOT_RETRIEVED,
+)
+from holdall.keys import PathKeys
 from holdall.wrappers import write_once
 
 OPENERS = {

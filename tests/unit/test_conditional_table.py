@@ -7,15 +7,8 @@ from pathlib import Path
 import pytest
 
 import holdall
-from holdall import (
-    ANY_ETAG,
-    ITEM_NOT_AVAILABLE,
-    KEEP_CURRENT,
-    VALUE_NOT_RETRIEVED,
-    FileDirStore,
-    MemoryStore,
-    SQLiteStore,
-)
+from holdall import ITEM_NOT_AVAILABLE, KEEP_CURRENT, FileDirStore, MemoryStore, SQLiteStore, conditional
+from holdall.conditional import ANY_ETAG, VALUE_NOT_RETRIEVED
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "conditional.md"
 
@@ -77,7 +70,7 @@ def cases(name, row):
 
 def meant(word):
     """Give the constant that a cell names, or the text itself."""
-    return getattr(holdall, word) if word in holdall.__all__ else word
+    return getattr(conditional, word, word)
 
 
 def etag_of(store):
@@ -180,7 +173,7 @@ def test_a_row_with_another_input_is_noticed(name, number):
 def check_verb(store, row):
     if row["item"] == "present":
         store["k"] = "old"
-    names = {name: getattr(holdall, name) for name in holdall.__all__} | {"store": store}
+    names = {name: getattr(holdall, name) for name in holdall.__all__} | vars(conditional) | {"store": store}
     gives = eval(row["gives"], names)
     if isinstance(gives, type):
         with pytest.raises(gives):

@@ -18,17 +18,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from holdall import (
-    FileDirStore,
-    InvalidKeyError,
-    MemoryStore,
-    SQLiteStore,
-    Store,
-    Template,
-    UnsupportedError,
-    ZipStore,
-)
+from holdall import FileDirStore, InvalidKeyError, MemoryStore, SQLiteStore, Store, UnsupportedError, ZipStore
 from holdall.abc import Reader
+from holdall.keys import Template
 from holdall.serializers import TextSerializer, by_suffix
 from holdall.stores.document import DocumentStore
 from holdall.wrappers import (

@@ -8,7 +8,8 @@ from collections.abc import MutableMapping
 import pytest
 
 from exploring import in_soak
-from holdall import ANY_ETAG, ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, ConflictError, PersisterWrapper
+from holdall import ITEM_NOT_AVAILABLE, ConflictError, PersisterWrapper
+from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import ScriptPersister

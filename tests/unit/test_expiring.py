@@ -6,9 +6,6 @@ import types
 import pytest
 
 from holdall import (
-    ALWAYS_RETRIEVE,
-    ANY_ETAG,
-    ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
     ConflictError,
     FileDirStore,
@@ -19,6 +16,7 @@ from holdall import (
     Store,
     UnsupportedError,
 )
+from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG, ETAG_IS_THE_SAME
 from holdall.persisters.mapping import MappingPersister
 from holdall.wrappers import append_only, cached_keys, cached_values, expiring, overlay, read_only, write_back
 from holdall.wrappers._expiring import ExpiringPersister

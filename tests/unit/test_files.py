@@ -16,19 +16,17 @@ import pytest
 from tests.unit._files_support import mode_of, outcome
 
 from holdall import (
-    ANY_ETAG,
-    ETAG_HAS_CHANGED,
-    ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
     ConflictError,
     FileDirStore,
     InvalidArgumentError,
     InvalidKeyError,
-    PathKeys,
     StoreNotFoundError,
     StoreUnavailableError,
     UnsupportedError,
 )
+from holdall.conditional import ANY_ETAG, ETAG_HAS_CHANGED, ETAG_IS_THE_SAME
+from holdall.keys import PathKeys
 from holdall.persisters.files import FilesPersister
 from processes._support import control, files_below, leftovers, tree
 

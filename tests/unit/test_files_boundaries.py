@@ -8,13 +8,13 @@ import pytest
 from tests.unit._files_support import mess_up, mode_of, outcome, run_python
 
 from holdall import (
-    ANY_ETAG,
     ITEM_NOT_AVAILABLE,
     FileDirStore,
     InvalidKeyError,
     StoreUnavailableError,
     UntrustedStoreError,
 )
+from holdall.conditional import ANY_ETAG
 from holdall.persisters.files import FilesPersister
 from processes._support import leftovers, tree
 

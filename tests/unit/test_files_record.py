@@ -14,18 +14,16 @@ import pytest
 from tests.unit._files_support import mess_up, outcome, run_python
 
 from holdall import (
-    ANY_ETAG,
-    ETAG_IS_THE_SAME,
     CorruptValueError,
     FileDirStore,
     HoldallError,
     InvalidArgumentError,
     InvalidKeyError,
     MismatchError,
-    PathKeys,
     SerializationError,
 )
-from holdall.keys import Suffix
+from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME
+from holdall.keys import PathKeys, Suffix
 from holdall.persisters.files import FilesPersister
 from processes._support import PYTHON, child_environment, control, files_below, leftovers, tree
 

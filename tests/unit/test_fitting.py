@@ -11,20 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdall import (
-    AnyKeys,
-    FileDirStore,
-    LmdbStore,
-    PathKeys,
-    Prefix,
-    SQLiteStore,
-    Suffix,
-    Template,
-    ZipStore,
-)
+from holdall import FileDirStore, LmdbStore, SQLiteStore, ZipStore
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, SerializationError
-from holdall.keys import Digest, IdentityKeys, Under
+from holdall.keys import AnyKeys, Digest, IdentityKeys, PathKeys, Prefix, Suffix, Template, Under
 from holdall.keys._fitting import fitted
 from holdall.keys._recorded import codec_of
 from holdall.serializers import JsonSerializer, get_serializer

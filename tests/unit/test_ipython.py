@@ -9,9 +9,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from holdall import AnyKeys, FileDirStore, MemoryStore, Persister, Store, Template
+from holdall import FileDirStore, MemoryStore, Persister, Store
 from holdall.errors import StoreUnavailableError
-from holdall.keys import Digest
+from holdall.keys import AnyKeys, Digest, Template
 from holdall.wrappers import (
     cached_keys,
     cached_values,
@@ -32,6 +32,7 @@ shell = TerminalInteractiveShell.instance()
 shell.Completer.use_jedi = False  # it reads code, for seconds, and knows no keys
 shell.run_cell('''
 from holdall import *
+from holdall.keys import AnyKeys, Template
 text = FileDirStore(serializer="json")
 text.update({"theme/dark": 1, "theme/light": 2, "other": 3, "it's": 4})
 theme = text.get_subdict("theme")

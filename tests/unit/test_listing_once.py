@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from holdall import MemoryStore, PathKeys, Store
+from holdall import MemoryStore, Store
+from holdall.keys import PathKeys
 from holdall.persisters.mapping import MappingPersister
 
 TAKES = [list, tuple, sorted, lambda store: list(store.keys())]

@@ -4,12 +4,9 @@ from collections import Counter, UserDict, defaultdict
 
 import pytest
 
-from holdall import (
-    ANY_ETAG,
-    ITEM_NOT_AVAILABLE,
-    AnyKeys,
-    Store,
-)
+from holdall import ITEM_NOT_AVAILABLE, Store
+from holdall.conditional import ANY_ETAG
+from holdall.keys import AnyKeys
 from holdall.testing import StoreContract
 from holdall.wrappers import cached_keys, cached_values, expiring, flatten, overlay, wrap_kvs, write_back
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from holdall import (
-    AnyKeys,
     CorruptValueError,
     FileDirStore,
     InvalidArgumentError,
@@ -20,6 +19,7 @@ from holdall import (
     UnsupportedError,
     UntrustedStoreError,
 )
+from holdall.keys import AnyKeys
 from holdall.serializers import TextSerializer
 from processes._support import control, files_below, tree
 

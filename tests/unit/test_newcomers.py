@@ -3,8 +3,9 @@
 import pytest
 
 import holdall
-from holdall import FileDirStore, InvalidArgumentError, MultiFormatStore, PathKeys, Store, ZipStore
+from holdall import FileDirStore, InvalidArgumentError, MultiFormatStore, Store, ZipStore
 from holdall.errors import CorruptValueError
+from holdall.keys import PathKeys
 from holdall.recipes import web_cache
 from holdall.serializers import TextSerializer, by_suffix
 

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from holdall import NOT_MINE, FileDirStore, InvalidKeyError, MemoryStore, SQLiteStore, Store
+from holdall import FileDirStore, InvalidKeyError, MemoryStore, SQLiteStore, Store
+from holdall.abc import NOT_MINE
 from holdall.keys import Digest
 from holdall.wrappers import cached_keys, cached_values, expiring, overlay, read_only, wrap_kvs
 

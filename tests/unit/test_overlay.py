@@ -8,20 +8,18 @@ import types
 import pytest
 
 from holdall import (
-    ANY_ETAG,
-    ETAG_IS_THE_SAME,
     ITEM_NOT_AVAILABLE,
-    AnyKeys,
     CorruptValueError,
     FileDirStore,
     InvalidArgumentError,
     InvalidKeyError,
     MemoryStore,
-    PathKeys,
     ReadOnlyError,
     Store,
     UnsupportedError,
 )
+from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME
+from holdall.keys import AnyKeys, PathKeys
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing._races import in_threads
 from holdall.wrappers import cached_values, overlay

@@ -6,7 +6,8 @@ import weakref
 
 import pytest
 
-from holdall import AnyKeys, InvalidKeyError, Persister, PersisterWrapper, Reader, Store, UnsupportedError
+from holdall import InvalidKeyError, Persister, PersisterWrapper, Reader, Store, UnsupportedError
+from holdall.keys import AnyKeys
 
 
 class Table(Persister):

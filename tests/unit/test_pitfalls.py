@@ -15,18 +15,16 @@ from holdall import (
     FileDirStore,
     InvalidKeyError,
     MemoryStore,
-    Prefix,
     ReadOnlyError,
     SerializationError,
     SQLiteStore,
     Store,
     StoreUnavailableError,
-    Suffix,
-    Template,
     UnsupportedError,
     ZipStore,
 )
 from holdall.abc import Reader
+from holdall.keys import Prefix, Suffix, Template
 from holdall.serializers import by_suffix
 from holdall.wrappers import (
     add_ipython_key_completions,

@@ -43,7 +43,7 @@ def test_all_places_that_name_the_exports_agree():
     assert typed | {"__version__"} == {*holdall.__all__, "open"} == set(holdall._home) | {"__version__"}
     assert sorted([*holdall.__all__, "open"]) == dir(holdall)
     assert "open" not in holdall.__all__  # which would hide the built-in
-    assert len(holdall.__all__) == len(set(holdall.__all__)) <= 60
+    assert len(holdall.__all__) == len(set(holdall.__all__)) <= 48
     for name in holdall.__all__:
         assert getattr(holdall, name) is not None
 
@@ -140,3 +140,11 @@ def test_public_classes_and_functions_show_an_example(name):
             return
         doc = inspect.getdoc(thing)
         assert ">>>" in doc or name == "Capability", f"{name} shows no example"
+
+
+@pytest.mark.parametrize("name", holdall._moved)
+def test_a_moved_name_says_where_it_is(name):
+    with pytest.warns(DeprecationWarning, match=rf"from holdall\.{holdall._moved[name]} import {name}"):
+        found = getattr(holdall, name)
+    assert found is getattr(importlib.import_module(f"holdall.{holdall._moved[name]}"), name)
+    assert name not in dir(holdall)

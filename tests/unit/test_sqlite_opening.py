@@ -21,7 +21,6 @@ from holdall import (
     InvalidArgumentError,
     InvalidKeyError,
     MismatchError,
-    PathKeys,
     PersisterWrapper,
     ReadOnlyError,
     SQLiteStore,
@@ -32,6 +31,7 @@ from holdall import (
     UntrustedStoreError,
 )
 from holdall.abc import Reader
+from holdall.keys import PathKeys
 from holdall.persisters.sqlite import SqlitePersister, _sessions
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

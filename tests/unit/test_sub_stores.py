@@ -2,7 +2,8 @@
 
 import pytest
 
-from holdall import AnyKeys, FileDirStore, MemoryStore, PathKeys, Template
+from holdall import FileDirStore, MemoryStore
+from holdall.keys import AnyKeys, PathKeys, Template
 
 KEYS = {
     "text": (None, ["a/x", "a/y/z", "b/x", "c"]),

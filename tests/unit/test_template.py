@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from holdall import FileDirStore, MemoryStore, PathKeys, Prefix, Store, Suffix, Template
+from holdall import FileDirStore, MemoryStore, Store
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, UnsupportedError
-from holdall.keys import AnyKeys, as_key_codec
+from holdall.keys import AnyKeys, PathKeys, Prefix, Suffix, Template, as_key_codec
 
 CITIES = "{country}/{city}_{year:d}.json"
 

@@ -25,12 +25,12 @@ from holdall import (
     SQLiteStore,
     Store,
     StoreNotFoundError,
-    Suffix,
     UnsupportedError,
     UntrustedStoreError,
     ZipStore,
 )
 from holdall.abc import KeyedSerializer, Serializer
+from holdall.keys import Suffix
 from holdall.persisters.document import DocumentPersister
 from holdall.persisters.tar import TarReader
 from holdall.serializers import (

@@ -6,18 +6,17 @@ import pytest
 from tests.unit._wrappers_support import fail, minus_one, plus_one
 
 from holdall import (
-    NOT_MINE,
     CorruptValueError,
     FileDirStore,
     InvalidArgumentError,
     InvalidKeyError,
     MemoryStore,
-    Prefix,
     SerializationError,
     Store,
-    Suffix,
 )
+from holdall.abc import NOT_MINE
 from holdall.conditional import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, KEEP_CURRENT
+from holdall.keys import Prefix, Suffix
 from holdall.wrappers import filt_iter, wrap_keys, wrap_kvs
 
 

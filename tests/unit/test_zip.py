@@ -24,11 +24,11 @@ from holdall import (
     SerializationError,
     StoreNotFoundError,
     StoreUnavailableError,
-    Suffix,
     UnsupportedError,
     UntrustedStoreError,
     ZipStore,
 )
+from holdall.keys import Suffix
 from holdall.persisters.zip import ZipPersister
 from holdall.serializers import by_suffix
 from processes._support import PYTHON, child_environment, files_below

@@ -141,7 +141,7 @@ class KeyCodecContract:
 
     Examples
     --------
-    >>> from holdall import Prefix
+    >>> from holdall.keys import Prefix
     >>> class TestPrefix(KeyCodecContract):
     ...     keys = st.text()
     ...     refused = (1, None)

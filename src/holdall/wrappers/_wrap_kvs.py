@@ -100,7 +100,7 @@ def wrap_keys(store: Store[Any, Any], *, keys: Any) -> Pipeline:
 
     Examples
     --------
-    >>> from holdall import Prefix
+    >>> from holdall.keys import Prefix
     >>> from holdall.wrappers import wrap_keys
     >>> inner = {"other": 0}
     >>> runs = wrap_keys(inner, keys=Prefix("run-"))
