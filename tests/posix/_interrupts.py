@@ -22,6 +22,7 @@ class Interrupter:
     def run(self, action):
         """Run an action; tell whether it was interrupted, which must be all that comes of it."""
         self.latest = {}
+        sys._getframe().f_trace_opcodes = True  # 3.12 traces instructions only if this was set before
         sys.settrace(self._trace)
         try:
             action()
