@@ -11,6 +11,8 @@ _LOOKS = {
     if name in dis.opmap
 }
 
+_FINALIZING = {"weakref", "_weakrefset"}
+
 
 class Interrupter:
     """Raises KeyboardInterrupt at the point of a number, counted from the start of an action."""
@@ -39,7 +41,7 @@ class Interrupter:
         if event == "call":
             above = frame
             while above is not None:
-                if above.f_code.co_name == "__del__" or above.f_globals.get("__name__") == "weakref":
+                if above.f_code.co_name == "__del__" or above.f_globals.get("__name__") in _FINALIZING:
                     return None  # Python reports what is raised there, and goes on
                 above = above.f_back
             frame.f_trace_opcodes, frame.f_trace_lines = True, False

@@ -6,6 +6,8 @@ import sys
 from typing import Final
 
 from holdall._posix.control import CONTROL
+from holdall._posix.descriptors import create_file
+from holdall._posix.flags import CREATE
 
 __all__ = ["folder_ignores_case", "would_ignore_case"]
 
@@ -68,7 +70,7 @@ def _seen_by_file(path: str) -> bool:
     """Return the answer from a new file, looked for by a name in other case."""
     name = f"{CONTROL}-case-{os.urandom(8).hex()}"
     own = os.path.join(path, name)
-    os.close(os.open(own, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    create_file(own, CREATE, 0o600)
     try:
         return _taken_for_another(path, name)
     finally:

@@ -7,9 +7,9 @@ import stat
 from collections.abc import Callable
 from os import close as os_close
 from os import fstat as os_fstat
-from os import open as os_open
 from typing import Final
 
+from holdall._posix.descriptors import opening
 from holdall._posix.errors import NO_FLOCK, at
 from holdall._posix.flags import BELOW, CREATE
 from holdall._posix.lock import try_flock
@@ -33,7 +33,7 @@ class Workspace:
         self.fd = -1
         self.name = f"{_WORKSPACE}{os.getpid():x}-{next(_tokens):x}-{os.urandom(4).hex()}"
         os.mkdir(self.name, 0o700, dir_fd=control)
-        self.fd = os_open(self.name, BELOW, dir_fd=control)
+        [self.fd] = opening(self.name, BELOW, dir_fd=control)
         try:
             try_flock(self.fd)  # a process that gets it later knows that we are dead
         except OSError as error:
@@ -42,8 +42,9 @@ class Workspace:
 
     def __del__(self, close: Callable[[int], object] = os_close) -> None:
         # A default, since names of modules may be gone when a process ends.
-        if self.fd >= 0:
-            close(self.fd)
+        fd = getattr(self, "fd", -1)  # an interrupt may have come first
+        if fd >= 0:
+            close(fd)
 
     def keeps_nanoseconds(self) -> bool:
         """Return whether the file system keeps times to the nanosecond."""
@@ -54,13 +55,15 @@ class Workspace:
         """Empty and remove the workspace, wherever it is now."""
         with contextlib.suppress(OSError):  # already gone, or left for the next writer
             empty(self.fd)
-            above = os_open("..", BELOW, dir_fd=self.fd)
+            above = -1
             try:
+                [above] = opening("..", BELOW, dir_fd=self.fd)
                 found = os.stat(self.name, dir_fd=above, follow_symlinks=False)
                 if os.path.samestat(found, os_fstat(self.fd)):
                     os.rmdir(self.name, dir_fd=above)
             finally:
-                os_close(above)
+                if above >= 0:
+                    os_close(above)
 
 
 def make_control(root: int, path: str) -> None:
@@ -70,11 +73,13 @@ def make_control(root: int, path: str) -> None:
             os.mkdir(CONTROL, 0o700, dir_fd=root)
         except FileExistsError:
             pass
-        control = os_open(CONTROL, BELOW, dir_fd=root)
+        control = -1
         try:
+            [control] = opening(CONTROL, BELOW, dir_fd=root)
             share(control, os_fstat(root), 0o3777)
         finally:
-            os_close(control)
+            if control >= 0:
+                os_close(control)
 
 
 def make_control_file(root: int, path: str, name: str) -> str:
@@ -82,17 +87,20 @@ def make_control_file(root: int, path: str, name: str) -> str:
     make_control(root, path)
     where = os.path.join(path, CONTROL, name)
     with at(where):
-        control = os_open(CONTROL, BELOW, dir_fd=root)
+        control = fd = -1
         try:
-            fd = os_open(name, CREATE, 0o600, dir_fd=control)
-        except FileExistsError:
-            return where
+            [control] = opening(CONTROL, BELOW, dir_fd=root)
+            try:
+                [fd] = opening(name, CREATE, 0o600, dir_fd=control)
+                share(fd, os_fstat(root), 0o666)
+            except FileExistsError:
+                return where
+            finally:
+                if fd >= 0:
+                    os_close(fd)
         finally:
-            os_close(control)
-        try:
-            share(fd, os_fstat(root), 0o666)
-        finally:
-            os_close(fd)
+            if control >= 0:
+                os_close(control)
     return where
 
 
@@ -118,18 +126,17 @@ def sweep(control: int) -> None:
     for name in os.listdir(control):
         if not name.startswith(_WORKSPACE):
             continue
+        fd = -1
         try:
-            fd = os_open(name, BELOW, dir_fd=control)
-        except OSError:
-            continue
-        try:
+            [fd] = opening(name, BELOW, dir_fd=control)
             if try_flock(fd):  # otherwise its writer lives
                 empty(fd)
                 os.rmdir(name, dir_fd=control)
         except OSError:
             continue  # its writer is just removing it
         finally:
-            os_close(fd)
+            if fd >= 0:
+                os_close(fd)
 
 
 def has_workspaces(control: int) -> bool:

@@ -1,11 +1,12 @@
 """Descriptors that interrupts cannot leak: opened into a list, and closed by one C call.
 
-Python handles signals between two of its own steps, and never within a C call. ``fd = os.open(...)`` is two
-steps: an interrupt between them leaks a descriptor, and with it perhaps a lock.
+Python handles signals after a call, and never within a C call. So what a signal handler raises while
+``os.open`` runs comes before ``fd = os.open(...)`` has named the descriptor, which stays open for ever, with
+its locks. Unpacking is no call: ``[fd] = opening(...)`` opens and names it before Python looks for signals.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter, call
@@ -15,7 +16,7 @@ from typing import Any
 
 from holdall._posix.lock import Lock
 
-__all__ = ["Descriptors", "closing", "forget", "open_into"]
+__all__ = ["Descriptors", "closing", "create_file", "forget", "open_into", "opening"]
 
 #: Open descriptors, above a None at which closing stops.
 Descriptors = list[int | None]
@@ -23,9 +24,19 @@ Descriptors = list[int | None]
 _release = attrgetter("release")
 
 
+def opening(path: str, flags: int, mode: int = 0o777, dir_fd: int | None = None) -> Iterator[int]:
+    """Return an iterator that opens a file when it is unpacked, and gives the descriptor."""
+    return map(partial(os_open, dir_fd=dir_fd), (path,), (flags,), (mode,))
+
+
+def create_file(path: str, flags: int, mode: int, dir_fd: int | None = None) -> None:
+    """Open a file, which makes it, and close it."""
+    deque(map(os_close, opening(path, flags, mode, dir_fd)), 0)
+
+
 def open_into(fds: Descriptors, path: str, flags: int, mode: int = 0o777, dir_fd: int | None = None) -> None:
     """Open a file, and add its descriptor to a list for which the caller has made `closing`."""
-    fds.extend(map(partial(os_open, dir_fd=dir_fd), (path,), (flags,), (mode,)))
+    fds.extend(opening(path, flags, mode, dir_fd))
 
 
 def closing(fds: Descriptors, locks: Sequence[Lock] = ()) -> Callable[[], Any]:

@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 from os import close as os_close
-from os import open as os_open
 from typing import Any
 
 from holdall._posix.control import (
@@ -17,6 +16,7 @@ from holdall._posix.control import (
     has_workspaces,
     sweep,
 )
+from holdall._posix.descriptors import opening
 from holdall._posix.flags import FOLDER
 from holdall._posix.fork import forget_in_child
 from holdall._posix.lock import TIMEOUT
@@ -88,7 +88,7 @@ class Folder:
         return self.path if self.known else "a temporary folder"
 
     def _closed(self) -> Opened:
-        return Opened(self._path or "", -1)
+        return Opened(self._path or "", closed=True)
 
     def after_fork(self) -> None:
         """Replace the mutex, which a thread of the parent may hold."""
@@ -113,11 +113,10 @@ class Folder:
             if create:
                 self._make_root()
             try:
-                root = os_open(self.path, FOLDER)
+                use = Opened(self.path, mode=self._mode, sync=self._sync, timeout=self._timeout)
             except FileNotFoundError:
                 self.close()
                 return None
-            use = Opened(self.path, root, mode=self._mode, sync=self._sync, timeout=self._timeout)
             self.opened = use
             return use
 
@@ -137,11 +136,13 @@ class Folder:
                 os.mkdir(path, self._mode)
         if self._sync:
             for path in made:
-                folder = os_open(os.path.dirname(path), FOLDER)
+                folder = -1
                 try:
+                    [folder] = opening(os.path.dirname(path), FOLDER)
                     os.fsync(folder)
                 finally:
-                    os_close(folder)
+                    if folder >= 0:
+                        os_close(folder)
 
     def prepare(self) -> Opened:
         """Open the folder to write, with a workspace."""

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from os import close as os_close
@@ -20,9 +19,9 @@ from holdall._posix.control import (
     share,
     sweep,
 )
-from holdall._posix.descriptors import Descriptors, open_into
+from holdall._posix.descriptors import Descriptors, open_into, opening
 from holdall._posix.errors import ABSENT, at
-from holdall._posix.flags import BELOW
+from holdall._posix.flags import BELOW, FOLDER
 from holdall._posix.fork import finalize, forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock
 from holdall._posix.names import UTF8, fs_name
@@ -64,20 +63,27 @@ class Opened:
     )
 
     def __init__(
-        self, path: str, root: int, *, mode: int = 0o777, sync: bool = False, timeout: float = TIMEOUT
+        self,
+        path: str,
+        *,
+        closed: bool = False,
+        mode: int = 0o777,
+        sync: bool = False,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.number = next(_numbers)  # identifies it in caches
         self.path = path
-        self.root = root
-        self.workspace = -1
+        self.root = self.workspace = -1
         self.uid = os.geteuid()
         #: Device and number of the folder.
         self.identity = (-1, -1)
-        if root >= 0:
-            about = os_fstat(root)
+        if not closed:
+            [self.root] = opening(path, FOLDER)
+            about = os_fstat(self.root)
             self.identity = about.st_dev, about.st_ino
+        root = self.root
         #: What to put before a name to reach it by one call; unusable where Python does not use UTF-8.
-        self.prefix = f"{path}/" if root >= 0 and UTF8 else NOWHERE
+        self.prefix = NOWHERE if closed or not UTF8 else f"{path}/"
         # Not a method of this object, which would keep it alive.
         self.lock = Lock(root, path, partial(_lock_beside, root, path), timeout)
         self._mode = mode
@@ -89,7 +95,7 @@ class Opened:
 
     def __del__(self, close: Callable[[int], object] = os_close) -> None:
         # A default, since names of modules may be gone when a process ends.
-        root, self.root = self.root, -1
+        root, self.root = getattr(self, "root", -1), -1  # an interrupt may have come first
         if root >= 0:
             close(root)
 
@@ -151,35 +157,41 @@ class Opened:
         OSError
             If one of the names is not a folder, or is a link.
         """
-        # open_into() and closing() are inlined here: four calls less for each nested item.
-        fds: Descriptors = [None]
         here = self.root
+        fd = below = None  # the deepest folder entered, and the one below it
         try:
             if not names:
-                open_into(fds, ".", BELOW, dir_fd=here)
+                [fd] = opening(".", BELOW, dir_fd=here)
             for name in names:
                 if name in RESERVED:
                     self._refuse(name)
                 spelled = name if UTF8 else fs_name(name)
                 try:
-                    fds.extend(map(partial(os_open, dir_fd=here), (spelled,), (BELOW,)))
+                    [below] = map(partial(os_open, dir_fd=here), (spelled,), (BELOW,))
                 except FileNotFoundError:
                     if not create:
                         raise
-                    self._make_below(spelled, here, fds)
-                here = fds[-1]  # type: ignore[assignment]
-                if len(fds) > 2:
-                    deque(map(os_close, map(fds.pop, (1,))), 0)  # type: ignore[arg-type]
+                    self._make_below(spelled, here)
+                    [below] = opening(spelled, BELOW, dir_fd=here)
                 if doubts is not None:
-                    about = os_fstat(fds[-1])  # type: ignore[arg-type]
+                    about = os_fstat(below)
                     if about.st_mode & 0o022 or about.st_uid != self.uid:
-                        _look_at_folder(about, fds[-1], self.uid, doubts)  # type: ignore[arg-type]
+                        _look_at_folder(about, below, self.uid, doubts)
+                if fd is not None:
+                    [fd] = map(os_close, (fd,))
+                # Not a condition: after one, Python 3.12 and 3.13 would handle signals outside of the `try`.
+                here, fd, below = below, below, None
         except BaseException as error:
-            deque(map(os_close, iter(fds.pop, None)), 0)
+            try:
+                if fd is not None:
+                    os_close(fd)
+            finally:
+                if below is not None:
+                    os_close(below)
             if isinstance(error, OSError) and error.errno not in ABSENT:
                 error.filename = os.path.join(self.path, *names)
             raise
-        return fds[-1]  # type: ignore[return-value]
+        return fd  # type: ignore[return-value]
 
     def open_file(self, names: Sequence[str], flags: int, doubts: list[str] | None = None) -> int:
         """Open a file below by the path of the first folder; the caller closes it.
@@ -201,21 +213,30 @@ class Opened:
         OSError
             If it does not exist, or cannot be opened.
         """
-        fds: Descriptors = [None]
+        here = fd = None  # the deepest folder entered, and what is below it
         try:
             *folders, last = names
-            path, here = f"{self.prefix}{folders[0]}", None
+            path = f"{self.prefix}{folders[0]}"
             for name in folders:
-                fds.extend(map(partial(os_open, dir_fd=here), (path if here is None else name,), (BELOW,)))
-                here = fds[-1]
+                [fd] = map(partial(os_open, dir_fd=here), (path if here is None else name,), (BELOW,))
                 if doubts is not None:
-                    about = os_fstat(here)  # type: ignore[arg-type]
+                    about = os_fstat(fd)
                     if about.st_mode & 0o022 or about.st_uid != self.uid:
-                        _look_at_folder(about, here, self.uid, doubts)  # type: ignore[arg-type]
-            fds.extend(map(partial(os_open, dir_fd=here), (last,), (flags,)))
-            return fds.pop()  # type: ignore[return-value]
-        finally:
-            deque(map(os_close, iter(fds.pop, None)), 0)
+                        _look_at_folder(about, fd, self.uid, doubts)
+                if here is not None:
+                    [here] = map(os_close, (here,))
+                here, fd = fd, None  # see above
+            [fd] = map(partial(os_open, dir_fd=here), (last,), (flags,))
+            [here] = map(os_close, (here,))  # type: ignore[arg-type]
+        except BaseException:
+            try:
+                if fd is not None:
+                    os_close(fd)
+            finally:
+                if here is not None:
+                    os_close(here)
+            raise
+        return fd
 
     def chain(self, names: Sequence[str], fds: Descriptors) -> None:
         """Open all folders on the way to one below, outermost first, for a caller with `closing`."""
@@ -225,14 +246,13 @@ class Opened:
     def _refuse(self, name: str) -> NoReturn:
         raise InvalidKeyError(f"{name!r} cannot be the name of a folder below {self.path}")
 
-    def _make_below(self, name: str, here: int, fds: Descriptors) -> None:
+    def _make_below(self, name: str, here: int) -> None:
         try:
             os.mkdir(name, self._mode, dir_fd=here)
             if self._sync:  # a new folder is durable once its parent is
                 os.fsync(here)
         except FileExistsError:
             pass
-        open_into(fds, name, BELOW, dir_fd=here)
 
     def doubts(self) -> list[str]:
         """Return reasons not to trust files in the folder itself, as it was when first asked."""
@@ -248,8 +268,12 @@ class Opened:
 
     def control(self) -> int:
         """Open the control folder; the caller closes it."""
-        with at(os.path.join(self.path, CONTROL)):
-            return os_open(CONTROL, BELOW, dir_fd=self.root)
+        try:
+            [control] = opening(CONTROL, BELOW, dir_fd=self.root)
+        except OSError as error:
+            error.filename = os.path.join(self.path, CONTROL)
+            raise
+        return control
 
     def share(self, fd: int) -> None:
         """Set the group and permissions of a new file in the control folder to those of the folder."""

@@ -16,7 +16,6 @@ from holdall.errors import OutcomeUnknownError
 
 __all__ = [
     "USUAL",
-    "close_lost",
     "keep_attributes",
     "list_extended",
     "replace_file",
@@ -207,19 +206,6 @@ def _keep_extended(folder: int, name: str, new: int) -> bool:
         return kept
     finally:
         close()
-
-
-def close_lost(name: str, folder: int) -> None:
-    """Close the descriptor of a file that this process has made in an interrupted call.
-
-    No other process can have the file open: only the caller knows its name.
-    """
-    with contextlib.suppress(OSError):
-        made = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        for number in os.listdir("/dev/fd"):
-            with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(int(number)), made):
-                    os.close(int(number))
 
 
 def unlink_quietly(name: str, folder: int) -> None:

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from typing import Any, Final
 
+from holdall._posix.descriptors import create_file, opening
 from holdall._posix.flags import BELOW
 from holdall._posix.lock import try_flock
 
@@ -52,11 +53,11 @@ class TemporaryFolder:
         _open[self.path] = self
 
     def _own(self) -> None:
-        fd = os.open(self.path, BELOW)
+        [fd] = opening(self.path, BELOW)
         with contextlib.suppress(OSError):  # no locks here: nothing will be removed later
             # The marker comes last: a process that sees it and gets the lock knows that the owner is dead.
             if try_flock(fd):
-                os.close(os.open(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd))
+                create_file(_MARKER, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=fd)
         self._finalizer = weakref.finalize(self, _delete, self.path, fd, os.getpid())
 
     def restore(self) -> None:
@@ -168,11 +169,9 @@ def sweep(base: str) -> None:
         return
     for name in names:
         path = os.path.join(base, name)
+        fd = -1
         try:
-            fd = os.open(path, BELOW)
-        except OSError:
-            continue
-        try:
+            [fd] = opening(path, BELOW)
             about: Any = os.fstat(fd)
             ours = about.st_uid == os.geteuid() and stat.S_ISREG(os.stat(_MARKER, dir_fd=fd).st_mode)
             if ours and try_flock(fd):  # otherwise its owner lives
@@ -180,4 +179,5 @@ def sweep(base: str) -> None:
         except OSError:
             continue  # no marker
         finally:
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)

@@ -60,9 +60,8 @@ def replace_file(path: str, data: bytes, time: int | None = None) -> None:
         Its time of modification, in nanoseconds since 1970; None for now.
     """
     unfinished = unfinished_path(path)
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        with open(fd, "wb") as file:
+        with open(unfinished, "xb") as file:
             file.write(data)
         with contextlib.suppress(FileNotFoundError):
             os.chmod(unfinished, os.stat(path).st_mode & 0o7777)

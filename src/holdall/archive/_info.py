@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from holdall._posix.descriptors import opening
 from holdall.archive._files import replace_file, translating
 from holdall.errors import CorruptValueError
 
@@ -136,8 +137,9 @@ class InfoLog:
     def _append(self, record: dict[str, Any]) -> None:
         line = _line(record)
         with translating(self.path, "the metadata cannot be written"):
-            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            fd = -1
             try:
+                [fd] = opening(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
                 if os.fstat(fd).st_size > self._end:  # a writer died within a line
                     os.ftruncate(fd, self._end)
                 try:
@@ -146,7 +148,8 @@ class InfoLog:
                     os.ftruncate(fd, self._end)
                     raise
             finally:
-                os.close(fd)
+                if fd >= 0:
+                    os.close(fd)
         self.refresh()
         if self._n_lines > 3 * len(self._records) + _SPARE_LINES:
             self._compact()

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from holdall._posix.descriptors import opening
 from holdall.archive._files import is_unfinished, remove_path, replace_file, translating, unfinished_path
 from holdall.archive.array_files import EXTENSIONS, write_arrays
 from holdall.errors import InvalidArgumentError
@@ -68,13 +69,15 @@ def locked(folder: str) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    fd = -1
     try:
+        [fd] = opening(folder, os.O_RDONLY | os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 def publish(

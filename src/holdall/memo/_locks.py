@@ -10,6 +10,7 @@ one result; nothing worse.)
 import os
 from _thread import allocate_lock
 
+from holdall._posix.descriptors import opening
 from holdall._posix.flags import BELOW
 from holdall.memo._flight import Flight
 
@@ -137,11 +138,13 @@ def _real(path: str) -> str:
 def _open(path: str) -> int:
     """Open or make the file without following links that others planted."""
     folder, name = os.path.split(path)
-    above = os.open(folder, BELOW)
+    above = -1
     try:
-        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666, dir_fd=above)
+        [above] = opening(folder, BELOW)
+        [fd] = opening(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666, dir_fd=above)
     finally:
-        os.close(above)
+        if above >= 0:
+            os.close(above)
     return fd
 
 

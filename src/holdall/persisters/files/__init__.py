@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from holdall._posix.control import CONTROL
+from holdall._posix.descriptors import opening
 from holdall._posix.flags import BELOW
 from holdall._posix.names import fs_path
 from holdall.persisters.files._record import overlapping, read_record
@@ -20,12 +21,14 @@ def recorded(path: str | os.PathLike[str]) -> dict[str, Any]:
     path
         The folder, which need not exist.
     """
+    control = -1
     try:
-        control = os.open(os.path.join(fs_path(os.fspath(path)), CONTROL), BELOW)
-    except (OSError, ValueError, TypeError):
-        return {}
-    try:
+        try:
+            [control] = opening(os.path.join(fs_path(os.fspath(path)), CONTROL), BELOW)
+        except (OSError, ValueError, TypeError):
+            return {}
         record = read_record(control, os.fspath(path))
     finally:
-        os.close(control)
+        if control >= 0:
+            os.close(control)
     return record or {}

@@ -9,7 +9,7 @@ from typing import Any
 from holdall._posix.descriptors import Descriptors, closing
 from holdall._posix.errors import ABSENT, translate
 from holdall._posix.folder import RESERVED, Folder, Opened
-from holdall._posix.replace import close_lost, sync_folder, unlink_quietly
+from holdall._posix.replace import sync_folder, unlink_quietly
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.persisters.files._attributes import Attributes
 from holdall.persisters.files._finding import Finder
@@ -112,12 +112,10 @@ class Publisher:
                 os_close(where)
         return stat
 
-    def discard(self, name: str, use: Opened, *, lost: bool = False) -> None:
-        """Remove an unfinished file, in whatever folder it was made, and close it if it is `lost`."""
+    def discard(self, name: str, use: Opened) -> None:
+        """Remove an unfinished file, in whatever folder it was made."""
         # An interrupt can hide that the folder was opened again.
         for workspace in {use.workspace, self._folder.opened.workspace} - {-1}:
-            if lost:
-                close_lost(name, workspace)
             unlink_quietly(name, workspace)
 
     def unlink(self, name: str, fd: int) -> None:

@@ -1,15 +1,17 @@
 """The metadata of a folder: its options, and whether all files were written through holdall."""
 
-import io
 import json
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from holdall._places import check_record
+from holdall._posix.descriptors import opening
+from holdall._posix.flags import CREATE
 from holdall._posix.folder import CONTROL, Opened
 from holdall._posix.replace import unlink_quietly
 from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
+from holdall.persisters.files._system import write_all
 
 _NAME = "store.json"
 _FORMAT = 1
@@ -34,11 +36,13 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
         If a newer version of holdall wrote them.
     """
     try:
-        fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=control)
+        fd = -1
         try:
+            [fd] = opening(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=control)
             text = b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
         finally:
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -68,17 +72,19 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
 def write_record(use: Opened, control: int, record: dict[str, Any]) -> None:
     """Write the metadata of a folder; the caller holds the lock of the folder."""
     text = json.dumps({"holdall": _FORMAT, **record}, indent=1) + "\n"
-    fd = os.open(_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=use.workspace)
+    fd = -1
     try:
-        with io.open(fd, "wb") as file:  # noqa: UP020  (the builtin is missing when a process ends)
-            use.share(fd)
-            file.write(text.encode())
-            file.flush()
-            os.fsync(fd)  # once per folder: empty metadata after a power failure would be corrupt
+        [fd] = opening(_NAME, CREATE, 0o600, dir_fd=use.workspace)
+        use.share(fd)
+        write_all(fd, text.encode())
+        os.fsync(fd)  # once per folder: empty metadata after a power failure would be corrupt
         os.replace(_NAME, _NAME, src_dir_fd=use.workspace, dst_dir_fd=control)
     except BaseException:
         unlink_quietly(_NAME, use.workspace)
         raise
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 def check_formats(record: dict[str, Any], wanted: dict[str, Any], path: str) -> None:

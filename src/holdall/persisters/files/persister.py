@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Self, cast
 from holdall._options import Durability, check_bytes, checked_path
 from holdall._posix import trust
 from holdall._posix.control import CONTROL
-from holdall._posix.descriptors import Descriptors, closing, open_into
+from holdall._posix.descriptors import Descriptors, closing, open_into, opening
 from holdall._posix.errors import translate, translating
 from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import RESERVED, SHARED, Folder, Opened
@@ -61,6 +61,7 @@ __all__ = ["FilesPersister"]
 
 _DEEPEST = 100  # levels of folders; a deletion has a descriptor for each
 _WHOLE = 1 << 62  # bytes: data of any size
+_READ, _CREATE = (READ,), (CREATE,)
 # Errors of systems that do not make a hard link.
 _NO_LINK = frozenset(
     {
@@ -369,22 +370,23 @@ class FilesPersister(Persister):
         # _open() is inlined here: a call and a tuple less is a tenth of a small read.
         use = self._folder.opened
         doubts: list[str] | None = None
+        fd = -1
         try:
-            if "/" in id or id[:1] == ".":
-                doubts = [] if self.guard else None
-                names = id.split("/")
-                usual = 1 < len(names) <= self._levels and RESERVED.isdisjoint(names)
-                if usual and (self.hidden or not (id[0] == "." or "/." in id)):
-                    fd = use.open_file(names, READ, doubts)
+            try:
+                if "/" in id or id[:1] == ".":
+                    doubts = [] if self.guard else None
+                    names = id.split("/")
+                    usual = 1 < len(names) <= self._levels and RESERVED.isdisjoint(names)
+                    if usual and (self.hidden or not (id[0] == "." or "/." in id)):
+                        fd = use.open_file(names, READ, doubts)
+                    else:
+                        fd = self._finder.open(id, doubts)
                 else:
-                    fd = self._finder.open(id, doubts)
-            else:
-                # By the path: this notices another folder at the path, for 4 % of a small read.
-                fd = os_open(f"{use.prefix}{id}", READ)
-        except (OSError, ValueError, TypeError) as error:
-            doubts = []
-            fd = self._retry(id, error, use, doubts)
-        try:
+                    # By the path: this notices another folder at the path, for 4 % of a small read.
+                    [fd] = map(os_open, (f"{use.prefix}{id}",), _READ)
+            except (OSError, ValueError, TypeError) as error:
+                doubts = []
+                fd = self._retry(id, error, use, doubts)
             stat = os_fstat(fd)
             if (
                 stat.st_mode & KIND_AND_OTHERS != REGULAR
@@ -395,7 +397,8 @@ class FilesPersister(Persister):
                 self._inspect(id, fd, stat, doubts or [])
             size = stat.st_size
             if size > limit:
-                file, fd = FileIO(fd, "rb"), -1
+                [file] = map(FileIO, (fd,))  # no interrupt comes before the next step
+                fd = -1
                 return file
             # One byte more than expected: a shorter result is the end of the file.
             data = os_read(fd, size + 1)
@@ -527,25 +530,28 @@ class FilesPersister(Persister):
                 use = self._folder.current()
             try:
                 try:
-                    fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
+                    [fd] = map(partial(os_open, dir_fd=use.workspace), (name,), _CREATE, (self._mode,))
                 except OSError as error:
                     use = self._ready_again(error, id)
-                    fd = os_open(name, CREATE, self._mode, dir_fd=use.workspace)
-                try:
-                    if type(data) is not bytes or os_write(fd, data) != len(data):
-                        write_all(fd, data)
-                    stamp = time_ns()
-                    if mtime is not None:
-                        stamp = _dated(mtime, stamp)
-                    utime(fd, ns=(stamp, stamp))  # see Notes of the class
-                    if self._power:
-                        os.fsync(fd)
-                finally:
-                    os_close(fd)
+                    [fd] = opening(name, CREATE, self._mode, use.workspace)
+                if type(data) is not bytes or os_write(fd, data) != len(data):
+                    write_all(fd, data)
+                stamp = time_ns()
+                if mtime is not None:
+                    stamp = _dated(mtime, stamp)
+                utime(fd, ns=(stamp, stamp))  # see Notes of the class
+                if self._power:
+                    os.fsync(fd)
+                # Forgotten first: the descriptor is free even if closing raises, as network file systems may.
+                closing_it, fd = map(os_close, (fd,)), -1
+                [_] = closing_it
                 return self._publisher.publish(use, name, id, expected, self.require, wanted=wanted)
             except BaseException:
-                # An interrupt may have come after it was opened, before it was known here.
-                self._publisher.discard(name, use, lost=fd < 0)
+                try:
+                    if fd >= 0:
+                        os_close(fd)
+                finally:
+                    self._publisher.discard(name, use)
                 raise
         except (OSError, ValueError) as error:  # a ValueError: NUL, or text that cannot be encoded
             raise self._write_error(error, id) from error

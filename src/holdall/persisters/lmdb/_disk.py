@@ -3,6 +3,7 @@
 import os
 from typing import Final
 
+from holdall._posix.descriptors import opening
 from holdall._posix.errors import FULL, translate
 from holdall.errors import UnsupportedError
 
@@ -24,11 +25,13 @@ def reserve(path: str, mode: int, readers: int) -> None:
     if not hasattr(os, "posix_fallocate"):
         return
     try:
-        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+        fd = -1
         try:
+            [fd] = opening(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
             os.posix_fallocate(fd, 0, os.fstat(fd).st_size or 64 * (readers + 16))  # or more than LMDB takes
         finally:
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
     except OSError as error:
         if error.errno in FULL:
             raise translate(error, "the LMDB database cannot be opened", name) from error

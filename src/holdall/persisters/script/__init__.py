@@ -7,6 +7,7 @@ from time import time_ns
 from typing import Any
 
 from holdall._options import Durability, checked_path
+from holdall._posix.descriptors import create_file
 from holdall._posix.errors import translating
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_path
@@ -113,7 +114,7 @@ class ScriptPersister(Persister):
         self._file: ScriptFile = script_file(self.path)
         if create and not os.path.lexists(self.path):
             with translating("it cannot be made", self.path):
-                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+                create_file(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._file.repair = append
         self.runs = runs
         self._file.runs = self._file.runs or runs

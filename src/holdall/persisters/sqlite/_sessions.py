@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from holdall._posix.descriptors import create_file
+from holdall._posix.descriptors import opening as opening_file
 from holdall._posix.temporary import TemporaryFolder
 from holdall._posix.trust import check_trust, doubt_about, refuse
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
@@ -175,7 +177,7 @@ class Sessions:
         try:
             if not os.path.isdir(os.path.dirname(self.path)):  # deleted since
                 os.makedirs(os.path.dirname(self.path))
-            os.close(os.open(self.path, flags, 0o664 if self._guard else 0o666))
+            create_file(self.path, flags, 0o664 if self._guard else 0o666)
         except FileExistsError:
             if not os.path.exists(self.path):
                 raise StoreUnavailableError(
@@ -295,11 +297,13 @@ class Sessions:
 
 
 def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = -1
     try:
+        [fd] = opening_file(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fsync(fd)
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 #: POSIX time in nanoseconds, a different number at each call in a process.

@@ -26,7 +26,8 @@ class PositionedFile(io.RawIOBase):
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = os.dup(descriptor)
+        self._descriptor: int | None
+        [self._descriptor] = map(os.dup, (descriptor,))  # no interrupt comes before it has its name
         self._position = 0
         self.size = os.fstat(descriptor).st_size
 
