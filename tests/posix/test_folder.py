@@ -11,6 +11,7 @@ from holdall._posix.control import CONTROL
 from holdall._posix.folder import SHARED, Folder
 from holdall._posix.lock import try_flock
 from holdall.errors import InvalidKeyError, StoreTimeoutError
+from open_files import open_below
 
 
 @pytest.fixture
@@ -82,11 +83,11 @@ def test_closing_amid_a_use_leaves_the_descriptors_what_they_are(folder, path):
 
 
 def test_closing_gives_the_descriptors_back(folder):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_below(folder.path)
     for _ in range(3):
         folder.prepare()
         folder.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(folder.path) == before
 
 
 def test_nothing_outside_is_deleted_when_the_control_folder_is_moved_and_a_link_planted(
@@ -186,10 +187,10 @@ def test_folders_below_are_entered_and_made(folder, path):
 @pytest.mark.parametrize("name", ["", ".", "..", CONTROL])
 def test_no_name_leads_out(folder, name):
     use = folder.open()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_below(folder.path)
     with pytest.raises(InvalidKeyError):
         use.enter(["a", name], create=True)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(folder.path) == before
 
 
 def test_no_link_is_followed(folder, path, tmp_path):

@@ -1,7 +1,6 @@
 """On a full disk the archive that was there stays, the error says so, and room is all that a retry needs."""
 
 import errno
-import gc
 import os
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from exploring import in_soak
 from holdall import Archive, DataSet, StoreFullError
 from holdall.archive import ArchiveStore, load
+from open_files import open_below
 from processes._support import files_below, fill
 
 np = pytest.importorskip("numpy")
@@ -37,8 +37,7 @@ def contents(folder):
 
 def refused(folder, room, change):
     """See a change fail on a disk with this much room, then succeed when there is more."""
-    gc.collect()  # what other tests left may go at any time
-    before, descriptors = contents(folder), len(os.listdir("/proc/self/fd"))
+    before, descriptors = contents(folder), len(open_below(folder))
     ballast = fill(folder)
     os.truncate(ballast, os.path.getsize(ballast) - room)
     with pytest.raises(StoreFullError) as caught:
@@ -47,7 +46,7 @@ def refused(folder, room, change):
     assert "untouched" in str(caught.value)
     assert ".holdall-" not in str(caught.value.filename)
     assert contents(folder) == before
-    assert len(os.listdir("/proc/self/fd")) <= descriptors, "what was written is held"
+    assert len(open_below(folder)) <= descriptors, "what was written is held"
     os.unlink(ballast)
     change()
     assert contents(folder) != before

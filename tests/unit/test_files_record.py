@@ -1,7 +1,6 @@
 """The record of a folder, errors that are certain, descriptors, and processes that fork."""
 
 import copy
-import gc
 import json
 import os
 import pickle
@@ -25,6 +24,7 @@ from holdall import (
 from holdall.conditional import ANY_ETAG, ETAG_IS_THE_SAME
 from holdall.keys import PathKeys, Suffix
 from holdall.persisters.files import FilesPersister
+from open_files import open_below
 from processes._support import PYTHON, child_environment, control, files_below, leftovers, tree
 
 
@@ -78,13 +78,12 @@ def test_reopening_with_another_key_codec_is_refused(path, keys):
 def test_a_refused_reopening_changes_nothing_and_leaks_nothing(path):
     with FileDirStore(path, serializer="json") as store:
         store["x"] = 1
-    before, descriptors = tree(path), open_descriptors()
+    before, descriptors = tree(path), open_below(path)
     for _ in range(5):
         with pytest.raises(MismatchError):
             FileDirStore(path, serializer="pickle")
-    gc.collect()
     assert tree(path) == before
-    assert open_descriptors() == descriptors
+    assert open_below(path) == descriptors
 
 
 def test_a_mismatch_found_late_is_refused_every_time(path):
@@ -322,11 +321,6 @@ def test_a_stream_that_fails_half_way_leaves_nothing(path):
 # ---------------------------------------------------------------------- descriptors
 
 
-def open_descriptors():
-    gc.collect()  # stores of other tests
-    return len(os.listdir("/proc/self/fd"))
-
-
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="there is no /proc")
 
 
@@ -361,13 +355,13 @@ def test_operations_leak_no_descriptors(messy):
     (messy / "corrupt.json").write_text("{")
     store = FileDirStore(messy)
     store["x"] = 1
-    before = open_descriptors()
+    before = open_below(messy)
     for turn in range(60):
         use_in_all_ways(store, f"{'deep/' * (turn % 4)}k{turn % 5}")
-    assert open_descriptors() == before
+    assert open_below(messy) == before
     store.close()
     store.close()
-    assert open_descriptors() == before - 2
+    assert open_below(messy) == []
     assert store["ok"] == 1
 
 
@@ -378,26 +372,26 @@ def test_large_values_leak_no_descriptors(path, serializer):
     store = FileDirStore(path, serializer=serializer)
     value = np.zeros(1 << 18)
     store["x"] = value
-    before = open_descriptors()
+    before = open_below(path)
     for _ in range(20):
         assert store["x"].nbytes == value.nbytes
     os.truncate(store.file_of("x"), 1 << 20)
     for _ in range(20):
         with pytest.raises(CorruptValueError):
             store["x"]
-    assert open_descriptors() == before
+    assert open_below(path) == before
 
 
 @needs_proc
 def test_stores_that_are_let_go_give_their_descriptors_back(path):
     FileDirStore(path, serializer="json")["x"] = 1
-    before = open_descriptors()
+    before = open_below(path)
     for turn in range(20):
         store = FileDirStore(path)
         store["x"] = turn
         assert store["x"] == turn
         del store
-    assert open_descriptors() == before
+    assert open_below(path) == before
     assert control(path) == {"store.json"}
 
 

@@ -30,6 +30,7 @@ from holdall import (
 from holdall.persisters.sqlite import SqlitePersister, _sessions, _table, _writing, persister
 from holdall.persisters.sqlite._schema import INLINE
 from holdall.testing._names import HOSTILE_NAMES
+from open_files import open_below
 
 TEXT = st.text(
     st.sampled_from("ab/!\x00\x7f\x80\u07ff\u0800\ud7ff\ud800\udfff\ue000\uffff\U00010000\U0010ffff"),
@@ -649,17 +650,17 @@ class TestIteration:
         assert len(seen) == len(set(seen))
         assert {f"{number:05}" for number in range(0, 10_000, 2)} <= set(seen)
 
-    def test_abandoned_iterators_hold_nothing(self, store):
+    def test_abandoned_iterators_hold_nothing(self, path, store):
         store.update({number: "x" * (number % 2 * LARGE) for number in range(500)})
         iterators = [iter(store), iter(store.items()), iter(store.values()), store.pipeline.persister.scan()]
         for iterator in iterators:
             next(iterator)
-        descriptors = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+        descriptors = open_below(path)
         store["x"] = 1
         assert store.vacuum() is not None
         store.close()
         if descriptors:
-            assert len(os.listdir("/proc/self/fd")) < descriptors
+            assert len(open_below(path)) < len(descriptors)
         assert sum(1 for _ in iterators[0]) > 400
 
     def test_a_file_that_is_deleted_meanwhile_is_made_anew_for_whoever_has_it_open(self, path, store):

@@ -33,6 +33,7 @@ from holdall import (
 from holdall.abc import Reader
 from holdall.keys import PathKeys
 from holdall.persisters.sqlite import SqlitePersister, _sessions
+from open_files import open_below
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
@@ -335,16 +336,6 @@ class TestWaiting:
 # ---------------------------------------------------------------------- threads and the life of connections
 
 
-def descriptors_of(path):
-    found = []
-    for fd in os.listdir("/proc/self/fd"):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{fd}"))
-        except FileNotFoundError:
-            continue
-    return [name for name in found if name.startswith(str(path))]
-
-
 class TestThreads:
     def test_threads_read_write_and_close_at_random(self, store):
         errors = []
@@ -383,7 +374,7 @@ class TestThreads:
     def test_connections_of_ended_threads_are_closed(self, store):
         store["x"] = "y" * LARGE
         log = f"{store.path}-wal"
-        assert descriptors_of(log) == [log]
+        assert open_below(log) == [log]
         counts = []
         for _ in range(5):
             threads = [threading.Thread(target=lambda: store["x"]) for _ in range(8)]
@@ -391,12 +382,12 @@ class TestThreads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            counts.append(len(descriptors_of(store.path)))
-        assert descriptors_of(log) == [log]
+            counts.append(len(open_below(store.path)))
+        assert open_below(log) == [log]
         # SQLite keeps descriptors of the file for connections to come, for the locks of others hang on them.
         assert max(counts) <= 2 + 1 + 8
         store.close()
-        assert descriptors_of(store.path) == []
+        assert open_below(store.path) == []
         assert store["x"] == "y" * LARGE
 
     @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -408,7 +399,7 @@ class TestThreads:
                 SQLiteStore(path, **options)
         del store
         gc.collect()
-        assert descriptors_of(path) == []
+        assert open_below(path) == []
 
     def test_a_signal_may_use_or_close_the_store_in_the_middle(self, store):
         store["count"] = 0
