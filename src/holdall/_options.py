@@ -31,7 +31,7 @@ DataFormat: TypeAlias = Literal["npy", "npz", "hdf5"]
 #: What a `Value` or `ScriptStore` does where the script cannot keep values.
 Fallback: TypeAlias = Literal["error", "memory", "sidecar"]
 
-_TEMPLATE = re.compile(r"\{[^{}/]*\}[^/]*\.\w+$")  # as in "folder/{name}.txt"
+_TEMPLATE = r"\{[^{}/]*\}[^/]*\.\w+$"  # as in "folder/{name}.txt"
 _VAR_KEYWORDS = 0x08  # the flag of a function that takes any keyword
 
 
@@ -110,7 +110,7 @@ def _as_meant(path: str, kind: str) -> str:
         raise InvalidArgumentError(
             f"{path!r:.100} is an address, and no path of a {kind}: open it by holdall.open",
         )
-    if _TEMPLATE.search(path) and not os.path.exists(path):
+    if "{" in path and re.search(_TEMPLATE, path) and not os.path.exists(path):
         raise InvalidArgumentError(
             f"{path!r:.100} has fields of a template: give the folder alone, and the rest as keys=, as in "
             "FileDirStore('folder', keys='{}.txt')",

@@ -17,7 +17,7 @@ KEYS = ["Readme", "README", "x/A", "x/a", "X/a", "ÄÖ", "äö", "ß", "SS"]
 @pytest.fixture
 def ignoring(monkeypatch):
     """Take every new folder for one that ignores case."""
-    monkeypatch.setattr("holdall.stores._recorded.would_ignore_case", lambda path: True)
+    monkeypatch.setattr("holdall.stores._case.would_ignore_case", lambda path: True)
 
 
 @pytest.mark.parametrize("empty", [True, False])
@@ -52,7 +52,7 @@ def test_names_differ_by_more_than_case(tmp_path):
 
 @pytest.mark.parametrize("keys", [None, tuple])
 def test_a_folder_is_reopened_as_it_was_made(tmp_path, monkeypatch, keys):
-    monkeypatch.setattr("holdall.stores._recorded.would_ignore_case", lambda path: True)
+    monkeypatch.setattr("holdall.stores._case.would_ignore_case", lambda path: True)
     FileDirStore(tmp_path, serializer="json", keys=keys)["A"] = 1
     monkeypatch.undo()
     assert FileDirStore(tmp_path, serializer="json", keys=keys)["A"] == 1
@@ -80,7 +80,7 @@ def test_names_of_others_stay_what_they_are(tmp_path):
 
 def test_a_folder_that_was_moved_to_such_a_place_is_told(tmp_path, monkeypatch):
     FileDirStore(tmp_path, serializer="json")["a"] = 1
-    monkeypatch.setattr("holdall.stores._recorded.folder_ignores_case", lambda path: True)
+    monkeypatch.setattr("holdall.stores._case.folder_ignores_case", lambda path: True)
     with pytest.warns(UserWarning, match="copy_to"):
         store = FileDirStore(tmp_path)
     assert store["a"] == 1

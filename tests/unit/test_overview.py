@@ -12,7 +12,7 @@ import pytest
 
 from holdall import FileDirStore, MemoryStore, Persister, SpillStore, SQLiteStore, Store, ZipStore
 from holdall.errors import InvalidArgumentError
-from holdall.store import _display
+from holdall.store import _looking
 from holdall.store._brief import brief
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore
@@ -85,7 +85,7 @@ def test_what_may_be_more_is_told(monkeypatch):
     assert "…" in Store(Noted(11))._repr_html_()
     assert "…" not in filt_iter(Noted(50), filt=lambda key: key == "x")._repr_html_()
     assert "…" in filt_iter(Noted(500), filt=lambda key: key == "x")._repr_html_()
-    monkeypatch.setattr(_display, "_GLANCE", 0)
+    monkeypatch.setattr(_looking, "_GLANCE", 0)
     assert "…" in Store(Noted(3))._repr_html_()
 
 

@@ -1,6 +1,9 @@
 """How many functions of Python an item passes on its way to a file: few enough to be read in a sitting."""
 
+import subprocess
 import sys
+
+import pytest
 
 from holdall import FileDirStore
 
@@ -33,3 +36,24 @@ def test_a_value_passes_few_functions(tmp_path):
     writing = steps(lambda: store.__setitem__("a/b", [3]))
     assert len(writing) <= WRITE, writing
     assert store["a/b"] == [3]
+
+
+# Slow to import, and not needed by the first value that is stored and read.
+NOT_NEEDED = {"copy", "heapq", "numbers", "random", "shutil", "tempfile", "unicodedata"}
+
+
+@pytest.mark.parametrize(
+    ("made", "modules"), [("FileDirStore('folder')", 140), ("SQLiteStore('file.db')", 160)]
+)
+def test_a_first_value_imports_few_modules(made, modules, tmp_path):
+    program = (
+        "import sys, holdall\n"
+        f"store = holdall.{made}\n"
+        "store['a'] = 1\n"
+        "assert store['a'] == 1\n"
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, cwd=tmp_path)
+    loaded = set(done.stdout.decode().split())
+    assert not NOT_NEEDED & loaded
+    assert len(loaded) < modules, sorted(loaded)

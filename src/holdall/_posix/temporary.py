@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
 import threading
 import warnings
 import weakref
@@ -43,6 +41,8 @@ class TemporaryFolder:
     """
 
     def __init__(self, *, spill: bool = False) -> None:
+        import tempfile  # noqa: PLC0415  (3 ms, with the compressors that it could use)
+
         base = _base(spill=spill)
         with _lock:
             if base not in _swept:
@@ -94,6 +94,8 @@ class TemporaryFolder:
 
 def _delete(path: str, fd: int, pid: int) -> None:
     if pid == os.getpid():
+        import shutil  # noqa: PLC0415  (as tempfile, which has it)
+
         shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.close(fd)  # unlocks it when no other process has it open
@@ -101,6 +103,8 @@ def _delete(path: str, fd: int, pid: int) -> None:
 
 def _base(*, spill: bool) -> str:
     """Return the folder for temporary folders."""
+    import tempfile  # noqa: PLC0415  (see TemporaryFolder)
+
     base = os.path.abspath(tempfile.gettempdir())
     if not spill or kind_of_filesystem(base) not in _IN_MEMORY:
         return base
@@ -175,6 +179,8 @@ def sweep(base: str) -> None:
             about: Any = os.fstat(fd)
             ours = about.st_uid == os.geteuid() and stat.S_ISREG(os.stat(_MARKER, dir_fd=fd).st_mode)
             if ours and try_flock(fd):  # otherwise its owner lives
+                import shutil  # noqa: PLC0415  (see TemporaryFolder)
+
                 shutil.rmtree(path, ignore_errors=True)
         except OSError:
             continue  # no marker

@@ -1,6 +1,5 @@
 """Verbs that a persister may do better than their defaults, which are made from the contract."""
 
-import heapq
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -162,6 +161,8 @@ class OptionalVerbs:
         if limit is None:
             ordered = sorted(dated, key=_age, reverse=newest)
         else:
+            import heapq  # noqa: PLC0415  (rarely needed)
+
             ordered = (heapq.nlargest if newest else heapq.nsmallest)(limit, dated, key=_age)
         return (id for _, _, id in ordered)
 

@@ -17,7 +17,8 @@ from holdall.cli._progress import progress
 from holdall.cli._saying import as_json, say
 from holdall.errors import InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import get_serializer
-from holdall.store._nested import StorePersister, under
+from holdall.store._nested import StorePersister
+from holdall.store._place import under
 
 
 def add_to(commands: Any) -> None:

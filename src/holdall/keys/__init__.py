@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from holdall.keys.adapt import as_key_codec
-from holdall.keys.affix import Prefix, Suffix
 from holdall.keys.path import PathKeys
 from holdall.keys.view import IdentityKeys, Under
 
 if TYPE_CHECKING:
+    from holdall.keys.affix import Prefix, Suffix
     from holdall.keys.digest import Digest
     from holdall.keys.literal import AnyKeys
     from holdall.keys.mapped import MappedKeys
@@ -39,6 +39,8 @@ _LAZY = {
     "AnyKeys": "holdall.keys.literal",
     "Digest": "holdall.keys.digest",
     "MappedKeys": "holdall.keys.mapped",
+    "Prefix": "holdall.keys.affix",
+    "Suffix": "holdall.keys.affix",
     "Template": "holdall.keys.template",
 }
 

@@ -2,22 +2,21 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache, cached_property
 from typing import Any
-from unicodedata import is_normalized
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._value import FrozenCodec, shown, text_option
 
+# Patterns are compiled when they are needed: all of them take 2 ms, and most keys need one.
 # What some file system refuses, interprets, or cannot store. "/" is here for elements of tuples.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*%\ud800-\udfff]')
-_UNSAFE_OR_NOT_ASCII = re.compile(r'[^ -~]|[<>:"/\\|?*%]')
+_UNSAFE = r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*%\ud800-\udfff]'
+_UNSAFE_OR_NOT_ASCII = r'[^ -~]|[<>:"/\\|?*%]'
 # Windows opens a device under these names, with any extension, and with spaces before it.
 _DEVICE_NAME = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)"
-_DEVICE = re.compile(rf"{_DEVICE_NAME} *(?:\.|\Z)", re.IGNORECASE)
-_ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
 # A first hex digit could be taken for the end of an escape; a last dot or space is lost on Windows.
-_SUFFIX = re.compile(r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])")
+_SUFFIX = r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])"
 # The characters of paths that are their own names, except "/".
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
 _DEEPEST = 40  # levels of sequences in a key
@@ -31,16 +30,26 @@ def _escape(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
+@cache
+def _escapes() -> re.Pattern[str]:
+    return re.compile(r"(?:%[0-9A-F]{2})+")
+
+
 def _unescape(name: str) -> str:
-    return _ESCAPES.sub(
+    return _escapes().sub(
         lambda match: bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogatepass"),
         name,
     )
 
 
-def _with(unsafe: re.Pattern[str], more: str) -> re.Pattern[str]:
-    """Return a pattern that ends with a class of characters, with more characters in it."""
-    return re.compile(f"{unsafe.pattern[:-1]}{re.escape(more)}]") if more else unsafe
+@cache
+def _device() -> re.Pattern[str]:
+    return re.compile(rf"{_DEVICE_NAME} *(?:\.|\Z)", re.IGNORECASE)
+
+
+def _with(unsafe: str, more: str) -> re.Pattern[str]:
+    """Compile a pattern that ends with a class of characters, with more characters in it."""
+    return re.compile(f"{unsafe[:-1]}{re.escape(more)}]" if more else unsafe)
 
 
 def _varies(char: str) -> bool:
@@ -131,11 +140,9 @@ class PathKeys(FrozenCodec[Any]):
     tuples: bool
     hidden: bool
     fold_case: bool
-    _unsafe: re.Pattern[str]
-    _unsafe_or_not_ascii: re.Pattern[str]
+    _encode: str
     _ordinary_key: Callable[[str], Any]
     _ordinary_id: Callable[[str], Any]
-    _ordinary_lines: Callable[[str], Any]
     _end: int | None
     _folders: dict[str, str]
 
@@ -149,7 +156,7 @@ class PathKeys(FrozenCodec[Any]):
         encode: str = "",
     ) -> None:
         suffix = text_option(suffix, "the suffix of PathKeys")
-        if suffix and not _SUFFIX.fullmatch(suffix):
+        if suffix and not re.fullmatch(_SUFFIX, suffix):
             raise InvalidArgumentError(
                 f"suffix {shown(suffix)} cannot end file names: give up to 64 ASCII characters that are "
                 "safe in names, starting with a dot, as '.json'",
@@ -167,14 +174,24 @@ class PathKeys(FrozenCodec[Any]):
             },
             suffix=suffix,
             **flags,
-            _unsafe=_with(_UNSAFE, encode),
-            _unsafe_or_not_ascii=_with(_UNSAFE_OR_NOT_ASCII, encode),
+            _encode=encode,
             _ordinary_key=_ordinary(suffix, "", fold_case=fold_case, encode=encode),
             _ordinary_id=_ordinary(suffix, suffix, fold_case=fold_case, encode=encode),
-            _ordinary_lines=_ordinary(suffix, suffix, fold_case=fold_case, encode=encode, lines=True),
             _end=-len(suffix) or None,
             _folders={},
         )
+
+    @cached_property
+    def _ordinary_lines(self) -> Callable[[str], Any]:
+        return _ordinary(self.suffix, self.suffix, fold_case=self.fold_case, encode=self._encode, lines=True)
+
+    @cached_property
+    def _unsafe(self) -> re.Pattern[str]:
+        return _with(_UNSAFE, self._encode)
+
+    @cached_property
+    def _unsafe_or_not_ascii(self) -> re.Pattern[str]:
+        return _with(_UNSAFE_OR_NOT_ASCII, self._encode)
 
     # Measured on CPython 3.11 with suffix ".json", for "key00123" and "theme/dark-mode_2": encode 0.19 and
     # 0.23 µs, decode 0.20 and 0.25 µs.
@@ -284,7 +301,12 @@ class PathKeys(FrozenCodec[Any]):
         if not segment:
             return ["%"]
         names = self._names_without(self._unsafe, segment, is_file=is_file)
+        if segment.isascii():
+            return names
+        import unicodedata  # noqa: PLC0415  (most keys are ASCII)
+
         # An escape can also combine with what follows: "<" and a cedilla would become "%3Ç".
+        is_normalized = unicodedata.is_normalized
         if is_normalized("NFC", segment) and all(is_normalized("NFC", name) for name in names):
             return names
         return self._names_without(self._unsafe_or_not_ascii, segment, is_file=is_file)
@@ -312,7 +334,7 @@ class PathKeys(FrozenCodec[Any]):
         start = len(name) - len(suffix)
         if suffix and is_last and not is_file and name[start:].lower() == suffix.lower():
             name = name[:start] + _escape(name[start]) + name[start + 1 :]
-        if (hide and name[0] == ".") or _DEVICE.match(name) or _DEVICE.match(name + suffix):
+        if (hide and name[0] == ".") or _device().match(name) or _device().match(name + suffix):
             name = _escape(name[0]) + name[1:]
         return name
 

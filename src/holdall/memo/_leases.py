@@ -16,7 +16,7 @@ from holdall.memo._flight import Flight
 from holdall.memo._lease import KEEPER, Keeper, Lease, record_of
 from holdall.memo._log import log
 from holdall.store import StorePersister
-from holdall.store._nested import under
+from holdall.store._place import under
 
 __all__ = ["Leases"]
 

@@ -1,21 +1,40 @@
 """The store: the whole interface that users hold, over the contract of persisters."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from holdall.store._conditional import StoreConditional
-from holdall.store._copying import copy_items
 from holdall.store._display import StoreDisplay
 from holdall.store._hierarchy import StoreHierarchy
 from holdall.store._mapping import StoreMapping
-from holdall.store._nested import StorePersister
 from holdall.store._overrides import honour_overrides
-from holdall.store._overview import ItemRow, Overview
 from holdall.store._typing import K, SupportsKeys, SupportsSetItem, V
 from holdall.store._verbs import StoreVerbs
 from holdall.store.pipeline import Functions, Pipeline
 
+if TYPE_CHECKING:
+    from holdall.store._nested import StorePersister
+    from holdall.store._overview import ItemRow, Overview
+
 __all__ = ["Functions", "ItemRow", "Overview", "Pipeline", "Store", "StorePersister", "SupportsKeys"]
+
+# Imported on first use: not every store needs them.
+_LAZY = {
+    "ItemRow": "holdall.store._overview",
+    "Overview": "holdall.store._overview",
+    "StorePersister": "holdall.store._nested",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
 
 
 class Store(
@@ -82,6 +101,8 @@ class Store(
     @property
     def persister(self) -> Any:
         """The mapping or persister that this store wraps, as it was given."""
+        from holdall.store._nested import StorePersister  # noqa: PLC0415  (rarely needed)
+
         persister = self._pipeline.persister
         if isinstance(persister, StorePersister):
             return persister.inner
@@ -147,6 +168,8 @@ class Store(
         >>> Store({"a": 5, "b": 2}).copy_to(target, only_new=True), target
         (1, {'a': 1, 'b': 2})
         """
+        from holdall.store._copying import copy_items  # noqa: PLC0415  (rarely needed)
+
         return copy_items(
             self,
             other,

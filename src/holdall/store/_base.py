@@ -8,12 +8,10 @@ from holdall._options import options_of, unknown_option
 from holdall.abc import KeyCodec, KeyedSerializer, Reader, Serializer
 from holdall.errors import InvalidArgumentError
 from holdall.keys import as_key_codec
-from holdall.persisters.guards import AppendOnlyPersister
 from holdall.serializers import get_serializer
-from holdall.store._changes import Below, Change
 from holdall.store._compiled import Compiled, dumper
 from holdall.store._hooks import HOOKS, as_it_is, frozen_layers
-from holdall.store._nested import as_persister
+from holdall.store._place import as_persister
 from holdall.store.pipeline import Hooks, Pipeline
 
 __all__ = ["StoreBase"]
@@ -100,6 +98,8 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         self._methods = {}
         pipeline = Pipeline(None, codec, serializer, value_type, (Hooks(0, {}),)).over(persister)
         if append_only:
+            from holdall.persisters.guards import AppendOnlyPersister  # noqa: PLC0415  (rarely needed)
+
             pipeline = pipeline.over(AppendOnlyPersister(pipeline.persister))
         self._install(pipeline)
 
@@ -195,6 +195,8 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         ...
         holdall.errors.ReadOnlyError: ...
         """
+        from holdall.store._changes import Change  # noqa: PLC0415  (plain stores have none)
+
         made = self._handle()
         made._wrapped(change, Hooks(None, {}), methods or {})  # noqa: SLF001  (same class)
         made._note(Change(change, name, methods or {}))  # noqa: SLF001
@@ -219,7 +221,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
         """
         return self._with(self._pipeline.over(persister))
 
-    def _note(self, change: Change | Below) -> None:
+    def _note(self, change: Any) -> None:
         """Remember the step by which this store was made from another one."""
         vars(self)["_params"] = {**self._params, "changes": (*self._params.get("changes", ()), change)}
 

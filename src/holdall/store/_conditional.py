@@ -5,7 +5,6 @@ the persister claims. Whether a value is returned depends only on the retrieval 
 the etags, never on whether the condition held.
 """
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -371,6 +370,8 @@ def pause(attempts: int) -> None:
     """Wait a little after a lost race, so that competing writers spread out."""
     if attempts > 1:  # the first race may be chance, the next ones are a crowd
         longest = min(_FIRST_PAUSE * 2 ** min(attempts, 10), _LONGEST_PAUSE)
+        import random  # noqa: PLC0415  (only where others were faster)
+
         time.sleep(random.uniform(0, longest))  # noqa: S311  (jitter, not a secret)
 
 

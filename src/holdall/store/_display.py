@@ -4,25 +4,19 @@ import itertools
 import reprlib
 import time
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdall.abc import NOT_MINE
-from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
-from holdall.errors import HoldallError, InvalidArgumentError
+from holdall.errors import HoldallError
 from holdall.store._base import StoreBase
-from holdall.store._brief import brief
-from holdall.store._glance import format_of, glance
-from holdall.store._overview import ItemRow, Overview
+
+if TYPE_CHECKING:
+    from holdall.store._overview import Overview
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _SIMPLE = (bool, int, float, str)
-_ROWS = 10
-_GLANCE = 0.03  # seconds for the display in a notebook
-_SMALL = 2000  # bytes of data up to which the value is shown
-_ASK = "call overview() to look: a look may take long, or ask another machine"
-_ERROR = 300  # characters of an error shown instead of items
 _COMPLETIONS, _SECONDS = 1000, 0.1
 _FOREIGN = 10  # ids per wanted key: some may not be ours, or not of this view
 
@@ -84,7 +78,7 @@ class StoreDisplay(StoreBase[K, V]):
             shown = change.shown(shown)
         return shown
 
-    def overview(self, max_n: int | None = 10, *, values: bool = True) -> Overview:
+    def overview(self, max_n: int | None = 10, *, values: bool = True) -> "Overview":
         """Return a table of some items: their types, sizes and ages.
 
         Parameters
@@ -119,36 +113,15 @@ class StoreDisplay(StoreBase[K, V]):
         'a'  float        now  1.5
         'b'  list         now  [1, 2]
         """
-        if max_n is not None and (type(max_n) is not int or max_n < 0):
-            raise InvalidArgumentError(f"max_n is a number of items or None, got {max_n!r:.80}")
-        compiled = self._compiled
-        if values:
-            rows = (_row(compiled, key, id) for key, id in compiled.pairs_of_ids())
-        else:
-            rows = (_row_of_stat(compiled, key, stat) for key, stat in compiled.stats())
-        found = list(itertools.islice((row for row in rows if row), None if max_n is None else max_n + 1))
-        return Overview(found[:max_n], repr(self), _note(found, max_n))
+        from holdall.store._looking import overview_of  # noqa: PLC0415  (rarely needed)
+
+        return overview_of(self, max_n, values=values)
 
     def _repr_html_(self) -> str:
         """Return HTML for a notebook: some items if that is fast, and never an error."""
-        if not self._compiled.persister.at_hand:
-            return Overview((), repr(self), _ASK)._repr_html_()
-        until = time.monotonic() + _GLANCE
-        rows: list[ItemRow] = []
-        note = ""
-        try:
-            pairs, all_of_them = self._some_pairs(_ROWS + 1, _GLANCE / 2)
-            for key, id in pairs:
-                if len(rows) == _ROWS or time.monotonic() > until:
-                    all_of_them = False
-                    break
-                row = _row(self._compiled, key, id)
-                if row is not None:
-                    rows.append(row)
-            note = "" if all_of_them else "…"
-        except (HoldallError, OSError) as error:
-            note = str(error)[:_ERROR]
-        return Overview(rows, repr(self), note)._repr_html_()
+        from holdall.store._looking import html_of  # noqa: PLC0415  (rarely needed)
+
+        return html_of(self)
 
     def _ipython_key_completions_(self) -> list[Any]:
         """Return some keys to complete ``store["`` with; none if they cannot be listed in time."""
@@ -184,22 +157,3 @@ def _shown(option: Any) -> str:
     if type(option) is dict and len(option) > reprlib.aRepr.maxdict:
         option = dict(itertools.islice(option.items(), reprlib.aRepr.maxdict + 1))
     return reprlib.repr(option)
-
-
-def _row(compiled: Any, key: Any, id: Any) -> ItemRow | None:
-    """Return the row of an item; None if it was deleted meanwhile."""
-    try:
-        value, stat = glance(compiled, id, _SMALL)
-    except KeyError:
-        return None
-    if value is VALUE_NOT_RETRIEVED:
-        return ItemRow(key, format_of(compiled, id), stat.size, stat.mtime, "")
-    return ItemRow(key, type(value).__name__, stat.size, stat.mtime, brief(value))
-
-
-def _row_of_stat(compiled: Any, key: Any, stat: Stat) -> ItemRow:
-    return ItemRow(key, format_of(compiled, compiled.id(key)), stat.size, stat.mtime, "")
-
-
-def _note(rows: list[ItemRow], max_n: int | None) -> str:
-    return "…" if max_n is not None and len(rows) > max_n else ""

@@ -1,6 +1,5 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
@@ -10,7 +9,6 @@ from holdall.conditional import ANY_ETAG
 from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
 from holdall.keys import IdentityKeys, PathKeys, Under
 from holdall.store._base import StoreBase
-from holdall.store._changes import Below
 from holdall.store._compiled import missing
 
 K = TypeVar("K")
@@ -44,6 +42,8 @@ class StoreHierarchy(StoreBase[K, V]):
         >>> sorted(store), sorted(theme)
         (['theme/dark', 'theme/light'], ['dark', 'light'])
         """
+        from holdall.store._changes import Below  # noqa: PLC0415  (plain stores have none)
+
         prefix = self._as_prefix(prefix)
         layers = self._pipeline.layers
         outer: Any = IdentityKeys()
@@ -183,6 +183,8 @@ class StoreHierarchy(StoreBase[K, V]):
 
     def random_key(self) -> K | None:
         """Return a key drawn uniformly in one pass; None if there is none."""
+        import random  # noqa: PLC0415  (slow to import)
+
         chosen = None
         for count, key in enumerate(self, 1):
             if random.random() * count < 1:  # noqa: S311  (a sample, not a secret)

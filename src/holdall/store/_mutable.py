@@ -1,6 +1,5 @@
 """Which values can change in place, and copies of them."""
 
-import copy
 from typing import Any, Final
 
 from holdall.errors import HoldallError, InvalidArgumentError
@@ -29,6 +28,8 @@ def can_change(value: Any) -> bool:
 
 def copied(key: Any, value: Any) -> Any:
     """Return a copy of a value that is changed before it is stored."""
+    import copy  # noqa: PLC0415  (what cannot change needs none)
+
     try:
         return copy.deepcopy(value)
     except HoldallError:

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from numbers import Number
 from typing import Any, TypeVar
 
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
@@ -224,4 +223,8 @@ def _sum(key: Any, value: Any, by: Any) -> Any:
 
 
 def _is_number(thing: Any) -> bool:
-    return type(thing) is int or isinstance(thing, Number)
+    if type(thing) in {int, float}:
+        return True
+    from numbers import Number  # noqa: PLC0415  (rarely needed)
+
+    return isinstance(thing, Number)

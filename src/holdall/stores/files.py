@@ -12,10 +12,11 @@ from holdall.errors import InvalidArgumentError
 from holdall.persisters.files import FilesPersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._nested import under
+from holdall.store._place import under
 from holdall.store._typing import K, V
+from holdall.stores._case import folds_case
 from holdall.stores._paths import LOOKED_AT, path_codec
-from holdall.stores._recorded import folds_case, recorded_keys, recorded_serializer
+from holdall.stores._recorded import recorded_keys, recorded_serializer
 
 __all__ = ["FileDirStore"]
 

@@ -7,7 +7,7 @@ from holdall.abc import KeyedSerializer
 from holdall.errors import UnsupportedError
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._nested import under
+from holdall.store._place import under
 from holdall.store._typing import K, V
 from holdall.stores._paths import path_codec
 

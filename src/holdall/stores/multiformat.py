@@ -10,8 +10,8 @@ from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.files import FilesPersister, overlapping, recorded
 from holdall.serializers import get_serializer
+from holdall.stores._case import folds_case
 from holdall.stores._formats import by_name, cannot_be_told_apart, check_name, planned, recorded_formats
-from holdall.stores._recorded import folds_case
 from holdall.stores.files import FileDirStore
 
 __all__ = ["MultiFormatStore"]

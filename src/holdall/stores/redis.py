@@ -7,7 +7,7 @@ from holdall.errors import UnsupportedError
 from holdall.keys import as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._nested import under
+from holdall.store._place import under
 from holdall.store._typing import K, V
 
 __all__ = ["RedisStore"]

@@ -14,7 +14,7 @@ from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers import get_serializer
 from holdall.store import Store
-from holdall.store._nested import under
+from holdall.store._place import under
 from holdall.store._typing import K, V
 
 __all__ = ["ScriptStore"]

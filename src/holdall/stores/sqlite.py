@@ -6,12 +6,11 @@ from typing import Any
 from holdall._options import Durability, given
 from holdall.errors import MismatchError
 from holdall.keys import AnyKeys, PathKeys, as_key_codec
-from holdall.persisters.files import FilesPersister
 from holdall.persisters.sqlite import SqlitePersister, recorded
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._compiled import missing
-from holdall.store._nested import under
+from holdall.store._place import under
 from holdall.store._typing import K, V
 from holdall.stores._recorded import recorded_keys, recorded_serializer
 
@@ -253,8 +252,10 @@ def database(
     there = folder is not None and os.path.isdir(folder)
     if read_only:
         files_from = None
-    files = None
+    files: Any = None
     if there or files_from is not None:
+        from holdall.persisters.files import FilesPersister  # noqa: PLC0415  (small data need none)
+
         files = FilesPersister(folder, durability=durability, guard=guard, read_only=read_only)
     return SqlitePersister(
         path,

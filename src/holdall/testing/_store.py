@@ -17,7 +17,7 @@ from holdall.conditional import (
     VALUE_NOT_RETRIEVED,
 )
 from holdall.errors import CorruptValueError, InvalidArgumentError, InvalidKeyError
-from holdall.store import _display
+from holdall.store import _display, _looking
 from holdall.testing._names import HOSTILE_NAMES
 from holdall.testing._races import in_threads
 from holdall.testing._store_changes import ChangeLaws
@@ -350,7 +350,7 @@ class StoreContract(ConditionalLaws, ChangeLaws, CopyLaws, VerbLaws, MannersLaws
         assert (len(shown), shown.note) == (10, "…")
         assert shown._repr_html_().count("<tr>") == 11
         with pytest.MonkeyPatch.context() as patch:  # on a busy machine it would show less
-            patch.setattr(_display, "_GLANCE", 60)
+            patch.setattr(_looking, "_GLANCE", 60)
             patch.setattr(_display, "_SECONDS", 60)
             if store.pipeline.persister.at_hand:
                 assert store._repr_html_().count("<tr>") == 11

@@ -8,7 +8,7 @@ from holdall.abc import Capability, Persister, Reader, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError
 from holdall.store import Pipeline, Store, StorePersister
-from holdall.store._nested import as_persister
+from holdall.store._place import as_persister
 from holdall.wrappers._base import BaseWrapper
 from holdall.wrappers._typing import NewKeys
 

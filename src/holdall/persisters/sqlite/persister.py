@@ -3,7 +3,6 @@
 import io
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +11,6 @@ from typing import Any, BinaryIO, cast
 from holdall._options import Durability
 from holdall.abc import Capability, Persister, Unary, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
-from holdall.persisters.sqlite import _upkeep
 from holdall.persisters.sqlite._batches import checked
 from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._ids import as_id, stat_of, version_of
@@ -356,6 +354,8 @@ class SqlitePersister(Persister):
 
         Up to 1 MB is kept in memory, more in a temporary file.
         """
+        import tempfile  # noqa: PLC0415  (slow to import)
+
         self._table.check_writable()
         checked(id, b"")
         with tempfile.SpooledTemporaryFile(max_size=PIECE) as file:
@@ -460,6 +460,8 @@ class SqlitePersister(Persister):
         StoreUnavailableError
             If the file cannot be read at all.
         """
+        from holdall.persisters.sqlite import _upkeep  # noqa: PLC0415  (rarely needed)
+
         return _upkeep.problems(self._table, self._files)
 
     def vacuum(self) -> int:
@@ -477,4 +479,6 @@ class SqlitePersister(Persister):
             If others keep the database locked for longer than the timeout.
         """
         self._table.check_writable()
+        from holdall.persisters.sqlite import _upkeep  # noqa: PLC0415  (rarely needed)
+
         return _upkeep.shrink(self._table, self._files)
