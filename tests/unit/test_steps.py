@@ -43,7 +43,7 @@ NOT_NEEDED = {"copy", "heapq", "numbers", "random", "shutil", "tempfile", "unico
 
 
 @pytest.mark.parametrize(
-    ("made", "modules"), [("FileDirStore('folder')", 140), ("SQLiteStore('file.db')", 160)]
+    ("made", "modules"), [("FileDirStore('folder')", 150), ("SQLiteStore('file.db')", 160)]
 )
 def test_a_first_value_imports_few_modules(made, modules, tmp_path):
     program = (

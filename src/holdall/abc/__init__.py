@@ -18,12 +18,17 @@ and make ``__setitem__`` call it, so that unconditional writers take part in com
 with a compare-and-swap of its own, start from `VersionedPersister`, which does so already.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from holdall.abc.capability import Capability, Data, Unary, join_parts
 from holdall.abc.keys import NOT_MINE, KeyCodec, NotMine
 from holdall.abc.persister import Persister, Reader, conflict
 from holdall.abc.serializer import KeyedSerializer, Serializer
-from holdall.abc.versioned import VersionedPersister
-from holdall.abc.wrapper import PersisterWrapper
+
+if TYPE_CHECKING:
+    from holdall.abc.versioned import VersionedPersister
+    from holdall.abc.wrapper import PersisterWrapper
 
 __all__ = [
     "NOT_MINE",
@@ -41,3 +46,19 @@ __all__ = [
     "conflict",
     "join_parts",
 ]
+
+# Imported on first use: not every store needs them.
+_LAZY = {
+    "PersisterWrapper": "holdall.abc.wrapper",
+    "VersionedPersister": "holdall.abc.versioned",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -9,7 +9,7 @@ nested.
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from holdall.abc import NOT_MINE, KeyCodec, Persister, PersisterWrapper, Serializer, Unary
+from holdall.abc import NOT_MINE, KeyCodec, Persister, Serializer, Unary
 from holdall.errors import InvalidArgumentError
 from holdall.keys import IdentityKeys
 
@@ -128,6 +128,8 @@ class Pipeline(NamedTuple):
         1
         """
         if not isinstance(persister, Persister):
+            from holdall.abc import PersisterWrapper  # noqa: PLC0415  (plain stores have none)
+
             persister = PersisterWrapper(persister)  # raises ReadOnlyError on writes
         return self._replace(persister=persister)
 
