@@ -127,7 +127,7 @@ def given(variables: dict[str, Any]) -> dict[str, Any]:
         ``locals()`` at the start of its constructor, so that only the signature lists the options.
     """
     return {
-        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        name: os.fspath(value) if hasattr(type(value), "__fspath__") else value
         for name, value in variables.items()
         if name not in {"self", "__class__"}
     }

@@ -141,7 +141,7 @@ def test_what_others_left_is_swept_and_what_lives_is_not(path):
     assert alive in workspaces(path)
     dead.mkdir()
     folder = Folder(str(path))
-    folder.sweep()
+    folder.sweep(folder.open())
     assert not dead.exists()
     assert alive in workspaces(path)
 
@@ -151,10 +151,10 @@ def test_sweeping_waits_for_nobody(folder, path):
     dead = path / CONTROL / "w-1-0-dead"
     dead.mkdir()
     other.lock.acquire()
-    folder.sweep()
+    folder.sweep(folder.open())
     assert dead.exists()
     other.lock.release()
-    folder.sweep()
+    folder.sweep(folder.open())
     assert not dead.exists()
 
 

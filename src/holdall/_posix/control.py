@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from os import close as os_close
 from os import fstat as os_fstat
 from typing import Final
@@ -14,7 +14,7 @@ from holdall._posix.errors import NO_FLOCK, at
 from holdall._posix.flags import BELOW, CREATE
 from holdall._posix.lock import try_flock
 
-__all__ = ["CONTROL", "Workspace", "has_workspaces", "make_control", "make_control_file", "share", "sweep"]
+__all__ = ["CONTROL", "Workspace", "make_control", "make_control_file", "share", "sweep", "workspaces"]
 
 #: Its name.
 CONTROL: Final = ".holdall"
@@ -121,11 +121,9 @@ def empty(fd: int) -> None:
         os.unlink(name, dir_fd=fd)
 
 
-def sweep(control: int) -> None:
-    """Remove the workspaces whose writers are dead; the caller holds the lock of the folder."""
-    for name in os.listdir(control):
-        if not name.startswith(_WORKSPACE):
-            continue
+def sweep(control: int, names: Iterable[str]) -> None:
+    """Remove those workspaces whose writers are dead; the caller holds the lock of the folder."""
+    for name in names:
         fd = -1
         try:
             [fd] = opening(name, BELOW, dir_fd=control)
@@ -139,6 +137,6 @@ def sweep(control: int) -> None:
                 os_close(fd)
 
 
-def has_workspaces(control: int) -> bool:
-    """Return whether there is a workspace, with a living writer or not."""
-    return any(name.startswith(_WORKSPACE) for name in os.listdir(control))
+def workspaces(control: int) -> list[str]:
+    """Return the names of the workspaces, of living writers or not."""
+    return [name for name in os.listdir(control) if name.startswith(_WORKSPACE)]

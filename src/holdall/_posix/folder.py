@@ -11,11 +11,7 @@ import threading
 from os import close as os_close
 from typing import Any
 
-from holdall._posix.control import (
-    CONTROL,
-    has_workspaces,
-    sweep,
-)
+from holdall._posix.control import CONTROL, sweep, workspaces
 from holdall._posix.descriptors import opening
 from holdall._posix.flags import FOLDER
 from holdall._posix.fork import forget_in_child
@@ -162,19 +158,16 @@ class Folder:
                 found.lock.release()
             return found
 
-    def sweep(self) -> None:
+    def sweep(self, use: Opened) -> None:
         """Remove what killed writers left, unless the folder is read-only, or is being written."""
-        use = self.open()
-        if use is None:
-            return
         with contextlib.suppress(OSError):  # a folder without write access can still be read
             control = use.control()
             try:
-                if has_workspaces(control):
+                if found := workspaces(control):
                     with self.mutex:
                         try:
                             use.lock.take()
-                            sweep(control)
+                            sweep(control, found)
                         finally:
                             use.lock.release()
             finally:

@@ -4,6 +4,8 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from os import F_OK
+from os import access as os_access
 from os import close as os_close
 from os import fstat as os_fstat
 from os import open as os_open
@@ -18,6 +20,7 @@ from holdall._posix.control import (
     make_control_file,
     share,
     sweep,
+    workspaces,
 )
 from holdall._posix.descriptors import Descriptors, open_into, opening
 from holdall._posix.errors import ABSENT, at
@@ -133,6 +136,13 @@ class Opened:
         except OSError:  # without access to look, continue with what is open
             return os_fstat(self.root).st_nlink > 0
         return (about.st_dev, about.st_ino) == self.identity
+
+    def leads_somewhere(self) -> bool:
+        """Return whether the path leads to something: then a name not found by the path is absent.
+
+        False means what `exists` finds out. This takes half its time, as it makes no `stat_result`.
+        """
+        return os_access(self.path, F_OK)
 
     def has_workspace(self) -> bool:
         """Return whether there is a workspace that was not deleted."""
@@ -291,7 +301,7 @@ class Opened:
         """Make a workspace, and remove dead ones, with the lock held; return whether mtimes are exact."""
         control = self.control()
         try:
-            sweep(control)
+            sweep(control, workspaces(control))
             with at(os.path.join(self.path, CONTROL)):
                 workspace = Workspace(control)
         finally:

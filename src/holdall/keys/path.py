@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
+from unicodedata import is_normalized
 
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
@@ -21,6 +22,7 @@ _SUFFIX = r"(?![0-9A-Fa-f])[!#$&-)+-.0-9;=@A-Z\[\]^-{}~ ]{0,63}(?<![. ])"
 _ORDINARY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=@,~. ")
 _DEEPEST = 40  # levels of sequences in a key
 _MANY_FOLDERS = 100  # whose ids are remembered
+_MANY_CODECS = 100  # whose patterns are
 _PAGE = 256  # ids decoded in one call: an odd name slows only its page
 # The longest name of a file, in bytes, on all systems.
 _NAME_MAX = 255
@@ -57,6 +59,7 @@ def _varies(char: str) -> bool:
     return not char == char.lower() == char.casefold() == char.upper().casefold()
 
 
+@lru_cache(_MANY_CODECS)
 def _ordinary(
     suffix: str, ending: str, *, fold_case: bool, encode: str = "", lines: bool = False
 ) -> Callable[[str], Any]:
@@ -303,10 +306,7 @@ class PathKeys(FrozenCodec[Any]):
         names = self._names_without(self._unsafe, segment, is_file=is_file)
         if segment.isascii():
             return names
-        import unicodedata  # noqa: PLC0415  (most keys are ASCII)
-
         # An escape can also combine with what follows: "<" and a cedilla would become "%3Ç".
-        is_normalized = unicodedata.is_normalized
         if is_normalized("NFC", segment) and all(is_normalized("NFC", name) for name in names):
             return names
         return self._names_without(self._unsafe_or_not_ascii, segment, is_file=is_file)

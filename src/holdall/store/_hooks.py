@@ -55,8 +55,8 @@ def _find(store: Any, base: type, name: str, hooks: Hooks, level: type | None) -
     if level is None:
         return None
     for cls in level.__mro__:
-        if name in vars(cls):
-            found = vars(cls)[name]
+        found = vars(cls).get(name)
+        if found is not None:
             if cls is base or found is pass_on:
                 return None
             return found.__get__(store, type(store))  # type: ignore[no-any-return]

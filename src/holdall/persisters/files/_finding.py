@@ -49,7 +49,13 @@ class Finder:
                 f"{id!r:.80} lies deeper than the {self.levels} levels of {self._folder.place}"
             )
 
-    def find(self, id: Any, action: Callable[[str, int], Any], doubts: list[str] | None = None) -> Any:
+    def find(
+        self,
+        id: Any,
+        action: Callable[[str, int], Any],
+        doubts: list[str] | None = None,
+        use: Opened | None = None,
+    ) -> Any:
         """Call a function with the file of an id, by its name and the descriptor of its folder.
 
         Parameters
@@ -60,6 +66,8 @@ class Finder:
             The function.
         doubts
             Where to add reasons not to trust the folders on the way.
+        use
+            The open folder, if the caller has just seen that it is the one at its path.
 
         Raises
         ------
@@ -70,13 +78,9 @@ class Finder:
             raise KeyError(id)  # not listed either
         for again in (True, False):
             try:
-                use = self._folder.opened
-                if not use.exists():
-                    with translating(f"{id!r} cannot be read", self._folder.place):
-                        found = self._folder.open()
-                    if found is None:
-                        break
-                    use = found
+                use = use or self._at_path(id)
+                if use is None:
+                    break
                 fd, name = self._locate(use, id, doubts)
                 try:
                     return action(name, fd)
@@ -90,9 +94,18 @@ class Finder:
                     raise translate(error, f"{id!r} cannot be read", self._folder.place) from error
                 if not (again and self._gone()):
                     break
+                use = None
             except (ValueError, TypeError, AttributeError, InvalidKeyError):
                 break  # an impossible name of a file
         raise KeyError(id)
+
+    def _at_path(self, id: Any) -> Opened | None:
+        """Return the open folder, opened again if another one is at its path; None if there is none."""
+        use = self._folder.opened
+        if use.exists():
+            return use
+        with translating(f"{id!r} cannot be read", self._folder.place):
+            return self._folder.open()
 
     def open(self, id: Any, doubts: list[str] | None) -> int:
         """Return a descriptor of the file of an id, in whatever folder; raise as `find` does."""

@@ -242,7 +242,7 @@ class FilesPersister(Persister):
                 self._folder.close()
                 raise
             if not self.read_only:
-                self._folder.sweep()
+                self._folder.sweep(found)
         elif self.read_only:
             raise StoreNotFoundError(errno.ENOENT, "there is no such folder to read", path)
 
@@ -337,7 +337,7 @@ class FilesPersister(Persister):
         """Find out what an error of the fast path means, by the slow one."""
         if isinstance(error, HoldallError):
             raise error
-        if type(error) is FileNotFoundError and use.exists():
+        if type(error) is FileNotFoundError and (use.exists() if "/" in id else use.leads_somewhere()):
             raise KeyError(id) from None
         return self._finder.open(id, doubts)
 
@@ -453,7 +453,7 @@ class FilesPersister(Persister):
             if "/" not in id and id[:1] != ".":  # type: ignore[operator,index]
                 return os_lstat(f"{use.prefix}{id}").st_mode & KIND == REGULAR
         except FileNotFoundError:
-            if use.exists():
+            if use.leads_somewhere():
                 return False
         except (OSError, ValueError, TypeError):
             pass
@@ -680,8 +680,9 @@ class FilesPersister(Persister):
             with self._folder.mutex:
                 try:
                     use.lock.acquire()
-                    self.require(id, expected)
-                    self._finder.find(id, self._publisher.unlink)
+                    if expected is not ANY_ETAG:
+                        self.require(id, expected)
+                    self._finder.find(id, self._publisher.unlink, use=use)
                     if "/" in id:
                         self._publisher.prune(use, id.split("/")[:-1])
                 finally:
