@@ -1,13 +1,14 @@
 """How many functions of Python an item passes on its way to a file: few enough to be read in a sitting."""
 
+import runpy
 import subprocess
 import sys
 
 import pytest
 
-from holdall import FileDirStore
+from holdall import FileDirStore, SQLiteStore
 
-READ, WRITE, DELETE, LOOK = 7, 10, 12, 4  # the standard library's included
+READ, WRITE, DELETE, LOOK, TRANSFORM, ADD = 7, 10, 12, 4, 24, 29  # the standard library's included
 
 
 def steps(function):
@@ -46,6 +47,24 @@ def test_a_deletion_and_a_look_pass_few_functions(tmp_path):
     looking = steps(lambda: store.__contains__("a"))
     assert len(looking) <= LOOK, looking
     assert list(store) == ["b"]
+
+
+def test_a_change_by_a_function_passes_few_functions(tmp_path):
+    store = SQLiteStore(tmp_path / "store.db")
+    store["a"] = 1
+    store.transform_item("a", int)
+    changing = steps(lambda: store.transform_item("a", int))
+    assert len(changing) <= TRANSFORM, changing
+
+
+def test_a_value_is_changed_in_few_functions(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from holdall import Value\ncount = Value(0)\n")
+    count = runpy.run_path(str(script))["count"]
+    count += 1
+    adding = steps(lambda: count.__iadd__(1))
+    assert len(adding) <= ADD, adding
+    assert count.value == 2
 
 
 # Slow to import, and not needed by the first value that is stored and read.

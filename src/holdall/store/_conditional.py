@@ -293,12 +293,18 @@ class StoreConditional(StoreBase[K, V]):
         """
         if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
             raise InvalidArgumentError(f"n_retries must be 0 or more, or None, got {n_retries!r}")
-        id = self._compiled.id(key)
+        compiled = self._compiled
+        id = compiled.id(key)
         attempts = 0
         while True:
             attempts += 1
-            actual, old = self._look(key, id, ITEM_NOT_AVAILABLE, ALWAYS_RETRIEVE)
-            given = old if actual is not ITEM_NOT_AVAILABLE else copied(key, default)
+            try:
+                old, stat = compiled.read(key, id)
+            except KeyError:
+                actual: Etag = ITEM_NOT_AVAILABLE
+                old, given = ITEM_NOT_AVAILABLE, copied(key, default)
+            else:
+                actual, given = stat.etag, old
             new = transformer(given)
             if new is KEEP_CURRENT:
                 return TransformResult(actual, old, attempts, actual)
@@ -306,12 +312,12 @@ class StoreConditional(StoreBase[K, V]):
                 raise InvalidArgumentError(
                     f"the transformer of {key!r:.120} got a {type(given).__name__} and returned None: "
                     "nothing was stored; return the new value, or use edit() to change one in place",
-                ).about(key=key, location=self._compiled.place, operation="write")
+                ).about(key=key, location=compiled.place, operation="write")
             try:
                 if new is DELETE_CURRENT:
                     self._delete(key, id, actual)
                     return TransformResult(ITEM_NOT_AVAILABLE, ITEM_NOT_AVAILABLE, attempts, actual)
-                stat = self._compiled.write(key, id, self._compiled.data(key, id, new), actual)
+                stat = compiled.write(key, id, compiled.data(key, id, new), actual)
                 return TransformResult(stat.etag, _kept(stat.etag, new), attempts, actual)
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:

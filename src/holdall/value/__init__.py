@@ -162,7 +162,7 @@ class Value(Operators, Generic[V]):
         >>> best.transform(lambda old: max(old, 7))
         7
         """
-        return cast("V", self._slot.transform(function))
+        return self._slot.transform(function)  # type: ignore[no-any-return]
 
     def edit(self) -> AbstractContextManager[V]:
         """Yield the value to be changed in place, and store it at the end; others wait meanwhile.

@@ -48,6 +48,8 @@ class Slot:
     def __init__(self, persister: Persister, key: Any, default: Any) -> None:
         self.persister = persister
         self._in_script = isinstance(persister, ScriptPersister)
+        # A script tells and gives etags without the cost of a stat.
+        self._etag_of: Callable[[str], str] = getattr(persister, "etag_of", self._etag_by_stat)
         self._put: Callable[[str, bytes], str] = getattr(persister, "put_etag", self._write)
         self.key = key
         self.id = _codec.encode(key)
@@ -69,17 +71,20 @@ class Slot:
     def get(self) -> Any:
         """Return the present value."""
         with self.mutex:
-            etag = self._stored_etag()
-            if etag == self._etag:
-                return self._held
-            if self._has_changed():
-                self._give_up()
-            return self._load()
+            return self._get()
+
+    def _get(self) -> Any:
+        """Return the present value; the caller has the mutex."""
+        if self._stored_etag() == self._etag:
+            return self._held
+        if self._has_changed():
+            self._give_up()
+        return self._load()
 
     def get_at(self, frame: FrameType) -> Any:
         """Return the value to a line of code, and remember which state of it that line has seen."""
         with self.mutex:
-            value = self.get()
+            value = self._get()
             self._read = frame.f_code, frame.f_lineno, self._etag
         return value
 
@@ -90,9 +95,9 @@ class Slot:
         if (code, line) != (frame.f_code, frame.f_lineno) or type(value) in _COMMANDS:
             self.set(value)
             return
-        with self.mutex, self.persister.lock:
+        with self.persister.lock:  # excludes threads too
             lost = etag is not None and self._stored_etag() != etag
-            self.set(value)
+            self._set(value)
         if lost:
             warnings.warn(
                 f"{self.key!r} in {self.persister.place} was read and then assigned in "
@@ -104,23 +109,30 @@ class Slot:
 
     def set(self, value: Any) -> None:
         """Store a value, or carry out a joker."""
-        kind = type(value)
         with self.mutex:
-            if kind in _COMMANDS:
-                self.store[self.key] = value
-                self._etag = self._data = None
-                return
-            if kind is type(self._held) and kind in _PLAIN and value == self._held and self._is_stored():
-                return  # nothing to write: the script does not change
-            try:
-                data = _serializer.dumps(value)
-            except SerializationError:
-                data = self._stored.data_of(self.key, value)  # names the key on failure
-            etag = self._put(self.id, data)
-            if kind in IMMUTABLE:
-                self._etag, self._held, self._data = etag, value, None
-            else:
-                self._hold(etag, value)
+            self._set(value)
+
+    def _set(self, value: Any) -> None:
+        """Store a value; the caller has the mutex."""
+        kind = type(value)
+        if kind in _COMMANDS:
+            self.store[self.key] = value
+            self._etag = self._data = None
+            return
+        if kind is type(self._held) and kind in _PLAIN and value == self._held and self._is_stored():
+            return  # nothing to write: the script does not change
+        try:
+            data = _serializer.dumps(value)
+        except SerializationError:
+            data = self._stored.data_of(self.key, value)  # names the key on failure
+        etag = self._put(self.id, data)
+        if kind in IMMUTABLE:
+            self._etag, self._held, self._data = etag, value, None
+        else:
+            self._hold(etag, value)
+
+    def _etag_by_stat(self, id: str) -> str:
+        return str(self.persister.stat(id).etag)
 
     def _write(self, id: str, data: bytes) -> str:
         return self.persister.write(id, data).etag
@@ -132,12 +144,12 @@ class Slot:
 
     def transform(self, function: Callable[[Any], Any]) -> Any:
         """Replace the value by a function of it; no concurrent change is lost."""
-        with self.mutex, self.persister.lock:
-            value = self.get()
+        with self.persister.lock:  # excludes threads too
+            value = self._get()
             if is_immutable(value) and self._etag is not ITEM_NOT_AVAILABLE:
                 # It cannot change in place, so there is nothing to undo if the function fails.
-                self.set(function(value))
-                return self.get() if self._etag is None else self._held
+                self._set(function(value))
+                return self._get() if self._etag is None else self._held
             self.save()
             result = self.store.transform_item(
                 self.key,
@@ -146,16 +158,16 @@ class Slot:
             )
             if result.new_value is ITEM_NOT_AVAILABLE:
                 self._etag = None
-                return self.get()
+                return self._get()
             self._hold(result.resulting_etag, result.new_value)
             return result.new_value
 
     @contextmanager
     def edit(self) -> Iterator[Any]:
         """Yield the value to be changed in place, exclusively, and store it afterwards."""
-        with self.mutex, self.persister.lock:
+        with self.persister.lock:  # excludes threads too
             self.save()
-            value = self.get()
+            value = self._get()
             etag, data = self._etag, self._dumped(value)
             try:
                 yield value
@@ -163,7 +175,7 @@ class Slot:
                 self._etag = self._data = None  # a half-made change is dropped
                 raise
             if self._etag == etag or (self._etag is not None and self._held is value):
-                self.set(value)
+                self._set(value)
             elif self._dumped(value) != data:
                 raise InvalidArgumentError(
                     f"{self.key!r} was assigned inside of edit(), and what edit() gave was changed in place: "
@@ -198,7 +210,7 @@ class Slot:
 
     def _stored_etag(self) -> Any:
         try:
-            return self.persister.stat(self.id).etag
+            return self._etag_of(self.id)
         except KeyError:
             return ITEM_NOT_AVAILABLE
 

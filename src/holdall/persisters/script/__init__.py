@@ -204,6 +204,21 @@ class ScriptPersister(Persister):
         version, text = self._find(id)
         return _stat(version, size_of_text(text))
 
+    def etag_of(self, id: str) -> str:
+        """Return the etag of an id, without the cost of a stat.
+
+        Parameters
+        ----------
+        id
+            The id to look for.
+
+        Raises
+        ------
+        KeyError
+            If there is no such id.
+        """
+        return self._find(id)[0].decode()
+
     # ------------------------------------------------------------------ writing
 
     def put(self, id: str, data: Any) -> None:  # docstring inherited

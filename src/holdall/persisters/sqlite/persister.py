@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from holdall._options import Durability
 from holdall.abc import Capability, Persister, Unary, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
+from holdall.errors import ConflictError
 from holdall.persisters.sqlite._batches import checked
 from holdall.persisters.sqlite._files import LargeFiles, check_smallest
 from holdall.persisters.sqlite._ids import as_id, stat_of, version_of
@@ -217,7 +218,11 @@ class SqlitePersister(Persister):
         return io.BytesIO(data) if type(data) is bytes else cast("BinaryIO", data)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
-        return self._items.read(id)
+        rows = self._table.rows(self._sql.read, as_id(id))
+        if not rows:
+            raise KeyError(id)
+        [(version, data)] = rows
+        return (data, stat_of(version, len(data))) if type(data) is bytes else self._items.read(id)
 
     def stat(self, id: str) -> Stat:  # docstring inherited
         return self._items.stat(id)
@@ -278,26 +283,29 @@ class SqlitePersister(Persister):
             done = self._table.change(self._sql.swap, (new, data, as_id(id), old), id)
             if self._files.ready:
                 self._files.delete_dropped()
-            return self._stat_of(id, expected, stat_of(new, len(data)) if done else None)
-        return self._stat_of(id, expected, self._writing.one(id, data, expected))
+            if done:
+                return stat_of(new, len(data))
+            raise self._conflict(id, expected)
+        return self.write_and(id, data, expected, None)
 
-    def write_and(self, id: str, data: Any, expected: Expected, then: Callable[[], object]) -> Stat:
+    def write_and(self, id: str, data: Any, expected: Expected, then: Callable[[], object] | None) -> Stat:
         """Store data as `write` does, and call a function in the same transaction.
 
         It is called when the item is written and still invisible to others; its error undoes the write. It
         may use this persister.
         """
-        return self._stat_of(id, expected, self._writing.one(id, data, expected, then))
+        stat = self._writing.one(id, data, expected, then)
+        if stat is None:
+            raise self._conflict(id, expected)
+        return stat
 
-    def _stat_of(self, id: str, expected: Expected, stat: Stat | None) -> Stat:
-        """Return the stat of a written item; raise if there is none, as it was not in the expected state."""
-        if stat is not None:
-            return stat
+    def _conflict(self, id: str, expected: Expected) -> ConflictError:
+        """Return the error for an item that was not in the expected state."""
         try:
             actual: Etag = self.stat(id).etag
         except KeyError:
             actual = ITEM_NOT_AVAILABLE
-        raise conflict(self, id, expected, actual)
+        return conflict(self, id, expected, actual)
 
     def modify(self, id: str, change: Callable[[Any], bytes]) -> None:
         """Replace the data of an item by a function of them, in one atomic step.
