@@ -6,6 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from holdall.memo._arguments import BadCallError
 from holdall.memo._core import COMPUTE, fail
+from holdall.memo._entries import MISSING
 from holdall.memo._flight import PATIENCE, Flight, owner_of_task
 from holdall.memo._memoized import Memoized
 
@@ -67,8 +68,10 @@ class AsyncMemoized(Memoized[P, R]):
                     try:
                         answer = (await self.__wrapped__(*args, **kwargs), None)  # type: ignore[misc]
                     except BaseException as error:
-                        fail(steps, error)
-                        raise
+                        instead = fail(steps, error)
+                        if instead is MISSING:
+                            raise
+                        return instead
                 elif type(step) is float:
                     await asyncio.sleep(step)
                 elif type(step) is Flight:

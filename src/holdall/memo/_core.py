@@ -165,8 +165,8 @@ class Core(Placed):
                 if other is flight:
                     break
                 if not Flights.wait(owner, other):  # we would wait for our own caller
-                    answer = yield COMPUTE
-                    return answer[0]
+                    value, error = yield COMPUTE
+                    return value if error is None else MISSING
                 try:
                     yield other
                 finally:
@@ -273,9 +273,7 @@ class Core(Placed):
         value, error = yield COMPUTE
         seconds = perf_counter() - started
         if error is not None:
-            flight.error = error
-            self._keep_error(call, error)
-            return None
+            return self._instead(call, flight, error)
         self._miss()
         self._errors.pop(call.key, None)  # of a call before
         with self._timing:
@@ -353,6 +351,18 @@ class Core(Placed):
             call.renewed = entry
         return first
 
+    def _instead(self, call: Call, flight: Flight, error: Exception) -> Any:
+        """Return what the caller gets in place of an error: a result that was to be renewed, or `MISSING`."""
+        known = call.renewed
+        if known is None or known.ends <= time.time():
+            flight.error = error
+            self._keep_error(call, error)
+            return MISSING
+        log("%s was not renewed before its end: %r", self._name, error)
+        flight.value = Held(known.value, known.copy)
+        self._hit()
+        return known.given()
+
     def _keep_error(self, call: Call, error: Exception) -> None:
         """Keep an error for the requested time."""
         if not self._options.errors_ttl:
@@ -383,15 +393,16 @@ class Core(Placed):
         return call
 
 
-def fail(steps: Steps, error: BaseException) -> None:
-    """Pass an error of the function to the algorithm; an interrupt is not a result for others."""
+def fail(steps: Steps, error: BaseException) -> Any:
+    """Pass an error of the function to the algorithm; return what the caller gets instead, or `MISSING`."""
     if isinstance(error, Exception):
         try:
             steps.send((None, error))
-        except StopIteration:
-            pass
+        except StopIteration as stop:
+            return stop.value
     else:
-        steps.close()
+        steps.close()  # an interrupt is not a result for others
+    return MISSING
 
 
 def _no_quick_key(values: Any) -> None:

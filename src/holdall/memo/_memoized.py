@@ -13,6 +13,7 @@ from holdall.memo._arguments import ATOMS, BadCallError, plain_key
 from holdall.memo._asking import Asking
 from holdall.memo._bound import Bound
 from holdall.memo._core import COMPUTE, fail
+from holdall.memo._entries import MISSING
 from holdall.memo._flight import Flight
 from holdall.memo._options import Options
 from holdall.memo._project import MAIN
@@ -98,8 +99,10 @@ class Memoized(Asking[P, R]):
                     try:
                         answer = (self.__wrapped__(*args, **kwargs), None)
                     except BaseException as error:
-                        fail(steps, error)
-                        raise
+                        instead = fail(steps, error)
+                        if instead is MISSING:
+                            raise
+                        return instead  # type: ignore[no-any-return]
                 elif type(step) is float:
                     time.sleep(step)
                 elif type(step) is Flight:
