@@ -200,7 +200,7 @@ class Spill(SpillWriting):
                 f"bytes are taken, {self.stuck_bytes:,} of them by values that cannot be stored either",
             ) from error
         self.slow.put(key, data)
-        mark = self.slow.mark(key, data)
+        mark = self.slow.mark(data)
         item = Item(name, key, value, size=size, cost=self.costs.expected(type(value), size), mark=mark)
         with items.lock:
             if items.by_name.get(name) is not old:
@@ -267,7 +267,7 @@ class Spill(SpillWriting):
             try:
                 if self.on_overflow is not None:
                     self.on_overflow(item.key)
-                self._write_if_changed(item)
+                self._write_if_changed(item, leaving=True)
             except SerializationError as error:
                 with items.lock:
                     items.stick(item, error)

@@ -1,7 +1,9 @@
 """The slow store, as a spilling persister uses it."""
 
 import errno
+import os
 from collections.abc import Iterable, Iterator
+from io import FileIO
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -50,7 +52,7 @@ class SlowSide:
         self.store = store
         self.place = StorePersister(store)
         self.serialized = store.pipeline.serializer is not None  # otherwise data are the values themselves
-        self._notes: dict[Any, tuple[str, Mark | None]] = {}  # of large data: etag, mark
+        self._notes: dict[Any, tuple[tuple[int, ...], Mark]] = {}  # of large data: their file, their mark
         self.persister: Any = store.pipeline.persister
 
     def volume(self) -> int:
@@ -97,18 +99,13 @@ class SlowSide:
     def put(self, key: Any, data: Any) -> None:
         """Store data."""
         self.check_room(key, data)
-        id = self.place.id_of(key)
-        if self.marking and self.serialized and type(data) is list:
-            mark = mark_of_pieces(data)
-            self._note(id, self.persister.write(id, data).etag, mark)
-        else:
-            self.persister.put(id, data)
+        self.persister.put(self.place.id_of(key), data)
         self.bytes_written += self.size(data)
 
-    def _note(self, id: Any, etag: str, mark: Mark | None) -> None:
+    def _note(self, id: Any, file: tuple[int, ...], mark: Mark) -> None:
         """Remember the mark of large data, so that it need not be computed when they are read again."""
         self._notes.pop(id, None)
-        self._notes[id] = etag, mark
+        self._notes[id] = file, mark
         if len(self._notes) > _NOTES:
             self._notes.pop(next(iter(self._notes)), None)
 
@@ -129,21 +126,17 @@ class SlowSide:
         except KeyError:
             raise KeyError(key) from None
         whole = data if isinstance(data, bytes) else None
+        file = _identity(data) if self.serialized else None
         value = self.place.value_of(key, data)
         seconds = perf_counter() - start
-        if whole is None and self.serialized and (note := self._notes.get(id)) is not None:
-            # They were written here, and an etag belongs to one state: if it is the same, so are the data.
-            etag, mark = note
-            if mark is not None and self._etag(id) == etag:
-                self.bytes_read += mark[1]
-                return Loaded(value, mark, mark[1], seconds)
-        return self._loaded(key, value, whole, seconds)
-
-    def _etag(self, id: Any) -> str | None:
-        try:
-            return self.persister.stat(id).etag  # type: ignore[no-any-return]
-        except KeyError:
-            return None
+        if file is not None and (note := self._notes.get(id)) is not None and note[0] == file:
+            mark = note[1]
+            self.bytes_read += mark[1]
+            return Loaded(value, mark, mark[1], seconds)
+        loaded = self._loaded(key, value, whole, seconds)
+        if file is not None and loaded.mark is not None:
+            self._note(id, file, loaded.mark)
+        return loaded
 
     def read(self, key: Any) -> tuple[Loaded, Stat]:
         """Read a value and its stat, as one snapshot."""
@@ -178,12 +171,9 @@ class SlowSide:
             return mark is not None and mark == mark_of_data(data)
         return mark == (mark_of_data(data) if mark[0] == "crc" else mark_of_pieces(data))
 
-    def mark(self, key: Any, data: Any) -> Mark | None:
+    def mark(self, data: Any) -> Mark | None:
         """Return the mark of data that have just been stored."""
-        if not (self.serialized and self.marking):
-            return None
-        note = self._notes.get(self.place.id_of(key)) if type(data) is list else None
-        return mark_of_pieces(data) if note is None else note[1]
+        return mark_of_pieces(data) if self.serialized and self.marking else None
 
     def mark_of_value(self, key: Any, value: Any) -> Mark | None:
         """Return the mark of a value that has been stored otherwise."""
@@ -203,9 +193,15 @@ class SlowSide:
         def counted() -> Iterator[tuple[Any, Any]]:
             for key, data in items:
                 self.check_room(key, data)
-                id = self.place.id_of(key)
-                self._notes.pop(id, None)
-                yield id, data
+                yield self.place.id_of(key), data
                 self.bytes_written += self.size(data)
 
         self.persister.write_many(counted())
+
+
+def _identity(data: Any) -> tuple[int, ...] | None:
+    """Return what tells an open file of data from all others; None if they are no file of the system."""
+    if type(data) is not FileIO:
+        return None
+    stat = os.fstat(data.fileno())  # files are published once, each with a time of its own
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
