@@ -283,3 +283,16 @@ def test_gdsf_reloads_in_less_time_than_lru_even_by_a_noisy_clock(share, noise):
                 lost[name] += costs[key]
             place.use(key, sizes[key], costs[key] * rng.lognormvariate(0, noise))
     assert lost["gdsf"] <= 0.85 * lost["lru"]
+
+
+def test_where_favourites_last_gdsf_counts_uses_however_long_ago_they_were():
+    keys, sizes, costs = zipf_of_mixed_sizes()
+    capacity = 0.3 * sum(sizes[key] for key in set(keys))
+    lost = {}
+    for name in (None, Way.ALWAYS, Way.FREQUENT):
+        place = Place(GdsfPolicy(capacity, way=name), capacity)
+        for key in keys:
+            place.use(key, sizes[key], costs[key])
+        lost[name] = place.lost
+    assert lost[Way.FREQUENT] <= 0.85 * lost[Way.ALWAYS]
+    assert lost[None] <= 1.02 * lost[Way.FREQUENT]

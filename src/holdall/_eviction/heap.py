@@ -173,6 +173,10 @@ class Way(Enum):
     ALWAYS = "newcomers are always taken in"
     WORTHY = "newcomers must be worth more than those who would go"
     RECENT = "the least recently used entry goes"
+    FREQUENT = "uses count, however long ago they were"
+
+
+_WITH_CLOCK: Final = frozenset({Way.ALWAYS, Way.WORTHY})
 
 
 class GdsfPolicy(HeapPolicy):
@@ -194,9 +198,10 @@ class GdsfPolicy(HeapPolicy):
 
     A newcomer is worth admitting if ``(f - 1) * c`` is more than the sum of ``f * c`` of the entries to
     evict. This rule keeps a part of a loop over more than fits, and the popular among many that are requested
-    once; it is wrong where only the recent past matters, and there frequencies are wrong altogether. So three
-    simulations without values, one for each way, run with a quarter of the keys and a quarter of the
-    capacity, and the one that has recently lost the fewest seconds decides for all.
+    once; it is wrong where only the recent past matters, and there frequencies are wrong altogether. Where
+    the same keys stay popular, the clock is wrong: without it, a trace of mixed sizes that finds room for 30
+    % takes 0.85 of the time. So four simulations without values, one for each way, run with a quarter of the
+    keys and a quarter of the capacity, and the one that has recently lost the fewest seconds decides for all.
     """
 
     def __init__(self, capacity: float, *, way: Way | None = None) -> None:
@@ -209,7 +214,8 @@ class GdsfPolicy(HeapPolicy):
     def priority(self, entry: Entry) -> float:  # docstring inherited
         if self._way is Way.RECENT:
             return entry.turn
-        return entry.stamp + entry.uses * entry.cost / (entry.size or 1)
+        worth = entry.uses * entry.cost / (entry.size or 1)
+        return worth if self._way is Way.FREQUENT else entry.stamp + worth
 
     def hit(self, entry: Entry) -> None:  # docstring inherited
         entry.uses += 1
@@ -249,12 +255,12 @@ class GdsfPolicy(HeapPolicy):
         """Switch to another way."""
         if way is self._way:
             return
-        if Way.RECENT in (way, self._way):
+        if not {way, self._way} <= _WITH_CLOCK:
             self.reprice()
         self._way = way
 
     def _left(self, entry: Entry) -> None:
-        if self._way is not Way.RECENT:
+        if self._way in _WITH_CLOCK:
             self.clock = max(self.clock, self.priority(entry))
         self._gone[entry.key], entry.uses = entry.uses, 0
 
@@ -301,6 +307,7 @@ class _Duel:
             Way.ALWAYS: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.ALWAYS)),
             Way.WORTHY: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.WORTHY)),
             Way.RECENT: _Shadow(LruPolicy(capacity / _SAMPLE)),
+            Way.FREQUENT: _Shadow(GdsfPolicy(capacity / _SAMPLE, way=Way.FREQUENT)),
         }
         # Key, size and cost of sampled uses: a hit only appends. Entries are not kept, as they may hold
         # values.
