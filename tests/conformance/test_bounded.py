@@ -60,6 +60,7 @@ class TestBoundedFolder(StoreContract):
         return bounded(FileDirStore(place / "store", serializer="json", **options), max_bytes="1GB")
 
 
+@pytest.mark.soak
 class TestBoundedSQLiteStore(StoreContract):
     def open(self, place):
         return bounded(SQLiteStore(place / "store.db"), max_bytes="1GB")

@@ -126,6 +126,7 @@ class TestCachedValuesOfAFolderInAFolder(StoreContract):
         )
 
 
+@pytest.mark.soak
 class TestValidatedValues(StoreContract):
     def open(self, place):
         return cached_values(FileDirStore(place / "store"), cache=dict, validate="etag")
@@ -255,6 +256,7 @@ class TestOverlayPersisterThatWritesToAll(PersisterContract):
 # ---------------------------------------------------------------------- several at once
 
 
+@pytest.mark.soak
 class TestAllAtOnce(StoreContract):
     def open(self, place):
         store = expiring(FileDirStore(place / "store"), ttl=3600)

@@ -14,6 +14,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from exploring import in_soak
 from holdall import ITEM_NOT_AVAILABLE, MemoryStore, SQLRows, SQLStore, SQLTables
 from holdall.errors import (
     ConflictError,
@@ -31,7 +32,11 @@ from holdall.wrappers import wrap_kvs
 MYSQL = os.environ.get("HOLDALL_TEST_MYSQL")
 
 
-@pytest.fixture(params=["sqlite", "postgres", *(["mysql"] if MYSQL else [])])
+# Laws of processes, each of which imports drivers, take those that are servers.
+SERVERS = ["postgres", *(["mysql"] if MYSQL else [])]
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
 def url(request, tmp_path):
     if request.param == "mysql":
         return MYSQL
@@ -381,6 +386,7 @@ def test_one_of_several_first_writers_wins(users):
     assert all(len(answers) == 6 and len(set(answers)) == 1 for answers in found)
 
 
+@pytest.mark.parametrize("url", [*in_soak("sqlite"), *SERVERS], indirect=True)
 def test_no_count_of_processes_is_lost(cells, url, name):
     program = (
         "import sys, holdall\n"
