@@ -5,6 +5,8 @@ import gc
 import os
 import shutil
 import sys
+import warnings
+from collections.abc import Generator
 
 import pytest
 
@@ -42,10 +44,47 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(factory.getbasetemp(), ignore_errors=True)
 
 
-def pytest_collection_finish() -> None:
-    """Take what stays for the whole run out of the garbage collector's sight: a collection took 0.2 s."""
-    gc.collect()
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
+    """Leave out classes of the soak session, before each of their laws is made a test that nobody runs.
+
+    Where a test is named, they are collected: it is then said why it does not run.
+    """
+    config = collector.config
+    if config.option.markexpr != "not soak" or any("::" in arg for arg in config.args):
+        return None
+    marks = getattr(obj, "pytestmark", []) if isinstance(obj, type) else []
+    return [] if any(mark.name == "soak" for mark in marks) else None
+
+
+def _freeze() -> None:
+    """Take what stays for the whole run out of the garbage collector's sight.
+
+    A collection took 0.2 s in the beginning, and 0.5 s after the libraries of all engines had been imported.
+    """
+    with warnings.catch_warnings():
+        # Of what is garbage together, a socket may come before the client that would close it.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests without looking for garbage, which took a second of each worker."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        _freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Leave out what a file has imported and made for others."""
+    if nextitem is None or nextitem.path != item.path:
+        _freeze()
 
 
 @pytest.fixture(scope="session")
