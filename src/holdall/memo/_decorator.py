@@ -124,7 +124,8 @@ def memoize(place: Any = MEMORY, /, **options: Any) -> Any:
     beta
         How eagerly a result is computed again before its `ttl` ends, so that callers need not wait then: by
         one call, at a random time that is earlier the longer computing takes, while the others get the old
-        result, as it does itself where the function raises an error. 1 is a good choice; None and 0 wait for the end.
+        result. If the function raises an error then, that call gets the old result too. 1 is a good choice;
+        None and 0 wait for the end.
     errors_ttl
         For how many seconds an error is kept, and raised again by calls with the same arguments in this
         process; None to keep no errors.
