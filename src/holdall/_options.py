@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from holdall.errors import InvalidArgumentError
@@ -19,6 +19,7 @@ __all__ = [
     "is_unicode",
     "options_of",
     "places_taken",
+    "refuse_text",
     "unknown_option",
 ]
 
@@ -110,10 +111,13 @@ def _as_meant(path: str, kind: str) -> str:
         raise InvalidArgumentError(
             f"{path!r:.100} is an address, and no path of a {kind}: open it by holdall.open",
         )
-    if "{" in path and re.search(_TEMPLATE, path) and not os.path.exists(path):
+    field = re.search(_TEMPLATE, path) if "{" in path else None
+    if field and not os.path.exists(path):
+        folder, _, keys = path[: field.start()].rpartition("/")
+        keys += path[field.start() :]
         raise InvalidArgumentError(
             f"{path!r:.100} has fields of a template: give the folder alone, and the rest as keys=, as in "
-            "FileDirStore('folder', keys='{}.txt')",
+            f"FileDirStore({folder or '.'!r:.100}, keys={keys!r:.100})",
         )
     return os.path.expanduser(path)
 
@@ -149,6 +153,33 @@ def places_taken(function: Any, count: int) -> frozenset[str]:
         function = function.__wrapped__
     code = getattr(function, "__code__", None)
     return frozenset() if code is None else frozenset(code.co_varnames[1 : count + 1])
+
+
+def refuse_text(owner: str, functions: Iterable[Any], options: Mapping[str, Any]) -> None:
+    """Raise for text where a function has a switch: ``trust="no"`` would count as true.
+
+    Parameters
+    ----------
+    owner
+        What was called.
+    functions
+        The functions or classes that take the options; whatever is True or False by default is a switch.
+    options
+        The options.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If text was given for a switch.
+    """
+    for name, value in options.items():
+        if isinstance(value, str) and any(isinstance(_default(one, name), bool) for one in functions):
+            raise InvalidArgumentError(f"{owner}: {name} is True or False, got the text {value!r:.80}")
+
+
+def _default(function: Any, name: str) -> Any:
+    taking = vars(function).get("__init__") if isinstance(function, type) else function
+    return (getattr(taking, "__kwdefaults__", None) or {}).get(name)
 
 
 def unknown_option(owner: str, name: str, known: Iterable[str]) -> InvalidArgumentError:

@@ -3,36 +3,57 @@
 import os
 from typing import Final
 
-__all__ = ["CLASSES", "FOREIGN", "FSSPEC", "MONGO", "REDIS", "SQL", "WITHOUT_PLACE", "class_of", "scheme_of"]
+__all__ = ["CLASSES", "FOREIGN", "LOCAL", "MONGO", "PARTS", "REDIS", "SQL", "WITHOUT_PLACE", "scheme_of"]
 
-# The class of each scheme, and the option for the part of an address.
-CLASSES: Final = {
-    "archive": ("holdall.archive:ArchiveStore", None),
-    "chest": ("holdall.migrate:open_chest", None),
-    "dir": ("holdall.stores.files:FileDirStore", None),
-    "diskcache": ("holdall.migrate:open_diskcache", None),
-    "document": ("holdall.stores.document:DocumentStore", None),
-    "joblib": ("holdall.migrate:open_joblib", None),
-    "lmdb": ("holdall.stores.lmdb:LmdbStore", "table"),
-    "persidict": ("holdall.migrate:open_persidict", None),
-    "persist": ("holdall.migrate:open_persist", None),
-    "pickles": ("holdall.migrate:open_pickles", None),
-    "pycaboose": ("holdall.migrate:open_pycaboose", None),
-    "script": ("holdall.stores.script:ScriptStore", None),
-    "shelve": ("holdall.migrate:open_shelve", None),
-    "spill": ("holdall.stores.spill:SpillStore", None),
-    "sqlite": ("holdall.stores.sqlite:SQLiteStore", "table"),
-    "sqlitedict": ("holdall.migrate:open_sqlitedict", "table"),
-    "tar": ("holdall.stores.tar:TarStore", None),
-    "zip": ("holdall.stores.zip:ZipStore", None),
+# Stores and readers in a file or folder, and where to find what opens them.
+LOCAL: Final = {
+    "archive": "holdall.archive:ArchiveStore",
+    "chest": "holdall.migrate:open_chest",
+    "dir": "holdall.stores.files:FileDirStore",
+    "diskcache": "holdall.migrate:open_diskcache",
+    "document": "holdall.stores.document:DocumentStore",
+    "joblib": "holdall.migrate:open_joblib",
+    "lmdb": "holdall.stores.lmdb:LmdbStore",
+    "persidict": "holdall.migrate:open_persidict",
+    "persist": "holdall.migrate:open_persist",
+    "pickles": "holdall.migrate:open_pickles",
+    "pycaboose": "holdall.migrate:open_pycaboose",
+    "script": "holdall.stores.script:ScriptStore",
+    "shelve": "holdall.migrate:open_shelve",
+    "spill": "holdall.stores.spill:SpillStore",
+    "sqlite": "holdall.stores.sqlite:SQLiteStore",
+    "sqlitedict": "holdall.migrate:open_sqlitedict",
+    "tar": "holdall.stores.tar:TarStore",
+    "zip": "holdall.stores.zip:ZipStore",
 }
 # Formats of other libraries, which are only read.
-FOREIGN: Final = frozenset(
-    scheme for scheme, (where, _) in CLASSES.items() if where.startswith("holdall.migrate:")
-)
+FOREIGN: Final = frozenset(scheme for scheme, where in LOCAL.items() if where.startswith("holdall.migrate:"))
 WITHOUT_PLACE: Final = {
     "memory": "holdall.stores.memory:MemoryStore",
     "null": "holdall.stores.null:NullStore",
+}
+# File systems of fsspec with their own scheme; others are opened by "fsspec:" and their URL.
+FSSPEC: Final = frozenset(
+    {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
+    | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
+)
+MONGO: Final = frozenset({"mongodb", "mongodb+srv"})
+REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+SQL: Final = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
+#: All schemes of holdall.
+CLASSES: Final = {
+    **LOCAL,
+    **WITHOUT_PLACE,
+    "s3": "holdall.stores.s3:S3Store",
+    **dict.fromkeys({"fsspec", *FSSPEC}, "holdall.stores.fsspec:FsspecStore"),
+    **dict.fromkeys(MONGO, "holdall.stores.mongo:MongoStore"),
+    **dict.fromkeys(REDIS, "holdall.stores.redis:RedisStore"),
+    **dict.fromkeys(SQL, "holdall.stores.sql:SQLStore"),
+}
+# The option that the part of an address stands for; the stores of other schemes have no parts.
+PARTS: Final = {
+    **dict.fromkeys({"lmdb", "sqlite", "sqlitedict", *SQL}, "table"),
+    **dict.fromkeys(REDIS, "prefix"),
 }
 _BY_END: Final = {
     ".db": "sqlite",
@@ -52,19 +73,6 @@ _BY_END: Final = {
     ".yml": "document",
     ".zip": "zip",
 }
-# File systems of fsspec with their own scheme; others are opened by "fsspec:" and their URL.
-FSSPEC: Final = frozenset(
-    {"abfs", "abfss", "az", "dropbox", "file", "ftp", "gcs", "gs", "hdfs", "hf", "http", "https", "github"}
-    | {"sftp", "smb", "ssh", "webdav", "webdavs", "webhdfs"}
-)
-FSSPEC_CLASS: Final = "holdall.stores.fsspec:FsspecStore"
-MONGO: Final = frozenset({"mongodb", "mongodb+srv"})
-MONGO_CLASS: Final = "holdall.stores.mongo:MongoStore"
-REDIS: Final = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
-REDIS_CLASS: Final = "holdall.stores.redis:RedisStore"
-SQL: Final = frozenset({"postgresql", "postgres", "mysql", "mariadb"})
-SQL_CLASS: Final = "holdall.stores.sql:SQLStore"
-S3_CLASS: Final = "holdall.stores.s3:S3Store"
 
 
 def scheme_of(path: str) -> str:
@@ -74,16 +82,3 @@ def scheme_of(path: str) -> str:
     name = os.path.basename(path).lower()
     ends = [end for end in _BY_END if name.endswith(end)]
     return _BY_END[max(ends, key=len)] if ends else "dir"
-
-
-def class_of(scheme: str) -> str:
-    """Return where to find the class, or function, of a scheme of holdall; "" for other schemes."""
-    if scheme in MONGO:
-        return MONGO_CLASS
-    if scheme in REDIS:
-        return REDIS_CLASS
-    if scheme in SQL:
-        return SQL_CLASS
-    if scheme in FSSPEC or scheme == "fsspec":
-        return FSSPEC_CLASS
-    return S3_CLASS if scheme == "s3" else WITHOUT_PLACE.get(scheme) or CLASSES.get(scheme, ("", None))[0]

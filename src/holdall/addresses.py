@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from holdall._options import options_of, places_taken, unknown_option
-from holdall._schemes import CLASSES, FSSPEC, MONGO, REDIS, SQL, WITHOUT_PLACE, class_of, scheme_of
+from holdall._options import options_of, places_taken, refuse_text, unknown_option
+from holdall._schemes import CLASSES, LOCAL, MONGO, PARTS, REDIS, SQL, WITHOUT_PLACE, scheme_of
 from holdall.errors import (
     InvalidArgumentError,
     StoreNotFoundError,
@@ -91,7 +91,7 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
     Raises
     ------
     InvalidArgumentError
-        If there is no such scheme, or the store has no such option.
+        If there is no such scheme, or the store has no such option or refuses its value.
     StoreNotFoundError
         If the user's file has no such name.
     UnsupportedError
@@ -111,7 +111,10 @@ def open(address: str | os.PathLike[str], /, **options: Any) -> Store[Any, Any]:
     """
     found = resolve(address)
     found = found._replace(options={**found.options, **options})
-    return _opener(found.scheme)(found)
+    store: Any = _opener(found.scheme)(found)
+    if not isinstance(store, Store):
+        raise InvalidArgumentError(f"what opens {found.scheme}: gave {type(store).__name__}, and no store")
+    return store
 
 
 def resolve(address: str | os.PathLike[str]) -> Address:
@@ -153,8 +156,8 @@ def options_taken(address: Address) -> frozenset[str]:
     """
     from inspect import signature  # noqa: PLC0415  (only for the command line)
 
-    where = class_of(address.scheme)
-    return frozenset(signature(_class(where)).parameters if where else ())
+    scheme = address.scheme
+    return frozenset(signature(_class(scheme)).parameters if scheme in CLASSES else ())
 
 
 def path_of(address: Address) -> str | None:
@@ -170,7 +173,7 @@ def path_of(address: Address) -> str | None:
     >>> path_of(resolve("sqlite:cache.db#items")), path_of(resolve("memory:"))
     ('cache.db', None)
     """
-    return os.path.expanduser(address.place) if address.scheme in CLASSES else None
+    return os.path.expanduser(address.place) if address.scheme in LOCAL else None
 
 
 def parse(address: str | os.PathLike[str]) -> Address:
@@ -225,7 +228,7 @@ def register_scheme(scheme: str, opener: Opener) -> None:
     Raises
     ------
     InvalidArgumentError
-        If it is not such a word, or is already registered.
+        If it is not such a word, or is already registered; if `opener` is no function.
 
     Examples
     --------
@@ -237,6 +240,8 @@ def register_scheme(scheme: str, opener: Opener) -> None:
     given: Any = scheme
     if not isinstance(given, str) or _SCHEME.fullmatch(given + ":") is None or given != given.lower():
         raise InvalidArgumentError(f"a scheme is a word of two small letters or more, got {scheme!r:.80}")
+    if not callable(opener):
+        raise InvalidArgumentError(f"an opener is a function from an Address to a store, got {opener!r:.80}")
     if scheme in schemes() and _own.get(scheme) is not opener:
         raise InvalidArgumentError(f"the scheme {scheme!r} is registered already: choose another word")
     _own[scheme] = opener
@@ -250,9 +255,7 @@ def schemes() -> list[str]:
     >>> "sqlite" in schemes()
     True
     """
-    return sorted(
-        {*CLASSES, *WITHOUT_PLACE, "my", "s3", "fsspec", *FSSPEC, *MONGO, *SQL, *REDIS, *_own, *_installed()}
-    )
+    return sorted({*CLASSES, "my", *_own, *_installed()})
 
 
 def named_addresses() -> dict[str, str]:
@@ -304,9 +307,12 @@ def _text(value: Any) -> str:
 def _named(found: Address) -> Address:
     addresses = named_addresses()
     if found.place not in addresses:
-        known = ", ".join(sorted(addresses)) or "none"
+        known = f"it names {', '.join(sorted(addresses))}; " if addresses else ""
+        line = f'{found.place or "name"} = "dir:results"'
         raise StoreNotFoundError(
-            2, f"no store is called {found.place!r} there; it names {known}", _users_file()
+            2,
+            f"your file of stores has no {found.place!r}: {known}add a line such as {line:.80}",
+            _users_file(),
         )
     inner = parse(os.path.expanduser(addresses[found.place]))
     if inner.scheme == "my":
@@ -329,18 +335,8 @@ def _users_file() -> str:
 
 
 def _opener(scheme: str) -> Opener:
-    if scheme in CLASSES or scheme in WITHOUT_PLACE:
-        return _open_class
-    if scheme == "s3":
-        return _open_s3
-    if scheme in REDIS:
-        return _open_redis
-    if scheme in FSSPEC or scheme == "fsspec":
-        return _open_fsspec
-    if scheme in MONGO:
-        return _open_mongo
-    if scheme in SQL:
-        return _open_sql
+    if scheme in CLASSES:
+        return _open_ours
     if scheme in _own:
         return _own[scheme]
     installed = _installed()
@@ -362,78 +358,55 @@ def _installed() -> dict[str, Any]:
     return {entry.name: entry for entry in entry_points(group=_GROUP)}
 
 
-def _class(where: str) -> Any:
-    module, _, name = where.partition(":")
+def _class(scheme: str) -> Any:
+    """Return the class, or function, that opens the stores of a scheme of holdall."""
+    module, _, name = CLASSES[scheme].partition(":")
     return getattr(import_module(module), name)
 
 
-def _open_class(address: Address) -> Store[Any, Any]:
-    """Open a store of holdall itself."""
+def _open_ours(address: Address) -> Store[Any, Any]:
     scheme, place, part, options = address
     if scheme in WITHOUT_PLACE:
         if place or part:
             raise InvalidArgumentError(f"{scheme}: lies nowhere, got {place or part!r:.80}")
-        return _made(scheme, _class(WITHOUT_PLACE[scheme]), (), options)
-    where, part_option = CLASSES[scheme]
-    if not place:
-        raise InvalidArgumentError(f"{scheme}: needs a path, as in '{scheme}:path'")
+        return _made(scheme, (), options)
     if part:
-        if part_option is None:
+        if scheme not in PARTS:
             raise InvalidArgumentError(f"{scheme}: has no parts, got #{part:.80}")
-        options = {part_option: part, **options}
-    return _made(scheme, _class(where), (os.path.expanduser(place),), options)
-
-
-def _open_s3(address: Address) -> Store[Any, Any]:
-    bucket, _, prefix = address.place.removeprefix("//").partition("/")
-    if not bucket or address.part:
-        raise InvalidArgumentError("an address of S3 is 's3://bucket/prefix', without a part")
-    options = {"prefix": prefix, **address.options} if prefix else address.options
-    return _made("s3", _class(class_of(address.scheme)), (bucket,), options)
-
-
-def _open_redis(address: Address) -> Store[Any, Any]:
-    options = {"prefix": address.part, **address.options} if address.part else address.options
-    server = f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class(class_of(address.scheme)), (server,), options)
-
-
-def _open_fsspec(address: Address) -> Store[Any, Any]:
-    if address.part:
-        raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
-    url = address.place if address.scheme == "fsspec" else f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class(class_of(address.scheme)), (url,), address.options)
-
-
-def _open_mongo(address: Address) -> Store[Any, Any]:
-    if address.part:
-        raise InvalidArgumentError(f"{address.scheme}: has no parts, got #{address.part:.80}")
-    options = dict(address.options)
-    if isinstance(options.get("key_fields"), str):
-        options["key_fields"] = options["key_fields"].split(",")
-    url = f"{address.scheme}:{address.place}"
-    return _made(address.scheme, _class(class_of(address.scheme)), (url,), options)
+        options = {PARTS[scheme]: part, **options}
+    if scheme in LOCAL:
+        if not place:
+            raise InvalidArgumentError(f"{scheme}: needs a path, as in '{scheme}:path'")
+        place = os.path.expanduser(place)
+    elif scheme == "s3":
+        place, _, prefix = place.removeprefix("//").partition("/")
+        if not place:
+            raise InvalidArgumentError("an address of S3 is 's3://bucket/prefix'")
+        options = {"prefix": prefix, **options} if prefix else options
+    elif scheme != "fsspec":
+        place = f"{scheme}:{place}"
+    if scheme in SQL:
+        # What is none of ours is the driver's, as in its own URLs; it says what it does not know.
+        known = _options_of(_class(scheme)) or frozenset()
+        query = urlencode({name: _text(value) for name, value in options.items() if name not in known})
+        place += f"{query and '?'}{query}"
+        options = {name: value for name, value in options.items() if name in known}
+    elif isinstance(options.get("key_fields"), str):  # of MongoDB
+        options = {**options, "key_fields": options["key_fields"].split(",")}
+    return _made(scheme, (place,), options)
 
 
 def _options_of(opener: Any) -> frozenset[str] | None:
     return options_of(getattr(opener, "__init__") if isinstance(opener, type) else opener)  # noqa: B009  (mypy)
 
 
-def _open_sql(address: Address) -> Store[Any, Any]:
-    cls = _class(class_of(address.scheme))
-    options = {"table": address.part, **address.options} if address.part else address.options
-    known = _options_of(cls) or frozenset()
-    own = {name: value for name, value in options.items() if name in known}
-    # What is none of ours is the driver's, as in its own URLs; it says what it does not know.
-    query = urlencode({name: _text(value) for name, value in options.items() if name not in known})
-    target = f"{address.scheme}:{address.place}{query and '?'}{query}"
-    return _made(address.scheme, cls, (target,), own)
-
-
-def _made(scheme: str, cls: Any, places: tuple[Any, ...], options: dict[str, Any]) -> Store[Any, Any]:
-    known = _options_of(cls)
-    places_of = places_taken(cls.__init__, len(places))
+def _made(scheme: str, places: tuple[str, ...], options: dict[str, Any]) -> Store[Any, Any]:
+    opener = _class(scheme)
+    known = _options_of(opener)
+    places_of = places_taken(opener.__init__, len(places))
     for name in options:
         if (known is not None and name not in known) or name in places_of:
             raise unknown_option(f"{scheme}:", name, (known or frozenset()) - places_of)
-    return cls(*places, **options)  # type: ignore[no-any-return]
+    if not isinstance(opener, type):  # classes look for themselves
+        refuse_text(scheme, [opener], options)
+    return opener(*places, **options)  # type: ignore[no-any-return]

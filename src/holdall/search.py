@@ -5,7 +5,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys
@@ -15,6 +15,7 @@ from holdall.store import Store, StorePersister
 __all__ = ["Found", "SearchStore"]
 
 _WORD = re.compile(r"\"[^\"]+\"|[^\s\"]+")
+_JOINED_BY = {"all": " AND ", "any": " OR "}
 _FORMAT = 1
 _MAKE = f"""
 PRAGMA user_version = {_FORMAT};
@@ -104,8 +105,8 @@ class SearchStore:
             self._index.close()
             raise UnsupportedError(f"searching needs a SQLite with FTS5: {error}") from error
 
-    def __call__(self, query: str, *, limit: int = 10) -> list[Found]:
-        """Return the items that have all words of a query, the best first.
+    def __call__(self, query: str, *, limit: int = 10, match: Literal["all", "any"] = "all") -> list[Found]:
+        """Return the items that have the words of a query, the best first.
 
         Parameters
         ----------
@@ -114,16 +115,26 @@ class SearchStore:
             for a phrase.
         limit
             How many to return at most.
+        match
+            Whether an item must have all words, or any of them.
+
+        Examples
+        --------
+        >>> search = SearchStore({"a": "Green tea and honey", "b": "Black tea", "c": "Coffee"})
+        >>> [found.key for found in search("where is my green tea", match="any")]
+        ['a', 'b']
         """
         given: Any = query
         if not isinstance(given, str):
             raise InvalidArgumentError(f"a query is text, got {type(query).__name__}")
+        if match not in _JOINED_BY:
+            raise InvalidArgumentError(f'match is "all" or "any", got {match!r:.80}')
         words = [_quoted(word) for word in _WORD.findall(query)]
         if not any(words):
             return []
         with self._lock:
             self.update()
-            rows = self._index.execute(_FIND, (" ".join(filter(None, words)), limit)).fetchall()
+            rows = self._index.execute(_FIND, (_JOINED_BY[match].join(filter(None, words)), limit)).fetchall()
         return [Found(self._keys.decode(key), score, snippet) for key, score, snippet in rows]
 
     def update(self) -> int:

@@ -85,7 +85,11 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
         return _Adapted(spec)
     if not is_class and callable(getattr(spec, "encode", None)) and callable(getattr(spec, "decode", None)):
         return _Adapted(spec)
-    hint = "; it is a class: call it" if is_class else ""
+    hint = ""
+    if is_class:
+        hint = "; it is a class: call it"
+    elif spec is int or spec is float:
+        hint = f"; for keys that are {spec.__name__} take AnyKeys(), or (str, {spec.__name__})"
     raise InvalidArgumentError(
         f"no key codec can be made of {type(spec).__name__} {shown(spec)}{hint}. Accepted: None (keys as "
         "they are), a KeyCodec, a template such as '{}.txt', an object with encode and decode, or a pair "

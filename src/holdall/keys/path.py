@@ -288,7 +288,8 @@ class PathKeys(FrozenCodec[Any]):
             )
         raise InvalidKeyError(
             f"keys are str here, with '/' for hierarchy, got {type(key).__name__}: {shown(key)}; "
-            "use PathKeys(tuples=True) for tuples of str, AnyKeys() for other literals",
+            "use PathKeys(tuples=True), or a store with keys=tuple, for tuples of str, AnyKeys() for other "
+            "literals",
         )
 
     def _spell(self, segments: list[str], *, is_file: bool) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from types import MethodType
 from typing import Any, Generic, Self, TypeVar
 
-from holdall._options import options_of, unknown_option
+from holdall._options import options_of, refuse_text, unknown_option
 from holdall.abc import KeyCodec, KeyedSerializer, Reader, Serializer
 from holdall.errors import InvalidArgumentError
 from holdall.keys import as_key_codec
@@ -47,6 +47,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
             for name in options:
                 if name not in known:
                     raise unknown_option(cls.__name__, name, known)
+        refuse_text(cls.__name__, cls.__mro__, options)
         return super().__new__(cls)
 
     def __init__(

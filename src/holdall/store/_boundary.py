@@ -139,7 +139,7 @@ class ErrorBoundary:
         own = self.own_errors[1] if own is None else own
         if isinstance(error, OtherTypeError):
             raise InvalidArgumentError(
-                f"values of this store are {self.value_type!r}, and that of {key!r:.120} in {self.place} "
+                f"values of this store are {self._types()}, and that of {key!r:.120} in {self.place} "
                 f"is {error}: read it by a store without value_type, or store another value in its place",
             ).about(key=key, location=self.place, operation="read") from None
         if is_other(error) or (own and not isinstance(error, KeyError)):
@@ -179,8 +179,12 @@ class ErrorBoundary:
     def refuse_value(self, key: Any, value: Any) -> NoReturn:
         """Raise for a value that is not of the type that all values have."""
         raise InvalidArgumentError(
-            f"values of this store are {self.value_type!r}, got {type(value).__name__} for {key!r:.120}",
+            f"values of this store are {self._types()}, got {type(value).__name__} for {key!r:.120}",
         ).about(key=key, location=self.place, operation="write")
+
+    def _types(self) -> str:
+        types = self.value_type if isinstance(self.value_type, tuple) else (self.value_type,)
+        return " or ".join(getattr(one, "__qualname__", repr(one)) for one in types)
 
 
 def is_other(error: Exception) -> bool:

@@ -281,8 +281,8 @@ class StoreConditional(StoreBase[K, V]):
         ConflictError
             If the last attempt lost its race too; ``attempts`` says how many there were.
         InvalidArgumentError
-            If the transformer was passed a value that can change in place and returned None, as functions do
-            that forget to return it.
+            If the transformer is no function, or was passed a value that can change in place and returned
+            None, as functions do that forget to return it.
 
         Examples
         --------
@@ -293,6 +293,8 @@ class StoreConditional(StoreBase[K, V]):
         """
         if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
             raise InvalidArgumentError(f"n_retries must be 0 or more, or None, got {n_retries!r}")
+        if not callable(transformer):
+            raise InvalidArgumentError(f"a transformer is a function of the value, got {transformer!r:.80}")
         compiled = self._compiled
         id = compiled.id(key)
         attempts = 0
@@ -305,7 +307,15 @@ class StoreConditional(StoreBase[K, V]):
                 old, given = ITEM_NOT_AVAILABLE, copied(key, default)
             else:
                 actual, given = stat.etag, old
-            new = transformer(given)
+            try:
+                new = transformer(given)
+            except Exception as error:
+                if given is ITEM_NOT_AVAILABLE:
+                    error.add_note(
+                        f"Nothing is stored under {key!r:.120}, so the transformer got ITEM_NOT_AVAILABLE: "
+                        "give default=, the value to start from."
+                    )
+                raise
             if new is KEEP_CURRENT:
                 return TransformResult(actual, old, attempts, actual)
             if new is None and can_change(given):

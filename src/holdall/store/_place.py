@@ -11,7 +11,7 @@ from holdall.store.pipeline import Pipeline
 __all__ = ["as_persister", "under"]
 
 
-class _Elements(Mapping[int, Any]):
+class ReadOnlyList(Mapping[int, Any]):
     """A list or tuple as a read-only mapping, with its indices as keys."""
 
     def __init__(self, elements: Sequence[Any]) -> None:
@@ -69,7 +69,7 @@ def as_persister(place: Any) -> Reader:
         return MappingPersister.of(DbmMapping.of(place))
     like_mapping = hasattr(place, "__getitem__") and hasattr(place, "__iter__")
     if isinstance(place, list | tuple):
-        return MappingPersister(_Elements(place))
+        return MappingPersister(ReadOnlyList(place))
     if isinstance(place, Mapping) or (like_mapping and not isinstance(place, str | bytes)):
         return MappingPersister.of(place)
     hint = ""

@@ -6,7 +6,7 @@ from typing import Any
 from holdall._options import Durability, checked_path, given
 from holdall._posix.lock import TIMEOUT
 from holdall.abc import NOT_MINE, KeyCodec, Serializer
-from holdall.errors import InvalidKeyError
+from holdall.errors import InvalidKeyError, UnsupportedError
 from holdall.keys import as_key_codec
 from holdall.persisters.document import DocumentPersister, path_of, spelled
 from holdall.serializers import JsonSerializer, by_suffix, get_serializer
@@ -92,7 +92,7 @@ class DocumentStore(Store[K, V]):
     ) -> None:
         options = given(locals())
         where = checked_path(path, "file")
-        how = by_suffix(other=None).for_id(where) if serializer is None else get_serializer(serializer)
+        how = _format_of(where) if serializer is None else get_serializer(serializer)
         if how.name == "json" and not isinstance(serializer, Serializer):
             how = JsonSerializer(indent=2)  # of a new file, for its readers; one that is there keeps its own
         codec: KeyCodec[Any]
@@ -105,6 +105,15 @@ class DocumentStore(Store[K, V]):
             value_type=value_type,
             append_only=append_only,
         )
+
+
+def _format_of(path: str) -> Serializer[Any]:
+    try:
+        return by_suffix(other=None).for_id(path)
+    except UnsupportedError:
+        raise UnsupportedError(
+            f"the suffix of {path!r:.120} stands for no format: name one, as in serializer='toml'"
+        ) from None
 
 
 class TablePaths(KeyCodec[Any]):

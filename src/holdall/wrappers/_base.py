@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_origin, overload
 
-from holdall._options import options_of, unknown_option
+from holdall._options import options_of, refuse_text, unknown_option
 from holdall.errors import InvalidArgumentError
 from holdall.store import Pipeline, Store
 from holdall.store._hooks import HOOKS, levels_of, pass_on
@@ -134,6 +134,7 @@ class BaseWrapper:
         for name in options:
             if known is not None and name not in known:
                 raise unknown_option(self.__name__, name, known)
+        refuse_text(self.__name__, [self.change], options)
 
     def _try(self, options: dict[str, Any]) -> None:
         """Raise for wrong options when a class is made, not when it is instantiated."""
