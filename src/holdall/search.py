@@ -188,6 +188,8 @@ class SearchStore:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "store"):  # its constructor failed
+            return object.__repr__(self)
         return f"{type(self).__name__}({self.store!r})"
 
 

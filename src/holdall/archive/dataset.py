@@ -381,6 +381,8 @@ class DataSet:
         return f"DataSet {os.path.join(self._path, self._module_name)!r}"
 
     def __repr__(self) -> str:
+        if "_name_prefix" not in vars(self):  # its constructor failed
+            return object.__repr__(self)
         names = ("module_name", "path", "synchronize", "array_threshold", "backup_data", "name_prefix")
         shown = [f"{name}={getattr(self, '_' + name)!r}" for name in names]
         return f"DataSet({', '.join(shown)})"

@@ -63,6 +63,11 @@ class StoreDisplay(StoreBase[K, V]):
         return store
 
     def __repr__(self) -> str:
+        # Whoever shows the variables of a failed constructor should see a store that is not there yet.
+        return self._described() if hasattr(self, "_compiled") else object.__repr__(self)
+
+    def _described(self) -> str:
+        """Return the text that shows the store."""
         usual = type(self).__init__.__kwdefaults__ or {}
         options = ", ".join(
             f"{name}={_shown(value)}"

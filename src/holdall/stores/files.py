@@ -188,8 +188,8 @@ class FileDirStore(Store[K, V]):
     def _files(self) -> FilesPersister:
         return under(self)[0]  # type: ignore[no-any-return]
 
-    def __repr__(self) -> str:
-        shown = super().__repr__()
+    def _described(self) -> str:
+        shown = super()._described()
         if self._unseen:
             return f"{shown}, where it does not see {self._unseen:,} files"
         path = self._params["path"]

@@ -343,6 +343,8 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         return dict(sorted(self._params.items()))
 
     def __repr__(self) -> str:
+        if "_views" not in vars(self):  # its constructor failed
+            return object.__repr__(self)
         options = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
         below = "".join(f".get_subdict({prefix!r:.80})" for prefix in self._prefixes)
         if self._persister is None:

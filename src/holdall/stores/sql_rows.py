@@ -175,6 +175,8 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_database"):  # its constructor failed
+            return object.__repr__(self)
         return f"SQLTables({self._database.place!r})"
 
     def close(self) -> None:

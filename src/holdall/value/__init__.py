@@ -209,6 +209,8 @@ class Value(Operators, Generic[V]):
             )
 
     def __repr__(self) -> str:
+        if "_slot" not in vars(self):  # its constructor failed
+            return object.__repr__(self)
         return f"{type(self).__name__}({self.value!r}, name={self.name!r})"
 
 

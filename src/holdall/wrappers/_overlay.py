@@ -93,6 +93,8 @@ class OverlayPersister(Persister):
         return " over ".join(layer.place for layer in self.layers)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "layers"):  # its constructor failed
+            return object.__repr__(self)
         return f"<{self.place}>"
 
     @property
