@@ -78,7 +78,11 @@ class Finder:
             raise KeyError(id)  # not listed either
         for again in (True, False):
             try:
-                use = use or self._at_path(id)
+                if use is None:
+                    use = self._folder.opened
+                    if not use.exists():
+                        with translating(f"{id!r} cannot be read", self._folder.place):
+                            use = self._folder.open()
                 if use is None:
                     break
                 fd, name = self._locate(use, id, doubts)
@@ -98,14 +102,6 @@ class Finder:
             except (ValueError, TypeError, AttributeError, InvalidKeyError):
                 break  # an impossible name of a file
         raise KeyError(id)
-
-    def _at_path(self, id: Any) -> Opened | None:
-        """Return the open folder, opened again if another one is at its path; None if there is none."""
-        use = self._folder.opened
-        if use.exists():
-            return use
-        with translating(f"{id!r} cannot be read", self._folder.place):
-            return self._folder.open()
 
     def open(self, id: Any, doubts: list[str] | None) -> int:
         """Return a descriptor of the file of an id, in whatever folder; raise as `find` does."""
