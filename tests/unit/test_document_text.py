@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdall.errors import CorruptValueError, SerializationError
-from holdall.serializers import IniSerializer, JsonSerializer, TomlSerializer, YamlSerializer
+from holdall.serializers import (
+    IniSerializer,
+    JsonSerializer,
+    TomlSerializer,
+    YamlSerializer,
+    get_serializer,
+)
 from holdall.stores.document import DocumentStore
 
 yaml = pytest.importorskip("yaml")
@@ -93,7 +99,7 @@ def text_after(tmp_path, suffix, text, key, value):
         ("new", "\u2028é", "last: yes\n", 'last: yes\nnew: "\\Lé"\n'),
     ],
 )
-@pytest.mark.parametrize("frame", [("", "\n"), ("\ufeff", "\r\n")], ids=repr)
+@pytest.mark.parametrize("frame", [("", "\n"), ("\ufeff", "\r\n"), ("", "\r")], ids=repr)
 def test_a_write_changes_only_its_own_text_in_yaml(tmp_path, key, value, old, new, frame):  # noqa: PLR0917
     assert YAML.count(old) == 1
     mark, end = frame
@@ -125,6 +131,68 @@ def test_a_delete_changes_only_its_own_text_in_yaml(tmp_path, keys, old, new):
         assert dict(store) == {key: value for key, value in before.items() if key not in keys}
 
     assert after(tmp_path, "yaml", YAML, delete) == YAML.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("# c\nnull # d\n", "# c\na: 1 # d\n"),
+        ("~", "a: 1"),
+        ("# c\n--- !!null null\n# d\n", "# c\n---\na: 1\n# d\n"),
+        ("---\n# c\n", "---\n# c\na: 1\n"),
+        ("--- # c\n...\n# d\n", "--- # c\na: 1\n...\n# d\n"),
+        ("# c\n--- {} # d\n", "# c\n---\na: 1 # d\n"),
+        ("# c\r# d\r", "# c\r# d\ra: 1\r"),
+        ("# c\r\n{ }\r\n", "# c\r\na: 1\r\n"),
+    ],
+)
+def test_a_yaml_document_that_holds_nothing_keeps_its_comments(tmp_path, text, new):
+    assert text_after(tmp_path, "yaml", text, "a", 1) == new
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "new"),
+    [
+        ("# c\n? a # d: e\n? b\n", "a", "# c\n? a # d: e\n: 1\n? b\n"),
+        ("# c\n? a\n# b: 1\n? b", "b", "# c\n? a\n# b: 1\n? b\n: 1"),
+        ("{a, b: 2} # c\n", "a", "{a: 1, b: 2} # c\n"),
+        ("? a # c: d\n: 2 # e\n", "a", "? a # c: d\n: 1 # e\n"),
+        ("# c\n? a\n? b\n...\n# d\n", "n", "# c\n? a\n? b\nn: 1\n...\n# d\n"),
+    ],
+)
+def test_yaml_names_without_a_value(tmp_path, text, key, new):
+    assert text_after(tmp_path, "yaml", text, key, 1) == new
+
+
+def test_a_name_that_is_written_as_nothing_gets_the_null_that_it_has(tmp_path):
+    assert text_after(tmp_path, "yaml", "{a} # c\n", "a", None) == "{a: null} # c\n"
+
+
+def test_aliases_under_names_that_are_no_text_get_a_copy(tmp_path):
+    text = "# c\na: &a 0644 # d\n2: *a # e\ntrue:\n  ~: [*a] # f\n2001-01-01: x\n"
+    new = after(tmp_path, "yaml", text, lambda store: store.__delitem__("a"))
+    assert new == "# c\n2: 0644 # e\ntrue:\n  ~: [0644] # f\n2001-01-01: x\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    ("suffix", "text", "new"),
+    [
+        ("yaml", "# ü\na: é # c\n", "# ü\na: 1 # c\n"),
+        ("json", '{"a":  "é"}', '{"a":  1}'),
+    ],
+)
+def test_other_encodings_of_unicode_stay(tmp_path, encoding, suffix, text, new):
+    path = tmp_path / f"document.{suffix}"
+    for mark in ("\ufeff", "") if suffix == "json" else ("\ufeff",):
+        path.write_bytes((mark + text).encode(encoding))
+        store = DocumentStore(path)
+        assert store["a"] == "é"
+        store["a"] = 1
+        assert path.read_bytes().decode(encoding) == mark + new
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CorruptValueError):
+        dict(store)
 
 
 ANCHORS = """\
@@ -312,6 +380,60 @@ def test_a_delete_changes_only_its_own_text_in_json(tmp_path, key, old, new):
     got = after(tmp_path, "json", JSON, lambda store: store.__delitem__(key))
     assert "".join(got.split()) == "".join(JSON.replace(old, new).split())
     assert key not in DocumentStore(tmp_path / "document.json")
+
+
+def test_orjson_changes_only_its_own_text_too(tmp_path):
+    pytest.importorskip("orjson")
+    path = tmp_path / "document.json"
+    text = '{"a": 1.50,\n "b":[1,  2],  "big": 123456789012345678901234, "c": {"d": "\\u00e9"}}'
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    store = DocumentStore(path, serializer="orjson")
+    store["b"] = [3, {"x": None}]
+    store["c/e"] = "é"
+    del store["a"]
+    with pytest.raises(SerializationError):
+        store["b"] = 1 << 64
+    new = '{"b":[3, {"x": null}],  "big": 123456789012345678901234, "c": {"d": "\\u00e9", "e": "é"}}'
+    assert path.read_bytes() == b"\xef\xbb\xbf" + new.encode()
+    DocumentStore(tmp_path / "new.json", serializer="orjson")["a/b"] = 1
+    assert (tmp_path / "new.json").read_text() == '{\n  "a": {\n    "b": 1\n  }\n}\n'
+
+
+@pytest.mark.parametrize("layers", ["gz", "bz2", "xz", "base64", "checksum", "hmac", "xz.base64.hmac"])
+@pytest.mark.parametrize(
+    ("name", "text", "new"),
+    [
+        ("json", '{"a":1.50,  "t": {"b" : 2}}', '{"a":1.50,  "t": {"b" : "x"}}'),
+        ("yaml", "# c\na: 0644 # d\nt:\n    b: 2 # e\n", "# c\na: 0644 # d\nt:\n    b: x # e\n"),
+        ("toml", "# c\na = 0x10\n[t]\nb = 2 # e\n", '# c\na = 0x10\n[t]\nb = "x" # e\n'),
+        ("ini", "; c\n[t]\nb=2\nc:3\n", "; c\n[t]\nb=x\nc:3\n"),
+    ],
+)
+def test_under_layers_a_write_changes_only_its_own_text(tmp_path, monkeypatch, layers, name, text, new):  # noqa: PLR0917
+    if name == "toml":
+        pytest.importorskip("tomlkit")
+    monkeypatch.setenv("HOLDALL_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+    serializer = get_serializer(f"{name}.{layers}")
+    around = get_serializer(f"bytes.{layers}")
+    path = tmp_path / "document"
+    path.write_bytes(around.dumps(text.encode()))
+    store = DocumentStore(path, serializer=serializer)
+    store["t/b"] = "x"
+    assert around.loads(path.read_bytes()) == new.encode()
+    assert dict(DocumentStore(path, serializer=serializer)) == dict(store)
+    path.write_bytes(around.dumps(b" \n"))
+    assert dict(store) == {}
+    store["t/b"] = "x"
+    assert dict(DocumentStore(path, serializer=serializer)) == {"t/b": "x"}
+    path.write_bytes(b"")  # as if it had been cut off
+    if layers == "base64":
+        assert dict(store) == {}
+        return
+    with pytest.raises(CorruptValueError):
+        dict(store)
+    with pytest.raises(CorruptValueError):
+        store["t/b"] = "y"
+    assert path.read_bytes() == b""
 
 
 def test_one_line_of_json_stays_one(tmp_path):

@@ -99,9 +99,10 @@ class DocumentPersister(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         if serializer.executes_code:
             raise InvalidArgumentError(f"{serializer.name} can run code when it reads: give another format")
-        if hasattr(serializer, "prepare_edits") and not read_only:
-            serializer.prepare_edits()  # now, as imports fail while a process ends
         self.serializer = serializer
+        self._format, self._layers = _unlayered(serializer)
+        if hasattr(self._format, "prepare_edits") and not read_only:
+            self._format.prepare_edits()  # now, as imports fail while a process ends
         self.read_only = read_only
         self._whole = open_atomic(path, power=durability == "power", timeout=check_timeout(timeout))
         self._seen: tuple[Any, dict[str, Any]] | None = None
@@ -118,7 +119,9 @@ class DocumentPersister(Persister):
 
     @property
     def at_hand(self) -> bool:  # docstring inherited
-        limit = _AT_HAND_YAML if self.serializer.name == "yaml" else _AT_HAND
+        limit = _AT_HAND_YAML if self._format.name == "yaml" else _AT_HAND
+        if self._layers:
+            limit //= 10  # text is often compressed to so much of it
         return self._whole.is_at_hand(self._seen and self._seen[0], limit)
 
     @property
@@ -141,15 +144,17 @@ class DocumentPersister(Persister):
         return seen
 
     def _load(self) -> tuple[Any, dict[str, Any], bytes]:
-        """Read the file: its state, its values, and its bytes."""
+        """Read the file: its state, its values, and its bytes without layers."""
         file, state = self._whole.open() or (None, None)
         if file is None:
             return None, {}, b""
         with file:
             data = file.read()
         try:
-            document = self.serializer.loads(data) if data.strip() else {}
-            if document is None and getattr(self.serializer, "none_is_empty", False):
+            for layer in self._layers:
+                data = layer.unwrap(data)
+            document = self._format.loads(data) if data.strip() else {}
+            if document is None and getattr(self._format, "none_is_empty", False):
                 document = {}
         except Exception as error:
             raise CorruptValueError(f"{self.place} cannot be read: {error}") from error
@@ -269,16 +274,27 @@ class DocumentPersister(Persister):
         drops: list[list[str]],
     ) -> None:
         # Formats that can change a part of a text and keep the rest have a method for that.
-        edit = getattr(self.serializer, "edit", None)
+        edit = getattr(self._format, "edit", None)
         try:
             data = None if edit is None else edit(old, document, puts, drops)
             if data is None:
-                data = self.serializer.dumps(document)
+                data = self._format.dumps(document)
+            for layer in reversed(self._layers):
+                data = layer.wrap(data)
         except UnsupportedError:
             raise
         except Exception as error:
             raise SerializationError(f"{self.place} was not written, and stays as it is: {error}") from error
         self._whole.replace(lambda file: file.write(data))
+
+
+def _unlayered(serializer: Any) -> tuple[Any, list[Any]]:
+    """Return the format of a document, and the layers over it, the outermost first."""
+    layers = []
+    while callable(getattr(serializer, "unwrap", None)):
+        layers.append(serializer)
+        serializer = serializer.inner
+    return serializer, layers
 
 
 def _unshared(table: dict[Any, Any], above: tuple[int, ...]) -> dict[Any, Any]:

@@ -18,12 +18,15 @@ __all__ = [
     "encoded",
     "if_encoded_otherwise",
     "if_not_strict",
+    "mark_and_encoding",
     "optional",
     "same",
 ]
 
 # Programs put it at the beginning of files in UTF-8. It is not part of the text.
 _MARK = "\ufeff"
+# UTF-32 first, as its mark begins with that of UTF-16.
+_ENCODINGS = ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 
 
 def optional(module: str, name: str, extra: str) -> Any:
@@ -74,6 +77,15 @@ def decoded(data: bytes, encoding: str, errors: str = "strict") -> str:
 def _is_utf8(encoding: str) -> bool:
     # Other encodings have codecs that handle a mark, as "utf-8-sig" and "utf-16", or know none.
     return codecs.lookup(encoding).name == "utf-8"
+
+
+def mark_and_encoding(data: bytes) -> tuple[bytes, str]:
+    """Return the byte order mark of data, which may be empty, and the encoding that it stands for."""
+    for encoding in _ENCODINGS:
+        mark = _MARK.encode(encoding)
+        if data[: len(mark)] == mark:
+            return mark, encoding
+    return b"", "utf-8"
 
 
 def if_encoded_otherwise(serializer: Any, error: Exception) -> str:
@@ -128,11 +140,14 @@ class DocumentSerializer(OptionSerializer[Any]):
     def _read(self, text: str) -> Any:
         """Return the value of a text."""
 
+    def _decoded(self, data: bytes) -> str:
+        return decoded(data, self.encoding)
+
     def dumps(self, value: Any) -> bytes:  # docstring inherited
         try:
             text = self._write(value)
             data = encoded(text, self.encoding)
-            read = self._read(decoded(data, self.encoding))
+            read = self._read(self._decoded(data))
             equal = not self.strict or self._equal(value, read)
         except Exception as error:
             if isinstance(error, MemoryError | UnsupportedError):
@@ -156,7 +171,7 @@ class DocumentSerializer(OptionSerializer[Any]):
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            return self._read(decoded(data, self.encoding))
+            return self._read(self._decoded(data))
         except Exception as error:
             if isinstance(error, MemoryError | UnsupportedError):
                 raise

@@ -2,12 +2,23 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from holdall.serializers._splice import CannotEditError, Edit, Entry, Node, Notation
+from holdall.abc import Serializer
+from holdall.serializers._document import mark_and_encoding
+from holdall.serializers._splice import (
+    CannotEditError,
+    Edit,
+    Entry,
+    Node,
+    Notation,
+    Put,
+    edited,
+    settle,
+)
 
-__all__ = ["JsonText"]
+__all__ = ["JsonText", "edited_json"]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _FIRST_INDENT = re.compile(r"\{\s*\n([ \t]+)")
@@ -93,3 +104,39 @@ class JsonText(Notation):
     def _written(self, value: Any, indent: str, lines: bool) -> str:
         text = self.dump(value, (self.unit or "  ") if lines else None, self.separators)
         return text.replace("\n", self.line_end + indent)
+
+
+def edited_json(
+    serializer: Serializer[Any],
+    data: bytes,
+    document: dict[str, Any],
+    puts: Sequence[Put],
+    drops: Sequence[Sequence[str]],
+) -> bytes | None:
+    """Change values in the text of a document that a serializer of JSON reads; see `TomlSerializer.edit`."""
+    # Dumping raises if a value is invalid.
+    settle(document, [(path, serializer.loads(serializer.dumps(value))) for path, value in puts])
+    if not data.strip():
+        return None
+
+    def dump(value: Any, indent: str | None, separators: tuple[str, str]) -> str:
+        options: dict[str, Any] = {
+            "allow_nan": False, "indent": indent, "sort_keys": getattr(serializer, "sort_keys", False),
+        }  # fmt: skip
+        if indent is not None:
+            separators = (",", separators[1])
+        text = json.dumps(value, ensure_ascii=False, separators=separators, **options)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = json.dumps(value, separators=separators, **options)
+        return text
+
+    def read(text: str) -> Any:
+        return serializer.loads(text.encode())
+
+    mark, encoding = mark_and_encoding(data)
+    encoding = encoding if mark else json.detect_encoding(data)
+    text = str(data[len(mark) :], encoding)
+    new = edited(lambda text: JsonText(text, dump), read, text, document, puts=puts, drops=drops)
+    return None if new is None else mark + new.encode(encoding)

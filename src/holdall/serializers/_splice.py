@@ -47,14 +47,14 @@ class Node:
     entries: list["Entry"] | None = None
     flow: bool = True  # in brackets
     node: Any = None  # the parser's node
-    names: dict[str | None, "Entry"] | None = None
+    names: dict[Any, "Entry"] | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A name and its value in a table; None as the name of anything that is not an item of a store."""
+    """A name, which may be a number or any other key, and its value in a table."""
 
-    name: str | None
+    name: Any
     start: int
     key_end: int
     value: Node
@@ -187,7 +187,7 @@ class Notation(ABC):
         plan.replaced[id(owner[1])] = (*owner, self.first.as_written(value, path))
 
 
-def _own(table: Node, name: str) -> Entry | None:
+def _own(table: Node, name: Any) -> Entry | None:
     """Return the entry of a name; of several, the last, as readers do."""
     if table.names is None:
         table.names = {entry.name: entry for entry in table.entries or []}
@@ -257,17 +257,14 @@ def edited(
     return None
 
 
-def _differences(found: Any, wanted: Any, path: tuple[str, ...], puts: list[Any], drops: list[Any]) -> None:
+def _differences(found: Any, wanted: Any, path: tuple[Any, ...], puts: list[Any], drops: list[Any]) -> None:
     """Collect the changes from one document to another."""
     if not isinstance(found, dict) or not isinstance(wanted, dict):
         if not exactly(found, wanted):
             puts.append((path, wanted))
         return
     for name in {**found, **wanted}:
-        if not isinstance(name, str):
-            if name not in found or name not in wanted or not exactly(found[name], wanted[name]):
-                raise CannotEditError("a name that is not text has another value")
-        elif name not in wanted:
+        if name not in wanted:
             drops.append((*path, name))
         elif name not in found:
             puts.append(((*path, name), wanted[name]))

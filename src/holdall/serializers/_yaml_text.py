@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,13 +12,18 @@ from holdall.serializers._splice import CannotEditError, Edit, Entry, Node, Nota
 
 __all__ = ["YamlText"]
 
-_ENDS_OF_LINES = re.compile("[\n\r\x85\u2028\u2029\ufeff]")
-_REST_OF_LINE = re.compile(r"[^\r\n]*")
+_ENDS = "\n\r\x85\u2028\u2029"  # of lines
+_NO_PLAIN_TEXT = re.compile(f"[{_ENDS}\ufeff]")
+_END_OF_LINE = re.compile(f"\r\n|[{_ENDS}]")
+_REST_OF_LINE = re.compile(f"[^{_ENDS}]*")
+_COLON = re.compile(rf"(?:\s|#[^{_ENDS}]*+)*+:")  # after a name
+_NOTHING = "tag:yaml.org,2002:null"
 _QUESTION = re.compile(r"\?[ \t]+\Z")  # before a complex name
 _TEXT = "tag:yaml.org,2002:str"
 _BINARY = "tag:yaml.org,2002:binary"
 _MERGE = "tag:yaml.org,2002:merge"
 _IN_FLOW = frozenset(":,?[]{}")  # need quotes in brackets
+_NO_NAME = object()  # of what is merged, and of an alias as a name
 _WIDTH = 2**31 - 1  # of lines, so that none is broken
 
 
@@ -55,7 +61,7 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
         return True
 
     def represent_str(self, data: str) -> Any:
-        style = '"' if _ENDS_OF_LINES.search(data) else None
+        style = '"' if _NO_PLAIN_TEXT.search(data) else None
         return self.represent_scalar(_TEXT, data, style=style)
 
     def represent_binary(self, data: bytes) -> Any:
@@ -78,18 +84,26 @@ class YamlText(Notation):
     def __init__(self, text: str) -> None:
         self.anchors: list[tuple[str, int]] = []
         self.targets: dict[str, Any] = {}  # the nodes of anchors
-        self.aliases: list[tuple[str, tuple[str, ...], int]] = []
+        self.aliases: list[tuple[str, tuple[Any, ...], int]] = []
+        self.starts = [0, *(found.end() for found in _END_OF_LINE.finditer(text))]  # of lines
         super().__init__(text)
+        if self.line_end not in text and len(self.starts) > 1:
+            self.line_end = text[self.starts[1] - 1]
+
+    def line_start(self, position: int) -> int:  # docstring inherited
+        return self.starts[bisect_right(self.starts, position) - 1]
 
     # ------------------------------------------------------------------ where things are
 
     def parse(self) -> Node:  # docstring inherited
         root = yaml.compose(self.text, Loader=_Composer)
         if root is None:  # nothing but comments
-            return Node(len(self.text), len(self.text), [], flow=False)
+            return Node(len(self.text), len(self.text), [])
+        if isinstance(root, yaml.ScalarNode) and root.tag == _NOTHING:
+            return Node(root.start_mark.index, root.end_mark.index, [])
         return self._node(root, ())
 
-    def _node(self, node: Any, path: tuple[str, ...]) -> Node:
+    def _node(self, node: Any, path: tuple[Any, ...]) -> Node:
         start, end = node.start_mark.index, node.end_mark.index
         if isinstance(node, _Alias):
             self.aliases.append((node.value, path, start))
@@ -109,15 +123,23 @@ class YamlText(Notation):
             end = start + len(self.text[start:end].rstrip())
         return Node(start, end, node=node)
 
-    def _entry(self, key: Any, value: Any, path: tuple[str, ...]) -> Entry:
-        name = key.value if key.tag == _TEXT and isinstance(key.value, str) else None
+    def _entry(self, key: Any, value: Any, path: tuple[Any, ...]) -> Entry:
+        name = _name(key)
         key_node = self._node(key, path)
-        below = path if name is None else (*path, name)
+        below = path if name is _NO_NAME else (*path, name)
         start = key_node.start
         question = _QUESTION.search(self.text, self.line_start(start), start)
         if question:
             start = question.start()
-        return Entry(name, start, key_node.end, self._node(value, below))
+        value_node = self._node(value, below)
+        if value_node.start == value_node.end and not self._colon(key_node.end, value_node.start):
+            value_node.start = value_node.end = key_node.end  # a name alone; the parser says the next token
+        return Entry(name, start, key_node.end, value_node)
+
+    def _colon(self, key_end: int, end: int) -> int | None:
+        """Return the end of the colon between a name and a value; None if there is none."""
+        found = _COLON.match(self.text, key_end, end)
+        return found and found.end()
 
     def depending(self, gone: list[Entry]) -> Iterator[Sequence[str]]:  # docstring inherited
         for entry in gone:
@@ -137,7 +159,14 @@ class YamlText(Notation):
             column = old.start - self.line_start(old.start)
             yield old.start, old.end, self._lines(value, " " * column)
             return
-        colon = self.text.index(":", entry.key_end) + 1
+        colon = self._colon(entry.key_end, old.start)
+        if colon is None:  # a name alone
+            if table.flow:
+                yield entry.key_end, entry.key_end, ": " + self._inline(value)
+            else:
+                end = self._end_of_entry(entry)
+                yield end, end, f"{self.line_end}{self.indent_of(entry.start)}: {self._inline(value)}"
+            return
         if isinstance(old.node, _Alias) and isinstance(value, dict) and value and not table.flow:
             indent = " " * (entry.start - self.line_start(entry.start) + 2)
             yield colon, old.end, ""
@@ -145,17 +174,14 @@ class YamlText(Notation):
             yield end, end, self.line_end + indent + self._lines(value, indent)
             return
         new = name + self._inline(value)
-        line = self.text.find("\n", colon, old.start) + 1
-        if not line:  # on the line of the name
+        begin = self.line_start(old.start)
+        if begin <= colon:  # on the line of the name
             blank = "" if self.text[old.start - 1 : old.start].isspace() else " "
             after = self.text[old.end : old.end + 1]
             yield old.start, old.end, blank + new + ("" if not after or after in " \t\r\n,}]" else " ")
             return
         yield colon, colon, " " + new  # before a comment, if any
-        begin = self.line_start(old.start) - 1
-        if self.text[begin - 1 : begin] == "\r":
-            begin -= 1
-        yield begin, old.end, ""
+        yield begin - (2 if self.text[begin - 2 : begin] == "\r\n" else 1), old.end, ""
 
     def add(self, table: Node, items: dict[str, Any]) -> Iterator[Edit]:  # docstring inherited
         entries = table.entries or []
@@ -164,24 +190,22 @@ class YamlText(Notation):
             if not entries:
                 yield table.end - 1, table.end - 1, ", ".join(inside)
                 return
-            own_lines = "\n" in self.text[table.start : entries[0].start]
+            own_lines = self.line_start(entries[0].start) > table.start
             indent = self.line_end + self.indent_of(entries[0].start)
             comma = "," + indent if own_lines else ", "
             yield entries[-1].value.end, entries[-1].value.end, "".join(comma + text for text in inside)
             return
         if not entries:  # the whole document
-            text = self._lines(items, "")
-            if table.flow:
-                yield table.start, table.end, text
-            else:
-                break_before = "" if self.text[: table.start].endswith("\n") else self.line_end
-                yield table.start, table.end, break_before + text + self.line_end
+            begin = self.line_start(table.start)
+            start = begin + len(self.text[begin : table.start].rstrip())
+            text = (self.line_end if start > begin else "") + self._lines(items, "")
+            yield start, table.end, text + self.line_end if table.start == table.end else text
             return
         indent = " " * (entries[0].start - self.line_start(entries[0].start))
         text = self._lines(items, indent)
         end = self._end_of_entry(entries[-1])
-        before = self.text[end - 1]
-        yield end, end, indent + text + self.line_end if before == "\n" else self.line_end + indent + text
+        at_start = self.line_start(end) == end
+        yield end, end, indent + text + self.line_end if at_start else self.line_end + indent + text
 
     def remove(self, table: Node, gone: list[Entry]) -> Iterator[Edit]:  # docstring inherited
         if table.flow:
@@ -193,7 +217,7 @@ class YamlText(Notation):
             if self.text[start : entry.start].strip():  # on the line where the table begins
                 yield entry.start, entries[1].start, ""
                 continue
-            found = re.compile(r"\r?\n").match(self.text, end)
+            found = _END_OF_LINE.match(self.text, end)
             yield start, found.end() if found else end, ""
 
     def empty(self, root: Node) -> Iterator[Edit]:  # docstring inherited
@@ -228,14 +252,14 @@ class YamlText(Notation):
         if isinstance(value, list) and isinstance(node, yaml.SequenceNode):
             parts = [*node.value, *[None] * len(value)]
             return [self._as_written(part, parts[index]) for index, part in enumerate(value)]
-        if isinstance(node, yaml.ScalarNode) and node.style not in {"|", ">"}:
+        if isinstance(node, yaml.ScalarNode) and (node.value or node.style) and node.style not in {"|", ">"}:
             same = exactly(yaml.SafeLoader("").construct_object(node), value)
             return _Written(value, node) if same else value
         return value
 
     def _found(self, table: Any, name: Any) -> Any:
         """Return the node of a name in a table, or in those that are merged into it."""
-        own = [value for key, value in table.value if key.tag == _TEXT and key.value == name]
+        own = [value for key, value in table.value if _name(key) == name]
         if own:
             return own[-1]
         for key, value in table.value:
@@ -264,6 +288,15 @@ class YamlText(Notation):
         if re.search("[\x85\u2028\u2029\ufeff]", text):
             text = str(yaml.dump(value, allow_unicode=False, **options))
         return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _name(key: Any) -> Any:
+    """Return the name that a node stands for."""
+    if key.tag == _TEXT:
+        return key.value
+    if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+        return yaml.SafeLoader("").construct_object(key)
+    return _NO_NAME
 
 
 def _sample(node: Any) -> Any:

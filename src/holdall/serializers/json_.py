@@ -13,7 +13,7 @@ from holdall.serializers import OptionSerializer
 if TYPE_CHECKING:
     from holdall.serializers._splice import Put
 
-__all__ = ["JsonSerializer"]
+__all__ = ["JsonEdits", "JsonSerializer"]
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -30,7 +30,31 @@ _decoder = json.JSONDecoder(parse_constant=_no_constant)
 _decode, _read_back = _decoder.decode, _decoder.raw_decode
 
 
-class JsonSerializer(OptionSerializer[Any]):
+class JsonEdits:
+    """Changes of values in the text of a document, for serializers of JSON."""
+
+    _edited: Any = None
+
+    def prepare_edits(self) -> None:
+        """Import what `edit` needs: imports fail while a process ends."""
+        from holdall.serializers._json_text import edited_json  # noqa: PLC0415  (for documents only)
+
+        self._edited = edited_json
+
+    def edit(
+        self,
+        data: bytes,
+        document: dict[str, Any],
+        puts: "Sequence[Put]",
+        drops: Sequence[Sequence[str]],
+    ) -> bytes | None:
+        """Change values in the text of a document, and nothing else; see `TomlSerializer.edit`."""
+        if self._edited is None:
+            self.prepare_edits()
+        return self._edited(self, data, document, puts, drops)  # type: ignore[no-any-return]
+
+
+class JsonSerializer(JsonEdits, OptionSerializer[Any]):
     """JSON in UTF-8, readable by anything. Loading never runs code.
 
     Parameters
@@ -50,7 +74,7 @@ class JsonSerializer(OptionSerializer[Any]):
     NaN and the infinities are always refused: they are not JSON. Lone surrogates are kept. Values of types
     derived from those of JSON, such as members of an ``IntEnum`` or an ``OrderedDict``, would come back as
     plain ones and are refused, unless `strict` is False. Reading removes a byte order mark at the beginning
-    of a file.
+    of a file, and takes UTF-16 and UTF-32 too, as `json.loads` does.
 
     Examples
     --------
@@ -66,7 +90,6 @@ class JsonSerializer(OptionSerializer[Any]):
     name = "json"
     suffix = ".json"
     options = ("strict", "indent", "sort_keys", "stream_from")
-    _editing: tuple[Any, Any, Any] | None = None
 
     def __init__(
         self,
@@ -120,49 +143,16 @@ class JsonSerializer(OptionSerializer[Any]):
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
-            # The byte order mark is removed here: its codec cannot be imported while a process ends.
-            return _decode(str(data[3:] if data[:3] == _MARK else data, "utf-8"))
+            try:
+                # The byte order mark is removed here: its codec cannot be imported while a process ends.
+                return _decode(str(data[3:] if data[:3] == _MARK else data, "utf-8"))
+            except ValueError:
+                encoding = json.detect_encoding(bytes(data[:4]))
+                if encoding.startswith("utf-8"):
+                    raise
+                return _decode(str(data, encoding))
         except (ValueError, RecursionError) as error:
             raise CorruptValueError(f"the data are not JSON: {error}") from error
-
-    def prepare_edits(self) -> None:
-        """Import what `edit` needs: imports fail while a process ends."""
-        from holdall.serializers._json_text import JsonText  # noqa: PLC0415  (for documents only)
-        from holdall.serializers._splice import edited, settle  # noqa: PLC0415
-
-        self._editing = JsonText, edited, settle
-
-    def edit(
-        self,
-        data: bytes,
-        document: dict[str, Any],
-        puts: "Sequence[Put]",
-        drops: Sequence[Sequence[str]],
-    ) -> bytes | None:
-        """Change values in the text of a document, and nothing else; see `TomlSerializer.edit`."""
-        if self._editing is None:
-            self.prepare_edits()
-        json_text, edited, settle = self._editing  # type: ignore[misc]
-        # Dumping raises if a value is invalid.
-        settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
-        if not data.strip():
-            return None
-
-        def dump(value: Any, indent: str | None, separators: tuple[str, str]) -> str:
-            options: dict[str, Any] = {"allow_nan": False, "sort_keys": self.sort_keys, "indent": indent}
-            if indent is not None:
-                separators = (",", separators[1])
-            text = json.dumps(value, ensure_ascii=False, separators=separators, **options)
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                text = json.dumps(value, separators=separators, **options)
-            return text
-
-        mark = _MARK if data[:3] == _MARK else b""
-        text = str(data[len(mark) :], "utf-8")
-        new = edited(lambda text: json_text(text, dump), _decode, text, document, puts=puts, drops=drops)
-        return None if new is None else mark + new.encode()
 
     def _complaint(self, value: Any, otherwise: str) -> str:
         try:

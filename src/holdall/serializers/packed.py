@@ -9,6 +9,7 @@ from typing import Any
 from holdall.errors import InvalidArgumentError
 from holdall.serializers._document import optional
 from holdall.serializers._exact import ExactSerializer
+from holdall.serializers.json_ import JsonEdits
 
 __all__ = ["CborSerializer", "MsgpackSerializer", "OrjsonSerializer"]
 
@@ -91,7 +92,7 @@ class CborSerializer(ExactSerializer):
         return value
 
 
-class OrjsonSerializer(ExactSerializer):
+class OrjsonSerializer(JsonEdits, ExactSerializer):
     """JSON, written and read by orjson, which is several times faster. Loading never runs code.
 
     The files are those of ``"json"``, except that integers have at most 64 bits.

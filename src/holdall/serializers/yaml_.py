@@ -1,11 +1,10 @@
 """YAML, its safe part."""
 
-import codecs
 from collections.abc import Sequence
 from typing import Any
 
 from holdall.errors import CorruptValueError
-from holdall.serializers._document import DocumentSerializer, check_bound, decoded, optional
+from holdall.serializers._document import DocumentSerializer, check_bound, mark_and_encoding, optional
 from holdall.serializers._splice import Put, edited, settle
 
 __all__ = ["YamlSerializer"]
@@ -35,7 +34,8 @@ class YamlSerializer(DocumentSerializer):
 
     Notes
     -----
-    Rewriting a file loses its comments; `DocumentStore` changes parts of a file. A file has one document.
+    Rewriting a file loses its comments; `DocumentStore` changes parts of a file. A file has one document, in
+    UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
     """
 
     name = "yaml"
@@ -58,6 +58,10 @@ class YamlSerializer(DocumentSerializer):
         if not _ENDS_OF_LINES.isdisjoint(text):  # they would be read as line ends
             text = str(dump(value, sort_keys=self.sort_keys, allow_unicode=False))
         return text
+
+    def _decoded(self, data: bytes) -> str:
+        mark, encoding = mark_and_encoding(data)
+        return str(data[len(mark) :], encoding)
 
     def _read(self, text: str) -> Any:
         value = optional("yaml", "yaml", "yaml").safe_load(text)
@@ -88,15 +92,15 @@ class YamlSerializer(DocumentSerializer):
             self.prepare_edits()
         # Dumping raises if a value is invalid.
         settle(document, [(path, self.loads(self.dumps(value))) for path, value in puts])
-        text = decoded(data, self.encoding)
+        mark, encoding = mark_and_encoding(data)
+        text = str(data[len(mark) :], encoding)
         if not text.strip():
             return None
         try:
             new = edited(self._yaml_text, self._read, text, document, puts=puts, drops=drops)
         except Exception:  # the edited text is not YAML: write all of it
             return None
-        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-        return None if new is None else mark + new.encode()
+        return None if new is None else mark + new.encode(encoding)
 
 
 def _expanded(value: Any) -> int:

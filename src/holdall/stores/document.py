@@ -9,7 +9,7 @@ from holdall.abc import NOT_MINE, KeyCodec, Serializer
 from holdall.errors import InvalidKeyError, UnsupportedError
 from holdall.keys import as_key_codec
 from holdall.persisters.document import DocumentPersister, path_of, spelled
-from holdall.serializers import JsonSerializer, by_suffix, get_serializer
+from holdall.serializers import by_suffix, get_serializer
 from holdall.store import Store
 from holdall.store._typing import K, V
 
@@ -56,10 +56,11 @@ class DocumentStore(Store[K, V]):
     all values are text in a section.
 
     In INI, JSON, YAML and TOML (by tomlkit, of the extra ``holdall[toml]``) a write changes only the text of
-    its own value and keeps the rest: comments, order, white space, quotes, the notation of numbers. Where
-    tables of a YAML file share a value by an alias or a merge key, only the written one changes: the others
-    get a copy. Comments inside of a replaced value are lost. The whole file is rewritten, without comments,
-    only where the text of a value cannot be separated from the rest, and in other formats.
+    its own value and keeps the rest: comments, order, white space, quotes, the notation of numbers. So it is
+    in ``"orjson"``, and under layers, as ``"yaml.gz"``. Where tables of a YAML file share a value by an alias
+    or a merge key, only the written one changes: the others get a copy. Comments inside of a replaced value
+    are lost. The whole file is rewritten, without comments, only where the text of a value cannot be
+    separated from the rest, and in other formats.
 
     Threads and processes: any number may read and write; conditional operations are linearizable on the
     machine. After a crash: the whole old or the whole new file. Cost: each write writes the file.
@@ -92,9 +93,9 @@ class DocumentStore(Store[K, V]):
     ) -> None:
         options = given(locals())
         where = checked_path(path, "file")
-        how = _format_of(where) if serializer is None else get_serializer(serializer)
-        if how.name == "json" and not isinstance(serializer, Serializer):
-            how = JsonSerializer(indent=2)  # of a new file, for its readers; one that is there keeps its own
+        how: Any = _format_of(where) if serializer is None else get_serializer(serializer)
+        if how.name in {"json", "orjson"} and not isinstance(serializer, Serializer):
+            how = type(how)(indent=2)  # of a new file, for its readers; one that is there keeps its own
         codec: KeyCodec[Any]
         codec = TablePaths(tuples=keys is tuple) if keys in (None, str, tuple) else as_key_codec(keys)
         self._params = {**options, "path": where}
