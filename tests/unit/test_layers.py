@@ -260,6 +260,44 @@ def test_signed_pickles_may_lie_where_others_write(tmp_path, capsys):
         FileDirStore(tmp_path / "plain")["a"]
 
 
+@pytest.mark.parametrize("layer", ["hmac", "aesgcm", "fernet"])
+@pytest.mark.parametrize("place", ["files", "sqlite"])
+def test_the_key_is_in_no_file_and_no_message(layer, place, tmp_path):
+    need(layer)
+    text = base64.urlsafe_b64encode(KEY).decode()
+    make = FileDirStore if place == "files" else SQLiteStore
+    made = getattr(serializers, serializers.TABLE[layer].target.rpartition(":")[2])
+    store = make(tmp_path / "s", serializer=made("json", text))
+    store["a"] = store["b"] = ["é"] * 100
+    other = make(tmp_path / "s", serializer=made("json", base64.urlsafe_b64encode(bytes(32)).decode()))
+    with pytest.raises(CorruptValueError) as caught:
+        other["a"]
+    shown = [repr(store), str(store.get_params()), str(caught.value)]
+    store.close()
+    other.close()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            shown.append(path.read_bytes().decode("latin-1"))
+    assert len(shown) > 3
+    for secret in (text, KEY.decode("latin-1"), repr(KEY), KEY.hex()):
+        assert not any(secret in text for text in shown)
+
+
+@pytest.mark.parametrize("layer", ["hmac", "aesgcm", "fernet"])
+def test_what_is_sealed_is_the_data_alone(layer, tmp_path, key):
+    """As docs/security.md says: another value of the same key is taken for this one."""
+    need(layer)
+    store = FileDirStore(tmp_path, serializer=f"json.{layer}")
+    store["a"], store["b"] = "one", "two"
+    one, two = store.file_of("a"), store.file_of("b")
+    with open(one, "rb") as first, open(two, "wb") as second:
+        second.write(first.read())
+    assert store["b"] == "one"
+    assert (
+        get_serializer(f"pickle.{layer}").loads(get_serializer(f"bytes.{layer}").dumps(pickle.dumps(1))) == 1
+    )
+
+
 @pytest.mark.parametrize("cls", [HmacSerializer, AesGcmSerializer, FernetSerializer])
 def test_keys(cls, monkeypatch):
     need(cls.layer)
