@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 
 import h5py
 import numpy as np
@@ -338,3 +339,25 @@ def test_cut_and_foreign_data_are_corrupt():
     for key in store:
         with pytest.raises(CorruptValueError, match="not an HDF5 file"):
             store[key]
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["in the first block", "after it"])
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_text_whose_size_overflows_is_corrupt_and_does_not_hang(tmp_path, large, by_file):
+    data = bytearray(Hdf5Serializer().dumps({"a": "x" * (5000 if large else 5), "b": "z" * 100}))
+    heaps = [found.start() for found in re.finditer(b"GCOL", data)]
+    assert heaps
+    for heap in heaps:
+        at = heap + 16
+        while large and at < heap + 4096:  # an object that the library reads by itself
+            at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+        for below in (16, 17, 23):
+            damaged = bytearray(data)
+            damaged[at + 8 : at + 16] = (2**64 - below).to_bytes(8, "little")
+            if not damaged[at]:
+                damaged[at] = 9
+            path = tmp_path / "damaged"
+            path.write_bytes(damaged)
+            # OSError is what the library finds itself, which a store takes for damage, too.
+            with pytest.raises((CorruptValueError, OSError)), open(path, "rb") as file:
+                Hdf5Serializer().load(file) if by_file else Hdf5Serializer().loads(bytes(damaged))

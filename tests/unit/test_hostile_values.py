@@ -8,6 +8,7 @@ import pytest
 from holdall import ZipStore
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, ValueTooLargeError
 from holdall.serializers import get_serializer
+from holdall.serializers._exact import ExactSerializer
 from holdall.serializers.npy import NpzSerializer
 from holdall.serializers.workbook import XlsxSerializer
 from holdall.serializers.yaml_ import YamlSerializer
@@ -120,3 +121,29 @@ def test_entries_of_an_archive_are_bounded_by_option(tmp_path):
             dict(store)
         assert "large" in store
         assert len(ZipStore(archive, max_bytes=10_000_000)["large"]) == 10_000_000
+
+
+def test_small_data_that_claim_more_than_the_memory_are_corrupt():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    feather = get_serializer("feather")
+    data = bytearray(feather.dumps(pandas.DataFrame({"a": range(1000)})))
+    at = data.index(b'\x04"M\x18') - 8  # before a frame of LZ4: the size that it unpacks to
+    data[at : at + 8] = (1 << 62).to_bytes(8, "little")
+    with pytest.raises(CorruptValueError):
+        feather.loads(bytes(data))
+
+
+@pytest.mark.parametrize(("size", "kind"), [(1 << 20, CorruptValueError), ((1 << 20) + 1, MemoryError)])
+def test_only_small_data_are_blamed_for_a_want_of_memory(size, kind):
+    class Greedy(ExactSerializer):
+        name = "greedy"
+
+        def _write(self, value):
+            return value
+
+        def _read(self, data):
+            raise MemoryError("no room")
+
+    with pytest.raises(kind, match="no room"):
+        Greedy().loads(bytes(size))

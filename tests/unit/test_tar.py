@@ -139,3 +139,11 @@ def test_names_in_another_encoding_are_read_by_an_option_and_else_told():
     assert [name.encode("utf-8", "surrogateescape").decode("cp932") for name in store.left_out] == ["日本"]
     with pytest.raises(InvalidArgumentError, match="no such text encoding"):
         TarStore(file, encoding="none")
+
+
+def test_no_data_are_no_archive(tmp_path):
+    path = tmp_path / "empty.tar"
+    path.write_bytes(b"")
+    for archive in (path, b"", io.BytesIO()):
+        with pytest.raises(CorruptValueError, match="no tar archive"):
+            list(TarStore(archive))

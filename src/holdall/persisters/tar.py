@@ -114,6 +114,8 @@ class TarReader(Reader):
             return opened
         with self._whole.mutex:
             found = self._whole.open()
+            if found is None and not self._whole.persistent:
+                raise CorruptValueError(f"{self.place}: it is no tar archive: there are no data")
             if found is None:
                 raise StoreNotFoundError(2, "the archive no longer exists", self.place)
             self._opened = opened = _Opened(*found, self.place, self.encoding)

@@ -12,6 +12,8 @@ from holdall.serializers._document import if_encoded_otherwise, if_not_strict
 __all__ = ["ExactSerializer", "alike"]
 
 _PASSED_ON = (MemoryError, UnsupportedError)
+# Bytes of data that no memory is too small for: if one is, they claim more than they hold.
+_SMALL = 1 << 20
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -73,7 +75,11 @@ class ExactSerializer(OptionSerializer[Any]):
     def loads(self, data: bytes) -> Any:  # docstring inherited
         try:
             return self._read(data)
-        except _PASSED_ON:
+        except _PASSED_ON as error:
+            if isinstance(error, MemoryError) and len(data) <= _SMALL:
+                raise CorruptValueError(
+                    f"the data are not {self.name}: {len(data)} bytes claim more than the memory: {error}"
+                ) from error
             raise
         except Exception as error:
             hint = if_encoded_otherwise(self, error)

@@ -13,7 +13,7 @@ from holdall.errors import InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
 from holdall.serializers.hdf5._items import WithAttributes, encode
 from holdall.serializers.hdf5._names import NOTE, attribute_name, link_name
-from holdall.serializers.hdf5._reading import Hdf5Array, Hdf5Group, PositionedFile, Reader
+from holdall.serializers.hdf5._reading import Hdf5Array, Hdf5Group, MemoryFile, PositionedFile, Reader, Source
 
 __all__ = ["Hdf5Array", "Hdf5Group", "Hdf5Serializer", "WithAttributes"]
 
@@ -89,17 +89,17 @@ class Hdf5Serializer(OptionSerializer[Any]):
             return image
 
     def loads(self, data: bytes) -> Any:  # docstring inherited
-        return self._read(io.BytesIO(data), len(data))
+        return self._read(MemoryFile(data))
 
     def load(self, file: BinaryIO) -> Any:  # docstring inherited
         try:
             source = PositionedFile(file.fileno())
         except (AttributeError, OSError):  # a stream
             return self.loads(file.read())
-        return self._read(source, source.size)
+        return self._read(source)
 
-    def _read(self, source: Any, size: int) -> Any:
-        reader = Reader(source, size)
+    def _read(self, source: Source) -> Any:
+        reader = Reader(source)
         if self.lazy:
             return reader.lazily(reader.top)
         with reader.file:

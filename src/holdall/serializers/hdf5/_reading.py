@@ -2,6 +2,7 @@
 
 import io
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -18,18 +19,24 @@ _MAX_EXPANSION = 1032
 # The largest array that is read whatever the size of its file, since unwritten parts need no space.
 _SMALL = 1 << 26
 
+# How a heap of texts begins, the size of its header and of that of each object, and the end of a huge size.
+_HEAP, _HEADER, _HUGE = b"GCOL", 16, b"\xff" * 7
 
-class PositionedFile(io.RawIOBase):
-    """A descriptor of its own on an open file, read at positions, independent of other readers.
 
-    Processes that fork share the position of a file; this object keeps its own position in memory.
+class Source(io.RawIOBase):
+    """A file that is read at positions, and refuses heaps that the HDF5 library would never finish to read.
+
+    It adds the size of an object to that of its header, in 64 bits: where that is 0, it stays where it is.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None
-        [self._descriptor] = map(os.dup, (descriptor,))  # no interrupt comes before it has its name
+    def __init__(self, size: int) -> None:
+        self.size = size
         self._position = 0
-        self.size = os.fstat(descriptor).st_size
+        self._heap = range(0)  # where the last heap lies
+
+    @abstractmethod
+    def read_at(self, buffer: Any, position: int) -> int:
+        """Read from a position, and return how many bytes were read."""
 
     def readable(self) -> bool:
         return True
@@ -44,11 +51,44 @@ class PositionedFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read from the position, and return how many bytes were read."""
+        at = self._position
+        count = self.read_at(buffer, at)
+        self._position += count
+        data = memoryview(buffer)[:count]
+        if data[:4] == _HEAP and count >= _HEADER:
+            self._heap = range(at, at + int.from_bytes(data[8:16], "little"))
+        # A look at each object of each heap would take longer than to read texts does.
+        if at in self._heap and _HUGE in bytes(data):
+            self._check_heap()
+        return count
+
+    def _check_heap(self) -> None:
+        position, header = self._heap.start + _HEADER, bytearray(_HEADER)
+        while position in self._heap and self.read_at(header, position) == _HEADER:
+            number, size = int.from_bytes(header[:2], "little"), int.from_bytes(header[8:], "little")
+            if not number:  # the rest is free
+                return
+            position += _HEADER + size + (-size % 8)
+            if position > self._heap.stop:
+                raise CorruptValueError("the data are not HDF5: a text in them is longer than its heap")
+
+
+class PositionedFile(Source):
+    """A descriptor of its own on an open file, independent of other readers.
+
+    Processes that fork share the position of a file; this object keeps its own position in memory.
+    """
+
+    _descriptor: int | None = None
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(os.fstat(descriptor).st_size)
+        [self._descriptor] = map(os.dup, (descriptor,))  # no interrupt comes before it has its name
+
+    def read_at(self, buffer: Any, position: int) -> int:  # docstring inherited
         if self._descriptor is None:
             raise ValueError("the file is closed")
-        count = os.preadv(self._descriptor, [buffer], self._position)
-        self._position += count
-        return count
+        return os.preadv(self._descriptor, [buffer], position)
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -57,11 +97,24 @@ class PositionedFile(io.RawIOBase):
         super().close()
 
 
+class MemoryFile(Source):
+    """Data in memory as a file."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(len(data))
+        self._data = memoryview(data)
+
+    def read_at(self, buffer: Any, position: int) -> int:  # docstring inherited
+        part = self._data[position : position + len(buffer)]
+        memoryview(buffer)[: len(part)] = part
+        return len(part)
+
+
 class Reader:
     """One open file, written by the serializer or by another program."""
 
-    def __init__(self, source: Any, size: int) -> None:
-        self.size = size
+    def __init__(self, source: Source) -> None:
+        self.size = source.size
         try:
             self.file = h5py.File(source, "r")
         except Exception as error:
