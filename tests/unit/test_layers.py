@@ -275,9 +275,7 @@ def test_the_key_is_in_no_file_and_no_message(layer, place, tmp_path):
     shown = [repr(store), str(store.get_params()), str(caught.value)]
     store.close()
     other.close()
-    for path in tmp_path.rglob("*"):
-        if path.is_file():
-            shown.append(path.read_bytes().decode("latin-1"))
+    shown += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     assert len(shown) > 3
     for secret in (text, KEY.decode("latin-1"), repr(KEY), KEY.hex()):
         assert not any(secret in text for text in shown)

@@ -39,7 +39,7 @@ class SealedSerializer(LayerSerializer):
     The key is in no metadata and no repr. A key that was passed is in pickles of the serializer and of its
     stores; that of the environment is not. The name of the item, its store and its format are not sealed:
     whoever can write to the store can replace a sealed value by an older one, or by another one that was
-    sealed with the same key, even by text where a pickle is read. So give a store of pickles a key of its own.
+    sealed with the same key, even by text where a pickle is read. So give a store of pickles its own key.
     """
 
     def __init__(self, inner: Any, key: bytes | str | None = None) -> None:

@@ -1,6 +1,5 @@
 """HDF5: arrays, and nested dicts of arrays, in one file that other programs read."""
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
