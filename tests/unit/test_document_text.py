@@ -479,10 +479,14 @@ def json_text(table, flow, width):
 
 @pytest.mark.parametrize(("suffix", "dump"), [("yaml", yaml_text), ("json", json_text)])
 @given(
-    table=TABLES, flow=st.sampled_from([None, True, False]), width=st.sampled_from([10, 80]), data=st.data()
+    table=TABLES,
+    flow=st.sampled_from([None, True, False]),
+    width=st.sampled_from([10, 80]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    data=st.data(),
 )
-def test_any_change_has_its_effect_and_no_other(suffix, dump, table, flow, width, data):  # noqa: PLR0917
-    text = dump(table, flow, width)
+def test_any_change_has_its_effect_and_no_other(suffix, dump, table, flow, width, end, data):  # noqa: PLR0917
+    text = dump(table, flow, width).replace("\n", end)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"document.{suffix}"
         path.write_bytes(text.encode())
