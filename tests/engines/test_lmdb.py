@@ -322,3 +322,50 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path, turns):
     store = LmdbStore(tmp_path / "db", serializer="bytes")
     assert set(range(last + 1)) <= set(store)
     assert all(value == b"%d" % key * 1000 for key, value in store.items())
+
+
+def test_many_items_fill_the_pages_of_the_file_in_whatever_order_they_come(tmp_path):
+    items = {
+        f"key{number}": b"x" * 60 for number in range(5_000)
+    }  # in another order than that of their names
+    persister = LmdbPersister(tmp_path / "db")
+    persister.write_many([*dict.fromkeys(items, b"old").items(), *items.items()])
+    assert dict(next(iter(persister.contents()))).items() <= items.items()  # of equal ids the last one counts
+    leaves = persister._run(lambda txn, table, _: txn.stat(table)["leaf_pages"])
+    assert leaves * 4096 < 1.3 * sum(len(id) + 60 + 16 + 8 for id in items)
+
+
+def test_data_that_the_iterator_changes_are_stored_as_they_were_given():
+    buffer = bytearray(b"0")
+
+    def items():
+        for number in range(3):
+            buffer[:] = b"%d" % number
+            yield f"{number}", buffer
+
+    persister = LmdbPersister()
+    persister.write_many(items())
+    assert dict(persister.items()) == {"0": b"0", "1": b"1", "2": b"2"}
+    persister.close()
+
+
+def test_large_values_among_small_ones_come_back_whole(tmp_path):
+    items = {f"{size:07d}{text}": bytes([size % 251]) * size for size in (0, 1, 60_000, 3) for text in "aé"}
+    items |= {"x" * 600 + f"{size}": b"y" * size for size in (5, 70_000)} | {
+        f"z{n}": b"z" * 90_000 for n in range(40)
+    }
+    persister = LmdbPersister(tmp_path / "db")
+    persister.write_many(items.items())
+    for _ in range(2):  # a large one is read in another way after a large one
+        assert {id: persister[id] for id in items} == items
+    found = [item for page in persister.contents() for item in page]
+    assert dict(found) == items
+    assert {type(data) for _, data in found} == {bytes}
+    assert list(persister.ids()) == [id for id, _ in found]
+    assert {id: stat.size for id, stat in persister.scan()} == {id: len(data) for id, data in items.items()}
+    with persister.transaction():
+        persister["new"] = b"n" * 80_000
+        assert {id: persister[id] for id in items} == items
+        assert dict(item for page in persister.contents("z") for item in page).keys() == {
+            id for id in items if id.startswith("z")
+        }

@@ -100,14 +100,14 @@ class Environment:
         self._changed = threading.Condition()
         self.growing = False
         self._slots: weakref.WeakSet[Slot] = weakref.WeakSet()
-        self._local = threading.local()
+        self.local = threading.local()
 
     def slot(self) -> "Slot":
         """Return the record of this thread's use of the environment."""
         try:
-            return self._local.slot  # type: ignore[no-any-return]
+            return self.local.slot  # type: ignore[no-any-return]
         except AttributeError:
-            made = self._local.slot = Slot()
+            made = self.local.slot = Slot()
             with self._changed:
                 self._slots.add(made)
             return made
@@ -240,8 +240,11 @@ class Environment:
             with self._changed:
                 self._changed.notify_all()
 
-    def run(self, work: Callable[[Transaction], R], *, write: bool = False) -> R:
-        """Call a function in one transaction; repeat it with more space if there was too little."""
+    def run(self, work: Callable[[Transaction], R], *, write: bool = False, buffers: bool = False) -> R:
+        """Call a function in one transaction; repeat it with more space if there was too little.
+
+        With `buffers`, the transaction returns views of the memory of LMDB, which end with it.
+        """
         slot = self.slot()
         while True:
             full: Exception | None = None
@@ -254,7 +257,7 @@ class Environment:
                         "ever: write through the handle of the transaction",
                         self.path,
                     )
-                with self.env.begin(write=write) as txn:
+                with self.env.begin(None, None, write, buffers) as txn:
                     return work(txn)
             except lmdb.MapFullError as error:
                 full = error
