@@ -66,11 +66,13 @@ class RawRedis:
         pipeline.execute()
 
     def items(self):
-        keys = list(self.client.scan_iter("raw/*", count=1000))
+        keys = list(dict.fromkeys(self.client.scan_iter("raw/*", count=1000)))  # SCAN may give one twice
         found = []
         for start in range(0, len(keys), 1000):
             part = keys[start : start + 1000]
-            found += zip(part, map(pickle.loads, self.client.mget(part)), strict=True)
+            for key, data in zip(part, self.client.mget(part), strict=True):
+                if data is not None:  # deleted since
+                    found.append((key.removeprefix(b"raw/").decode(), pickle.loads(data)))
         return found
 
 

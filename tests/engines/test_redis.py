@@ -15,7 +15,7 @@ from redis.retry import Retry
 import holdall
 from engines._dropping import Dropping
 from engines._valkey import Server
-from holdall import ITEM_NOT_AVAILABLE, RedisStore, memoize
+from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, RedisStore, memoize
 from holdall.errors import (
     InvalidArgumentError,
     MismatchError,
@@ -26,6 +26,7 @@ from holdall.errors import (
     ValueTooLargeError,
 )
 from holdall.persisters.redis import RedisPersister
+from holdall.persisters.redis._scripts import run
 from holdall.wrappers import cached_values
 
 
@@ -64,6 +65,61 @@ def test_a_write_and_a_deletion_whose_answers_are_lost(own):
                 continue
     assert len(seen) > 10
     assert all(written == read for written, read in seen)
+
+
+@pytest.mark.parametrize("expected", [ANY_ETAG, ITEM_NOT_AVAILABLE])
+def test_a_write_whose_answer_is_lost_undoes_no_later_one(own, monkeypatch, expected):
+    place, other = RedisPersister(own.url), RedisPersister(own.url)
+
+    def lost(client, script, *args):
+        monkeypatch.undo()
+        run(client, script, *args)
+        if expected is ANY_ETAG:
+            other["a"] = b"later"
+        else:
+            del other["a"]
+        raise redis.ConnectionError("Connection closed by server.")
+
+    monkeypatch.setattr("holdall.persisters.redis.run", lost)
+    with pytest.raises(OutcomeUnknownError):
+        place.write("a", b"first", expected)
+    assert dict(place.items()) == ({"a": b"later"} if expected is ANY_ETAG else {})
+
+
+def counted(client):
+    """Count the commands that the server has carried out."""
+    found = client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): facts["calls"] for name, facts in found.items()}
+
+
+def test_items_are_listed_in_one_pass_though_python_asks_for_a_length(own):
+    store = RedisStore(own.url, prefix="p/")
+    store.update({f"k{number}": number for number in range(3000)})
+    client = redis.Redis(port=own.port)
+    passes = []
+    for listed in (
+        lambda: list(store),
+        lambda: list(store.items()),
+        lambda: list(store.values()),
+        lambda: [*store],
+    ):
+        before = counted(client).get("scan", 0)
+        assert len(listed()) == 3000
+        passes.append(counted(client)["scan"] - before)
+    assert len(set(passes)) == 1
+    assert passes[0] <= 8  # of 1,000 keys each, which SCAN may pass a little at
+
+
+def test_large_values_are_read_a_few_at_a_time(own, monkeypatch):
+    monkeypatch.setattr("holdall.persisters.redis._BYTES", 1000)
+    place = RedisPersister(own.url)
+    items = {f"k{number}": bytes([number]) * 300 for number in range(250)}
+    place.write_many(items.items())
+    pages = list(place.contents())
+    assert dict(item for page in pages for item in page) == items
+    assert max(map(len, pages[1:])) == 3
+    assert dict(place.read_many([*items, "none"])) == items
+    assert {id: stat.size for id, stat in place.scan()} == dict.fromkeys(items, 300)
 
 
 def test_a_client_that_retries_is_taken_without_its_retries(redis_url):
@@ -242,7 +298,7 @@ def test_what_a_server_promises_may_be_asked(own):
 
 
 def test_a_value_over_the_limit_is_refused_before_it_is_sent(redis_url, monkeypatch):
-    monkeypatch.setattr("holdall.persisters.redis._LARGEST", 1000)
+    monkeypatch.setattr("holdall.persisters.redis._items._LARGEST", 1000)
     store = RedisStore(redis_url, prefix="large/", serializer="bytes")
     store["a"] = b"x" * 1000
     with pytest.raises(ValueTooLargeError, match="1,001"):

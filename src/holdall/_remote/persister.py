@@ -64,7 +64,7 @@ class ObjectPersister(VersionedPersister):
     def _remember(self) -> None:
         """Initialize what is cached between requests, which is not shared with other processes."""
         self._swaps = Swaps(self.engine, self._facts, self.prefix + _SCRATCH)
-        self._listings = Listings()
+        self._listings: Listings[Page] = Listings()
 
     def _facts(self) -> Facts:
         return facts_of(self.engine.identity())

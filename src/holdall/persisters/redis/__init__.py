@@ -1,63 +1,29 @@
 """A persister over a Redis or Valkey server, with keys below a prefix."""
 
-import hashlib
 import itertools
 import math
-import os
-import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 import redis
 
-from holdall._options import check_bytes
-from holdall.abc import Capability, VersionedPersister, conflict, join_parts
+from holdall._remote.listing import Listings
+from holdall.abc import Capability, Unary, VersionedPersister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
-from holdall.errors import (
-    InvalidArgumentError,
-    InvalidKeyError,
-    MismatchError,
-    OutcomeUnknownError,
-    ValueTooLargeError,
-)
-from holdall.persisters.redis._client import LOST, client_of, location_of, never_sent, translated, translating
+from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, OutcomeUnknownError
+from holdall.persisters.redis._client import LOST, client_of, location_of, never_sent, translated
+from holdall.persisters.redis._items import MAGIC, SIZE, etag_of, head_of, stat_of, version_of, whole_of
+from holdall.persisters.redis._listing import key_pages
+from holdall.persisters.redis._scripts import REMOVE, REMOVE_OURS, STATS, WRITE, run
 
 __all__ = ["RedisPersister"]
 
-_MAGIC: Final = b"h1"
-_HEAD: Final = struct.Struct("<2s14sQ")  # mark, random version, time in nanoseconds
-_SIZE: Final = _HEAD.size
 _BATCH: Final = 1000  # commands sent at once
-_LARGEST: Final = (512 << 20) - _SIZE  # bytes, of a value of Redis
+_FIRST: Final = 100  # values read at once, until it is known how large they are
+_BYTES: Final = 4 << 20  # of values read at once, unless a single one is larger
 _ATTEMPTS, _PAUSE = 5, 0.05  # after a write whose answer was lost
-
-# All of them compare the head of the existing item with what is expected: "" for nothing, "*" for anything. A
-# repeated write after a lost answer finds its own version, and is done already.
-_WRITE: Final = """
-local head = redis.call('GETRANGE', KEYS[1], 0, 23)
-if head ~= '' and string.sub(head, 1, 16) == string.sub(ARGV[2], 1, 16) then return 1 end
-if ARGV[1] ~= '*' and string.sub(head, 1, 16) ~= ARGV[1] then return head end
-if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
-else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-return 1
-"""
-_REMOVE: Final = """
-local head = redis.call('GETRANGE', KEYS[1], 0, 23)
-if ARGV[1] ~= '*' and string.sub(head, 1, 16) ~= ARGV[1] then return head end
-return redis.call('DEL', KEYS[1])
-"""
-# What others keep on the server is left alone, of whatever type it is.
-_REMOVE_OURS: Final = """
-for _, key in ipairs(KEYS) do
-  if redis.pcall('GETRANGE', key, 0, 1) == 'h1' then redis.call('DEL', key) end
-end
-"""
-_STAT: Final = """
-return {redis.call('GETRANGE', KEYS[1], 0, 23), redis.call('STRLEN', KEYS[1])}
-"""
 
 
 class RedisPersister(VersionedPersister):
@@ -85,8 +51,8 @@ class RedisPersister(VersionedPersister):
     Threads, processes, machines: compare-and-swap is one script on the server, so it is linearizable among
     all; plain writes take part. A write whose answer is lost is looked for by its random version: it counts
     once, or raises `OutcomeUnknownError`. After a crash: see `durability`. Cost: one round trip per
-    operation; bulk operations send 1,000 commands at once. Listing uses SCAN, which blocks nobody, and
-    remembers 8 bytes for each key seen.
+    operation; bulk operations send 1,000 commands at once, and read values by about 4 MB. Listing uses SCAN,
+    which blocks nobody, and remembers a number for each key seen.
 
     Each write sets the time to live again: `ttl`, or that passed to `write_living`. A pickled copy contains
     the URL, or the plain settings of the client, passwords included.
@@ -122,7 +88,7 @@ class RedisPersister(VersionedPersister):
         self.prefix = prefix
         self.ttl = _checked(ttl)
         self._start = prefix.encode("utf-8", "surrogatepass")
-        self._scripts: dict[str, str] = {}
+        self._listings: Listings[list[bytes]] = Listings()
 
     def __reduce__(self) -> tuple[Any, ...]:
         if isinstance(self._server, str):
@@ -146,128 +112,138 @@ class RedisPersister(VersionedPersister):
             raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {id!r:.80}")
         return self._start + id.encode("utf-8", "surrogatepass")
 
-    def _ask(self, what: str, ask: Callable[[Any], Any]) -> Any:
-        """Send a command that changes nothing; repeat it once if the connection was lost."""
-        with translating(what, self.place):
-            try:
-                return ask(self.client)
-            except redis.AuthenticationError:  # a lost connection, for the driver
-                raise
-            except (*LOST, redis.ReadOnlyError):
-                self.client.connection_pool.disconnect(inuse_connections=False)
-                return ask(self.client)
-
-    def _run(self, script: str, key: bytes, *args: Any) -> Any:
-        """Run a script by its digest, or in full where the server does not know it."""
-        digest = self._scripts.get(script)
-        if digest is None:
-            digest = self._scripts[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+    def _keys(self, ids: list[Any]) -> list[bytes]:
         try:
-            return self.client.evalsha(digest, 1, key, *args)
-        except redis.exceptions.NoScriptError:
-            return self.client.eval(script, 1, key, *args)
+            return [self._start + id.encode("utf-8", "surrogatepass") for id in ids]
+        except (AttributeError, TypeError):
+            return list(map(self._key, ids))  # raises what is wrong
 
-    def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+    def _ask(self, what: str, ask: Callable[[Any], Any], id: Any = None) -> Any:
+        """Send a command that changes nothing; repeat it once if the connection was lost.
+
+        The message about an error starts with the id, if there is one.
+        """
+        try:
+            return ask(self.client)
+        except redis.RedisError as error:
+            # For the driver, refused rights are a lost connection.
+            lost = isinstance(error, (*LOST, redis.ReadOnlyError))
+            if not lost or isinstance(error, redis.AuthenticationError):
+                raise self._translated(what, id, error) from error
+        self.client.connection_pool.disconnect(inuse_connections=False)
+        try:
+            return ask(self.client)
+        except redis.RedisError as error:
+            raise self._translated(what, id, error) from error
+
+    def _translated(self, what: str, id: Any, error: Exception) -> Exception:
+        return translated(error, what if id is None else f"{id!r:.80} {what}", self.place)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def getter(self) -> Unary:  # docstring inherited
+        return self._data_of
+
+    def _data_of(self, id: str) -> bytes:
+        """Return the data of an id, without a look at its version and time."""
+        whole = self._whole(id)
+        if not whole.startswith(MAGIC):
+            raise self._foreign(id)
+        return whole[SIZE:]
+
+    def _whole(self, id: str) -> bytes:
         key = self._key(id)
-        whole = self._ask(f"{id!r:.80} cannot be read", lambda client: client.get(key))
+        whole = self._ask("cannot be read", lambda client: client.get(key), id)
         if whole is None:
             raise KeyError(id)
-        return whole[_SIZE:], self._stat_of(id, whole[:_SIZE], len(whole))
+        return whole  # type: ignore[no-any-return]
+
+    def _foreign(self, id: str) -> MismatchError:
+        return MismatchError(f"the value of {id!r:.80} in {self.place} was not written by holdall")
+
+    def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
+        whole = self._whole(id)
+        return whole[SIZE:], self._stat_of(id, whole, len(whole))
 
     def stat(self, id: str) -> Stat:  # docstring inherited
-        key = self._key(id)
-        head, size = self._ask(f"{id!r:.80} cannot be read", lambda _: self._run(_STAT, key))
-        if not size:
+        keys = [self._key(id)]
+        head, size = self._ask("cannot be read", lambda client: run(client, STATS, keys), id)
+        if not size and id not in self:
             raise KeyError(id)
         return self._stat_of(id, head, size)
 
     def _stat_of(self, id: str, head: bytes, size: int) -> Stat:
-        if head[:2] != _MAGIC or len(head) != _SIZE:
-            raise MismatchError(f"the value of {id!r:.80} in {self.place} was not written by holdall")
-        _, version, time_ns = _HEAD.unpack(head)
-        return Stat(version.hex(), time_ns / 1e9, size - _SIZE)
+        stat = stat_of(head, size)
+        if stat is None:
+            raise self._foreign(id)
+        return stat
 
     def __contains__(self, id: object) -> bool:
         try:
             key = self._key(id)
         except InvalidKeyError:
             return False
-        return bool(self._ask(f"{id!r:.80} cannot be looked for", lambda client: client.exists(key)))
+        return bool(self._ask("cannot be looked for", lambda client: client.exists(key), id))
 
     # ------------------------------------------------------------------ listing
 
     def ids(self, prefix: str = "") -> Iterator[str]:  # docstring inherited
         return itertools.chain.from_iterable(self.pages(prefix))
 
+    # Not generator functions: a listing is made when it is requested, though it begins later.
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         start = self._start + prefix.encode("utf-8", "surrogatepass")
-        pattern = b"".join(b"\\" + bytes([byte]) if byte in b"*?[]\\" else bytes([byte]) for byte in start)
-        met: set[int] = set()  # SCAN repeats keys when the server resizes its table
-        cursor = 0
-        while True:
-            ask = partial(redis.Redis.scan, cursor=cursor, match=pattern + b"*", count=_BATCH)
-            cursor, keys = self._ask("the keys cannot be listed", ask)
-            page = []
-            for key in keys:
-                mark = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest())
-                if mark not in met:
-                    met.add(mark)
-                    with suppress(UnicodeDecodeError):  # the key of somebody else
-                        page.append(key[len(self._start) :].decode("utf-8", "surrogatepass"))
-            if page:
-                yield page
-            if not cursor:
-                return
+        pages = self._listings.begin(lambda: key_pages(self._ask, start), prefix)
+        return (ids for keys in pages if (ids := self._ids(keys)))
+
+    def _ids(self, keys: list[bytes]) -> list[str]:
+        size = len(self._start)
+        try:
+            return [key[size:].decode("utf-8", "surrogatepass") for key in keys]
+        except UnicodeDecodeError:  # the key of somebody else
+            if len(keys) == 1:
+                return []
+            return [id for key in keys for id in self._ids([key])]
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
-        for page in self.pages(prefix):
-            answers = self._many(
-                [("GETRANGE", self._key(id), 0, _SIZE - 1) for id in page]
-                + [("STRLEN", self._key(id)) for id in page]
-            )
-            for id, head, size in zip(page, answers, answers[len(page) :], strict=False):
-                if isinstance(head, bytes) and isinstance(size, int) and size and head[:2] == _MAGIC:
-                    yield id, self._stat_of(id, head, size)
+        return itertools.chain.from_iterable(map(self._stats, self.pages(prefix)))
+
+    def _stats(self, ids: list[str]) -> list[tuple[str, Stat]]:
+        keys = self._keys(ids)
+        found = self._ask("items cannot be read", lambda client: run(client, STATS, keys))
+        stats = map(stat_of, found[::2], found[1::2])
+        return [(id, stat) for id, stat in zip(ids, stats, strict=True) if stat is not None]
 
     def read_many(self, ids: Iterable[str]) -> Iterator[tuple[str, Any]]:  # docstring inherited
         waiting = iter(ids)
-        while batch := list(itertools.islice(waiting, _BATCH)):
-            keys = [self._key(id) for id in batch]
-            found = self._ask("items cannot be read", partial(redis.Redis.mget, keys=keys))
-            for id, whole in zip(batch, found, strict=True):
-                if whole is None:
-                    continue
-                if whole[:2] != _MAGIC:
-                    self._stat_of(id, whole[:_SIZE], len(whole))  # raises what is wrong
-                yield id, whole[_SIZE:]
+        batches = iter(lambda: list(itertools.islice(waiting, _BATCH)), [])
+        return itertools.chain.from_iterable(self._filled(batches))
 
     def contents(
         self, prefix: str = "", limit: int | None = None
     ) -> Iterator[list[tuple[str, Any]]] | None:  # docstring inherited
         del limit
-        return (list(self.read_many(page)) for page in self.pages(prefix))
+        return self._filled(self.pages(prefix))
 
-    def _many(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Send several commands that change nothing at once; errors of single ones are results."""
-
-        def ask(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            return pipeline.execute(raise_on_error=False)
-
-        return self._ask("items cannot be read", ask)  # type: ignore[no-any-return]
+    def _filled(self, pages: Iterator[list[str]]) -> Iterator[list[tuple[str, bytes]]]:
+        """Yield ids and data, as many at once as make a few megabytes, estimated from those before."""
+        count = _FIRST
+        for page in pages:
+            start = 0
+            while start < len(page):
+                ids = page[start : start + count]
+                start += count
+                keys = self._keys(ids)
+                found = self._ask("items cannot be read", partial(redis.Redis.mget, keys=keys))
+                for id, whole in zip(ids, found, strict=True):
+                    if whole is not None and not whole.startswith(MAGIC):
+                        raise self._foreign(id)
+                yield [(id, whole[SIZE:]) for id, whole in zip(ids, found, strict=True) if whole is not None]
+                nbytes = sum(len(whole) for whole in found if whole is not None)
+                count = max(1, min(_BATCH, 2 * count, _BYTES * len(found) // (nbytes + 1)))
 
     # ------------------------------------------------------------------ writing
-
-    def _whole(self, id: str, data: Any) -> bytes:
-        check_bytes(id, data)
-        joined: bytes = join_parts(data)
-        if len(joined) > _LARGEST:
-            raise ValueTooLargeError(
-                f"the data for {id!r:.80} have {len(joined):,} bytes, and Redis takes {_LARGEST:,} at most"
-            )
-        return _HEAD.pack(_MAGIC, os.urandom(14), time.time_ns()) + joined
 
     def write(self, id: str, data: Any, expected: Expected = ANY_ETAG) -> Stat:  # docstring inherited
         return self.write_living(id, data, self.ttl, expected)
@@ -282,29 +258,37 @@ class RedisPersister(VersionedPersister):
         ttl
             Seconds that the item lives; None for no limit.
         """
-        key, whole = self._key(id), self._whole(id, data)
-        milliseconds = "" if ttl is None else max(1, round(ttl * 1000))
-        answer = self._change(id, lambda: self._run(_WRITE, key, _head_of(expected), whole, milliseconds))
+        keys, whole = [self._key(id)], whole_of(id, data)
+        milliseconds = () if ttl is None else (max(1, round(ttl * 1000)),)
+        head = head_of(expected)
+        # Only a write that expects a version may be made again: versions never repeat, so it cannot undo a
+        # write of others over the first one. Others are only looked for.
+        again = version_of(whole) if expected in (ANY_ETAG, ITEM_NOT_AVAILABLE) else head
+        answer = self._change(
+            id,
+            lambda: run(self.client, WRITE, keys, head, whole, *milliseconds),
+            lambda: run(self.client, WRITE, keys, again, whole, *milliseconds),
+        )
         if answer != 1:
-            raise conflict(self, id, expected, _etag_of(answer))
-        return self._stat_of(id, whole[:_SIZE], len(whole))
+            raise conflict(self, id, expected, etag_of(answer))
+        return self._stat_of(id, whole, len(whole))
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
-        key = self._key(id)
-        answer = self._change(id, lambda: self._run(_REMOVE, key, _head_of(expected)), again=False)
+        keys = [self._key(id)]
+        answer = self._change(id, lambda: run(self.client, REMOVE, keys, head_of(expected)), None)
         if answer == 1:
             return
         if answer == 0 or (answer == b"" and expected is ANY_ETAG):
             raise KeyError(id)
-        raise conflict(self, id, expected, _etag_of(answer))
+        raise conflict(self, id, expected, etag_of(answer))
 
-    def _change(self, id: str, send: Callable[[], Any], *, again: bool = True) -> Any:
-        """Send a change; after a lost answer find out whether it was made, by sending it again."""
+    def _change(self, id: str, send: Callable[[], Any], again: Callable[[], Any] | None) -> Any:
+        """Send a change; after a lost answer find out whether it was made, by what may be sent again."""
         what = f"{id!r:.80} cannot be written"
         lost: Exception | None = None
         for attempt in range(_ATTEMPTS):
             try:
-                answer = send()
+                answer = send() if lost is None or again is None else again()
             except redis.AuthenticationError as error:
                 raise translated(error, what, self.place) from error
             except (*LOST, redis.ReadOnlyError) as error:
@@ -315,7 +299,7 @@ class RedisPersister(VersionedPersister):
                         raise translated(error, what, self.place) from error
                     continue
                 lost = lost or error
-                if not again:
+                if again is None:
                     break
                 time.sleep(_PAUSE * attempt)
             except redis.RedisError as error:
@@ -335,13 +319,13 @@ class RedisPersister(VersionedPersister):
         waiting = iter(items)
         options = () if self.ttl is None else ("PX", max(1, round(self.ttl * 1000)))
         while batch := list(itertools.islice(waiting, _BATCH)):
-            self._send([("SET", self._key(id), self._whole(id, data), *options) for id, data in batch])
+            self._send([("SET", self._key(id), whole_of(id, data), *options) for id, data in batch])
 
     def remove_many(self, ids: Iterable[str]) -> None:
         """Delete several items, 1,000 at once; what holdall did not write is left where it is."""
         waiting = iter(ids)
         while batch := list(itertools.islice(waiting, _BATCH)):
-            self._send([("EVAL", _REMOVE_OURS, len(batch), *map(self._key, batch))])
+            self._send([("EVAL", REMOVE_OURS, len(batch), *self._keys(batch))])
 
     def discard(self, id: str) -> bool:  # docstring inherited
         try:
@@ -380,7 +364,7 @@ class RedisPersister(VersionedPersister):
             If there is no such item.
         """
         key = self._key(id)
-        left = self._ask(f"{id!r:.80} cannot be read", lambda client: client.pttl(key))
+        left = self._ask("cannot be read", lambda client: client.pttl(key), id)
         if left == -2:
             raise KeyError(id)
         return math.inf if left == -1 else left / 1000
@@ -424,22 +408,6 @@ def _checked(ttl: Any) -> float | None:
     if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl < 1e10):
         raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {ttl!r:.80}")
     return ttl  # type: ignore[no-any-return]
-
-
-def _head_of(expected: Expected) -> bytes:
-    """Return what the head of an item must begin with."""
-    if expected is ANY_ETAG:
-        return b"*"
-    if expected is ITEM_NOT_AVAILABLE:
-        return b""
-    try:
-        return _MAGIC + bytes.fromhex(str(expected))
-    except ValueError:
-        return b"no etag of ours"
-
-
-def _etag_of(head: Any) -> Any:
-    return head[2:16].hex() if isinstance(head, bytes) and head else ITEM_NOT_AVAILABLE
 
 
 def _plain(text: Any) -> str:

@@ -2,8 +2,6 @@
 
 import errno
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import redis
@@ -19,7 +17,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["LOST", "client_of", "location_of", "never_sent", "translating"]
+__all__ = ["LOST", "client_of", "location_of", "never_sent"]
 
 #: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
@@ -88,15 +86,6 @@ def location_of(server: Any) -> str:
 def never_sent(error: Exception) -> bool:
     """Return whether a command cannot have reached the server, since there was no connection."""
     return " connecting to " in str(error)
-
-
-@contextmanager
-def translating(what: str, location: str) -> Iterator[None]:
-    """Translate errors of the driver to ours."""
-    try:
-        yield
-    except redis.RedisError as error:
-        raise translated(error, what, location) from error
 
 
 def translated(error: Exception, what: str, location: str) -> HoldallError:
