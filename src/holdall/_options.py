@@ -3,9 +3,9 @@
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, UnsupportedError
 
 __all__ = [
     "DataFormat",
@@ -17,6 +17,7 @@ __all__ = [
     "checked_path",
     "given",
     "is_unicode",
+    "not_imported",
     "options_of",
     "places_taken",
     "refuse_text",
@@ -120,6 +121,47 @@ def _as_meant(path: str, kind: str) -> str:
             f"FileDirStore({folder or '.'!r:.100}, keys={keys!r:.100})",
         )
     return os.path.expanduser(path)
+
+
+# The modules that extras bring: their packages, and the extras.
+_BROUGHT: Final = {
+    "boto3": ("boto3", "s3"),
+    "botocore": ("boto3", "s3"),
+    "fsspec": ("fsspec", "fsspec"),
+    "lmdb": ("lmdb", "lmdb"),
+    "obstore": ("obstore", "obstore"),
+    "psycopg": ("psycopg", "sql"),
+    "pymongo": ("pymongo", "mongo"),
+    "pymysql": ("PyMySQL", "sql"),
+    "redis": ("redis", "redis"),
+    "sqlalchemy": ("SQLAlchemy", "sql"),
+}
+
+
+def not_imported(who: str, error: ImportError, extra: str) -> UnsupportedError:
+    """Return the error for what cannot be imported, naming the package that is really missing.
+
+    Parameters
+    ----------
+    who
+        What needs it.
+    error
+        The error of the import.
+    extra
+        The extra that brings what the error does not name.
+    """
+    module = (error.name or "").partition(".")[0]
+    if module == "holdall":
+        raise error
+    package, extra = _BROUGHT.get(module, ("", "" if module else extra))
+    if not extra:
+        what = f"needs the module {module} ({error}), which no extra brings: install the package that has it"
+    elif isinstance(error, ModuleNotFoundError) and error.name == module:
+        what = f"needs the package {package}: pip install 'holdall[{extra}]'"
+    else:  # one is there, of another version, or without a library
+        there = f"the {package or 'driver'} that is installed ({error})"
+        what = f"cannot use {there}: pip install -U 'holdall[{extra}]'"
+    return UnsupportedError(f"{who} {what}")
 
 
 def given(variables: dict[str, Any]) -> dict[str, Any]:

@@ -583,7 +583,7 @@ def test_what_cannot_be_opened_says_why(tmp_path, postgres_url):
     for wrong in ("", 5, "a\0b"):
         with pytest.raises(InvalidArgumentError, match="table"):
             SQLStore(f"sqlite:///{tmp_path}/x.db", table=wrong)
-    with pytest.raises(UnsupportedError, match=r"oracle:// needs a driver that is not installed"):
+    with pytest.raises(UnsupportedError, match=r"oracle:// needs the module"):
         SQLStore("oracle://user@host/x")
     with pytest.raises(StoreUnavailableError, match="no connection") as caught:
         SQLStore("postgresql://user:secret@127.0.0.1:1/x")

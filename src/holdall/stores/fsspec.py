@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from holdall._options import given
+from holdall._options import given, not_imported
 from holdall.abc import KeyedSerializer
-from holdall.errors import UnsupportedError
 from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._place import under
@@ -86,9 +85,7 @@ class FsspecStore(Store[K, V]):
         try:
             from holdall.persisters.fsspec import FsspecPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError(
-                "FsspecStore needs the package fsspec: pip install 'holdall[fsspec]'"
-            ) from error
+            raise not_imported("FsspecStore", error, "fsspec") from error
         guard = how.runs_code if isinstance(how, KeyedSerializer) else how.executes_code
         own = trust or str(url).startswith(("memory:", "file:"))
         persister = FsspecPersister(url, guard=not own and guard, **options)

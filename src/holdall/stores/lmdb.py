@@ -3,8 +3,7 @@
 import os
 from typing import Any
 
-from holdall._options import Durability, given
-from holdall.errors import UnsupportedError
+from holdall._options import Durability, given, not_imported
 from holdall.keys import AnyKeys, as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
@@ -93,7 +92,7 @@ class LmdbStore(Store[K, V]):
         try:
             from holdall.persisters.lmdb import LmdbPersister, recorded  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError("LmdbStore needs the package lmdb: pip install 'holdall[lmdb]'") from error
+            raise not_imported("LmdbStore", error, "lmdb") from error
         made = {} if path is None else recorded(path, table)
         if serializer is None:
             serializer = recorded_serializer(made, f"table {table!r} in {path!s}")

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from holdall._options import given
+from holdall._options import given, not_imported
 from holdall.abc import NOT_MINE, KeyCodec
-from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
+from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys import as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
@@ -79,9 +79,7 @@ class MongoStore(Store[K, V]):
         try:
             from holdall.persisters.mongo import MongoPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError(
-                "MongoStore needs the package pymongo: pip install 'holdall[mongo]'"
-            ) from error
+            raise not_imported("MongoStore", error, "mongo") from error
         if key_fields is not None and keys is not None:
             raise InvalidArgumentError(
                 "give key_fields=, or keys that name the documents themselves, not both"

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from holdall._options import given
-from holdall.errors import UnsupportedError
+from holdall._options import given, not_imported
 from holdall.keys import as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
@@ -73,9 +72,7 @@ class RedisStore(Store[K, V]):
         try:
             from holdall.persisters.redis import RedisPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError(
-                "RedisStore needs the package redis: pip install 'holdall[redis]'"
-            ) from error
+            raise not_imported("RedisStore", error, "redis") from error
         persister = RedisPersister(server, prefix=prefix, ttl=ttl)
         self._params = {**options, "server": persister.location}
         self._assemble(

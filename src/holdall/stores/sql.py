@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from holdall._options import given
-from holdall.errors import UnsupportedError
+from holdall._options import given, not_imported
 from holdall.keys import AnyKeys, as_key_codec
 from holdall.serializers import get_serializer
 from holdall.store import Store
@@ -73,9 +72,7 @@ class SQLStore(Store[K, V]):
         try:
             from holdall.persisters.sql import SqlPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError(
-                "SQLStore needs the package SQLAlchemy: pip install 'holdall[sql]'"
-            ) from error
+            raise not_imported("SQLStore", error, "sql") from error
         persister = SqlPersister(target, table=table)
         self._params = options
         self._assemble(

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from holdall._options import given
-from holdall.errors import StoreNotFoundError, UnsupportedError
+from holdall._options import given, not_imported
+from holdall.errors import StoreNotFoundError
 from holdall.keys import IdentityKeys
 from holdall.store import Store
 from holdall.store._typing import K
@@ -83,9 +83,7 @@ class SQLRows(Store[K, dict[str, Any]]):
         try:
             from holdall.persisters.sql._rows import RowsPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError(
-                "SQLRows needs the package SQLAlchemy: pip install 'holdall[sql]'"
-            ) from error
+            raise not_imported("SQLRows", error, "sql") from error
         persister = RowsPersister(
             target,
             table,
@@ -147,9 +145,7 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
         try:
             from holdall.persisters.sql._tables import Database  # noqa: PLC0415  (an extra)
         except ImportError as error:
-            raise UnsupportedError(
-                "SQLTables needs the package SQLAlchemy: pip install 'holdall[sql]'"
-            ) from error
+            raise not_imported("SQLTables", error, "sql") from error
         self._database = Database(target)
         self._read_only = read_only
         self._database.names()  # so that a wrong address raises here

@@ -8,17 +8,15 @@ of the servers.
 
 from typing import Any
 
+from holdall._options import not_imported
 from holdall._remote.persister import ObjectPersister
 from holdall.abc import Capability
-from holdall.errors import UnsupportedError
 
 try:
     from holdall.persisters.obstore._engine import ObstoreEngine
     from holdall.persisters.obstore._s3 import TranslatedS3Engine, open_s3
 except ImportError as error:
-    raise UnsupportedError(
-        f'obstore cannot be used here ({error}): pip install "holdall[obstore]"'
-    ) from error
+    raise not_imported("holdall.persisters.obstore", error, "obstore") from error
 
 __all__ = ["ObjectStorePersister", "TranslatedS3Engine", "open_s3"]
 

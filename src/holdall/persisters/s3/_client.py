@@ -4,8 +4,9 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+from holdall._options import not_imported
 from holdall._remote.forks import ModuleLock
-from holdall.errors import InvalidArgumentError, StoreUnavailableError, UnsupportedError
+from holdall.errors import InvalidArgumentError, StoreUnavailableError
 
 __all__ = ["ClientSource", "is_aws", "require_boto3"]
 
@@ -26,7 +27,7 @@ def require_boto3() -> Any:
     try:
         import boto3  # noqa: PLC0415  (only for S3)
     except ImportError as error:
-        raise UnsupportedError(f'S3 needs boto3 ({error}): pip install "holdall[s3]"') from error
+        raise not_imported("S3", error, "s3") from error
     return boto3
 
 

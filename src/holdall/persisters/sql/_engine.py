@@ -6,13 +6,13 @@ from typing import Any, Final
 import sqlalchemy
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from holdall._options import not_imported
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
     StoreFullError,
     StoreTimeoutError,
     StoreUnavailableError,
-    UnsupportedError,
 )
 
 __all__ = [
@@ -118,9 +118,7 @@ def engine_of(target: Any, **options: Any) -> Any:
             f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"
         ) from error
     except ImportError as error:
-        raise UnsupportedError(
-            f"{scheme}:// needs a driver that is not installed ({error}): pip install 'holdall[sql]'"
-        ) from error
+        raise not_imported(f"{scheme}://", error, "sql") from error
 
 
 def connect(engine: Any, place: str) -> Any:
