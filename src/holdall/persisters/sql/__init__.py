@@ -24,7 +24,7 @@ from holdall.errors import (
 )
 from holdall.persisters.sql._connections import LARGE, Connections, wait
 from holdall.persisters.sql._dialect import MAX_KEY, PAGE, dialect_of, packet_of, put_all
-from holdall.persisters.sql._names import bytes_of, etag_of, id_of, key_if_any, key_of, version_of
+from holdall.persisters.sql._names import bytes_of, etag_of, id_of, ids_of, key_if_any, key_of, version_of
 from holdall.persisters.sql._reading import Reading
 
 __all__ = ["MAX_KEY", "SqlPersister"]
@@ -180,7 +180,7 @@ class SqlPersister(VersionedPersister):
 
     def pages(self, prefix: str = "") -> Iterator[list[str]]:  # docstring inherited
         for rows in self._reading.rows(self._sql.page, prefix, "the keys cannot be listed"):
-            yield [id_of(key) for (key,) in rows]
+            yield ids_of([key for (key,) in rows])
 
     def scan(self, prefix: str = "") -> Iterator[tuple[str, Stat]]:  # docstring inherited
         for rows in self._reading.rows(self._sql.scan, prefix, "the keys cannot be listed"):

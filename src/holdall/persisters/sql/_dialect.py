@@ -105,7 +105,8 @@ def dialect_of(engine: Any, table: str) -> Dialect:
     marks = "{marks}"
     # Table locks would block readers: a named lock instead, and locks of the rows that are read.
     lock = f"MD5(CONCAT(DATABASE(), '.{blake2b(table.encode(), digest_size=12).hexdigest()}'))"
-    small = f"LENGTH({data}), CASE WHEN LENGTH({data}) <= {PAGE_BYTES // LISTED} THEN {data} END"
+    is_small = f"CASE WHEN LENGTH({data}) <= {PAGE_BYTES // LISTED}"
+    small = f"{is_small} THEN NULL ELSE LENGTH({data}) END, {is_small} THEN {data} END"
     order = f"WHERE {key} >= {mark} AND {key} < {mark} ORDER BY {key} LIMIT {mark}"
     return Dialect(
         name=name,

@@ -6,7 +6,7 @@ from holdall.conditional import Expected
 from holdall.errors import CorruptValueError, InvalidKeyError
 from holdall.persisters.sql._dialect import MAX_KEY
 
-__all__ = ["bytes_of", "etag_of", "id_of", "key_if_any", "key_of", "successor", "version_of"]
+__all__ = ["bytes_of", "etag_of", "id_of", "ids_of", "key_if_any", "key_of", "successor", "version_of"]
 
 _END: Final = b"\xff" * 8  # above all keys, which are UTF-8
 
@@ -51,6 +51,15 @@ def id_of(key: Any) -> str:
         return bytes_of(key).decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise CorruptValueError(f"{key!r:.80} in the column of keys is no text in UTF-8") from error
+
+
+def ids_of(keys: list[Any]) -> list[str]:
+    """Return the ids of the bytes of several keys."""
+    try:  # as one text: only a NUL has that byte, and keys with one are seen by the count
+        ids = b"\0".join(keys).decode("utf-8", "surrogatepass").split("\0")
+    except (TypeError, UnicodeDecodeError):
+        ids = []
+    return ids if len(ids) == len(keys) else list(map(id_of, keys))
 
 
 def version_of(expected: Expected) -> bytes:

@@ -6,11 +6,11 @@ from typing import Any
 
 from holdall.persisters.sql._connections import Connections
 from holdall.persisters.sql._dialect import LISTED, PAGE, PAGE_BYTES, Dialect
-from holdall.persisters.sql._names import bytes_of, id_of, key_if_any, successor
+from holdall.persisters.sql._names import bytes_of, id_of, ids_of, key_if_any, successor
 
 __all__ = ["Reading"]
 
-_Row = tuple[bytes, int, Any]  # key, size, and the data unless they are large
+_Row = tuple[bytes, int, Any]  # key, and the data unless they are large, or else their size
 
 
 class Reading:
@@ -54,6 +54,10 @@ class Reading:
     def contents(self, prefix: str) -> Iterator[list[tuple[str, bytes]]]:
         """Yield ids and data, in the order of the keys."""
         for rows in self.rows(self.sql.contents, prefix, "the items cannot be read"):
+            data = [row[2] for row in rows]
+            if set(map(type, data)) == {bytes}:  # the usual page, without a call per row
+                yield list(zip(ids_of([row[0] for row in rows]), data, strict=True))
+                continue
             for group in self._filled(rows):
                 yield [(id_of(key), bytes_of(data)) for key, data in group]
 
