@@ -213,3 +213,37 @@ def test_a_listing_is_taken_over_once_and_by_an_iterator_that_was_there(store, l
     assert len(store) == 2
     store["x/y"] = 3
     assert list(waiting) == ["y"], "a listing of another prefix was taken over"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-27T14:06:41.000Z",
+        "2026-11-27T14:06:41Z",
+        "2026-11-27T14:06:41",
+        "Fri, 27 Nov 2026 14:06:41 GMT",
+        "Z",
+    ],
+)
+def test_times_are_those_of_boto3(text):
+    from botocore.utils import parse_timestamp
+
+    from holdall.persisters.s3._client import _time_of
+
+    try:
+        expected = parse_timestamp(text)
+    except ValueError:
+        with pytest.raises(ValueError, match="Invalid timestamp"):
+            _time_of(text)
+    else:
+        found = _time_of(text)
+        assert (found, found.utcoffset()) == (expected, expected.utcoffset())
+    assert _time_of(1_800_000_000).timestamp() == 1_800_000_000
+
+
+def test_the_times_of_a_listing_are_read_without_the_parser_of_all_dates(plain_bucket, monkeypatch):
+    store = S3Store(plain_bucket.name, endpoint_url=plain_bucket.endpoint_url, prefix="times")
+    store.update({f"{number}": number for number in range(3)})
+    before = store.newest_keys(1)
+    monkeypatch.setattr("dateutil.parser.parse", None)
+    assert store.newest_keys(1) == before

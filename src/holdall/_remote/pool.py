@@ -79,6 +79,7 @@ def for_each(
         Returns the name of an item; items with the same name stay in order.
     """
     waiting: deque[tuple[Any, Future[Any], int]] = deque()
+    names: set[Any] = set()  # of those that wait
     weight = 0
     source = iter(items)
     failed: Exception | None = None
@@ -93,15 +94,13 @@ def for_each(
                 failed = error
                 break
             heavy, called = weigh(item), name(item)
-            while waiting and (
-                len(waiting) >= 2 * workers
-                or weight + heavy > BUDGET
-                or any(called == other for other, _, _ in waiting)
-            ):
-                _, future, light = waiting.popleft()
+            while waiting and (len(waiting) >= 2 * workers or weight + heavy > BUDGET or called in names):
+                other, future, light = waiting.popleft()
                 future.result()
+                names.discard(other)
                 weight -= light
             waiting.append((called, pool.submit(work, item), heavy))
+            names.add(called)
             weight += heavy
         for _, future, _ in waiting:
             future.result()

@@ -1,6 +1,7 @@
 """The client of boto3: made at the first request, safe in threads and forks, pickled without secrets."""
 
 import os
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -194,6 +195,7 @@ class ClientSource:
         except BotoCoreError as error:
             raise StoreUnavailableError(f"no client for S3 can be made: {error}") from error
         client.meta.events.register_last("before-call.s3", _send_at_once)
+        _read_times_quickly(client)
         return client
 
     def close(self) -> None:
@@ -218,6 +220,31 @@ def _send_at_once(params: dict[str, Any], **_: Any) -> None:
         size = determine_content_length(params["body"])
         if size is not None and size <= _AT_ONCE:
             del params["headers"]["Expect"]
+
+
+def _read_times_quickly(client: Any) -> None:
+    """Let a client made here read the times of a listing without a parser of dates in any language.
+
+    That one takes 43 µs per object, a tenth of the time of a small object that is read with many others.
+    """
+    from botocore.parsers import ResponseParserFactory  # noqa: PLC0415
+
+    endpoint: Any = getattr(client, "_endpoint", None)
+    if hasattr(endpoint, "_response_parser_factory"):
+        factory = ResponseParserFactory()
+        factory.set_parser_defaults(timestamp_parser=_time_of)
+        endpoint._response_parser_factory = factory  # noqa: SLF001  (a session's would be for all its clients)
+
+
+def _time_of(value: Any) -> datetime:
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    from botocore.utils import parse_timestamp  # noqa: PLC0415
+
+    return parse_timestamp(value)  # type: ignore[no-any-return]
 
 
 def _unsigned(config: Any) -> bool:
