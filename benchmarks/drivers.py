@@ -1,6 +1,7 @@
 """LmdbStore, RedisStore, SQLStore beside their raw drivers with pickle, in turns: ratios of medians."""
 
 import argparse
+import gc
 import os
 import pickle
 import statistics
@@ -133,36 +134,42 @@ class Ours:
         self.items = lambda: list(store.items())
 
 
-def rates(place):
-    """Measure the operations a second of each verb."""
-    keys = [f"key{number}" for number in range(COUNT)]
-
-    def timed(work):
-        start = time.perf_counter()
-        work()
-        return COUNT / (time.perf_counter() - start)
-
-    return {
-        "bulk": timed(lambda: place.update([(key, VALUE) for key in keys])),
-        "set": timed(lambda: [place.set(key, VALUE) for key in keys]),
-        "get": timed(lambda: [place.get(key) for key in keys]),
-        "items": timed(place.items),
-    }
+KEYS = [f"key{number}" for number in range(COUNT)]
+VERBS = {
+    "bulk": lambda place: place.update([(key, VALUE) for key in KEYS]),
+    "set": lambda place: [place.set(key, VALUE) for key in KEYS],
+    "get": lambda place: [place.get(key) for key in KEYS],
+    "items": lambda place: place.items(),
+}
 
 
-def compare(rounds, pairs):
-    """Measure places in turns, the first beside the others."""
-    found = {}
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory(dir=OPTIONS.folder) as folder:
-            for name, make in pairs.items():
-                for verb, rate in rates(make(folder)).items():
-                    found.setdefault(verb, {}).setdefault(name, []).append(rate)
-    first, *others = pairs
-    for verb, by_place in found.items():
-        medians = {name: statistics.median(rates) for name, rates in by_place.items()}
-        told = ", ".join(f"/ {name} {medians[first] / medians[name]:.2f}" for name in others)
-        print(f"{verb:6} {first} {told}")
+def seconds(work, place):
+    """Time one verb, by the clock or by the processor time of this process."""
+    clock = time.process_time if OPTIONS.cpu else time.perf_counter
+    gc.collect()
+    gc.disable()
+    try:
+        start = clock()
+        work(place)
+        return clock() - start
+    finally:
+        gc.enable()
+
+
+def compare(rounds, makers):
+    """Measure places in turns, verb by verb, the first beside the others."""
+    with tempfile.TemporaryDirectory(dir=OPTIONS.folder) as folder:
+        places = {name: make(folder) for name, make in makers.items()}
+        for verb, work in VERBS.items():
+            found = {name: [] for name in places}
+            for number in range(rounds):
+                turn = number % len(places)
+                for name in [*places][turn:] + [*places][:turn]:
+                    found[name].append(seconds(work, places[name]))
+            medians = {name: statistics.median(times) for name, times in found.items()}
+            first, *others = medians
+            told = ", ".join(f"/ {name} {medians[name] / medians[first]:.2f}" for name in others)
+            print(f"{verb:6} {first} {medians[first] / COUNT * 1e6:.2f} µs {told}")
 
 
 def main():
@@ -197,7 +204,8 @@ def main():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--cpu", action="store_true", help="processor time of this process, not the clock")
     parser.add_argument("--folder", help="where to put the databases")
     OPTIONS = parser.parse_args()
     main()

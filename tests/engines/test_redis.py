@@ -240,14 +240,31 @@ def test_items_expire_and_each_write_says_when(own):
         store.set("x", 1, ttl=-1)
 
 
+def test_an_error_of_many_writes_shows_none_of_their_values(own):
+    client = redis.Redis(port=own.port)
+    client.replicaof("127.0.0.1", 1)
+    store = RedisStore(own.url, serializer="text")
+    with pytest.raises(StoreUnavailableError, match="read only") as caught:
+        store.update(a="a secret value")
+    assert "secret" not in str(caught.value)
+    client.replicaof("NO", "ONE")
+    store.update(a="a secret value")
+    assert store["a"] == "a secret value"
+
+
 def test_foreign_values_are_told_apart(own):
     client = redis.Redis(port=own.port)
     client.set("p/text", "plain")
+    client.set("p/short", b"h1")
     client.rpush("p/list", 1)
     store = RedisStore(own.url, prefix="p/")
-    for key in ("text", "list"):
+    for key in ("text", "list", "short"):
+        for read in (store.__getitem__, store.etag, store.pipeline.persister.read):
+            with pytest.raises(MismatchError):
+                read(key)
+    for keys in (["text"], ["short"]):
         with pytest.raises(MismatchError):
-            store[key]
+            list(store.pipeline.persister.read_many(keys))
     with pytest.raises(MismatchError):
         store["list"] = 1
     store["text"] = 1

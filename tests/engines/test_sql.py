@@ -21,7 +21,7 @@ import sqlalchemy
 import holdall
 from engines._dropping import Dropping
 from engines._postgres import Server
-from holdall import FileDirStore, SQLStore, memoize
+from holdall import FileDirStore, SQLRows, SQLStore, memoize
 from holdall.errors import (
     CorruptValueError,
     InvalidArgumentError,
@@ -574,6 +574,26 @@ def test_an_engine_is_taken_with_its_settings(postgres_url, table):
     assert SQLStore(postgres_url, table=table)["a"] == 1
     assert pickle.loads(pickle.dumps(store.pipeline.persister))["a"] == b"1"
     engine.dispose()
+
+
+def test_statements_are_not_prepared_behind_a_pooler_of_transactions(postgres_url, table):
+    url = f"{postgres_url}?prepare_threshold=none"
+    for store in (SQLStore(url, table=table), pickle.loads(pickle.dumps(SQLStore(url, table=table)))):
+        store.update({number: number for number in range(20)})
+        assert [store[number] for number in range(20)] == list(range(20))
+        assert dict(store.items()) == {number: number for number in range(20)}
+        prepared = store.pipeline.persister._server.run("", _prepared)
+        assert prepared == 0
+        store.close()
+    with SQLRows(url, table) as rows:
+        assert len(rows) == 20
+    with pytest.raises(InvalidArgumentError, match="'none'"):
+        SQLStore(f"{postgres_url}?prepare_threshold=often", table=table)
+
+
+def _prepared(cursor):
+    cursor.execute("SELECT COUNT(*) FROM pg_prepared_statements")
+    return cursor.fetchone()[0]
 
 
 def test_what_cannot_be_opened_says_why(tmp_path, postgres_url):

@@ -148,7 +148,7 @@ class RedisPersister(VersionedPersister):
     def _data_of(self, id: str) -> bytes:
         """Return the data of an id, without a look at its version and time."""
         whole = self._whole(id)
-        if not whole.startswith(MAGIC):
+        if whole[:2] != MAGIC or len(whole) < SIZE:
             raise self._foreign(id)
         return whole[SIZE:]
 
@@ -237,7 +237,7 @@ class RedisPersister(VersionedPersister):
                 keys = self._keys(ids)
                 found = self._ask("items cannot be read", partial(redis.Redis.mget, keys=keys))
                 for id, whole in zip(ids, found, strict=True):
-                    if whole is not None and not whole.startswith(MAGIC):
+                    if whole is not None and (whole[:2] != MAGIC or len(whole) < SIZE):
                         raise self._foreign(id)
                 yield [(id, whole[SIZE:]) for id, whole in zip(ids, found, strict=True) if whole is not None]
                 nbytes = sum(len(whole) for whole in found if whole is not None)

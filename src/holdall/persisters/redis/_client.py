@@ -90,7 +90,8 @@ def never_sent(error: Exception) -> bool:
 
 def translated(error: Exception, what: str, location: str) -> HoldallError:
     """Return our error for one of the driver."""
-    text = str(error)
+    # Of several commands that were sent at once the driver quotes the one that failed, with its value.
+    text = str(error).rpartition(" of pipeline caused error: ")[2]
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
         return StoreUnavailableError(
             errno.EACCES, f"{what}: the server refuses the user or the password: {text}", location

@@ -112,13 +112,29 @@ def engine_of(target: Any, **options: Any) -> Any:
         url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
         if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
             raise InvalidArgumentError("a SQLite database in memory is MemoryStore, or SQLiteStore()")
-        return sqlalchemy.create_engine(url, **(options or {"poolclass": sqlalchemy.pool.NullPool}))
+        url, arguments = _typed(url)
+        options = options or {"poolclass": sqlalchemy.pool.NullPool}
+        return sqlalchemy.create_engine(url, connect_args=arguments, **options)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise InvalidArgumentError(
             f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"
         ) from error
     except ImportError as error:
         raise not_imported(f"{scheme}://", error, "sql") from error
+
+
+def _typed(url: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a URL and those of its options that the driver does not take as text."""
+    text = url.query.get("prepare_threshold")
+    if text is None or url.drivername != "postgresql+psycopg":
+        return url, {}
+    url = url.difference_update_query(["prepare_threshold"])
+    try:
+        return url, {"prepare_threshold": None if text == "none" else int(text)}
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(
+            f"prepare_threshold is a number, or 'none' to prepare no statements, got {text!r:.80}"
+        ) from None
 
 
 def connect(engine: Any, place: str) -> Any:
