@@ -55,9 +55,10 @@ class FsspecStore(Store[K, V]):
     -----
     Threads and processes: any number may read and write; each value is either the old or the new one as a
     whole where the file system can rename, or writes in one request. fsspec has no compare-and-swap, so
-    `transform_item`, `setdefault`, `increment`, `edit` and the like raise `UnsupportedError`. After a crash:
-    returned writes are there, as far as the server keeps them. Cost: one to four requests per operation. For
-    S3, and for Google and Azure with conditions, see `S3Store` and `ObjectStorePersister`.
+    `transform_item`, `increment`, `edit` and the like raise `UnsupportedError`, and of several who call
+    `setdefault` or `pop` at once more than one may win. After a crash: returned writes are there, as far as
+    the server keeps them. Cost: one to four requests per operation. For S3, and for Google and Azure with
+    conditions, see `S3Store` and `ObjectStorePersister`.
 
     Examples
     --------
