@@ -2,6 +2,7 @@
 
 import pickle
 import socket
+import sys
 import threading
 
 import mongomock
@@ -235,7 +236,9 @@ def test_a_server_that_refuses_is_told(collection, code, word):
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "holdall.persisters.mongo", None)
+    for module in ("holdall.persisters.mongo", "holdall.persisters.mongo._collection"):
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "pymongo", None)
     with pytest.raises(UnsupportedError, match=r"holdall\[mongo\]"):
         MongoStore("mongodb://localhost/lab.runs")
 

@@ -15,7 +15,8 @@ from redis.retry import Retry
 import holdall
 from engines._dropping import Dropping
 from engines._valkey import Server
-from holdall import ANY_ETAG, ITEM_NOT_AVAILABLE, RedisStore, memoize
+from holdall import ITEM_NOT_AVAILABLE, RedisStore, memoize
+from holdall.conditional import ANY_ETAG
 from holdall.errors import (
     InvalidArgumentError,
     MismatchError,
