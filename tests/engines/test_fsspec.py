@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -274,3 +275,13 @@ def test_templates_name_files(tmp_path):
     store = FsspecStore(f"file://{tmp_path}", serializer="text", keys=Template("{a}-{n:03d}.txt"))
     store["x", 7] = "seven"
     assert os.listdir(tmp_path) == ["x-007.txt"]
+
+
+def test_the_one_memory_of_a_process_is_not_listed_while_another_store_writes():
+    one, other = (FsspecPersister(f"memory://turns{number}")._files for number in range(2))
+
+    def taken():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(other._turn.acquire, blocking=False).result()
+
+    assert one.run("", lambda _: taken()) is False

@@ -13,6 +13,7 @@ import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from holdall._posix.errors import FULL
+from holdall._remote.forks import ModuleLock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -24,6 +25,8 @@ from holdall.errors import (
 __all__ = ["ABSENT", "TAKEN", "FileSystem", "time_of", "version_of"]
 
 T = TypeVar("T")
+
+_memory = ModuleLock(threading.RLock)
 
 #: What says that there is no file of a name.
 ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -116,9 +119,12 @@ class FileSystem:
         self.root = root.rstrip("/")
         self._top = "/" if root.startswith("/") else ""
         self._pid = os.getpid()
-        free = module.endswith((".local", ".memory")) or getattr(self._system, "async_impl", False)
-        # Connections of FTP and SFTP carry one request at a time.
-        self._turn: AbstractContextManager[Any] = nullcontext() if free else threading.RLock()
+        # Connections of FTP and SFTP carry one request at a time, and a dict that is listed must not grow.
+        self._turn: AbstractContextManager[Any] = threading.RLock()
+        if module.endswith(".local") or getattr(self._system, "async_impl", False):
+            self._turn = nullcontext()
+        elif module.endswith(".memory"):  # which is the same for all in a process
+            self._turn = _memory.lock
 
     @property
     def place(self) -> str:
