@@ -26,7 +26,13 @@ __all__ = [
 # Programs put it at the beginning of files in UTF-8. It is not part of the text.
 _MARK = "\ufeff"
 # UTF-32 first, as its mark begins with that of UTF-16.
-_ENCODINGS = ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 def optional(module: str, name: str, extra: str) -> Any:
@@ -81,8 +87,7 @@ def _is_utf8(encoding: str) -> bool:
 
 def mark_and_encoding(data: bytes) -> tuple[bytes, str]:
     """Return the byte order mark of data, which may be empty, and the encoding that it stands for."""
-    for encoding in _ENCODINGS:
-        mark = _MARK.encode(encoding)
+    for mark, encoding in _MARKS.items():
         if data[: len(mark)] == mark:
             return mark, encoding
     return b"", "utf-8"
