@@ -7,7 +7,7 @@ import threading
 import pytest
 from tests.posix.test_fork import in_child
 
-from holdall._posix.control import CONTROL
+from holdall._posix.control import CONTROL, Workspace
 from holdall._posix.folder import SHARED, Folder
 from holdall._posix.lock import try_flock
 from holdall.errors import InvalidKeyError, StoreTimeoutError
@@ -313,3 +313,17 @@ def test_waiting_for_a_lock_keeps_nothing_open(folder, path, monkeypatch):
     finally:
         gc.enable()
     assert len(pauses) == 3
+
+
+def test_others_use_a_workspace_when_all_about_it_is_known(folder, monkeypatch):
+    """A file that another thread makes there changes its time, by which the file system is judged."""
+    seen = []
+
+    def judge(workspace):
+        seen.append(folder.opened.workspace)
+        return False
+
+    monkeypatch.setattr(Workspace, "keeps_nanoseconds", judge)
+    use = folder.prepare()
+    assert seen == [-1]
+    assert (use.workspace >= 0, use.fine_mtime) == (True, False)

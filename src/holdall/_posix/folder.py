@@ -53,7 +53,6 @@ class Folder:
         self._path = path
         self._temporary = path is None
         self._owner = None if path is None else _owner_of(path)
-        self.fine_mtime = True
         self.mutex = threading.RLock()
         self._sync = sync
         self._timeout = timeout
@@ -153,7 +152,7 @@ class Folder:
             found.make_control()
             try:
                 found.lock.acquire()
-                self.fine_mtime = found.make_workspace()
+                found.make_workspace()
             finally:
                 found.lock.release()
             return found

@@ -55,6 +55,7 @@ class Opened:
         "_held",
         "_mode",
         "_sync",
+        "fine_mtime",
         "identity",
         "lock",
         "number",
@@ -77,6 +78,8 @@ class Opened:
         self.number = next(_numbers)  # identifies it in caches
         self.path = path
         self.root = self.workspace = -1
+        #: Whether times of files are kept to the nanosecond; known with the workspace.
+        self.fine_mtime = True
         self.uid = os.geteuid()
         #: Device and number of the folder.
         self.identity = (-1, -1)
@@ -107,6 +110,8 @@ class Opened:
         if self.root >= 0:
             os_close(self.root)
         self.root = self.workspace = -1
+        #: Whether times of files are kept to the nanosecond; known with the workspace.
+        self.fine_mtime = True
         self.prefix = NOWHERE
         if self._drop is not None:
             self._drop.detach()  # type: ignore[attr-defined]
@@ -297,8 +302,8 @@ class Opened:
         """Make the control folder, for all users of the folder; the caller does not hold the lock."""
         make_control(self.root, self.path)
 
-    def make_workspace(self) -> bool:
-        """Make a workspace, and remove dead ones, with the lock held; return whether mtimes are exact."""
+    def make_workspace(self) -> None:
+        """Make a workspace, and remove dead ones, with the lock held."""
         control = self.control()
         try:
             sweep(control, workspaces(control))
@@ -307,9 +312,9 @@ class Opened:
         finally:
             os_close(control)
         self._held = workspace
-        self.workspace = workspace.fd
         self._drop = finalize(self, workspace.remove)
-        return workspace.keeps_nanoseconds()
+        self.fine_mtime = workspace.keeps_nanoseconds()
+        self.workspace = workspace.fd  # last: from now on other threads use it
 
 
 def _look_at_folder(about: os.stat_result, fd: int, uid: int, doubts: list[str]) -> None:

@@ -316,7 +316,7 @@ class FilesPersister(Persister):
             folder.close()  # otherwise the next write would skip the metadata
             raise
         self._publisher.attributes.forget()
-        if not folder.fine_mtime:
+        if not use.fine_mtime:
             self.capabilities -= {Capability.CAS_THREADS, Capability.CAS_HOST}
         return use
 
@@ -636,9 +636,10 @@ class FilesPersister(Persister):
         return translate(error, f"{id!r} cannot be written", self.place)
 
     def _require_versions(self) -> None:
-        if self._folder.opened.workspace < 0:
-            self._prepare()
-        if not self._folder.fine_mtime:
+        use = self._folder.opened
+        if use.workspace < 0:
+            use = self._prepare()
+        if not use.fine_mtime:
             raise UnsupportedError(
                 f"the file system of {self.path} keeps no nanoseconds, so files have no versions to compare",
             )
