@@ -159,6 +159,77 @@ def test_a_forked_child_and_its_parent_go_on(tmp_path):
     assert sum(1 for _ in listing) >= 2999
 
 
+def exits_well(check, *, seconds=30):
+    """Tell whether a forked child gets through a function in time."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(seconds)
+        status = 1
+        try:
+            check()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.fixture
+def amid_a_transaction(tmp_path):
+    """Give a store that another thread is writing to, and a function that lets it end."""
+    store = LmdbStore(tmp_path / "db", serializer="json")
+    store["old"] = 1
+    under_way, end = threading.Event(), threading.Event()
+
+    def work():
+        with store.transaction():
+            store["of the thread"] = 2
+            under_way.set()
+            assert end.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert under_way.wait(60)
+    yield store, end
+    end.set()
+    thread.join()
+    store["new"] = 3
+    assert dict(store) == {"old": 1, "of the thread": 2, "new": 3}
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_waits_for_transactions_of_threads(amid_a_transaction, monkeypatch):
+    store, end = amid_a_transaction
+    environment = store.pipeline.persister._open()[0]
+    look = environment._is_quiet
+
+    def is_quiet(but=None):
+        found = look(but)
+        end.set()  # what is waited for ends meanwhile
+        return found
+
+    monkeypatch.setattr(environment, "_is_quiet", is_quiet)
+
+    def check():
+        assert dict(store) == {"old": 1, "of the thread": 2}
+
+    assert exits_well(check)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_that_was_forked_amid_a_transaction_is_told_and_does_not_hang(
+    amid_a_transaction, monkeypatch
+):
+    store, _ = amid_a_transaction
+    monkeypatch.setattr(_environment, "_FORK_PATIENCE", 0.1)
+
+    def check():
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError, match=r"forked in the middle of .* 'spawn'"):
+                store["new"] = 2
+
+    assert exits_well(check)
+
+
 READER = """
 import sys
 from holdall import LmdbStore

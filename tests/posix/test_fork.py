@@ -1,8 +1,22 @@
 import gc
 import os
+import signal
 import sys
+import threading
 
-from holdall._posix.fork import finalize, forget_in_child
+import pytest
+
+from holdall import FileDirStore, MemoryStore, Store
+from holdall._posix import temporary
+from holdall._posix.fork import finalize, forget_in_child, new_lock
+from holdall._posix.temporary import TemporaryFolder
+from holdall.abc import Persister
+from holdall.persisters import mapping
+from holdall.wrappers import bounded, cached_keys, cached_values, on_missing
+from holdall.wrappers._bounded import _ledgers_lock
+
+# of Python 3.12 and later, for every fork of a process with threads
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
 class Thing:
@@ -17,6 +31,7 @@ def in_child(check):
     """Tell whether something holds in a forked child."""
     pid = os.fork()
     if not pid:
+        signal.alarm(30)
         try:
             os._exit(0 if check() else 1)
         finally:
@@ -53,3 +68,115 @@ def test_cleaning_up_is_for_the_process_that_made_it():
     assert in_child(drop)
     assert not drop()
     assert done == ["cleaned"]
+
+
+class held_by_a_thread:  # noqa: N801  (used as a function)
+    """Let another thread hold locks within the context."""
+
+    def __init__(self, *locks):
+        self.locks = locks
+        self.held, self.end = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._hold)
+
+    def _hold(self):
+        for lock in self.locks:
+            lock.acquire()
+        self.held.set()
+        self.end.wait(60)
+        for lock in self.locks:
+            lock.release()
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.held.wait(60)
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join()
+
+
+def test_locks_of_threads_that_a_child_does_not_have_are_free_there():
+    lock = new_lock()
+    with held_by_a_thread(lock):
+        assert in_child(lock.acquire)
+        assert not lock.acquire(blocking=False)
+    assert lock.acquire(blocking=False)
+
+
+def test_the_forking_thread_keeps_its_locks():
+    lock = new_lock()
+
+    def release():
+        lock.release()
+        with pytest.raises(RuntimeError):
+            lock.release()
+        return True
+
+    with lock:
+        assert in_child(release)
+
+
+class Plain(Persister):
+    """A place in memory, without a lock of its own."""
+
+    def __init__(self):
+        self.data = {}
+
+    def __getitem__(self, id):
+        return self.data[id]
+
+    def __setitem__(self, id, data):
+        self.data[id] = data
+
+    def __delitem__(self, id):
+        del self.data[id]
+
+    def __iter__(self):
+        return iter(list(self.data))
+
+
+STORES = {
+    "memory": MemoryStore,
+    "plain": lambda: Store(Plain(), serializer="pickle"),
+    "on_missing": lambda: on_missing(MemoryStore(), compute=len),
+    "cached_keys": lambda: cached_keys(MemoryStore()),
+    "cached_values": lambda: cached_values(MemoryStore(), cache={}),
+    "bounded": lambda: bounded(MemoryStore(), max_items=5),
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_store_in_memory_works_in_a_child_whatever_threads_were_doing(name, monkeypatch):
+    locks = []
+    with monkeypatch.context() as patch:
+        for kind in ("Lock", "RLock"):
+            make = getattr(threading, kind)
+            patch.setattr(threading, kind, lambda make=make: locks.append(made := make()) or made)
+        store = STORES[name]()
+        store["a"] = 1
+        assert store["a"] == 1
+    assert locks
+
+    def use():
+        store["b"] = 2
+        del store["a"]
+        return store["b"] == 2 and list(store) == ["b"] and "a" not in store
+
+    with held_by_a_thread(*locks):
+        assert in_child(use)
+    store["c"] = 3
+    assert sorted(store) == ["a", "c"]
+
+
+def test_stores_can_be_made_in_a_child_whatever_threads_were_doing(tmp_path):
+    def make():
+        store = bounded(MemoryStore(), max_items=5)
+        store["a"] = 1
+        folder = TemporaryFolder()
+        folder.close()
+        folder.restore()
+        folder.close()
+        return store["a"] == 1 and FileDirStore(tmp_path) == {}
+
+    with held_by_a_thread(mapping._adapters_lock, _ledgers_lock, temporary._lock):
+        assert in_child(make)

@@ -1,11 +1,12 @@
 """What forked children must forget: locks and descriptors of their parent, and its duty to clean up."""
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["Forgetting", "finalize", "forget_in_child"]
+__all__ = ["Forgetting", "finalize", "forget_in_child", "keep_forever", "new_lock"]
 
 
 class Forgetting(Protocol):
@@ -16,6 +17,7 @@ class Forgetting(Protocol):
 
 
 _all: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_locks: "weakref.WeakSet[threading.RLock]" = weakref.WeakSet()
 
 
 def forget_in_child(thing: Forgetting) -> None:
@@ -33,7 +35,26 @@ def _unless_forked(pid: int, function: Callable[..., object], args: tuple[Any, .
         function(*args)
 
 
+def new_lock() -> "threading.RLock":
+    """Return a reentrant lock that no thread which a forked child lacks holds there."""
+    lock = threading.RLock()
+    _locks.add(lock)
+    return lock
+
+
+def keep_forever(thing: object) -> None:
+    """Never drop an object, not even when the process ends: finalizing it would harm the parent."""
+    import ctypes  # noqa: PLC0415  (rarely needed)
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
 def _after_fork() -> None:
+    for lock in list(_locks):
+        if lock.acquire(blocking=False):  # it is free, or held by the thread that forked
+            lock.release()
+        else:
+            lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  (as `logging` does)
     for thing in list(_all):
         thing.after_fork()
 

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import stat
-import threading
 import warnings
 import weakref
 from typing import Any, Final
 
 from holdall._posix.descriptors import create_file, opening
 from holdall._posix.flags import BELOW
+from holdall._posix.fork import new_lock
 from holdall._posix.lock import try_flock
 
 __all__ = ["TemporaryFolder", "kind_of_filesystem"]
@@ -20,7 +20,7 @@ _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs", "rootfs"})
 
 _swept: set[str] = set()
 _open: "weakref.WeakValueDictionary[str, TemporaryFolder]" = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+_lock = new_lock()
 _warned = False
 
 

@@ -3,12 +3,12 @@
 import io
 import itertools
 import math
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from holdall._posix.fork import new_lock
 from holdall.abc.capability import Capability, join_parts
 from holdall.abc.optional import OptionalVerbs
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -177,7 +177,9 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
+        state = vars(self).copy()  # others may make the lock meanwhile
+        state.pop("_lock", None)
+        return state
 
 
 class Persister(Reader, MutableMapping[str, Any]):
@@ -219,7 +221,7 @@ class Persister(Reader, MutableMapping[str, Any]):
         try:
             return vars(self)["_lock"]  # type: ignore[no-any-return]
         except KeyError:  # setdefault is atomic: all threads get the same lock
-            return vars(self).setdefault("_lock", threading.RLock())  # type: ignore[no-any-return]
+            return vars(self).setdefault("_lock", new_lock())  # type: ignore[no-any-return]
 
     def put(self, id: str, data: Any) -> None:
         """Store data unconditionally, in turn with conditional writers."""

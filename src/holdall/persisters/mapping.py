@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
@@ -10,6 +9,7 @@ from sys import stdlib_module_names
 from typing import Any
 from weakref import WeakValueDictionary
 
+from holdall._posix.fork import new_lock
 from holdall.abc import Capability, Persister, Unary
 from holdall.conditional import ANY_ETAG, VALUE_NOT_RETRIEVED, Expected, Stat
 from holdall.errors import ReadOnlyError, UnsupportedError
@@ -22,7 +22,7 @@ _WRITES = _READS | {Capability.WRITABLE, Capability.CAS_THREADS}
 # One adapter per mapping, so that all stores over one dict take part in the same compare-and-swap. The
 # adapter holds its mapping, so an id() stays taken while its entry lives.
 _adapters: WeakValueDictionary[int, "MappingPersister"] = WeakValueDictionary()
-_adapters_lock = threading.Lock()
+_adapters_lock = new_lock()  # reentrant: a finalizer may make a store while one is made
 
 _versions = itertools.count(1)
 
@@ -58,7 +58,7 @@ class MappingPersister(Persister):
         mutable = isinstance(mapping, MutableMapping) or hasattr(mapping, "__setitem__")
         self.capabilities = _WRITES if mutable else _READS
         self.makes_missing = hasattr(type(mapping), "__missing__")
-        self._lock = threading.RLock()  # the result of `lock`, without a call
+        self._lock = new_lock()  # the result of `lock`, without a call
         # By id: the time of a write whose stat was never read, or (data, Stat) once it was.
         self._seen: dict[Any, Any] = {}
         # A dict returns the object that was stored, so another object is another state. Other mappings may

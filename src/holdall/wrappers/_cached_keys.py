@@ -1,11 +1,11 @@
 """The keys of a store, cached."""
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
+from holdall._posix.fork import new_lock
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError
@@ -55,7 +55,7 @@ class CachedKeysPersister(PersisterWrapper):
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         # Keys by their ids in the persister: 1 and True may be two keys, and lists may be keys.
         self._known: dict[Any, Any] | None = None
         self._picked: dict[Any, Any] | None = None
@@ -73,7 +73,7 @@ class CachedKeysPersister(PersisterWrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         unsaved = ("_lock", "_known", "_picked", "_busy", "_contested")
-        return {name: value for name, value in vars(self).items() if name not in unsaved}
+        return {name: value for name, value in vars(self).copy().items() if name not in unsaved}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

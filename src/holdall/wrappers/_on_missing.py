@@ -1,10 +1,10 @@
 """The wrapper that computes missing values."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from holdall._posix.fork import new_lock
 from holdall.abc import Capability, PersisterWrapper
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Stat
 from holdall.errors import ConflictError, InvalidArgumentError
@@ -38,15 +38,17 @@ class ComputingPersister(PersisterWrapper):
         self.compute = compute
         self.keep = keep
         self._locks: dict[Any, list[Any]] = {}  # by key: a lock, and how many use it
-        self._mutex = threading.Lock()
+        self._mutex = new_lock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            name: value for name, value in vars(self).items() if name not in {"_locks", "_mutex", "_lock"}
+            name: value
+            for name, value in vars(self).copy().items()
+            if name not in {"_locks", "_mutex", "_lock"}
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _locks={}, _mutex=threading.Lock())
+        vars(self).update(state, _locks={}, _mutex=new_lock())
 
     @property
     def makes_missing(self) -> bool:  # type: ignore[override]
@@ -57,7 +59,7 @@ class ComputingPersister(PersisterWrapper):
         with suppress(KeyError):
             return self.inner[id]
         with self._mutex:
-            turn = self._locks.setdefault(id, [threading.Lock(), 0])
+            turn = self._locks.setdefault(id, [new_lock(), 0])
             turn[1] += 1
         try:
             with turn[0]:

@@ -1,12 +1,12 @@
 """The cache of `cached_values`: values in another store, and notes about them."""
 
 import json
-import threading
 import time
 import warnings
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
+from holdall._posix.fork import new_lock
 from holdall.abc import Capability
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError, ReadOnlyError, UnsupportedError
@@ -33,7 +33,7 @@ class _Stripe:
     """Some of the keys: their lock, how often own writes began or ended, and how many are running."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = new_lock()
         self.writes = 0
         self.under_way = 0
 
@@ -72,7 +72,9 @@ class ValueCache:
         self._notes: dict[Any, _Note] = {}  # by name
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_stripes", "_notes")}
+        return {
+            name: value for name, value in vars(self).copy().items() if name not in ("_stripes", "_notes")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

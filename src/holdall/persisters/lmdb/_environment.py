@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from holdall._posix.errors import translate
-from holdall._posix.fork import forget_in_child
+from holdall._posix.fork import forget_in_child, keep_forever, new_lock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -34,10 +35,11 @@ _FIRST_SIZE: Final = 64 << 20  # bytes of address space; the file is as large as
 _READERS: Final = 1024
 _TABLES: Final = 256
 _LOOK: Final = 0.01  # seconds between two checks for users before growing
+_FORK_PATIENCE: Final = 10.0  # seconds for transactions of other threads to end before a fork
 _ROOM: Final = 32 << 20  # bytes that are free when a transaction of the user begins
 
 _open: "weakref.WeakValueDictionary[tuple[int, int], Environment]" = weakref.WeakValueDictionary()
-_opening = threading.RLock()
+_opening = new_lock()
 
 
 class Slot:
@@ -68,6 +70,8 @@ class Environment:
         self.generation = 0
         self._tables: dict[str, Any] = {}
         self.env: Any = None
+        self._at_rest = False  # whether no other thread was in a transaction at the last fork
+        self._lost = False  # whether this process was forked amid one
         self._connect()
         forget_in_child(self)
 
@@ -113,6 +117,13 @@ class Environment:
             return made
 
     def _connect(self) -> None:
+        if self._lost:
+            raise StoreUnavailableError(
+                errno.EDEADLK,
+                "this process was forked in the middle of another thread's transaction, and cannot open the "
+                "database: start it with the method 'spawn', or fork when the database is not in use",
+                self.path,
+            )
         locks = not self.read_only or may_lock(self.path)
         if locks:
             reserve(self.path, self._mode, _READERS)
@@ -143,10 +154,36 @@ class Environment:
         except OSError:
             return 0
 
+    def before_fork(self) -> None:
+        """Wait until no other thread is in a transaction, and let none begin."""
+        self._at_rest = False
+        mine = self.slot()
+        deadline = time.monotonic() + _FORK_PATIENCE
+        with self._changed:
+            while self.growing and time.monotonic() < deadline:
+                self._changed.wait(_LOOK)
+            self.growing = True
+            while not (quiet := self._is_quiet(mine)) and time.monotonic() < deadline:
+                self._changed.wait(_LOOK)
+            self._at_rest = quiet
+
+    def after_fork_in_parent(self) -> None:
+        """Let transactions begin again."""
+        with self._changed:
+            self.growing = False
+            self._changed.notify_all()
+
+    def _is_quiet(self, but: "Slot | None" = None) -> bool:
+        """Return whether no thread, or no other thread than one, uses the environment."""
+        return not any(slot.uses for slot in list(self._slots) if slot is not but)
+
     def after_fork(self) -> None:
         """Start again in a child: the open environment belongs to the parent."""
-        if self.env is not None:
+        if self.env is not None and self._at_rest:
             self.env.close()  # releases descriptors and memory of the child only
+        elif self.env is not None:  # closing it would wait for a thread that is not here
+            keep_forever(self.env)
+            self._lost = True
         self._begin()
         self.env = None
         self._forget_tables()
@@ -344,7 +381,7 @@ class Environment:
                 self._changed.wait()
             self.growing = True
             try:
-                while any(slot.uses for slot in list(self._slots)):
+                while not self._is_quiet():
                     self._changed.wait(_LOOK)  # a thread that leaves just now may not see that we wait
                 if size < 0:  # grown by another process
                     self.env.set_mapsize(0)
@@ -367,3 +404,22 @@ class Environment:
         if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError):
             return StoreUnavailableError(errno.EIO, f"the database is damaged: {error}", self.path)
         return StoreUnavailableError(errno.EIO, f"LMDB says: {error}", self.path)
+
+
+def _environments() -> list[Environment]:
+    """Return those of this process."""
+    return [found for reference in _open.valuerefs() if (found := reference()) is not None]
+
+
+def _before_fork() -> None:
+    for environment in _environments():
+        environment.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for environment in _environments():
+        environment.after_fork_in_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)

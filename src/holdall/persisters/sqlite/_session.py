@@ -254,9 +254,9 @@ class Transaction:
 everything: set[Session] = set()
 #: Held while a connection is made and not yet in `everything`.
 opening = threading.RLock()
-_ticking = threading.Lock()
+_ticking = threading.RLock()
 _last_tick = 0
-_held: list[Session] = []
+_stopped: list[Session] = []  # those that a fork has stopped, or tried to
 _lost: set[tuple[int, int]] = set()
 
 
@@ -281,28 +281,31 @@ def tick() -> int:
 
 def _before_fork() -> None:
     """Wait until no statement runs."""
-    opening.acquire()
-    deadline = time.monotonic() + _FORK_PATIENCE
-    _held.extend(
-        session
-        for session in list(everything)
-        if session.lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
-    )
-    _ticking.acquire()
+    # An interrupt while it waits ends only this function: the process is forked, and the others follow. So
+    # they may not rely on anything here.
+    try:
+        opening.acquire()
+        deadline = time.monotonic() + _FORK_PATIENCE
+        for session in list(everything):
+            _stopped.append(session)
+            session.lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+    finally:
+        _ticking.acquire()
 
 
 def _release() -> None:
-    for session in _held:
-        session.lock.release()
-    _held.clear()
-    _ticking.release()
-    opening.release()
+    for lock in (*(session.lock for session in _stopped), _ticking, opening):
+        with suppress(RuntimeError):  # another thread has it
+            lock.release()
+    _stopped.clear()
 
 
 def _after_fork_in_child() -> None:
-    at_rest = set(_held)
     for session in list(everything):
-        if session not in at_rest or _is_writing(session):
+        at_rest = session.lock.acquire(blocking=False)
+        if at_rest:
+            session.lock.release()
+        if not at_rest or _is_writing(session):
             _lost.add(session.file)
             session.abandon()
             everything.discard(session)

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
+from holdall._posix.fork import new_lock
 from holdall.abc import Capability, PersisterWrapper
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import Under
@@ -34,7 +34,7 @@ _LOG = 3_500_000  # maximal bytes of the write-ahead log for a small limit
 
 # Handles of one mapping in memory share its records.
 _ledgers: WeakKeyDictionary[Any, dict[Any, MemoryLedger]] = WeakKeyDictionary()
-_ledgers_lock = threading.Lock()
+_ledgers_lock = new_lock()
 
 
 def _place(store: Any) -> BoundedPersister:

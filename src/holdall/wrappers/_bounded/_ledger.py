@@ -1,7 +1,6 @@
 """The records of a bounded persister: sizes, uses, times; and the ledger in memory."""
 
 import math
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -10,6 +9,7 @@ from typing import Any
 
 from holdall._eviction import Entry, Policy, make_policy
 from holdall._eviction.sizeof import sizeof
+from holdall._posix.fork import new_lock
 from holdall.abc import Capability
 from holdall.conditional import ANY_ETAG, Expected, Stat
 
@@ -146,7 +146,7 @@ class MemoryLedger(Ledger):
     def __init__(self, policy: str | Callable[[int], Any], capacity: int) -> None:
         self._policy = self._made(policy, capacity)
         self._chosen = policy, capacity
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._records: dict[Any, _Record] = {}
         self._expiring: dict[Any, _Record] = {}
         self._bytes = 0
@@ -234,7 +234,8 @@ class MemoryLedger(Ledger):
         return math.inf if record is None else record.expires
 
     def expired(self, now: float, limit: int = -1) -> list[Any]:  # docstring inherited
-        found = [id for id, record in list(self._expiring.items()) if record.expires <= now]
+        expiring = list(self._expiring.values())  # at once: others write meanwhile
+        found = [record.key for record in expiring if record.expires <= now]
         return found if limit < 0 else found[:limit]
 
     def victims(

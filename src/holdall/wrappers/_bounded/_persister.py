@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from holdall._posix.fork import new_lock
 from holdall.abc import Persister, PersisterWrapper, Reader, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, ValueTooLargeError
@@ -83,7 +84,7 @@ class BoundedPersister(PersisterWrapper):
         self._reset()
 
     def _reset(self) -> None:
-        self._opening = threading.Lock()
+        self._opening = new_lock()
         self._opened: Ledger | None = None
         self._local = threading.local()  # the time to live for this thread's writes
         self._mortal = 0  # how many threads are within living()

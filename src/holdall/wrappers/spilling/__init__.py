@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Literal
 
 from holdall._eviction import Policy, PolicyName, make_policy
@@ -124,7 +124,7 @@ class SpillPersister(PersisterWrapper):
             on_miss=options["on_miss"],
             on_overflow=options["on_overflow"],
         )
-        _all.add(self)
+        _all[next(_numbers)] = self
         if not options["discard"]:
             weakref.finalize(self, _finish, self.spill, os.getpid())
 
@@ -150,24 +150,23 @@ class SpillPersister(PersisterWrapper):
 
     def before_fork(self) -> None:
         """Prepare for a fork: write what both processes have in memory, and wait for all threads."""
-        if not self.options["discard"]:  # else the child writes elsewhere
-            try:
+        try:
+            if not self.options["discard"]:  # else the child writes elsewhere
                 self.spill.flush()
-            except (OSError, SerializationError) as error:
-                warnings.warn(
-                    f"values were not written before a fork, and may be written by two processes: {error}",
-                    RuntimeWarning,
-                    stacklevel=1,
-                )
-        self.spill.items.lock.acquire()
-        self._locked = True
+        except Exception as error:
+            warnings.warn(
+                f"values were not written before a fork, and may be written by two processes: {error}",
+                RuntimeWarning,
+                stacklevel=1,
+            )
+        finally:
+            self.spill.items.lock.acquire()
 
     def after_fork(self, *, child: bool = False) -> None:
         """Continue after a fork; a child of a temporary store keeps its writes to itself."""
-        if not vars(self).pop("_locked", False):
-            return  # made meanwhile
         if not child:
-            self.spill.items.lock.release()
+            with suppress(RuntimeError):  # made meanwhile, or the wait for the lock was interrupted
+                self.spill.items.lock.release()
             return
         self.spill.items.reset_locks()
         if self.options["discard"]:
@@ -411,7 +410,9 @@ class SpillPersister(PersisterWrapper):
         )
 
 
-_all: weakref.WeakSet[SpillPersister] = weakref.WeakSet()
+# By number, as a WeakSet cannot be iterated over while other threads make and drop persisters.
+_all: weakref.WeakValueDictionary[int, SpillPersister] = weakref.WeakValueDictionary()
+_numbers = itertools.count()
 
 
 def _finish(spill: Spill, pid: int) -> None:
@@ -424,18 +425,22 @@ def _finish(spill: Spill, pid: int) -> None:
         warnings.warn(f"values were lost at the end: {error}", RuntimeWarning, stacklevel=1)
 
 
+def _living() -> list[SpillPersister]:
+    return [found for reference in _all.valuerefs() if (found := reference()) is not None]
+
+
 def _before_fork() -> None:
-    for persister in list(_all):
+    for persister in _living():
         persister.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for persister in list(_all):
+    for persister in _living():
         persister.after_fork()
 
 
 def _after_fork_in_child() -> None:
-    for persister in list(_all):
+    for persister in _living():
         persister.after_fork(child=True)
 
 

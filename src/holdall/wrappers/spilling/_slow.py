@@ -7,6 +7,7 @@ from io import FileIO
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from holdall._posix.fork import new_lock
 from holdall.conditional import Stat
 from holdall.errors import StoreFullError
 from holdall.store import Store, StorePersister
@@ -40,6 +41,7 @@ class SlowSide:
 
     def __init__(self, store: Store[Any, Any], limit: int | None = None) -> None:
         self.limit = limit
+        self._noting = new_lock()  # held while notes are made and dropped
         self.marking = True  # whether changes are detected by marks
         self._volume: int | None = None  # of all data, once it was needed
         self.use(store)
@@ -104,10 +106,11 @@ class SlowSide:
 
     def _note(self, id: Any, file: tuple[int, ...], mark: Mark) -> None:
         """Remember the mark of large data, so that it need not be computed when they are read again."""
-        self._notes.pop(id, None)
-        self._notes[id] = file, mark
-        if len(self._notes) > _NOTES:
-            self._notes.pop(next(iter(self._notes)), None)
+        with self._noting:
+            self._notes.pop(id, None)
+            self._notes[id] = file, mark
+            if len(self._notes) > _NOTES:
+                del self._notes[next(iter(self._notes))]
 
     def load(self, key: Any) -> Loaded:
         """Read a value, large ones from the open file.
