@@ -83,7 +83,7 @@ class AtomicFile(ABC):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in {"mutex", "_fds"}}
+        return {name: value for name, value in vars(self).copy().items() if name not in {"mutex", "_fds"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

@@ -378,3 +378,19 @@ def test_forty_kills_lose_nothing_that_was_acknowledged(tmp_path):
         folder = tmp_path / str(turn)
         folder.mkdir()
         test_a_kill_loses_nothing_that_was_acknowledged(folder, "kill", ("flush", "always")[turn % 2])
+
+
+def test_what_is_unwritten_is_listed_under_the_lock(tmp_path):
+    """A collection of garbage amid the listing may let another thread write."""
+    store = SpillStore(tmp_path / "store")
+    items = store.pipeline.persister.spill.items
+
+    class Watched(dict):
+        def __iter__(self):
+            assert items.lock._is_owned()
+            return super().__iter__()
+
+    store["a"] = 1
+    with items.lock:
+        items.dirty = Watched(items.dirty)
+    assert (len(store), list(store), store.pipeline.persister.peek()) == (1, ["a"], ["a"])

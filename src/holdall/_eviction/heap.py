@@ -323,7 +323,8 @@ class _Duel:
             return way
         queue, self._queue = self._queue, deque(maxlen=_QUEUE)
         shadows = self._shadows
-        for key, size, cost in queue:
+        for _ in range(len(queue)):
+            key, size, cost = queue.popleft()  # a hit that just found this queue may still append to it
             for shadow in shadows.values():
                 shadow.use(key, size, cost)
             best = min(shadows, key=lambda way: shadows[way].lost)

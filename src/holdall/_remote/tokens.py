@@ -68,7 +68,8 @@ class Rings:
 
     def forget(self, key: str) -> None:
         """Forget a state that is gone."""
-        self._seen.pop(key, None)
+        with self._lock:
+            self._seen.pop(key, None)
 
     def last(self, key: str) -> str | None:
         """Return the etag seen last; None if there is none."""

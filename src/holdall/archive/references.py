@@ -143,7 +143,7 @@ def _search(obj: Any, path: str) -> str:
         return owner.__module__
     if type(obj).__module__ == "numpy" or type(obj).__name__ == "ufunc":
         return "numpy"
-    modules: list[tuple[str, Any]] = sorted(sys.modules.items(), key=lambda item: item[0])
+    modules: list[tuple[str, Any]] = sorted(sys.modules.copy().items(), key=lambda item: item[0])
     for name, module in modules:
         if name != "__main__" and getattr(module, "__dict__", {}).get(path) is obj:
             return name

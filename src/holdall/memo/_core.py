@@ -369,7 +369,7 @@ class Core(Placed):
             return
         now = time.time()
         if len(self._errors) >= _MOST_ERRORS:
-            self._errors = {key: known for key, known in self._errors.items() if known[1] > now}
+            self._errors = {key: known for key, known in self._errors.copy().items() if known[1] > now}
         if len(self._errors) < _MOST_ERRORS:
             self._errors[call.key] = error, now + self._options.errors_ttl, error.__context__
 

@@ -142,7 +142,7 @@ class StoreBase(MutableMapping[K, V], Generic[K, V]):
             self._install(self._pipeline)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in self._methods}
+        return {name: value for name, value in vars(self).copy().items() if name not in self._methods}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

@@ -302,7 +302,7 @@ def _find_name(cls: Any) -> None:
     """Make a class that is bound at module level importable for pickle, under whatever name."""
     if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls:
         return
-    for name, value in vars(sys.modules.get(cls._made_in, types)).items():
+    for name, value in vars(sys.modules.get(cls._made_in, types)).copy().items():
         if value is cls:
             cls.__module__, cls.__qualname__ = cls._made_in, name
             return

@@ -52,9 +52,11 @@ class _Buffer:
         self.items[id] = self.turn, data
         _waiting.add(self)
 
-    def drop(self, ids: Iterable[Any]) -> None:
-        for id in ids:
-            self.size -= _size(self.items.pop(id)[1])
+    def drop(self, written: Iterable[tuple[Any, tuple[int, Any]]]) -> None:
+        """Drop entries, except those that the thread itself has replaced since, in a finalizer, say."""
+        for id, entry in written:
+            if self.items.get(id) is entry:
+                self.size -= _size(self.items.pop(id)[1])
         if not self.items:
             _waiting.discard(self)
 
@@ -71,35 +73,35 @@ class _Buffer:
 
     def _push(self) -> None:
         # An entry is dropped after it was written, so readers find it here or there.
-        deleted = [id for id, (_, data) in self.items.items() if data is _DELETED]
-        entries = sorted(self.items.items(), key=_turn_of)
-        written = [(id, data) for id, (_, data) in entries if data is not _DELETED]
+        entries = sorted(self.items.copy().items(), key=_turn_of)
+        deleted = [(id, entry) for id, entry in entries if entry[1] is _DELETED]
+        written = [(id, entry) for id, entry in entries if entry[1] is not _DELETED]
         if deleted:
-            self.inner.remove_many(deleted)
+            self.inner.remove_many([id for id, _ in deleted])
             self.drop(deleted)
         if not written:
             return
         try:
-            self.inner.write_many(written)
+            self.inner.write_many([(id, data) for id, (_, data) in written])
         except OSError:  # no answer: the state of all of them is unknown
             raise
         except Exception:
             self._push_one_by_one(written)
         else:
-            self.drop([id for id, _ in written])
+            self.drop(written)
 
-    def _push_one_by_one(self, items: list[tuple[Any, Any]]) -> None:
+    def _push_one_by_one(self, items: list[tuple[Any, tuple[int, Any]]]) -> None:
         """Write all but refused items, so that one bad item does not delay the others."""
         first: Exception | None = None
-        for id, data in items:
+        for id, entry in items:
             try:
-                self.inner.put(id, data)
+                self.inner.put(id, entry[1])
             except OSError:
                 raise
             except Exception as error:
                 first = first or error
             else:
-                self.drop([id])
+                self.drop([(id, entry)])
         if first is not None:
             raise first
 
@@ -244,7 +246,7 @@ class WriteBackPersister(PersisterWrapper):
     def __len__(self) -> int:
         with self._buffer.lock:
             count = len(self.inner)
-            for id, (_, data) in self._buffer.items.items():
+            for id, (_, data) in self._buffer.items.copy().items():
                 count += (data is not _DELETED) - (id in self.inner)
             return count
 
@@ -357,8 +359,9 @@ class WriteBackPersister(PersisterWrapper):
 
     def clear(self) -> None:  # docstring inherited
         with self._buffer.lock:
+            cleared = self._buffer.items.copy()
             self._writable().clear()
-            self._buffer.drop(list(self._buffer.items))
+            self._buffer.drop(cleared.items())
 
     def purge(self, owns: Any, prefix: str = "") -> int:  # docstring inherited
         self._buffer.push()

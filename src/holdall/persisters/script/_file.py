@@ -354,4 +354,5 @@ def script_file(path: str) -> ScriptFile:
 
 def open_files() -> list[ScriptFile]:
     """Return all files in use in this process."""
-    return list(_shared.files.values())
+    references = _shared.files.valuerefs()  # at once: other threads may still open some
+    return [file for reference in references if (file := reference()) is not None]
