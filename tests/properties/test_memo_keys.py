@@ -2,8 +2,10 @@
 
 import cmath
 import copy
+import dataclasses
 import datetime as dt
 import decimal
+import enum
 import fractions
 import json
 import math
@@ -157,6 +159,50 @@ def test_quick_keys_of_plain_arguments_are_found(arguments):
     assert first is not None
     assert first == again
     assert hash(first) == hash(again)
+
+
+names = st.sampled_from("abc")
+methods = st.dictionaries(names, st.integers(1, 2), max_size=2)
+
+
+def method_of(value):
+    return lambda self: value
+
+
+def methods_of(returned):
+    return {f"m_{name}": method_of(value) for name, value in returned.items()}
+
+
+def enum_of(members, returned):
+    class Base(enum.Enum):
+        locals().update(methods_of(returned))
+
+    return Base("E", list(members.items()))
+
+
+def dataclass_of(fields, returned):
+    listed = [(name, type(value), value) for name, value in fields.items()]
+    return dataclasses.make_dataclass("D", listed, namespace=methods_of(returned))
+
+
+parts = st.dictionaries(names, st.sampled_from([1, 2, True, "1", None]), min_size=1, max_size=3)
+makings = st.tuples(parts, methods)
+
+
+def written(making):
+    """Return what a class is made of as text: 1 and True are two values of a field."""
+    content, returned = making
+    return repr((list(content.items()), sorted(returned.items())))
+
+
+@given(makings, makings)
+def test_values_of_classes_of_one_name_share_a_key_if_they_are_made_alike(one, other):
+    alike = written(one) == written(other)
+    for typed in (False, True):
+        keys = [key(dataclass_of(*making)(), typed=typed) for making in (one, other)]
+        assert (keys[0] == keys[1]) == alike
+        keys = [key(next(iter(enum_of(*making))), typed=typed) for making in (one, other)]
+        assert (keys[0] == keys[1]) == alike
 
 
 def test_the_usual_suspects():

@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 
 from holdall.memo._project import imported_as
 
-__all__ = ["ENCODERS", "INLINE", "LARGE", "Encode", "Encoder", "Unkeyable", "name_of"]
+__all__ = [
+    "ENCODERS",
+    "INLINE",
+    "LARGE",
+    "Encode",
+    "Encoder",
+    "Unkeyable",
+    "found_by_name",
+    "is_found",
+    "name_of",
+]
 
 #: The size from which a buffer is digested by itself, without a copy.
 INLINE = 1024
@@ -32,17 +42,24 @@ class Encoder:
     token
         Returns a number for an object that is identified by itself, not by content; None where such objects
         are refused.
+    whole
+        Whether what is encoded makes a class or function that its name does not lead to.
     """
 
-    __slots__ = ("local", "out", "token", "typed")
+    __slots__ = ("local", "out", "token", "typed", "whole")
 
     #: Returns the encoder for a class that is not in the table.
     find: ClassVar[Any]
+    #: Returns what makes the values of a class that its name does not lead to; nothing for another one.
+    describe: ClassVar[Any]
 
-    def __init__(self, typed: bool = False, token: Callable[[Any], int] | None = None) -> None:
+    def __init__(
+        self, typed: bool = False, token: Callable[[Any], int] | None = None, *, whole: bool = False
+    ) -> None:
         self.out: list[bytes] = []
         self.typed = typed
         self.token = token
+        self.whole = whole
         #: Whether anything was encoded that is valid only in this process.
         self.local = False
 
@@ -74,6 +91,29 @@ class Encoder:
         """Begin a value with parts; `close` ends it."""
         self.out.append(tag + b"<")
         self.text(name)
+
+    def begin(self, tag: bytes, cls: type, title: str = "") -> None:
+        """Begin a value of a class; `close` ends it."""
+        name = (title + name_of(cls)).encode("utf-8", "surrogatepass")
+        self.out.append(b"%b<%d:%b" % (tag, len(name), name))
+        if self.whole or not is_found(cls):
+            self._making(cls)
+
+    def named(self, cls: type) -> bool:
+        """Encode a class by its name and what makes it; return whether its name is enough."""
+        self.text(name_of(cls))
+        return (is_found(cls) and not self.whole) or self._making(cls)
+
+    def _making(self, cls: type) -> bool:
+        try:
+            made = self.describe(cls, is_found(cls))
+        except Unkeyable:
+            if self.token is None:
+                raise
+            self.by_identity(cls)
+            return False
+        self.out.append(made)
+        return not made
 
     def close(self) -> None:
         """End the value that was begun."""
@@ -143,12 +183,39 @@ Encode = Callable[[Any, Encoder], None]
 ENCODERS: dict[type, Encode] = {}
 
 
+# Classes that are compiled in, and cannot be made a second time: not on the heap, or immutable.
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
+
+
+def is_found(thing: Any) -> bool:
+    """Return whether the name of a class or function leads to it, and not to another one or to nothing."""
+    if getattr(sys.modules.get(thing.__module__), thing.__qualname__, None) is thing:  # most
+        return True
+    if found_by_name(thing) is thing:
+        return True
+    return isinstance(thing, type) and thing.__flags__ & (_HEAP | _IMMUTABLE) != _HEAP
+
+
+def found_by_name(thing: Any) -> Any:
+    """Return what the name of a class or function leads to now; None if nothing."""
+    found = _module(thing.__module__ or "")
+    for part in thing.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _module(name: str) -> Any:
+    """Return a module, also one that its package imports when it is asked for it."""
+    package, _, last = name.rpartition(".")
+    return sys.modules.get(name) or (getattr(_module(package), last, None) if package else None)
+
+
 def name_of(thing: Any) -> str:
     """Return the name of a class or function, the same in every process."""
     module = getattr(thing, "__module__", None) or "builtins"
     if module in {"__main__", "__mp_main__"}:
         module = _main_module(module)
-    return f"{module}.{getattr(thing, '__qualname__', thing.__name__)}"
+    return f"{module}.{getattr(thing, '__qualname__', None) or thing.__name__}"
 
 
 def _main_module(name: str) -> str:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from holdall.errors import InvalidArgumentError
 from holdall.memo._encoder import ENCODERS, Encode, Encoder, Unkeyable, name_of
+from holdall.memo._making import describe
 from holdall.memo._numbers import (
     encode_bool,
     encode_complex,
@@ -127,14 +128,13 @@ def _enum(value: Any, e: Encoder) -> None:
     # Combined flags have no name in some versions of Python; plain members have a stable one.
     cls = type(value)
     known = cls.__members__.get(value.name) is value if value.name else False
-    e.open(b"E", name_of(cls))
+    e.begin(b"E", cls)
     if known:
         e.add(value.name)
         try:
-            e.out.append(e.apart(value.value))  # another enum may have that name
+            e.out.append(e.apart(value.value))  # an enum of that name may have another one elsewhere
         except Unkeyable:
-            if "<locals>" in cls.__qualname__:
-                raise Unkeyable(f"the value of {value.name} is not known, nor where {cls} is from") from None
+            pass  # its name is enough here
     else:
         e.add(value.value)
     e.close()
@@ -143,7 +143,7 @@ def _enum(value: Any, e: Encoder) -> None:
 def _dataclass(value: Any, e: Encoder) -> None:
     from dataclasses import fields  # noqa: PLC0415  (imported already by the class)
 
-    e.open(b"D", name_of(type(value)))
+    e.begin(b"D", type(value))
     for field in fields(value):
         if field.compare:
             e.attribute(field.name, getattr(value, field.name))
@@ -152,7 +152,7 @@ def _dataclass(value: Any, e: Encoder) -> None:
 
 
 def _attrs(value: Any, e: Encoder) -> None:
-    e.open(b"D", name_of(type(value)))
+    e.begin(b"D", type(value))
     for attribute in type(value).__attrs_attrs__:
         if attribute.eq:
             e.attribute(attribute.name, getattr(value, attribute.name))
@@ -162,7 +162,7 @@ def _attrs(value: Any, e: Encoder) -> None:
 
 
 def _named_tuple(value: Any, e: Encoder) -> None:
-    e.open(b"D", name_of(type(value)))
+    e.begin(b"D", type(value))
     for item in value:
         e.add(item)
     e.attributes(value, tuple)
@@ -171,7 +171,7 @@ def _named_tuple(value: Any, e: Encoder) -> None:
 
 def _subclass(value: Any, e: Encoder, base: Encode, known: type) -> None:
     """Encode an object of a class derived from a known one: by class, content, and attributes."""
-    e.open(b"D", name_of(type(value)))
+    e.begin(b"D", type(value))
     base(value, e)
     e.attributes(value, known)
     e.close()
@@ -266,6 +266,7 @@ def encoder(cls: type) -> Encode:
 
 
 Encoder.find = staticmethod(encoder)
+Encoder.describe = staticmethod(describe)
 
 
 def _find(cls: type) -> Encode:

@@ -12,6 +12,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from holdall.memo._encoder import is_found
 from holdall.memo._home import Home, absolute, layers_of, plain_of, title_of
 from holdall.memo._project import label_of
 from holdall.memo._source import codes_in, said_by
@@ -36,6 +37,8 @@ class Trail:
         The function.
     owner
         The class that it is a method of; None if unknown.
+    whole
+        Whether classes and what comes from elsewhere are noted too, among the values, with their names.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class Trail:
         Titles of variables that the functions change themselves.
     """
 
-    def __init__(self, function: Any, owner: type | None = None) -> None:
+    def __init__(self, function: Any, owner: type | None = None, *, whole: bool = False) -> None:
         self.codes: list[tuple[str, Any]] = []
         self.values: dict[str, Any] = {}
         self.modules: dict[str, str] = {}
@@ -69,6 +72,7 @@ class Trail:
         self._todo: list[Any] = []
         self._home = Home(function)
         self._owner = owner
+        self._whole = whole
         self._own = list(layers_of(function))  # these and their closures, before what they name
         while self._own or self._todo:
             own = bool(self._own)
@@ -103,7 +107,7 @@ class Trail:
         self._seen[id(thing)] = (thing, getattr(thing, "__code__", None))
         if isinstance(thing, types.FunctionType):
             self._function(thing, own)
-        elif isinstance(thing, type):
+        elif isinstance(thing, type) and not self._whole:  # else it is a value
             self._class(thing)
 
     def _function(self, function: types.FunctionType, own: bool) -> None:
@@ -146,7 +150,8 @@ class Trail:
             label = str(scope.get("__name__")) if module is None else label_of(module)
             self._refer(f"{label}.{name}", scope[name], place, names)
         self._imported(scope, said_by(function.__code__, scope).imports, names)
-        self._methods(function, names)
+        if not self._whole:
+            self._methods(function, names)
 
     def _refer(
         self, title: str, value: Any, place: tuple[int, str], names: set[str], *, closed: bool = False
@@ -156,6 +161,10 @@ class Trail:
         owner = getattr(value, "__self__", None) if isinstance(value, _BOUND) else None
         if not isinstance(owner, type | types.ModuleType | None):
             self._refer(f"{title} self", owner, place, names, closed=closed)
+        if self._whole:
+            self._name(title, plain, place)
+            if isinstance(owner, type):
+                self._name(f"{title} self", owner, place)
         if isinstance(plain, property):
             self._todo += [part for part in (plain.fget, plain.fset, plain.fdel) if part is not None]
         elif isinstance(plain, functools.cached_property):
@@ -166,7 +175,7 @@ class Trail:
         elif isinstance(plain, types.FunctionType):
             if closed:
                 self.enclosed.append(title_of(plain))
-            if self._home.holds(plain.__globals__) or plain.__closure__ or hasattr(plain, "__wrapped__"):
+            if self._follows(plain):
                 (self._own if closed else self._todo).append(plain)
         elif isinstance(plain, type):
             if closed:
@@ -179,8 +188,26 @@ class Trail:
             if closed:
                 self.closed.add(title)
             self._todo.append(type(plain))
+            if self._whole and self._home.holds_class(type(plain)):
+                self._name(f"{title} type", type(plain), place)
         elif closed:
             self.enclosed.append(title_of(plain))
+
+    def _name(self, title: str, plain: Any, place: tuple[int, str]) -> None:
+        """Note what a class, a module, or a function from elsewhere is called, or else what it is."""
+        if isinstance(plain, type):
+            self._data[f"{title} is"] = (plain, place)
+        elif isinstance(plain, types.ModuleType):
+            self._data[f"{title} is"] = (label_of(plain), place)
+        elif callable(plain) and isinstance(getattr(plain, "__qualname__", None), str):
+            followed = isinstance(plain, types.FunctionType) and self._follows(plain)
+            by_name = followed or (hasattr(plain, "__module__") and is_found(plain))
+            self._data[f"{title} is"] = (title_of(plain) if by_name else plain, place)
+
+    def _follows(self, function: types.FunctionType) -> bool:
+        """Return whether the code of a function counts, and not only its name."""
+        inside = self._home.holds(function.__globals__)
+        return bool(inside or function.__closure__ or hasattr(function, "__wrapped__"))
 
     def _module(self, module: types.ModuleType, names: set[str]) -> None:
         scope = vars(module)

@@ -3,12 +3,14 @@
 Nothing is imported for it: a value of numpy can only exist if numpy was imported.
 """
 
+import sys
 import types
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from holdall.memo._encoder import Encode, Encoder, Unkeyable, name_of
+from holdall.memo._encoder import Encode, Encoder, Unkeyable, found_by_name, is_found, name_of
+from holdall.memo._making import WHEN_WHOLE, when_whole
 from holdall.memo._numpy import NUMPY
 from holdall.memo._pandas import PANDAS, TABLES
 from holdall.memo._version import digest_of
@@ -19,7 +21,7 @@ __all__ = ["find"]
 def find(cls: type) -> tuple[type, Encode] | None:
     """Return the encoder for objects of a class, and the base that it is for; None if there is none here."""
     if issubclass(cls, type):
-        return cls, _named
+        return cls, _class
     for base in cls.__mro__:
         root = _root(base)
         found = (_FOREIGN.get(root) or {}).get(base.__name__)
@@ -45,13 +47,18 @@ def _by(name: str, *attributes: str) -> Encode:
     """Return an encoder of some attributes, with the class of the object."""
 
     def encode(value: Any, e: Encoder) -> None:
-        e.parts(b"D", f"{name} {name_of(type(value))}", (getattr(value, attr) for attr in attributes))
+        e.begin(b"D", type(value), f"{name} ")
+        for attr in attributes:
+            e.add(getattr(value, attr))
+        e.close()
 
     return encode
 
 
 def _text(value: Any, e: Encoder, to_text: Callable[[Any], str] = str) -> None:
-    e.parts(b"D", name_of(type(value)), (to_text(value),))
+    e.begin(b"D", type(value))
+    e.add(to_text(value))
+    e.close()
 
 
 def _path(value: Any, e: Encoder) -> None:
@@ -66,28 +73,46 @@ def _zone(value: Any, e: Encoder) -> None:
 
 
 def _date(value: Any, e: Encoder) -> None:
-    e.parts(b"D", name_of(type(value)), (value.isoformat(),))
+    e.begin(b"D", type(value))
+    e.add(value.isoformat())
+    e.close()
 
 
 def _time(value: Any, e: Encoder) -> None:
-    e.open(b"D", name_of(type(value)))
+    e.begin(b"D", type(value))
     e.text(value.replace(tzinfo=None).isoformat())
     e.add(value.fold)
     e.add(value.tzinfo)
     e.close()
 
 
-def _named(value: Any, e: Encoder) -> None:
-    digest = digest_of(value)
+def _class(value: Any, e: Encoder) -> None:
     e.out.append(b"n")
-    e.text(name_of(value))
-    e.text(digest)
+    if e.named(value):
+        e.text(digest_of(value if is_found(value) else found_by_name(value)))
+
+
+def _module(value: Any, e: Encoder) -> None:
+    name = value.__name__
+    if sys.modules.get(name) is not value:
+        raise Unkeyable(f"the module {name} is not the one that is imported by this name")
+    e.parts(b"n", "module", (name,))
+
+
+def _alias(value: Any, e: Encoder) -> None:
+    """Encode a generic class or a union by its text, and by classes in it that their names do not lead to."""
+    _text(value, e, repr)
+    for part in (getattr(value, "__origin__", None), *value.__args__):
+        if isinstance(part, types.GenericAlias | types.UnionType):
+            _alias(part, e)
+        elif isinstance(part, type) and not is_found(part):
+            e.named(part)
 
 
 def _function(value: Any, e: Encoder) -> None:
     """Encode a function by its qualified name, its code with dependencies, and its attributes."""
     try:
-        digest = digest_of(value)
+        digest = digest_of(value, whole=not is_found(value))
     except Unkeyable:
         if e.token is None:
             raise
@@ -109,6 +134,8 @@ def _built_in(value: Any, e: Encoder) -> None:
     owner = getattr(value, "__self__", None)
     if owner is None or isinstance(owner, types.ModuleType | type):
         e.open(b"F", f"{value.__module__ or getattr(owner, '__qualname__', '')}.{value.__qualname__}")
+        if isinstance(owner, type) and not is_found(owner):
+            e.named(owner)
     else:
         e.open(b"F", value.__qualname__)
         e.add(owner)
@@ -155,13 +182,16 @@ _FOREIGN: dict[str, dict[str, Encode]] = {
         "builtin_function_or_method": _built_in,
         "method_descriptor": _descriptor,
         "wrapper_descriptor": _descriptor,
-        "module": lambda value, e: e.parts(b"n", "module", (value.__name__,)),
+        "method-wrapper": when_whole("__name__", "__self__"),
+        "module": _module,
         "ellipsis": _text,
         "NotImplementedType": _text,
-        "GenericAlias": partial(_text, to_text=repr),
-        "UnionType": partial(_text, to_text=repr),
+        "GenericAlias": _alias,
+        "UnionType": _alias,
     },
-    "types": _table(("GenericAlias", "UnionType"), partial(_text, to_text=repr)),
+    "types": _table(("GenericAlias", "UnionType"), _alias),
+    **WHEN_WHOLE,
+    "typing": {**WHEN_WHOLE["typing"], "Union": _alias},  # of ``int | str`` since Python 3.14
     "collections": _table(("UserDict", "UserList", "UserString"), _by("", "data"))
     | {"ChainMap": _by("", "maps")},
     "logging": _table(("Logger",), _by("", "name")),

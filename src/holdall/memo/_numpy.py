@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from holdall.memo._encoder import LARGE, Encode, Encoder, name_of
+from holdall.memo._encoder import LARGE, Encode, Encoder
 
 __all__ = ["NUMPY"]
 
@@ -25,7 +25,10 @@ def _ndarray(value: Any, e: Encoder) -> None:
     exact = type(value) in {numpy.ndarray, numpy.memmap}
     plain = numpy.asarray(value)
     dtype = plain.dtype
-    e.open(b"A", "" if exact else name_of(type(value)))
+    if exact:
+        e.open(b"A", "")
+    else:
+        e.begin(b"A", type(value))
     _dtype(dtype, e)
     e.add(plain.shape)
     if hasattr(value, "mask"):
@@ -72,7 +75,7 @@ def _dtype(value: Any, e: Encoder) -> None:
     e.open(b"D", "dtype")
     e.add(value.str if plain else repr(value))
     if not value.type.__module__.startswith("numpy"):  # several types of other packages have the same text
-        e.text(name_of(value.type))
+        e.named(value.type)
     metadata = _metadata(value)
     if metadata is not None:
         e.add(metadata)

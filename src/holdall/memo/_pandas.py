@@ -3,7 +3,7 @@
 from collections.abc import Container
 from typing import Any
 
-from holdall.memo._encoder import Encode, Encoder, name_of
+from holdall.memo._encoder import Encode, Encoder
 
 __all__ = ["PANDAS", "TABLES"]
 
@@ -30,7 +30,7 @@ _INTERNAL = frozenset(
 
 
 def _frame(value: Any, e: Encoder) -> None:
-    e.open(b"P", name_of(type(value)))
+    e.begin(b"P", type(value))
     e.add(value.index)
     e.add(value.columns)
     for column in range(value.shape[1]):
@@ -40,7 +40,7 @@ def _frame(value: Any, e: Encoder) -> None:
 
 
 def _series(value: Any, e: Encoder) -> None:
-    e.open(b"P", name_of(type(value)))
+    e.begin(b"P", type(value))
     e.add(value.name)
     e.add(value.index)
     _column(value.array, e)
@@ -69,7 +69,7 @@ def _attributes(value: Any, e: Encoder, but: Container[str] = ()) -> None:
 
 
 def _index(value: Any, e: Encoder) -> None:
-    e.open(b"P", name_of(type(value)))
+    e.begin(b"P", type(value))
     e.add(list(value.names))
     if hasattr(value, "levels"):
         for level in range(value.nlevels):
@@ -102,7 +102,9 @@ def _column(value: Any, e: Encoder) -> None:
 
 
 def _scalar(value: Any, e: Encoder) -> None:
-    e.parts(b"P", name_of(type(value)), (repr(value),))
+    e.begin(b"P", type(value))
+    e.add(repr(value))
+    e.close()
 
 
 #: By name of the class.

@@ -94,6 +94,8 @@ class _Text:
 
     def parts(self) -> str:
         name = self.text().rpartition(".")[2]
+        if self.data[self.at : self.at + 1] == b"#":  # what makes the class
+            self.take(1 + LARGE().digest_size)
         shown = []
         while self.data[self.at : self.at + 1] != b">":
             field = f"{self.text()}=" if self.data[self.at : self.at + 1].isdigit() else ""

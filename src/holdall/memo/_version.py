@@ -13,7 +13,7 @@ from holdall.memo._home import Home
 from holdall.memo._project import MAIN
 from holdall.memo._source import said_by, said_by_file
 
-__all__ = ["Code", "VersionInfo", "code_of", "digest_of"]
+__all__ = ["Code", "VersionInfo", "code_of", "digest_of", "elided"]
 
 _SIZE = 8  # bytes: versions of one function are few
 # Names that no result depends on.
@@ -46,6 +46,8 @@ class Code:
         The function.
     owner
         The class that it is a method of; None if unknown.
+    whole
+        Whether its name does not lead to it, so that all that it names counts, installed things by name.
 
     Attributes
     ----------
@@ -55,8 +57,9 @@ class Code:
         A digest of the data in the function's closure, by which functions of one factory differ; "" without.
     """
 
-    def __init__(self, function: Any, owner: type | None = None) -> None:
-        self._trail = trail = Trail(function, owner)
+    def __init__(self, function: Any, owner: type | None = None, *, whole: bool = False) -> None:
+        self.whole = whole
+        self._trail = trail = Trail(function, owner, whole=whole)
         self.unknown: dict[str, str] = {}
         self.opaque: dict[str, str] = {}  # variables of unknown content that a result may depend on
         self.untold: dict[str, str] = {}  # variables by which functions of one factory may differ
@@ -65,7 +68,7 @@ class Code:
             pieces.append(_apart("module", name, said_by_file(path).text or ""))
         enclosed = [_apart("enclosed", *sorted(trail.enclosed))] if trail.enclosed else []
         for title, value in trail.values.items():
-            encoder = Encoder(typed=True)
+            encoder = Encoder(typed=True, whole=whole)
             try:
                 encoder.add((title, value))
             except (Unkeyable, RecursionError) as error:
@@ -149,10 +152,17 @@ _known: WeakKeyDictionary[Any, Code] = WeakKeyDictionary()
 _running = threading.local()
 
 
-def digest_of(thing: Any) -> str:
+def digest_of(thing: Any, *, whole: bool = False) -> str:
     """Return a digest of a function or class that is an argument.
 
     It is "" for installed ones, which their names distinguish, and for itself within itself.
+
+    Parameters
+    ----------
+    thing
+        The function or class.
+    whole
+        Whether its name does not lead to it.
 
     Raises
     ------
@@ -162,24 +172,34 @@ def digest_of(thing: Any) -> str:
     try:
         code = _known.get(thing)
     except TypeError:  # a class that is not hashable
-        return Code(thing).version
-    if code is None or code.changed():
-        if _is_installed(thing):
+        return Code(thing, whole=whole).version
+    if code is None or code.whole is not whole or code.changed():
+        if not whole and _is_installed(thing):
             return ""
         busy = _running.__dict__.setdefault("things", set())
         if id(thing) in busy:
+            elided()
             return ""
         busy.add(id(thing))
         try:
-            code = _known[thing] = Code(thing)
+            before = _running.__dict__.get("elided", 0)
+            code = Code(thing, whole=whole)
+            # What was encoded within itself is not complete elsewhere.
+            if not whole or _running.__dict__.get("elided", 0) == before:
+                _known[thing] = code
         finally:
             busy.discard(id(thing))
     # Without a name, it is only its code, which must be known completely.
-    doubts = code.opaque if "<" in thing.__qualname__ else code.untold
+    doubts = code.opaque if whole or "<" in thing.__qualname__ else code.untold
     if doubts:
         title, why = next(iter(doubts.items()))
         raise Unkeyable(f"{title} is not known: {why}")
     return code.version
+
+
+def elided() -> None:
+    """Note that a thing within itself was not encoded again."""
+    _running.elided = _running.__dict__.get("elided", 0) + 1
 
 
 def _is_installed(thing: Any) -> bool:
