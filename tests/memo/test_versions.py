@@ -331,3 +331,26 @@ def test_what_is_typed_into_a_session_and_typed_again_is_noticed(monkeypatch):
             for number in (3, 4, 5):  # one call between
                 type_in(number + 1, f"def helper(x):\n    return {number}\n")
                 assert session.f(0) == number
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from json import dumps as g", "from json import loads as g"),
+        ("from math import floor as g", "from math import ceil as g"),
+        ("from fractions import Fraction as g", "from decimal import Decimal as g"),
+        ("import json as m; g = lambda x: m.loads(x)", "import ast as m; g = lambda x: m.loads(x)"),
+    ],
+)
+def test_another_thing_under_the_same_name_is_another_version(tmp_path, old, new):
+    versions = []
+    for line in (old, new, old):
+        (tmp_path / "script.py").write_text(
+            f"from holdall import memoize\n{line}\n"
+            "@memoize('kept.db')\ndef f(x):\n    return g(x)\nprint(f.version_info().version)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        versions.append(done.stdout)
+    assert versions[0] == versions[2] != versions[1]

@@ -120,6 +120,7 @@ class Trail:
         inside = self._home.holds(scope)
         changes = said_by(function.__code__, scope).changes
         names = {name for code in codes_in(function.__code__) for name in code.co_names}
+        names = {name for name in names if name[0] != "@"}  # those of assertions that pytest has rewritten
         free = function.__code__.co_freevars
         for name, cell in zip(free, function.__closure__ or (), strict=True):
             place = (id(cell), name)
@@ -165,6 +166,8 @@ class Trail:
             self._name(title, plain, place)
             if isinstance(owner, type):
                 self._name(f"{title} self", owner, place)
+        elif (called := self._called_outside(plain)) is not None:  # another one may take its name
+            self._data[f"{title} is"] = (called, place)
         if isinstance(plain, property):
             self._todo += [part for part in (plain.fget, plain.fset, plain.fdel) if part is not None]
         elif isinstance(plain, functools.cached_property):
@@ -192,6 +195,17 @@ class Trail:
                 self._name(f"{title} type", type(plain), place)
         elif closed:
             self.enclosed.append(title_of(plain))
+
+    def _called_outside(self, plain: Any) -> str | None:
+        """Return what a module, class or function is called that is not followed; None for all else."""
+        if isinstance(plain, types.ModuleType):
+            return None if self._home.holds(vars(plain)) else label_of(plain)
+        if isinstance(plain, type):
+            return None if self._home.holds_class(plain) else title_of(plain)
+        if isinstance(plain, types.FunctionType):
+            return None if self._follows(plain) else title_of(plain)
+        named = isinstance(plain, types.BuiltinFunctionType) and isinstance(plain.__module__, str)
+        return title_of(plain) if named else None
 
     def _name(self, title: str, plain: Any, place: tuple[int, str]) -> None:
         """Note what a class, a module, or a function from elsewhere is called, or else what it is."""
