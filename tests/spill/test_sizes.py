@@ -258,23 +258,25 @@ def test_a_value_that_has_grown_is_counted_anew_when_it_is_written():
     assert len(store["x"]) == 6_001
 
 
-def test_keys_and_accounts_are_told():
+@pytest.mark.parametrize("key", [str, int, lambda n: (n, "a")], ids=["text", "int", "tuple"])
+@pytest.mark.parametrize("count", [20_000, 22_000])  # a dict is fullest, and emptiest
+def test_keys_and_accounts_are_told(key, count):
     def fill(store, count):
-        store.update((f"key {n}", b"0123456789") for n in range(count))
+        store.update((key(n), bytes(10)) for n in range(count))
 
     fill(SpillStore(), 10)
     store = SpillStore()
     gc.collect()
     tracemalloc.start()
     try:
-        fill(store, 20_000)
+        fill(store, count)
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - store.stats().memory
     finally:
         tracemalloc.stop()
     stats = store.stats()
     assert 0.8 < stats.index_bytes / taken < 1.25
-    assert stats.index_bytes / 20_000 <= 500
+    assert stats.index_bytes / count <= 500
 
 
 @pytest.mark.parametrize("answer", [-1, "large", None, ZeroDivisionError])

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from sys import getsizeof
 from typing import Any, Literal
 
 from holdall._eviction import Policy, PolicyName, make_policy
@@ -27,7 +28,7 @@ from holdall.wrappers.spilling._slow import SlowSide
 
 __all__ = ["SpillPersister", "SpillStats", "budget_of", "checked_options"]
 
-_INDEX = 310  # bytes per item in memory beside its value, measured
+_INDEX = 310  # bytes per item in memory beside its value and the dicts that it is in, measured
 
 
 class SpillPersister(PersisterWrapper):
@@ -406,7 +407,8 @@ class SpillPersister(PersisterWrapper):
             disk=spill.slow.volume(),
             unserializable={item.key: str(item.error) for item in list(items.stuck)},
             unserializable_bytes=spill.stuck_bytes,
-            index_bytes=_INDEX * len(items.by_name),
+            # The policy has a dict of as many entries.
+            index_bytes=_INDEX * len(items.by_name) + 2 * getsizeof(items.by_name) + getsizeof(items.dirty),
         )
 
 

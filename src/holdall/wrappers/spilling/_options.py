@@ -40,7 +40,7 @@ class SpillStats(NamedTuple):
     unserializable_bytes
         Bytes that those take.
     index_bytes
-        Bytes of keys and bookkeeping beside the values; not part of the limit.
+        Bytes of keys and bookkeeping for the values in memory; not part of the limit.
     """
 
     hits: int
