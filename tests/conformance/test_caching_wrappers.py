@@ -139,7 +139,7 @@ class TestValidatedValuesInAFolder(StoreContract):
             FileDirStore(place / "store"),
             cache=FileDirStore(place / "cache"),
             validate="etag",
-            etags=FileDirStore(place / "etags", serializer="text"),
+            etags=FileDirStore(place / "etags", serializer="json"),
             max_age=3600,
         )
 
