@@ -67,6 +67,24 @@ def test_clearing_one_format_leaves_the_others(three):
     assert (len(three.json), dict(three.notes)) == (0, {"a": "x"})
 
 
+def test_an_overview_of_all_formats(three):
+    three.json["a"], three.json["b"], three.notes["a"] = 1, [2], "text"
+    rows = three.overview()
+    assert {(row.key, row.value) for row in rows} == {
+        (("json", "a"), "1"),
+        (("json", "b"), "[2]"),
+        (("notes", "a"), "'text'"),
+    }
+    assert (rows.title, rows.note) == (repr(three), "")
+    assert len(three.overview(None, values=False)) == 3
+    assert (len(three.overview(2)), len(three.overview(0))) == (2, 0)
+    assert three.overview(2).note
+    assert three.get_subdict("x").overview() == ()
+    for wrong in ("2", -1, 1.5):
+        with pytest.raises(InvalidArgumentError, match="max_n"):
+            three.overview(wrong)
+
+
 def test_verbs_over_all_formats(three, path):
     stores = three.json, three.notes
     for number, key in enumerate(["run/a", "run/b", "c"]):

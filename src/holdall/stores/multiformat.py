@@ -10,6 +10,7 @@ from holdall._posix.lock import TIMEOUT
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.files import FilesPersister, overlapping, recorded
 from holdall.serializers import get_serializer
+from holdall.store import ItemRow, Overview
 from holdall.stores._case import folds_case
 from holdall.stores._formats import by_name, cannot_be_told_apart, check_name, planned, recorded_formats
 from holdall.stores.files import FileDirStore
@@ -295,6 +296,41 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
                     continue
         dated.sort(key=lambda item: item[0], reverse=newest)
         return [(name, key) for _, name, key in dated[:max_n]]
+
+    def overview(self, max_n: int | None = 10, *, values: bool = True) -> Overview:
+        """Return a table of some items of all formats, as `Store.overview` does; its keys are format and key.
+
+        Parameters
+        ----------
+        max_n
+            How many at most; None for all.
+        values
+            Whether to show small values too.
+
+        Returns
+        -------
+        Overview
+            A tuple with an `ItemRow` for each item.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If `max_n` is neither a number nor None.
+
+        Examples
+        --------
+        >>> store = MultiFormatStore(notes={"serializer": "text"}, data={"serializer": "json"})
+        >>> store.notes["a"], store.data["a"] = "text", [1, 2]
+        >>> [(row.key, row.value) for row in store.overview()]
+        [(('notes', 'a'), "'text'"), (('data', 'a'), '[1, 2]')]
+        """
+        rows: list[ItemRow] = []
+        note = ""
+        for name, view in self._views.items():
+            found = view.overview(max_n - len(rows) if max_n and rows else max_n, values=values)
+            rows += [row._replace(key=(name, row.key)) for row in found]
+            note = note or found.note
+        return Overview(rows, repr(self), note)
 
     def discard(self, key: Any) -> bool:
         """Delete the items with a key in all formats; return whether there was one.
