@@ -1,4 +1,4 @@
-"""Descriptors that interrupts cannot leak: opened into a list, and closed by one C call.
+"""Descriptors that interrupts cannot leak: a single one by `opening`, several by a list with `closing`.
 
 Python handles signals after a call, and never within a C call. So what a signal handler raises while
 ``os.open`` runs comes before ``fd = os.open(...)`` has named the descriptor, which stays open for ever, with

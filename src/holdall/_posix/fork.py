@@ -4,9 +4,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Forgetting", "finalize", "forget_in_child", "keep_forever", "new_lock"]
+__all__ = ["Forgetting", "finalize", "forget_in_child", "keep_forever", "living", "new_lock"]
+
+
+T = TypeVar("T")
 
 
 class Forgetting(Protocol):
@@ -33,6 +36,11 @@ def finalize(thing: object, function: Callable[..., object], *args: Any) -> "wea
 def _unless_forked(pid: int, function: Callable[..., object], args: tuple[Any, ...]) -> None:
     if pid == os.getpid():
         function(*args)
+
+
+def living(things: "weakref.WeakValueDictionary[Any, T]") -> list[T]:
+    """Return the values of a dict that still live; other threads may add some meanwhile."""
+    return [found for reference in things.valuerefs() if (found := reference()) is not None]
 
 
 def new_lock() -> "threading.RLock":

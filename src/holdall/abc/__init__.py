@@ -18,9 +18,9 @@ and make ``__setitem__`` call it, so that unconditional writers take part in com
 with a compare-and-swap of its own, start from `VersionedPersister`, which does so already.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from holdall._lazy import on_first_use
 from holdall.abc.capability import Capability, Data, Unary, join_parts
 from holdall.abc.keys import NOT_MINE, KeyCodec, NotMine
 from holdall.abc.persister import Persister, Reader, conflict
@@ -53,12 +53,4 @@ _LAZY = {
     "VersionedPersister": "holdall.abc.versioned",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = on_first_use(__name__, _LAZY)

@@ -1,7 +1,8 @@
 """Objects as importable Python source that outlives the library."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from holdall._lazy import on_first_use
 
 if TYPE_CHECKING:
     from holdall.archive.archivable import Archivable, Container
@@ -14,21 +15,13 @@ __all__ = ["Archivable", "Archive", "ArchiveStore", "Container", "DataSet", "loa
 
 # Only the store needs the other stores, and reading needs nothing of writing.
 _LAZY = {
-    "Archivable": "archivable",
-    "Archive": "archive",
-    "ArchiveStore": "store",
-    "Container": "archivable",
-    "DataSet": "dataset",
-    "load": "reading",
-    "loads": "reading",
+    "Archivable": "holdall.archive.archivable",
+    "Archive": "holdall.archive.archive",
+    "ArchiveStore": "holdall.archive.store",
+    "Container": "holdall.archive.archivable",
+    "DataSet": "holdall.archive.dataset",
+    "load": "holdall.archive.reading",
+    "loads": "holdall.archive.reading",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f"holdall.archive.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = on_first_use(__name__, _LAZY)

@@ -7,9 +7,9 @@ Codecs are values: frozen, comparable, picklable, and shown with every option th
 because a store records how it was made.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from holdall._lazy import on_first_use
 from holdall.keys.adapt import as_key_codec
 from holdall.keys.path import PathKeys
 from holdall.keys.view import IdentityKeys, Under
@@ -44,12 +44,4 @@ _LAZY = {
     "Template": "holdall.keys.template",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = on_first_use(__name__, _LAZY)

@@ -6,6 +6,7 @@ Importing this package imports no format: each is imported on first use.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
+from holdall._lazy import on_first_use
 from holdall.abc import Serializer
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.serializers._table import ALIASES, TABLE, Entry
@@ -137,15 +138,7 @@ _LAZY = {
 # A name can come from metadata, so its nesting is limited.
 _MAX_LAYERS = 8
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = on_first_use(__name__, _LAZY)
 
 
 def register(

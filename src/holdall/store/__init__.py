@@ -1,9 +1,9 @@
 """The store: the whole interface that users hold, over the contract of persisters."""
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from holdall._lazy import on_first_use
 from holdall.store._conditional import StoreConditional
 from holdall.store._display import StoreDisplay
 from holdall.store._hierarchy import StoreHierarchy
@@ -26,15 +26,7 @@ _LAZY = {
     "StorePersister": "holdall.store._nested",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = on_first_use(__name__, _LAZY)
 
 
 class Store(

@@ -7,7 +7,7 @@ from typing import Any
 
 from holdall._places import check_record
 from holdall._posix.descriptors import opening
-from holdall._posix.flags import CREATE
+from holdall._posix.flags import CREATE, READ
 from holdall._posix.folder import CONTROL, Opened
 from holdall._posix.replace import unlink_quietly
 from holdall.errors import CorruptValueError, MismatchError, StoreUnavailableError
@@ -38,7 +38,7 @@ def read_record(control: int, path: str) -> dict[str, Any] | None:
     try:
         fd = -1
         try:
-            [fd] = opening(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=control)
+            [fd] = opening(_NAME, READ, dir_fd=control)
             text = b"".join(iter(lambda: os.read(fd, 1 << 16), b""))
         finally:
             if fd >= 0:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from holdall._posix.errors import translate
-from holdall._posix.fork import forget_in_child, keep_forever, new_lock
+from holdall._posix.fork import forget_in_child, keep_forever, living, new_lock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -406,18 +406,13 @@ class Environment:
         return StoreUnavailableError(errno.EIO, f"LMDB says: {error}", self.path)
 
 
-def _environments() -> list[Environment]:
-    """Return those of this process."""
-    return [found for reference in _open.valuerefs() if (found := reference()) is not None]
-
-
 def _before_fork() -> None:
-    for environment in _environments():
+    for environment in living(_open):
         environment.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for environment in _environments():
+    for environment in living(_open):
         environment.after_fork_in_parent()
 
 

@@ -6,6 +6,7 @@ import struct
 import time
 from typing import Any, Final, NamedTuple
 
+from holdall._utf8 import decode_all
 from holdall.abc import join_parts
 from holdall.conditional import Stat
 from holdall.errors import InvalidKeyError
@@ -89,9 +90,7 @@ def stat_of(found: Any, before: int, start: str) -> Stat:
 
 def ids_of(keys: list[bytes]) -> list[str]:
     """Return the ids of keys that are no digests."""
-    # As one text: a NUL is the only character with that byte, and keys that have one are seen by the count.
-    ids = b"\0".join(keys).decode("utf-8", "surrogatepass").split("\0")
-    return ids if len(ids) == len(keys) else [key.decode("utf-8", "surrogatepass") for key in keys]
+    return decode_all(keys) or [key.decode("utf-8", "surrogatepass") for key in keys]
 
 
 def parted(found: Any) -> tuple[bytes, bytes]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from holdall._posix.descriptors import Descriptors, closing, forget, open_into
 from holdall._posix.errors import REFUSED, translating
-from holdall._posix.fork import forget_in_child
+from holdall._posix.fork import forget_in_child, living
 from holdall._posix.lock import TIMEOUT, Lock, Patience, unlocked
 from holdall.errors import StoreNotFoundError, UnsupportedError
 from holdall.persisters.script._format import id_in, parse
@@ -354,5 +354,4 @@ def script_file(path: str) -> ScriptFile:
 
 def open_files() -> list[ScriptFile]:
     """Return all files in use in this process."""
-    references = _shared.files.valuerefs()  # at once: other threads may still open some
-    return [file for reference in references if (file := reference()) is not None]
+    return living(_shared.files)

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from holdall._utf8 import decode_all
 from holdall.conditional import Expected
 from holdall.errors import CorruptValueError, InvalidKeyError
 from holdall.persisters.sql._dialect import MAX_KEY
@@ -55,11 +56,7 @@ def id_of(key: Any) -> str:
 
 def ids_of(keys: list[Any]) -> list[str]:
     """Return the ids of the bytes of several keys."""
-    try:  # as one text: only a NUL has that byte, and keys with one are seen by the count
-        ids = b"\0".join(keys).decode("utf-8", "surrogatepass").split("\0")
-    except (TypeError, UnicodeDecodeError):
-        ids = []
-    return ids if len(ids) == len(keys) else list(map(id_of, keys))
+    return decode_all(keys) or list(map(id_of, keys))
 
 
 def version_of(expected: Expected) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from holdall._eviction import Policy, PolicyName, make_policy
 from holdall._eviction.amounts import parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
+from holdall._posix.fork import living
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, SerializationError
@@ -427,22 +428,18 @@ def _finish(spill: Spill, pid: int) -> None:
         warnings.warn(f"values were lost at the end: {error}", RuntimeWarning, stacklevel=1)
 
 
-def _living() -> list[SpillPersister]:
-    return [found for reference in _all.valuerefs() if (found := reference()) is not None]
-
-
 def _before_fork() -> None:
-    for persister in _living():
+    for persister in living(_all):
         persister.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for persister in _living():
+    for persister in living(_all):
         persister.after_fork()
 
 
 def _after_fork_in_child() -> None:
-    for persister in _living():
+    for persister in living(_all):
         persister.after_fork(child=True)
 
 
