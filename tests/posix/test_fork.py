@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
+from four_methods import FourMethods
 from holdall import FileDirStore, MemoryStore, Store
 from holdall._posix import temporary
 from holdall._posix.fork import finalize, forget_in_child, new_lock
 from holdall._posix.temporary import TemporaryFolder
-from holdall.abc import Persister
 from holdall.persisters import mapping
 from holdall.wrappers import bounded, cached_keys, cached_values, on_missing
 from holdall.wrappers._bounded import _ledgers_lock
@@ -116,28 +116,9 @@ def test_the_forking_thread_keeps_its_locks():
         assert in_child(release)
 
 
-class Plain(Persister):
-    """A place in memory, without a lock of its own."""
-
-    def __init__(self):
-        self.data = {}
-
-    def __getitem__(self, id):
-        return self.data[id]
-
-    def __setitem__(self, id, data):
-        self.data[id] = data
-
-    def __delitem__(self, id):
-        del self.data[id]
-
-    def __iter__(self):
-        return iter(list(self.data))
-
-
 STORES = {
     "memory": MemoryStore,
-    "plain": lambda: Store(Plain(), serializer="pickle"),
+    "plain": lambda: Store(FourMethods(), serializer="pickle"),
     "on_missing": lambda: on_missing(MemoryStore(), compute=len),
     "cached_keys": lambda: cached_keys(MemoryStore()),
     "cached_values": lambda: cached_values(MemoryStore(), cache={}),

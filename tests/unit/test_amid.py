@@ -7,9 +7,9 @@ from collections import deque
 
 import pytest
 
+from four_methods import FourMethods
 from holdall import MemoryStore, SpillStore, SQLiteStore, Store, memoize
 from holdall._eviction.heap import GdsfPolicy
-from holdall.abc import Persister
 from holdall.memo import _core
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import _file
@@ -77,30 +77,9 @@ def test_errors_that_other_calls_keep_while_old_ones_are_dropped(monkeypatch):
     amid(fail, do=lambda: kept.update({f"late {next(numbers)}": (LookupError(), 0.0, None)}))
 
 
-class Plain(Persister):
-    """A place whose lock is made when it is first needed."""
-
-    data: dict
-
-    def __init__(self):
-        self.data = {}
-
-    def __getitem__(self, id):
-        return self.data[id]
-
-    def __setitem__(self, id, data):
-        self.data[id] = data
-
-    def __delitem__(self, id):
-        del self.data[id]
-
-    def __iter__(self):
-        return iter(list(self.data))
-
-
 def test_a_lock_that_is_made_while_a_persister_is_copied():
     for line in range(50):
-        persister, passed = Plain(), iter(range(1_000))
+        persister, passed = FourMethods(), iter(range(1_000))
         found = amid(
             lambda made=persister: copy.copy(made),
             do=lambda made=persister, passed=passed, line=line: next(passed) == line and made.lock,

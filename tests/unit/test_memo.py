@@ -11,6 +11,7 @@ from tests.unit._memo_support import PLACES, counted
 
 import holdall
 import holdall.abc
+from four_methods import FourMethods
 from holdall import FileDirStore, MemoryStore, NullStore, SQLiteStore, Store, memoize
 from holdall.memo import MEMORY, CacheInfo
 
@@ -445,23 +446,8 @@ def test_a_clock_that_went_ahead_keeps_no_result_longer(tmp_path, clock):
 
 
 def test_ttl_needs_times():
-    class Timeless(holdall.Persister):
+    class Timeless(FourMethods):
         capabilities = frozenset({holdall.abc.Capability.WRITABLE})
-
-        def __init__(self):
-            self.data = {}
-
-        def __getitem__(self, id):
-            return self.data[id]
-
-        def __setitem__(self, id, data):
-            self.data[id] = data
-
-        def __delitem__(self, id):
-            del self.data[id]
-
-        def __iter__(self):
-            return iter(list(self.data))
 
     f, _ = counted(Store(Timeless()), ttl=1)
     with pytest.raises(holdall.InvalidArgumentError, match="ttl= needs times"):
