@@ -524,6 +524,10 @@ def wide_structure():
     return np.zeros(2, [(f"field_{i}", "<f8") for i in range(2000)])
 
 
+def _is_scalar_class(thing):
+    return isinstance(thing, type) and issubclass(thing, _numpy().generic)
+
+
 @array_case
 def foreign_dtypes():
     np = _numpy()
@@ -535,6 +539,7 @@ def foreign_dtypes():
         np.arange(4).astype(ml_dtypes.int4),
         np.dtype(ml_dtypes.bfloat16),
         ml_dtypes.bfloat16(1.5),
+        *(np.array([1, 0, 1]).astype(kind) for kind in vars(ml_dtypes).values() if _is_scalar_class(kind)),
     ]
 
 

@@ -210,7 +210,7 @@ _NUMPY_SCALARS = re.compile(
     "bool_|u?int(8|16|32|64|c|p)|u?longlong|float(16|32|64)|complex(64|128)|(datetime|timedelta)64|c?longdouble"
 )
 
-_ML_DTYPES = re.compile("bfloat16|float[468]_e[0-9]m[0-9](fn|fnuz|b11fnuz)?|u?int[124]")
+_ML_DTYPES = re.compile("bfloat16|b?complex32|float[468]_e[0-9]m[0-9](fn|fnu|fnuz|b11fnuz)?|u?int[124]")
 
 
 class Allowed:

@@ -143,7 +143,8 @@ def _value_bytes(dtype: Any) -> Any:
             kept[start : start + field.itemsize] |= _value_bytes(field)
         return kept
     kept = np.ones(dtype.itemsize, bool)
-    if dtype.char in "gG" and np.finfo(dtype).nmant == 63:  # 80 bits in 12 or 16 bytes
+    long = dtype.type in (np.longdouble, np.clongdouble)  # other packages use their dtype.char again
+    if long and np.finfo(dtype).nmant == 63:  # 80 bits in 12 or 16 bytes
         number = np.arange(np.dtype("g").itemsize) < 10
         kept = np.resize(number if dtype.isnative else number[::-1], dtype.itemsize)
     return kept
