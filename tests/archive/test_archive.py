@@ -287,6 +287,41 @@ def test_saved_data_and_what_loads_them(tmp_path, data_format):
     archive.save_data(filename=tmp_path / "arrays")
 
 
+@pytest.mark.parametrize("data_format", ["npy", "npz", "hdf5"])
+def test_saved_data_of_any_dtype(tmp_path, data_format):
+    np = pytest.importorskip("numpy")
+    if data_format == "hdf5":
+        pytest.importorskip("h5py")
+    arrays = {
+        "dates": np.array(["2020", "NaT"], "M8[s]"),
+        "text": np.array(["a", "bc"]),
+        "records": np.zeros(2, [("a", "M8[s]"), ("b", "U2")]),
+        "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "no_axes": np.array(5.5),
+        "fields": np.ones(2, [(f"field{number}", "f4") for number in range(2000)]),
+    }
+    archive = Archive(array_threshold=0, data_format=data_format)
+    archive.insert(**arrays)
+    text = str(archive)
+    loader, _ = archive.save_data(tmp_path / "arrays")
+    back = rebuilt(loader + text)
+    for name, array in arrays.items():
+        assert type(back[name]) is np.ndarray, name
+        assert (back[name].dtype, back[name].shape) == (array.dtype, array.shape), name
+        assert back[name].tobytes() == array.tobytes(), name
+        assert back[name].flags.f_contiguous == array.flags.f_contiguous, name
+
+
+def test_data_that_another_format_does_not_keep_are_refused(tmp_path):
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("h5py")
+    archive = Archive(array_threshold=0)
+    archive.insert(dates=np.array(["2020"], "M8[s]"))
+    with pytest.raises(SerializationError, match=r"'array_0' of dtype datetime64\[s\]"):
+        archive.save_data(tmp_path / "arrays", data_format="hdf5")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_data_without_a_file_warn_each_time():
     np = pytest.importorskip("numpy")
     archive = Archive(array_threshold=5)

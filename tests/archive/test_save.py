@@ -16,6 +16,7 @@ import pytest
 
 from archive import things
 from holdall import Archive, DataSet
+from holdall.archive import load as load_safely
 from holdall.errors import InvalidArgumentError, SerializationError, StoreFullError, StoreUnavailableError
 
 TESTS = Path(__file__).parents[1]
@@ -170,6 +171,29 @@ def test_npz_files_cannot_be_mapped(tmp_path):
     with pytest.raises(InvalidArgumentError, match="cannot be mapped"):
         archive.save(tmp_path, "m")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("data_format", ["npy", "npz", "hdf5"])
+def test_arrays_without_axes_stay_arrays(tmp_path, load, data_format, mmap):
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("h5py")
+    if mmap and data_format == "npz":
+        pytest.skip("npz files cannot be mapped")
+    archive = Archive(array_threshold=0, data_format=data_format, mmap=mmap)
+    archive.insert(x=np.array(5.5), masked=np.ma.array([1.0, 2.0], mask=[False, True], fill_value=7))
+    path = archive.save(tmp_path, "saved_axes")
+    module = load("saved_axes")
+    read = load_safely(path)
+    for x, masked in [(module.x, module.masked), (read["x"], read["masked"])]:
+        assert (type(x), x.shape, x.dtype, x[()]) == (np.ndarray, (), np.dtype(float), 5.5)
+        x[...] = 6.5
+        assert (masked.fill_value, masked.mask.tolist(), masked[0]) == (7, [False, True], 1.0)
+    values = {}
+    text = str(archive)
+    loader, _ = archive.save_data(tmp_path / "arrays")
+    exec(loader + text, values)
+    assert (type(values["x"]), values["x"].shape) == (np.ndarray, ())
 
 
 def test_hdf5_files_can_be_read_by_older_libraries(tmp_path):

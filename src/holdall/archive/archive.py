@@ -202,7 +202,9 @@ class Archive:
 
     def _text(self, *, scoped: bool) -> str:
         limit = self._threshold(float("inf"))
-        arrays, eager, _ = self._build(self._values, limit, dict_name=self.data_name, lazy=False)
+        arrays, eager, _ = self._build(
+            self._values, limit, self.data_format, dict_name=self.data_name, lazy=False
+        )
         self.data.update(arrays.data)
         self._own = {name: id(array) for name, array in arrays.data.items()}
         return plain_text(eager, scoped=scoped, arrays_name=self.data_name)
@@ -261,6 +263,8 @@ class Archive:
 
         Raises
         ------
+        SerializationError
+            If `data_format` is not that of the archive, and does not keep an array.
         StoreUnavailableError, StoreFullError
             If they cannot be written.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdall._options import DataFormat
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, SerializationError
 
 __all__ = ["EXTENSIONS", "checked_format", "write_arrays"]
 
@@ -78,7 +78,13 @@ def _write_hdf5(path: str, arrays: Mapping[str, Any]) -> None:
     with _LastingFile(path, "x+b") as target:
         with h5py.File(target, "w", libver=("earliest", "v110")) as file:
             for name, array in arrays.items():
-                file.create_dataset(name, data=array)
+                try:
+                    file.create_dataset(name, data=array)
+                except (TypeError, ValueError) as error:
+                    raise SerializationError(
+                        f"array {name!r} of dtype {array.dtype!s:.80} was not saved as HDF5: {error}; "
+                        "an archive made with data_format='hdf5' saves it"
+                    ) from error
         if target.error is not None:
             raise target.error
 

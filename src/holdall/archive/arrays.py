@@ -212,7 +212,8 @@ def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
     array = graph.keep(without_padding(array))
     c_order, f_order = array.flags.c_contiguous, array.flags.f_contiguous
     native = _is_kept(array.dtype, data_format)
-    if native and (c_order or (f_order and data_format != "hdf5") or not f_order):
+    without_axes = data_format == "hdf5" and not array.ndim  # h5py would return a scalar
+    if native and not without_axes and (c_order or (f_order and data_format != "hdf5") or not f_order):
         node.kind, node.extra = "external", array
         return
     order = "F" if f_order and not c_order else "C"
