@@ -112,10 +112,10 @@ def _as_meant(path: str, kind: str) -> str:
         raise InvalidArgumentError(
             f"{path!r:.100} is an address, and no path of a {kind}: open it by holdall.open",
         )
-    field = re.search(_TEMPLATE, path) if "{" in path else None
-    if field and not os.path.exists(path):
-        folder, _, keys = path[: field.start()].rpartition("/")
-        keys += path[field.start() :]
+    if "{" in path and re.search(_TEMPLATE, path) and not os.path.exists(path):
+        start = path.index("{")
+        folder, _, keys = path[:start].rpartition("/")
+        keys += path[start:]
         raise InvalidArgumentError(
             f"{path!r:.100} has fields of a template: give the folder alone, and the rest as keys=, as in "
             f"FileDirStore({folder or '.'!r:.100}, keys={keys!r:.100})",

@@ -166,7 +166,9 @@ def test_a_file_of_names_that_cannot_be_read_says_so(here, monkeypatch):
 def test_names_of_the_users_own_file(here, monkeypatch):
     monkeypatch.setenv("HOLDALL_STORES", "stores.toml")
     assert named_addresses() == {}
-    with pytest.raises(StoreNotFoundError, match="'results'"):
+    with pytest.raises(
+        StoreNotFoundError, match=r"no 'results': add a line such as results = \"dir:results\""
+    ):
         holdall.open("my:results")
     (here / "stores.toml").write_text('results = "sqlite:cache.db?timeout=5"\nagain = "my:results"\n')
     store = holdall.open("my:results?read_only=true#items")
@@ -202,6 +204,12 @@ def test_schemes_of_ones_own():
     for taken in ("sqlite", "counting", "s3", "my", "x", "Big", 3, "a b"):
         with pytest.raises(InvalidArgumentError):
             register_scheme(taken, lambda address: MemoryStore())
+    with pytest.raises(InvalidArgumentError, match="an opener is a function"):
+        register_scheme("numbers", 5)
+    assert "numbers" not in schemes()
+    register_scheme("empty-handed", lambda address: None)
+    with pytest.raises(InvalidArgumentError, match="what opens empty-handed: gave NoneType, and no store"):
+        holdall.open("empty-handed:x")
 
 
 def test_schemes_of_other_packages(monkeypatch):

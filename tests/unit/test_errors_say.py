@@ -46,7 +46,7 @@ from holdall.persisters.sqlite import SqlitePersister
 from holdall.persisters.zip import ZipPersister
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore
-from holdall.wrappers import bounded, cached_values, expiring, read_only, wrap_kvs
+from holdall.wrappers import bounded, cached_values, expiring, on_missing, overlay, read_only, wrap_kvs
 
 # ---------------------------------------------------------------------- facts
 
@@ -334,6 +334,66 @@ def test_a_misspelt_option_gets_a_proposal(tmp_path):
             super().__init__(path, **options)
 
     assert Mine(tmp_path / "mine", mine=2, serializer="json").serializer.name == "json"
+
+
+def test_text_for_a_switch_is_refused(tmp_path):
+    class Mine(FileDirStore):
+        def __init__(self, path, **options):
+            super().__init__(path, **options)
+
+    for call, name in {
+        lambda: FileDirStore(tmp_path / "a", trust="no"): "trust",
+        lambda: Mine(tmp_path / "a", trust="no"): "trust",
+        lambda: SQLiteStore(tmp_path / "a.db", read_only="no"): "read_only",
+        lambda: MemoryStore(append_only="off"): "append_only",
+        lambda: S3Store("bucket", anonymous="no"): "anonymous",
+        lambda: holdall.open(f"dir:{tmp_path}/a?trust=no"): "trust",
+        lambda: holdall.open(f"shelve:{tmp_path}/a?trust=no"): "trust",
+        lambda: overlay({}, promote="no"): "promote",
+        lambda: on_missing({}, compute=len, keep="no"): "keep",
+    }.items():
+        with pytest.raises(InvalidArgumentError, match=f"{name} is True or False, got the text '(no|off)'"):
+            call()
+    assert list(tmp_path.iterdir()) == []
+    assert holdall.open(f"dir:{tmp_path}/a?trust=false").get_params()["trust"] is False
+
+
+def test_a_template_in_a_path_is_split():
+    with pytest.raises(InvalidArgumentError, match=r"FileDirStore\('/a/b', keys='x_\{n:d\}/\{\}\.txt'\)"):
+        FileDirStore("/a/b/x_{n:d}/{}.txt")
+    with pytest.raises(InvalidArgumentError, match=r"FileDirStore\('\.', keys='\{\}\.txt'\)"):
+        FileDirStore("{}.txt")
+
+
+def test_a_type_in_place_of_a_codec_says_what_makes_one():
+    with pytest.raises(InvalidArgumentError, match=r"AnyKeys\(\), or \(str, int\)"):
+        Store({}, keys=int)
+    numbers = Store({}, keys=(str, int))
+    numbers[7] = "x"
+    assert list(numbers) == [7]
+
+
+def test_types_of_values_are_told_by_name():
+    with pytest.raises(InvalidArgumentError, match="values of this store are int or str, got float for 'a'"):
+        Store({}, value_type=(int, str))["a"] = 1.5
+
+
+def test_a_list_is_told_as_one_that_is_only_read():
+    with pytest.raises(ReadOnlyError, match="a ReadOnlyList in memory can only be read"):
+        Store([1, 2])[0] = 1
+
+
+def test_a_transformer_is_told_that_nothing_is_there():
+    store = MemoryStore({"a": 1})
+    with pytest.raises(TypeError) as caught:
+        store.transform_item("b", plus_one)
+    assert "give default=" in caught.value.__notes__[0]
+    with pytest.raises(ZeroDivisionError) as caught:
+        store.transform_item("a", lambda n: n / 0)
+    assert not hasattr(caught.value, "__notes__")
+    with pytest.raises(InvalidArgumentError, match="a transformer is a function of the value, got 5"):
+        store.transform_item("a", 5)
+    assert store == {"a": 1}
 
 
 def test_a_type_of_values_alone_gets_the_one_of_keys():

@@ -210,6 +210,10 @@ def test_texts_are_found(make):
     assert keys(search('"tea with"')) == ["tea"]
     assert keys(search('"with tea"')) == []
     assert keys(search("honey", limit=1)) in (["tea"], ["coffee"])
+    assert set(keys(search("where is honey for my tea", match="any"))) == {"tea", "coffee", ("notes", 1)}
+    assert keys(search("where is honey for my tea")) == []
+    with pytest.raises(InvalidArgumentError, match='match is "all" or "any", got \'most\''):
+        search("tea", match="most")
     first, second = search("tea")
     assert first.score > second.score > 0
     assert "Green tea" in first.snippet

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar, overload
 
+from holdall._options import refuse_text
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import (
@@ -378,4 +379,5 @@ def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Sto
     if write not in ("first", "all"):
         raise InvalidArgumentError(f'write is "first" or "all", got {write!r:.80}')
     layers = [store if isinstance(store, Store) else Store(store) for store in stores]
+    refuse_text("overlay", [overlay], {"promote": promote})
     return Store(OverlayPersister(layers, write, promote=promote))
