@@ -110,6 +110,26 @@ _moved = {
     }.items()
     for name in names.split()
 }
+# Public modules, imported when they are first used, as in ``holdall.wrappers.bounded``.
+_modules = (
+    "abc addresses archive conditional errors keys memo migrate nested recipes search serializers store "
+    "stores testing wrappers"
+)
+# Where to find names that are often looked for here.
+_elsewhere = {
+    name: module
+    for module, names in {
+        "recipes": "web_cache",
+        "search": "SearchStore",
+        "stores.document": "DocumentStore",
+        "stores.tar": "TarStore",
+        "wrappers": (
+            "append_only bounded cached_keys cached_values compose expiring filt_iter flatten on_missing "
+            "overlay read_only wrap_keys wrap_kvs write_back write_once"
+        ),
+    }.items()
+    for name in names.split()
+}
 
 # All but `open`, which would hide the built-in after ``from holdall import *``.
 __all__ = [
@@ -164,11 +184,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    module = _home.get(name) or _moved.get(name)
-    if module is None:
-        raise AttributeError(f"module 'holdall' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415  (only on first use)
 
+    if name in _modules.split():
+        return import_module(f"holdall.{name}")
+    module = _home.get(name) or _moved.get(name)
+    if module is None:
+        hint = f": write `from holdall.{_elsewhere[name]} import {name}`" if name in _elsewhere else ""
+        error = AttributeError(f"module 'holdall' has no attribute {name!r}{hint}", name=name)
+        error.obj = import_module("holdall")  # so that a traceback proposes a name like it
+        raise error
     value: object = getattr(import_module(f"holdall.{module}"), name)
     if name in _home:
         globals()[name] = value

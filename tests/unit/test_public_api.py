@@ -60,6 +60,24 @@ def test_an_unknown_name_is_an_attribute_error():
         holdall.nonsense
 
 
+def test_a_name_of_a_module_says_which():
+    for name, module in holdall._elsewhere.items():
+        with pytest.raises(AttributeError, match=f"`from holdall.{module} import {name}`"):
+            getattr(holdall, name)
+        assert name in importlib.import_module(f"holdall.{module}").__all__
+
+
+def test_public_modules_are_there_without_an_import_of_their_own():
+    page = PACKAGE.parents[1] / "docs" / "versions.md"
+    if page.exists():
+        named = re.findall(r"^\| `holdall\.(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert {*named, "stores"} == set(holdall._modules.split())
+    code = "import holdall\nprint(holdall.wrappers.bounded.__name__)\nholdall.FileDirStoer"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout == "bounded\n"
+    assert "Did you mean: 'FileDirStore'?" in ran.stderr
+
+
 def test_the_modules_that_are_called_public_say_what_they_export():
     page = PACKAGE.parents[1] / "docs" / "versions.md"
     if not page.exists():
