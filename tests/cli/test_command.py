@@ -426,3 +426,21 @@ def test_progress_is_shown_on_a_terminal_only(run, notes, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     run("cp", "-r", "notes", "dir:new?serializer=json")
     assert told == [("copying", 3), 1, 2, 3, "end"]
+
+
+def test_a_typo_gets_a_proposal(notes, capsysbinary):
+    for words, usage, said in (
+        (["lss", "notes"], "holdall [-h]", "did you mean 'ls'?"),
+        (["ls", "notes", "--jsno"], "holdall ls", "unrecognized arguments: --jsno: did you mean '--json'?"),
+        (["cp", "-r", "notes", "new", "--vefiry=1"], "holdall cp", "did you mean '--verify'?"),
+        (["put", "notes", "c", "1", "--as", "jsn"], "holdall put", "did you mean 'json'?"),
+        (["ls", "notes", "--zzzzz"], "holdall ls", "unrecognized arguments: --zzzzz\n"),
+        (["ls"], "holdall ls", "the following arguments are required: ADDRESS\n"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert caught.value.code == 2
+        told = capsysbinary.readouterr().err.decode()
+        assert told.startswith(f"usage: {usage}")
+        assert said in told
+    assert sorted(notes) == ["a/1", "a/2", "b"]

@@ -35,7 +35,9 @@ def _verb(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
     one: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about.capitalize() + ".")
     add_address(one, "source", "SOURCE", "where the items are")
     add_address(one, "target", "TARGET", "where they go; made if it is not there")
-    one.add_argument("keys", metavar="KEY", nargs="*", help="a key, or a pattern with *, ? and [...]")
+    one.add_argument(
+        "keys", metavar="KEY", nargs="*", default=[], help="a key, or a pattern with *, ? and [...]"
+    )
     one.add_argument("-r", "--recursive", action="store_true", help="all items of SOURCE")
     one.add_argument("--to", metavar="NEW", help="the key that the one item gets")
     return one

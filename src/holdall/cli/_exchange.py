@@ -30,7 +30,9 @@ def add_to(commands: Any) -> None:
         description='Write items as lines of JSON: {"key": ..., "value": ...}, or "base64" for bytes.',
     )
     add_address(one)
-    one.add_argument("keys", metavar="KEY", nargs="*", help="a key, or a pattern; all if none is given")
+    one.add_argument(
+        "keys", metavar="KEY", nargs="*", default=[], help="a key, or a pattern; all if none is given"
+    )
     one.add_argument(
         "-o", "--output", metavar="FILE", default="-", help="the file (default: standard output)"
     )

@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
     about = "list keys, one a line"
     one = commands.add_parser("ls", help=about, description=about)
     add_address(one)
-    one.add_argument("keys", metavar="KEY", nargs="*", help=f"{_KEYS}; all if none is given")
+    one.add_argument("keys", metavar="KEY", nargs="*", default=[], help=f"{_KEYS}; all if none is given")
     one.add_argument("-l", "--long", action="store_true", help="show bytes and time of each, too")
     one.add_argument("--json", action="store_true", help="write a line of JSON for each")
     one.set_defaults(run=_ls)
@@ -41,7 +41,7 @@ def add_to(commands: Any) -> None:
     about = "show what is known of a store, or of some of its items"
     one = commands.add_parser("stat", help=about, description=about)
     add_address(one)
-    one.add_argument("keys", metavar="KEY", nargs="*", help=_KEYS)
+    one.add_argument("keys", metavar="KEY", nargs="*", default=[], help=_KEYS)
     one.add_argument("--json", action="store_true", help="write lines of JSON")
     one.set_defaults(run=_stat)
 
