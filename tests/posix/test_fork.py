@@ -9,7 +9,7 @@ import pytest
 from four_methods import FourMethods
 from holdall import FileDirStore, MemoryStore, Store
 from holdall._posix import temporary
-from holdall._posix.fork import finalize, forget_in_child, new_lock
+from holdall._posix.fork import Living, finalize, forget_in_child, new_lock
 from holdall._posix.temporary import TemporaryFolder
 from holdall.persisters import mapping
 from holdall.wrappers import bounded, cached_keys, cached_values, on_missing
@@ -68,6 +68,30 @@ def test_cleaning_up_is_for_the_process_that_made_it():
     assert in_child(drop)
     assert not drop()
     assert done == ["cleaned"]
+
+
+def test_what_lives_can_be_added_to_while_it_is_iterated_over():
+    living, things = Living(), []
+
+    def add():
+        things.append(Thing())
+        living.add(things[-1])
+
+    add()
+    add()
+    for _ in living:
+        add()
+    assert list(living) == things
+    assert len(things) == 4
+
+
+def test_what_lives_is_kept_once_and_only_while_it_lives():
+    living, kept = Living(), Thing()
+    for thing in (kept, Thing(), kept):
+        living.add(thing)
+    del thing
+    gc.collect()
+    assert list(living) == [kept]
 
 
 class held_by_a_thread:  # noqa: N801  (used as a function)

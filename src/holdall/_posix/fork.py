@@ -3,11 +3,10 @@
 import os
 import threading
 import weakref
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Forgetting", "finalize", "forget_in_child", "keep_forever", "living", "new_lock"]
-
+__all__ = ["Forgetting", "Living", "finalize", "forget_in_child", "keep_forever", "living", "new_lock"]
 
 T = TypeVar("T")
 
@@ -19,8 +18,30 @@ class Forgetting(Protocol):
         """Forget the state of the parent."""
 
 
-_all: "weakref.WeakSet[Any]" = weakref.WeakSet()
-_locks: "weakref.WeakSet[threading.RLock]" = weakref.WeakSet()
+def living(things: "weakref.WeakValueDictionary[Any, T]") -> list[T]:
+    """Return the values of a dict that still live; other threads may add some meanwhile."""
+    return [found for reference in things.valuerefs() if (found := reference()) is not None]
+
+
+class Living(Generic[T]):
+    """Those of some objects that still live, in the order they were added.
+
+    Unlike a `WeakSet`, it can be iterated over while other threads, or finalizers, add objects.
+    """
+
+    def __init__(self) -> None:
+        self._things: weakref.WeakValueDictionary[int, T] = weakref.WeakValueDictionary()
+
+    def add(self, thing: T) -> None:
+        """Add an object, if it is new."""
+        self._things[id(thing)] = thing
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(living(self._things))
+
+
+_all: Living[Forgetting] = Living()
+_locks: "Living[threading.RLock]" = Living()
 
 
 def forget_in_child(thing: Forgetting) -> None:
@@ -38,11 +59,6 @@ def _unless_forked(pid: int, function: Callable[..., object], args: tuple[Any, .
         function(*args)
 
 
-def living(things: "weakref.WeakValueDictionary[Any, T]") -> list[T]:
-    """Return the values of a dict that still live; other threads may add some meanwhile."""
-    return [found for reference in things.valuerefs() if (found := reference()) is not None]
-
-
 def new_lock() -> "threading.RLock":
     """Return a reentrant lock that no thread which a forked child lacks holds there."""
     lock = threading.RLock()
@@ -58,12 +74,12 @@ def keep_forever(thing: object) -> None:
 
 
 def _after_fork() -> None:
-    for lock in list(_locks):
+    for lock in _locks:
         if lock.acquire(blocking=False):  # it is free, or held by the thread that forked
             lock.release()
         else:
             lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001  (as `logging` does)
-    for thing in list(_all):
+    for thing in _all:
         thing.after_fork()
 
 

@@ -2,10 +2,11 @@
 
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
+
+from holdall._posix.fork import Living
 
 __all__ = ["ModuleLock", "renew_after_fork"]
 
@@ -17,7 +18,7 @@ class Renewed(Protocol):
         """Make new locks, in the child."""
 
 
-_owners: weakref.WeakSet[Renewed] = weakref.WeakSet()
+_owners: Living[Renewed] = Living()
 
 
 def renew_after_fork(owner: Renewed) -> None:
@@ -45,7 +46,7 @@ class ModuleLock:
 
 
 def _after_fork() -> None:
-    for owner in list(_owners):
+    for owner in _owners:
         owner.renew_locks()
 
 

@@ -3,11 +3,11 @@
 import os
 import sys
 import time
-import weakref
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
+from holdall._posix.fork import Living
 from holdall.memo import _flight, _locks, _places
 from holdall.memo._arguments import ATOMS, BadCallError, plain_key
 from holdall.memo._asking import Asking
@@ -173,14 +173,14 @@ def by_name(thing: Any) -> str | None:
 
 
 #: All memoized functions in use.
-everything: weakref.WeakSet[Memoized[Any, Any]] = weakref.WeakSet()
+everything: Living[Memoized[Any, Any]] = Living()
 
 
 def _after_fork() -> None:
     _locks.after_fork()
     _places.after_fork()
     _flight.forget_waiting()
-    for memoized in list(everything):
+    for memoized in everything:
         memoized._after_fork()  # noqa: SLF001
 
 

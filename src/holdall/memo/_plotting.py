@@ -48,7 +48,7 @@ def plot(*functions: Any, figure: Any = None) -> Any:
     ['calls', 'seconds']
     """
     chosen = [_memoized(function) for function in functions]
-    rows = [(function.cache_info(), function) for function in chosen or list(everything)]
+    rows = [(function.cache_info(), function) for function in chosen or everything]
     if not chosen:
         rows = [row for row in rows if row[0].hits or row[0].misses]
     rows.sort(key=lambda row: (row[0].saved, row[0].hits))

@@ -8,11 +8,11 @@ import os
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final
 
+from holdall._posix.fork import Living
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, UnsupportedError
@@ -107,7 +107,7 @@ class _Buffer:
 
 
 # All buffers, and those that must be kept until they are written, even without their store.
-_buffers: weakref.WeakSet[_Buffer] = weakref.WeakSet()
+_buffers: Living[_Buffer] = Living()
 _waiting: set[_Buffer] = set()
 
 
@@ -126,7 +126,7 @@ def _push_all() -> None:
 
 def _forget_all() -> None:
     """Leave what waits to the parent of a forked process, which has it too."""
-    for buffer in list(_buffers):
+    for buffer in _buffers:
         buffer.forget()
     _waiting.clear()
 

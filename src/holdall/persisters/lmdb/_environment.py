@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from holdall._posix.errors import translate
-from holdall._posix.fork import forget_in_child, keep_forever, living, new_lock
+from holdall._posix.fork import Living, forget_in_child, keep_forever, living, new_lock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -103,7 +103,7 @@ class Environment:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self.growing = False
-        self._slots: weakref.WeakSet[Slot] = weakref.WeakSet()
+        self._slots: Living[Slot] = Living()
         self.local = threading.local()
 
     def slot(self) -> "Slot":
@@ -175,7 +175,7 @@ class Environment:
 
     def _is_quiet(self, but: "Slot | None" = None) -> bool:
         """Return whether no thread, or no other thread than one, uses the environment."""
-        return not any(slot.uses for slot in list(self._slots) if slot is not but)
+        return not any(slot.uses for slot in self._slots if slot is not but)
 
     def after_fork(self) -> None:
         """Start again in a child: the open environment belongs to the parent."""

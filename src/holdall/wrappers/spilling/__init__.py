@@ -15,7 +15,7 @@ from typing import Any, Literal
 from holdall._eviction import Policy, PolicyName, make_policy
 from holdall._eviction.amounts import parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
-from holdall._posix.fork import living
+from holdall._posix.fork import Living
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, SerializationError
@@ -126,7 +126,7 @@ class SpillPersister(PersisterWrapper):
             on_miss=options["on_miss"],
             on_overflow=options["on_overflow"],
         )
-        _all[next(_numbers)] = self
+        _all.add(self)
         if not options["discard"]:
             weakref.finalize(self, _finish, self.spill, os.getpid())
 
@@ -413,9 +413,7 @@ class SpillPersister(PersisterWrapper):
         )
 
 
-# By number, as a WeakSet cannot be iterated over while other threads make and drop persisters.
-_all: weakref.WeakValueDictionary[int, SpillPersister] = weakref.WeakValueDictionary()
-_numbers = itertools.count()
+_all: Living[SpillPersister] = Living()
 
 
 def _finish(spill: Spill, pid: int) -> None:
@@ -429,17 +427,17 @@ def _finish(spill: Spill, pid: int) -> None:
 
 
 def _before_fork() -> None:
-    for persister in living(_all):
+    for persister in _all:
         persister.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for persister in living(_all):
+    for persister in _all:
         persister.after_fork()
 
 
 def _after_fork_in_child() -> None:
-    for persister in living(_all):
+    for persister in _all:
         persister.after_fork(child=True)
 
 
