@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Forgetting", "Living", "finalize", "forget_in_child", "keep_forever", "living", "new_lock"]
+__all__ = ["Forgetting", "Living", "finalize", "forget_in_child", "living", "new_lock"]
 
 T = TypeVar("T")
 
@@ -64,13 +64,6 @@ def new_lock() -> "threading.RLock":
     lock = threading.RLock()
     _locks.add(lock)
     return lock
-
-
-def keep_forever(thing: object) -> None:
-    """Never drop an object, not even when the process ends: finalizing it would harm the parent."""
-    import ctypes  # noqa: PLC0415  (rarely needed)
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def _after_fork() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from holdall._posix.errors import translate
-from holdall._posix.fork import Living, forget_in_child, keep_forever, living, new_lock
+from holdall._posix.fork import Living, forget_in_child, living, new_lock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -181,8 +181,8 @@ class Environment:
         """Start again in a child: the open environment belongs to the parent."""
         if self.env is not None and self._at_rest:
             self.env.close()  # releases descriptors and memory of the child only
-        elif self.env is not None:  # closing it would wait for a thread that is not here
-            keep_forever(self.env)
+        elif self.env is not None:
+            # Closing it would wait for a thread that is not here, whose transaction holds it for ever.
             self._lost = True
         self._begin()
         self.env = None
