@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Generator
 
@@ -16,6 +17,9 @@ from exploring import register_profiles
 # compile the library again for a quarter of a second.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Many of these processes import numpy, whose threads wait in a busy loop for work: 40 % of its import.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 register_profiles()
 
@@ -67,6 +71,26 @@ def _freeze() -> None:
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
     gc.freeze()
+
+
+class _Examples:
+    """Leave nothing of what examples in docstrings make by `tempfile`."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        if not isinstance(item, pytest.DoctestItem):
+            return (yield)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            tempfile.tempdir = folder
+            try:
+                return (yield)
+            finally:
+                tempfile.tempdir = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what concerns the examples in `src` as well, which this file is not above."""
+    config.pluginmanager.register(_Examples())
 
 
 @pytest.hookimpl(wrapper=True)

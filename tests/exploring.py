@@ -4,7 +4,7 @@ And which of the values that a test is repeated with wait for `nox -s soak`.
 """
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 #: How many examples a property has that does not say. They are the same in each ordinary run, so that more
 #: of them find nothing new; 2000 new ones do.
@@ -16,7 +16,14 @@ def register_profiles() -> None:
     # A busy machine is no error. What failed once is not tried again elsewhere: the same checkout gives the
     # same result on any machine, so nothing is drawn by chance or taken from a database of earlier runs.
     settings.register_profile(
-        "ordinary", max_examples=USUAL, deadline=None, derandomize=True, database=None, print_blob=True
+        "ordinary",
+        max_examples=USUAL,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=True,
+        # To explain which parts of a failing example matter took most of the time of laws that must fail.
+        phases=[phase for phase in Phase if phase != Phase.explain],
     )
     settings.register_profile(
         "explore",

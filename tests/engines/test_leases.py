@@ -47,7 +47,7 @@ print(f(1))
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
-@pytest.fixture(params=["redis", "postgres"])
+@pytest.fixture(params=["redis", *in_soak("postgres")])
 def address(request):
     name = uuid.uuid4().hex
     address = f"{request.getfixturevalue(f'{request.param}_url')}#t{name}"
@@ -119,7 +119,6 @@ def test_where_the_owner_is_killed_another_takes_over(workers, address):
     assert len(holdall.open(address)) == 1
 
 
-@pytest.mark.parametrize("address", ["redis", *in_soak("postgres")], indirect=True)
 def test_who_stood_still_for_too_long_replaces_nothing(workers, address):
     (late,) = workers.start(1, lease=1)
     workers.wait_for("computing", 1)

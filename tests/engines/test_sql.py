@@ -21,6 +21,7 @@ import sqlalchemy
 import holdall
 from engines._dropping import Dropping
 from engines._postgres import Server
+from exploring import in_soak
 from holdall import FileDirStore, SQLRows, SQLStore, memoize
 from holdall.errors import (
     CorruptValueError,
@@ -59,9 +60,10 @@ KEYS = [
 
 
 MYSQL = os.environ.get("HOLDALL_TEST_MYSQL")
+SERVERS = ["postgres", *(["mysql"] if MYSQL else [])]
 
 
-@pytest.fixture(params=["sqlite", "postgres", *(["mysql"] if MYSQL else [])])
+@pytest.fixture(params=["sqlite", *SERVERS])
 def url(request, tmp_path):
     if request.param == "mysql":
         return MYSQL
@@ -200,6 +202,7 @@ def test_one_of_several_first_writers_wins(postgres_url, table):
     assert all(len(answers) == 8 and len(set(answers)) == 1 for answers in found)
 
 
+@pytest.mark.parametrize("url", [*in_soak("sqlite"), *SERVERS], indirect=True)
 def test_no_count_of_processes_is_lost(url, table):
     program = (
         "import sys, holdall\n"
