@@ -3,13 +3,14 @@
 import os
 import re
 import sqlite3
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Self
 
+from holdall._posix.fork import finalize, new_lock
+from holdall._sqlite import Connection, Guarded, identity, opening, refuse_if_lost
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys
-from holdall.persisters.sqlite._session import Connection
 from holdall.store import Store, StorePersister
 
 __all__ = ["Found", "SearchStore"]
@@ -89,21 +90,47 @@ class SearchStore:
         self._place = StorePersister(self.store)
         self._text = text
         self._keys = AnyKeys()
-        self._lock = threading.RLock()
-        path = ":memory:" if index is None else os.fspath(index)
-        self._index = sqlite3.connect(path, check_same_thread=False, isolation_level=None, factory=Connection)
-        [(format,)] = self._index.execute("PRAGMA user_version")
-        if format > _FORMAT:
-            self._index.close()
-            raise MismatchError(
-                f"the index {path} has format {format}, this version of holdall reads {_FORMAT}: "
-                "update holdall, or give another path"
-            ).about(location=path)
+        self._lock = new_lock()
+        self._path = ":memory:" if index is None else os.path.abspath(os.fspath(index))
+        self._index = self._open()
+
+    def _open(self) -> Guarded:
+        with opening:
+            index = sqlite3.connect(
+                self._path, check_same_thread=False, isolation_level=None, factory=Connection
+            )
+            file = (0, 0) if self._path == ":memory:" else identity(self._path)
+            guarded = Guarded(index, None, self._path, file, writes=True)
+        finalize(self, guarded.let_go)
         try:
-            self._index.executescript(_MAKE)
+            self._make(guarded)
+        except BaseException:
+            guarded.close()
+            raise
+        return guarded
+
+    def _make(self, index: Guarded) -> None:
+        if self._path != ":memory:":
+            refuse_if_lost(index.file, self._path)
+        [(format,)] = index.connection.execute("PRAGMA user_version")
+        if format > _FORMAT:
+            raise MismatchError(
+                f"the index {self._path} has format {format}, this version of holdall reads {_FORMAT}: "
+                "update holdall, or give another path"
+            ).about(location=self._path)
+        try:
+            index.connection.executescript(_MAKE)
         except sqlite3.OperationalError as error:
-            self._index.close()
             raise UnsupportedError(f"searching needs a SQLite with FTS5: {error}") from error
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """Hold the index while it is used; open it where it was closed, as it is in a forked child."""
+        with self._lock:
+            if self._index.closed:
+                self._index = self._open()
+            with self._index.lock:
+                yield self._index.connection
 
     def __call__(self, query: str, *, limit: int = 10, match: Literal["all", "any"] = "all") -> list[Found]:
         """Return the items that have the words of a query, the best first.
@@ -132,38 +159,38 @@ class SearchStore:
         words = [_quoted(word) for word in _WORD.findall(query)]
         if not any(words):
             return []
-        with self._lock:
+        with self._opened() as index:
             self.update()
-            rows = self._index.execute(_FIND, (_JOINED_BY[match].join(filter(None, words)), limit)).fetchall()
+            rows = index.execute(_FIND, (_JOINED_BY[match].join(filter(None, words)), limit)).fetchall()
         return [Found(self._keys.decode(key), score, snippet) for key, score, snippet in rows]
 
     def update(self) -> int:
         """Update the index; return how many documents were read or dropped."""
-        with self._lock:
-            known = dict(self._index.execute("SELECT key, etag FROM documents"))
+        with self._opened() as index:
+            known = dict(index.execute("SELECT key, etag FROM documents"))
             there = {self._keys.encode(key): (key, stat.etag) for key, stat in self._place.scan()}
             gone = known.keys() - there.keys()
             changed = {name: found for name, found in there.items() if known.get(name) != found[1]}
             if not gone and not changed:
                 return 0
-            self._index.execute("BEGIN")
+            index.execute("BEGIN")
             try:
                 for name in (*gone, *changed):
-                    self._drop(name)
+                    self._drop(index, name)
                 for name, (key, etag) in changed.items():
-                    self._add(name, key, etag)
-                self._index.execute("COMMIT")
+                    self._add(index, name, key, etag)
+                index.execute("COMMIT")
             except BaseException:
-                self._index.execute("ROLLBACK")
+                index.execute("ROLLBACK")
                 raise
             return len(gone) + len(changed)
 
-    def _drop(self, name: str) -> None:
-        for (number,) in self._index.execute("SELECT id FROM documents WHERE key = ?", (name,)).fetchall():
-            self._index.execute("DELETE FROM words WHERE rowid = ?", (number,))
-            self._index.execute("DELETE FROM documents WHERE id = ?", (number,))
+    def _drop(self, index: sqlite3.Connection, name: str) -> None:
+        for (number,) in index.execute("SELECT id FROM documents WHERE key = ?", (name,)).fetchall():
+            index.execute("DELETE FROM words WHERE rowid = ?", (number,))
+            index.execute("DELETE FROM documents WHERE id = ?", (number,))
 
-    def _add(self, name: str, key: Any, etag: str) -> None:
+    def _add(self, index: sqlite3.Connection, name: str, key: Any, etag: str) -> None:
         try:
             value = self.store[key]
         except KeyError:  # deleted meanwhile
@@ -174,11 +201,11 @@ class SearchStore:
                 f"the value of {key!r:.80} is {type(body).__name__} and no text: give text=, a function that "
                 "makes text of it"
             )
-        row = self._index.execute("INSERT INTO documents (key, etag) VALUES (?, ?)", (name, etag))
-        self._index.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", (row.lastrowid, body))
+        row = index.execute("INSERT INTO documents (key, etag) VALUES (?, ?)", (name, etag))
+        index.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", (row.lastrowid, body))
 
     def close(self) -> None:
-        """Close the index."""
+        """Close the index; the next search opens it again."""
         self._index.close()
 
     def __enter__(self) -> Self:

@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import threading
 
+import holdall._sqlite as forks_module
 import holdall.persisters.sqlite._batches as batches_module
-import holdall.persisters.sqlite._session as session_module
 from holdall import SQLiteStore, StoreUnavailableError
 from processes._support import collect, fork
 
@@ -212,7 +212,7 @@ def fork_amid_openings(_number, path, forks):
 
 def fork_amid_a_write(_number, path, same_thread):
     """Fork in the middle of a bulk write, of this thread or another; give what the child was told."""
-    session_module._FORK_PATIENCE = 0.2
+    forks_module._FORK_PATIENCE = 0.2
     batches_module.BATCH = 10_000  # so that some are written while others are made
     store = SQLiteStore(path, timeout=2)
     other = SQLiteStore(path, table="other", timeout=2)

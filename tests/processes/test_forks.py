@@ -55,9 +55,9 @@ def test_a_fork_amid_a_write_is_told_to_the_child_and_harms_nothing(path, by):
 
 ENDS_AMID_A_WRITE = """
 import os, sys, threading
-import holdall.persisters.sqlite._session as session
+import holdall._sqlite as forks
 from holdall import SQLiteStore
-session._FORK_PATIENCE = 0.2
+forks._FORK_PATIENCE = 0.2
 store = SQLiteStore(sys.argv[1])
 amid, ended = threading.Event(), threading.Event()
 def items():

@@ -8,12 +8,11 @@ from collections import deque
 import pytest
 
 from four_methods import FourMethods
-from holdall import MemoryStore, SpillStore, SQLiteStore, Store, memoize
+from holdall import MemoryStore, SpillStore, SQLiteStore, Store, _sqlite, memoize
 from holdall._eviction.heap import GdsfPolicy
 from holdall.memo import _core
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import _file
-from holdall.persisters.sqlite import _session
 from holdall.wrappers import bounded, write_back
 from holdall.wrappers.spilling import _slow
 
@@ -179,9 +178,9 @@ def test_an_interrupt_while_a_fork_waits_for_sqlite_holds_up_no_thread(tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(session, "lock", Interrupting(session.lock))
         with pytest.raises(KeyboardInterrupt):
-            _session._before_fork()
-        _session._release()
-    assert _session._stopped == []
+            _sqlite._before_fork()
+        _sqlite._release()
+    assert _sqlite._stopped == []
     assert in_another_thread(lambda: SQLiteStore(tmp_path / "other.db").get("a", "none")) == "none"
     assert in_another_thread(lambda: store["a"]) == 1
     in_another_thread(lambda: store.close() or True)

@@ -4,17 +4,17 @@ import dbm
 import os
 import pickle
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from holdall._posix.fork import finalize, new_lock
+from holdall._sqlite import Connection, Guarded, identity, opening, refuse_if_lost
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
 from holdall.migrate._reader import UNKNOWN, ForeignReader, hashable, inside
-from holdall.persisters.sqlite._session import Connection
 from holdall.serializers import get_serializer
 
 __all__ = ["DiskcacheReader", "ShelveReader", "SqlitedictReader"]
@@ -67,18 +67,26 @@ class _SqliteReader(ForeignReader):
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """Return all rows of a query."""
         try:
             with self._lock:
-                if self._opened is None:
-                    uri = Path(self.files()[0]).as_uri() + "?mode=ro"
-                    self._opened = sqlite3.connect(uri, uri=True, check_same_thread=False, factory=Connection)
-                return list(self._opened.execute(query, values))
+                if self._opened is None or self._opened.closed:  # as it is in a forked child
+                    self._open(self.files()[0])
+                with self._opened.lock:
+                    return list(self._opened.connection.execute(query, values))
         except (sqlite3.Error, IndexError, UnicodeError, OverflowError) as error:
             raise MismatchError(f"{self.path} is not as {type(self).__name__} knows it: {error}") from error
+
+    def _open(self, path: str) -> None:
+        refuse_if_lost(identity(path), path)
+        with opening:
+            uri = Path(path).as_uri() + "?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False, factory=Connection)
+            self._opened = Guarded(connection, None, path, identity(path), writes=False)
+        finalize(self, self._opened.let_go)
 
 
 def _with_log(path: str) -> list[str]:

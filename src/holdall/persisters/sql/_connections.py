@@ -7,9 +7,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
+from holdall._sqlite import opening
 from holdall.errors import (
     HoldallError,
     OutcomeUnknownError,
@@ -26,6 +27,7 @@ from holdall.persisters.sql._engine import (
     refusal,
     told,
 )
+from holdall.persisters.sql._files import close, give, guard, take
 
 __all__ = ["LARGE", "Connections", "NotConnectedError", "wait"]
 
@@ -77,9 +79,12 @@ class Connections:
         weakref.finalize(self, _close_all, self._idle, self._pid)
 
     def _connect(self) -> Any:
-        proxy = self._pool.connect()
-        proxy.detach()  # from the pool, which is not used by others
-        connection = proxy.dbapi_connection
+        with opening if self._is_sqlite else nullcontext():  # no fork meanwhile
+            proxy = self._pool.connect()
+            proxy.detach()  # from the pool, which is not used by others
+            connection = proxy.dbapi_connection
+            guard(connection)
+            take(connection)
         self.engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
         if self.engine.dialect.name in {"mysql", "mariadb"}:
             with connection.cursor() as cursor:
@@ -108,7 +113,7 @@ class Connections:
     def _take(self) -> Any:
         """Return a cursor for exclusive use: of an idle connection, or of a new one."""
         if self._pid != os.getpid():
-            # Those of the parent process are neither used nor closed here.
+            # Those of the parent process are neither used nor closed here; those to SQLite have been closed.
             STRANGERS.append(self._idle)
             self._begin()
         while self._idle:
@@ -117,8 +122,9 @@ class Connections:
             except IndexError:  # taken by another thread
                 break
             if self._is_quiet(cursor.connection):
+                take(cursor.connection)
                 return cursor
-            _close(cursor.connection)
+            close(cursor.connection)
         return self.cursor(self._new())
 
     def _is_quiet(self, connection: Any) -> bool:
@@ -137,12 +143,13 @@ class Connections:
         """Keep a connection that is between statements, with its cursor or another one."""
         connection = cursor.connection
         if len(self._idle) >= _IDLE or self._pid != os.getpid():
-            _close(connection)
+            close(connection)
             return
         if renew or self._is_sqlite:  # it may hold a lock, or much memory
             _close(cursor)
             cursor = self.cursor(connection)
         self._idle.append(cursor)
+        give(connection)
 
     def cursor(self, connection: Any) -> Any:
         """Open a cursor that returns bytes unchanged."""
@@ -174,7 +181,7 @@ class Connections:
                 if held is not None:
                     self._own.failed = self._own.failed or self.told(error, what)
                     raise self.told(error, what) from error
-                _close(connection)
+                close(connection)
                 if self.is_lost(error):
                     self.drop()
                     if again and attempt == 0:
@@ -185,7 +192,7 @@ class Connections:
                 raise self.told(error, what) from error
             except BaseException:
                 if held is None:
-                    _close(connection)  # it may be within a statement
+                    close(connection)  # it may be within a statement
                 raise
             if held is None:
                 self._give(cursor, renew=large or _is_large(result))
@@ -231,9 +238,9 @@ class Connections:
                 for statement in ("ROLLBACK", *after):
                     cursor.execute(statement)
             except self.errors:  # a lost connection undoes it as well
-                _close(connection)
+                close(connection)
             except BaseException:
-                _close(connection)
+                close(connection)
                 raise
             else:
                 self._give(cursor)
@@ -256,7 +263,7 @@ class Connections:
                 for statement in begin:
                     self._begin_by(cursor, statement)
             except BaseException as error:
-                _close(connection)
+                close(connection)
                 if not isinstance(error, self.errors):
                     raise
                 if self.is_lost(error) and attempt == 0:
@@ -281,7 +288,7 @@ class Connections:
         try:
             cursor.execute("COMMIT")
         except BaseException as error:
-            _close(connection)
+            close(connection)
             if not isinstance(error, self.errors):
                 raise
             if not self.is_lost(error):
@@ -296,7 +303,7 @@ class Connections:
             for statement in after:
                 cursor.execute(statement)
         except self.errors:  # it is committed, and closing the connection releases locks
-            _close(connection)
+            close(connection)
         else:
             self._give(cursor)
 
@@ -355,7 +362,7 @@ class Connections:
         """Close all idle connections."""
         while self._idle:
             try:
-                _close(self._idle.pop().connection)
+                close(self._idle.pop().connection)
             except IndexError:
                 return
 
@@ -373,7 +380,7 @@ def _is_large(result: Any) -> bool:
 def _close_all(cursors: list[Any], pid: int) -> None:
     if pid == os.getpid():
         for cursor in cursors:
-            _close(cursor.connection)
+            close(cursor.connection)
 
 
 def _close(thing: Any) -> None:

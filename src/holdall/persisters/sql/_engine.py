@@ -35,6 +35,9 @@ _DRIVERS: Final = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
+#: Seconds to wait for other writers of a file of SQLite, as `SqlitePersister` does: it lets them in in no
+#: order, and 5 seconds, as is usual, were too few for one of two threads.
+_PATIENCE: Final = 60.0
 #: Codes of deadlocks and the like, which leave nothing changed.
 AGAIN: Final = {"40001", "40P01", "1213", "1205"}
 _FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
@@ -124,7 +127,9 @@ def engine_of(target: Any, **options: Any) -> Any:
 
 
 def _typed(url: Any) -> tuple[Any, dict[str, Any]]:
-    """Return a URL and those of its options that the driver does not take as text."""
+    """Return a URL, and options that the driver does not take as text, or not as we need them."""
+    if url.get_backend_name() == "sqlite" and "timeout" not in url.query:
+        return url, {"timeout": _PATIENCE}
     text = url.query.get("prepare_threshold")
     if text is None or url.drivername != "postgresql+psycopg":
         return url, {}

@@ -28,6 +28,7 @@ from holdall.persisters.sql._engine import (
     place_of,
     told,
 )
+from holdall.persisters.sql._files import watch
 from holdall.persisters.sql._table import Shape, fetched, said, stat_of
 
 __all__ = ["RowsPersister"]
@@ -112,6 +113,7 @@ class RowsPersister(Persister):
         self._url = place_of(self.engine)
         forget_in_child(self)
         if isinstance(target, str):
+            watch(self.engine)
             finalize(self, self.engine.dispose)
         self._shape = self._run(
             "the table cannot be looked at",

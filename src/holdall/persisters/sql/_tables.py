@@ -8,6 +8,7 @@ from sqlalchemy import exc
 
 from holdall._posix.fork import finalize, forget_in_child
 from holdall.persisters.sql._engine import connect, engine_of, forget, place_of, told
+from holdall.persisters.sql._files import watch
 
 __all__ = ["Database"]
 
@@ -29,6 +30,7 @@ class Database:
         self.place = place_of(self.engine)
         forget_in_child(self)
         if isinstance(target, str):
+            watch(self.engine)
             finalize(self, self.engine.dispose)
 
     @property

@@ -1,42 +1,19 @@
-"""One connection to a database: whole transactions, and nothing shared with a forked child.
-
-SQLite records, for each process, which locks it holds on which file. A forked child inherits the records but
-none of the locks (https://sqlite.org/howtocorrupt.html, section 2.6), and a connection that it opens while an
-inherited one is open relies on them: it writes to a log that its parent may delete. So before a fork all
-connections of the process are made idle, and the child closes them all before it opens its own. The child
-must not use a file with a connection that could not be made idle.
-"""
+"""One connection to a database, which one thread uses: whole transactions."""
 
 import errno
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from os import stat as os_stat
-from sys import is_finalizing
 from time import monotonic
 from typing import Any, NoReturn
 
+from holdall._posix.fork import new_lock
+from holdall._sqlite import Guarded
 from holdall.errors import StoreUnavailableError
 
 _SECOND = 1.0
-_FORK_PATIENCE = 10.0  # seconds for running statements of other threads to end
-
-
-class Connection(sqlite3.Connection):
-    """A connection that closes when its store was dropped.
-
-    The garbage collector may find it before its owner, and from Python 3.13 on `sqlite3.Connection` warns if
-    it is left open.
-    """
-
-    __slots__ = ()
-
-    def __del__(self) -> None:
-        with suppress(sqlite3.ProgrammingError):  # never opened
-            self.close()
 
 
 class DisplacedError(AttributeError):
@@ -46,7 +23,7 @@ class DisplacedError(AttributeError):
     """
 
 
-class Session:
+class Session(Guarded):
     """A connection that one thread uses; the lock is for those who close it, or fork.
 
     Parameters
@@ -77,43 +54,11 @@ class Session:
         *,
         writes: bool,
     ) -> None:
-        self.connection = connection
         self.execute = connection.execute
-        self.lock = threading.RLock()
-        self.closed = False
-        self.group = group
-        self.path = path
-        self.file = file
         self.looked = 0.0  # when the file was last checked against its path
-        self.writes = writes
         self.changes = 0  # rows that its connection had changed at the last look for unused files
         self.change = Change()
-        everything.add(self)
-
-    def close(self) -> None:
-        """Close the connection when no statement runs."""
-        if not self.closed:
-            with self.lock:
-                self.closed = True
-                if self._is_replaced():
-                    # Closing deletes the log by its name, which is that of another database now.
-                    self.abandon()
-                else:
-                    self.connection.close()
-        everything.discard(self)
-
-    def let_go(self, is_ending: Callable[[], bool] = is_finalizing) -> None:
-        """Close the connection for good, without waiting for anything."""
-        # When the process ends, a daemon thread is stopped anywhere, and never releases anything: SQLite
-        # undoes its transaction. Its frames keep the connection, so that nobody else closes it.
-        if self.lock.acquire(not is_ending()):
-            try:
-                self.close()
-            finally:
-                self.lock.release()
-
-    def __del__(self) -> None:
-        self.let_go()
+        super().__init__(connection, group, path, file, writes=writes)  # from now on, forks know of it
 
     def verify(self) -> None:
         """Raise `DisplacedError` unless the file is still the one at its path."""
@@ -131,12 +76,6 @@ class Session:
             self.verify()
             self.looked = now
 
-    def _is_replaced(self) -> bool:
-        try:
-            return identity(self.path) != self.file
-        except OSError:
-            return False  # deleted, and its log too
-
     def transaction(self) -> "Transaction":
         """Make one transaction of all writes within the context; the caller holds the lock."""
         return Transaction(self)
@@ -152,13 +91,6 @@ class Session:
     def doom(self) -> None:
         """Refuse all statements: SQLite has undone the transaction, so the rest of it must not be applied."""
         self.execute = _refuse
-
-    def abandon(self) -> None:
-        """Never use the connection again, not even when the process ends: it belongs to the parent."""
-        import ctypes  # noqa: PLC0415  (rarely needed)
-
-        self.closed = True
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
 
 
 def _refuse(*_: object) -> NoReturn:
@@ -249,26 +181,8 @@ class Transaction:
             self._session.execute("RELEASE inner")
 
 
-#: Every open session of this process. Its methods are used because they are atomic: a lock would not do, as a
-#: session can be collected anywhere.
-everything: set[Session] = set()
-#: Held while a connection is made and not yet in `everything`.
-opening = threading.RLock()
-_ticking = threading.RLock()
+_ticking = new_lock()
 _last_tick = 0
-_stopped: list[Session] = []  # those that a fork has stopped, or tried to
-_lost: set[tuple[int, int]] = set()
-
-
-def identity(path: str) -> tuple[int, int]:
-    """Return device and number of a file."""
-    stat = os.stat(path)
-    return stat.st_dev, stat.st_ino
-
-
-def is_lost(file: tuple[int, int]) -> bool:
-    """Return whether this process must not open a file, as it was forked during a write to it."""
-    return file in _lost
 
 
 def tick() -> int:
@@ -277,50 +191,3 @@ def tick() -> int:
     with _ticking:
         _last_tick = max(time.time_ns(), _last_tick + 1)
         return _last_tick
-
-
-def _before_fork() -> None:
-    """Wait until no statement runs."""
-    # An interrupt while it waits ends only this function: the process is forked, and the others follow. So
-    # they may not rely on anything here.
-    try:
-        opening.acquire()
-        deadline = time.monotonic() + _FORK_PATIENCE
-        for session in list(everything):
-            _stopped.append(session)
-            session.lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
-    finally:
-        _ticking.acquire()
-
-
-def _release() -> None:
-    for lock in (*(session.lock for session in _stopped), _ticking, opening):
-        with suppress(RuntimeError):  # another thread has it
-            lock.release()
-    _stopped.clear()
-
-
-def _after_fork_in_child() -> None:
-    for session in list(everything):
-        at_rest = session.lock.acquire(blocking=False)
-        if at_rest:
-            session.lock.release()
-        if not at_rest or _is_writing(session):
-            _lost.add(session.file)
-            session.abandon()
-            everything.discard(session)
-        else:
-            session.close()
-    _release()
-
-
-def _is_writing(session: Session) -> bool:
-    """Return whether a session of ours is writing, and prevent it from continuing in this process."""
-    if not session.connection.in_transaction or not session.writes:
-        return False
-    session.connection.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
-    return True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_release, after_in_child=_after_fork_in_child)

@@ -11,17 +11,13 @@ from holdall._posix.descriptors import create_file
 from holdall._posix.descriptors import opening as opening_file
 from holdall._posix.temporary import TemporaryFolder
 from holdall._posix.trust import check_trust, doubt_about, refuse
+from holdall._sqlite import Connection, everything, identity, opening, refuse_if_lost
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
 from holdall.persisters.sqlite._session import (
-    Connection,
     Owner,
     Session,
-    everything,
-    identity,
-    is_lost,
-    opening,
     tick,
 )
 
@@ -128,13 +124,7 @@ class Sessions:
             raise StoreUnavailableError(
                 error.errno, f"the database cannot be opened: {error.strerror}", self.path
             ) from error
-        if is_lost(file):
-            raise StoreUnavailableError(
-                errno.EDEADLK,
-                "this process was forked in the middle of a write and cannot share the file with its parent: "
-                "start it with the method 'spawn', or fork when nothing is being written",
-                self.path,
-            )
+        refuse_if_lost(file, self.path)
         # Connections that only read large data are closed by their readers.
         group = self._group if writes else object()
         return Session(self._connect(real, mode), group, self.path, file, writes=writes)
