@@ -1,6 +1,8 @@
 """Data sets that processes write, read and import, whose writers are killed, on disks that are full."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -69,6 +71,46 @@ def test_a_full_disk_keeps_what_was_there(small, data_format):
     os.unlink(small / "ballast")
     ds._insert(z=5)
     assert (ds.z, list(ds)) == (5, ["x", "z"])
+
+
+FORKS_AMID_A_WRITE = """
+import os, signal, threading
+from holdall.archive import DataSet
+
+begun, go = threading.Event(), threading.Event()
+
+class Slow:
+    def get_persistent_rep(self, env):
+        begun.set()
+        go.wait()
+        return "a", {"a": 1}, {}
+
+data = DataSet("data", "w")
+thread = threading.Thread(target=lambda: setattr(data, "slow", Slow()))
+thread.start()
+begun.wait()
+pid = os.fork()
+if not pid:
+    signal.alarm(50)
+    data.child = 2
+    os._exit(0)
+go.set()
+status = os.waitpid(pid, 0)[1]
+thread.join()
+print(os.waitstatus_to_exitcode(status), sorted(data))
+"""
+
+
+def test_a_child_that_is_forked_while_a_thread_writes_writes_as_well(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", FORKS_AMID_A_WRITE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (run.stdout.strip(), run.stderr) == ("0 ['child', 'slow']", "")
 
 
 def test_the_lock_is_gone_with_who_held_it(tmp_path):

@@ -80,13 +80,13 @@ def main(url, bucket, folder):
     locks = {
         "facts": facts_of(place.engine.identity()).lock,
         "rings": place._swaps.rings._lock,
-        "client": _client._making.lock,
-        "bucket": _bucket._making.lock,
+        "client": _client._making,
+        "bucket": _bucket._making,
         "changes of the cache": cache._own,
         "files of the cache": cache._files._lock,
     }
     if "obstore" in ENGINES:
-        locks["memory of obstore"] = memory()._alone.lock
+        locks["memory of obstore"] = memory()._alone
     sys.stdout.write(", ".join(name for name, lock in locks.items() if not goes_on(lock, store, name)))
 
 

@@ -7,7 +7,7 @@ So nothing is assumed, and every test is made only once.
 import threading
 from dataclasses import dataclass, field
 
-from holdall._remote.forks import renew_after_fork
+from holdall._posix.fork import new_lock
 
 __all__ = ["Facts", "facts_of"]
 
@@ -24,14 +24,7 @@ class Facts:
     bulk: bool = True  # many objects can be deleted by one request
     checksum: bool = False  # writes must come with a digest
     plus: bool | None = None  # "+" in listings is itself, not a space
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def __post_init__(self) -> None:
-        renew_after_fork(self)
-
-    def renew_locks(self) -> None:
-        """Make a new lock, in a forked child."""
-        self.lock = threading.Lock()
+    lock: "threading.RLock" = field(default_factory=new_lock, repr=False)
 
 
 _known: dict[tuple[str, str], Facts] = {}

@@ -8,10 +8,9 @@ writers; a single token is not enough, since others continue to write.
 import base64
 import os
 import re
-import threading
 from collections import OrderedDict
 
-from holdall._remote.forks import renew_after_fork
+from holdall._posix.fork import new_lock
 
 __all__ = ["FIELD", "LENGTH", "Rings", "follow", "new_token", "read_tokens", "spell_tokens"]
 
@@ -51,12 +50,7 @@ class Rings:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, tuple[str, tuple[str, ...]]] = OrderedDict()
-        self.renew_locks()
-        renew_after_fork(self)
-
-    def renew_locks(self) -> None:
-        """Make a new lock, in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def remember(self, key: str, etag: str, tokens: tuple[str, ...]) -> None:
         """Remember the tokens of a state."""

@@ -2,12 +2,12 @@
 
 import errno
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, Self
 
 from holdall._options import DataFormat
+from holdall._posix.fork import new_lock
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._items import Items, encode_info
 from holdall.archive._lock import LOCK_NAME, acquired, locked, sweep
@@ -158,7 +158,7 @@ class DataSet:
         self._trust = bool(trust)
         self._folder = os.path.abspath(os.path.join(self._path, self._module_name))
         self._check_names()
-        self._mutex = threading.RLock()
+        self._mutex = new_lock()
         self._open()
         self._items = Items(
             self._folder, array_threshold=array_threshold, data_format=data_format, scoped=scoped, mmap=mmap,

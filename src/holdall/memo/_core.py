@@ -16,6 +16,7 @@ from math import inf
 from time import perf_counter
 from typing import Any, cast
 
+from holdall._posix.fork import new_lock
 from holdall.conditional import AHEAD
 from holdall.memo._arguments import Arguments, quick_key
 from holdall.memo._entries import MISSING, Entries
@@ -44,7 +45,7 @@ class _Counter:
         self._count = itertools.count()
         self._looks = 0
         self.up = self._count.__next__
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def value(self) -> int:
         with self._lock:

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from holdall._posix.errors import FULL
-from holdall._remote.forks import ModuleLock
+from holdall._posix.fork import new_lock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -26,7 +25,7 @@ __all__ = ["ABSENT", "TAKEN", "FileSystem", "time_of", "version_of"]
 
 T = TypeVar("T")
 
-_memory = ModuleLock(threading.RLock)
+_memory = new_lock()
 
 #: What says that there is no file of a name.
 ABSENT: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
@@ -120,11 +119,11 @@ class FileSystem:
         self._top = "/" if root.startswith("/") else ""
         self._pid = os.getpid()
         # Connections of FTP and SFTP carry one request at a time, and a dict that is listed must not grow.
-        self._turn: AbstractContextManager[Any] = threading.RLock()
+        self._turn: AbstractContextManager[Any] = new_lock()
         if module.endswith(".local") or getattr(self._system, "async_impl", False):
             self._turn = nullcontext()
         elif module.endswith(".memory"):  # which is the same for all in a process
-            self._turn = _memory.lock
+            self._turn = _memory
 
     @property
     def place(self) -> str:

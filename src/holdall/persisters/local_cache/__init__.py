@@ -2,12 +2,11 @@
 
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from holdall._remote.forks import renew_after_fork
+from holdall._posix.fork import new_lock
 from holdall._remote.pool import for_each, in_order
 from holdall.abc import Capability, PersisterWrapper, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
@@ -100,14 +99,9 @@ class LocalCachePersister(PersisterWrapper):
 
     def _forget(self) -> None:
         self._files = CacheFiles(self.folder, self.namespace, self.max_bytes)
-        self.renew_locks()
-        renew_after_fork(self)
+        self._own = new_lock()
         self._changes_of = [0] * _SLOTS  # begun and ended writes, counted by the hash of the id
         self._since = -math.inf  # earlier checks do not count
-
-    def renew_locks(self) -> None:
-        """Make a new lock, in a forked child."""
-        self._own = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("inner", "folder", "namespace", "max_bytes", "max_age", "append_only")

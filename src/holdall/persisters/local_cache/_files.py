@@ -6,12 +6,11 @@ import math
 import os
 import secrets
 import stat as modes
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from holdall._remote.forks import renew_after_fork
+from holdall._posix.fork import new_lock
 from holdall.conditional import Stat
 from holdall.errors import StoreUnavailableError, UntrustedStoreError
 
@@ -70,14 +69,9 @@ class CacheFiles:
         self.namespace = namespace
         self.max_bytes = max_bytes
         self._below: str | None = None  # the folder of the persister, once checked
-        self.renew_locks()
-        renew_after_fork(self)
+        self._lock = new_lock()
         self._used = 0  # bytes at the last count, and written since
         self._unseen = math.inf  # bytes written since the last count
-
-    def renew_locks(self) -> None:
-        """Make a new lock, in a forked child."""
-        self._lock = threading.Lock()
 
     @property
     def below(self) -> str:

@@ -2,7 +2,6 @@
 
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +11,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
+from holdall._posix.fork import new_lock
 from holdall._remote.data import buffers
 from holdall._remote.engine import (
     Answer,
@@ -22,7 +22,6 @@ from holdall._remote.engine import (
     UnchangedError,
     UnsureError,
 )
-from holdall._remote.forks import ModuleLock
 from holdall._remote.pool import for_each
 from holdall._remote.tokens import FIELD, read_tokens
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
@@ -73,7 +72,7 @@ class ObstoreEngine(Engine):
     """
 
     # Within this process and machine, requests that obstore lacks are made under a lock.
-    _alone = ModuleLock(threading.RLock)
+    _alone = new_lock()
     _last = 0  # the time of the last file written
 
     def __init__(self, store: Any) -> None:
@@ -119,7 +118,7 @@ class ObstoreEngine(Engine):
 
     @property
     def _turn(self) -> AbstractContextManager[Any]:
-        return self._alone.lock if self.is_local else nullcontext()
+        return self._alone if self.is_local else nullcontext()
 
     @property
     def kind(self) -> str:

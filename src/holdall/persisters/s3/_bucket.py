@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from holdall._remote.forks import ModuleLock
+from holdall._posix.fork import new_lock
 from holdall.errors import HoldallError, StoreNotFoundError
 from holdall.persisters.s3._client import is_aws
 from holdall.persisters.s3._requests import Requests, ServerError, UnansweredError
 
 __all__ = ["Bucket"]
 
-_making = ModuleLock()
+_making = new_lock()
 
 
 class Bucket:
@@ -51,7 +51,7 @@ class Bucket:
         return answer
 
     def _make(self) -> None:
-        with _making.lock:
+        with _making:
             if self._made or self.seen:  # by another thread, or another process meanwhile
                 return
             client = self.requests.source()

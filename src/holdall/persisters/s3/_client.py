@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holdall._options import not_imported
-from holdall._remote.forks import ModuleLock
+from holdall._posix.fork import new_lock
 from holdall.errors import InvalidArgumentError, StoreUnavailableError
 
 __all__ = ["ClientSource", "is_aws", "require_boto3"]
@@ -14,7 +14,7 @@ __all__ = ["ClientSource", "is_aws", "require_boto3"]
 # Seconds and counts, so that a dead endpoint is reported within 20 seconds, a stalled one within 65.
 _CONNECT, _READ, _SENDS = 5, 20, 3
 _AT_ONCE = 1 << 16  # bytes of a body that is sent with its head
-_making = ModuleLock()  # boto3 must not make clients concurrently
+_making = new_lock()  # boto3 must not make clients concurrently
 
 
 def require_boto3() -> Any:
@@ -124,7 +124,7 @@ class ClientSource:
     def __call__(self) -> Any:
         """Return the client; one made before a fork is not used after it."""
         if self._pid != os.getpid():
-            with _making.lock:
+            with _making:
                 if self._pid != os.getpid():
                     self._client = self._open()
                     self._pid = os.getpid()
@@ -139,7 +139,7 @@ class ClientSource:
         if self._given is not None:
             return client
         if self._single is None or self._single[0] != os.getpid():
-            with _making.lock:
+            with _making:
                 aws = is_aws(client.meta.endpoint_url)
                 self._single = os.getpid(), self._made(self._sessions(), aws=aws, sends=1)
         return self._single[1]
