@@ -390,6 +390,43 @@ def test_what_is_spilled_has_a_bound():
         SpillStore(disk="much")
 
 
+def test_what_other_threads_are_writing_counts_for_the_bound():
+    """While one write waits for the disk, another thread finds as little room as after it."""
+    waits, go = threading.Event(), threading.Event()
+
+    class Waiting(MappingPersister):
+        def put(self, id, data):
+            if len(data) > 30_000 and not waits.is_set():
+                waits.set()
+                go.wait()
+            super().put(id, data)
+
+    slow = Store(Waiting({}), serializer="bytes")
+    store = SpillStore(memory=1, disk=100_000, slow=slow)
+    errors = []
+
+    def write():
+        try:
+            store["first"] = bytes(60_000)
+        except StoreFullError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    waits.wait()
+    try:
+        with pytest.raises(StoreFullError, match="60,000 of 100,000 are taken"):
+            store["second"] = bytes(60_000)
+        store["third"] = bytes(20_000)
+    finally:
+        go.set()
+        thread.join()
+    assert errors == []
+    with pytest.raises(StoreFullError):
+        store["fourth"] = bytes(30_000)
+    assert sorted(slow) == ["first", "third"]
+
+
 # ---------------------------------------------------------------------- wrong use
 
 

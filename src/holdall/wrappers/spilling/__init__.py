@@ -286,9 +286,10 @@ class SpillPersister(PersisterWrapper):
         name = spill.name(id)
         with spill.items.turn(name):
             old = spill.settle(name)
-            if spill.slow.limit is not None:
-                spill.slow.check_room(id, spill.slow.dump(id, data))
-            stat = self._writable().write(id, data, expected)
+            with spill.slow.room() as count:
+                if spill.slow.limit is not None:
+                    count(id, spill.slow.dump(id, data))
+                stat = self._writable().write(id, data, expected)
             spill.wrote(name, id, data, old)
             return stat  # type: ignore[no-any-return]
 

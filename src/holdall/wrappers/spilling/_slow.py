@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import FileIO
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -43,7 +44,9 @@ class SlowSide:
         self.limit = limit
         self._noting = new_lock()  # held while notes are made and dropped
         self.marking = True  # whether changes are detected by marks
+        self._counting = new_lock()  # held while the volume is counted
         self._volume: int | None = None  # of all data, once it was needed
+        self._under_way = 0  # bytes that are being written, and not in the volume yet
         self.use(store)
         self.bytes_read = 0
         self.bytes_written = 0
@@ -64,25 +67,45 @@ class SlowSide:
             return nbytes
         return sum(stat.size or 0 for _, stat in self.persister.scan())
 
-    def check_room(self, key: Any, data: Any) -> None:
-        """Raise `StoreFullError` if data would exceed the limit; count them otherwise."""
+    @contextmanager
+    def room(self) -> Iterator[Callable[[Any, Any], None]]:
+        """Give a function that counts data, and raises `StoreFullError` if they would exceed the limit.
+
+        The data are written within the context: until its end, other threads count them as well.
+        """
+        counted: list[int] = []
+        written = False
+        try:
+            yield lambda key, data: counted.append(self._count(key, data))
+            written = True
+        finally:
+            with self._counting:
+                self._under_way -= sum(more for more in counted if more > 0)
+                known = written and self._volume is not None
+                self._volume = self._volume + sum(counted) if known else None  # type: ignore[operator]
+
+    def _count(self, key: Any, data: Any) -> int:
+        """Return how many bytes more data will take, which are then under way."""
         if self.limit is None:
-            return
+            return 0
         try:
             more = -(self.persister.stat(self.place.id_of(key)).size or 0)
         except KeyError:
             more = 0
         more += self.size(data)
-        if self._volume is None or self._volume + more > self.limit:
-            self._volume = sum(stat.size or 0 for _, stat in self.persister.scan())
-            if more > 0 and self._volume + more > self.limit:
-                raise StoreFullError(
-                    errno.ENOSPC,
-                    f"the value of {key!r:.80} takes {self.size(data):,} bytes on disk, where "
-                    f"{self._volume:,} of {self.limit:,} are taken; what was stored before is untouched",
-                    self.persister.place,
-                )
-        self._volume += more
+        with self._counting:
+            if self._volume is None or self._volume + self._under_way + more > self.limit:
+                self._volume = sum(stat.size or 0 for _, stat in self.persister.scan())
+                taken = self._volume + self._under_way
+                if more > 0 and taken + more > self.limit:
+                    raise StoreFullError(
+                        errno.ENOSPC,
+                        f"the value of {key!r:.80} takes {self.size(data):,} bytes on disk, where "
+                        f"{taken:,} of {self.limit:,} are taken; what was stored before is untouched",
+                        self.persister.place,
+                    )
+            self._under_way += max(more, 0)
+        return more
 
     def dump(self, key: Any, value: Any) -> Any:
         """Return the data of a value, or the value itself where the store takes values.
@@ -100,8 +123,12 @@ class SlowSide:
 
     def put(self, key: Any, data: Any) -> None:
         """Store data."""
-        self.check_room(key, data)
-        self.persister.put(self.place.id_of(key), data)
+        if self.limit is None:
+            self.persister.put(self.place.id_of(key), data)
+        else:
+            with self.room() as count:
+                count(key, data)
+                self.persister.put(self.place.id_of(key), data)
         self.bytes_written += self.size(data)
 
     def _note(self, id: Any, file: tuple[int, ...], mark: Mark) -> None:
@@ -192,14 +219,15 @@ class SlowSide:
 
     def write_many(self, items: Iterable[tuple[Any, Any]]) -> None:
         """Store data of many keys, at once where the store can."""
+        with self.room() as count:
 
-        def counted() -> Iterator[tuple[Any, Any]]:
-            for key, data in items:
-                self.check_room(key, data)
-                yield self.place.id_of(key), data
-                self.bytes_written += self.size(data)
+            def counted() -> Iterator[tuple[Any, Any]]:
+                for key, data in items:
+                    count(key, data)
+                    yield self.place.id_of(key), data
+                    self.bytes_written += self.size(data)
 
-        self.persister.write_many(counted())
+            self.persister.write_many(counted())
 
 
 def _identity(data: Any) -> tuple[int, ...] | None:
