@@ -66,7 +66,7 @@ print(os.waitstatus_to_exitcode(status), sorted(store), len(rows))
 def test_a_child_that_is_forked_while_a_thread_writes(tmp_path, kind, how, told):
     url = f"sqlite:///{tmp_path}/x.db?timeout=30"
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, url, kind, how],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PROGRAM, url, kind, how],
         capture_output=True,
         text=True,
         check=False,

@@ -103,7 +103,7 @@ print(os.waitstatus_to_exitcode(status), sorted(data))
 
 def test_a_child_that_is_forked_while_a_thread_writes_writes_as_well(tmp_path):
     run = subprocess.run(
-        [sys.executable, "-c", FORKS_AMID_A_WRITE],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS_AMID_A_WRITE],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -295,7 +295,7 @@ print(os.waitstatus_to_exitcode(status), len(search("apple")))
 @pytest.mark.parametrize("index", [[], ["index.db"]], ids=["in memory", "in a file"])
 def test_a_child_that_is_forked_while_texts_are_read_searches_as_well(tmp_path, index):
     run = subprocess.run(
-        [sys.executable, "-c", FORKS_WHILE_IT_READS, *index],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS_WHILE_IT_READS, *index],
         cwd=tmp_path,
         capture_output=True,
         text=True,

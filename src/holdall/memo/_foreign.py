@@ -186,6 +186,7 @@ _FOREIGN: dict[str, dict[str, Encode]] = {
         "module": _module,
         "ellipsis": _text,
         "NotImplementedType": _text,
+        "NoDefaultType": _text,  # of type variables, from Python 3.13 on
         "GenericAlias": _alias,
         "UnionType": _alias,
     },
