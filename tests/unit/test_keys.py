@@ -17,7 +17,16 @@ from typing import NamedTuple
 
 import pytest
 
-from holdall import FileDirStore
+from holdall import (
+    ArchiveStore,
+    FileDirStore,
+    MemoryStore,
+    ScriptStore,
+    SpillStore,
+    SQLiteStore,
+    Store,
+    ZipStore,
+)
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.keys import AnyKeys, Digest, IdentityKeys, PathKeys, Prefix, Suffix, Under, as_key_codec
@@ -616,6 +625,33 @@ def test_only_errors_of_values_mean_not_mine():
 def test_what_is_no_codec(spec):
     with pytest.raises(InvalidArgumentError, match=r"Accepted: None .* a pair \(encode, decode\)"):
         as_key_codec(spec)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path, **options: MemoryStore(**options),
+        lambda path, **options: Store({}, **options),
+        lambda path, **options: FileDirStore(path / "folder", **options),
+        lambda path, **options: SQLiteStore(path / "x.db", **options),
+        lambda path, **options: ZipStore(path / "x.zip", **options),
+        lambda path, **options: ScriptStore(path / "x.py", create=True, **options),
+        lambda path, **options: SpillStore(path / "spilled", **options),
+        lambda path, **options: ArchiveStore(path / "kept", **options),
+    ],
+    ids=["memory", "dict", "folder", "sqlite", "zip", "script", "spill", "archive"],
+)
+@pytest.mark.parametrize(
+    ("keys", "key", "name"), [(tuple, ("a/x", "b"), ("b",)), (str, "a/b", "b")], ids=["tuples", "text"]
+)
+def test_tuples_and_text_are_paths_in_every_store(tmp_path, make, keys, key, name):
+    store = make(tmp_path, keys=keys)
+    part = "a/x" if keys is tuple else "a"
+    store[key] = b"value"
+    assert (list(store), store[key], list(store.subdicts())) == ([key], b"value", [part])
+    assert dict(store.get_subdict(part)) == {name: b"value"}
+    with pytest.raises(InvalidKeyError):
+        store[1] = b"no path"
 
 
 def test_messages_are_bounded():

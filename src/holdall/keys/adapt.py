@@ -50,9 +50,10 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
     Parameters
     ----------
     spec
-        None for keys as they are; a codec; the text of a `Template`; an object with ``encode`` and
-        ``decode``; or a pair of such functions. Where ``decode`` raises `AttributeError`, `KeyError`,
-        `TypeError` or `ValueError`, or returns a key that ``encode`` gives another id, the id is `NOT_MINE`.
+        None for keys as they are; ``str`` or ``tuple`` for `PathKeys` of text or of tuples of text; a codec;
+        the text of a `Template`; an object with ``encode`` and ``decode``; or a pair of such functions. Where
+        ``decode`` raises `AttributeError`, `KeyError`, `TypeError` or `ValueError`, or returns a key that
+        ``encode`` gives another id, the id is `NOT_MINE`.
 
     Returns
     -------
@@ -76,6 +77,10 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
         return IdentityKeys()
     if isinstance(spec, KeyCodec):
         return spec
+    if spec is str or spec is tuple:
+        from holdall.keys.path import PathKeys  # noqa: PLC0415  (rarely needed here)
+
+        return PathKeys(tuples=spec is tuple)
     if isinstance(spec, str):
         from holdall.keys.template import Template  # noqa: PLC0415  (4 ms)
 
@@ -92,6 +97,6 @@ def as_key_codec(spec: Any) -> KeyCodec[Any]:
         hint = f"; for keys that are {spec.__name__} take AnyKeys(), or (str, {spec.__name__})"
     raise InvalidArgumentError(
         f"no key codec can be made of {type(spec).__name__} {shown(spec)}{hint}. Accepted: None (keys as "
-        "they are), a KeyCodec, a template such as '{}.txt', an object with encode and decode, or a pair "
-        "(encode, decode) of functions",
+        "they are), str or tuple, a KeyCodec, a template such as '{}.txt', an object with encode and decode, "
+        "or a pair (encode, decode) of functions",
     )

@@ -107,11 +107,6 @@ class Store(
         """How values become data; None where they are kept as they are."""
         return self._pipeline.serializer
 
-    @property
-    def keys_codec(self) -> Any:
-        """How keys are named."""
-        return self._pipeline.keys
-
     def copy_to(
         self,
         other: SupportsSetItem[K, V],

@@ -18,6 +18,11 @@ V = TypeVar("V")
 class StoreHierarchy(StoreBase[K, V]):
     """The part of `Store` for prefixes and times."""
 
+    @property
+    def keys_codec(self) -> Any:
+        """How keys are named."""
+        return self._pipeline.keys
+
     def get_subdict(self, prefix: Any) -> Self:
         """Return a live view of the keys below a prefix, named relative to it.
 
@@ -200,13 +205,21 @@ class StoreHierarchy(StoreBase[K, V]):
             prefix = prefix.rstrip("/")
         if isinstance(prefix, list):
             return tuple(prefix)
-        if not self._compiled.names_by_codec or isinstance(prefix, tuple | dict):
+        if isinstance(prefix, tuple | dict):
             return prefix
-        if getattr(codec, "tuples", False):
+        if self._in_tuples():
             return (prefix,)
+        if not self._compiled.names_by_codec:
+            return prefix
         if getattr(codec, "keys", None) == "dict":  # a Template
             return {codec.names[0]: prefix}  # type: ignore[attr-defined]
         return prefix
+
+    def _in_tuples(self) -> bool:
+        """Return whether all keys are tuples."""
+        codec = self.keys_codec  # of a spilling store, that of the store below it
+        named = self._compiled.names_by_codec or codec is not self._pipeline.keys
+        return named and getattr(codec, "tuples", False)
 
     def _firsts_by_keys(self) -> dict[Any, Any]:
         """Return the first parts of all keys that have more parts, with the prefix that each means."""
@@ -217,8 +230,7 @@ class StoreHierarchy(StoreBase[K, V]):
                 firsts[first] = first
             elif isinstance(key, tuple) and len(key) > 1:
                 # Where keys may be text as well, "a" is the prefix of "a/b", and ("a",) that of ("a", "b").
-                alone = getattr(self._pipeline.keys, "tuples", False)
-                firsts[key[0] if alone else key[:1]] = key[:1]
+                firsts[key[0] if self._in_tuples() else key[:1]] = key[:1]
             elif isinstance(key, dict) and len(key) > 1:
                 name, value = next(iter(key.items()))
                 firsts[value] = {name: value}

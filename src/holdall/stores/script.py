@@ -35,8 +35,8 @@ class ScriptStore(Store[K, V]):
         How values are written: None for ``"line"``, readable JSON where that is exact, else a pickle in
         base64; or as for other stores.
     keys
-        How keys are named: None for `AnyKeys`, hashables made of literals with their types; a `KeyCodec`; or
-        a pair of functions.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types; ``str`` or
+        ``tuple`` for paths, as in folders; a `KeyCodec`; or a pair of functions.
     create
         Whether to make an empty file at the path if there is none.
     durability

@@ -32,8 +32,8 @@ class SQLiteStore(Store[K, V]):
         ``"npz"``), a `Serializer`, or anything with ``dumps`` and ``loads``. None for the one that the table
         was made with, or pickle for a new table.
     keys
-        How keys are named: None for `AnyKeys`, hashables made of literals with their types; a `KeyCodec`; or
-        a pair of functions.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types; ``str`` or
+        ``tuple`` for paths, as in folders; a `KeyCodec`; or a pair of functions.
     durability
         What a returned write survives: ``"process"``, the death of the process, or ``"power"``, a power
         failure.
