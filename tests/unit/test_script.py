@@ -253,7 +253,7 @@ def test_a_file_that_is_no_script_gets_no_block(tmp_path):
         ScriptPersister(os.devnull)
     with pytest.raises(StoreUnavailableError):
         ScriptPersister(tmp_path)
-    with pytest.raises(StoreNotFoundError):
+    with pytest.raises(StoreNotFoundError, match="create=True"):
         ScriptPersister(tmp_path / "absent.py")
     with pytest.raises(FileNotFoundError):
         ScriptStore(tmp_path / "absent.py")

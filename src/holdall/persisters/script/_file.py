@@ -123,7 +123,8 @@ class ScriptFile:
         try:
             return os.stat(self.path)
         except FileNotFoundError as error:
-            raise StoreNotFoundError(errno.ENOENT, "there is no such script", self.path) from error
+            message = "there is no such script (create=True makes an empty one)"
+            raise StoreNotFoundError(errno.ENOENT, message, self.path) from error
 
     def _open(self) -> None:
         """Open the file, for writing if allowed; if the lock is held, take it on the new descriptor."""
