@@ -24,26 +24,7 @@ class DisplacedError(AttributeError):
 
 
 class Session(Guarded):
-    """A connection that one thread uses; the lock is for those who close it, or fork.
-
-    Parameters
-    ----------
-    connection
-        The connection.
-    group
-        What all sessions that are closed together have in common.
-    path
-        The absolute path that the database was opened by.
-    file
-        Device and number of the file.
-    writes
-        Whether its transactions write.
-
-    Notes
-    -----
-    Its lock is held while a statement runs, so that another thread that closes the persister, or forks,
-    waits.
-    """
+    """A connection that one thread uses, with the parameters of `Guarded`."""
 
     def __init__(
         self,
