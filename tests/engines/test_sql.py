@@ -599,6 +599,13 @@ def _prepared(cursor):
     return cursor.fetchone()[0]
 
 
+@pytest.mark.parametrize(("option", "seconds"), [("", 60), ("?timeout=7", 7)])
+def test_files_of_sqlite_wait_for_other_writers_as_sqlite_stores_do(tmp_path, option, seconds):
+    place = SQLStore(f"sqlite:///{tmp_path}/x.db{option}", table="t").pipeline.persister
+    asked = place._server.run("", lambda cursor: cursor.execute("PRAGMA busy_timeout").fetchone())
+    assert asked == (seconds * 1000,)
+
+
 def test_what_cannot_be_opened_says_why(tmp_path, postgres_url):
     for wrong in ("no url", 5, "nonsense://x/y", "sqlite://", "sqlite:///:memory:"):
         with pytest.raises(InvalidArgumentError):
