@@ -33,6 +33,19 @@ def told(hidden, use):
 @pytest.mark.parametrize(
     ("hidden", "use", "expected"),
     [
+        *(
+            (
+                module,
+                f"holdall.MemoryStore(serializer={serializer!r})",
+                f"serializer {serializer!r} needs the package {package}: pip install 'holdall[{extra}]'",
+            )
+            for module, serializer, package, extra in (
+                ("yaml", "yaml", "PyYAML", "yaml"),
+                ("pandas", "parquet", "pandas", "parquet"),
+                ("pyarrow", "parquet", "pyarrow", "parquet"),
+                ("PIL", "image", "Pillow", "images"),
+            )
+        ),
         ("lmdb", "holdall.LmdbStore()", "LmdbStore needs the package lmdb: pip install 'holdall[lmdb]'"),
         (
             "redis",

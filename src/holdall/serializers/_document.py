@@ -7,6 +7,7 @@ from abc import abstractmethod
 from importlib import import_module
 from typing import Any
 
+from holdall._options import not_imported
 from holdall.abc import Serializer
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import OptionSerializer
@@ -50,14 +51,12 @@ def optional(module: str, name: str, extra: str) -> Any:
     Raises
     ------
     UnsupportedError
-        If it is not installed.
+        If it is not installed, or lacks something of its own.
     """
     try:
         return import_module(module)
     except ImportError as error:
-        raise UnsupportedError(
-            f'serializer {name!r} needs {module}, which is not installed: pip install "holdall[{extra}]"',
-        ) from error
+        raise not_imported(f"serializer {name!r}", error, extra) from error
 
 
 def check_bound(name: str, bound: int | None) -> int | None:
