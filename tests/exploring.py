@@ -8,7 +8,7 @@ from hypothesis import Phase, settings
 
 #: How many examples a property has that does not say. They are the same in each ordinary run, so that more
 #: of them find nothing new; 2000 new ones do.
-USUAL, EXPLORED = 40, 2000
+USUAL, EXPLORED = 20, 2000
 
 
 def register_profiles() -> None:
@@ -47,3 +47,8 @@ def examples(count: int, **options: object) -> settings:
 def in_soak(*values: object) -> list[object]:
     """Return values for `pytest.mark.parametrize` that only the soak session tries."""
     return [pytest.param(value, marks=pytest.mark.soak) for value in values]
+
+
+def rows_in_soak(*rows: tuple[object, ...]) -> list[object]:
+    """Return rows of values, one for each argument, that only the soak session tries."""
+    return [pytest.param(*row, marks=pytest.mark.soak) for row in rows]

@@ -30,12 +30,12 @@ class TestBoundedFiles(PersisterContract):
         return (place / "files" / id).read_bytes()
 
 
-@pytest.mark.soak
 class TestBoundedTable(PersisterContract):
     def open(self, place):
         return bounded_persister(database(place / "store.db"), policy="lfu")
 
 
+@pytest.mark.soak
 class TestBoundedTableWithFiles(PersisterContract):
     def open(self, place):
         return bounded_persister(database(place / "store.db", files_from=1000), policy="sieve")

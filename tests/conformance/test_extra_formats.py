@@ -84,6 +84,7 @@ def frames():
     return st.lists(row, max_size=5).map(made)
 
 
+@pytest.mark.soak
 class TestFeather(SerializerContract):
     values = frames()
     refused = ([[1]], {"a": [1]}, None)

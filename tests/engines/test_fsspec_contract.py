@@ -46,6 +46,7 @@ class TestPersisterInMemory(InMemory, Persisting):
     pass
 
 
+@pytest.mark.soak
 class TestPersisterOnDisk(OnDisk, Persisting):
     pass
 
@@ -64,6 +65,7 @@ class TestPersisterOverSftp(Served, Persisting):
     served = "sftp_url"
 
 
+@pytest.mark.soak
 class TestPersisterOverFtp(Served, Persisting):
     served = "ftp_url"
 

@@ -119,6 +119,7 @@ def test_where_the_owner_is_killed_another_takes_over(workers, address):
     assert len(holdall.open(address)) == 1
 
 
+@pytest.mark.soak
 def test_who_stood_still_for_too_long_replaces_nothing(workers, address):
     (late,) = workers.start(1, lease=1)
     workers.wait_for("computing", 1)

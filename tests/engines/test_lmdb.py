@@ -74,6 +74,7 @@ def grow(path, number):
         store[number, turn] = bytes([number]) * 30_000
 
 
+@pytest.mark.soak
 def test_processes_that_grow_it_at_once_lose_nothing(tmp_path):
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=grow, args=(tmp_path / "db", number)) for number in range(3)]

@@ -158,6 +158,7 @@ def test_prefixes_are_taken_as_they_are(collection):
     assert len(list(place.ids("a"))) == 6
 
 
+@pytest.mark.soak
 def test_listings_go_on_over_several_pages(collection):
     place = MongoPersister(collection)
     ids = [f"{number:04}" for number in range(1001)]

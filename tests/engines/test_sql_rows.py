@@ -14,7 +14,6 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from exploring import in_soak
 from holdall import ITEM_NOT_AVAILABLE, MemoryStore, SQLRows, SQLStore, SQLTables
 from holdall.errors import (
     ConflictError,
@@ -122,6 +121,7 @@ def test_keys_of_several_columns_are_tuples(cells):
     assert len(cells) == 3
 
 
+@pytest.mark.soak
 def test_more_rows_than_a_page(cells):
     cells.update({(f"s{n % 3}", n): {"value": float(n)} for n in range(1203)})
     assert list(cells) == sorted(cells)
@@ -386,7 +386,7 @@ def test_one_of_several_first_writers_wins(users):
     assert all(len(answers) == 6 and len(set(answers)) == 1 for answers in found)
 
 
-@pytest.mark.parametrize("url", [*in_soak("sqlite"), *SERVERS], indirect=True)
+@pytest.mark.soak
 def test_no_count_of_processes_is_lost(cells, url, name):
     program = (
         "import sys, holdall\n"

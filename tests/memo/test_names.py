@@ -6,6 +6,7 @@ import types
 
 import pytest
 
+from exploring import in_soak, rows_in_soak
 from holdall import InvalidArgumentError, SQLiteStore, memoize
 from holdall.memo._project import main_file, project_of
 
@@ -31,7 +32,7 @@ def write_script(folder, place, text):
     (folder / "train.txt").write_text(text)
 
 
-@pytest.mark.parametrize("mark", ["", ".git", "setup.py"])
+@pytest.mark.parametrize("mark", ["", *in_soak(".git", "setup.py")])
 def test_two_scripts_of_one_name_share_no_results(mark, tmp_path):
     for name in "AB":
         folder = tmp_path / name / "src"
@@ -47,8 +48,10 @@ def test_two_scripts_of_one_name_share_no_results(mark, tmp_path):
     ("file", "text"),
     [
         ("pyproject.toml", '[project]\nname = "Some_Thing"'),
-        ("pyproject.toml", '[tool.poetry]\nname = "some.thing"'),
-        ("setup.cfg", "[metadata]\nname = some-thing"),
+        *rows_in_soak(
+            ("pyproject.toml", '[tool.poetry]\nname = "some.thing"'),
+            ("setup.cfg", "[metadata]\nname = some-thing"),
+        ),
         (".git/config", '[core]\n\tbare = false\n[remote "origin"]\n\turl = git@example.org:thing.git\n'),
     ],
 )

@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 
+from exploring import rows_in_soak
 from holdall import SQLiteStore, memoize
 from holdall.memo import MEMORY
 
@@ -337,8 +338,10 @@ def test_what_is_typed_into_a_session_and_typed_again_is_noticed(monkeypatch):
     ("old", "new"),
     [
         ("from json import dumps as g", "from json import loads as g"),
-        ("from math import floor as g", "from math import ceil as g"),
-        ("from fractions import Fraction as g", "from decimal import Decimal as g"),
+        *rows_in_soak(
+            ("from math import floor as g", "from math import ceil as g"),
+            ("from fractions import Fraction as g", "from decimal import Decimal as g"),
+        ),
         ("import json as m; g = lambda x: m.loads(x)", "import ast as m; g = lambda x: m.loads(x)"),
     ],
 )

@@ -42,7 +42,7 @@ def test_processes_of_multiprocessing_share_a_handle(path):
     assert crew("_forks.fork_by_multiprocessing", path) == [[]]
 
 
-@pytest.mark.parametrize("by", ["this thread", "another thread"])
+@pytest.mark.parametrize("by", [*in_soak("this thread"), "another thread"])
 def test_a_fork_amid_a_write_is_told_to_the_child_and_harms_nothing(path, by):
     [(told, wrong)] = crew("_forks.fork_amid_a_write", path, by == "this thread")
     assert wrong == []
@@ -80,6 +80,7 @@ if pid:
 """
 
 
+@pytest.mark.soak
 def test_a_child_that_was_forked_amid_a_write_ends_without_harm(path):
     """The connection that it must not use is not closed either when it ends, as every object is then."""
     quiet = ("-W", "ignore::DeprecationWarning")  # of 3.12, for every fork of a process with threads

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from exploring import in_soak
+from exploring import in_soak, rows_in_soak
 from processes._killers import STEPS
 from processes._support import crew
 
@@ -46,7 +46,9 @@ def test_killed_writers_lose_and_tear_nothing(tmp_path, seed, name, kind, kills)
     assert report["slowest"] < 50, "opening waited for the dead"  # whom a lock would keep alive for 60 s
 
 
-@pytest.mark.parametrize(("name", "kind", "found"), [("store", "torn", "torn"), ("store.db", "late", "lost")])
+@pytest.mark.parametrize(
+    ("name", "kind", "found"), [("store", "torn", "torn"), *rows_in_soak(("store.db", "late", "lost"))]
+)
 def test_the_check_detects_writers_that_lose_or_tear(tmp_path, name, kind, found):
     [report] = crew("_killers.kill_writers", str(tmp_path / name), kind, 25, 0)
     assert any(message.startswith((found, "stale")) for message in report["wrong"])
@@ -58,11 +60,12 @@ def test_the_check_detects_writers_that_lose_or_tear(tmp_path, name, kind, found
 @pytest.mark.parametrize("seed", [0, *in_soak(*range(1, 8))])
 def test_an_interrupted_write_keeps_no_lock_and_leaves_no_litter(tmp_path, name, times, seed):
     """Ctrl-C ends a write, not the process: others must not wait for it afterwards."""
+    times = times if seed else times // 3  # the soak session has the rest
     [wrong] = crew("_killers.interrupt_writes", str(tmp_path / name), times, seed)
     assert Counter(wrong) == Counter()
 
 
-@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_writer_may_die_before_any_call(tmp_path, step, stride):
     """A database with files beside it: each write is whole or was not, and leaves no file of no item."""

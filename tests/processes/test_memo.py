@@ -112,7 +112,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", pytest.param("forkserver", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("method", [*in_soak("fork"), "spawn", *in_soak("forkserver")])
 def test_pools_of_processes_take_memoized_functions(method, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     run = subprocess.run(

@@ -13,7 +13,7 @@ from processes._support import crew, open_store
 ROUNDS, MANY = 4, [12, *in_soak(32)]
 
 
-@pytest.mark.parametrize("name", ["store", "store.db"])
+@pytest.mark.parametrize("name", ["store", *in_soak("store.db")])
 @pytest.mark.parametrize("many", MANY)
 def test_many_processes_make_one_place(tmp_path, name, many):
     begin = time.monotonic() + 0.5

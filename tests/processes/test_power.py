@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from exploring import in_soak
 from holdall import (
     ITEM_NOT_AVAILABLE,
     FileDirStore,
@@ -109,7 +110,7 @@ def test_power_durability_keeps_every_acknowledged_write(make_disk):
     disk = make_disk()
     store = FileDirStore(disk.path / "store", durability="power")
     expected = {}
-    for trial in range(6):
+    for trial in range(3):
         work(store, expected, trial)
         assert survivors(disk.cut()) == expected
     store.close()
@@ -150,7 +151,9 @@ ONE_FILE = {
 }
 
 
-@pytest.mark.parametrize("kind", ONE_FILE)
+@pytest.mark.parametrize(
+    "kind", ["SQLiteStore", "ZipStore", *in_soak("LmdbStore", "DocumentStore", "ScriptStore")]
+)
 def test_power_durability_of_a_single_file_keeps_every_acknowledged_write(make_disk, kind):
     """The disk as it is after each write, mounted elsewhere, has all of them, the first one included."""
     if kind == "LmdbStore":

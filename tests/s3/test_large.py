@@ -127,6 +127,7 @@ def test_an_upload_that_others_got_in_the_way_of_is_begun_anew(plain_bucket):
     assert plain_bucket.uploads() == []
 
 
+@pytest.mark.soak
 def test_a_large_value_replaced_while_it_is_streamed_is_a_conflict(plain_bucket):
     place = place_at(plain_bucket)
     place.put("a", LARGE * 5)
@@ -145,6 +146,7 @@ def test_an_empty_value(plain_bucket):
     assert "a" in place
 
 
+@pytest.mark.soak
 def test_streaming_takes_little_memory(plain_bucket):
     """The parts in hand, whatever the size of the value."""
     plain_bucket.put("p/a", bytes(100 * MEBI))

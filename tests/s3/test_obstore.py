@@ -45,6 +45,7 @@ class TestMemory(PersisterContract):
         return ObjectStorePersister(place, prefix="of/holdall")
 
 
+@pytest.mark.soak
 class TestFolder(PersisterContract):
     def open(self, place):
         return ObjectStorePersister(partial(LocalStore, place / "objects", mkdir=True))

@@ -117,7 +117,7 @@ def test_a_notebook(tmp_path):
     assert files_in(tmp_path) == {}
 
 
-@pytest.mark.parametrize("fallback", ["error", "memory", "sidecar"])
+@pytest.mark.parametrize("fallback", ["error", *in_soak("memory", "sidecar")])
 def test_an_archive_is_never_written(tmp_path, fallback):
     archive = tmp_path / "app.pyz"
     with zipfile.ZipFile(archive, "w") as file:
@@ -201,7 +201,7 @@ def read_only(folder):
         unmount(folder)
 
 
-@pytest.mark.parametrize("fallback", ["error", "memory", "sidecar"])
+@pytest.mark.parametrize("fallback", [*in_soak("error", "memory"), "sidecar"])
 def test_a_script_that_may_not_be_written(tmp_path, fallback):
     script = Script(tmp_path / "bin", COUNT.replace("Value(0)", f"Value(0, fallback={fallback!r})"))
     assert script.run() == "1"
@@ -275,7 +275,7 @@ TEST = """
 """
 
 
-@pytest.mark.parametrize("runner", ["pytest", pytest.param("xdist", marks=pytest.mark.soak), "unittest"])
+@pytest.mark.parametrize("runner", ["pytest", *in_soak("xdist", "unittest")])
 def test_a_test_runner_writes_the_file_of_the_test_and_no_other(tmp_path, runner):
     import _pytest
 

@@ -80,6 +80,7 @@ class TestTemporary(SpillContract):
         return SpillStore(memory=110, **options)
 
 
+@pytest.mark.soak
 class TestOverAFolder(SpillContract):
     def open(self, place):
         return SpillStore(slow=FileDirStore(place / "store", serializer="json"), memory=110, policy="sieve")

@@ -158,6 +158,7 @@ def test_leaving_the_context_writes_all(tmp_path):
 # ---------------------------------------------------------------------- the bound
 
 
+@pytest.mark.soak
 def test_nested_values_keep_to_the_bound():
     store = SpillStore(memory=500_000)
     store["first"] = [[0.5]]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exploring import in_soak
 from holdall._eviction import POLICIES, Entry, make_policy
 from holdall._eviction.heap import GdsfPolicy, LfuPolicy, Way, is_sampled
 from holdall.errors import InvalidArgumentError
@@ -246,6 +247,7 @@ def test_simulations_hold_no_values_and_do_not_grow_with_hits():
     assert not any(isinstance(item, Entry) for item in policy._duel._queue)
 
 
+@pytest.mark.soak
 def test_where_only_the_recent_past_counts_gdsf_goes_by_it():
     keys = [step // 20 + 399 - random.Random(step).randrange(400) for step in range(20_000)]
     places = [Place(make_policy(name, 340), 340) for name in ("lru", "gdsf")]
@@ -269,8 +271,8 @@ def zipf_of_mixed_sizes(n=20_000):
     return rng.choices(range(2_000), weights, k=n), sizes, costs
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
-@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("share", [*in_soak(0.02), 0.1, *in_soak(0.3)])
+@pytest.mark.parametrize("noise", [*in_soak(0.0), 0.3])
 def test_gdsf_reloads_in_less_time_than_lru_even_by_a_noisy_clock(share, noise):
     keys, sizes, costs = zipf_of_mixed_sizes()
     capacity = share * sum(sizes[key] for key in set(keys))
@@ -285,6 +287,7 @@ def test_gdsf_reloads_in_less_time_than_lru_even_by_a_noisy_clock(share, noise):
     assert lost["gdsf"] <= 0.85 * lost["lru"]
 
 
+@pytest.mark.soak
 def test_where_favourites_last_gdsf_counts_uses_however_long_ago_they_were():
     keys, sizes, costs = zipf_of_mixed_sizes()
     capacity = 0.3 * sum(sizes[key] for key in set(keys))

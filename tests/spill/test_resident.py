@@ -6,6 +6,8 @@ import sys
 import pytest
 from tests.spill._support import run
 
+from exploring import rows_in_soak
+
 pytestmark = pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="no peak to reset")
 
 CODE = """
@@ -52,7 +54,9 @@ CODE = """
 """
 
 
-@pytest.mark.parametrize(("kind", "bound"), [("equal", 1.05), ("mixed", 1.15), ("lists", 1.35)])
+@pytest.mark.parametrize(
+    ("kind", "bound"), [*rows_in_soak(("equal", 1.05), ("lists", 1.35)), ("mixed", 1.15)]
+)
 def test_the_peak_is_little_over_the_budget(kind, bound):
     budget = 60_000_000
     out, err = run(CODE, kind, budget)

@@ -8,6 +8,7 @@ import shutil
 import pytest
 from tests.spill._support import run, script, wait_for_line
 
+from exploring import in_soak
 from holdall import FileDirStore, SpillStore, SQLiteStore
 from holdall._posix import temporary as _temporary
 from holdall._posix.temporary import TemporaryFolder, kind_of_filesystem, sweep
@@ -63,11 +64,9 @@ def test_a_copy_keeps_the_folder(base, make):
 @pytest.mark.parametrize(
     "end",
     [
-        "",
+        *in_soak("", "raise SystemExit(0)", "del store"),
         "loop = [store]; loop.append(loop); del store",
         "1 / 0",
-        pytest.param("raise SystemExit(0)", marks=pytest.mark.soak),
-        pytest.param("del store", marks=pytest.mark.soak),
     ],
 )
 def test_the_folder_goes_with_the_process_which_ends_quietly(tmp_path, store, end):
@@ -182,7 +181,7 @@ def test_processes_that_start_together_keep_their_folders(tmp_path):
 # ---------------------------------------------------------------------- forks
 
 
-@pytest.mark.parametrize("how", ["os.fork", pytest.param("multiprocessing", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("how", ["os.fork", *in_soak("multiprocessing")])
 @pytest.mark.parametrize("store", STORES.values())
 def test_a_forked_child_deletes_nothing(tmp_path, store, how):
     start = """

@@ -6,6 +6,7 @@ import threading
 import pytest
 from tests.spill._support import run, script, wait_for_line
 
+from exploring import in_soak
 from holdall import FileDirStore, MemoryStore, SpillStore, Store
 from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG
 from holdall.persisters.mapping import MappingPersister
@@ -142,7 +143,7 @@ def test_a_change_during_an_eviction_is_kept(gated):
     assert store["x"] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("policy", ["gdsf", "lru", "lfu", "sieve"])
+@pytest.mark.parametrize("policy", ["gdsf", *in_soak("lru", "lfu", "sieve")])
 def test_writers_spill_themselves(policy):
     store = SpillStore(slow=MemoryStore(serializer="pickle"), memory=100_000, policy=policy)
     seen = []
@@ -158,7 +159,7 @@ def test_writers_spill_themselves(policy):
     assert all(store[me, n] == bytes([me]) * 5_000 for me in range(4) for n in range(150))
 
 
-@pytest.mark.parametrize("memory", [1, 20_000])
+@pytest.mark.parametrize("memory", [*in_soak(1), 20_000])
 def test_threads_that_do_everything_agree_with_a_dict(memory):
     store = SpillStore(memory=memory)
 
@@ -302,13 +303,13 @@ FORKED = """
 """
 
 
-@pytest.mark.parametrize("memory", [1, 10**6])
+@pytest.mark.parametrize("memory", [1, *in_soak(10**6)])
 def test_a_child_of_a_temporary_store_reads_and_keeps_its_writes_to_itself(memory):
     out, err = run(FORKED.format(store=f"SpillStore(memory={memory})"))
     assert out.strip() == "[] [1] True [3]", err
 
 
-@pytest.mark.parametrize("memory", [1, 10**6])
+@pytest.mark.parametrize("memory", [*in_soak(1), 10**6])
 def test_a_child_of_a_store_with_a_path_is_another_process(tmp_path, memory):
     out, err = run(FORKED.format(store=f"SpillStore({str(tmp_path / 'store')!r}, memory={memory})"))
     assert out.strip() == "['of the child'] changed False [3, 'in the child']", err

@@ -2,6 +2,7 @@
 
 import os
 
+from exploring import in_soak
 from holdall import FileDirStore, MemoryStore, SQLiteStore
 
 KINDS = {
@@ -12,7 +13,9 @@ KINDS = {
 }
 
 
-ON_DISK = ["folder", "table", "files"]
+# What lies in files beside a table is in the same ledger.
+SOME_ON_DISK = ["folder", "table", *in_soak("files")]
+SOME_KINDS = ["memory", *SOME_ON_DISK]
 
 
 def die(cache, step, write=None):

@@ -7,7 +7,7 @@ import shutil
 from collections import OrderedDict
 
 import pytest
-from tests.unit._bounded_support import KINDS, ON_DISK, die
+from tests.unit._bounded_support import KINDS, SOME_KINDS, SOME_ON_DISK, die
 
 from holdall import (
     FileDirStore,
@@ -22,13 +22,13 @@ from holdall.persisters.sqlite._ledger import LEDGER_POLICIES, LedgerStatements
 from holdall.wrappers import bounded, read_only
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=SOME_KINDS)
 def open_store(request, tmp_path):
     """Give a function that opens a store of one kind, always the same place."""
     return lambda: KINDS[request.param](tmp_path)
 
 
-@pytest.fixture(params=ON_DISK)
+@pytest.fixture(params=SOME_ON_DISK)
 def open_disk(request, tmp_path):
     """Give a function that opens a store on the disk."""
     return lambda: KINDS[request.param](tmp_path)
@@ -210,7 +210,7 @@ def test_frequent_ones_stay(open_store, policy):
     assert not any(key.startswith("cold") for key in cache)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_KINDS)
 def test_gdsf_keeps_as_many_as_possible(tmp_path, kind):
     counts = {}
     for policy in ("lru", "gdsf"):
@@ -335,7 +335,7 @@ def allocated(path):
 
 
 @pytest.mark.parametrize(("count", "size"), [(3000, 100), (10, 3_000_000)])
-@pytest.mark.parametrize("kind", ON_DISK)
+@pytest.mark.parametrize("kind", SOME_ON_DISK)
 def test_the_volume_is_what_the_disk_has(tmp_path, kind, count, size):
     cache = bounded(KINDS[kind](tmp_path), max_bytes="1GB")
     cache.update((f"key{number}", os.urandom(size)) for number in range(count))
@@ -344,6 +344,7 @@ def test_the_volume_is_what_the_disk_has(tmp_path, kind, count, size):
     assert abs(volume - allocated(tmp_path)) <= 0.05 * volume + 1e6
 
 
+@pytest.mark.soak
 def test_a_table_does_not_grow_beyond_its_bound(tmp_path):
     bound = 3_000_000
     cache = bounded(SQLiteStore(tmp_path / "store.db", serializer="bytes"), max_bytes=bound)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from tests.unit._bounded_support import KINDS, ON_DISK, die
+from tests.unit._bounded_support import KINDS, SOME_ON_DISK, die
 
 from holdall import (
     ITEM_NOT_AVAILABLE,
@@ -34,7 +34,7 @@ def open_store(request, tmp_path):
     return lambda: KINDS[request.param](tmp_path)
 
 
-@pytest.fixture(params=ON_DISK)
+@pytest.fixture(params=SOME_ON_DISK)
 def open_disk(request, tmp_path):
     """Give a function that opens a store on the disk."""
     return lambda: KINDS[request.param](tmp_path)

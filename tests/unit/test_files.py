@@ -401,6 +401,7 @@ def test_mapped_arrays_outlive_a_replacement(path):
 # ---------------------------------------------------------------------- ages
 
 
+@pytest.mark.soak
 def test_memory_for_the_newest_is_bounded_by_their_number(path):
     store = FileDirStore(path, serializer="bytes")
     store["x/0"] = b""

@@ -572,6 +572,7 @@ class QuickSerializer(Serializer):
         return found["bytes"].encode("latin-1") if found.keys() == {"bytes"} else found
 
 
+@pytest.mark.soak
 class TestDocumentPersister(PersisterContract):
     def open(self, place):
         return DocumentPersister(place / "a.txt", QuickSerializer())
