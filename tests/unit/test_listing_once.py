@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from four_methods import FourMethods
 from holdall import MemoryStore, Store
 from holdall.keys import PathKeys
 from holdall.persisters.mapping import MappingPersister
@@ -47,6 +48,19 @@ def test_items_and_values_are_listed_once(listed):
     assert place.listed == 1
     assert len(list(store.items())) == 600
     assert place.listed == 2
+
+
+class Broken(FourMethods):
+    def __iter__(self):
+        yield "a.x"
+        raise TypeError("the backend is broken")
+
+
+@pytest.mark.parametrize("keys", [None, PathKeys(suffix=".x")], ids=["own", "by a codec"])
+@pytest.mark.parametrize("take", [*TAKES, len, lambda store: list(store.items())])
+def test_a_type_error_is_not_mistaken_for_a_store_without_a_length(take, keys):
+    with pytest.raises(TypeError, match="is broken"):
+        take(Store(Broken(**{"a.x": b"1"}), keys=keys, serializer="json"))
 
 
 def test_a_length_is_that_of_the_moment(listed):

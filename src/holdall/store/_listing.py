@@ -15,12 +15,16 @@ __all__ = ["Listings"]
 class _Pages(Iterator[list[Any]]):
     """The pages of ids that one iterator takes."""
 
-    __slots__ = ("__weakref__", "_source")
+    __slots__ = ("__weakref__", "_failure", "_source")
 
     def __init__(self, source: Any) -> None:
         self._source = source
+        self._failure: Exception | None = None
 
     def __next__(self) -> list[Any]:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         return next(self._source)
 
     def kept(self) -> list[list[Any]] | None:
@@ -28,7 +32,11 @@ class _Pages(Iterator[list[Any]]):
         source = self._source
         if source.gi_running or source.gi_suspended or source.gi_frame is None:
             return None
-        pages = list(source)
+        try:
+            pages = list(source)
+        except Exception as error:
+            self._failure = error  # `list` hides a TypeError of `len`: the iterator would give nothing
+            raise
         self._source = iter(pages)
         return pages
 
