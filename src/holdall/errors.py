@@ -125,8 +125,11 @@ class InvalidArgumentError(HoldallError, TypeError, ValueError):
     """An option is not one of those accepted, or a value is not of the type that the store takes."""
 
 
-class SerializationError(HoldallError, ValueError):
-    """A value cannot be turned into data, or data cannot be loaded here."""
+class SerializationError(HoldallError, TypeError, ValueError):
+    """A value cannot be turned into data, or data cannot be loaded here.
+
+    `json.dumps` and `pickle.dumps` raise a TypeError for most of the former, and a ValueError for the rest.
+    """
 
 
 class CorruptValueError(SerializationError):

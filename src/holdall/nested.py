@@ -7,7 +7,7 @@ of nested mappings.
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
-from holdall.errors import InvalidKeyError
+from holdall.errors import InvalidKeyError, SerializationError
 from holdall.store import Store
 
 __all__ = ["leaf_paths", "path_get", "path_set", "walk"]
@@ -45,6 +45,8 @@ def path_get(mapping: Any, path: Any, default: Any = _NO_DEFAULT, *, sep: str = 
     for count, key in enumerate(keys, 1):
         try:
             mapping = _step(mapping, key)
+        except SerializationError:  # a TypeError, but there is a value
+            raise
         except (KeyError, IndexError, TypeError):
             if default is not _NO_DEFAULT:
                 return default

@@ -20,7 +20,7 @@ PACKAGE = Path(holdall.__file__).parent
 BUILT_INS = {
     "InvalidKeyError": (KeyError, TypeError),
     "InvalidArgumentError": (TypeError, ValueError),
-    "SerializationError": (ValueError,),
+    "SerializationError": (TypeError, ValueError),
     "CorruptValueError": (ValueError,),
     "MismatchError": (ValueError,),
     "ConflictError": (RuntimeError,),

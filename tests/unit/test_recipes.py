@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from holdall import FileDirStore, MemoryStore, SQLiteStore, Store
-from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreUnavailableError
+from holdall.errors import CorruptValueError, InvalidArgumentError, InvalidKeyError, StoreUnavailableError
 from holdall.keys import MappedKeys
 from holdall.nested import leaf_paths, path_get, path_set, walk
 from holdall.recipes import download, web_cache
@@ -337,6 +338,14 @@ def test_paths_lead_into_nested_mappings_and_lists():
     for wrong in ("", "a//b", (), "/a"):
         with pytest.raises(InvalidKeyError):
             path_get(nested, wrong)
+
+
+def test_a_value_that_cannot_be_read_is_not_absent(tmp_path):
+    store = FileDirStore(tmp_path / "kept", serializer="json")
+    store["a"] = {"b": 1}
+    Path(store.file_of("a")).write_text("{torn")
+    with pytest.raises(CorruptValueError):
+        path_get(store, "a/b", None)
 
 
 @pytest.mark.parametrize("make", [dict, MemoryStore, lambda: FileDirStore(serializer="json")])

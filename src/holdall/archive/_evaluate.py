@@ -127,8 +127,9 @@ class Evaluator:
         """Evaluate ``name.extend([...])`` or ``name.update(...)``."""
         if len(call.args) != 1 or call.keywords:
             self._refuse(call)
+        content = self.value(call.args[0])
         try:
-            fill_container(target, how, self.value(call.args[0]))
+            fill_container(target, how, content)
         except TypeError as error:
             raise self.error(str(error)) from error
 
@@ -186,8 +187,9 @@ class Evaluator:
 
     def key(self, node: ast.expr) -> Any:
         """Return the value of an expression, as a key or a member of a set."""
+        key = self.value(node)
         try:
-            return require_hashable(self.value(node))
+            return require_hashable(key)
         except TypeError as error:
             raise self.error(str(error)) from error
 
@@ -271,6 +273,8 @@ class Evaluator:
                 raise self.error(f"{function.name} takes no keywords")
             try:
                 return function.apply(self.allowed, *arguments)
+            except SerializationError:
+                raise
             except TypeError as error:
                 raise self.error(f"{function.name}: {error}") from error
         raise self.error("a value is called: archives call only what they have imported")

@@ -178,8 +178,9 @@ class ScriptPersister(Persister):
 
     def _find(self, id: Any) -> tuple[bytes, bytes]:
         """Return version and text of an id."""
+        live = self._look().live
         try:
-            return self._look().live[id]
+            return live[id]
         except (KeyError, TypeError):
             raise KeyError(id) from None
 
@@ -187,8 +188,9 @@ class ScriptPersister(Persister):
         return iter(list(self._look().live))
 
     def __contains__(self, id: object) -> bool:
+        live = self._look().live
         try:
-            return id in self._look().live
+            return id in live
         except TypeError:
             return False
 
