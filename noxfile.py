@@ -70,7 +70,6 @@ def explore(session: nox.Session) -> None:
         f"--randomly-seed={seed}",
         f"--hypothesis-seed={seed}",
         "--timeout=3600",
-        "--override-ini=faulthandler_timeout=3500",
         *session.posargs,
     )
 
