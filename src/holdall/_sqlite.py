@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from sys import is_finalizing
 
+from holdall._posix.fork import at_fork
 from holdall.errors import StoreUnavailableError
 
 __all__ = ["Connection", "Guarded", "everything", "identity", "opening", "refuse_if_lost"]
@@ -177,5 +178,4 @@ def _is_writing(guarded: Guarded) -> bool:
     return True
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_release, after_in_child=_after_fork_in_child)
+at_fork(before=_before_fork, after_in_parent=_release, after_in_child=_after_fork_in_child)

@@ -20,6 +20,7 @@ from holdall._posix.fork import forget_in_child
 from holdall._posix.lock import TIMEOUT, Lock, Patience
 from holdall._posix.names import fs_path
 from holdall._posix.replace import replace_file
+from holdall._posix.system import require_posix
 from holdall._posix.trust import check_trust
 from holdall.errors import InvalidArgumentError, UnsupportedError, UntrustedStoreError
 
@@ -225,7 +226,6 @@ class _File(AtomicFile):
     """
 
     persistent = True
-    writable = os.rename in os.supports_dir_fd
 
     def __init__(
         self, path: str, *, power: bool = False, mode: int = 0o666, timeout: float = TIMEOUT
@@ -267,8 +267,7 @@ class _File(AtomicFile):
     # ------------------------------------------------------------------ writing
 
     def locked(self, action: Callable[[], R]) -> R:
-        if not self.writable:
-            raise UnsupportedError(f"{self.path} can be read here; writing it needs a POSIX system")
+        require_posix("files that are written, not only read,")
         with self.mutex:
             patience = Patience(self.timeout)
             while True:

@@ -57,7 +57,10 @@ def parse_size(size: float | str, name: str = "size") -> int:
     if isinstance(size, str) and (match := _SIZE.fullmatch(size)):
         number, unit = float(match[1]), match[2].lower()
         if unit == "%" and number <= 100:
-            return int(memory_of_machine() * number / 100)
+            machine = memory_of_machine()
+            if machine is None:
+                raise InvalidArgumentError(f"{name}={size!r}: how much there is is not known; give bytes")
+            return int(machine * number / 100)
         if unit in _UNITS and number * _UNITS[unit] < 2**63:
             return int(number * _UNITS[unit])
     raise InvalidArgumentError(
@@ -65,7 +68,7 @@ def parse_size(size: float | str, name: str = "size") -> int:
     )
 
 
-def memory_of_machine(root: str = "") -> int:
+def memory_of_machine(root: str = "") -> int | None:
     """Return the bytes of memory that this process may use: those of the machine, or of its container.
 
     Parameters
@@ -75,9 +78,12 @@ def memory_of_machine(root: str = "") -> int:
 
     Returns
     -------
-    int
-        The minimum of the physical memory and the limits of the control groups of this process.
+    int or None
+        The minimum of the physical memory and the limits of the control groups of this process; None on a
+        system that does not tell.
     """
+    if not hasattr(os, "sysconf"):
+        return None
     amounts = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for folder in _folders_of_groups(root):
         for name in _LIMITS:

@@ -18,6 +18,8 @@ This package knows no values, etags or stores, and imports only `holdall.errors`
     Whether others could have written, or put in place, what is read.
 ``temporary``
     Folders that live no longer than the process.
+``system``
+    Whether the system can do all this.
 
 It can be imported on any system; what needs POSIX raises an error when it is made.
 """

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Forgetting", "Living", "finalize", "forget_in_child", "living", "new_lock"]
+__all__ = ["Forgetting", "Living", "at_fork", "finalize", "forget_in_child", "living", "new_lock"]
 
 T = TypeVar("T")
 
@@ -16,6 +16,12 @@ class Forgetting(Protocol):
 
     def after_fork(self) -> None:
         """Forget the state of the parent."""
+
+
+def at_fork(**hooks: Callable[[], object]) -> None:
+    """Register functions as `os.register_at_fork` does, on systems that fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(**hooks)
 
 
 def living(things: "weakref.WeakValueDictionary[Any, T]") -> list[T]:
@@ -79,5 +85,4 @@ def _after_fork() -> None:
 # The first one must be made while modules can still be imported.
 weakref.finalize(Forgetting, int).detach()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)

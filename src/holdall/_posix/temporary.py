@@ -11,6 +11,7 @@ from holdall._posix.descriptors import create_file, opening
 from holdall._posix.flags import BELOW
 from holdall._posix.fork import new_lock
 from holdall._posix.lock import try_flock
+from holdall._posix.system import require_posix
 
 __all__ = ["TemporaryFolder", "kind_of_filesystem"]
 
@@ -41,6 +42,7 @@ class TemporaryFolder:
     """
 
     def __init__(self, *, spill: bool = False) -> None:
+        require_posix("temporary folders of stores")
         import tempfile  # noqa: PLC0415  (3 ms, with the compressors that it could use)
 
         base = _base(spill=spill)

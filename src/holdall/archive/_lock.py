@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from holdall._posix.system import require_posix
 from holdall.archive._files import is_unfinished
 from holdall.errors import StoreTimeoutError, StoreUnavailableError
 
@@ -26,6 +27,7 @@ def acquired(folder: str, timeout: float) -> Any:
     StoreTimeoutError
         If other writers hold it all the time.
     """
+    require_posix("data sets that are written, not only read,")
     from filelock import FileLock, Timeout  # noqa: PLC0415  (only writers need it)
 
     lock = FileLock(os.path.join(folder, LOCK_NAME), timeout=timeout)

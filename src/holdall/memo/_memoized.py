@@ -1,13 +1,12 @@
 """A memoized function, as its users see it."""
 
-import os
 import sys
 import time
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
-from holdall._posix.fork import Living
+from holdall._posix.fork import Living, at_fork
 from holdall.memo import _flight, _locks, _places
 from holdall.memo._arguments import ATOMS, BadCallError, plain_key
 from holdall.memo._asking import Asking
@@ -184,5 +183,4 @@ def _after_fork() -> None:
         memoized._after_fork()  # noqa: SLF001
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)

@@ -1,9 +1,14 @@
 """Arrays mapped from files, within the limit of file descriptors."""
 
 import mmap
-import resource
 import weakref
 from typing import Any
+
+resource: Any
+try:
+    import resource
+except ImportError:  # a system without such limits
+    resource = None
 
 __all__ = ["mapped", "mapped_file"]
 
@@ -58,4 +63,4 @@ def mapped_file(file: Any, mode: Any) -> "mmap.mmap | None":
 
 
 def _are_too_many() -> bool:
-    return len(_maps) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _PART
+    return resource is not None and len(_maps) >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _PART

@@ -2,13 +2,13 @@
 
 import atexit
 import copy
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
+from holdall._posix.fork import at_fork
 from holdall.abc import Persister
 from holdall.conditional import ITEM_NOT_AVAILABLE, Joker, Sentinel
 from holdall.errors import ConflictError, HoldallError, InvalidArgumentError, SerializationError
@@ -294,4 +294,4 @@ def _after_fork() -> None:
         slot.settle()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)

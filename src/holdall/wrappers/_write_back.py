@@ -4,7 +4,6 @@ import atexit
 import copy
 import io
 import math
-import os
 import threading
 import time
 import warnings
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final
 
-from holdall._posix.fork import Living
+from holdall._posix.fork import Living, at_fork
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, UnsupportedError
@@ -132,8 +131,7 @@ def _forget_all() -> None:
 
 
 atexit.register(_push_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_push_all, after_in_child=_forget_all)
+at_fork(before=_push_all, after_in_child=_forget_all)
 
 
 def _turn_of(entry: tuple[Any, tuple[int, Any]]) -> int:

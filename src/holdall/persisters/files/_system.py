@@ -20,8 +20,6 @@ os_rename = naming(os.rename)
 os_unlink = naming(os.unlink)
 os_rmdir = naming(os.rmdir)
 
-NEEDED = {os.open, os.stat, os.rename, os.unlink, os.mkdir, os.rmdir}
-
 
 def etag_of(stat: os.stat_result) -> str:
     """Return the etag of a file; see the Notes of `FilesPersister`."""

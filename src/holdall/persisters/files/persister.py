@@ -29,6 +29,7 @@ from holdall._posix.folder import RESERVED, SHARED, Folder, Opened
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_name, fs_path
 from holdall._posix.replace import unlink_quietly
+from holdall._posix.system import require_posix
 from holdall.abc import Capability, Persister, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import (
@@ -47,7 +48,6 @@ from holdall.persisters.files._record import checked_record, record_options
 from holdall.persisters.files._system import (
     KIND,
     KIND_AND_OTHERS,
-    NEEDED,
     REGULAR,
     etag_of,
     lstat,
@@ -154,8 +154,7 @@ class FilesPersister(Persister):
         timeout: float = TIMEOUT,
         record: dict[str, Any] | None = None,
     ) -> None:
-        if not os.supports_dir_fd >= NEEDED:
-            raise UnsupportedError("folders need a POSIX system: files are reached by descriptor")
+        require_posix("folders")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a folder that exists")
         given = None if path is None else checked_path(path, "folder")

@@ -13,6 +13,7 @@ import lmdb
 from holdall._options import Durability, checked_path, is_unicode
 from holdall._posix import trust
 from holdall._posix.names import fs_path
+from holdall._posix.system import require_posix
 from holdall._posix.temporary import TemporaryFolder
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -125,6 +126,7 @@ class LmdbPersister(Persister):
         read_only: bool = False,
         record: dict[str, Any] | None = None,
     ) -> None:
+        require_posix("LMDB databases")
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         named: Any = table

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 
 from holdall._posix.errors import translate
-from holdall._posix.fork import Living, forget_in_child, living, new_lock
+from holdall._posix.fork import Living, at_fork, forget_in_child, living, new_lock
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -416,5 +416,4 @@ def _after_fork_in_parent() -> None:
         environment.after_fork_in_parent()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)

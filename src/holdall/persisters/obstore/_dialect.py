@@ -1,12 +1,12 @@
 """The behaviour of obstore: names it accepts, errors it raises, bodies it returns."""
 
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
+from holdall._posix.fork import at_fork
 from holdall._remote.engine import BrokenBodyError
 from holdall._remote.reading import PART
 from holdall.errors import (
@@ -55,8 +55,7 @@ class Runtime:
         cls.lost = cls.lost or cls.used
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Runtime.fork)
+at_fork(after_in_child=Runtime.fork)
 
 
 class ToldError(StoreUnavailableError):

@@ -11,6 +11,7 @@ from holdall._posix.descriptors import create_file
 from holdall._posix.errors import translating
 from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_path
+from holdall._posix.system import require_posix
 from holdall._posix.trust import check_trust
 from holdall.abc import Capability, Persister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -104,6 +105,7 @@ class ScriptPersister(Persister):
         guard: bool = False,
         runs: bool = False,
     ) -> None:
+        require_posix("scripts that keep values")
         if durability not in {"process", "power"}:
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         self.path = _checked_path(path)

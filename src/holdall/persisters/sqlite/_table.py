@@ -12,6 +12,7 @@ from typing import Any
 
 from holdall._options import checked_path
 from holdall._places import check_record
+from holdall._posix.system import require_posix
 from holdall._posix.temporary import TemporaryFolder
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import (
@@ -51,6 +52,7 @@ class Table:
         timeout: float,
         record: dict[str, Any],
     ) -> None:
+        require_posix("SQLite files")
         if sqlite3.sqlite_version_info < _OLDEST:
             raise UnsupportedError(
                 f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is the first that can do this"

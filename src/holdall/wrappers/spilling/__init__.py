@@ -15,7 +15,7 @@ from typing import Any, Literal
 from holdall._eviction import Policy, PolicyName, make_policy
 from holdall._eviction.amounts import parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
-from holdall._posix.fork import Living
+from holdall._posix.fork import Living, at_fork
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, SerializationError
@@ -442,9 +442,8 @@ def _after_fork_in_child() -> None:
         persister.after_fork(child=True)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

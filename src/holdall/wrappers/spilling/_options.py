@@ -104,7 +104,8 @@ def budget_of(memory: float | str | None) -> int:
     1500000
     """
     if memory is None:
-        return min(_USUAL, int(memory_of_machine() * _SHARE))
+        machine = memory_of_machine()
+        return _USUAL if machine is None else min(_USUAL, int(machine * _SHARE))
     budget = parse_size(memory, "memory")
     if not budget:
         raise InvalidArgumentError("memory is the room for values, in bytes: it must be more than 0")

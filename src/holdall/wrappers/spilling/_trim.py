@@ -1,6 +1,6 @@
 """Returning freed memory to the system where it grows."""
 
-import resource
+import mmap
 from collections.abc import Callable
 from typing import Final
 
@@ -8,14 +8,13 @@ __all__ = ["Trimmer", "resident"]
 
 _LEAST: Final = 8_000_000  # bytes that must have left memory before a check
 _PART: Final = 16  # of the limit
-_PAGE: Final = resource.getpagesize()
 
 
 def resident() -> int:
     """Return the bytes of physical memory of the process; 0 where the system does not report it."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE
+            return int(file.read().split()[1]) * mmap.PAGESIZE
     except (OSError, ValueError, IndexError):
         return 0
 
