@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
+from holdall._shown import PATH, shown
 from holdall.errors import InvalidArgumentError, UnsupportedError
 
 __all__ = [
@@ -55,7 +56,7 @@ def check_bytes(id: Any, data: Any) -> None:
             memoryview(part)
         except TypeError:
             raise InvalidArgumentError(
-                f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
+                f"the data for {shown(id)} are {type(data).__name__}, not bytes: give the store a serializer",
             ) from None
 
 
@@ -91,7 +92,7 @@ def checked_path(path: Any, kind: str) -> str:
         else:
             why = ", which has " + ("a NUL character" if "\0" in given else "a character that no path has")
         raise InvalidArgumentError(
-            f"path must be the name of a {kind}, as text or a Path, got {path!r:.100}{why}"
+            f"path must be the name of a {kind}, as text or a Path, got {shown(path, PATH)}{why}"
         )
     return given
 
@@ -110,15 +111,15 @@ def _as_meant(path: str, kind: str) -> str:
         raise InvalidArgumentError(f"path is empty: '.' is the current folder, None a temporary {kind}")
     if "://" in path:
         raise InvalidArgumentError(
-            f"{path!r:.100} is an address, and no path of a {kind}: open it by holdall.open",
+            f"{shown(path, PATH)} is an address, and no path of a {kind}: open it by holdall.open",
         )
     if "{" in path and re.search(_TEMPLATE, path) and not os.path.exists(path):
         start = path.index("{")
         folder, _, keys = path[:start].rpartition("/")
         keys += path[start:]
         raise InvalidArgumentError(
-            f"{path!r:.100} has fields of a template: give the folder alone, and the rest as keys=, as in "
-            f"FileDirStore({folder or '.'!r:.100}, keys={keys!r:.100})",
+            f"{shown(path, PATH)} has fields of a template: give the folder alone, and the rest as keys=, as "
+            f"in FileDirStore({shown(folder or '.', 100)}, keys={shown(keys, 100)})",
         )
     return os.path.expanduser(path)
 
@@ -231,7 +232,7 @@ def refuse_text(owner: str, functions: Iterable[Any], options: Mapping[str, Any]
     """
     for name, value in options.items():
         if isinstance(value, str) and any(isinstance(_default(one, name), bool) for one in functions):
-            raise InvalidArgumentError(f"{owner}: {name} is True or False, got the text {value!r:.80}")
+            raise InvalidArgumentError(f"{owner}: {name} is True or False, got the text {shown(value)}")
 
 
 def _default(function: Any, name: str) -> Any:

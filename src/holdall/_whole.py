@@ -22,6 +22,7 @@ from holdall._posix.names import fs_path
 from holdall._posix.replace import replace_file
 from holdall._posix.system import require_posix
 from holdall._posix.trust import check_trust
+from holdall._shown import PATH, shown
 from holdall.errors import InvalidArgumentError, UnsupportedError, UntrustedStoreError
 
 __all__ = ["AtomicFile", "open_atomic"]
@@ -119,7 +120,9 @@ def open_atomic(
         return _File(_real(target), power=power, mode=mode, timeout=timeout)
     if all(hasattr(target, name) for name in ("read", "seek", "tell")):
         return _Object(target)
-    raise InvalidArgumentError(f"give a path, bytes or a binary file that can seek, got {target!r:.100}")
+    raise InvalidArgumentError(
+        f"give a path, bytes or a binary file that can seek, got {shown(target, PATH)}"
+    )
 
 
 class _State(NamedTuple):

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from holdall._options import options_of, places_taken, refuse_text, unknown_option
 from holdall._schemes import CLASSES, LOCAL, MONGO, PARTS, REDIS, SQL, WITHOUT_PLACE, scheme_of
+from holdall._shown import shown
 from holdall.errors import (
     InvalidArgumentError,
     StoreNotFoundError,
@@ -202,7 +203,7 @@ def parse(address: str | os.PathLike[str]) -> Address:
     given: Any = address
     if not isinstance(given, str) or not given:
         raise InvalidArgumentError(
-            f"an address is text such as 'dir:results' or 'sqlite:cache.db', or a path, got {given!r:.80}"
+            f"an address is text such as 'dir:results' or 'sqlite:cache.db', or a path, got {shown(given)}"
         )
     start = _SCHEME.match(given)
     if start is None:
@@ -239,9 +240,9 @@ def register_scheme(scheme: str, opener: Opener) -> None:
     """
     given: Any = scheme
     if not isinstance(given, str) or _SCHEME.fullmatch(given + ":") is None or given != given.lower():
-        raise InvalidArgumentError(f"a scheme is a word of two small letters or more, got {scheme!r:.80}")
+        raise InvalidArgumentError(f"a scheme is a word of two small letters or more, got {shown(scheme)}")
     if not callable(opener):
-        raise InvalidArgumentError(f"an opener is a function from an Address to a store, got {opener!r:.80}")
+        raise InvalidArgumentError(f"an opener is a function from an Address to a store, got {shown(opener)}")
     if scheme in schemes() and _own.get(scheme) is not opener:
         raise InvalidArgumentError(f"the scheme {scheme!r} is registered already: choose another word")
     _own[scheme] = opener
@@ -284,7 +285,7 @@ def named_addresses() -> dict[str, str]:
         ) from error
     for name, address in found.items():
         if not isinstance(address, str):
-            raise InvalidArgumentError(f"{path}: {name} must be an address as text, got {address!r:.80}")
+            raise InvalidArgumentError(f"{path}: {name} must be an address as text, got {shown(address)}")
     return found
 
 
@@ -368,7 +369,7 @@ def _open_ours(address: Address) -> Store[Any, Any]:
     scheme, place, part, options = address
     if scheme in WITHOUT_PLACE:
         if place or part:
-            raise InvalidArgumentError(f"{scheme}: lies nowhere, got {place or part!r:.80}")
+            raise InvalidArgumentError(f"{scheme}: lies nowhere, got {shown(place or part)}")
         return _made(scheme, (), options)
     if part:
         if scheme not in PARTS:

@@ -7,6 +7,7 @@ of nested mappings.
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
+from holdall._shown import shown
 from holdall.errors import InvalidKeyError, SerializationError
 from holdall.store import Store
 
@@ -89,7 +90,7 @@ def path_set(mapping: Any, path: Any, value: Any, *, sep: str = "/") -> None:
             inner = {}
         if not isinstance(inner, MutableMapping | list):
             raise InvalidKeyError(
-                f"{_path(path, keys[:count], sep)!r:.80} holds {type(inner).__name__}, with nothing below it"
+                f"{shown(_path(path, keys[:count], sep))} holds {type(inner).__name__}, with nothing below it"
             )
         places.append(inner)
     # From the inside out, since a store gives copies of what it holds.
@@ -147,7 +148,7 @@ def leaf_paths(mapping: Any, *, sep: str | None = None) -> list[Any]:
 def _keys(path: Any, sep: str) -> list[Any]:
     keys = path.split(sep) if isinstance(path, str) else list(path)
     if not keys or "" in keys:
-        raise InvalidKeyError(f"a path has one key or more, and none is empty, got {path!r:.80}")
+        raise InvalidKeyError(f"a path has one key or more, and none is empty, got {shown(path)}")
     return keys
 
 

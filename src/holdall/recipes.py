@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreUnavailableError
 from holdall.store import Store
 from holdall.stores.files import FileDirStore
@@ -57,7 +58,7 @@ def web_cache(
     if max_age is not None:
         if type(max_age) not in (int, float) or not max_age > 0:
             raise InvalidArgumentError(
-                f"max_age is a number of seconds, more than 0, or None, got {max_age!r:.80}"
+                f"max_age is a number of seconds, more than 0, or None, got {shown(max_age)}"
             )
         store = expiring(store, ttl=max_age)
     return on_missing(store, compute=download if fetch is None else fetch)  # type: ignore[no-any-return]
@@ -87,7 +88,7 @@ def download(url: str, *, timeout: float = 30.0) -> bytes:
 
     given: Any = url
     if not isinstance(given, str) or not url.startswith(("http://", "https://")):
-        raise InvalidKeyError(f"a page is named by http://... or https://..., got {url!r:.80}")
+        raise InvalidKeyError(f"a page is named by http://... or https://..., got {shown(url)}")
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310  (checked above)
             return bytes(answer.read())

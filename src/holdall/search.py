@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Self
 
 from holdall._posix.fork import finalize, new_lock
+from holdall._shown import shown
 from holdall._sqlite import Connection, Guarded, identity, opening, refuse_if_lost
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys
@@ -155,7 +156,7 @@ class SearchStore:
         if not isinstance(given, str):
             raise InvalidArgumentError(f"a query is text, got {type(query).__name__}")
         if match not in _JOINED_BY:
-            raise InvalidArgumentError(f'match is "all" or "any", got {match!r:.80}')
+            raise InvalidArgumentError(f'match is "all" or "any", got {shown(match)}')
         words = [_quoted(word) for word in _WORD.findall(query)]
         if not any(words):
             return []
@@ -198,8 +199,8 @@ class SearchStore:
         body = value if self._text is None else self._text(value)
         if not isinstance(body, str):
             raise InvalidArgumentError(
-                f"the value of {key!r:.80} is {type(body).__name__} and no text: give text=, a function that "
-                "makes text of it"
+                f"the value of {shown(key)} is {type(body).__name__} and no text: give text=, a function "
+                "that makes text of it"
             )
         row = index.execute("INSERT INTO documents (key, etag) VALUES (?, ?)", (name, etag))
         index.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", (row.lastrowid, body))

@@ -507,3 +507,29 @@ def test_an_error_keeps_nothing_open(tmp_path):
             assert alive() is None, use
     finally:
         gc.enable()
+
+
+def test_what_is_cut_short_in_a_message_keeps_its_quotes():
+    store = Store({"k" * 300: 1, b"k" * 300: 2, ("k" * 300,): 3})
+    for key in store:
+        with pytest.raises(InvalidArgumentError, match="cannot change in place") as caught, store.edit(key):
+            pass
+        said = str(caught.value).removeprefix("the value of ").partition(" is int")[0]
+        whole = repr(key)
+        assert len(said) == 120
+        assert said == (whole[:119] if isinstance(key, tuple) else whole[:118] + whole[-1]) + "…"
+
+
+def test_a_message_stands_whose_object_cannot_be_shown():
+    faulty = type("Faulty", (), {"__repr__": lambda self: 1 / 0})()
+    with pytest.raises(InvalidArgumentError, match=r"got <.*Faulty object at"):
+        MemoryStore().purge(older_than=faulty)
+
+
+def test_a_store_shows_its_whole_path(tmp_path):
+    path = tmp_path / ("results of " + "a long name " * 10)
+    store = FileDirStore(path)
+    assert repr(str(path)) in repr(store)
+    with pytest.raises(UnsupportedError) as caught:
+        bounded(store.get_subdict("part"), max_items=1)
+    assert repr(str(path)) in str(caught.value)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 from holdall._eviction.policy import Entry, LruPolicy, Policy, SievePolicy
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 
 __all__ = ["POLICIES", "Entry", "LruPolicy", "Policy", "PolicyName", "SievePolicy", "make_policy"]
@@ -64,4 +65,4 @@ def make_policy(policy: str | Callable[[int], Policy], capacity: int) -> Policy:
         from holdall._eviction import heap  # noqa: PLC0415  (needs heapdict)
 
         return heap.GdsfPolicy(capacity) if policy == "gdsf" else heap.LfuPolicy(capacity)
-    raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {policy!r:.80}")
+    raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {shown(policy)}")

@@ -4,6 +4,7 @@ import os
 import re
 from typing import Final
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 
 __all__ = ["memory_of_machine", "parse_size"]
@@ -64,7 +65,7 @@ def parse_size(size: float | str, name: str = "size") -> int:
         if unit in _UNITS and number * _UNITS[unit] < 2**63:
             return int(number * _UNITS[unit])
     raise InvalidArgumentError(
-        f'{name} is a number of bytes or text such as "500MB", "2GiB" or "25%" (of memory), got {size!r:.80}'
+        f'{name} is a number of bytes or text such as "500MB", "2GiB" or "25%" (of memory), got {shown(size)}'
     )
 
 

@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+from holdall._shown import shown
+
 __all__ = ["Entry", "LruPolicy", "Policy", "SievePolicy", "Spare"]
 
 
@@ -40,7 +42,7 @@ class Entry:
         self.used = False  # since the last look of the policy
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.key!r:.80}, size {self.size}, cost {self.cost:.3g}>"
+        return f"<{type(self).__name__} {shown(self.key)}, size {self.size}, cost {self.cost:.3g}>"
 
 
 #: Returns whether an entry must stay for now.

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from holdall._remote.engine import Answer, BrokenBodyError, Engine, Found, RefusedError, Source
+from holdall._shown import shown
 from holdall.errors import ConflictError, StoreUnavailableError
 
 __all__ = ["PART", "ObjectFile", "open_object", "whole"]
@@ -65,8 +66,8 @@ def _span(engine: Engine, key: str, answer: Answer | None, *, found: Found, star
         except BrokenBodyError as error:
             if attempt == _ATTEMPTS - 1 or time.monotonic() > until:
                 raise StoreUnavailableError(
-                    f"the body of {key!r:.120} in {engine.location} broke off {attempt + 1} times, at last "
-                    f"after {at - start} of {stop - start} bytes: {error}",
+                    f"the body of {shown(key, 120)} in {engine.location} broke off {attempt + 1} times, "
+                    f"at last after {at - start} of {stop - start} bytes: {error}",
                 ) from error
             answer = None
         else:
@@ -167,5 +168,5 @@ class ObjectFile(io.RawIOBase):
 
 def _replaced(engine: Engine, key: str) -> ConflictError:
     return ConflictError(
-        f"{key!r:.120} in {engine.location} was replaced or deleted while it was read: read it again",
+        f"{shown(key, 120)} in {engine.location} was replaced or deleted while it was read: read it again",
     )

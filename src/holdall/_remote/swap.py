@@ -16,6 +16,7 @@ from holdall._remote.data import is_unique
 from holdall._remote.engine import Engine, Found, RefusedError, UnsureError
 from holdall._remote.facts import Facts
 from holdall._remote.tokens import Rings, follow, new_token, spell_tokens
+from holdall._shown import shown
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Stat
 from holdall.errors import OutcomeUnknownError, StoreNotFoundError, StoreUnavailableError, UnsupportedError
 
@@ -138,8 +139,9 @@ class Swaps:
         if not self.engine.respell(tried):
             self.facts().replaces = False
             raise UnsupportedError(
-                f"{self.engine.location} refuses to replace {key!r:.120} though its etag is the expected "
-                "one: the server has no conditions in this bucket, as some have none where versions are "
+                f"{self.engine.location} refuses to replace {shown(key, 120)} though its etag is the "
+                "expected one: the server has no conditions in this bucket, as some have none where "
+                "versions are "
                 "kept; plain writes work",
             ) from refused
 
@@ -221,7 +223,7 @@ class Swaps:
         if not certain:
             raise self._unknown(key, "inserting", None)
         raise UnsupportedError(
-            f"{self.engine.location} refuses each time to insert {key!r:.120}, though nothing is there: "
+            f"{self.engine.location} refuses each time to insert {shown(key, 120)}, though nothing is there: "
             "where versions are suspended, some servers take the mark of a deletion for an object; plain "
             "writes work",
         )
@@ -310,8 +312,9 @@ class Swaps:
             raise
         if not obeyed:
             raise UnsupportedError(
-                f"{self.engine.location} ignores the condition of a deletion, so {key!r:.120} stays as it "
-                "is: what another writer just stored could be deleted; `del` and discard() work, pop() and "
+                f"{self.engine.location} ignores the condition of a deletion, so {shown(key, 120)} stays "
+                "as it is: what another writer just stored could be deleted; `del` and discard() work, "
+                "pop() and "
                 "other conditional deletions do not",
             )
         for _ in range(_ATTEMPTS):
@@ -359,14 +362,14 @@ class Swaps:
         if not certain:
             return self._unknown(key, what, error)
         return StoreUnavailableError(
-            f"{what} {key!r:.120} in {self.engine.location}: the server said each time that another write is "
-            "under way, and nothing was changed; try again later",
+            f"{what} {shown(key, 120)} in {self.engine.location}: the server said each time that another "
+            "write is under way, and nothing was changed; try again later",
         )
 
     def _unknown(self, key: str, what: str, error: Exception | None) -> OutcomeUnknownError:
         return OutcomeUnknownError(
-            f"{what} {key!r:.120} in {self.engine.location} may or may not have happened: its answer was "
-            f"lost, and what is there now does not tell ({(error and error.__cause__) or error})",
+            f"{what} {shown(key, 120)} in {self.engine.location} may or may not have happened: its answer "
+            f"was lost, and what is there now does not tell ({(error and error.__cause__) or error})",
         )
 
     def _refusal(self, what: str) -> UnsupportedError:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from holdall._posix.fork import new_lock
+from holdall._shown import shown
 from holdall.abc.capability import Capability, join_parts
 from holdall.abc.optional import OptionalVerbs
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -354,7 +355,7 @@ def conflict(persister: Reader, id: str, expected: Expected, actual: Etag) -> Co
     '8'
     """
     return ConflictError(
-        f"{id!r:.120} in {persister.place} is at {actual!r}, not at {expected!r:.120}: "
+        f"{shown(id, 120)} in {persister.place} is at {actual!r}, not at {shown(expected, 120)}: "
         "read it again and retry",
         actual,
     )

@@ -11,6 +11,7 @@ from enum import EnumType
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, SerializationError
 
 __all__ = [
@@ -226,7 +227,7 @@ class Allowed:
         self.more = tuple(more)
         for thing in self.more:
             if not callable(thing):
-                raise InvalidArgumentError(f"allow is for classes and functions, got {thing!r:.100}")
+                raise InvalidArgumentError(f"allow is for classes and functions, got {shown(thing, 100)}")
 
     def find(self, name: Name) -> Any:
         """Return the object of a name, as a value.

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import CorruptValueError, SerializationError
 
 __all__ = ["Arrays"]
@@ -26,7 +27,7 @@ class Arrays:
     def __init__(self, location: str, data_format: str, where: Any, mmap: bool) -> None:
         if not _is_file_name(where):
             raise CorruptValueError(
-                f"arrays lie in a file or folder beside the archive, not in {where!r:.80}"
+                f"arrays lie in a file or folder beside the archive, not in {shown(where)}"
             )
         self._location = location
         self._where = where
@@ -41,7 +42,7 @@ class Arrays:
         path = os.path.join(self._location, self._where)
         if self._format == "npy":
             if not _is_file_name(name):
-                raise CorruptValueError(f"the name of an array is that of a file, got {name!r:.80}")
+                raise CorruptValueError(f"the name of an array is that of a file, got {shown(name)}")
             path = os.path.join(path, f"{name}.npy")
         real, root = os.path.realpath(path), os.path.realpath(self._location)
         if not real.startswith(os.path.join(root, "")) or not os.path.isfile(real):

@@ -10,6 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from holdall._shown import shown
 from holdall.archive import prelude
 from holdall.archive._allowed import MAX_INLINE, Allowed, Name, is_array_data, is_dtype, is_hashable, is_shape
 
@@ -74,7 +75,7 @@ def _trusted(allowed: Allowed, obj: Any, types: tuple[type, ...], what: str) -> 
 def _class(allowed: Allowed, cls: Any) -> None:
     _require(
         allowed.is_trusted_class(cls),
-        f"{cls!r:.80} is not among the classes that may be made: allow=[...] adds those that you trust",
+        f"{shown(cls)} is not among the classes that may be made: allow=[...] adds those that you trust",
     )
 
 
@@ -169,7 +170,7 @@ def _is_layout(shape: Any, order: Any) -> bool:
 def _dtype(spec: Any) -> Any:
     import numpy as np  # noqa: PLC0415
 
-    _require(is_dtype(spec), f"{spec!r:.80} is no dtype of plain data")
+    _require(is_dtype(spec), f"{shown(spec)} is no dtype of plain data")
     dtype = np.dtype(spec)
     _require(not dtype.hasobject, "arrays of Python objects are not loaded")
     return dtype
@@ -193,7 +194,7 @@ def _cast(allowed: Allowed, array: Any, dtype: Any, cls: Any = None) -> Any:
 
     _require(_is_array(array), "only arrays are cast")
     plain = cls in (None, np.matrix, np.recarray, np.ndarray) or allowed.is_trusted_class(cls)
-    _require(plain, f"{cls!r:.80} is no class of arrays that may be made")
+    _require(plain, f"{shown(cls)} is no class of arrays that may be made")
     return _FUNCTIONS["_cast"](array, None if dtype is None else _dtype(dtype), cls)
 
 
@@ -220,7 +221,7 @@ def _masked(allowed: Allowed, data: Any, mask: Any, *options: Any) -> Any:
     fill, hard, cls = options
     fine = _is_array(data) and (mask is False or _is_array(mask)) and (fill is None or _is_array(fill))
     _require(fine and type(hard) is bool, "a masked array is made of arrays")
-    _require(cls is np.ma.MaskedArray or allowed.is_trusted_class(cls), f"{cls!r:.80} is no masked array")
+    _require(cls is np.ma.MaskedArray or allowed.is_trusted_class(cls), f"{shown(cls)} is no masked array")
     return _FUNCTIONS["_masked"](data, mask, fill, hard, cls)
 
 

@@ -4,6 +4,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from holdall._shown import shown
 from holdall.archive._making import HELPERS, fill_container, require_hashable
 from holdall.errors import CorruptValueError, SerializationError
 
@@ -35,7 +36,7 @@ class Table:
         for row in rows:
             make = _ROWS.get(row[0]) if type(row) is list and row and type(row[0]) is str else None
             if make is None:
-                raise evaluator.error(f"a row of a table that is no row: {row!r:.80}")
+                raise evaluator.error(f"a row of a table that is no row: {shown(row)}")
             try:
                 self.values.append(make(self, row))
             except SerializationError:
@@ -55,7 +56,7 @@ class Table:
             return self.values[slot[0]]
         if len(slot) == 2 and slot[0] == "f" and type(slot[1]) is int and 0 <= slot[1] < len(self.functions):
             return self.functions[slot[1]]
-        raise CorruptValueError(f"{slot!r:.80} is no slot")
+        raise CorruptValueError(f"{shown(slot)} is no slot")
 
     def all(self, row: list[Any], start: int) -> list[Any]:
         """Return the values of the slots from one on."""

@@ -3,6 +3,7 @@
 import ast
 from typing import Any
 
+from holdall._shown import shown
 from holdall.archive.graph import Graph, Node
 from holdall.archive.references import Reference
 
@@ -25,13 +26,13 @@ def describe_rep(graph: Graph, node: Node, rep: Any) -> None:
         raise graph.refuse(
             node,
             "get_persistent_rep has to return (expression, {name: object}, "
-            f"[(module, name or None, local name)]), got {rep!r:.200}",
+            f"[(module, name or None, local name)]), got {shown(rep, 200)}",
         ) from error
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, AttributeError) as error:
         raise graph.refuse(
-            node, f"its get_persistent_rep gave {text!r:.200}, which is no expression: {error}"
+            node, f"its get_persistent_rep gave {shown(text, 200)}, which is no expression: {error}"
         ) from error
     graph.keep(arguments)
     slots = {name: graph.slot(value, node, ("attribute", name)) for name, value in arguments.items()}

@@ -4,10 +4,10 @@ import re
 import string
 from typing import Any, NoReturn
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._forms import Form, form_of
-from holdall.keys._value import shown
 
 # Empty text, empty parts of a path, and characters that no file system or encoding takes.
 _BAD_TEXT = re.compile(r"\A\Z|\A/|//|/\Z|[\0\ud800-\udfff]")

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._fields import Field
-from holdall.keys._value import shown
 
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _DOTS = re.compile(r"(?:\A|(?<=/))\.\.?(?=/|\Z)")

@@ -3,19 +3,11 @@
 from functools import partial
 from typing import Any, TypeVar
 
+from holdall._shown import shown
 from holdall.abc import KeyCodec
 from holdall.errors import InvalidArgumentError
 
 K = TypeVar("K")
-
-
-def shown(key: object) -> str:
-    """Return the text of a key for messages, at most 80 characters."""
-    try:
-        text = repr(key)
-    except Exception:  # a huge int, deep nesting, a faulty class
-        text = object.__repr__(key)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def named(thing: Any) -> str:

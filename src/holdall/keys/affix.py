@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidKeyError
-from holdall.keys._value import FrozenCodec, shown, text_option
+from holdall.keys._value import FrozenCodec, text_option
 
 
 def _plain(key: object, what: object) -> str:

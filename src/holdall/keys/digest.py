@@ -5,9 +5,10 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.keys._value import FrozenCodec, shown
+from holdall.keys._value import FrozenCodec
 from holdall.keys.literal import AnyKeys
 
 

@@ -7,10 +7,11 @@ from importlib import import_module
 from keyword import iskeyword
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys._standard import TAGS, tag_of, text_of, value_of
-from holdall.keys._value import FrozenCodec, named, shown, text_option
+from holdall.keys._value import FrozenCodec, named, text_option
 
 # CPython reads back no more digits by default.
 _BIG = 10**4300

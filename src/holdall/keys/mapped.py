@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import FrozenCodec, shown
+from holdall.keys._value import FrozenCodec
 
 __all__ = ["MappedKeys"]
 

@@ -6,9 +6,10 @@ from functools import cache, cached_property, lru_cache
 from typing import Any
 from unicodedata import is_normalized
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import FrozenCodec, shown, text_option
+from holdall.keys._value import FrozenCodec, text_option
 
 # Patterns are compiled when they are needed: all of them take 2 ms, and most keys need one.
 # What some file system refuses, interprets, or cannot store. "/" is here for elements of tuples.

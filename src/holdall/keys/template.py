@@ -6,10 +6,11 @@ from functools import cache
 from itertools import takewhile
 from typing import Any, NoReturn
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
 from holdall.keys._layout import Layout
-from holdall.keys._value import FrozenCodec, shown, text_option
+from holdall.keys._value import FrozenCodec, text_option
 
 _FORMS = ("value", "tuple", "dict", "namedtuple", "str")
 

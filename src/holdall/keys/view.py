@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import FrozenCodec, shown
+from holdall.keys._value import FrozenCodec
 
 
 class IdentityKeys(FrozenCodec[Any]):

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.memo._encoder import Encoder, Unkeyable
 from holdall.memo._readable import readable
@@ -172,7 +173,7 @@ class Arguments:
         unknown = chosen.difference(self.names)
         if unknown and (self._extra is None or not all(isinstance(name, str) for name in unknown)):
             raise InvalidArgumentError(
-                f"{option}={names!r}: {self.function!r:.80} has no such parameter, but {self.names}"
+                f"{option}={names!r}: {shown(self.function)} has no such parameter, but {self.names}"
             )
         return chosen
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from holdall._shown import shown
+
 __all__ = ["Applied", "Bound", "ClassBound"]
 
 P = ParamSpec("P")
@@ -60,7 +62,7 @@ class Applied(Generic[P, R]):
         return getattr(self.__func__, name)
 
     def __repr__(self) -> str:
-        return f"<{self.__func__!r} with {self._args!r:.80} bound>"
+        return f"<{self.__func__!r} with {shown(self._args)} bound>"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return Applied, (self.__func__, self._args, self._keywords)

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from holdall._eviction import PolicyName
 from holdall._options import MmapMode, unknown_option
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.memo._bound import Applied, Bound, ClassBound
 from holdall.memo._called import BoundKey, Called, called_by, shifted
@@ -192,7 +193,7 @@ def _decorated(function: Any, options: Options) -> Any:
     if isinstance(function, classmethod):
         return ClassBound(_decorated(function.__func__, options))
     if not callable(function):
-        raise InvalidArgumentError(f"only functions can be memoized, got {function!r:.80}")
+        raise InvalidArgumentError(f"only functions can be memoized, got {shown(function)}")
     called = called_by(function)
     if called.function is not function:
         return _applied(called, options)

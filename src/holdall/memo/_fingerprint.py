@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.memo._encoder import ENCODERS, Encode, Encoder, Unkeyable, name_of
 from holdall.memo._making import describe
@@ -251,7 +252,9 @@ def register(cls: Any, to_key: Callable[[Any], Any]) -> None:
     (4, True)
     """
     if not isinstance(cls, type) or not callable(to_key):
-        raise InvalidArgumentError(f"register takes a class and a function, got {cls!r:.80}, {to_key!r:.80}")
+        raise InvalidArgumentError(
+            f"register takes a class and a function, got {shown(cls)}, {shown(to_key)}"
+        )
     _registered[cls] = partial(_by_key, to_key=to_key)
     _found.clear()
 

@@ -5,6 +5,7 @@ import sys
 from hashlib import blake2b
 from typing import Any
 
+from holdall._shown import shown
 from holdall.memo._encoder import Encoder
 from holdall.memo._project import MAIN, file_of_module, label_of, project_of
 from holdall.memo._version import code_of
@@ -30,7 +31,7 @@ class Name:
         self._module = getattr(function, "__module__", None) or ""
         self._qualified = getattr(function, "__qualname__", None)
         if not isinstance(self._qualified, str):
-            raise TypeError(f"{function!r:.80} has no name to find its results by")
+            raise TypeError(f"{shown(function)} has no name to find its results by")
         if self._qualified.endswith("<lambda>") and hasattr(function, "__code__"):
             encoder = Encoder(typed=True)
             code_of(function.__code__, encoder)

@@ -9,6 +9,7 @@ from typing import Any
 from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
 from holdall._options import MmapMode
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.memo._places import Bounds
 
@@ -74,7 +75,7 @@ class Options:
             value = getattr(self, field.name)
             check = _CHECKS.get(field.name)
             if check is not None and value is not None and not check[0](value):
-                raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {value!r:.80}")
+                raise InvalidArgumentError(f"{field.name}= must be {check[1]}, got {shown(value)}")
         if self.beta and self.life is None:
             raise InvalidArgumentError("beta= recomputes before the end of ttl=: give ttl=, too")
         if self.mmap_mode is not None and self.place is None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.memo._asking import Asking
 from holdall.memo._bound import Applied
@@ -87,5 +88,5 @@ def _title(function: Any) -> str:
 def _memoized(function: Any) -> Any:
     found = function.__func__ if isinstance(function, Applied) else function
     if not isinstance(found, Asking):
-        raise InvalidArgumentError(f"plot takes memoized functions, got {function!r:.80}")
+        raise InvalidArgumentError(f"plot takes memoized functions, got {shown(function)}")
     return found

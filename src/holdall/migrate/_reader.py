@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from holdall._options import checked_path
 from holdall._posix.errors import translate
 from holdall._posix.trust import check_trust
+from holdall._shown import shown
 from holdall.abc import Capability, Reader
 from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
 from holdall.errors import CorruptValueError, HoldallError, StoreNotFoundError, UnsupportedError
@@ -74,7 +75,7 @@ class ForeignReader(Reader):
 
     def __getitem__(self, id: Any) -> Any:
         self.stat(id)  # raises KeyError if there is no such id
-        with self.reading(f"the value of {id!r:.120}"):
+        with self.reading(f"the value of {shown(id, 120)}"):
             return self.value(id)
 
     def read(self, id: Any) -> tuple[Any, Stat]:  # docstring inherited
@@ -136,7 +137,7 @@ def inside(folder: str, name: str) -> str:
     """Return the path of a file in a folder's own index; raise if it leads out of the folder."""
     path = os.path.realpath(os.path.join(folder, name))
     if not path.startswith(os.path.realpath(folder) + os.sep):
-        raise CorruptValueError(f"{folder} names a file that lies outside of it: {name!r:.120}")
+        raise CorruptValueError(f"{folder} names a file that lies outside of it: {shown(name, 120)}")
     return path
 
 

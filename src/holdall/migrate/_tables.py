@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from holdall._posix.fork import finalize, new_lock
+from holdall._shown import shown
 from holdall._sqlite import Connection, Guarded, identity, opening, refuse_if_lost
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
@@ -49,7 +50,7 @@ class ShelveReader(ForeignReader):
     def _data(self, id: Any) -> bytes:
         if not isinstance(id, str):
             raise KeyError(id)
-        with self.reading(f"the value of {id!r:.120}"):
+        with self.reading(f"the value of {shown(id, 120)}"):
             data = self._database.get(id.encode("utf-8", "surrogateescape"))
         if data is None:
             raise KeyError(id)

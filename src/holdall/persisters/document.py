@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from holdall._options import Durability
 from holdall._posix.lock import TIMEOUT, check_timeout
+from holdall._shown import shown
 from holdall._whole import open_atomic
 from holdall.abc import Capability, Persister, Serializer, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -263,7 +264,9 @@ class DocumentPersister(Persister):
     def _path(self, id: Any) -> list[str]:
         path = path_of(id) if isinstance(id, str) else None
         if path is None:
-            raise InvalidKeyError(f"{id!r:.120} is no path of names in {self.place}: see DocumentPersister")
+            raise InvalidKeyError(
+                f"{shown(id, 120)} is no path of names in {self.place}: see DocumentPersister"
+            )
         return path
 
     def _replace(

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, TypeVar
 
 from holdall._lazy import on_first_use
+from holdall._shown import shown
 from holdall.abc import Serializer
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.serializers._table import ALIASES, TABLE, Entry
@@ -248,7 +249,7 @@ def get_serializer(spec: Any = None) -> Serializer[Any]:
             return AdaptedSerializer(spec)
     raise InvalidArgumentError(
         f"a serializer is one of the names {_names()}, a Serializer, a module or object with dumps and "
-        f"loads or with dump and load, or a pair of functions; got {type(spec).__name__}: {spec!r:.100}",
+        f"loads or with dump and load, or a pair of functions; got {type(spec).__name__}: {shown(spec, 100)}",
     )
 
 
@@ -335,8 +336,8 @@ def _unknown(name: str, part: str) -> str:
         kind, wrong, known = "serializer", name, [n for n, entry in TABLE.items() if not entry.layer]
     close = get_close_matches(wrong.lower(), known, 1)
     hint = f", did you mean {close[0]!r}? Known" if close else "; known"
-    where = f" in {name!r:.100}" if kind == "layer" else ""
-    return f"no {kind} is called {wrong!r:.100}{where}{hint} are {', '.join(map(repr, sorted(known)))}"
+    where = f" in {shown(name, 100)}" if kind == "layer" else ""
+    return f"no {kind} is called {shown(wrong, 100)}{where}{hint} are {', '.join(map(repr, sorted(known)))}"
 
 
 def _is_text(given: Any) -> bool:

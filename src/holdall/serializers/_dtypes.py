@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
+from holdall._shown import shown
 from holdall.errors import SerializationError
 
 __all__ = ["require_descr", "require_known"]
@@ -17,7 +18,7 @@ def require_known(dtype: np.dtype[Any]) -> None:
     """Raise for types of other packages, and for metadata: npy cannot describe them."""
     if dtype.metadata is not None:
         raise SerializationError(
-            f"npy does not keep the metadata of dtype {dtype}, {dict(dtype.metadata)!r:.80}: use "
+            f"npy does not keep the metadata of dtype {dtype}, {shown(dict(dtype.metadata))}: use "
             "array.astype() of a dtype without them, or serializer='hdf5' or 'pickle'"
         )
     if dtype.subdtype is not None:

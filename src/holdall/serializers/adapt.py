@@ -6,6 +6,7 @@ from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
 
@@ -53,7 +54,7 @@ class AdaptedSerializer(OptionSerializer[Any]):
             self._dumps, self._loads = self._dumps_by_file, self._loads_by_file
         else:
             raise InvalidArgumentError(
-                f"{obj!r:.100} has neither dumps and loads nor dump and load: "
+                f"{shown(obj, 100)} has neither dumps and loads nor dump and load: "
                 "it cannot be used as a serializer",
             )
         self.obj = obj

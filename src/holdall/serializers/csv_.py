@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.serializers._document import DocumentSerializer
 
@@ -128,7 +129,9 @@ class CsvSerializer(DocumentSerializer):
                     names = list(row)
                     writer.writerow(names)
                 elif row.keys() != set(names):
-                    raise ValueError(f"a row has columns {list(row)!r:.100}, others have {names!r:.100}")
+                    raise ValueError(
+                        f"a row has columns {shown(list(row), 100)}, others have {shown(names, 100)}"
+                    )
                 writer.writerow([row[name] for name in names])
         else:
             for row in value:
@@ -153,7 +156,7 @@ class CsvSerializer(DocumentSerializer):
             return []
         names, *body = rows
         if len(set(names)) < len(names):
-            raise ValueError(f"two columns have one name: {names!r:.200}")
+            raise ValueError(f"two columns have one name: {shown(names, 200)}")
         for number, row in enumerate(body, 2):
             if len(row) != len(names):
                 raise ValueError(f"row {number} has {len(row)} cells, and there are {len(names)} columns")
@@ -169,7 +172,7 @@ class CsvSerializer(DocumentSerializer):
         for row in value:
             for cell in _cells(row):
                 if type(cell) is not str and (type(cell) is not float or self.quoting != "nonnumeric"):
-                    return f"cells are text, so the {type(cell).__name__} {cell!r:.80}"
+                    return f"cells are text, so the {type(cell).__name__} {shown(cell)}"
         return super()._unlike(value)
 
 

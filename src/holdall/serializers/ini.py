@@ -5,6 +5,7 @@ import configparser
 from collections.abc import Sequence
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.serializers._document import DocumentSerializer, decoded
 from holdall.serializers._ini_text import changed_ini
@@ -54,10 +55,11 @@ class IniSerializer(DocumentSerializer):
 
     def __init__(self, *, strict: bool = True, repeated: bool = False, inline_comments: str = "") -> None:
         if type(repeated) is not bool:
-            raise InvalidArgumentError(f"repeated must be True or False, got {repeated!r:.80}")
+            raise InvalidArgumentError(f"repeated must be True or False, got {shown(repeated)}")
         if type(inline_comments) is not str or any(map(str.isspace, inline_comments)):
             raise InvalidArgumentError(
-                f"inline_comments must be text of characters that begin comments, got {inline_comments!r:.80}"
+                f"inline_comments must be text of characters that begin comments, got "
+                f"{shown(inline_comments)}"
             )
         self.strict = strict
         self.repeated = repeated
@@ -69,7 +71,7 @@ class IniSerializer(DocumentSerializer):
             if not isinstance(section, str):
                 raise TypeError(f"names of sections are text, got {type(section).__name__}")
             if not isinstance(table, dict):
-                raise TypeError(f"section {section!r:.80} is a dict of text, got {type(table).__name__}")
+                raise TypeError(f"section {shown(section)} is a dict of text, got {type(table).__name__}")
             lines.append(f"[{section}]\n")
             for option, values in table.items():
                 several = values if isinstance(values, list) and self.repeated else [values]
@@ -87,7 +89,8 @@ class IniSerializer(DocumentSerializer):
                 else ""
             )
             raise TypeError(
-                f"options are text, got {type(text).__name__} for {option!r:.80} in {section!r:.80}{remedy}",
+                f"options are text, got {type(text).__name__} for {shown(option)} in "
+                f"{shown(section)}{remedy}",
             )
         indented = str(text).replace("\n", "\n\t")
         return f"{option} = {indented}\n"

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from holdall._shown import shown
 from holdall.errors import CorruptValueError, SerializationError
 from holdall.serializers import OptionSerializer
 
@@ -206,11 +207,11 @@ def _offence(value: Any, path: str, strict: bool, above: set[int]) -> str | None
 
 def _key_offence(key: Any, path: str, strict: bool) -> str | None:
     if strict and isinstance(key, str) and type(key) is not str:
-        return f"{path}: the key {key!r:.80} is {type(key).__name__}, and would come back as str"
+        return f"{path}: the key {shown(key)} is {type(key).__name__}, and would come back as str"
     if isinstance(key, str):
         return _paired(key, f"{path}{_step(key)}") if strict else None
     if strict or not (key is None or isinstance(key, int | float)):
-        return f"{path}: the key {key!r:.80} is {type(key).__name__}, keys of JSON are str"
+        return f"{path}: the key {shown(key)} is {type(key).__name__}, keys of JSON are str"
     return _offence(key, path, strict, set())
 
 
@@ -224,4 +225,4 @@ def _paired(text: str, path: str) -> str | None:
 def _step(key: Any) -> str:
     if isinstance(key, str) and key.isidentifier():
         return f".{key}"
-    return f"[{json.dumps(key)}]" if isinstance(key, str) else f"[{key!r:.80}]"
+    return f"[{json.dumps(key)}]" if isinstance(key, str) else f"[{shown(key)}]"

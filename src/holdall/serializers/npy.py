@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from holdall._options import MmapMode
+from holdall._shown import shown
 from holdall.abc import Data, join_parts
 from holdall.errors import CorruptValueError, InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
@@ -252,7 +253,7 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
     def _add(self, archive: zipfile.ZipFile, name: Any, array: Any) -> None:
         # zipfile truncates a name at a null character
         if not isinstance(name, str) or zipfile.ZipInfo(f"{name}.npy").filename != f"{name}.npy":
-            raise SerializationError(f"names of arrays are str without null characters, got {name!r:.80}")
+            raise SerializationError(f"names of arrays are str without null characters, got {shown(name)}")
         try:
             data = self._npy.parts(array)
             info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, the earliest possible
@@ -261,7 +262,7 @@ class NpzSerializer(OptionSerializer[dict[str, Any]]):
                 for part in data if type(data) is list else [data]:
                     member.write(part)  # type: ignore[arg-type]
         except (ValueError, struct.error) as error:
-            raise SerializationError(f"array {name!r:.80}: {error}") from error
+            raise SerializationError(f"array {shown(name)}: {error}") from error
 
     def loads(self, data: bytes) -> dict[str, Any]:  # docstring inherited
         try:
@@ -287,7 +288,7 @@ def _names_in(archive: zipfile.ZipFile, data: bytes) -> list[str]:
         raise CorruptValueError("the data go on after the end of the zip file")
     names = archive.namelist()
     if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
-        raise CorruptValueError(f"an npz file contains one .npy file for each name, not {names!r:.200}")
+        raise CorruptValueError(f"an npz file contains one .npy file for each name, not {shown(names, 200)}")
     return names
 
 

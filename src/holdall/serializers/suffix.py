@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import KeyedSerializer, Serializer
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.serializers import get_serializer, over
@@ -66,7 +67,7 @@ class BySuffix(KeyedSerializer[Any]):
             found = self.other
         if found is None:
             raise UnsupportedError(
-                f"the suffix of {id!r:.120} stands for no format: name one, as in "
+                f"the suffix of {shown(id, 120)} stands for no format: name one, as in "
                 f"by_suffix({{{_last(name)!r}: 'text'}}), or give by_suffix(other='bytes')",
             )
         return found

@@ -9,6 +9,7 @@ frame would keep each other alive, and with them the store and its open files.
 
 from typing import Any, Final, NoReturn
 
+from holdall._shown import shown
 from holdall.abc import Capability
 from holdall.conditional import Expected, Stat
 from holdall.errors import (
@@ -40,8 +41,8 @@ def as_text(persister: Any, key: Any) -> str:
     if isinstance(key, str):
         return key
     raise InvalidKeyError(
-        f"keys of {persister.place} are str, got {type(key).__name__}: {key!r:.80}; for others give a codec, "
-        "such as keys=AnyKeys()"
+        f"keys of {persister.place} are str, got {type(key).__name__}: {shown(key)}; for others give a "
+        "codec, such as keys=AnyKeys()"
     )
 
 
@@ -110,7 +111,7 @@ class ErrorBoundary:
                 hash(id)
             except TypeError:
                 raise InvalidKeyError(
-                    f"{id!r:.80} cannot be a key of {self.place}: {type(id).__name__} is not hashable",
+                    f"{shown(id)} cannot be a key of {self.place}: {type(id).__name__} is not hashable",
                 ).about(key=id, location=self.place) from None
         try:
             raise error
@@ -127,11 +128,11 @@ class ErrorBoundary:
                 del error  # see the top of the module
         if isinstance(error, KeyError):
             raise InvalidArgumentError(
-                f"naming {key!r:.120} for {self.place} failed with KeyError: {error}; that does not mean "
-                "that the key is absent: raise InvalidKeyError for keys that are not accepted",
+                f"naming {shown(key, 120)} for {self.place} failed with KeyError: {error}; that does not "
+                "mean that the key is absent: raise InvalidKeyError for keys that are not accepted",
             ).about(key=key, location=self.place) from error
         raise InvalidKeyError(
-            f"{key!r:.120} has no name in {self.place}: {type(error).__name__}: {error}",
+            f"{shown(key, 120)} has no name in {self.place}: {type(error).__name__}: {error}",
         ).about(key=key, location=self.place) from error
 
     def unreadable(self, key: Any, error: Exception, *, own: bool | None = None, data: Any = b"") -> NoReturn:
@@ -139,7 +140,7 @@ class ErrorBoundary:
         own = self.own_errors[1] if own is None else own
         if isinstance(error, OtherTypeError):
             raise InvalidArgumentError(
-                f"values of this store are {self._types()}, and that of {key!r:.120} in {self.place} "
+                f"values of this store are {self._types()}, and that of {shown(key, 120)} in {self.place} "
                 f"is {error}: read it by a store without value_type, or store another value in its place",
             ).about(key=key, location=self.place, operation="read") from None
         if is_other(error) or (own and not isinstance(error, KeyError)):
@@ -159,7 +160,7 @@ class ErrorBoundary:
                 "KeyError(id) for what is absent"
             )
         location = self.persister.location_of(self.id(key))
-        told = f"the value of {key!r:.120} in {location} {what}: {told}"
+        told = f"the value of {shown(key, 120)} in {location} {what}: {told}"
         if Capability.WRITABLE in self.persister.capabilities and kind is CorruptValueError and not own:
             told += ". To be rid of it, store another value under this key, or delete it"
         raise kind(told).about(key=key, location=location, operation="read") from error
@@ -173,13 +174,13 @@ class ErrorBoundary:
             finally:
                 del error  # see the top of the module
         raise SerializationError(
-            f"the value for {key!r:.120} was not stored in {self.place}: {error}",
+            f"the value for {shown(key, 120)} was not stored in {self.place}: {error}",
         ).about(key=key, location=self.place, operation="write") from error
 
     def refuse_value(self, key: Any, value: Any) -> NoReturn:
         """Raise for a value that is not of the type that all values have."""
         raise InvalidArgumentError(
-            f"values of this store are {self._types()}, got {type(value).__name__} for {key!r:.120}",
+            f"values of this store are {self._types()}, got {type(value).__name__} for {shown(key, 120)}",
         ).about(key=key, location=self.place, operation="write")
 
     def _types(self) -> str:

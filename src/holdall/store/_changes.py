@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from holdall._shown import shown
+
 __all__ = ["Below", "Change"]
 
 
 def _short(value: Any) -> str:
-    return str(value.__name__) if hasattr(value, "__name__") else f"{value!r:.80}"
+    return str(value.__name__) if hasattr(value, "__name__") else shown(value)
 
 
 class Change(NamedTuple):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE, Capability, KeyCodec, KeyedSerializer, Reader, Serializer, Unary
 from holdall.conditional import DELETE_CURRENT, Joker, Sentinel, Stat
 from holdall.errors import (
@@ -261,7 +262,7 @@ class Compiled(ErrorBoundary):
             self.unwritable(key, error, own=True)
         if type(value) in COMMANDS:
             raise InvalidArgumentError(
-                f"{value!r} came out of a function of values for {key!r:.120}, and is not a value"
+                f"{value!r} came out of a function of values for {shown(key, 120)}, and is not a value"
             ).about(key=key, location=self.place, operation="write")
         if self.value_type is not None and not isinstance(value, self.value_type):
             self.refuse_value(key, value)
@@ -321,7 +322,7 @@ class Compiled(ErrorBoundary):
         """Carry out a joker that was written as a value."""
         if type(value) is Sentinel:
             raise InvalidArgumentError(
-                f"{value!r} marks what is not there and cannot be stored for {key!r:.120}"
+                f"{value!r} marks what is not there and cannot be stored for {shown(key, 120)}"
             ).about(key=key, location=self.place, operation="write")
         id = self.id(key)
         if value is DELETE_CURRENT:
@@ -331,7 +332,7 @@ class Compiled(ErrorBoundary):
         """Yield the numbers of attempts at a compare-and-swap, up to one that no real race reaches."""
         yield from range(_TURNS)
         raise ConflictError(
-            f"{key!r:.120} in {self.place} was never twice at the same etag in {_TURNS} attempts: "
+            f"{shown(key, 120)} in {self.place} was never twice at the same etag in {_TURNS} attempts: "
             "its persister returns a new etag at every look, or others write it all the time",
             attempts=_TURNS,
         )
@@ -348,7 +349,7 @@ def dumper(serializer: Serializer[Any], persister: Any) -> Unary:
 
 def _text(id: Any, serializer: Any) -> str:
     if not isinstance(id, str):
-        raise InvalidKeyError(f"{serializer!r} chooses by text, got {type(id).__name__}: {id!r:.80}")
+        raise InvalidKeyError(f"{serializer!r} chooses by text, got {type(id).__name__}: {shown(id)}")
     return id
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE, KeyCodec, Unary
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.store.pipeline import Functions, Hooks, KeyValueFunction, Layer
@@ -84,14 +85,14 @@ def _encoded(encode: Unary, key: Any) -> Any:
         return NOT_MINE
     except KeyError as error:
         raise InvalidArgumentError(
-            f"the key {key!r:.120} was listed and cannot be named: KeyError: {error}; that does not mean "
-            "that the key is absent: raise InvalidKeyError for keys that are not accepted",
+            f"the key {shown(key, 120)} was listed and cannot be named: KeyError: {error}; that does not "
+            "mean that the key is absent: raise InvalidKeyError for keys that are not accepted",
         ) from error
 
 
 def _no_key(id: Any, error: KeyError) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"no key can be made of {id!r:.120}: KeyError: {error}; answer NOT_MINE to leave it out",
+        f"no key can be made of {shown(id, 120)}: KeyError: {error}; answer NOT_MINE to leave it out",
     )
 
 

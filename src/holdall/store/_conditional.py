@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
+from holdall._shown import shown
 from holdall.conditional import (
     ALWAYS_RETRIEVE,
     DELETE_CURRENT,
@@ -294,7 +295,7 @@ class StoreConditional(StoreBase[K, V]):
         if n_retries is not None and (type(n_retries) is not int or n_retries < 0):
             raise InvalidArgumentError(f"n_retries must be 0 or more, or None, got {n_retries!r}")
         if not callable(transformer):
-            raise InvalidArgumentError(f"a transformer is a function of the value, got {transformer!r:.80}")
+            raise InvalidArgumentError(f"a transformer is a function of the value, got {shown(transformer)}")
         compiled = self._compiled
         id = compiled.id(key)
         attempts = 0
@@ -312,15 +313,15 @@ class StoreConditional(StoreBase[K, V]):
             except Exception as error:
                 if given is ITEM_NOT_AVAILABLE:
                     error.add_note(
-                        f"Nothing is stored under {key!r:.120}, so the transformer got ITEM_NOT_AVAILABLE: "
-                        "give default=, the value to start from."
+                        f"Nothing is stored under {shown(key, 120)}, so the transformer got "
+                        "ITEM_NOT_AVAILABLE: give default=, the value to start from."
                     )
                 raise
             if new is KEEP_CURRENT:
                 return TransformResult(actual, old, attempts, actual)
             if new is None and can_change(given):
                 raise InvalidArgumentError(
-                    f"the transformer of {key!r:.120} got a {type(given).__name__} and returned None: "
+                    f"the transformer of {shown(key, 120)} got a {type(given).__name__} and returned None: "
                     "nothing was stored; return the new value, or use edit() to change one in place",
                 ).about(key=key, location=compiled.place, operation="write")
             try:
@@ -332,7 +333,7 @@ class StoreConditional(StoreBase[K, V]):
             except ConflictError as lost:
                 if n_retries is not None and attempts > n_retries:
                     raise ConflictError(
-                        f"{key!r:.120} in {self._compiled.place} was changed by others during each of "
+                        f"{shown(key, 120)} in {self._compiled.place} was changed by others during each of "
                         f"{attempts} attempts: raise n_retries, or leave it away to try until you win",
                         lost.actual,
                         attempts,
@@ -373,7 +374,7 @@ class StoreConditional(StoreBase[K, V]):
             self._compiled.remove(key, id, actual)
         except KeyError:
             raise ConflictError(
-                f"{id!r:.120} in {self._compiled.place} is gone", ITEM_NOT_AVAILABLE
+                f"{shown(id, 120)} in {self._compiled.place} is gone", ITEM_NOT_AVAILABLE
             ) from None
 
 
@@ -396,10 +397,10 @@ def _check(condition: Any, expected: Any, retrieve: Any) -> None:
         condition_holds(condition, expected, expected)
     if not (isinstance(expected, str) or expected is ITEM_NOT_AVAILABLE):
         raise InvalidArgumentError(
-            f"expected_etag must be an etag (text) or ITEM_NOT_AVAILABLE, got {expected!r:.80}",
+            f"expected_etag must be an etag (text) or ITEM_NOT_AVAILABLE, got {shown(expected)}",
         )
     if not isinstance(retrieve, Retrieval):
         raise InvalidArgumentError(
             "retrieve_value must be ALWAYS_RETRIEVE, IF_ETAG_CHANGED or NEVER_RETRIEVE, "
-            f"got {retrieve!r:.80}",
+            f"got {shown(retrieve)}",
         )

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from holdall._shown import PATH, shown
 from holdall.abc import Capability
 from holdall.errors import (
     HoldallError,
@@ -62,7 +63,7 @@ class _LeftOut:
                 del error  # else it would keep itself and open files alive
         self.count += 1
         if len(self.messages) < _SHOWN:
-            self.messages.append(f"{key!r:.120} ({type(error).__name__}: {error!s:.300})")
+            self.messages.append(f"{shown(key, 120)} ({type(error).__name__}: {error!s:.300})")
 
     def warn(self, copied: int) -> None:
         """Warn about what is missing, once."""
@@ -111,17 +112,21 @@ def copy_items(
 def _check(source: Any, target: Any, on_error: Any, *, keep_times: bool) -> None:
     if isinstance(target, str | bytes) or hasattr(target, "__fspath__"):
         raise InvalidArgumentError(
-            f"copy_to() takes a store or another mutable mapping, got {target!r:.120}: open a store first, "
-            f"as in copy_to(FileDirStore({target!r:.120}))",
+            f"copy_to() takes a store or another mutable mapping, got {shown(target, PATH)}: open a store "
+            f"first, as in copy_to(FileDirStore({shown(target, PATH)}))",
         )
     if isinstance(target, type) or not hasattr(target, "__setitem__"):
-        raise InvalidArgumentError(f"copy_to() takes a store or another mutable mapping, got {target!r:.120}")
+        raise InvalidArgumentError(
+            f"copy_to() takes a store or another mutable mapping, got {shown(target, PATH)}"
+        )
     if on_error not in {"raise", "skip"}:
-        raise InvalidArgumentError(f"on_error must be 'raise' or 'skip', got {on_error!r:.80}")
+        raise InvalidArgumentError(f"on_error must be 'raise' or 'skip', got {shown(on_error)}")
     for store in (source, target) if keep_times else ():
         keeps = isinstance(store, StoreMapping) and (store is source or _goes_by_ids(store))
         if not keeps or Capability.MTIME not in store.pipeline.persister.capabilities:
-            raise UnsupportedError(f"{store!r:.120} keeps no times of its items: copy without keep_times")
+            raise UnsupportedError(
+                f"{shown(store, PATH)} keeps no times of its items: copy without keep_times"
+            )
 
 
 def _goes_by_ids(target: Any) -> bool:

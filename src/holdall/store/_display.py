@@ -1,11 +1,13 @@
 """How a store displays itself: in bounded length, and in notebooks in bounded time."""
 
 import itertools
+import os
 import reprlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from holdall._shown import PATH, shown
 from holdall.abc import NOT_MINE
 from holdall.errors import HoldallError
 from holdall.store._base import StoreBase
@@ -158,7 +160,9 @@ class StoreDisplay(StoreBase[K, V]):
 
 
 def _shown(option: Any) -> str:
-    """Return a short text of an option; sorting a whole large dict for it is avoided."""
+    """Return a short text of an option, but a whole path; sorting a whole large dict for it is avoided."""
+    if isinstance(option, str | os.PathLike):
+        return shown(option, PATH)
     if type(option) is dict and len(option) > reprlib.aRepr.maxdict:
         option = dict(itertools.islice(option.items(), reprlib.aRepr.maxdict + 1))
     return reprlib.repr(option)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE, Capability
 from holdall.conditional import ANY_ETAG
 from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
@@ -155,7 +156,7 @@ class StoreHierarchy(StoreBase[K, V]):
             return count
         given: Any = older_than
         if isinstance(given, bool) or not isinstance(given, int | float) or not given >= 0:
-            raise InvalidArgumentError(f"older_than is a number of seconds, got {older_than!r:.80}")
+            raise InvalidArgumentError(f"older_than is a number of seconds, got {shown(older_than)}")
         self._require_times()
         before = time.time() - older_than
         persister = self._compiled.persister

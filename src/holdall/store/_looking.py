@@ -4,6 +4,7 @@ import itertools
 import time
 from typing import Any
 
+from holdall._shown import shown
 from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
 from holdall.errors import HoldallError, InvalidArgumentError
 from holdall.store._brief import brief
@@ -23,7 +24,7 @@ _ERROR = 300  # characters of an error shown instead of items
 def overview_of(store: StoreDisplay[Any, Any], max_n: int | None, *, values: bool) -> Overview:
     """Return the table that `Store.overview` returns."""
     if max_n is not None and (type(max_n) is not int or max_n < 0):
-        raise InvalidArgumentError(f"max_n is a number of items or None, got {max_n!r:.80}")
+        raise InvalidArgumentError(f"max_n is a number of items or None, got {shown(max_n)}")
     compiled = store._compiled  # noqa: SLF001  (a part of the store)
     if values:
         rows = (_row(compiled, key, id) for key, id in compiled.pairs_of_ids())

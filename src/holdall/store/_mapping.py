@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, TypeVar, overload
 
+from holdall._shown import PATH, shown
 from holdall.abc import NOT_MINE, Capability
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Joker, Sentinel
 from holdall.errors import (
@@ -266,7 +267,7 @@ class StoreMapping(StoreMany[K, V]):
         """
         if isinstance(default, Joker | Sentinel):
             raise InvalidArgumentError(
-                f"{default!r} is a command, not a default to insert for {key!r:.120}"
+                f"{default!r} is a command, not a default to insert for {shown(key, 120)}"
             ).about(key=key, operation="write")
         compiled = self._compiled
         turns = compiled.turns(key)
@@ -311,7 +312,7 @@ class StoreMapping(StoreMany[K, V]):
             self._compiled.persister.remove_many([id for _, id in self._compiled.pairs_of_ids()])
         elif not self._compiled.listed_by_codec:
             raise UnsupportedError(
-                f"{self!r:.120} has one-way keys, so which of them are below it cannot be told: "
+                f"{shown(self, PATH)} has one-way keys, so which of them are below it cannot be told: "
                 "clear the whole store, or delete the keys that you know",
             ).about(location=self._compiled.place, operation="delete")
         else:

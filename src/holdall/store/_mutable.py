@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from holdall._shown import shown
 from holdall.errors import HoldallError, InvalidArgumentError
 
 __all__ = ["IMMUTABLE", "can_change", "copied", "is_immutable"]
@@ -36,6 +37,6 @@ def copied(key: Any, value: Any) -> Any:
         raise
     except Exception as error:
         raise InvalidArgumentError(
-            f"the value of {key!r:.120} cannot be copied, so it would change before it is stored: "
+            f"the value of {shown(key, 120)} cannot be copied, so it would change before it is stored: "
             f"{type(error).__name__}: {error}",
         ).about(key=key, operation="write") from error

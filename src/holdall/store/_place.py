@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from holdall._shown import PATH, shown
 from holdall.abc import Reader
 from holdall.errors import InvalidArgumentError
 from holdall.store.pipeline import Pipeline
@@ -74,7 +75,8 @@ def as_persister(place: Any) -> Reader:
         return MappingPersister.of(place)
     hint = ""
     if isinstance(place, str | os.PathLike):
-        hint = f": open a path by FileDirStore({place!r:.80}), by SQLiteStore, or an address by holdall.open"
+        path = shown(place, PATH)
+        hint = f": open a path by FileDirStore({path}), by SQLiteStore, or an address by holdall.open"
     raise InvalidArgumentError(
         f"a store needs a persister, a mapping or a class of these, got {type(place).__name__}{hint}",
     )

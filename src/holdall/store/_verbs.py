@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
+from holdall._shown import shown
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
 from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
 from holdall.store._base import StoreBase
@@ -80,7 +81,7 @@ class StoreVerbs(StoreBase[K, V]):
                 value = copied(key, value)
         if is_immutable(value):
             raise InvalidArgumentError(
-                f"the value of {key!r:.120} is {type(value).__name__}, which cannot change in place: "
+                f"the value of {shown(key, 120)} is {type(value).__name__}, which cannot change in place: "
                 "use increment() for a number, transform_item() for any other value",
             ).about(key=key, location=self._compiled.place, operation="write")
         yield value
@@ -88,7 +89,7 @@ class StoreVerbs(StoreBase[K, V]):
             self._compiled.write(key, id, self._compiled.data(key, id, value), etag)
         except ConflictError as lost:
             raise ConflictError(
-                f"{key!r:.120} in {self._compiled.place} was changed since edit() gave its value: "
+                f"{shown(key, 120)} in {self._compiled.place} was changed since edit() gave its value: "
                 "nothing was stored. Edit it again, or use transform_item(), which tries again by itself",
                 lost.actual,
             ).about(key=key, location=self._compiled.place, operation="write") from lost
@@ -128,7 +129,7 @@ class StoreVerbs(StoreBase[K, V]):
         """
         if not (_is_number(by) and _is_number(default)):
             raise InvalidArgumentError(
-                f"by and default are numbers, got by={by!r:.80} and default={default!r:.80}"
+                f"by and default are numbers, got by={shown(by)} and default={shown(default)}"
             )
         compiled = self._compiled
         id = compiled.id(key)
@@ -218,7 +219,7 @@ def _sum(key: Any, value: Any, by: Any) -> Any:
         return value + by
     except TypeError as error:
         raise InvalidArgumentError(
-            f"the value of {key!r:.120} is {type(value).__name__}: {by!r:.80} cannot be added to it",
+            f"the value of {shown(key, 120)} is {type(value).__name__}: {shown(by)} cannot be added to it",
         ).about(key=key, operation="write") from error
 
 

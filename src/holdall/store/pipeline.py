@@ -9,6 +9,7 @@ nested.
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE, KeyCodec, Persister, Serializer, Unary
 from holdall.errors import InvalidArgumentError
 from holdall.keys import IdentityKeys
@@ -68,11 +69,13 @@ class Functions(NamedTuple):
         except Exception as error:
             self._not_inverse(key, id, f"fails with {type(error).__name__}: {error}", error)
         if not found:
-            self._not_inverse(key, id, "refuses" if back is NOT_MINE else f"turns into {back!r:.120}", None)
+            self._not_inverse(
+                key, id, "refuses" if back is NOT_MINE else f"turns into {shown(back, 120)}", None
+            )
 
     def _not_inverse(self, key: Any, id: Any, what: str, error: Exception | None) -> None:
         raise InvalidArgumentError(
-            f"id_of_key {_named(self.id_of_key)} names {key!r:.120} {id!r:.120}, which key_of_id "
+            f"id_of_key {_named(self.id_of_key)} names {shown(key, 120)} {shown(id, 120)}, which key_of_id "
             f"{_named(self.key_of_id)} {what}: nothing was written, since the item would be lost; "
             "make the two functions each other's inverse",
         ) from error

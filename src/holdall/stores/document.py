@@ -5,6 +5,7 @@ from typing import Any
 
 from holdall._options import Durability, checked_path, given
 from holdall._posix.lock import TIMEOUT
+from holdall._shown import PATH, shown
 from holdall.abc import NOT_MINE, KeyCodec, Serializer
 from holdall.errors import InvalidKeyError, UnsupportedError
 from holdall.keys import as_key_codec
@@ -113,7 +114,7 @@ def _format_of(path: str) -> Serializer[Any]:
         return by_suffix(other=None).for_id(path)
     except UnsupportedError:
         raise UnsupportedError(
-            f"the suffix of {path!r:.120} stands for no format: name one, as in serializer='toml'"
+            f"the suffix of {shown(path, PATH)} stands for no format: name one, as in serializer='toml'"
         ) from None
 
 
@@ -142,7 +143,7 @@ class TablePaths(KeyCodec[Any]):
         elif isinstance(key, str) and path_of(key) is not None:
             return str.__str__(key)
         what = "a tuple of names" if self.tuples else "text, with '/' between names, and '%' as '%25'"
-        raise InvalidKeyError(f"a path to a value is {what}, got {key!r:.80}")
+        raise InvalidKeyError(f"a path to a value is {what}, got {shown(key)}")
 
     def decode(self, id: str) -> Any:  # docstring inherited
         path = path_of(id)

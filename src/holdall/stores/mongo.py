@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from holdall._options import given, not_imported
+from holdall._shown import shown
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError
 from holdall.keys import as_key_codec
@@ -121,7 +122,7 @@ class _FieldKeys(KeyCodec[Any]):
         parts = (key,) if len(self.fields) == 1 else key
         if type(parts) is not tuple or len(parts) != len(self.fields) or not all(map(_is_part, parts)):
             what = "text or a whole number" if len(self.fields) == 1 else "a tuple of text and whole numbers"
-            raise InvalidKeyError(f"a key is {what}, for {', '.join(self.fields)}, got {key!r:.80}")
+            raise InvalidKeyError(f"a key is {what}, for {', '.join(self.fields)}, got {shown(key)}")
         return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
     def decode(self, id: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from holdall._options import Durability, checked_path
 from holdall._posix.lock import TIMEOUT
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.persisters.files import FilesPersister, overlapping, recorded
 from holdall.serializers import get_serializer
@@ -154,7 +155,7 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
 
     def _open_over(self, make: Callable[..., Any], formats: dict[str, Any]) -> None:
         if not callable(make):
-            raise InvalidArgumentError(f"make makes the store of a format, got {make!r:.120}")
+            raise InvalidArgumentError(f"make makes the store of a format, got {shown(make, 120)}")
         if not formats:
             raise InvalidArgumentError(
                 'name the formats, as in MultiFormatStore.over(make, "json", arrays="npy")'
@@ -382,10 +383,10 @@ class MultiFormatStore(Mapping[str, FileDirStore[Any, Any]]):
         if "_views" not in vars(self):  # its constructor failed
             return object.__repr__(self)
         options = [f"{name}={spec!r}" for name, spec in self._params["formats"].items()]
-        below = "".join(f".get_subdict({prefix!r:.80})" for prefix in self._prefixes)
+        below = "".join(f".get_subdict({shown(prefix)})" for prefix in self._prefixes)
         if self._persister is None:
-            shown = ", ".join([repr(self._params["make"]), *options])
-            return f"{type(self).__name__}.over({shown}){below}"
+            given = ", ".join([repr(self._params["make"]), *options])
+            return f"{type(self).__name__}.over({given}){below}"
         usual = type(self).__init__.__kwdefaults__ or {}
         options += [
             f"{name}={value!r}"

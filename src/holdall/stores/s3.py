@@ -7,6 +7,7 @@ from typing import Any, Literal
 from holdall._options import given
 from holdall._remote.data import as_given, unique
 from holdall._remote.persister import ObjectPersister
+from holdall._shown import shown
 from holdall.abc import Persister
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.local_cache import LocalCachePersister
@@ -211,7 +212,7 @@ def _through(engine: Any, persister: S3Persister) -> ObjectPersister:
     if engine == "boto3":
         return persister
     if engine != "obstore":
-        raise InvalidArgumentError(f"engine is 'boto3' or 'obstore', got {engine!r:.80}")
+        raise InvalidArgumentError(f"engine is 'boto3' or 'obstore', got {shown(engine)}")
     from holdall.persisters.obstore import TranslatedS3Engine  # noqa: PLC0415  (an extra)
 
     translated = TranslatedS3Engine.beside(persister.engine, persister.requests)

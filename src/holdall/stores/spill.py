@@ -9,6 +9,7 @@ from typing import Any, Literal
 from holdall._eviction import PolicyName
 from holdall._options import checked_path, given
 from holdall._posix.temporary import TemporaryFolder, warn_of_memory
+from holdall._shown import shown
 from holdall.conditional import Joker
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys, IdentityKeys, PathKeys, as_key_codec
@@ -280,7 +281,7 @@ class SpillStore(Store[K, V]):
         path = self._spill.file_of(key)
         if path is None:
             raise UnsupportedError(
-                f"the value of {key!r:.120} has no file of its own in {self.pipeline.persister.place}: "
+                f"the value of {shown(key, 120)} has no file of its own in {self.pipeline.persister.place}: "
                 "it lies among other small ones; make the store with file_per_value=True"
             )
         return path

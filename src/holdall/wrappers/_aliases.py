@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from types import MethodType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.store import Pipeline, Store
 from holdall.wrappers._base import Methods, Wrapper, added_method, wrapper
@@ -72,7 +73,7 @@ def _verbs(*, value_first: bool = False, **words: Any) -> dict[str, Callable[...
     given = {verb: word for verb, word in words.items() if word is not None}
     for verb, word in given.items():
         if not (isinstance(word, str) and word.isidentifier()):
-            raise InvalidArgumentError(f"the word for {verb!r} must be a name, got {word!r:.80}")
+            raise InvalidArgumentError(f"the word for {verb!r} must be a name, got {shown(word)}")
     return {word: verbs[verb] for verb, word in given.items()}
 
 

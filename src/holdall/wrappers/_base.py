@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_origin, overload
 
 from holdall._options import options_of, refuse_text, unknown_option
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.store import Pipeline, Store
 from holdall.store._hooks import HOOKS, levels_of, pass_on
@@ -59,7 +60,7 @@ class Decorator:
         return self.wrapper.wrap(store, **self.options)
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r:.80}" for name, value in self.options.items())
+        options = ", ".join(f"{name}={shown(value)}" for name, value in self.options.items())
         return f"{self.wrapper.__name__}({options})"
 
 

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from holdall._posix.fork import new_lock
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError
@@ -346,6 +347,6 @@ def cached_keys(
         isinstance(keys_cache, str | bytes) or not isinstance(keys_cache, Collection)
     ):
         raise InvalidArgumentError(
-            f"keys_cache is a function of the list of keys, or a collection of keys, got {keys_cache!r:.80}",
+            f"keys_cache is a function of the list of keys, or a collection of keys, got {shown(keys_cache)}",
         )
     return Pipeline(CachedKeysPersister(StorePersister(store), keys_cache))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, PersisterWrapper
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import (
@@ -297,15 +298,15 @@ def cached_values(
     (9, [3], False)
     """
     if validate not in (None, "etag"):
-        raise InvalidArgumentError(f'validate is "etag" or None, got {validate!r:.80}')
+        raise InvalidArgumentError(f'validate is "etag" or None, got {shown(validate)}')
     if etags is not None and validate is None:
         raise InvalidArgumentError('etags are kept for validate="etag" only')
     if max_age is not None and (type(max_age) not in (int, float) or not max_age > 0):
         raise InvalidArgumentError(
-            f"max_age is a number of seconds, more than 0, or None, got {max_age!r:.80}"
+            f"max_age is a number of seconds, more than 0, or None, got {shown(max_age)}"
         )
     if fill not in ("reads", "all"):
-        raise InvalidArgumentError(f'fill is "reads" or "all", got {fill!r:.80}')
+        raise InvalidArgumentError(f'fill is "reads" or "all", got {shown(fill)}')
     if callable(cache) and not isinstance(cache, Mapping):
         cache = cache()
     source = StorePersister(store)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.store import Store
 
@@ -75,5 +76,5 @@ def compose(*wrappers: Callable[[Any], Any]) -> Stack:
     """
     for one in wrappers:
         if isinstance(one, type) or not callable(one):
-            raise InvalidArgumentError(f"compose takes wrappers, got {one!r:.80}")
+            raise InvalidArgumentError(f"compose takes wrappers, got {shown(one)}")
     return Stack(wrappers)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import Any, BinaryIO
 
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, conflict
 from holdall.conditional import AHEAD, ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, UnsupportedError
@@ -205,7 +206,7 @@ def expiring(store: Store[Any, Any], *, ttl: float) -> Pipeline:
     1
     """
     if type(ttl) not in (int, float) or not ttl > 0:
-        raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, got {ttl!r:.80}")
+        raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, got {shown(ttl)}")
     inner = store.pipeline.persister
     if Capability.MTIME not in inner.capabilities:
         raise UnsupportedError(f"{inner.place} keeps no times of modification, so nothing there can expire")

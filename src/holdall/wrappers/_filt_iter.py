@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from holdall._shown import shown
 from holdall.abc import NOT_MINE
 from holdall.errors import InvalidArgumentError, InvalidKeyError
-from holdall.keys._value import FrozenCodec, named, shown
+from holdall.keys._value import FrozenCodec, named
 from holdall.store import Pipeline, Store
 from holdall.wrappers._base import wrapper
 
@@ -33,7 +34,7 @@ class Filter(FrozenCodec[Any]):
     def __init__(self, filt: Any, regex: Any, prefix: Any, suffix: Any) -> None:
         if isinstance(filt, str | bytes):
             raise InvalidArgumentError(
-                f"filt is a predicate or a collection of keys, got {filt!r:.80}: "
+                f"filt is a predicate or a collection of keys, got {shown(filt)}: "
                 "for text use regex=, prefix= or suffix="
             )
         if filt is not None and not callable(filt) and not isinstance(filt, Mapping | AbstractSet):
@@ -55,7 +56,7 @@ class Filter(FrozenCodec[Any]):
     def encode(self, key: Any) -> Any:  # docstring inherited
         if self._accepts(key):
             return key
-        raise InvalidKeyError(f"{shown(key)} is left out of this store by {self!r:.200}")
+        raise InvalidKeyError(f"{shown(key)} is left out of this store by {shown(self, 200)}")
 
     def decode(self, id: Any) -> Any:  # docstring inherited
         return id if self._accepts(id) else NOT_MINE
@@ -86,7 +87,7 @@ def _collected(filt: Any) -> Any:
 def _affix(option: Any, method: Callable[[str, Any], bool]) -> Callable[[Any], bool]:
     parts = option if isinstance(option, tuple) else (option,)
     if not all(isinstance(part, str) for part in parts):
-        raise InvalidArgumentError(f"prefix and suffix are text, or tuples of it, got {option!r:.80}")
+        raise InvalidArgumentError(f"prefix and suffix are text, or tuples of it, got {shown(option)}")
     return lambda key: isinstance(key, str) and method(key, option)
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, overload
 
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, Reader, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, InvalidKeyError
@@ -57,7 +58,7 @@ class FlatPersister(Persister):
         levels = self.levels
         if not isinstance(id, tuple) or not id or len(id) != (levels or len(id)):
             many = "one or more" if levels is None else str(levels)
-            raise InvalidKeyError(f"keys of a flattened store are tuples of {many}, got {id!r:.120}")
+            raise InvalidKeyError(f"keys of a flattened store are tuples of {many}, got {shown(id, 120)}")
         persister: Any = self.inner
         keys: Any = id
         while len(keys) > 1:
@@ -192,7 +193,7 @@ def _with(data: Any, path: tuple[Any, ...], value: Any, id: Any) -> Any:
     for number, key in enumerate(path):
         if not isinstance(data, dict):
             raise InvalidKeyError(
-                f"{id!r:.120} cannot be written: {id[: len(id) - len(path) + number]!r:.120} is "
+                f"{shown(id, 120)} cannot be written: {shown(id[: len(id) - len(path) + number], 120)} is "
                 f"{type(data).__name__}, and there is nothing below it"
             )
         if number == len(path) - 1:
@@ -262,5 +263,5 @@ def flatten(store: Store[Any, Any], *, levels: int | None = None) -> Pipeline:
     {'paris': 2.1, 'lyon': 0.5}
     """
     if levels is not None and (type(levels) is not int or levels < 1):
-        raise InvalidArgumentError(f"levels must be a whole number above 0, or None, got {levels!r:.80}")
+        raise InvalidArgumentError(f"levels must be a whole number above 0, or None, got {shown(levels)}")
     return Pipeline(FlatPersister(StorePersister(store), levels))

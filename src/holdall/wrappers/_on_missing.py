@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from holdall._posix.fork import new_lock
+from holdall._shown import shown
 from holdall.abc import Capability, PersisterWrapper
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Stat
 from holdall.errors import ConflictError, InvalidArgumentError
@@ -134,5 +135,5 @@ def on_missing(store: Store[Any, Any], *, compute: Callable[[Any], Any], keep: b
     (9, [3], False, None)
     """
     if not callable(compute):
-        raise InvalidArgumentError(f"compute= is a function from a key to its value, got {compute!r:.80}")
+        raise InvalidArgumentError(f"compute= is a function from a key to its value, got {shown(compute)}")
     return Pipeline(ComputingPersister(store, compute, keep))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal, NoReturn, TypeAlias, TypeVar, overload
 
 from holdall._options import refuse_text
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import (
@@ -255,7 +256,7 @@ class OverlayPersister(Persister):
         with self._swapping(id, expected) as inner:
             for layer in self.layers[len(self.written) :]:
                 if id in layer:
-                    self._refuse(f"{id!r:.120} is", layer)
+                    self._refuse(f"{shown(id, 120)} is", layer)
             self.stat(id)
             first, *others = self.written
             for layer in reversed(others):
@@ -377,7 +378,7 @@ def overlay(*stores: Any, write: Writes = "first", promote: bool = False) -> Sto
     if any(store is None for store in stores):  # Store(None) would be a new dict, and hide a mistake
         raise InvalidArgumentError("overlay takes stores, mappings or classes of these, got None")
     if write not in ("first", "all"):
-        raise InvalidArgumentError(f'write is "first" or "all", got {write!r:.80}')
+        raise InvalidArgumentError(f'write is "first" or "all", got {shown(write)}')
     layers = [store if isinstance(store, Store) else Store(store) for store in stores]
     refuse_text("overlay", [overlay], {"promote": promote})
     return Store(OverlayPersister(layers, write, promote=promote))

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final
 
 from holdall._posix.fork import Living, at_fork
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, PersisterWrapper, Reader, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, UnsupportedError
@@ -424,7 +425,7 @@ def write_back(
     """
     for name, bound in (("max_items", max_items), ("max_bytes", max_bytes)):
         if bound is not None and (type(bound) is not int or bound < 1):
-            raise InvalidArgumentError(f"{name} is a whole number, 1 or more, or None, got {bound!r:.80}")
+            raise InvalidArgumentError(f"{name} is a whole number, 1 or more, or None, got {shown(bound)}")
     return store.pipeline.over(_under_guards(store.pipeline.persister, max_items, max_bytes))
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from holdall._shown import PATH, shown
 from holdall.abc import NOT_MINE, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import ConflictError, InvalidArgumentError, MismatchError
@@ -77,8 +78,9 @@ class WriteOncePersister(AppendOnlyPersister):
             self.checks = Checks(attempted + 1, passed + same, failed + (not same))
         if not same:
             raise MismatchError(
-                f"the value for {key!r:.120} differs from the one that was written first in {self.place}, "
-                "which stays: use another key, or delete it by a handle that is not write_once",
+                f"the value for {shown(key, 120)} differs from the one that was written first in "
+                f"{self.place}, which stays: use another key, or delete it by a handle that is not "
+                "write_once",
             )
 
     def _same(self, key: Any, data: Any, stored: Any) -> bool:
@@ -134,7 +136,7 @@ def write_once(store: Store[Any, Any], *, check_probability: float = 0.0) -> Pip
     """
     if type(check_probability) not in (int, float) or not 0 <= check_probability <= 1:
         raise InvalidArgumentError(
-            f"check_probability must be a number from 0 to 1, got {check_probability!r:.80}"
+            f"check_probability must be a number from 0 to 1, got {shown(check_probability)}"
         )
     return store.pipeline.over(WriteOncePersister(store, check_probability))
 
@@ -163,5 +165,5 @@ def write_once_checks(store: Any) -> Checks:
         if isinstance(persister, Store):
             persister = persister.pipeline.persister
     if persister is None:
-        raise InvalidArgumentError(f"{store!r:.120} is not write_once, and compares nothing")
+        raise InvalidArgumentError(f"{shown(store, PATH)} is not write_once, and compares nothing")
     return persister.checks

@@ -8,6 +8,7 @@ from typing import Any
 
 from holdall._posix.errors import ABSENT, translate, translating
 from holdall._posix.folder import RESERVED, Folder, Opened
+from holdall._shown import shown
 from holdall.errors import InvalidKeyError, StoreUnavailableError
 from holdall.persisters.files._system import open_for_reading
 
@@ -46,7 +47,7 @@ class Finder:
     def _check_depth(self, id: str) -> None:
         if id.count("/") >= self.levels:
             raise InvalidKeyError(
-                f"{id!r:.80} lies deeper than the {self.levels} levels of {self._folder.place}"
+                f"{shown(id)} lies deeper than the {self.levels} levels of {self._folder.place}"
             )
 
     def find(

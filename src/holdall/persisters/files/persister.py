@@ -30,6 +30,7 @@ from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_name, fs_path
 from holdall._posix.replace import unlink_quietly
 from holdall._posix.system import require_posix
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import (
@@ -624,11 +625,11 @@ class FilesPersister(Persister):
         if isinstance(error, HoldallError):
             return error
         if not isinstance(error, OSError):
-            return InvalidKeyError(f"{id!r:.80} cannot be the name of a file: {error}")
+            return InvalidKeyError(f"{shown(id)} cannot be the name of a file: {error}")
         if not RESERVED.isdisjoint(id.split("/")):
-            return InvalidKeyError(f"{id!r:.80} cannot be the name of a file in {self.place}")
+            return InvalidKeyError(f"{shown(id)} cannot be the name of a file in {self.place}")
         if error.errno == errno.ENAMETOOLONG:
-            return InvalidKeyError(f"{id!r:.80} is too long for the name of a file below {self.place}")
+            return InvalidKeyError(f"{shown(id)} is too long for the name of a file below {self.place}")
         if error.errno == errno.ENOTDIR and "/" in id:
             why = "one of its folders is a file; stores with a suffix, as suffix='.txt', can have both"
             return StoreUnavailableError(error.errno, f"{id!r} cannot be written: {why}", self.place)
@@ -690,7 +691,7 @@ class FilesPersister(Persister):
         except OSError as error:
             if isinstance(error, HoldallError):
                 raise
-            raise translate(error, f"{id!r:.80} cannot be deleted", self.place) from error
+            raise translate(error, f"{shown(id)} cannot be deleted", self.place) from error
 
     def close(self) -> None:  # docstring inherited
         self._folder.close()

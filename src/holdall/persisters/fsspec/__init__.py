@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from holdall._options import check_bytes
 from holdall._posix.trust import refuse
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, ReadOnlyError, StoreUnavailableError, UnsupportedError
@@ -211,7 +212,7 @@ class FsspecPersister(Persister):
                 self._files.run(what, lambda system: self._store(system, path, whole))
         except TAKEN as error:
             raise InvalidKeyError(
-                f"{id!r:.80} cannot be the name of a file in {self.place}: there is a folder of that name, "
+                f"{shown(id)} cannot be the name of a file in {self.place}: there is a folder of that name, "
                 f"or a file where it needs a folder ({error})"
             ) from error
         except FileNotFoundError as error:
@@ -281,7 +282,7 @@ class FsspecPersister(Persister):
         try:
             return self._path(id)
         except KeyError:
-            raise InvalidKeyError(f"{id!r:.80} cannot be the name of a file below {self.place}") from None
+            raise InvalidKeyError(f"{shown(id)} cannot be the name of a file below {self.place}") from None
 
 
 def _is_name(id: str) -> bool:

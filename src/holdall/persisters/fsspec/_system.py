@@ -13,6 +13,7 @@ from fsspec.spec import AbstractFileSystem
 
 from holdall._posix.errors import FULL
 from holdall._posix.fork import new_lock
+from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -73,7 +74,7 @@ class FileSystem:
         given: Any = url
         if not isinstance(given, str) or "://" not in given:
             raise InvalidArgumentError(
-                f"a file system is named by a URL such as 'sftp://host/folder', got {given!r:.80}"
+                f"a file system is named by a URL such as 'sftp://host/folder', got {shown(given)}"
             )
         self.url = url
         self.options = options

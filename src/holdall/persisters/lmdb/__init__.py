@@ -15,6 +15,7 @@ from holdall._posix import trust
 from holdall._posix.names import fs_path
 from holdall._posix.system import require_posix
 from holdall._posix.temporary import TemporaryFolder
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, ReadOnlyError
@@ -131,7 +132,7 @@ class LmdbPersister(Persister):
             raise InvalidArgumentError(f"durability must be 'process' or 'power', got {durability!r}")
         named: Any = table
         if not (is_unicode(named) and named not in {"", META} and len(named.encode()) <= LONGEST):
-            raise InvalidArgumentError(f"table is the name of a table, and not {META!r}, got {table!r:.80}")
+            raise InvalidArgumentError(f"table is the name of a table, and not {META!r}, got {shown(table)}")
         if path is None and read_only:
             raise InvalidArgumentError("read_only needs the path of a database that exists")
         given = None if path is None else checked_path(path, "folder")

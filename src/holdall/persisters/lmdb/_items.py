@@ -6,6 +6,7 @@ import struct
 import time
 from typing import Any, Final, NamedTuple
 
+from holdall._shown import shown
 from holdall._utf8 import decode_all
 from holdall.abc import join_parts
 from holdall.conditional import Stat
@@ -56,7 +57,7 @@ class Name(NamedTuple):
 def name_of(id: Any) -> Name:
     """Return the name of an id: itself, or a digest of one that LMDB does not take as a key."""
     if not isinstance(id, str):
-        raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {id!r:.80}")
+        raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {shown(id)}")
     key = id.encode("utf-8", "surrogatepass")
     if 0 < len(key) <= LONGEST:
         return Name(key, b"")

@@ -8,6 +8,7 @@ from typing import Any
 
 from holdall._posix.fork import new_lock
 from holdall._remote.pool import for_each, in_order
+from holdall._shown import PATH, shown
 from holdall.abc import Capability, PersisterWrapper, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError
@@ -90,7 +91,9 @@ class LocalCachePersister(PersisterWrapper):
         try:
             self.folder = os.path.abspath(os.fspath(folder))
         except TypeError:
-            raise InvalidArgumentError(f"the folder of a cache is a path, got {folder!r:.120}") from None
+            raise InvalidArgumentError(
+                f"the folder of a cache is a path, got {shown(folder, PATH)}"
+            ) from None
         self.namespace = namespace
         self.max_bytes = max_bytes
         self.max_age = max_age

@@ -11,6 +11,7 @@ from pymongo import UpdateOne, errors
 from pymongo.collection import Collection
 
 from holdall._options import check_bytes
+from holdall._shown import shown
 from holdall.abc import Capability, VersionedPersister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -109,7 +110,7 @@ class MongoPersister(VersionedPersister):
     def _one(self, id: str, fields: dict[str, int]) -> dict[str, Any]:
         _check_id(id, KeyError)
         collection = self._collection()
-        with translating(f"{id!r:.80} cannot be read", self.place):
+        with translating(f"{shown(id)} cannot be read", self.place):
             found = collection.find_one({"_id": id}, fields)
         if found is None:
             raise KeyError(id)
@@ -118,7 +119,7 @@ class MongoPersister(VersionedPersister):
     def _ours(self, found: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(found.get("version"), str):
             raise MismatchError(
-                f"the document {found.get('_id')!r:.80} in {self.place} was not written by holdall"
+                f"the document {shown(found.get('_id'))} in {self.place} was not written by holdall"
             )
         return found
 
@@ -135,7 +136,7 @@ class MongoPersister(VersionedPersister):
         except KeyError:
             return False
         collection = self._collection()
-        with translating(f"{id!r:.80} cannot be looked for", self.place):
+        with translating(f"{shown(id)} cannot be looked for", self.place):
             return collection.find_one({"_id": id}, {"_id": 1}) is not None
 
     # ------------------------------------------------------------------ listing
@@ -199,7 +200,7 @@ class MongoPersister(VersionedPersister):
         whole = bytes(join_parts(data))
         if len(whole) + 5 * len(id) * 4 > _LARGEST:
             raise ValueTooLargeError(
-                f"the data for {id!r:.80} have {len(whole):,} bytes, and a document of MongoDB takes "
+                f"the data for {shown(id)} have {len(whole):,} bytes, and a document of MongoDB takes "
                 f"{_LARGEST:,} at most, with its key"
             )
         fields: dict[str, Any] = {}
@@ -216,7 +217,7 @@ class MongoPersister(VersionedPersister):
         fields = self._fields(id, data)
         collection = self._collection()
         try:
-            with translating(f"{id!r:.80} was not written", self.place, writes=True):
+            with translating(f"{shown(id)} was not written", self.place, writes=True):
                 done = self._send(collection, id, fields, expected)
         except OutcomeUnknownError as unknown:
             if not isinstance(unknown.__cause__, LOST) or self._etag(id) != fields["version"]:
@@ -272,7 +273,7 @@ class MongoPersister(VersionedPersister):
             raise conflict(self, id, expected, actual)
         wanted = {"_id": id} if expected is ANY_ETAG else {"_id": id, "version": str(expected)}
         collection = self._collection()
-        with translating(f"{id!r:.80} was not deleted", self.place, writes=True):
+        with translating(f"{shown(id)} was not deleted", self.place, writes=True):
             deleted = collection.delete_one(wanted).deleted_count
         if deleted:
             return
@@ -340,11 +341,11 @@ def _checked(fields: Any) -> tuple[str, ...]:
     names = (fields,) if isinstance(fields, str) else tuple(fields)
     for name in names:
         if not isinstance(name, str) or not name or name[0] == "$" or "." in name or "\0" in name:
-            raise InvalidArgumentError(f"key_fields= are names of fields, as text, got {name!r:.80}")
+            raise InvalidArgumentError(f"key_fields= are names of fields, as text, got {shown(name)}")
         if name in _OURS:
             raise InvalidArgumentError(f"key_fields= cannot have {name!r}, which is a field of holdall's own")
     if not names or len(set(names)) < len(names):
-        raise InvalidArgumentError(f"key_fields= are one or several names, each once, got {fields!r:.80}")
+        raise InvalidArgumentError(f"key_fields= are one or several names, each once, got {shown(fields)}")
     return names
 
 
@@ -355,7 +356,7 @@ def _parts(id: str, count: int) -> list[Any]:
     except ValueError:
         parts = None
     if not isinstance(parts, list) or len(parts) != count:
-        raise InvalidKeyError(f"{id!r:.80} is no list of {count} parts, one for each of key_fields=")
+        raise InvalidKeyError(f"{shown(id)} is no list of {count} parts, one for each of key_fields=")
     return parts
 
 
@@ -369,9 +370,9 @@ def _can_be_sent(id: Any) -> bool:
 
 def _check_id(id: Any, error: type[KeyError]) -> None:
     if not isinstance(id, str):
-        raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {id!r:.80}")
+        raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {shown(id)}")
     if not _can_be_sent(id):
-        raise error(id if error is KeyError else f"MongoDB takes text that UTF-8 has, got {id!r:.80}")
+        raise error(id if error is KeyError else f"MongoDB takes text that UTF-8 has, got {shown(id)}")
 
 
 def _stat(found: dict[str, Any]) -> Stat:

@@ -14,6 +14,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -100,20 +101,20 @@ def _named(url: str) -> str:
     if not url.startswith(_URLS):
         raise InvalidArgumentError(
             "a collection is named by a URL such as 'mongodb://localhost/database.collection', "
-            f"got {url!r:.80}"
+            f"got {shown(url)}"
         )
-    shown = url.partition("?")[0].rpartition("@")[2].removeprefix("mongodb://").removeprefix("mongodb+srv://")
-    path = shown.partition("/")[2]
+    place = url.partition("?")[0].rpartition("@")[2].removeprefix("mongodb://").removeprefix("mongodb+srv://")
+    path = place.partition("/")[2]
     if "." not in path.strip("."):
         raise InvalidArgumentError(
-            f"the URL of mongodb://{shown} names no collection: it ends in 'database.collection'"
+            f"the URL of mongodb://{place} names no collection: it ends in 'database.collection'"
         )
     if url.startswith(_URLS[0]):  # the other kind uses DNS
         try:
             parse_uri(url)
         except (errors.PyMongoError, ValueError) as error:
-            raise InvalidArgumentError(f"mongodb://{shown} is no URL of MongoDB: {error}") from error
-    return f"collection mongodb://{shown}"
+            raise InvalidArgumentError(f"mongodb://{place} is no URL of MongoDB: {error}") from error
+    return f"collection mongodb://{place}"
 
 
 @contextmanager

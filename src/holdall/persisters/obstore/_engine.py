@@ -24,6 +24,7 @@ from holdall._remote.engine import (
 )
 from holdall._remote.pool import for_each
 from holdall._remote.tokens import FIELD, read_tokens
+from holdall._shown import shown
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import (
     HoldallError,
@@ -92,7 +93,7 @@ class ObstoreEngine(Engine):
         if self._made is None and self._make is not None:
             made = self._make()
             if type(made).__name__ not in _KINDS:
-                raise InvalidArgumentError(f"{self._make!r} made no store of obstore, but {made!r:.80}")
+                raise InvalidArgumentError(f"{self._make!r} made no store of obstore, but {shown(made)}")
             self._made = made
         return self._made
 
@@ -188,7 +189,7 @@ class ObstoreEngine(Engine):
         stat = self._stat(result.meta)
         if not stat.etag:
             raise StoreUnavailableError(
-                f"reading {key!r:.120} in {self.location}: the answer has no etag, so it is not from an "
+                f"reading {shown(key, 120)} in {self.location}: the answer has no etag, so it is not from an "
                 "object store",
             )
         return Found(stat.etag, stat.mtime, stat.size or 0, read_tokens(result.attributes.get(FIELD)))
@@ -239,7 +240,9 @@ class ObstoreEngine(Engine):
             return str(result["e_tag"]).removeprefix("W/").strip('"')
         if expected is not ANY_ETAG:
             raise RefusedError(repeated=repeated, busy=True)
-        raise StoreUnavailableError(f"writing {key!r:.120} in {self.location}: others write it all the time")
+        raise StoreUnavailableError(
+            f"writing {shown(key, 120)} in {self.location}: others write it all the time"
+        )
 
     def _mode(self, key: str, expected: Expected) -> Any:
         if expected is ANY_ETAG:
@@ -383,9 +386,9 @@ class ObstoreEngine(Engine):
         """Raise for names that obstore would take for others."""
         if not is_named(key) or (self.kind == "file" and re.search(r"#\d+\Z", key)):
             raise InvalidKeyError(
-                f"{key!r:.120} cannot name an object in {self.location}: obstore knows no names with empty "
-                "parts, with control characters, or, in folders, with '#' and digits at the end",
+                f"{shown(key, 120)} cannot name an object in {self.location}: obstore knows no names with "
+                "empty parts, with control characters, or, in folders, with '#' and digits at the end",
             )
 
     def _translated(self, error: Exception, what: str, key: str) -> HoldallError | KeyError:
-        return translated(error, f"{what} {key!r:.120} in {self.location}", key)
+        return translated(error, f"{what} {shown(key, 120)} in {self.location}", key)

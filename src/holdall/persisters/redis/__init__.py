@@ -10,6 +10,7 @@ from typing import Any, Final
 import redis
 
 from holdall._remote.listing import Listings
+from holdall._shown import shown
 from holdall.abc import Capability, Unary, VersionedPersister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, OutcomeUnknownError
@@ -81,7 +82,7 @@ class RedisPersister(VersionedPersister):
     def __init__(self, server: Any, *, prefix: str = "", ttl: float | None = None) -> None:
         given: Any = prefix
         if not isinstance(given, str):
-            raise InvalidArgumentError(f"prefix is text, got {prefix!r:.80}")
+            raise InvalidArgumentError(f"prefix is text, got {shown(prefix)}")
         self._server = server
         self.client = client_of(server)
         self.location = location_of(server)
@@ -109,7 +110,7 @@ class RedisPersister(VersionedPersister):
 
     def _key(self, id: Any) -> bytes:
         if not isinstance(id, str):
-            raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {id!r:.80}")
+            raise InvalidKeyError(f"ids are str, got {type(id).__name__}: {shown(id)}")
         return self._start + id.encode("utf-8", "surrogatepass")
 
     def _keys(self, ids: list[Any]) -> list[bytes]:
@@ -137,7 +138,7 @@ class RedisPersister(VersionedPersister):
             raise self._translated(what, id, error) from error
 
     def _translated(self, what: str, id: Any, error: Exception) -> Exception:
-        return translated(error, what if id is None else f"{id!r:.80} {what}", self.place)
+        return translated(error, what if id is None else f"{shown(id)} {what}", self.place)
 
     # ------------------------------------------------------------------ reading
 
@@ -160,7 +161,7 @@ class RedisPersister(VersionedPersister):
         return whole  # type: ignore[no-any-return]
 
     def _foreign(self, id: str) -> MismatchError:
-        return MismatchError(f"the value of {id!r:.80} in {self.place} was not written by holdall")
+        return MismatchError(f"the value of {shown(id)} in {self.place} was not written by holdall")
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
         whole = self._whole(id)
@@ -284,7 +285,7 @@ class RedisPersister(VersionedPersister):
 
     def _change(self, id: str, send: Callable[[], Any], again: Callable[[], Any] | None) -> Any:
         """Send a change; after a lost answer find out whether it was made, by what may be sent again."""
-        what = f"{id!r:.80} cannot be written"
+        what = f"{shown(id)} cannot be written"
         lost: Exception | None = None
         for attempt in range(_ATTEMPTS):
             try:
@@ -310,7 +311,7 @@ class RedisPersister(VersionedPersister):
                 return answer
         raise OutcomeUnknownError(
             getattr(lost, "errno", None) or 5,
-            f"the answer to a write of {id!r:.80} was lost, so it may have happened or not: read it again",
+            f"the answer to a write of {shown(id)} was lost, so it may have happened or not: read it again",
             self.place,
         ) from lost
 
@@ -406,7 +407,7 @@ class RedisPersister(VersionedPersister):
 
 def _checked(ttl: Any) -> float | None:
     if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl < 1e10):
-        raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {ttl!r:.80}")
+        raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {shown(ttl)}")
     return ttl  # type: ignore[no-any-return]
 
 

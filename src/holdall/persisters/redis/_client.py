@@ -8,6 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -43,7 +44,7 @@ def client_of(server: Any) -> Any:
     if isinstance(server, str):
         if not server.startswith(_URLS):
             raise InvalidArgumentError(
-                f"a Redis server is named by a URL such as 'redis://localhost:6379/0', got {server!r:.80}"
+                f"a Redis server is named by a URL such as 'redis://localhost:6379/0', got {shown(server)}"
             )
         url = server.replace("valkey", "redis", 1) if server.startswith("valkey") else server
         try:

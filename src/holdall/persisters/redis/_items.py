@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from holdall._options import check_bytes
+from holdall._shown import shown
 from holdall.abc import join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
 from holdall.errors import ValueTooLargeError
@@ -25,7 +26,7 @@ def whole_of(id: str, data: Any) -> bytes:
     joined: bytes = join_parts(data)
     if len(joined) > _LARGEST:
         raise ValueTooLargeError(
-            f"the data for {id!r:.80} have {len(joined):,} bytes, and Redis takes {_LARGEST:,} at most"
+            f"the data for {shown(id)} have {len(joined):,} bytes, and Redis takes {_LARGEST:,} at most"
         )
     return _HEAD.pack(MAGIC, os.urandom(14), time.time_ns()) + joined
 

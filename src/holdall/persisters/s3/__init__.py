@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdall._remote.persister import ObjectPersister
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.s3._client import ClientSource
 from holdall.persisters.s3._engine import S3Engine
@@ -87,7 +88,8 @@ class S3Persister(ObjectPersister):
     ) -> None:
         if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
             raise InvalidArgumentError(
-                f"{bucket!r:.120} cannot name a bucket: give 3 to 63 lower-case letters, digits, '.' and '-'"
+                f"{shown(bucket, 120)} cannot name a bucket: give 3 to 63 lower-case letters, digits, '.' "
+                "and '-'"
                 "; what lies below is the prefix=, and holdall.open takes 's3://bucket/prefix'",
             )
         if type(workers) is not int or workers < 1:

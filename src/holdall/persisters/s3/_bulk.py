@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from holdall._remote.facts import Facts
 from holdall._remote.names import speakable
 from holdall._remote.pool import in_order
+from holdall._shown import shown
 from holdall.errors import HoldallError, StoreNotFoundError, StoreUnavailableError
 from holdall.persisters.s3._errors import Told, as_holdall
 from holdall.persisters.s3._requests import Requests, ServerError, UnansweredError
@@ -123,10 +124,14 @@ def _not_deleted(requests: Requests, failed: dict[str, Told]) -> HoldallError:
         return StoreNotFoundError(f"there is no bucket {requests.bucket!r}")
     if len(failed) == 1:
         ((key, told),) = failed.items()
-        return as_holdall(told, f"deleting {key!r:.200} in {requests.location()}", ServerError(told, key))
-    shown = ", ".join(f"{key!r:.120} ({told.code})" for key, told in itertools.islice(failed.items(), _SHOWN))
+        return as_holdall(
+            told, f"deleting {shown(key, 200)} in {requests.location()}", ServerError(told, key)
+        )
+    first = ", ".join(
+        f"{shown(key, 120)} ({told.code})" for key, told in itertools.islice(failed.items(), _SHOWN)
+    )
     more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     return StoreUnavailableError(
         f"{len(failed)} objects in {requests.location()} could not be deleted, all others were: "
-        f"{shown}{more}",
+        f"{first}{more}",
     )

@@ -16,6 +16,7 @@ from holdall._remote.engine import (
 from holdall._remote.facts import Facts, facts_of
 from holdall._remote.swap import NO_ETAG
 from holdall._remote.tokens import FIELD, read_tokens
+from holdall._shown import shown
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import StoreNotFoundError, StoreUnavailableError, UnsupportedError
 from holdall.persisters.s3._bucket import Bucket
@@ -117,7 +118,7 @@ class S3Engine(Engine):
         answer = self._get(key, wanted)
         if start and "ContentRange" not in answer:
             answer["Body"].close()
-            raise StoreUnavailableError(f"{self.location} ignores ranges: it sent all of {key!r:.120}")
+            raise StoreUnavailableError(f"{self.location} ignores ranges: it sent all of {shown(key, 120)}")
         return Answer(self._found(answer, key), start, _Body(answer["Body"]))
 
     def get_unless(self, key: str, etag: str) -> Answer:  # docstring inherited
@@ -141,7 +142,8 @@ class S3Engine(Engine):
             if "Body" in answer:
                 answer["Body"].close()
             raise StoreUnavailableError(
-                f"the answer for {key!r:.120} in {self.location} is no object: it lacks etag, length or time",
+                f"the answer for {shown(key, 120)} in {self.location} is no object: it lacks etag, length or "
+                "time",
             )
         if "ContentRange" in answer:
             size = int(answer["ContentRange"].rpartition("/")[2])
@@ -212,7 +214,7 @@ class S3Engine(Engine):
         except UnansweredError as error:
             if error.sent:
                 raise lost(
-                    error.error, f"the upload of {upload.key!r:.120} to {self.location}"
+                    error.error, f"the upload of {shown(upload.key, 120)} to {self.location}"
                 ) from error.error
             raise error.error from error.__cause__
         return _etag(answer["ETag"])

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import HoldallError, InvalidArgumentError
 from holdall.persisters.s3._client import ClientSource
 from holdall.persisters.s3._errors import Told, as_holdall, told_by, unanswered
@@ -160,7 +161,7 @@ class Requests:
     def _what(self, operation: str, parameters: dict[str, Any]) -> str:
         name = "".join(word.capitalize() for word in operation.split("_"))
         key = parameters.get("Key", parameters.get("Prefix"))
-        return f"{name} of {key!r:.200} in {self.location()}" if key else f"{name} in {self.location()}"
+        return f"{name} of {shown(key, 200)} in {self.location()}" if key else f"{name} in {self.location()}"
 
     def _options_of(self, client: Any, operation: str) -> dict[str, Any]:
         """Return the options that an operation knows."""
@@ -200,7 +201,7 @@ def in_turn(send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _checked(options: Any, name: str) -> dict[str, Any]:
     if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
-        raise InvalidArgumentError(f"{name} is a dict of parameters by name, got {options!r:.100}")
+        raise InvalidArgumentError(f"{name} is a dict of parameters by name, got {shown(options, 100)}")
     if taken := _RESERVED & set(options):
         raise InvalidArgumentError(f"{name} cannot have {min(taken)!r}, which each request sets for itself")
     metadata = options.get("Metadata", {})

@@ -13,6 +13,7 @@ from holdall._posix.lock import TIMEOUT, check_timeout
 from holdall._posix.names import fs_path
 from holdall._posix.system import require_posix
 from holdall._posix.trust import check_trust
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError
@@ -440,7 +441,7 @@ def _name(id: Any) -> bytes:
         return _names[id]
     except (KeyError, TypeError):
         if not isinstance(id, str):
-            raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {id!r:.80}") from None
+            raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {shown(id)}") from None
         if len(_names) > 5000:
             _names.clear()
         name = _names[id] = quote_name(id)
@@ -455,5 +456,5 @@ def _bytes(id: str, data: Any) -> bytes:
         return join_parts(data) if type(data) is list else bytes(memoryview(data))
     except TypeError as error:
         raise InvalidArgumentError(
-            f"the data for {id!r:.80} are {type(data).__name__}, not bytes: give the store a serializer",
+            f"the data for {shown(id)} are {type(data).__name__}, not bytes: give the store a serializer",
         ) from error

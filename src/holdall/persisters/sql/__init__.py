@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from holdall._options import check_bytes, is_unicode
+from holdall._shown import shown
 from holdall.abc import Capability, VersionedPersister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -81,7 +82,7 @@ class SqlPersister(VersionedPersister):
     def __init__(self, target: Any, *, table: str = "items") -> None:
         given: Any = table
         if not is_unicode(given) or not given or "\0" in given:
-            raise InvalidArgumentError(f"table is the name of a table, got {table!r:.80}")
+            raise InvalidArgumentError(f"table is the name of a table, got {shown(table)}")
         self.table = table
         self._server = Connections(target)
         self._sql = dialect_of(self._server.engine, table)
@@ -147,7 +148,7 @@ class SqlPersister(VersionedPersister):
             cursor.execute(statement, (key,))
             return cursor.fetchone()
 
-        row = self._server.run(f"{id!r:.80} cannot be read", ask)
+        row = self._server.run(f"{shown(id)} cannot be read", ask)
         if row is None:
             raise KeyError(id)
         return row
@@ -204,7 +205,7 @@ class SqlPersister(VersionedPersister):
         whole = bytes(join_parts(data))
         if len(whole) > self._sql.max_data:
             raise ValueTooLargeError(
-                f"the data for {id!r:.80} have {len(whole):,} bytes, and {self._sql.name} takes "
+                f"the data for {shown(id)} have {len(whole):,} bytes, and {self._sql.name} takes "
                 f"{self._sql.max_data:,} at most"
             )
         return key, secrets.token_bytes(12), time.time(), whole
@@ -227,7 +228,7 @@ class SqlPersister(VersionedPersister):
         self, id: Any, statement: str, bound: tuple[Any, ...], version: bytes, expected: Expected
     ) -> bool:
         """Execute a write; return whether it changed something, even if the answer was lost."""
-        what = f"{id!r:.80} cannot be written"
+        what = f"{shown(id)} cannot be written"
         large = max(len(part) for part in bound if type(part) is bytes) > LARGE
 
         def change(cursor: Any) -> int:
@@ -265,7 +266,7 @@ class SqlPersister(VersionedPersister):
                 lost = error
         raise OutcomeUnknownError(
             0,
-            f"the answer to a write of {id!r:.80} was lost, so it may have happened or not: read it again",
+            f"the answer to a write of {shown(id)} was lost, so it may have happened or not: read it again",
             self.place,
         ) from lost
 
@@ -290,12 +291,14 @@ class SqlPersister(VersionedPersister):
             return int(cursor.rowcount)
 
         try:
-            deleted = self._server.run(f"{id!r:.80} cannot be deleted", delete, again=False)
+            deleted = self._server.run(f"{shown(id)} cannot be deleted", delete, again=False)
         except StoreUnavailableError as error:
             if not self._server.was_lost(error):
                 raise
             raise OutcomeUnknownError(
-                0, f"the answer to a deletion of {id!r:.80} was lost: it may have happened or not", self.place
+                0,
+                f"the answer to a deletion of {shown(id)} was lost: it may have happened or not",
+                self.place,
             ) from error
         if not deleted:
             if expected is ANY_ETAG or id not in self:

@@ -7,6 +7,7 @@ import sqlalchemy
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from holdall._options import not_imported
+from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -106,10 +107,11 @@ def engine_of(target: Any, **options: Any) -> Any:
         return target
     if not isinstance(target, str):
         raise InvalidArgumentError(
-            f"a database is named by a URL such as 'postgresql://host/name', or an engine, got {target!r:.80}"
+            f"a database is named by a URL such as 'postgresql://host/name', or an engine, got "
+            f"{shown(target)}"
         )
     if "\0" in target:
-        raise InvalidArgumentError(f"a URL has no NUL character, got {target!r:.80}")
+        raise InvalidArgumentError(f"a URL has no NUL character, got {shown(target)}")
     scheme, found, rest = target.partition("://")
     try:
         url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
@@ -138,7 +140,7 @@ def _typed(url: Any) -> tuple[Any, dict[str, Any]]:
         return url, {"prepare_threshold": None if text == "none" else int(text)}
     except (TypeError, ValueError):
         raise InvalidArgumentError(
-            f"prepare_threshold is a number, or 'none' to prepare no statements, got {text!r:.80}"
+            f"prepare_threshold is a number, or 'none' to prepare no statements, got {shown(text)}"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from holdall._shown import shown
 from holdall._utf8 import decode_all
 from holdall.conditional import Expected
 from holdall.errors import CorruptValueError, InvalidKeyError
@@ -20,7 +21,7 @@ def key_of(id: Any, error: type[Exception]) -> bytes:
             raise KeyError(id)
         size = len(id.encode("utf-8", "surrogatepass")) if isinstance(id, str) else 0
         why = f"has {size:,} bytes, and {MAX_KEY:,} is the most" if size else "is no text"
-        raise InvalidKeyError(f"{id!r:.80} cannot be a key in a table of SQL: it {why}")
+        raise InvalidKeyError(f"{shown(id)} cannot be a key in a table of SQL: it {why}")
     return key
 
 
@@ -42,7 +43,7 @@ def bytes_of(found: Any) -> bytes:
 def etag_of(version: Any) -> str:
     """Return the etag of a version; one that others have made text in SQLite is equal to no bytes."""
     if isinstance(version, str | int | float):
-        raise CorruptValueError(f"the version of an item is {version!r:.80}, and no bytes: write it anew")
+        raise CorruptValueError(f"the version of an item is {shown(version)}, and no bytes: write it anew")
     return bytes(version).hex()
 
 
@@ -51,7 +52,7 @@ def id_of(key: Any) -> str:
     try:
         return bytes_of(key).decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise CorruptValueError(f"{key!r:.80} in the column of keys is no text in UTF-8") from error
+        raise CorruptValueError(f"{shown(key)} in the column of keys is no text in UTF-8") from error
 
 
 def ids_of(keys: list[Any]) -> list[str]:

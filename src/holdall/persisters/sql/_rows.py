@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from holdall._posix.fork import finalize, forget_in_child
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import (
@@ -96,7 +97,7 @@ class RowsPersister(Persister):
     ) -> None:
         given: Any = table
         if not isinstance(given, str) or not given or "\0" in given:
-            raise InvalidArgumentError(f"table is the name of a table, got {table!r:.80}")
+            raise InvalidArgumentError(f"table is the name of a table, got {shown(table)}")
         self._target = target
         self.table = table
         self._options = {
@@ -197,7 +198,9 @@ class RowsPersister(Persister):
     def read(self, id: Any) -> tuple[dict[str, Any], Stat]:  # docstring inherited
         key = self._shape.key(id, found=True)
         row = self._run(
-            f"{id!r:.80} cannot be read", lambda connection: self._row(connection, key), wrong=InvalidKeyError
+            f"{shown(id)} cannot be read",
+            lambda connection: self._row(connection, key),
+            wrong=InvalidKeyError,
         )
         if row is None:
             self._shape.key(id)  # which says if there cannot be one
@@ -213,7 +216,7 @@ class RowsPersister(Persister):
         ]  # not rows that are only equal by collation
         if len(found) > 1:
             raise MismatchError(
-                f"several rows of {self.place} have the key {key!r:.80}: give other key_columns="
+                f"several rows of {self.place} have the key {shown(key)}: give other key_columns="
             )
         return shape.value(found[0]) if found else None
 
@@ -289,7 +292,7 @@ class RowsPersister(Persister):
         rows = [(id, shape.key(id), shape.checked(id, data)) for id, data in items]
         if not rows:
             return []
-        what = f"{rows[0][0]!r:.80} cannot be written" if len(rows) == 1 else "the rows cannot be written"
+        what = f"{shown(rows[0][0])} cannot be written" if len(rows) == 1 else "the rows cannot be written"
 
         def work(connection: sa.Connection) -> list[Stat]:
             return [self._put(connection, id, key, row, expected) for id, key, row in rows]
@@ -328,7 +331,7 @@ class RowsPersister(Persister):
             connection.execute(shape.table.update().where(shape.is_key(key)).values(row))
         stored = self._row(connection, key)  # as the columns have converted it
         if stored is None:
-            raise InvalidKeyError(f"{id!r:.80} is no key of {self.place}: its columns make another of it")
+            raise InvalidKeyError(f"{shown(id)} is no key of {self.place}: its columns make another of it")
         return stat_of(stored)
 
     def _locked(self, connection: sa.Connection, id: Any, key: tuple[Any, ...]) -> dict[str, Any] | None:
@@ -340,11 +343,11 @@ class RowsPersister(Persister):
         found = tuple(rows[0])
         if found[: shape.width] != key:
             raise InvalidKeyError(
-                f"{id!r:.80} would be the row {found[: shape.width]!r:.80} of {self.place}: its columns do "
+                f"{shown(id)} would be the row {shown(found[: shape.width])} of {self.place}: its columns do "
                 "not tell them apart"
             )
         if not found[-1]:
-            raise InvalidArgumentError(f"{id!r:.80} names a row of {self.place} that where= leaves out")
+            raise InvalidArgumentError(f"{shown(id)} names a row of {self.place} that where= leaves out")
         return shape.value(found)
 
     def _compare(self, id: Any, there: dict[str, Any] | None, expected: Expected) -> None:
@@ -356,7 +359,7 @@ class RowsPersister(Persister):
     def remove(self, id: Any, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._check_writable()
         key = self._shape.key(id, found=True)
-        what = f"{id!r:.80} cannot be deleted"
+        what = f"{shown(id)} cannot be deleted"
 
         def work(connection: sa.Connection) -> None:
             there = self._row(connection, key) and self._locked(connection, id, key)

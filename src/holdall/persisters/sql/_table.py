@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from holdall._shown import shown
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError, InvalidArgumentError, InvalidKeyError, StoreNotFoundError
 
@@ -105,24 +106,24 @@ class Shape:
         try:
             table = sa.Table(name, sa.MetaData(), autoload_with=connection, resolve_fks=False)
         except exc.NoSuchTableError:
-            raise StoreNotFoundError(2, f"there is no table {name!r:.80}", place) from None
+            raise StoreNotFoundError(2, f"there is no table {shown(name)}", place) from None
         apart = True
         if key_columns is None:
             keys = list(table.primary_key.columns)
             if not keys:
-                raise InvalidArgumentError(f"table {name!r:.80} has no primary key: give key_columns=")
+                raise InvalidArgumentError(f"table {shown(name)} has no primary key: give key_columns=")
         else:
             keys = _columns(table, key_columns, "key_columns")
             apart = _is_unique(connection, table, {column.name for column in keys})
             if unique and not apart:
                 raise InvalidArgumentError(
-                    f"table {name!r:.80} may have several rows of one {', '.join(c.name for c in keys)}: "
+                    f"table {shown(name)} may have several rows of one {', '.join(c.name for c in keys)}: "
                     "give key_columns= that are a primary key or unique, or read_only=True"
                 )
         rest = [column for column in table.columns if column not in set(keys)]
         values = rest if value_columns is None else _columns(table, value_columns, "value_columns")
         if where is not None and not isinstance(where, Mapping):
-            raise InvalidArgumentError(f"where is a dict of what columns must hold, got {where!r:.80}")
+            raise InvalidArgumentError(f"where is a dict of what columns must hold, got {shown(where)}")
         conditions = dict(where or {})
         if conditions:
             _columns(table, list(conditions), "where")
@@ -145,12 +146,12 @@ class Shape:
         parts = (id,) if self.width == 1 else id
         if not isinstance(parts, tuple) or len(parts) != self.width:
             names = ", ".join(column.name for column in self.key_columns)
-            raise InvalidKeyError(f"a key of {self.table.name} is a tuple of {names}, got {id!r:.80}")
+            raise InvalidKeyError(f"a key of {self.table.name} is a tuple of {names}, got {shown(id)}")
         for column, types, part in zip(self.key_columns, self._types, parts, strict=True):
             fits = isinstance(part, types) or (found and types[0] in _PLAIN and isinstance(part, self._found))
             if not fits or not self._can_be_sent(part):
                 raise InvalidKeyError(
-                    f"{part!r:.80} cannot be a {column.name} of {self.table.name}: {column.type}"
+                    f"{shown(part)} cannot be a {column.name} of {self.table.name}: {column.type}"
                 )
         return parts
 
@@ -204,17 +205,17 @@ class Shape:
         names = [column.name for column in self.value_columns]
         if set(data) != set(names):
             raise InvalidArgumentError(
-                f"the value for {id!r:.80} must have {', '.join(names)}, and has {', '.join(map(str, data))}"
+                f"the value for {shown(id)} must have {', '.join(names)}, and has {', '.join(map(str, data))}"
             )
         if self._computed:
             raise InvalidArgumentError(
-                f"{id!r:.80} cannot be written: the database computes {', '.join(self._computed)} by itself, "
-                "give value_columns= without it"
+                f"{shown(id)} cannot be written: the database computes {', '.join(self._computed)} by "
+                "itself, give value_columns= without it"
             )
         for name, wanted in self._where.items():
             if name in data and not _holds(data[name], wanted):
                 raise InvalidArgumentError(
-                    f"the value for {id!r:.80} has {name}={data[name]!r:.80}, which where= leaves out"
+                    f"the value for {shown(id)} has {name}={shown(data[name])}, which where= leaves out"
                 )
         return dict(data)
 
@@ -226,11 +227,11 @@ class Shape:
             if name not in found:
                 if isinstance(wanted, _SEVERAL):
                     raise InvalidArgumentError(
-                        f"{id!r:.80} cannot be inserted: where= does not say which {name} it is to have"
+                        f"{shown(id)} cannot be inserted: where= does not say which {name} it is to have"
                     )
                 found[name] = wanted
             elif not _holds(found[name], wanted):
-                raise InvalidKeyError(f"{id!r:.80} has {name}={found[name]!r:.80}, which where= leaves out")
+                raise InvalidKeyError(f"{shown(id)} has {name}={shown(found[name])}, which where= leaves out")
         return found
 
 
@@ -261,11 +262,13 @@ def said(error: BaseException | None) -> str:
 def _columns(table: sa.Table, names: Any, option: str) -> list[Any]:
     given = [names] if isinstance(names, str) else names
     if not isinstance(given, list | tuple) or not given or len(set(map(str, given))) != len(given):
-        raise InvalidArgumentError(f"{option} is the name of a column, or a list of names, got {names!r:.80}")
+        raise InvalidArgumentError(
+            f"{option} is the name of a column, or a list of names, got {shown(names)}"
+        )
     for name in given:
         if not isinstance(name, str) or name not in table.c:
             there = ", ".join(table.c.keys())
-            raise InvalidArgumentError(f"{option}: {table.name} has no column {name!r:.80}, it has {there}")
+            raise InvalidArgumentError(f"{option}: {table.name} has no column {shown(name)}, it has {there}")
     return [table.c[name] for name in given]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from holdall._options import check_bytes
+from holdall._shown import shown
 from holdall.errors import InvalidKeyError
 from holdall.persisters.sqlite._ids import as_id
 from holdall.persisters.sqlite._schema import INLINE
@@ -22,7 +23,7 @@ def checked(id: Any, data: Any) -> tuple[str | bytes, Any]:
     """Return id and data in their stored form."""
     key = as_id(id)
     if key is None:
-        raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {id!r:.80}")
+        raise InvalidKeyError(f"ids are text, got {type(id).__name__}: {shown(id)}")
     if type(data) is not bytes:
         check_bytes(id, data)
         data = [memoryview(part).cast("B") for part in (data if type(data) is list else [data])]

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
+from holdall._shown import shown
 from holdall.abc import Persister
 from holdall.conditional import Expected
 from holdall.errors import HoldallError, InvalidArgumentError, StoreUnavailableError, UnsupportedError
@@ -131,7 +132,7 @@ class LargeFiles:
         """Return the persister of the files, one of which an item has."""
         if self._persister is None:
             raise UnsupportedError(
-                f"the data of {id!r:.120} lie in a file beside {self._table.place}: open it with files= "
+                f"the data of {shown(id, 120)} lie in a file beside {self._table.place}: open it with files= "
                 "(SQLiteStore does), where the folder of them is",
             )
         return self._persister
@@ -175,7 +176,7 @@ class LargeFiles:
         try:
             return StagedFile(self._persister, name, pieces, sync=self._table.sync)
         except StoreUnavailableError as error:
-            told = str(error.strerror).replace(repr(name), f"{id!r:.120}")
+            told = str(error.strerror).replace(repr(name), f"{shown(id, 120)}")
             raise type(error)(error.errno, told, error.filename) from error
 
     def link(self, id: str, path: str) -> bool:
@@ -223,7 +224,7 @@ class LargeFiles:
                         return version
 
             try:
-                version = self._table.run(store, f"{id!r:.120} cannot be written")
+                version = self._table.run(store, f"{shown(id, 120)} cannot be written")
             except BaseException:
                 if staged.published:
                     self.tidy()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from holdall._shown import shown
 from holdall.conditional import Stat
 from holdall.errors import CorruptValueError
 from holdall.persisters.sqlite._ids import as_id, as_text, spans, stat_of
@@ -65,7 +66,7 @@ class Items:
             # Numbers are never reused, so an item that still has the number of missing data has lost them.
             if rows[0][-1] == gone:
                 raise CorruptValueError(
-                    f"the data of {id!r:.120} in {self._table.place} are lost, the file was damaged: "
+                    f"the data of {shown(id, 120)} in {self._table.place} are lost, the file was damaged: "
                     "check() counts such items; write it again, or delete it"
                 )
             gone = rows[0][-1]

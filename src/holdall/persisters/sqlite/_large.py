@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
+from holdall._shown import shown
 from holdall.abc import join_parts
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite._files import LargeFiles
@@ -40,7 +41,7 @@ class LargeData:
             return self._files.fetch(id, data, limit)
         if data is not None:
             return data
-        what = f"the data of {id!r:.120} cannot be read"
+        what = f"the data of {shown(id, 120)} cannot be read"
         if size > limit and not self._table.in_transaction():  # invisible to another connection
             return self._open(number, what)
 
@@ -119,7 +120,7 @@ class LargeData:
                     connection.execute(self._sql.replace_data, (number, as_id(id)))
 
         self._table.check_writable()
-        self._table.run(move, f"{id!r:.120} cannot be moved")
+        self._table.run(move, f"{shown(id, 120)} cannot be moved")
 
 
 class _LargeFile(io.RawIOBase):

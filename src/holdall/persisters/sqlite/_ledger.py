@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.sqlite._schema import next_version, quoted, text
 
@@ -62,7 +63,7 @@ class LedgerStatements:
     def __init__(self, table: str, policy: object) -> None:
         if policy not in _RANKS:
             raise InvalidArgumentError(
-                f"policy is one of {', '.join(map(repr, _RANKS))} for a store on disk, got {policy!r:.80}"
+                f"policy is one of {', '.join(map(repr, _RANKS))} for a store on disk, got {shown(policy)}"
             )
         self._table = table
         items, large = quoted(table), quoted(f"{table}:large")

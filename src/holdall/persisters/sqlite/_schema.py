@@ -7,6 +7,7 @@ and never changed, and its number is never reused. Where large data go to files,
 size and the name of the file; a third table lists the unused files.
 """
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 
 #: "hold" in ASCII: identifies our databases, also for `file`
@@ -53,7 +54,7 @@ def check_table(name: object) -> str:
             return name
     raise InvalidArgumentError(
         f"table is a printable text of up to 200 characters other than {TABLES!r}, 'sqlite_...' and "
-        f"'...:large', got {name!r:.80}",
+        f"'...:large', got {shown(name)}",
     )
 
 

@@ -14,6 +14,7 @@ from holdall._options import checked_path
 from holdall._places import check_record
 from holdall._posix.system import require_posix
 from holdall._posix.temporary import TemporaryFolder
+from holdall._shown import shown
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import (
     CorruptValueError,
@@ -214,7 +215,7 @@ class Table:
         except (AttributeError, sqlite3.Error) as error:
             # No connection yet, or closed by another thread, or an error to be translated.
             self.check_writable()
-            what = f"{id!r:.120} cannot be {done}"
+            what = f"{shown(id, 120)} cannot be {done}"
             if isinstance(error, sqlite3.Error):
                 self.note_undone(session)
                 if not session.closed:  # do not wait twice

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from operator import itemgetter
 from typing import Any, BinaryIO
 
+from holdall._shown import shown
 from holdall.conditional import Stat
 from holdall.errors import StoreUnavailableError
 from holdall.persisters.sqlite._batches import Batch, batches, by_id, checked, fits, size_of
@@ -63,7 +64,7 @@ class Writing:
                     connection.execute(self._table.sql.drop_large, (kept,))
                 return version
 
-        version = self._table.run(store, f"{id!r:.120} cannot be written")
+        version = self._table.run(store, f"{shown(id, 120)} cannot be written")
         self._files.delete_dropped()
         return None if version is None else stat_of(version, size)
 
@@ -136,7 +137,7 @@ class Writing:
             return self._large.add(connection, data, size_of(data))
         except sqlite3.DataError as error:  # of many, this one is too large
             raise self._table.sessions.translated(
-                error, f"{as_text(key)!r:.120} cannot be written"
+                error, f"{shown(as_text(key), 120)} cannot be written"
             ) from error
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, BinaryIO, cast
 
 from holdall._options import Durability
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, Unary, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
 from holdall.errors import ConflictError
@@ -335,7 +336,7 @@ class SqlitePersister(Persister):
             finally:
                 session.change.function = None
 
-        if not self._table.run(run, f"{id!r:.120} cannot be written"):
+        if not self._table.run(run, f"{shown(id, 120)} cannot be written"):
             raise KeyError(id)
 
     def link(self, id: str, path: str) -> bool:

@@ -13,6 +13,7 @@ import zlib
 from typing import Any, BinaryIO, NoReturn, cast
 
 from holdall._posix.errors import translate
+from holdall._shown import shown
 from holdall.conditional import Stat
 from holdall.errors import (
     CorruptValueError,
@@ -70,7 +71,7 @@ def check_name(name: str, location: str) -> None:
     if why is None and len(name.encode()) > 0xFFFF:
         why = "it is longer than 65,535 bytes"
     if why is not None:
-        raise InvalidKeyError(f"{name!r:.120} cannot be a name in {location}: {why}")
+        raise InvalidKeyError(f"{shown(name, 120)} cannot be a name in {location}: {why}")
 
 
 def _fields(info: zipfile.ZipInfo) -> dict[int, bytes]:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, SerializationError
 from holdall.serializers import OptionSerializer
 from holdall.serializers.hdf5._items import WithAttributes, encode
@@ -146,7 +147,7 @@ def _annotate(thing: Any, attrs: dict[str, Any], note: dict[str, Any]) -> None:
             item = encode(value)
             thing.attrs.create(name, item.data)
         except Exception as error:
-            raise SerializationError(f"attribute {key!r:.80}: {error}") from error
+            raise SerializationError(f"attribute {shown(key)}: {error}") from error
         if item.note:
             notes[name] = item.note
     if notes:
@@ -163,5 +164,5 @@ def _naming_path(path: tuple[Any, ...]) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:
-        where = "$" + "".join(f"[{key!r:.80}]" for key in path)
+        where = "$" + "".join(f"[{shown(key)}]" for key in path)
         raise SerializationError(f"{where}: {error}") from error

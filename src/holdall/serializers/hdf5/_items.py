@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from holdall._shown import shown
 from holdall.errors import CorruptValueError, SerializationError
 
 # Longest description of a dtype that fits into the header of a data set, which HDF5 limits to 64 KiB.
@@ -181,7 +182,7 @@ def dtype_of(described: Any) -> np.dtype[Any]:
     except ImportError:
         raise
     except Exception as error:
-        raise CorruptValueError(f"not the description of a dtype: {described!r:.200}") from error
+        raise CorruptValueError(f"not the description of a dtype: {shown(described, 200)}") from error
 
 
 def _dtype_of(described: Any) -> np.dtype[Any]:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from holdall._shown import shown
 from holdall.errors import CorruptValueError, SerializationError
 
 # The attribute of an object with what HDF5 itself cannot store. No user's name becomes this one.
@@ -18,14 +19,14 @@ _NO_NAME = "%"
 def link_name(key: Any) -> str:
     """Return the name of the link for a key; HDF5 refuses '', '.' and names with '/'."""
     if type(key) is not str:
-        raise SerializationError(f"keys are str, got {type(key).__name__}: {key!r:.80}")
+        raise SerializationError(f"keys are str, got {type(key).__name__}: {shown(key)}")
     return key.replace(".", "%2e") if key in (".", "..") else _IN_LINKS.sub(_escape, key) or _NO_NAME
 
 
 def attribute_name(name: Any) -> str:
     """Return the name of an attribute in the file."""
     if type(name) is not str:
-        raise SerializationError(f"names of attributes are str, got {type(name).__name__}: {name!r:.80}")
+        raise SerializationError(f"names of attributes are str, got {type(name).__name__}: {shown(name)}")
     return "%68oldall" if name == NOTE else _IN_ATTRIBUTES.sub(_escape, name) or _NO_NAME
 
 
@@ -47,7 +48,7 @@ def note_of(thing: Any) -> dict[str, Any]:
     try:
         note = json.loads(text)
     except (TypeError, ValueError) as error:
-        raise CorruptValueError(f"{thing.name}: attribute {NOTE!r} is no JSON: {text!r:.80}") from error
+        raise CorruptValueError(f"{thing.name}: attribute {NOTE!r} is no JSON: {shown(text)}") from error
     if not isinstance(note, dict):
-        raise CorruptValueError(f"{thing.name}: attribute {NOTE!r} is no JSON object: {text!r:.80}")
+        raise CorruptValueError(f"{thing.name}: attribute {NOTE!r} is no JSON object: {shown(text)}")
     return note

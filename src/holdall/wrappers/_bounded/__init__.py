@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from holdall._eviction import POLICIES, PolicyName
 from holdall._eviction.amounts import parse_size
 from holdall._posix.fork import new_lock
+from holdall._shown import PATH, shown
 from holdall.abc import Capability, PersisterWrapper
 from holdall.errors import InvalidArgumentError, UnsupportedError
 from holdall.keys import Under
@@ -150,12 +151,12 @@ def bounded(
     if max_bytes is None and max_items is None:
         raise InvalidArgumentError("bounded needs a bound: max_bytes=, max_items= or both")
     if max_items is not None and (type(max_items) is not int or max_items < 1):
-        raise InvalidArgumentError(f"max_items is a number of items from 1, or None, got {max_items!r:.80}")
+        raise InvalidArgumentError(f"max_items is a number of items from 1, or None, got {shown(max_items)}")
     nbytes = None if max_bytes is None else parse_size(max_bytes, "max_bytes")
     if nbytes is not None and nbytes < 1:
-        raise InvalidArgumentError(f"max_bytes must be more than 0, got {max_bytes!r:.80}")
+        raise InvalidArgumentError(f"max_bytes must be more than 0, got {shown(max_bytes)}")
     if policy not in POLICIES:
-        raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {policy!r:.80}")
+        raise InvalidArgumentError(f"policy is one of {', '.join(map(repr, POLICIES))}, got {shown(policy)}")
     if Capability.WRITABLE not in store.pipeline.persister.capabilities:
         raise UnsupportedError(
             f"{store.pipeline.persister.place} cannot be written, so there is nothing to bound"
@@ -173,8 +174,8 @@ def _over_innermost(store: Any, persister: Any, make: Callable[..., BoundedPersi
     """Bound the persister below the wrappers that only look at its data, in copies of these."""
     if any(isinstance(layer, Under | Filter) for layer in store.pipeline.layers):
         raise UnsupportedError(
-            f"{store!r:.200} shows a part of a store, and what it does not show would count and be evicted "
-            "as well: bound the whole store, and take the part of that",
+            f"{shown(store, PATH)} shows a part of a store, and what it does not show would count and be "
+            "evicted as well: bound the whole store, and take the part of that",
         )
     if isinstance(persister, StorePersister):
         below = persister.inner

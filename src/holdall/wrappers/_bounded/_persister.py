@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from holdall._posix.fork import new_lock
+from holdall._shown import shown
 from holdall.abc import Persister, PersisterWrapper, Reader, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, ValueTooLargeError
@@ -224,7 +225,7 @@ class BoundedPersister(PersisterWrapper):
             return 0  # the persister itself will refuse it
         if self.max_bytes is not None and size > self.max_bytes:
             raise ValueTooLargeError(
-                f"the value for {id!r:.120} takes {size:,} bytes, and {self.place} is bounded to "
+                f"the value for {shown(id, 120)} takes {size:,} bytes, and {self.place} is bounded to "
                 f"{self.max_bytes:,}: nothing was evicted or changed",
             )
         return size
@@ -358,7 +359,7 @@ class BoundedPersister(PersisterWrapper):
     def living(self, ttl: float | None) -> Iterator[None]:
         """Set the time to live for the writes of this thread within the context."""
         if ttl is not None and not (type(ttl) in {int, float} and ttl > 0):
-            raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {ttl!r:.80}")
+            raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {shown(ttl)}")
         before, self._local.ttl = self._ttl, ttl
         with self._opening:
             self._mortal += 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from holdall._shown import shown
 from holdall.errors import SerializationError, StoreUnavailableError
 from holdall.store._compiled import UNNAMED
 from holdall.wrappers.spilling._items import GONE, Item, is_held, taken
@@ -182,7 +183,7 @@ class Spill(SpillWriting):
         what = "stays in memory" if stays else "was not stored"
         text = (
             f"{error.strerror}; memory is {items.used:,} bytes, {items.budget:,} are allowed; the value for "
-            f"{item.key!r:.80} ({item.size:,} bytes) {what}, and nothing is lost"
+            f"{shown(item.key)} ({item.size:,} bytes) {what}, and nothing is lost"
         )
         return type(error)(error.errno, text, error.filename)
 

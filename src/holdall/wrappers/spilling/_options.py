@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from holdall._eviction import make_policy
 from holdall._eviction.amounts import memory_of_machine, parse_size
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 
 __all__ = ["SpillStats", "budget_of", "checked_options"]
@@ -75,10 +76,10 @@ def checked_options(**options: Any) -> dict[str, Any]:
     """
     for name, choice in (("writeback", ("check", "always", "never")), ("sync", ("flush", "always"))):
         if options[name] not in choice:
-            raise InvalidArgumentError(f"{name} is one of {choice}, got {options[name]!r:.80}")
+            raise InvalidArgumentError(f"{name} is one of {choice}, got {shown(options[name])}")
     for name in ("sizeof", "on_miss", "on_overflow"):
         if options[name] is not None and not callable(options[name]):
-            raise InvalidArgumentError(f"{name} is a function of one argument, got {options[name]!r:.80}")
+            raise InvalidArgumentError(f"{name} is a function of one argument, got {shown(options[name])}")
     budget = budget_of(options["memory"])
     make_policy(options["policy"], budget)
     disk = options["disk"]

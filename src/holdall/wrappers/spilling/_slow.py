@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from holdall._posix.fork import new_lock
+from holdall._shown import shown
 from holdall.conditional import Stat
 from holdall.errors import StoreFullError
 from holdall.store import Store, StorePersister
@@ -100,7 +101,7 @@ class SlowSide:
                 if more > 0 and taken + more > self.limit:
                     raise StoreFullError(
                         errno.ENOSPC,
-                        f"the value of {key!r:.80} takes {self.size(data):,} bytes on disk, where "
+                        f"the value of {shown(key)} takes {self.size(data):,} bytes on disk, where "
                         f"{taken:,} of {self.limit:,} are taken; what was stored before is untouched",
                         self.persister.place,
                     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from holdall._eviction.costs import ReloadCosts
+from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, SerializationError
 from holdall.wrappers.spilling._items import GONE, Item, Items, is_held
 from holdall.wrappers.spilling._slow import SlowSide
@@ -83,10 +84,10 @@ class SpillWriting:
                 return int(size)
         except Exception as error:
             raise InvalidArgumentError(
-                f"sizeof failed for the value of {key!r:.120}, of type {type(value).__name__}: {error}"
+                f"sizeof failed for the value of {shown(key, 120)}, of type {type(value).__name__}: {error}"
             ) from error
         raise InvalidArgumentError(
-            f"sizeof gave {size!r:.80} for the value of {key!r:.120}, which is not a size"
+            f"sizeof gave {shown(size)} for the value of {shown(key, 120)}, which is not a size"
         )
 
     def _make_room(self, victims: Iterable[Item] | None) -> bool:
@@ -196,7 +197,7 @@ class SpillWriting:
             grown = self.items.overdue()
         self._make_room(grown)
         if failed:
-            keys = ", ".join(f"{item.key!r:.40} ({type(item.value).__name__})" for item in failed[:5])
+            keys = ", ".join(f"{shown(item.key, 40)} ({type(item.value).__name__})" for item in failed[:5])
             more = "" if len(failed) <= 5 else f" and {len(failed) - 5} more"
             raise SerializationError(
                 f"{len(failed)} values cannot be stored and stay in memory only: {keys}{more}; "
