@@ -1,13 +1,12 @@
 """The version of the code that computes: a digest of a function and of what it depends on."""
 
-import sys
 import threading
 import types
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from holdall.memo._encoder import Encoder, Unkeyable
+from holdall.memo._encoder import Encoder, Unkeyable, found_by_name
 from holdall.memo._follow import Trail
 from holdall.memo._home import Home
 from holdall.memo._project import MAIN
@@ -204,10 +203,4 @@ def elided() -> None:
 
 def _is_installed(thing: Any) -> bool:
     """Return whether something is found by its name in a module that is not part of a project."""
-    name = thing.__module__
-    if Home(thing).root is not None or name in MAIN:
-        return False
-    found: Any = sys.modules.get(name or "")
-    for part in thing.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is thing
+    return Home(thing).root is None and thing.__module__ not in MAIN and found_by_name(thing) is thing
