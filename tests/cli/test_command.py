@@ -444,3 +444,19 @@ def test_a_typo_gets_a_proposal(notes, capsysbinary):
         assert told.startswith(f"usage: {usage}")
         assert said in told
     assert sorted(notes) == ["a/1", "a/2", "b"]
+
+
+def test_options_may_stand_anywhere(run, notes):
+    assert run("ls", "notes", "--json", "b") == run("ls", "--json", "notes", "b") == '{"key": "b"}\n'
+    run("put", "notes", "c", "--as", "text", "-1")
+    run("put", "--as", "json", "notes", "d", "--", "-2")
+    assert (notes["c"], notes["d"]) == ("-1", -2)
+    run("cp", "notes", "--verify", "dir:new", "c", "--to", "e")
+    assert run("export", "new", "--trust", "e").startswith('{"key": "e", ')
+    square = holdall.memoize("memo.db", name="square", version="1")(lambda x: x * x)
+    square(3)
+    (line,) = run("memo", "memo.db", "list", "--json").splitlines()
+    told = json.loads(line)
+    assert told.pop("bytes") > 0
+    assert time.time() - 60 < told.pop("first") == told.pop("last")
+    assert told == {"function": "square", "version": "1", "results": 1}

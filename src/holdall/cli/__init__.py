@@ -79,10 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says what was probably meant."""
+    """A parser that takes options anywhere, and says what was probably meant."""
+
+    _mixed = False  # whether `parse_known_intermixed_args` is under way, which calls `parse_known_args`
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         found, unknown = super().parse_known_args(args, namespace)
+        if self._mixed:
+            return found, unknown
+        if unknown and not any(action.nargs == argparse.PARSER for action in self._actions):
+            self._mixed = True
+            found, unknown = self.parse_known_intermixed_args(args, namespace)
+            self._mixed = False
         if unknown:  # each command tells it with its own usage
             hint = _meant(unknown[0].partition("=")[0], self._option_string_actions)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")

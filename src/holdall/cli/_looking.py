@@ -8,7 +8,7 @@ from typing import Any
 
 from holdall.cli._histogram import Histogram, ages, sizes
 from holdall.cli._opening import add_address, is_pattern, opened, printable, selected, shown_key, word_of
-from holdall.cli._saying import as_json, say, say_json, say_value, shown_time
+from holdall.cli._saying import as_json, json_time, say, say_json, say_value, shown_time
 from holdall.conditional import Stat
 from holdall.errors import SerializationError, UnsupportedError
 from holdall.store._nested import StorePersister
@@ -71,14 +71,10 @@ def _ls(options: argparse.Namespace) -> int:
 
 def _say_long(key: Any, stat: Stat, *, as_json: bool) -> None:
     if as_json:
-        say_json({"key": word_of(key), "bytes": stat.size, "time": _time(stat.mtime)})
+        say_json({"key": word_of(key), "bytes": stat.size, "time": json_time(stat.mtime)})
     else:
         size = "-" if stat.size is None else stat.size
         say(f"{size:>12}  {shown_time(stat.mtime):<19}  {shown_key(key)}")
-
-
-def _time(mtime: float) -> float | None:
-    return None if math.isnan(mtime) else mtime
 
 
 def _get(options: argparse.Namespace) -> int:
@@ -107,7 +103,7 @@ def _stat(options: argparse.Namespace) -> int:
             for key in selected(store, options.keys):
                 stat = place.stat(key)
                 about = {"key": word_of(key), "bytes": stat.size, "etag": stat.etag}
-                _say_facts({**about, "time": _time(stat.mtime)}, as_json=options.json)
+                _say_facts({**about, "time": json_time(stat.mtime)}, as_json=options.json)
             return 0
         _say_facts(_facts(store), as_json=options.json)
     return 0

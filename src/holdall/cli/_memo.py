@@ -2,10 +2,10 @@
 
 import argparse
 import os
-import time
 from typing import Any
 
 from holdall.cli._opening import add_address, opened
+from holdall.cli._saying import json_time, say_json, shown_time
 from holdall.errors import InvalidArgumentError
 
 
@@ -20,6 +20,7 @@ def add_to(commands: Any) -> None:
     verbs = memo.add_subparsers(required=True, metavar="VERB")
     about = "show functions and versions, how many results, bytes, and when the last was computed"
     one = verbs.add_parser("list", help=about, description=about)
+    one.add_argument("--json", action="store_true", help="as lines of JSON")
     one.set_defaults(run=_list)
     about = "delete the results of functions and versions"
     one = verbs.add_parser("drop", help=about, description=about)
@@ -40,8 +41,11 @@ def _list(options: argparse.Namespace) -> int:
     from holdall.memo._inspecting import inspect  # noqa: PLC0415  (only for this command)
 
     for kept in inspect(_existing(options)):
-        last = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept.last))
+        if options.json:
+            say_json({**kept._asdict(), "first": json_time(kept.first), "last": json_time(kept.last)})
+            continue
         size = "?" if kept.bytes is None else kept.bytes
+        last = shown_time(kept.last)
         print(f"{kept.function}  @{kept.version}  {kept.results} results  {size} bytes  {last}")  # noqa: T201
     return 0
 

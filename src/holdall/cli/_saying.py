@@ -1,6 +1,7 @@
 """The output of the command line: text, values and lines of JSON, without control characters."""
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from holdall.errors import SerializationError, UnsupportedError
 from holdall.serializers import get_serializer
 
-__all__ = ["as_json", "say", "say_json", "say_value", "shown_time"]
+__all__ = ["as_json", "json_time", "say", "say_json", "say_value", "shown_time"]
 
 
 def say(text: str) -> None:
@@ -66,3 +67,8 @@ def say_value(value: Any, *, strict: bool) -> None:
 def shown_time(mtime: float) -> str:
     """Return a time for display; "-" if it is unknown."""
     return "-" if mtime != mtime else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(mtime))  # noqa: PLR0124
+
+
+def json_time(mtime: float) -> float | None:
+    """Return a time for JSON; None if it is unknown."""
+    return None if math.isnan(mtime) else mtime
