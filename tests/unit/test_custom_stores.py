@@ -380,6 +380,9 @@ class EmojiImages(EmojiUrls):
 
 def test_a_reader_of_two_methods_and_its_wrapper():
     emojis = EmojiUrls()
+    assert emojis.head() == ("cow", "http://cow")
+    with pytest.raises(KeyError, match="is empty"):
+        type("Nothing", (EmojiUrls,), {"data": {}})().head()
     assert (len(emojis), emojis["cow"]) == (2, "http://cow")
     images = EmojiImages()
     assert images["duck"] == ("image of", "http://duck")

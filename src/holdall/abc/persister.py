@@ -147,6 +147,12 @@ class Reader(OptionalVerbs, Mapping[str, Any], ABC):
                 continue
             yield id, data
 
+    def head(self) -> tuple[str, Any]:
+        """Return the first id and its data; raise KeyError if there is none."""
+        for item in self.read_many(self):
+            return item
+        raise KeyError(f"{self.place} is empty")
+
     def fetch(self, id: str, limit: int) -> Any:
         """Return data of up to `limit` bytes whole; larger data may come as an open binary file.
 
