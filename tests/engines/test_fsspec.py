@@ -184,8 +184,40 @@ def test_web_pages_are_read(tmp_path):
         with pytest.raises(ReadOnlyError):
             del store["a"]
         assert holdall.open(root)["a"] == [1]
-    with pytest.raises(StoreUnavailableError, match=r"'a\.json' cannot be read"):
-        store["a"]
+    for failing, said in (
+        (lambda: store["a"], r"'a\.json' cannot be read"),
+        (lambda: "a" in store, r"'a\.json' cannot be looked for"),
+        (lambda: store.etag("a"), r"'a\.json' cannot be looked at"),
+        (lambda: list(store), "cannot be listed"),
+    ):
+        with pytest.raises(StoreUnavailableError, match=said):
+            failing()
+
+
+@pytest.mark.parametrize("kind", ["file", "ftp", "sftp"])
+def test_a_failure_is_no_absence(kind, tmp_path, request, monkeypatch):
+    root = f"file://{tmp_path}" if kind == "file" else request.getfixturevalue(f"{kind}_url")
+    store = FsspecStore(f"{root}/{uuid.uuid4()}")
+    store.update({"a/b": 1, "c": 2})
+    system = type(store.pipeline.persister._files._system)
+
+    def failing(verb):
+        inherited = getattr(system, verb)
+
+        def method(self, path, *args, **kwargs):
+            if str(path).rstrip("/").endswith(("/a", "c.json")):
+                raise PermissionError(13, "denied")
+            return inherited(self, path, *args, **kwargs)
+
+        return method
+
+    monkeypatch.setattr(system, "ls", failing("ls"))
+    with pytest.raises(StoreUnavailableError, match=r"cannot be listed: .*denied"):
+        list(store)
+    monkeypatch.undo()
+    monkeypatch.setattr(system, "info", failing("info"))
+    with pytest.raises(StoreUnavailableError, match=r"cannot be looked for: .*denied"):
+        "c" in store  # noqa: B015
 
 
 def test_archives_are_read(tmp_path):

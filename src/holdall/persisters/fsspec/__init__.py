@@ -110,15 +110,15 @@ class FsspecPersister(Persister):
 
     def __contains__(self, id: object) -> bool:
         try:
-            path = self._path(id)
+            self._info(id, "looked for")
         except KeyError:
             return False
-        return bool(self._files.run(f"{id!r} cannot be looked for", lambda system: system.isfile(path)))
+        return True
 
-    def _info(self, id: str) -> dict[str, Any]:
+    def _info(self, id: Any, doing: str = "looked at") -> dict[str, Any]:
         path = self._path(id)
         try:
-            info = self._files.run(f"{id!r} cannot be looked at", lambda system: system.info(path))
+            info = self._files.run(f"{id!r} cannot be {doing}", lambda system: system.info(path))
         except ABSENT:
             raise KeyError(id) from None
         if info.get("type") == "directory":
@@ -171,7 +171,7 @@ class FsspecPersister(Persister):
         folder = prefix.rpartition("/")[0]
         path = self._files.path_of(folder).rstrip("/")
         try:
-            found = self._files.run("cannot be listed", lambda system: system.find(path or "/", detail=True))
+            found = self._files.run("cannot be listed", lambda system: self._files.find(system, path or "/"))
         except ABSENT:
             return
         for name, info in found.items():

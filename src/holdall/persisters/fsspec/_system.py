@@ -55,6 +55,8 @@ _RENAMES_ALONE: Final = frozenset({"ftp", "sftp", "ssh"})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
 _PASSWORD: Final = re.compile("(://[^/:@]*):[^/]*@")
+#: The modules whose ways of listing go folder by folder.
+_BY_FOLDER: Final = frozenset({"fsspec.spec", "fsspec.asyn"})
 _TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
 _VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
 
@@ -157,7 +159,17 @@ class FileSystem:
     def translating(self, what: str) -> Iterator[None]:
         """Translate errors of the file system to ours, except those that say that a file does not exist."""
         try:
-            yield
+            try:
+                yield
+            except (
+                FileNotFoundError
+            ) as error:  # which HTTP raises for each failure, and says why as its cause
+                why = error.__cause__
+                if not isinstance(why, Exception) or isinstance(why, ABSENT):
+                    raise
+                if not isinstance(why, OSError) and getattr(why, "status", 404) in {404, 410}:
+                    raise
+                raise why from error
         except (HoldallError, NotImplementedError, *ABSENT, *TAKEN):
             raise
         except Exception as error:  # each file system has errors of its own
@@ -175,6 +187,29 @@ class FileSystem:
         if self.name not in _RENAMES_ALONE and system.isdir(new):
             raise IsADirectoryError(errno.EISDIR, "there is a folder of that name", new)
         system.mv(old, new)
+
+    def find(self, system: Any, path: str) -> dict[str, dict[str, Any]]:
+        """Return all files below a folder; fsspec itself takes a folder that it cannot read for empty."""
+        ways = (getattr(type(system), name, None) for name in ("find", "walk", "_find", "_walk"))
+        if not all(way is None or way.__module__ in _BY_FOLDER for way in ways):
+            return system.find(path, detail=True)  # type: ignore[no-any-return]  # of its own, by one request
+        found: dict[str, dict[str, Any]] = {}
+        folders = [path]
+        while folders:
+            folder = folders.pop()
+            try:
+                listed = system.ls(folder, detail=True)
+            except ABSENT:
+                if folder == path:
+                    raise
+                continue  # deleted meanwhile
+            for info in listed:
+                name = info["name"].rstrip("/")
+                if info["type"] != "directory":
+                    found[name] = info
+                elif name != folder.rstrip("/"):
+                    folders.append(name)
+        return found
 
     def path_of(self, id: str) -> str:
         """Return the path of an id."""
