@@ -13,11 +13,10 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import urlopen
 
-from holdall import FileDirStore, Reader, Store, StoreUnavailableError, UnsupportedError
+from holdall import FileDirStore, Reader, Store, UnsupportedError
+from holdall.recipes import download
 from holdall.wrappers import cached_values
 
 PAGES = {"planets/mars.html": "<h1>Mars</h1>", "planets/venus.html": "<h1>Venus</h1>"}
@@ -42,30 +41,19 @@ class Planets(BaseHTTPRequestHandler):
 
 
 class Web(Reader):
-    """A web server as a mapping of paths to pages."""
+    """A web server as a mapping of paths to pages: a backend of one's own, in 15 lines."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
-
-    @property
-    def place(self) -> str:
-        """How messages call it."""
-        return self.address
+        self.place = address  # which is how messages call it
 
     def __getitem__(self, id: str) -> bytes:
         try:
-            with urlopen(f"{self.address}/{quote(id)}", timeout=10) as answer:  # noqa: S310  (our own server)
-                return bytes(answer.read())
-        except HTTPError as error:
-            error.close()
-            if error.code == 404:
-                raise KeyError(id) from None  # absent, and nothing else is
-            raise StoreUnavailableError(f"{self.address} answered {error.code} for {id!r}") from error
-        except OSError as error:
-            raise StoreUnavailableError(f"{self.address} does not answer: {error}") from error
+            return download(f"{self.place}/{quote(id)}")
+        except KeyError:
+            raise KeyError(id) from None  # absent, and nothing else is: no answer is another error
 
     def __iter__(self) -> Iterator[str]:
-        raise UnsupportedError(f"{self.address} does not tell what pages it has")
+        raise UnsupportedError(f"{self.place} does not tell what pages it has")
 
 
 def main(folder: str) -> None:
