@@ -71,6 +71,26 @@ def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
             exec(compile("\n" * line + code, str(page), "exec"), namespace)
 
 
+@pytest.mark.soak
+def test_the_commands_of_the_page_say_what_it_shows(tmp_path):
+    text = (ROOT / "docs" / "howto" / "command.md").read_text(encoding="utf-8")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    tried = 0
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            done = subprocess.run(
+                ["bash", "-c", f"exec 2>&1; {command}"],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                check=False,
+                text=True,
+            )
+            assert done.stdout == shown, command
+            tried += 1
+    assert tried > 10
+
+
 def test_every_block_is_closed():
     """A block that is not closed swallows what follows, and builds all the same."""
     for page in PAGES:
