@@ -287,3 +287,23 @@ def test_briefly():
     loop = []
     loop.append(loop)
     assert brief(loop) == "[[[[…]]]]"
+
+
+def test_stores_of_objects_and_documents_know_what_they_take(tmp_path):
+    for store in (
+        MemoryStore(),
+        Store({}),
+        wrap_kvs({}),
+        bounded(MemoryStore(), max_items=9),
+        overlay({}, {}),
+    ):
+        assert store.nbytes == 0
+        store["a/x"], store["b"] = [0.5, 1.5], "text" * 1000
+        assert 4000 < store.nbytes < 6000
+        assert 0 < store.get_subdict("a").nbytes < 1000
+    settings = DocumentStore(tmp_path / "settings.json")
+    assert settings.nbytes == 0
+    settings["plot/size"] = 4.0
+    assert (
+        settings.nbytes == settings.get_subdict("plot").nbytes == (tmp_path / "settings.json").stat().st_size
+    )

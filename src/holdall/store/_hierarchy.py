@@ -1,5 +1,6 @@
 """Hierarchy and time: views of the keys below a prefix, and items by age."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
@@ -173,18 +174,25 @@ class StoreHierarchy(StoreBase[K, V]):
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the data of all items have, as the persister reports it.
+        """How many bytes the data of all items have, as the persister reports it; of objects, an estimate.
 
         Raises
         ------
         UnsupportedError
-            If the persister does not know the size of data.
+            If the data are bytes, and the persister does not know how many.
         """
         total = 0
-        for _, stat in self._compiled.stats():
-            if stat.size is None:
+        persister = self._compiled.persister
+        for key, stat in self._compiled.stats():
+            if stat.size is not None:
+                total += stat.size
+            elif Capability.BYTES in persister.capabilities:
                 raise UnsupportedError(f"{self._compiled.place} keeps no sizes of items")
-            total += stat.size
+            else:
+                from holdall._eviction.sizeof import sizeof  # noqa: PLC0415  (only for objects)
+
+                with contextlib.suppress(KeyError):  # deleted meanwhile
+                    total += sizeof(persister[self._compiled.id(key)])
         return total
 
     def random_key(self) -> K | None:

@@ -1,5 +1,6 @@
 """A store in one file of nested tables: INI, TOML, JSON, YAML."""
 
+import contextlib
 import os
 from typing import Any
 
@@ -107,6 +108,13 @@ class DocumentStore(Store[K, V]):
             value_type=value_type,
             append_only=append_only,
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the file takes, all tables together."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.getsize(self._params["path"])
+        return 0
 
 
 def _format_of(path: str) -> Serializer[Any]:
