@@ -20,7 +20,8 @@ class MemoryStore(Store[K, V]):
     serializer
         How values are written; None keeps the objects themselves, as a dict does.
     keys
-        How keys are named; None keeps them as they are.
+        How keys are named: None keeps them as they are; ``str`` or ``tuple`` for paths, as in folders; a
+        `KeyCodec`, the text of a `Template`, or a pair of functions.
     value_type
         A class or a tuple of classes that all values must be instances of.
     append_only

@@ -44,7 +44,8 @@ class SpillStore(Store[K, V]):
         How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``. None for the
         one that the folder was made with, or pickle.
     keys
-        How keys are named: None for `AnyKeys`, hashables made of literals with their types.
+        How keys are named: None for `AnyKeys`, hashables made of literals with their types; ``str`` or
+        ``tuple`` for paths, as in folders; a `KeyCodec`; or a pair of functions.
     policy
         Which values leave memory first: ``"gdsf"``, ``"lru"``, ``"lfu"`` or ``"sieve"``.
     slow

@@ -81,7 +81,8 @@ class SQLiteStore(Store[K, V]):
     meanwhile: to write new keys during iteration, iterate over ``list(store)``.
 
     The file must be on a disk of this machine: SQLite's log needs memory that all processes share. Do not
-    delete or replace it while it is open: those who have it open continue with the old file.
+    move, delete or replace it while it is open: what is still in its log stays behind, and the next write
+    goes to what is at the path then.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What newcomers try first, and the words with which they are led on."""
+"""What a first try gets wrong is told with what was meant, and the words lead on to what works."""
 
 import pytest
 
