@@ -157,6 +157,29 @@ def test_joblib(here, folder):
     assert calls[by_value[(4, 5),]]["function"] == "module.f"
 
 
+def test_a_folder_of_something_else_is_no_cache_of_joblib(here):
+    os.makedirs("other/sub")
+    with pytest.raises(StoreNotFoundError, match="finds nothing"):
+        open_joblib("other")
+
+
+@pytest.mark.parametrize("scheme", ["joblib", "persidict"])
+def test_a_folder_that_cannot_be_listed_is_told(here, monkeypatch, scheme):
+    os.makedirs("cache/joblib/module/f/1")
+    Path("cache/joblib/module/f/1/output.pkl").write_bytes(b"")
+    store = holdall.open(f"{scheme}:cache")
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("/f"):
+            raise PermissionError(13, "denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(StoreUnavailableError, match="cannot be listed"):
+        list(store)
+
+
 def test_persist(here):
     shutil.unpack_archive(GOLDEN.parents[1] / "archive" / "written_by_persist.zip", here)
     store = open_persist("old")

@@ -15,7 +15,7 @@ from holdall.archive._package import MARKER
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
 from holdall.migrate._pycaboose import values_in
-from holdall.migrate._reader import ForeignReader, hashable, inside, joblib_load, stat_of_file
+from holdall.migrate._reader import ForeignReader, hashable, inside, joblib_load, stat_of_file, walk
 from holdall.serializers import get_serializer
 
 __all__ = ["ChestReader", "JoblibReader", "PersidictReader", "PersistReader", "PycabooseReader"]
@@ -66,14 +66,14 @@ class PersidictReader(ForeignReader):
         return [self.path] if os.path.isdir(self.path) else []
 
     def _found(self) -> str:
-        ends = {os.path.splitext(name)[1] for _, _, names in os.walk(self.path) for name in names}
+        ends = {os.path.splitext(name)[1] for _, _, names in walk(self.path) for name in names}
         known = sorted({end[1:] for end in ends if end} - {"__tmp__"})
         if len(known) > 1:
             raise InvalidArgumentError(f"{self.path} holds several formats, say which: {', '.join(known)}")
         return known[0] if known else "pkl"
 
     def __iter__(self) -> Iterator[str]:
-        for folder, folders, names in os.walk(self.path):
+        for folder, folders, names in walk(self.path):
             folders.sort()
             parts = os.path.relpath(folder, self.path).split(os.sep) if folder != self.path else []
             for name in sorted(names):
@@ -135,10 +135,12 @@ class JoblibReader(ForeignReader):
         self._listing = listing
 
     def files(self) -> list[str]:  # docstring inherited
-        return [self.path] if os.path.isdir(self.path) else []
+        if os.path.isdir(os.path.join(self.path, "joblib")):
+            return [self.path]
+        return [self.path] if any("output.pkl" in names for _, _, names in walk(self.path)) else []
 
     def __iter__(self) -> Iterator[str]:
-        for folder, folders, names in os.walk(self._folder):
+        for folder, folders, names in walk(self._folder):
             folders.sort()
             if "output.pkl" in names:
                 yield os.path.relpath(folder, self._folder).replace(os.sep, "/")

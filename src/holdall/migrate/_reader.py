@@ -16,7 +16,7 @@ from holdall.abc import Capability, Reader
 from holdall.conditional import VALUE_NOT_RETRIEVED, Stat
 from holdall.errors import CorruptValueError, HoldallError, StoreNotFoundError, UnsupportedError
 
-__all__ = ["UNKNOWN", "ForeignReader", "hashable", "inside", "joblib_load", "stat_of_file"]
+__all__ = ["UNKNOWN", "ForeignReader", "hashable", "inside", "joblib_load", "stat_of_file", "walk"]
 
 
 class ForeignReader(Reader):
@@ -152,3 +152,13 @@ def joblib_load(file: BinaryIO) -> Any:
 
 #: An unknown time.
 UNKNOWN = math.nan
+
+
+def walk(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield folders as `os.walk` does; one that cannot be read is an error, and not left out."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # deleted meanwhile
+            raise translate(error, "the folder cannot be listed", folder) from error
+
+    return os.walk(folder, onerror=refuse)
