@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pickle
+import re
 import subprocess
 import sys
 import weakref
@@ -533,3 +534,11 @@ def test_a_store_shows_its_whole_path(tmp_path):
     with pytest.raises(UnsupportedError) as caught:
         bounded(store.get_subdict("part"), max_items=1)
     assert repr(str(path)) in str(caught.value)
+
+
+def test_no_message_cuts_a_repr_by_a_format():
+    """It would lose the closing quote, and fail where the `repr` does: `shown` is for that."""
+    source = pathlib.Path(holdall.__file__).parent
+    assert [
+        path for path in source.rglob("*.py") if re.search(r"!r:[^}]*\.\d", path.read_text("utf-8"))
+    ] == []
