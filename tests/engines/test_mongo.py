@@ -89,6 +89,7 @@ def test_no_server_is_told_and_no_password():
         with pytest.raises(StoreUnavailableError, match="no server answers") as caught:
             use()
         assert "secret" not in str(caught.value)
+        assert "Topology" not in str(caught.value)
         assert type(caught.value) is StoreUnavailableError  # nothing can have happened
     store.close()
 

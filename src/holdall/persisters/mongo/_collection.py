@@ -139,7 +139,8 @@ def translating(what: str, location: str, *, writes: bool = False) -> Iterator[N
 def _translated(error: errors.PyMongoError, what: str, location: str, writes: bool) -> HoldallError:
     code = getattr(error, "code", None)
     if isinstance(error, errors.ServerSelectionTimeoutError):
-        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {error}", location)
+        said = str(error).partition(", Timeout: ")[0]  # without all that the driver knows of its servers
+        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {said}", location)
     if isinstance(error, errors.DocumentTooLarge):
         return ValueTooLargeError(f"{what} in {location}: {error}")
     if code in _REFUSED:
