@@ -70,7 +70,8 @@ class Noted(Persister):
         raise NotImplementedError
 
 
-def test_a_glance_at_many_items_asks_for_few():
+def test_a_glance_at_many_items_asks_for_few(monkeypatch):
+    monkeypatch.setattr(_looking, "_GLANCE", 60)  # no clock decides
     place = Noted()
     shown = Store(place, serializer="json")._repr_html_()
     assert shown.count("<tr>") == 11
@@ -80,6 +81,7 @@ def test_a_glance_at_many_items_asks_for_few():
 
 
 def test_what_may_be_more_is_told(monkeypatch):
+    monkeypatch.setattr(_looking, "_GLANCE", 60)  # no clock decides
     assert "…" not in Store(Noted(3))._repr_html_()
     assert "…" not in Store(Noted(10))._repr_html_()
     assert "…" in Store(Noted(11))._repr_html_()
