@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exploring import in_soak
 from holdall import (
+    ITEM_NOT_AVAILABLE,
     CorruptValueError,
     FileDirStore,
     InvalidArgumentError,
@@ -23,7 +25,7 @@ from holdall import (
 from holdall.conditional import ETAG_IS_THE_SAME
 from holdall.keys import AnyKeys, IdentityKeys, PathKeys
 from holdall.persisters.s3 import S3Persister
-from s3._places import client_of, new_bucket
+from s3._places import ENGINES, client_of, new_bucket
 from s3._wire import Answer
 
 
@@ -77,15 +79,33 @@ def test_several_threads_make_it_once(endpoint, proxy):
     assert wire.operations().count("CreateBucket") == 1
 
 
-def test_a_bucket_that_was_seen_is_not_made_again(endpoint, proxy):
+SIGHTS = {
+    "write": lambda place: place.put("k", b"1"),
+    "insert": lambda place: place.write("k", b"1", ITEM_NOT_AVAILABLE),
+    "look": lambda place: place.stat("there"),
+    "read": lambda place: place.read("there"),
+    "look for what is absent": lambda place: place.get("absent"),
+    "list": list,
+    "discard": lambda place: place.discard("absent"),
+    "delete many": lambda place: place.remove_many(["absent", "gone"]),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("sight", ["read", "discard", *in_soak(*sorted(SIGHTS.keys() - {"read", "discard"}))])
+def test_a_bucket_that_was_seen_is_not_made_again(endpoint, proxy, engine, sight):
+    """It would have lost its policies."""
     bucket = new_bucket(endpoint)
+    bucket.put("there")
     wire = proxy()
-    store = S3Store(bucket.name, endpoint_url=wire.url)
-    store["k"] = 1
-    bucket.delete("k.json")
+    store = S3Store(bucket.name, endpoint_url=wire.url, engine=engine)
+    SIGHTS[sight](store.persister)
+    for key in list(bucket.keys()):
+        bucket.delete(key)
     bucket.client.delete_bucket(Bucket=bucket.name)
     for verb in (
         lambda: store.__setitem__("k", 2),
+        lambda: store.setdefault("k", 2),
         lambda: store["k"],
         lambda: len(store),
     ):

@@ -15,7 +15,7 @@ from holdall import (
 )
 from holdall.conditional import ETAG_IS_THE_SAME, NEVER_RETRIEVE
 from holdall.errors import OutcomeUnknownError
-from s3._wire import Answer
+from s3._wire import Answer, Proxy
 
 OBJECT = {"ETag": '"0123456789abcdef"', "Last-Modified": "Thu, 26 Nov 2026 07:00:00 GMT"}
 
@@ -62,11 +62,12 @@ def page(keys=(), following=None, truncated=None):
     [
         [page(["p/a.json"], truncated=True)],
         [page(["p/a.json"], "again"), page(["p/b.json"], "again")],
+        [page(["p/a.json"], "1"), page(["p/b.json"], "2"), page(["p/a.json"], "1")],
         [Answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})],
         [Answer(200, b"<html><p>log in", {"Content-Type": "text/html"})],
         [Answer.xml("<ListBucketResult><Name>bucket</Name></ListBucketResult>")],
     ],
-    ids=["no token", "the same token", "a page of a proxy", "half a page", "no end"],
+    ids=["no token", "the same token", "tokens in a circle", "a page of a proxy", "half a page", "no end"],
 )
 def test_a_listing_that_ends_too_early_is_not_complete(fake, answers):
     server = fake(*answers)
@@ -340,6 +341,40 @@ def test_a_write_that_fails(fake, answer, kind, sends):
     assert "'p/k.json'" in str(caught.value)
     assert "s3://bucket" in str(caught.value)
     assert server.operations().count("PutObject") == sends
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(200, b"<html>log in</html>", {"Content-Type": "text/html; charset=utf-8"}), Answer(200)],
+    ids=["a page of a proxy", "no etag"],
+)
+def test_what_is_no_answer_is_no_write(plain_bucket, answer):
+    """Neither a stored value nor a deleted one, whatever the status says."""
+    spoil = []
+    with Proxy(plain_bucket.endpoint_url, before=lambda request: answer if spoil else None) as wire:
+        store = store_at(wire.url, plain_bucket.name, part_bytes=5 << 20)
+        place = store.persister
+        place.write("k", b"1", ITEM_NOT_AVAILABLE)
+        etag = place.write("k", b"2", place.stat("k").etag).etag
+        verbs = [
+            lambda: place.put("k", b"3"),
+            lambda: place.put("k", bytes(6 << 20)),
+            lambda: place.write("k", b"3", etag),
+            lambda: place.write("new", b"3", ITEM_NOT_AVAILABLE),
+        ]
+        if answer.body:  # a deletion is answered by the status alone
+            verbs += [
+                lambda: place.discard("k"),
+                lambda: place.remove("k"),
+                lambda: place.remove("k", etag),
+                lambda: place.remove_many(["k", "l"]),
+            ]
+        spoil.append(True)
+        for verb in verbs:
+            with pytest.raises(StoreUnavailableError, match=r"not one of S3|no object"):
+                verb()
+    assert plain_bucket.keys() == ["p/k"]
+    assert plain_bucket.get("p/k") == b"2"
 
 
 def test_a_read_that_stalls(fake):

@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from holdall._remote.data import buffers
-from holdall._remote.engine import Answer, Engine, Found, Page
+from holdall._remote.engine import Answer, Engine, Found, Page, RefusedError, UnchangedError
 from holdall._remote.facts import facts_of
 from holdall._remote.reading import PART
 from holdall.conditional import ANY_ETAG, Expected
@@ -17,6 +17,8 @@ from holdall.persisters.obstore._dialect import Runtime, ToldError, is_named
 from holdall.persisters.obstore._engine import ObstoreEngine
 
 __all__ = ["TranslatedS3Engine", "open_s3"]
+
+T = TypeVar("T")
 
 # As for boto3: a dead endpoint is reported within 20 seconds, a stalled one within 65.
 _CONNECT, _READ, _SENDS = 5, 20, 3  # seconds, seconds, times
@@ -36,6 +38,8 @@ class TranslatedS3Engine(ObstoreEngine):
         As for `ObstoreEngine`.
     other
         An engine for the same bucket.
+    requests
+        The sender of its requests, which notes in `seen` that there is a bucket.
     writes
         Whether obstore also writes.
     once
@@ -46,16 +50,17 @@ class TranslatedS3Engine(ObstoreEngine):
         self,
         store: Any,
         other: Engine,
+        requests: Any,
         *,
         writes: bool = True,
         once: Callable[[], Any] | None = None,
     ) -> None:
         super().__init__(store)
         self.other = other
+        self.requests = requests
         self.writes = writes
         self._make_single = once
         self._single: Any = None
-        self._seen = False  # whether an object was ever found, so that absence is normal
 
     @classmethod
     def beside(cls, other: Engine, requests: Any) -> Self:
@@ -75,7 +80,7 @@ class TranslatedS3Engine(ObstoreEngine):
         if not requests.source.anonymous:
             requests.source.session()  # raises if there is none
         opened = partial(open_s3, requests.bucket, requests.source)
-        return cls(opened, other, writes=not requests.put_options, once=partial(opened, sends=1))
+        return cls(opened, other, requests, writes=not requests.put_options, once=partial(opened, sends=1))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_single": None}
@@ -97,18 +102,34 @@ class TranslatedS3Engine(ObstoreEngine):
         """Return whether obstore can send a request for a key."""
         return not Runtime.lost and is_named(key)
 
+    def _ask_first(self, send: Callable[[], T]) -> T | None:
+        """Return the answer to a request through obstore; None if the other engine is to explain it."""
+        try:
+            answer = send()
+        except StoreNotFoundError:
+            return None
+        except ToldError as error:
+            if not error.refused:
+                raise
+            return None
+        except (KeyError, RefusedError, UnchangedError):
+            self.requests.seen = True
+            raise
+        self.requests.seen = True
+        return answer
+
     def head(self, key: str) -> Found:  # docstring inherited
         if self._speaks(key):
             try:
                 found = super().head(key)
             except KeyError:
-                if self._seen:
+                if self.requests.seen:  # otherwise there may be no bucket: the answer has no body that tells
                     raise
             except ToldError as error:
                 if not error.refused:
                     raise
             else:
-                self._seen = True
+                self.requests.seen = True
                 return found
         return self.other.head(key)
 
@@ -116,43 +137,29 @@ class TranslatedS3Engine(ObstoreEngine):
         self, key: str, *, start: int = 0, stop: int | None = None, etag: str | None = None
     ) -> Answer:
         if self._speaks(key):
-            try:
-                return super().get(key, start=start, stop=stop, etag=etag)
-            except StoreNotFoundError:
-                pass
-            except ToldError as error:
-                if not error.refused:
-                    raise
+            send = partial(super().get, key, start=start, stop=stop, etag=etag)
+            if (answer := self._ask_first(send)) is not None:
+                return answer
         return self.other.get(key, start=start, stop=stop, etag=etag)
 
     def get_unless(self, key: str, etag: str) -> Answer:  # docstring inherited
         if self._speaks(key):
-            try:
-                return super().get_unless(key, etag)
-            except StoreNotFoundError:
-                pass
-            except ToldError as error:
-                if not error.refused:
-                    raise
+            answer = self._ask_first(partial(super().get_unless, key, etag))
+            if answer is not None:
+                return answer
         return self.other.get_unless(key, etag)
 
     def put(
         self, key: str, data: Any, tokens: str, expected: Expected = ANY_ETAG
     ) -> str:  # docstring inherited
         if self.writes and self._speaks(key) and buffers(data)[1] <= PART:
-            try:
-                etag = super().put(key, data, tokens, expected)
-            except StoreNotFoundError:  # the other engine may make the bucket
-                pass
-            except ToldError as error:
-                if not error.refused:
-                    raise
-            else:
+            etag = self._ask_first(partial(super().put, key, data, tokens, expected))
+            if etag is not None:
                 facts = facts_of(self.identity())
                 if isinstance(expected, str) and facts.quoted is None:
                     facts.quoted = True
                 return etag
-        return self.other.put(key, data, tokens, expected)
+        return self.other.put(key, data, tokens, expected)  # which may make the bucket
 
     def delete(  # docstring inherited
         self, key: str, expected: Expected = ANY_ETAG, *, present: bool = False

@@ -14,7 +14,7 @@ _making = new_lock()
 
 
 class Bucket:
-    """Note whether a bucket was seen, and make it if it never was.
+    """Make a bucket if it was never seen.
 
     A bucket is made only after the answer to a write said that there is none; at most once; and never once it
     was seen: if it vanishes later, that is an error.
@@ -30,29 +30,26 @@ class Bucket:
     def __init__(self, requests: Requests, *, create: bool) -> None:
         self.requests = requests
         self.create = create
-        self.seen = False
         self._made = False
 
     def is_to_come(self, error: ServerError) -> bool:
         """Return whether an error says that there is no bucket, which the first write would make."""
-        return error.told.code == "NoSuchBucket" and self.create and not self.seen
+        return error.told.code == "NoSuchBucket" and self.create and not self.requests.seen
 
     def write(self, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Send a write; if there is no bucket, make it, and repeat the write."""
-        seen = self.seen
+        seen = self.requests.seen
         try:
-            answer = send()
+            return send()
         except ServerError as error:
             if error.told.code != "NoSuchBucket" or seen or not self.create:
                 raise
             self._make()
-            answer = send()
-        self.seen = True
-        return answer
+        return send()
 
     def _make(self) -> None:
         with _making:
-            if self._made or self.seen:  # by another thread, or another process meanwhile
+            if self._made or self.requests.seen:  # by another thread, or another process meanwhile
                 return
             client = self.requests.source()
             region = client.meta.region_name

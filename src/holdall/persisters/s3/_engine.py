@@ -88,7 +88,7 @@ class S3Engine(Engine):
         except ServerError as error:
             # The answer to a HEAD has no body, so no code of the reason: a GET has one.
             status = error.told.status
-            if status == 404 and self.bucket.seen:
+            if status == 404 and self.requests.seen:
                 raise KeyError(key) from None
             if status not in {301, 400, 403, 404}:
                 raise error.for_users() from error.__cause__
@@ -289,9 +289,7 @@ class S3Engine(Engine):
         return True
 
     def _delete(self, key: str, condition: dict[str, str]) -> dict[str, Any]:
-        answer = self.requests.send_in_turn("delete_object", Key=key, **condition)
-        self.bucket.seen = True
-        return answer
+        return self.requests.send_in_turn("delete_object", Key=key, **condition)
 
     def obeys_deletions(self, key: str) -> bool:  # docstring inherited
         for condition in (f'"{NO_ETAG}"', "*"):
@@ -321,7 +319,7 @@ class S3Engine(Engine):
         try:
             delete_many(self.requests, self._facts, keys, self.workers)
         except StoreNotFoundError:
-            if self.bucket.seen or not self.bucket.create:
+            if self.requests.seen or not self.bucket.create:
                 raise
 
     # ------------------------------------------------------------------ listing
@@ -345,17 +343,14 @@ class S3Engine(Engine):
     def _answer(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send a request that reads."""
         try:
-            answer = self.requests.send(operation, **parameters)
+            return self.requests.send(operation, **parameters)
         except UnansweredError as error:
             raise error.error from error.__cause__
-        self.bucket.seen = True
-        return answer
 
     def _absent_or(self, error: ServerError, key: str) -> Exception:
         """Return the error for a failed read: absence, or an error for users."""
         code = error.told.code
         if code == "NoSuchKey":
-            self.bucket.seen = True
             return KeyError(key)
         if self.bucket.is_to_come(error):
             return KeyError(key)

@@ -40,7 +40,7 @@ def list_pages(
     options: dict[str, str] = {"Prefix": prefix, "EncodingType": "url"}
     if delimiter:
         options["Delimiter"] = delimiter
-    token: str | None = None
+    tokens: set[str] = set()
     while True:
         answer = ask(**options)
         if "IsTruncated" not in answer or "Name" not in answer:
@@ -62,12 +62,13 @@ def list_pages(
         if not answer["IsTruncated"]:
             return
         following = answer.get("NextContinuationToken")
-        if not following or following == token:
+        if not following or following in tokens:
             raise StoreUnavailableError(
                 f"the listing of {prefix!r} in {location} broke off: there is more, and the server sent no "
-                "token for it",
+                "new token for it",
             )
-        options["ContinuationToken"] = token = following
+        tokens.add(following)
+        options["ContinuationToken"] = following
 
 
 def _decoder(answer: dict[str, Any], names: list[str], facts: Facts) -> Callable[[str], str]:

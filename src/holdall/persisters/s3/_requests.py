@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdall._shown import shown
-from holdall.errors import HoldallError, InvalidArgumentError
+from holdall.errors import HoldallError, InvalidArgumentError, StoreUnavailableError
 from holdall.persisters.s3._client import ClientSource
 from holdall.persisters.s3._errors import Told, as_holdall, told_by, unanswered
 
@@ -26,6 +26,17 @@ _RESERVED = {
 #: Codes of servers while another write is running.
 CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
 _TURNS, _PAUSE, _LONGEST = 10, 0.02, 1.0  # attempts, and seconds between them
+
+_IN_A_BUCKET = {"NoSuchKey", "PreconditionFailed"}  # codes that say that there is one
+
+# What the answer to a write has, if it is one of S3.
+_TOLD = {
+    "put_object": "ETag",
+    "create_multipart_upload": "UploadId",
+    "upload_part": "ETag",
+    "complete_multipart_upload": "ETag",
+}
+_DELETES = {"delete_object", "delete_objects"}
 
 #: The options in `put_options` that the parts of an upload take, too.
 _OF_PARTS = (
@@ -88,6 +99,11 @@ class Requests:
         Parameters for all requests that know them.
     put_options
         Parameters for the requests that write objects.
+
+    Attributes
+    ----------
+    seen
+        Whether an answer showed that there is a bucket, which is never made again if it vanishes.
     """
 
     def __init__(
@@ -101,6 +117,7 @@ class Requests:
         self.source = source
         self.request_options = _checked(request_options, "request_options")
         self.put_options = _checked(put_options, "put_options")
+        self.seen = False
         self._options: dict[str, dict[str, Any]] = {}  # by operation
 
     def __getstate__(self) -> dict[str, Any]:
@@ -139,7 +156,9 @@ class Requests:
         try:
             answer = getattr(client, operation)(**{"Bucket": self.bucket, **options, **parameters})
         except ClientError as error:
-            raise ServerError(told_by(error), self._what(operation, parameters)) from error
+            answered = told_by(error)
+            self.seen = self.seen or answered.code in _IN_A_BUCKET
+            raise ServerError(answered, self._what(operation, parameters)) from error
         except BotoCoreError as error:
             told = unanswered(error, self._what(operation, parameters))
             if isinstance(told, InvalidArgumentError):
@@ -148,6 +167,12 @@ class Requests:
         except ResponseParserError as error:
             told = unanswered(error, self._what(operation, parameters))
             raise UnansweredError(told, sent=True) from error
+        if not _is_of_s3(operation, answer):
+            what = self._what(operation, parameters)
+            told = StoreUnavailableError(f"{what}: the answer is not one of S3, so nothing is known of it")
+            raise UnansweredError(told, sent=True)
+        if operation != "create_bucket":
+            self.seen = True
         return answer  # type: ignore[no-any-return]
 
     def send_in_turn(self, operation: str, once: bool = False, /, **parameters: Any) -> dict[str, Any]:
@@ -209,6 +234,17 @@ def _checked(options: Any, name: str) -> dict[str, Any]:
     if size > 1600:  # of 2,048 bytes, tokens take up to 400
         raise InvalidArgumentError(f"{name} has {size} bytes of Metadata, and 1600 are possible")
     return dict(options)
+
+
+def _is_of_s3(operation: str, answer: dict[str, Any]) -> bool:
+    """Return whether an answer is one of S3, and not the page of a proxy that wants a log-in."""
+    if operation in _TOLD:
+        return bool(answer.get(_TOLD[operation]))
+    if operation not in _DELETES:
+        return True
+    http = answer["ResponseMetadata"]
+    kind = http["HTTPHeaders"].get("content-type", "")
+    return http["HTTPStatusCode"] != 200 or not kind.startswith("text/html")
 
 
 def _sent(error: Exception) -> bool:
