@@ -130,3 +130,6 @@ def test_copying_between_stores_sends_many_at_once_and_counts(plain_bucket, prox
     assert source.copy_to(target, progress=counts.append) == 30
     assert counts == list(range(1, 31))
     assert dict(target.items()) == dict(source.items())
+    target.clear()
+    assert source.copy_to(target, on_error="skip", progress=counts.append) == 30
+    assert dict(target.items()) == dict(source.items())

@@ -17,6 +17,7 @@ from holdall import (
     ZipStore,
 )
 from holdall.abc import PersisterWrapper
+from holdall.serializers.text import TextSerializer
 from holdall.stores.document import DocumentStore
 from holdall.wrappers import read_only, wrap_kvs, write_once
 
@@ -155,6 +156,23 @@ def test_a_subclass_gets_what_it_overrides(tmp_path):
     counts = []
     target.update({"a": 1, "b": 2}, counts.append, c=3)
     assert (counts, target["C"]) == ([1, 2, 3], 3)
+
+
+class NamedBytes(bytes):
+    """Bytes, and yet another type."""
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview, NamedBytes])
+def test_skipping_takes_data_of_any_type(tmp_path, kind):
+    """A serializer may return any buffer, and that of a shared place returns a kind of its own."""
+
+    class Texts(TextSerializer):
+        def dumps(self, value):
+            return kind(value.encode())
+
+    target = SQLiteStore(tmp_path / "kinds.db", serializer=Texts())
+    assert Store({"a": "1", "b": "2"}).copy_to(target, on_error="skip") == 2
+    assert target == {"a": "1", "b": "2"}
 
 
 def test_skipping_reads_past_damage(tmp_path):

@@ -298,4 +298,4 @@ def _keeps_what_is_there(persister: Any) -> bool:
 
 def _size_of(data: Any) -> int:
     """Return the number of bytes of data, whole or in pieces."""
-    return len(data) if type(data) is bytes else sum(memoryview(part).nbytes for part in data)
+    return sum(memoryview(part).nbytes for part in (data if isinstance(data, list) else [data]))
