@@ -2,11 +2,15 @@
 
 import threading
 
+import pytest
+
 from holdall import S3Store, memoize
 from holdall.memo._lease import Keeper
 
 
 def test_of_two_machines_one_computes_and_the_newest_result_counts(bucket, monkeypatch):
+    if not bucket.obeys:
+        pytest.skip(f"the server ignores conditions in {bucket.kind} buckets, so that there are no leases")
     monkeypatch.setattr(Keeper, "held", lambda *_: None)  # as if each handle were another machine's
     started, go, answers = threading.Event(), threading.Event(), []
 
@@ -32,3 +36,20 @@ def test_of_two_machines_one_computes_and_the_newest_result_counts(bucket, monke
     assert answers == [0, 0]
     assert [other.refresh(0), other.refresh(0), other(0)] == [1, 2, 2]
     assert list(one.store.values()) == [2]
+
+
+def test_without_conditions_each_machine_computes_for_itself(bucket, monkeypatch):
+    if bucket.obeys:
+        pytest.skip(f"the server obeys conditions in {bucket.kind} buckets")
+    monkeypatch.setattr(Keeper, "held", lambda *_: None)
+    calls = []
+
+    def on_a_machine():
+        store = S3Store(bucket.name, prefix="p", endpoint_url=bucket.endpoint_url)
+        return memoize(store, name="f", version=1)(lambda x: calls.append(x) or x + 1)
+
+    one, other = on_a_machine(), on_a_machine()
+    assert [one(1), other(1), other(2), one(2)] == [2, 2, 3, 3]
+    assert calls == [1, 2]
+    assert one.refresh(1) == 2
+    assert set(one.store.values()) == {2, 3}
