@@ -217,6 +217,8 @@ def main():
             "HOLDALL_S3_ENDPOINT": url,
             "HOLDALL_S3_ACCESS_KEY": access_key,
             "HOLDALL_S3_SECRET_KEY": secret_key,
+            "HOLDALL_S3_GUEST": ":".join(USERS["guest"]),
+            "HOLDALL_S3_TENANT": ":".join(USERS["tenant"]),
         }
         return subprocess.run(options.command, env={**os.environ, **variables}, check=False).returncode
 

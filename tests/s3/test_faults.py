@@ -144,6 +144,25 @@ def test_servers_that_cannot_delete_many_delete_one_by_one(fake, code):
     assert operations.count("DeleteObject") == 10
 
 
+@pytest.mark.parametrize("may_delete", [True, False])
+def test_who_may_not_delete_many_at_once_deletes_one_by_one(fake, may_delete):
+    """Ceph asks for a right to the bucket then; who may not delete at all is told at once."""
+
+    def script(request):
+        denied = request.operation == "DeleteObjects" or not may_delete
+        return Answer.error(403, "AccessDenied") if denied else Answer(204)
+
+    server = fake(script)
+    place = store_at(server.url).persister
+    if may_delete:
+        place.remove_many(f"k{number}" for number in range(5))
+        assert server.operations() == ["DeleteObjects"] + ["DeleteObject"] * 5
+    else:
+        with pytest.raises(StoreUnavailableError, match="denied"):
+            place.remove_many(f"k{number}" for number in range(5))
+        assert server.operations() == ["DeleteObjects", "DeleteObject"]
+
+
 # ---------------------------------------------------------------------- why a HEAD failed
 
 

@@ -4,6 +4,7 @@ import itertools
 import random
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from holdall._remote.facts import Facts
 from holdall._remote.names import speakable
@@ -85,6 +86,9 @@ def _delete_batch(requests: Requests, facts: Facts, batch: list[str], failed: di
             if error.told.status == 501 or error.told.code in _NOT_KNOWN:
                 facts.bulk = False
                 return batch
+            # Some servers want more rights for many at once than for each of them.
+            if error.told.code == "AccessDenied" and _delete_one(requests, batch[0]) is None:
+                return batch[1:]
             raise error.for_users() from error.__cause__
         except UnansweredError as error:
             raise error.error from error.__cause__
@@ -102,17 +106,19 @@ def _delete_batch(requests: Requests, facts: Facts, batch: list[str], failed: di
     return []
 
 
-def _delete_singly(requests: Requests, keys: list[str], workers: int, failed: dict[str, Told]) -> None:
-    def delete(key: str) -> Told | HoldallError | None:
-        try:
-            requests.send_in_turn("delete_object", Key=key)
-        except ServerError as error:
-            return None if error.told.code == "NoSuchKey" else error.told
-        except UnansweredError as error:
-            return error.error
-        return None
+def _delete_one(requests: Requests, key: str) -> Told | HoldallError | None:
+    """Delete an object, and return why it could not be deleted."""
+    try:
+        requests.send_in_turn("delete_object", Key=key)
+    except ServerError as error:
+        return None if error.told.code == "NoSuchKey" else error.told
+    except UnansweredError as error:
+        return error.error
+    return None
 
-    for key, told in in_order(delete, keys, workers):
+
+def _delete_singly(requests: Requests, keys: list[str], workers: int, failed: dict[str, Told]) -> None:
+    for key, told in in_order(partial(_delete_one, requests), keys, workers):
         if isinstance(told, HoldallError):
             raise told
         if told is not None:
