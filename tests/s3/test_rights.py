@@ -10,7 +10,6 @@ import pytest
 from holdall import ITEM_NOT_AVAILABLE, ConflictError, S3Store, StoreNotFoundError, StoreUnavailableError
 from s3._places import new_bucket
 
-
 pytestmark = pytest.mark.skipif(
     "HOLDALL_S3_GUEST" not in os.environ, reason="for the users that `nox -s s3-real` makes"
 )
