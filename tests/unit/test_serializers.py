@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 import types
 import zipfile
 from typing import NamedTuple
@@ -245,6 +246,22 @@ def test_options_are_checked():
             NpySerializer(mmap_mode=mode)
     with pytest.raises(InvalidArgumentError, match="mmap_mode"):
         NpySerializer(mmap_mode="x")
+
+
+def test_an_array_from_a_stream_takes_its_memory_once():
+    class Stream(io.BytesIO):
+        def seek(self, *_):
+            raise OSError("this is a stream")
+
+    array = np.arange(1 << 20)
+    stream = Stream(NpySerializer().dumps(array))
+    tracemalloc.start()
+    try:
+        assert np.array_equal(NpySerializer().load(stream), array)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * array.nbytes
 
 
 def test_when_to_stream():

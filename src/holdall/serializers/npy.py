@@ -24,6 +24,7 @@ __all__ = ["NpySerializer", "NpzSerializer"]
 # A header is parsed as a Python literal, so an enormous one is not tried (numpy's own limit of 10 000 is too
 # little for records of hundreds of fields).
 _MAX_HEADER = 100_000
+_PIECE = 1 << 20  # bytes read at once from a file of unknown size
 
 # Subclasses that add no content; others (masked arrays, arrays with units) would lose something.
 _ARRAY_TYPES = (np.ndarray, np.memmap, np.matrix, np.recarray)
@@ -156,7 +157,9 @@ class NpySerializer(OptionSerializer[Any]):
         except (AttributeError, OSError):  # a stream
             size = None
         if size is None:  # do not allocate by the header alone
-            rest = bytearray(file.read())
+            rest = bytearray()
+            while piece := file.read(_PIECE):  # all at once would take the memory twice
+                rest += piece
             _require_size(header, len(rest))
             return _shaped(_flat_over(rest, header), header)
         _require_size(header, size)
