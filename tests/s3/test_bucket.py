@@ -1,11 +1,13 @@
 """Buckets, rights, options, names, and what others put into a bucket."""
 
+import io
 import pickle
 import threading
 import uuid
 from functools import partial
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,6 +157,34 @@ def test_a_bucket_lies_in_the_region_of_its_client(endpoint):
         store = S3Store(f"in-{region}", client=client)
         store["k"] = 1
         assert client.get_bucket_location(Bucket=f"in-{region}")["LocationConstraint"] == place
+
+
+@pytest.mark.parametrize(("region", "place"), [("eu-west-1", b">eu-west-1<"), ("us-east-1", None)])
+@pytest.mark.parametrize("code", ["OK", "BucketAlreadyOwnedByYou", "BucketAlreadyExists"])
+def test_at_aws_the_region_is_told_at_once(region, place, code):
+    """And a bucket that is ours already is as good as made."""
+    store = S3Store("bucket-of-ours", region=region)
+    client = store.persister.requests.source()
+    sent = []
+    answers = [(404, "NoSuchBucket"), (200 if code == "OK" else 409, code), (200, "OK")]
+
+    def answer(request, **_):
+        sent.append(request)
+        status, said = answers.pop(0)
+        raw = io.BytesIO(b"" if status == 200 else f"<Error><Code>{said}</Code></Error>".encode())
+        raw.stream = lambda: iter([raw.read()])
+        return AWSResponse(request.url, status, {"ETag": '"1"'}, raw)
+
+    client.meta.events.register("before-send.s3", answer)
+    if code == "BucketAlreadyExists":
+        with pytest.raises(StoreNotFoundError, match="cannot be made"):
+            store["k"] = 1
+        assert len(sent) == 2
+    else:
+        store["k"] = 1
+        assert len(sent) == 3
+    assert "amazonaws.com" in sent[1].url
+    assert sent[1].body is None if place is None else place in sent[1].body
 
 
 # ---------------------------------------------------------------------- options

@@ -1,5 +1,6 @@
 """Large values: in parts, without copies, and nothing left of an upload that failed; requests over TLS."""
 
+import base64
 import hashlib
 import io
 import shutil
@@ -9,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from exploring import in_soak
 from holdall import ITEM_NOT_AVAILABLE, ConflictError, S3Store, StoreUnavailableError
 from holdall.persisters.s3 import S3Persister
 from s3._wire import Answer, Proxy
@@ -204,6 +206,24 @@ def test_a_client_of_ones_own_sends_no_frames_either(plain_bucket, certificate):
         assert "x-amz-trailer" not in request.headers
         assert "x-amz-checksum-crc32" in request.headers
     assert plain_bucket.get("c") == LARGE
+
+
+@pytest.mark.parametrize("name", ["SHA256", *in_soak("CRC32", "SHA1")])
+def test_a_checksum_that_is_wanted_goes_with_the_head(plain_bucket, certificate, name):
+    """Of each part, too: boto3 would put it behind the body, in a framing that some servers store."""
+    with Proxy(plain_bucket.endpoint_url, certificate=certificate) as wire:
+        place = place_at(plain_bucket, wire.url, put_options={"ChecksumAlgorithm": name})
+        place.put("a", b"1")
+        place.put("b", LARGE[: 6 * MEBI])
+        writes = [request for request in wire.requests if request.method == "PUT"]
+        [end] = [request for request in wire.requests if request.operation == "CompleteMultipartUpload"]
+    assert len(writes) == 3
+    small, *parts = (request.headers[f"x-amz-checksum-{name.lower()}"] for request in writes)
+    assert len(base64.b64decode(small)) == {"SHA256": 32, "SHA1": 20, "CRC32": 4}[name]
+    assert all(f"<Checksum{name}>{checksum}</".encode() in end.body for checksum in parts)
+    assert not any("content-encoding" in request.headers for request in writes)
+    assert plain_bucket.get("p/a") == b"1"
+    assert plain_bucket.get("p/b") == LARGE[: 6 * MEBI]
 
 
 def test_a_bucket_with_locks(plain_bucket):

@@ -156,8 +156,7 @@ class S3Engine(Engine):
     def put(
         self, key: str, data: Any, tokens: str, expected: Expected = ANY_ETAG
     ) -> str:  # docstring inherited
-        client = self.requests.source()
-        upload = Upload(key, data, {FIELD: tokens}, digests=_digests(client))
+        upload = Upload(key, data, {FIELD: tokens}, checksum=self._checksum())
         if expected is ANY_ETAG and upload.size > self.part_bytes:
             return self._put_parts(upload)
         condition: dict[str, str] = {}
@@ -176,6 +175,13 @@ class S3Engine(Engine):
         if "IfMatch" in condition and self._facts.quoted is None:
             self._facts.quoted = True
         return _etag(answer["ETag"])
+
+    def _checksum(self) -> str | None:
+        """Return the name of the checksum that is wanted of each write."""
+        wanted = self.requests.put_options.get("ChecksumAlgorithm")
+        if wanted is None and _digests(self.requests.source()):
+            return "CRC32"
+        return wanted
 
     def _put_whole(self, upload: Upload, condition: dict[str, str]) -> dict[str, Any]:
         def send() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from holdall.persisters.s3._requests import Requests, ServerError, UnansweredErr
 
 __all__ = ["Upload", "body_of", "upload_parts"]
 
+_CHECKSUMS = ("CRC32", "SHA1", "SHA256")  # boto3 makes others
 _JOINED = 1 << 20  # bytes up to which pieces are joined
 _PARTS = 10_000  # the maximum per upload
 _AT_ONCE = 4
@@ -29,16 +30,16 @@ class Upload:
         Its data, in one piece or several.
     metadata
         Metadata of the object.
-    digests
-        Whether each request has a CRC-32 in its header. If the client requires checksums and finds none, it
-        wraps the body in a framing of its own, which some servers store.
+    checksum
+        The name of the checksum that each request has in its header, or None. If the client requires
+        checksums and finds none, it wraps the body in a framing of its own, which some servers store.
     """
 
-    def __init__(self, key: str, data: Any, metadata: dict[str, str], *, digests: bool) -> None:
+    def __init__(self, key: str, data: Any, metadata: dict[str, str], *, checksum: str | None) -> None:
         self.key = key
         self.data = data
         self.metadata = metadata
-        self.digests = digests
+        self.checksum = checksum
         self.md5 = False  # whether each request has a Content-MD5
         self.views, self.size = buffers(data)
 
@@ -60,17 +61,23 @@ def body_of(upload: Upload, start: int, stop: int) -> dict[str, Any]:
     elif len(pieces) <= _JOINED:
         body = pieces.whole()
     parameters: dict[str, Any] = {"Body": body}
-    if upload.digests:
+    if upload.checksum in _CHECKSUMS:
+        parameters[f"Checksum{upload.checksum}"] = _digest(upload.checksum, pieces)
+    if upload.md5:
+        parameters["ContentMD5"] = _digest("MD5", pieces)
+    return parameters
+
+
+def _digest(name: str, pieces: Pieces) -> str:
+    if name == "CRC32":
         crc = 0
         for view in pieces.views:
             crc = zlib.crc32(view, crc)
-        parameters["ChecksumCRC32"] = base64.b64encode(crc.to_bytes(4)).decode()
-    if upload.md5:
-        digest = hashlib.md5(usedforsecurity=False)
-        for view in pieces.views:
-            digest.update(view)
-        parameters["ContentMD5"] = base64.b64encode(digest.digest()).decode()
-    return parameters
+        return base64.b64encode(crc.to_bytes(4)).decode()
+    digest = hashlib.new(name, usedforsecurity=False)
+    for view in pieces.views:
+        digest.update(view)
+    return base64.b64encode(digest.digest()).decode()
 
 
 def upload_parts(
@@ -94,7 +101,7 @@ def upload_parts(
     """
     step = max(part_bytes, -(-upload.size // _PARTS))
     for again in range(_AGAIN):
-        options = {"ChecksumAlgorithm": "CRC32"} if upload.digests else {}
+        options = {"ChecksumAlgorithm": upload.checksum} if upload.checksum else {}
         begun = requests.send_in_turn(
             "create_multipart_upload", Key=upload.key, Metadata=upload.metadata, **options
         )
@@ -123,7 +130,7 @@ def _send_parts(requests: Requests, upload: Upload, this: dict[str, Any], step: 
         body = body_of(upload, start, min(start + step, upload.size))
         answer = requests.send("upload_part", PartNumber=number, **this, **body)
         part = {"PartNumber": number, "ETag": answer["ETag"]}
-        return part | {name: body[name] for name in ("ChecksumCRC32",) if name in body}
+        return part | {name: body[name] for name in body if name.startswith("Checksum")}
 
     count = -(-upload.size // step)
     with ThreadPoolExecutor(_AT_ONCE, "holdall-parts") as pool:
