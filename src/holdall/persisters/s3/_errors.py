@@ -26,6 +26,7 @@ _CREDENTIALS = {
     "UnrecognizedClientException",
 }
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden"}
+_READS = ("GetObject", "HeadObject", "ListObjects")  # for which absence is denied, too
 _FULL = {"EntityTooLarge", "QuotaExceeded", "InsufficientStorage", "StorageFull", "XMinioStorageFull", "507"}
 _REGION = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "301"}
 _BUSY = {
@@ -89,10 +90,11 @@ def as_holdall(told: Told, what: str, cause: BaseException) -> HoldallError:
     elif code in _CREDENTIALS:
         error = StoreUnavailableError(f"{said}: the credentials are expired or not accepted; renew them")
     elif code in _DENIED:
-        error = StoreUnavailableError(
-            f"{said}: denied; without s3:ListBucket S3 does not tell absent from forbidden "
-            "(denied_is_absent=True takes it for absent)",
+        hint = (
+            "; without s3:ListBucket S3 does not tell absent from forbidden (denied_is_absent=True takes it "
+            "for absent)"
         )
+        error = StoreUnavailableError(f"{said}: denied" + (hint if what.startswith(_READS) else ""))
         error.denied = True  # type: ignore[attr-defined]
     elif code in _FULL or told.status == 507:
         error = StoreFullError(f"{said}: the server has no room for it; what was stored is untouched")
