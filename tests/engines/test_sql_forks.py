@@ -11,13 +11,14 @@ pytest.importorskip("sqlalchemy")
 # and ends it, or not, while the fork waits.
 PROGRAM = """
 import os, signal, sys, threading
-import holdall
+import holdall, sqlalchemy
 from holdall import _sqlite
 
 url, kind, how = sys.argv[1:]
 store = holdall.SQLStore(url, table="items")
 store["a"] = 0
-rows = holdall.SQLRows(url, "items", value_columns=["mtime"])
+target = sqlalchemy.create_engine(url) if kind == "rows of an engine" else url
+rows = holdall.SQLRows(target, "items", value_columns=["mtime"])
 
 begun, go = threading.Event(), threading.Event()
 
@@ -62,7 +63,7 @@ print(os.waitstatus_to_exitcode(status), sorted(store), len(rows))
 @pytest.mark.parametrize(
     ("how", "told"), [("ends", "0 ['a', 'b', 'c'] 3"), ("goes on", "7 ['a', 'c'] 2")], ids=["ends", "goes on"]
 )
-@pytest.mark.parametrize("kind", ["store", "rows"])
+@pytest.mark.parametrize("kind", ["store", "rows", "rows of an engine"])
 def test_a_child_that_is_forked_while_a_thread_writes(tmp_path, kind, how, told):
     url = f"sqlite:///{tmp_path}/x.db?timeout=30"
     run = subprocess.run(

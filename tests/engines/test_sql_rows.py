@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import errno
 import os
 import pickle
 import sqlite3
@@ -23,6 +24,7 @@ from holdall.errors import (
     MismatchError,
     ReadOnlyError,
     StoreNotFoundError,
+    StoreTimeoutError,
     StoreUnavailableError,
 )
 from holdall.testing import StoreContract
@@ -353,6 +355,90 @@ def test_what_cannot_be_opened_says_why(url, users, name):
 
 
 # ---------------------------------------------------------------------- several writers
+
+
+def opened(kind, target):
+    """Open what is kept in a database, and look into it."""
+    if kind is SQLTables:
+        return list(SQLTables(target))
+    return kind(target, table="t") if kind is SQLStore else SQLRows(target, "t")
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "said"),
+    [
+        ("none/x.db", errno.ENOENT, "No such file or directory"),
+        ("link", errno.ENOENT, "No such file or directory"),
+        ("folder", errno.EISDIR, "Is a directory"),
+        ("text/x.db", errno.ENOTDIR, "Not a directory"),
+        ("x" * 300, errno.ENAMETOOLONG, "File name too long"),
+        ("text", errno.EIO, "is no SQLite database"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SQLStore, SQLRows, SQLTables])
+def test_a_file_that_sqlite_cannot_open_is_an_error_of_the_system(tmp_path, kind, name, number, said):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("no database" * 1000)
+    (tmp_path / "link").symlink_to("none/y.db")
+    with pytest.raises(StoreUnavailableError, match=said) as caught:
+        opened(kind, f"sqlite:///{tmp_path / name}")
+    assert caught.value.errno == number
+    assert isinstance(caught.value, FileNotFoundError) == (number == errno.ENOENT)
+
+
+@pytest.mark.parametrize("kind", [SQLStore, SQLRows])
+def test_a_file_of_sqlite_that_may_not_be_written_is_an_error_of_the_system(tmp_path, kind):
+    opened(SQLStore, f"sqlite:///{tmp_path}/x.db")["a"] = 1
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
+        database.execute("CREATE TABLE u (name TEXT PRIMARY KEY, n INT)")
+    database.close()
+    address = f"sqlite:///file:{tmp_path}/x.db?mode=ro&uri=true"
+    store = SQLStore(address, table="t") if kind is SQLStore else SQLRows(address, "u")
+    with pytest.raises(StoreUnavailableError, match="must be writable") as caught:
+        store.update({"a": {"n": 1}})
+    assert caught.value.errno == errno.EACCES
+
+
+def test_a_file_of_sqlite_that_others_write_to_is_waited_for(tmp_path):
+    address = f"sqlite:///{tmp_path}/x.db?timeout=0.05"
+    store = opened(SQLStore, address)
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreTimeoutError) as caught:
+            store["a"] = 1
+    assert caught.value.errno == errno.EBUSY
+
+
+def test_an_engine_of_a_database_in_memory_is_used_itself():
+    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (name TEXT PRIMARY KEY, n INT)")
+    rows = SQLRows(engine, "t")
+    rows["a"] = {"n": 1}
+    assert dict(SQLTables(engine)["t"]) == {"a": {"n": 1}}
+    rows.close()
+    assert rows["a"] == {"n": 1}
+    engine.dispose()
+
+
+def test_what_an_engine_was_made_with_is_used_with_connections_of_our_own(tmp_path):
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/x.db")
+    seen = []
+    sa.event.listen(engine, "connect", lambda *_: seen.append("connected"))
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (name TEXT PRIMARY KEY, n INT)")
+    pool = engine.pool
+    seen.clear()
+    for target in (engine, engine.execution_options(logging_token="x")):
+        with SQLRows(target, "t") as rows:
+            rows["a"] = {"n": 1}
+            assert len(SQLTables(target)["t"]) == 1
+            assert rows.pipeline.persister.engine.pool is not pool
+    assert engine.pool is pool
+    assert "connected" in seen
+    assert any("INSERT" in text for text in seen)
+    engine.dispose()
 
 
 def test_conditional_operations_see_the_writes_of_everybody(users, database, name):

@@ -176,7 +176,7 @@ class SQLTables(Mapping[str, SQLRows[Any]]):
         return f"SQLTables({self._database.place!r})"
 
     def close(self) -> None:
-        """Close the connections, if they are of a URL; the next use opens new ones."""
+        """Close the connections, if no others use them; the next use opens new ones."""
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -103,6 +103,8 @@ class Connections:
                     raise refused from error
                 if not self._met or attempt == _PATIENCE - 1:
                     said = " ".join(str(error).split())
+                    if self._is_sqlite:
+                        raise self.told(error, "the database cannot be opened") from error
                     raise NotConnectedError(0, f"no connection: {said:.300}", self.place) from error
                 time.sleep(0.05 * 2**attempt)
             else:
@@ -356,7 +358,7 @@ class Connections:
 
     def told(self, error: Exception, what: str) -> HoldallError:
         """Return our error for an error of the driver."""
-        return told(error, what, self.place)
+        return told(error, what, self.engine)
 
     def drop(self) -> None:
         """Close all idle connections."""

@@ -1,6 +1,7 @@
 """Engines of SQLAlchemy by URL, and errors of drivers translated to ours."""
 
 import errno
+import sqlite3
 from typing import Any, Final
 
 import sqlalchemy
@@ -15,6 +16,7 @@ from holdall.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from holdall.persisters.sql._files import told as told_of_file
 
 __all__ = [
     "AGAIN",
@@ -41,8 +43,8 @@ _DRIVERS: Final = {
 _PATIENCE: Final = 60.0
 #: Codes of deadlocks and the like, which leave nothing changed.
 AGAIN: Final = {"40001", "40P01", "1213", "1205"}
-_FULL: Final = {"53100", "1114", "1021", "SQLITE_FULL"}
-_LOCKED: Final = {"55P03", "1205", "SQLITE_BUSY"}
+_FULL: Final = {"53100", "1114", "1021"}
+_LOCKED: Final = {"55P03", "1205"}
 #: Errors other than its own that a driver raises to connect, by options that it does not know or understand.
 OF_OPTIONS: Final = (TypeError, ValueError, AttributeError)
 #: Connections of parent processes, which must not be closed here.
@@ -88,8 +90,11 @@ def place_of(engine: Any) -> str:
     return str(engine.url.set(query={}).render_as_string(hide_password=True))
 
 
-def told(error: Exception, what: str, place: str) -> HoldallError:
-    """Return our error for an error of the driver."""
+def told(error: Exception, what: str, engine: Any) -> HoldallError:
+    """Return our error for an error of the driver of an engine."""
+    place = place_of(engine)
+    if isinstance(error, sqlite3.Error):
+        return told_of_file(error, what, engine.url.database or "", place)
     code = code_of(error)
     said = " ".join(str(error).split()) or type(error).__name__
     if code in AGAIN | _LOCKED:

@@ -29,7 +29,7 @@ from holdall.persisters.sql._engine import (
     place_of,
     told,
 )
-from holdall.persisters.sql._files import watch
+from holdall.persisters.sql._files import watched
 from holdall.persisters.sql._table import Shape, fetched, said, stat_of
 
 __all__ = ["RowsPersister"]
@@ -108,13 +108,13 @@ class RowsPersister(Persister):
         }
         self.read_only = read_only
         self.capabilities = _READS if read_only else _READS | _WRITES
-        self.engine = engine_of(target, pool_pre_ping=True)
+        self.engine = watched(engine_of(target, pool_pre_ping=True))
         if self.engine.dialect.name != "sqlite":  # row locks last as long as a transaction
             self.engine = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._url = place_of(self.engine)
         forget_in_child(self)
-        if isinstance(target, str):
-            watch(self.engine)
+        self._owns = isinstance(target, str) or self.engine is not target
+        if self._owns:
             finalize(self, self.engine.dispose)
         self._shape = self._run(
             "the table cannot be looked at",
@@ -180,7 +180,7 @@ class RowsPersister(Persister):
                 if code_of(cause) in AGAIN and attempt < _ATTEMPTS - 1:
                     time.sleep(0.01 * 2**attempt)
                     continue
-                raise told(cause, what, self._url) from error
+                raise told(cause, what, self.engine) from error
             except exc.StatementError as error:  # a value that the column does not accept
                 raise wrong(f"{what}: {said(error)}") from error
         raise AssertionError  # pragma: no cover
@@ -387,8 +387,8 @@ class RowsPersister(Persister):
             raise ReadOnlyError(f"{self.place} was opened with read_only=True")
 
     def close(self) -> None:
-        """Close the connections, if they are of a URL; the next use opens new ones."""
-        if isinstance(self._target, str):
+        """Close the connections, if no others use them; the next use opens new ones."""
+        if self._owns:
             self.engine.dispose()
 
 

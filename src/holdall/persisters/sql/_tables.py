@@ -8,7 +8,7 @@ from sqlalchemy import exc
 
 from holdall._posix.fork import finalize, forget_in_child
 from holdall.persisters.sql._engine import connect, engine_of, forget, place_of, told
-from holdall.persisters.sql._files import watch
+from holdall.persisters.sql._files import watched
 
 __all__ = ["Database"]
 
@@ -25,12 +25,11 @@ class Database:
     """
 
     def __init__(self, target: Any) -> None:
-        self._given = target
-        self.engine = engine_of(target, pool_pre_ping=True)
+        self.engine = watched(engine_of(target, pool_pre_ping=True))
         self.place = place_of(self.engine)
         forget_in_child(self)
-        if isinstance(target, str):
-            watch(self.engine)
+        self._owns = isinstance(target, str) or self.engine is not target
+        if self._owns:
             finalize(self, self.engine.dispose)
 
     @property
@@ -48,7 +47,7 @@ class Database:
                 return ask(sa.inspect(connection))
         except exc.DBAPIError as error:
             cause: Any = error.orig
-            raise told(cause, "the tables cannot be listed", self.place) from error
+            raise told(cause, "the tables cannot be listed", self.engine) from error
 
     def names(self) -> list[str]:
         """Return the names of the tables, sorted."""
@@ -69,6 +68,6 @@ class Database:
         )
 
     def close(self) -> None:
-        """Close the connections, if they are of a URL."""
-        if isinstance(self._given, str):
+        """Close the connections, if no others use them."""
+        if self._owns:
             self.engine.dispose()
