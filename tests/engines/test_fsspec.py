@@ -1,5 +1,6 @@
 """What file systems of fsspec are asked for beyond the contracts."""
 
+import operator
 import os
 import pickle
 import re
@@ -251,6 +252,43 @@ def test_a_lost_connection_is_opened_again(ftp_url):
     store.pipeline.persister._files._system.ftp.sock.close()
     store["a"] = 2
     assert dict(store) == {"a": 2}
+
+
+def test_a_store_that_is_closed_or_dropped_ends_its_connection(sftp_url):
+    before = set(threading.enumerate())
+
+    def its_thread():
+        [thread] = [thread for thread in threading.enumerate() if thread not in before]
+        return thread
+
+    def ended(thread):
+        thread.join(20)
+        return not thread.is_alive()
+
+    store = FsspecStore(f"{sftp_url}/ended", serializer="json")
+    store["a"] = 1
+    for _ in range(2):
+        thread = its_thread()
+        store.close()
+        assert ended(thread)
+        assert store["a"] == 1
+    thread = its_thread()
+    del store
+    assert ended(thread)
+
+
+def test_a_closed_store_ends_the_connection_of_ftp_and_the_file_of_an_archive(tmp_path, ftp_url):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a", "1")
+    for url, what in ((f"{ftp_url}/", "ftp.sock"), (f"zip://::file://{tmp_path}/x.zip", "zip.fp")):
+        with FsspecStore(url, serializer="text") as store:
+            list(store)
+            held = operator.attrgetter(what)
+            system = store.pipeline.persister._files._system
+            assert held(system) is not None
+        assert held(system) is None
+        list(store)
+        store.close()
 
 
 def test_addresses(tmp_path, ftp_url):

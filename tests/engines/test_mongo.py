@@ -94,6 +94,21 @@ def test_no_server_is_told_and_no_password():
     store.close()
 
 
+def test_a_dropped_store_ends_its_client(monkeypatch):
+    ended = []
+    end = pymongo.MongoClient.close
+    monkeypatch.setattr(pymongo.MongoClient, "close", lambda client: ended.append(client) or end(client))
+    store = MongoStore("mongodb://127.0.0.1:1/d.c?serverSelectionTimeoutMS=10")
+    for count in (1, 2):
+        with pytest.raises(StoreUnavailableError):
+            store["a"]
+        if count == 1:
+            store.close()
+            assert len(ended) == 1
+    del store
+    assert len(set(map(id, ended))) == len(ended) == 2
+
+
 def test_a_collection_of_the_driver_does_not_travel():
     with pymongo.MongoClient(connect=False) as client:
         store = MongoStore(client["lab"]["runs"])

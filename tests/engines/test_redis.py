@@ -325,6 +325,15 @@ def test_a_value_over_the_limit_is_refused_before_it_is_sent(redis_url, monkeypa
     store.clear(force=True)
 
 
+def test_a_dropped_store_ends_its_connections(redis_url):
+    store = RedisStore(redis_url, prefix="dropped/")
+    assert "a" not in store
+    [connection] = store.pipeline.persister.client.connection_pool._available_connections
+    assert connection.is_connected
+    del store
+    assert not connection.is_connected
+
+
 def test_forked_children_have_connections_of_their_own(redis_url):
     store = RedisStore(redis_url, prefix="fork/")
     store.update({str(number): number for number in range(50)})

@@ -96,6 +96,10 @@ class FsspecPersister(Persister):
     def location_of(self, id: str) -> str:  # docstring inherited
         return f"{self.place.rstrip('/')}/{id}"
 
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        self._files.close()
+
     # ------------------------------------------------------------------ reading
 
     def __getitem__(self, id: str) -> Any:

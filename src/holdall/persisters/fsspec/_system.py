@@ -4,7 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -12,7 +12,7 @@ import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from holdall._posix.errors import FULL
-from holdall._posix.fork import new_lock
+from holdall._posix.fork import finalize, new_lock
 from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
@@ -80,7 +80,16 @@ class FileSystem:
             )
         self.url = url
         self.options = options
+        self._opening = new_lock()
+        self._end: Callable[[], object] = bool  # closes the connection
         self._open()
+        # Connections of FTP and SFTP carry one request at a time, and a dict that is listed must not grow.
+        self._turn: AbstractContextManager[Any] = new_lock()
+        module = type(self._system).__module__
+        if module.endswith(".local") or getattr(self._system, "async_impl", False):
+            self._turn = nullcontext()
+        elif module.endswith(".memory"):  # which is the same for all in a process
+            self._turn = _memory
         kind = type(self._system)
         protocols = {kind.protocol} if isinstance(kind.protocol, str) else {*kind.protocol}
         #: Its name.
@@ -114,19 +123,26 @@ class FileSystem:
                 raise InvalidArgumentError(
                     f"{self.place} is no URL that fsspec understands: {error}"
                 ) from error
-        module = type(self._system).__module__
-        self._is_local = module.endswith(".local")
+        self._end()
+        self._end = finalize(self, _close, self._system)
+        self._is_local = type(self._system).__module__.endswith(".local")
         # What a local listing names has no "..", no link and no "//" in it.
         root = os.path.realpath(str(root)) if self._is_local else str(root)
         self.root = root.rstrip("/")
         self._top = "/" if root.startswith("/") else ""
         self._pid = os.getpid()
-        # Connections of FTP and SFTP carry one request at a time, and a dict that is listed must not grow.
-        self._turn: AbstractContextManager[Any] = new_lock()
-        if module.endswith(".local") or getattr(self._system, "async_impl", False):
-            self._turn = nullcontext()
-        elif module.endswith(".memory"):  # which is the same for all in a process
-            self._turn = _memory
+
+    def _open_again(self, old: Any) -> None:
+        """Open another connection in place of one, unless another thread has done so."""
+        with self._opening:
+            if self._system is old:
+                self._open()
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        with self._turn:
+            self._end()
+            self._pid = 0
 
     @property
     def place(self) -> str:
@@ -143,15 +159,17 @@ class FileSystem:
         action
             Called with the file system.
         """
-        if self._pid != os.getpid():  # the connections belong to the parent
-            self._open()
+        system = self._system
+        if self._pid != os.getpid():  # the connection belongs to the parent, or is closed
+            self._open_again(system)
         with self.translating(what), self._turn:
+            system = self._system
             try:
-                return action(self._system)
+                return action(system)
             except Exception as error:
                 if not _is_lost(error):
                     raise
-        self._open()
+        self._open_again(system)
         with self.translating(what), self._turn:
             return action(self._system)
 
@@ -220,6 +238,13 @@ class FileSystem:
         start = self.root.strip("/")
         path = str(path).lstrip("/")
         return path[len(start) + 1 :] if start and path.startswith(f"{start}/") else path
+
+
+def _close(system: Any) -> None:
+    """Close the connection of a file system, or the file of an archive: fsspec itself has no way."""
+    for held in (getattr(system, "client", None), getattr(system, "ftp", None), system):
+        with suppress(Exception):  # there is none, or it is lost
+            held.close()
 
 
 def _is_lost(error: Exception) -> bool:

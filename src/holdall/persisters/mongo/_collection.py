@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from holdall._posix.fork import finalize
 from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
@@ -53,6 +54,7 @@ class Opened:
         self.target = target
         self._pid = 0
         self._collection: Any = None
+        self._end: Callable[[], object] = bool  # closes the client, if it is ours
         if isinstance(target, str):
             self.place = _named(target)
         elif callable(getattr(target, "find_one_and_update", None)) and hasattr(target, "full_name"):
@@ -77,6 +79,7 @@ class Opened:
             if isinstance(collection, str):
                 parts = parse_uri(collection)
                 client: Any = pymongo.MongoClient(collection)
+                self._end = finalize(self, client.close)
                 collection = client[parts["database"]][parts["collection"]]
             concern = collection.write_concern
             if not concern.document:  # not chosen: data on a single server can be rolled back
@@ -91,8 +94,7 @@ class Opened:
 
     def close(self) -> None:
         """Close the client, if it is ours; the next use opens another."""
-        if isinstance(self.target, str) and self._pid == os.getpid():
-            self._collection.database.client.close()
+        self._end()
         self._pid, self._collection = 0, None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import redis
 
+from holdall._posix.fork import finalize
 from holdall._remote.listing import Listings
 from holdall._shown import shown
 from holdall.abc import Capability, Unary, VersionedPersister, conflict
@@ -85,6 +86,7 @@ class RedisPersister(VersionedPersister):
             raise InvalidArgumentError(f"prefix is text, got {shown(prefix)}")
         self._server = server
         self.client = client_of(server)
+        finalize(self, self.client.connection_pool.disconnect)  # its connections and itself are a cycle
         self.location = location_of(server)
         self.prefix = prefix
         self.ttl = _checked(ttl)
