@@ -242,6 +242,7 @@ class FileSystem:
 
 def _close(system: Any) -> None:
     """Close the connection of a file system, or the file of an archive: fsspec itself has no way."""
+    held: Any
     for held in (getattr(system, "client", None), getattr(system, "ftp", None), system):
         with suppress(Exception):  # there is none, or it is lost
             held.close()
