@@ -158,6 +158,34 @@ def test_the_top_of_a_file_system_and_roundabout_paths_name_what_they_say(tmp_pa
         assert dict(FsspecStore(f"file://{tmp_path}/{path}")) == {"a/b": 1, "a/c": 2}
 
 
+@pytest.mark.parametrize(
+    ("kind", "id"),
+    [
+        ("ftp", "a\nb"),
+        ("ftp", "a\rb"),
+        ("ftp", "\ud800"),
+        ("sftp", "\ud800"),
+        ("file", "\ud800"),
+        ("file", "n" * 256),
+    ],
+)
+def test_what_the_file_system_cannot_name_is_no_key(kind, id, tmp_path, request):
+    root = f"file://{tmp_path}" if kind == "file" else request.getfixturevalue(f"{kind}_url")
+    place = FsspecPersister(f"{root}/{uuid.uuid4()}")
+    place["fine"] = b"1"
+    for wrong in (id, f"folder/{id}"):
+        assert wrong not in place
+        for use in (place.__getitem__, place.stat, place.read, place.__delitem__):
+            with pytest.raises(KeyError):
+                use(wrong)
+        for _ in range(2):  # also in a folder that is known
+            with pytest.raises(InvalidKeyError, match="cannot be the name of a file"):
+                place[wrong] = b"2"
+        assert list(place.ids(f"{wrong}/")) == []
+    assert list(place) == ["fine"]
+    place.close()
+
+
 def test_names_lead_nowhere(tmp_path):
     place = FsspecPersister(f"file://{tmp_path}/store")
     for bad in ("../x", "/x", "a//b", "", ".", "x/..", "nul\0", ".holdall-x", 5):

@@ -15,7 +15,7 @@ from holdall._shown import shown
 from holdall.abc import Capability, Persister, join_parts
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidKeyError, ReadOnlyError, StoreUnavailableError, UnsupportedError
-from holdall.persisters.fsspec._system import ABSENT, TAKEN, FileSystem, time_of, version_of
+from holdall.persisters.fsspec._system import ABSENT, TAKEN, FileSystem, UnnameableError, time_of, version_of
 
 __all__ = ["FsspecPersister"]
 
@@ -219,6 +219,8 @@ class FsspecPersister(Persister):
                 f"{shown(id)} cannot be the name of a file in {self.place}: there is a folder of that name, "
                 f"or a file where it needs a folder ({error})"
             ) from error
+        except UnnameableError as error:
+            raise self._unnameable(id) from error
         except FileNotFoundError as error:
             raise StoreUnavailableError(
                 error.errno or 0, f"{what} in {self.place}: {error}", self.place
@@ -286,7 +288,10 @@ class FsspecPersister(Persister):
         try:
             return self._path(id)
         except KeyError:
-            raise InvalidKeyError(f"{shown(id)} cannot be the name of a file below {self.place}") from None
+            raise self._unnameable(id) from None
+
+    def _unnameable(self, id: Any) -> InvalidKeyError:
+        return InvalidKeyError(f"{shown(id)} cannot be the name of a file below {self.place}")
 
 
 def _is_name(id: str) -> bool:

@@ -22,7 +22,7 @@ from holdall.errors import (
     UnsupportedError,
 )
 
-__all__ = ["ABSENT", "TAKEN", "FileSystem", "time_of", "version_of"]
+__all__ = ["ABSENT", "TAKEN", "FileSystem", "UnnameableError", "time_of", "version_of"]
 
 T = TypeVar("T")
 
@@ -54,11 +54,16 @@ _READ_ONLY: Final = frozenset(
 _RENAMES_ALONE: Final = frozenset({"ftp", "sftp", "ssh"})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
+_NEWLINE: Final = "illegal newline"
 _PASSWORD: Final = re.compile("(://[^/:@]*):[^/]*@")
 #: The modules whose ways of listing go folder by folder.
 _BY_FOLDER: Final = frozenset({"fsspec.spec", "fsspec.asyn"})
 _TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
 _VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
+
+
+class UnnameableError(FileNotFoundError):
+    """A file system can have no file of a name."""
 
 
 class FileSystem:
@@ -193,6 +198,9 @@ class FileSystem:
         except Exception as error:  # each file system has errors of its own
             number = getattr(error, "errno", None) or 0
             said = str(error) or type(error).__name__
+            # The package for FTP refuses newlines by a ValueError.
+            if isinstance(error, UnicodeEncodeError) or number == errno.ENAMETOOLONG or _NEWLINE in said:
+                raise UnnameableError(number, said) from error
             kind = StoreFullError if number in FULL else StoreUnavailableError
             raise kind(number, f"{self.place} {what}: {said}", self.place) from error
 
