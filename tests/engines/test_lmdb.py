@@ -260,6 +260,36 @@ def test_killed_readers_hold_up_nothing(tmp_path):
     assert again.nbytes < 3_000_000
 
 
+def test_room_that_a_killed_reader_held_is_used_before_it_grows(tmp_path, small):
+    store = LmdbStore(tmp_path / "db", serializer="bytes", keys=None)
+    store["x"] = b"x" * 100_000
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, tmp_path / "db"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout.readline() == b"reading\n"
+        reader.send_signal(signal.SIGKILL)
+    for number in range(100):
+        store["x"] = bytes([number]) * 100_000
+    assert store.nbytes <= 1 << 20
+
+
+def test_more_readers_than_there_is_room_for_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(_environment, "_READERS", 3)
+    store = LmdbStore(tmp_path / "db", serializer="json", keys=None)
+    store["a"] = 1
+    environment = store.pipeline.persister._open()[0]
+    held = []
+    with pytest.raises(lmdb.ReadersFullError):
+        while True:
+            held.append(environment.env.begin())
+    for read in (lambda: store["a"], lambda: "a" in store, lambda: list(store), lambda: store.etag("a")):
+        with pytest.raises(StoreUnavailableError, match="too many"):
+            read()
+    store["a"] = 2
+    held.clear()
+    assert dict(store) == {"a": 2}
+
+
 def test_a_second_handle_in_a_transaction_is_told(tmp_path):
     first, second = (LmdbStore(tmp_path / "db", serializer="json") for _ in range(2))
     with first.transaction():

@@ -297,6 +297,8 @@ class Environment:
                 with self.env.begin(None, None, write, buffers) as txn:
                     return work(txn)
             except lmdb.MapFullError as error:
+                if self.env.reader_check():
+                    continue  # killed readers held some of the space
                 full = error
                 size = self.env.info()["map_size"]
             except lmdb.MapResizedError:
