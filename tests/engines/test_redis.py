@@ -27,6 +27,7 @@ from holdall.errors import (
     ValueTooLargeError,
 )
 from holdall.persisters.redis import RedisPersister
+from holdall.persisters.redis._client import translated
 from holdall.persisters.redis._scripts import run
 from holdall.wrappers import cached_values
 
@@ -139,6 +140,21 @@ def test_a_cluster_is_refused():
         RedisStore(cluster)
 
 
+def test_a_server_of_a_cluster_is_refused(tmp_path):
+    server = Server(tmp_path, "--cluster-enabled", "yes")
+    try:
+        with RedisStore(server.url) as store:
+            uses = (lambda: store["a"], lambda: store.__setitem__("a", 1), lambda: store.update(a=1, b=2))
+            for use in uses:
+                with pytest.raises(UnsupportedError, match="part of a cluster"):
+                    use()
+    finally:
+        server.stop()
+    crossing = redis.exceptions.ClusterCrossSlotError("Keys in request don't hash to the same slot")
+    for error in (crossing, redis.exceptions.MovedError("1 127.0.0.1:7000")):
+        assert type(translated(error, "it cannot be read", "here")) is UnsupportedError
+
+
 @pytest.mark.parametrize("wrong", ["http://localhost", "localhost:6379", 5, None, {"a": 1}])
 def test_what_is_no_server_is_refused(wrong):
     with pytest.raises(InvalidArgumentError):
@@ -239,6 +255,27 @@ def test_items_expire_and_each_write_says_when(own):
         store.time_left("none")
     with pytest.raises(InvalidArgumentError):
         store.set("x", 1, ttl=-1)
+
+
+def test_a_value_and_its_time_left_are_read_at_one_moment(own, monkeypatch):
+    store, other = RedisStore(own.url, prefix="p/"), RedisStore(own.url, prefix="p/")
+    store.set("a", "short", ttl=5)
+    value, left = store.get_with_time_left("a")
+    assert (value, 4 < left <= 5) == ("short", True)
+    command = redis.Redis.pttl
+
+    def overtaken(self, name):  # as two requests would be
+        other.set("a", "long")
+        return command(self, name)
+
+    monkeypatch.setattr(redis.Redis, "pttl", overtaken)
+    assert store.get_with_time_left("a") == ("long", float("inf"))
+    monkeypatch.undo()
+    with pytest.raises(KeyError, match="none"):
+        store.get_with_time_left("none")
+    redis.Redis(port=own.port).set("p/foreign", "text")
+    with pytest.raises(MismatchError):
+        store.get_with_time_left("foreign")
 
 
 def test_an_error_of_many_writes_shows_none_of_their_values(own):

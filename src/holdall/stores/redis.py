@@ -132,6 +132,28 @@ class RedisStore(Store[K, V]):
         except KeyError:
             raise KeyError(key) from None
 
+    def get_with_time_left(self, key: K) -> tuple[V, float]:
+        """Return a value and how many seconds it has left to live, as of one moment; infinity for no limit.
+
+        Parameters
+        ----------
+        key
+            The key of the item.
+
+        Raises
+        ------
+        KeyError
+            If the key is absent.
+        """
+        compiled = self._compiled
+        id = compiled.id(key)
+        persister, inner = under(self, id)
+        try:
+            data, left = persister.read_living(inner)
+        except KeyError:
+            raise KeyError(key) from None
+        return compiled.value(key, id, data), float(left)
+
     def durability(self) -> dict[str, str]:
         """Return the settings of the server for what an acknowledged write survives, and what it evicts.
 

@@ -150,7 +150,9 @@ class RedisPersister(VersionedPersister):
 
     def _data_of(self, id: str) -> bytes:
         """Return the data of an id, without a look at its version and time."""
-        whole = self._whole(id)
+        return self._data_in(id, self._whole(id))
+
+    def _data_in(self, id: str, whole: bytes) -> bytes:
         if whole[:2] != MAGIC or len(whole) < SIZE:
             raise self._foreign(id)
         return whole[SIZE:]
@@ -370,7 +372,28 @@ class RedisPersister(VersionedPersister):
         left = self._ask("cannot be read", lambda client: client.pttl(key), id)
         if left == -2:
             raise KeyError(id)
-        return math.inf if left == -1 else left / 1000
+        return _seconds(left)
+
+    def read_living(self, id: str) -> tuple[bytes, float]:
+        """Return the data of an item and how many seconds it has left to live, as of one moment.
+
+        Raises
+        ------
+        KeyError
+            If there is no such item.
+        """
+        key = self._key(id)
+
+        def ask(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=True)
+            pipeline.get(key)
+            pipeline.pttl(key)
+            return pipeline.execute()
+
+        whole, left = self._ask("cannot be read", ask, id)
+        if whole is None:
+            raise KeyError(id)
+        return self._data_in(id, whole), _seconds(left)
 
     def durability(self) -> dict[str, str]:
         """Return the settings of the server for what an acknowledged write survives.
@@ -411,6 +434,10 @@ def _checked(ttl: Any) -> float | None:
     if ttl is not None and (type(ttl) not in (int, float) or not 0 < ttl < 1e10):
         raise InvalidArgumentError(f"ttl is a number of seconds, more than 0, or None, got {shown(ttl)}")
     return ttl  # type: ignore[no-any-return]
+
+
+def _seconds(left: int) -> float:
+    return math.inf if left == -1 else left / 1000
 
 
 def _plain(text: Any) -> str:

@@ -22,6 +22,11 @@ __all__ = ["LOST", "client_of", "location_of", "never_sent"]
 
 #: Errors of the driver for a missing answer.
 LOST: Final = (redis.ConnectionError, redis.TimeoutError)
+_OF_CLUSTERS: Final = (
+    redis.exceptions.AskError,
+    redis.exceptions.ClusterError,
+    redis.exceptions.ClusterCrossSlotError,
+)
 _URLS: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
 _SECRET: Final = re.compile("(://)[^/]*@")  # user and password of a URL
 
@@ -93,6 +98,10 @@ def translated(error: Exception, what: str, location: str) -> HoldallError:
     """Return our error for one of the driver."""
     # Of several commands that were sent at once the driver quotes the one that failed, with its value.
     text = str(error).rpartition(" of pipeline caused error: ")[2]
+    if isinstance(error, _OF_CLUSTERS):
+        return UnsupportedError(
+            f"{what}: {location} is a part of a cluster, and RedisStore works on one server: {text}"
+        ).about(location=location)
     if isinstance(error, redis.AuthenticationError | redis.exceptions.NoPermissionError):
         return StoreUnavailableError(
             errno.EACCES, f"{what}: the server refuses the user or the password: {text}", location
