@@ -1,5 +1,6 @@
 """What LMDB does not do by itself: growing, forks, long names, one environment a process, killed readers."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -279,7 +280,7 @@ def test_more_readers_than_there_is_room_for_are_told(tmp_path, monkeypatch):
     store["a"] = 1
     environment = store.pipeline.persister._open()[0]
     held = []
-    with pytest.raises(lmdb.ReadersFullError):
+    with contextlib.suppress(lmdb.ReadersFullError):
         while True:
             held.append(environment.env.begin())
     for read in (lambda: store["a"], lambda: "a" in store, lambda: list(store), lambda: store.etag("a")):
