@@ -98,6 +98,16 @@ def test_keys_are_told_apart_by_their_bytes(url, table):
         assert list(place.ids(prefix)) == [key for key in by_bytes if key.startswith(prefix)]
 
 
+def test_columns_are_bytes_which_no_collation_compares(url, table):
+    """Servers of tests may know no collation but that of bytes, and would order text as well."""
+    place = SqlPersister(url, table=table)
+    columns = sqlalchemy.inspect(place._server.engine).get_columns(table)
+    key, version, _, data = [str(column["type"].compile(place._server.engine.dialect)) for column in columns]
+    assert key in {"BYTEA", "BLOB", f"VARBINARY({MAX_KEY})"}
+    assert version in {"BYTEA", "BLOB", "VARBINARY(16)"}
+    assert data in {"BYTEA", "BLOB", "LONGBLOB"}
+
+
 def test_more_keys_than_a_page(url, table):
     store = SQLStore(url, table=table)
     store.update({("n", n): n for n in range(1203)})
