@@ -29,7 +29,7 @@ from holdall.errors import (
 from holdall.persisters.redis import RedisPersister
 from holdall.persisters.redis._client import translated
 from holdall.persisters.redis._scripts import run
-from holdall.wrappers import cached_values
+from holdall.wrappers import bounded, cached_values
 
 
 @pytest.fixture
@@ -428,6 +428,18 @@ def test_addresses_memoize_and_caches(redis_url):
     assert (double(3), double(3), calls) == (6, 6, [3])
     for prefix in ("open/", "memo/"):
         RedisStore(redis_url, prefix=prefix).clear(force=True)
+
+
+def test_a_store_of_redis_can_be_bounded(redis_url):
+    with bounded(RedisStore(redis_url, prefix="bounded/"), max_items=3) as store:
+        store.update({str(number): number for number in range(10)})
+        assert len(store) <= 3
+        store.set("brief", 1, ttl=60)
+        assert store["brief"] == 1
+        assert store.stats().hits == 1
+        store.set("brief", 2, ttl=1e-9)
+        assert "brief" not in store
+        store.clear(force=True)
 
 
 def test_one_of_several_first_writers_wins(redis_url):

@@ -503,9 +503,10 @@ def test_forked_children_have_connections_of_their_own(users):
 
 def test_copies_and_pickles(users, url):
     users.update({1: ANN, 2: BOB})
-    copy = MemoryStore()
-    assert users.copy_to(copy) == 2
-    assert dict(copy) == {1: ANN, 2: BOB}
+    for copy in (MemoryStore(), MemoryStore(serializer="json", keys=(str, int))):
+        assert users.copy_to(copy) == 2
+        assert dict(copy) == {1: ANN, 2: BOB}
+        assert {type(name) for value in copy.values() for name in value} == {str}, "the driver has its own"
     with pickle.loads(pickle.dumps(users)) as again:
         assert dict(again.items()) == {1: ANN, 2: BOB}
 
@@ -546,6 +547,7 @@ def test_a_database_is_a_mapping_of_its_tables(users, url, name):
     with SQLTables(url) as tables:
         assert name in tables
         assert name in list(tables)
+        assert {type(found) for found in tables} == {str}
         assert tables[name][1] == {**ANN, "kind": "plain"}
         assert "absent" not in tables
         for wrong in ("absent", 5, ["a"]):

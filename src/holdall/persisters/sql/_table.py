@@ -54,6 +54,7 @@ class Shape:
         self.key_columns = key_columns
         self.value_columns = value_columns
         self.width = len(key_columns)
+        self._names = [str(column.name) for column in value_columns]  # SQLAlchemy has a class of its own
         self._where = where
         self.unique = unique
         self._takes_nul = takes_nul
@@ -191,10 +192,7 @@ class Shape:
 
     def value(self, row: Any) -> dict[str, Any]:
         """Return the value of a row."""
-        return {
-            column.name: part
-            for column, part in zip(self.value_columns, tuple(row)[self.width :], strict=False)
-        }
+        return dict(zip(self._names, tuple(row)[self.width :], strict=False))
 
     def checked(self, id: Any, data: Any) -> dict[str, Any]:
         """Return a value unchanged; raise `InvalidArgumentError` unless it has exactly the value columns."""
@@ -202,7 +200,7 @@ class Shape:
             raise InvalidArgumentError(
                 f"a value of {self.table.name} is a dict of its columns, and no {type(data).__name__}"
             )
-        names = [column.name for column in self.value_columns]
+        names = self._names
         if set(data) != set(names):
             raise InvalidArgumentError(
                 f"the value for {shown(id)} must have {', '.join(names)}, and has {', '.join(map(str, data))}"
