@@ -154,7 +154,10 @@ _add(
         pathlib.PureWindowsPath("c:/x"),
         pathlib.Path(),
     ],
-    enums=lambda: [Colour.RED, Colour.CRIMSON, Rank.HIGH, Mode.READ, Odd["a b"], Odd.c, enum.CONTINUOUS],
+    enums=lambda: [
+        *(Colour.RED, Colour.CRIMSON, Rank.HIGH, Mode.READ, Odd["a b"], Odd.c, Odd["class"], enum.CONTINUOUS),
+        *(things.Open.KNOWN, things.Open(77)),
+    ],
     flags=lambda: [
         Mode.READ | Mode.RUN,
         Mode(0),
@@ -278,7 +281,10 @@ def attributes_of_subclasses():
         value.note = ["kept"]
     made = Float(2.5)
     made.unit = "m"
-    return [*values, made]
+    tally, length = things.Tally("abca"), things.Length("1.50")
+    tally.note = [tally]
+    length.note, length.unit = "n", "m"
+    return [*values, made, tally, length]
 
 
 @case
@@ -297,13 +303,18 @@ def errors():
         FileError("here"),
         AttributeError("a", name="n", obj=[1]),
     ]
+    later = StopIteration(1), SyntaxError("msg"), UnicodeDecodeError("utf-8", b"xyz", 0, 1, "why"), OSError(1)
+    later[0].value = [2]
+    later[1].lineno, later[1].filename = 7, "f"
+    later[2].start = 1
+    later[3].filename = "f"
     noted = ValueError("noted")
     noted.add_note("see")
     noted.extra = [1]
     caused = KeywordError(code=8)
     caused.__cause__ = noted
     caused.__context__ = caused.__cause__
-    return [*values, noted, caused]
+    return [*values, noted, caused, *later, things.SlotError([1])]
 
 
 @case
@@ -372,6 +383,27 @@ def cycles_of_hashes():
     s = {in_set}
     in_set.peers = s
     return [h, [i, j], k, s]
+
+
+def frozen_peers(more=0):
+    """Return objects that refer to each other through frozensets, directly and in tuples."""
+    a, b, c = Hashed("a"), Hashed("b"), Hashed("c")
+    a.peers = frozenset({a, b})
+    b.peers = frozenset({(a, c), frozenset({c}), b})
+    c.peers = frozenset({a, (b, (c,))})
+    return [a, b, c, {a: c}, *[(i, a) for i in range(more)]]
+
+
+_add(CASES, cycles_of_frozensets=frozen_peers, big_cycles_of_frozensets=lambda: frozen_peers(1_500))
+
+
+@case
+def proxies():
+    """A proxy shows what its dict holds."""
+    table = {"a": 1}
+    proxy = types.MappingProxyType(table)
+    table["proxy"] = proxy
+    return [table, proxy, types.MappingProxyType(collections.OrderedDict(a=table))]
 
 
 @case

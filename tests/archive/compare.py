@@ -121,7 +121,7 @@ def split(value):
         ]
         parts += [
             (name, getattr(value, name))
-            for name in ("errno", "filename", "code", "value", "name", "path", "start", "lineno")
+            for name in ("errno", "filename", "code", "value", "name", "path", "start", "lineno", "place")
             if hasattr(value, name)
         ]
     if kind.__module__ not in {

@@ -1,5 +1,6 @@
 """The interface of archives: names, options, hooks, and what is refused."""
 
+import pickle
 import subprocess
 import sys
 import types
@@ -468,10 +469,17 @@ def refusals():
         ({(1, 2): handle}, r"value\[<tuple>\]"),
         (sys._getframe(), "frame"),
         (memoryview(b"x"), "memoryview"),
+        ([things.Refusing(TypeError("not I"))], r"value\[0\], of type archive.things.Refusing: not I"),
+        ({"a": things.Refusing(NotImplementedError("yet"))}, r"value\['a'\], .*: yet"),
+        ([things.Refusing(pickle.PicklingError("no"))], r"value\[0\], .*: no"),
+        ([things.Reduced((5, ()))], r"value\[0\], .* no function with a tuple of arguments"),
+        ([things.Reduced((list, [1]))], r"value\[0\], .* no function with a tuple of arguments"),
+        ([super(things.List, things.List([1]))], r"value\[0\], of type super: .* another class"),
+        ([things.module_by_property()], r"value\[0\]"),
     ]
 
 
-@pytest.mark.parametrize("index", range(11))
+@pytest.mark.parametrize("index", range(18))
 def test_what_cannot_be_archived_is_refused_with_its_path(index):
     value, told = refusals()[index]
     with pytest.raises(SerializationError, match=told):
@@ -512,9 +520,17 @@ def test_a_hash_that_needs_the_set_itself_is_refused():
         SerializationError, match=r"cannot archive value.peers: the hash .* depends on the set itself"
     ):
         archived(value)
+    with pytest.raises(SerializationError, match=r"value\[0\]\[0\].peers: .* on the set itself"):
+        archived([(value, i) for i in range(2_100)])  # in a table
     table = {value: 1}
     value.peers = table
     with pytest.raises(SerializationError, match="depends on the dict itself"):
+        archived(value)
+    value.peers = frozenset({value})
+    with pytest.raises(SerializationError, match=r"cannot archive value"):
+        archived(value)
+    value.default = True
+    with pytest.raises(SerializationError, match=r"value.peers: .* depends on the frozenset itself"):
         archived(value)
 
 
@@ -559,8 +575,9 @@ def test_errors_in_the_code_of_a_class_are_its_own():
         def __reduce__(self):
             raise ZeroDivisionError("mine")
 
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        archived(Broken())
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
+        archived([Broken()])
+    assert caught.value.__notes__ == ["while archiving value[0]"]
 
 
 def test_nothing_is_looked_up_on_unfilled_objects():

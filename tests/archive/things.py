@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import decimal
 import enum
 import typing
 
@@ -128,7 +129,20 @@ class Bits(enum.IntFlag):
     B = 2
 
 
-Odd = enum.Enum("Odd", {"a b": 1, "c": 2}, module=__name__)
+Odd = enum.Enum("Odd", {"a b": 1, "c": 2, "class": 3}, module=__name__)
+
+
+class Open(enum.Enum):
+    """Makes a member of any value."""
+
+    KNOWN = 1
+
+    @classmethod
+    def _missing_(cls, value):
+        member = object.__new__(cls)
+        member._name_, member._value_ = f"UNKNOWN_{value}", value
+        cls._value2member_map_[value] = member
+        return member
 
 
 class Pair(typing.NamedTuple):
@@ -222,11 +236,14 @@ class Hashed:
 class HashedBySet:
     """Its hash needs the set that it may be in."""
 
+    default = False
+
     def __init__(self):
         self.peers = None
 
     def __hash__(self):
-        return len(self.peers) if self.peers is not None else 0
+        peers = vars(self).get("peers") if self.default else self.peers
+        return len(peers) if peers is not None else 0
 
 
 class _Nothing:
@@ -288,6 +305,28 @@ class NewargsEx:
         return self.made == other.made
 
 
+class Tally(collections.Counter):
+    """Counter reduces itself to its items."""
+
+
+class Length(decimal.Decimal):
+    """Decimal reduces itself to its digits."""
+
+    __slots__ = ("__dict__", "unit")
+
+
+class SlotError(Exception):
+    __slots__ = ("__place",)
+
+    def __init__(self, place):
+        super().__init__("text")
+        self.__place = place
+
+    @property
+    def place(self):
+        return self.__place
+
+
 class ReduceAll:
     """Uses all six parts of what __reduce__ may return."""
 
@@ -325,6 +364,31 @@ class FalsyState:
 
     def __setstate__(self, state):
         self.got = state
+
+
+class Refusing:
+    """Refuses to be reduced."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getstate__(self):
+        raise self.error
+
+
+class Reduced:
+    """Is reduced to anything."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def __reduce__(self):
+        return self.parts
+
+
+def module_by_property():
+    """Return an object of a class that has a property in place of the name of its module."""
+    return type("Elsewhere", (), {"__module__": property(lambda self: "elsewhere")})()
 
 
 def function(x):

@@ -6,6 +6,7 @@ take text and return something to call (``getattr``, ``Enum(...)``, ``type(...)`
 
 import re
 import sys
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from enum import EnumType
 from importlib import import_module
@@ -174,7 +175,7 @@ _CALLS: dict[str, Check] = {
     "collections.deque": _takes(lambda value: type(value) is list and not value, _KIND, at_least=0),
     "collections.defaultdict": _takes(_factory, at_least=0),
     "types.SimpleNamespace": _takes(),
-    "types.MappingProxyType": _takes((dict,)),
+    "types.MappingProxyType": _takes((dict, Counter, OrderedDict, defaultdict)),
     "types.GenericAlias": _takes((type,), (tuple,)),
     # only made here, and never called
     "functools.partial": lambda arguments, _: bool(arguments) and callable(arguments[0]),

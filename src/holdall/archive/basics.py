@@ -88,7 +88,10 @@ def describe_member(graph: Graph, node: Node) -> None:
         node.kind, node.extra, node.function = "member", obj._name_, reference(graph, node, cls)
         return
     if not isinstance(obj, Flag):
-        raise graph.refuse(node, "it is no member of its enumeration")
+        if cls(obj._value_) is not obj:  # made by `_missing_`
+            raise graph.refuse(node, "it is no member of its enumeration")
+        as_call(graph, node, cls, obj._value_)
+        return
     value, slots = obj._value_, []
     for member in cls:  # canonical members: single bits
         if value & member._value_ == member._value_ and member._value_:

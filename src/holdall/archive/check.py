@@ -47,7 +47,7 @@ def check(unit: Unit, arrays: Any, arrays_name: str) -> None:
             f"cannot archive {where}: making it again fails with {type(error).__name__}: {error}"
         ) from error
     for node in unit.late:
-        made = namespace.get(str(node.name))
+        made = eval(str(node.name), namespace)  # noqa: S307  (a name, or a value of a table)
         original = node.obj
         if not hasattr(original, "__contains__") or not hasattr(original, "__iter__") or made is None:
             continue

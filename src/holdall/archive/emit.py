@@ -217,9 +217,12 @@ def _needs_arrays(component: Component) -> bool:
 def _write(component: Component, body: Body) -> None:
     """Write the statements of a component."""
     if choose(component):
-        for what, node in component.steps:
+        for what, node, fills in component.steps:
             if what == "fill":
                 _fill(node, body)
+            elif what == "attributes":
+                for fill in fills:
+                    body.add(body.filled(fill, str(node.name)))
             elif node.own and node.kind not in body.free:
                 _make(node, body)
     else:
@@ -279,3 +282,5 @@ def _table(component: Component, body: Body) -> None:
         if type(slot) is Node and slot.name is None:
             slot.name = name
             body.assign(name, f"{table}[{slot.depth}]")
+    for node in component.late:
+        node.name = node.name or f"{table}[{node.depth}]"

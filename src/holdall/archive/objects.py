@@ -1,10 +1,12 @@
 """How each object is made again: containers, names, hooks, and the reduction that pickle uses."""
 
+import contextlib
 import copyreg
 import inspect
 import sys
 import warnings
 from enum import Enum
+from pickle import PicklingError
 from types import BuiltinMethodType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
@@ -109,7 +111,7 @@ class Describer:
     def _foreign(self, cls: type) -> Any:
         """Return the function that describes arrays of numpy or frames of pandas, if it is one of theirs."""
         for base in cls.__mro__:
-            root = base.__module__.partition(".")[0]
+            root = _root(base)
             if root in {"numpy", "ml_dtypes"}:
                 from holdall.archive import arrays  # noqa: PLC0415  (numpy is already imported)
 
@@ -154,23 +156,17 @@ class Describer:
     def _reduced(self, graph: Graph, node: Node) -> None:
         """Describe an object by `copyreg.dispatch_table` or `__reduce_ex__`."""
         obj, cls = node.obj, type(node.obj)
-        reducer = copyreg.dispatch_table.get(cls)
         try:
-            reduced = reducer(obj) if reducer is not None else obj.__reduce_ex__(4)
-        except TypeError as error:
-            if any(frame.filename == inspect.getsourcefile(cls) for frame in _frames(error, cls)):
-                raise  # an error in the class's own code
+            reduced = _reduction(obj, cls)
+        except (TypeError, NotImplementedError, PicklingError) as error:  # how classes refuse
             raise graph.refuse(node, _short(str(error))) from error
+        except Exception as error:
+            error.add_note(f"while archiving {node.path}")
+            raise
         if isinstance(reduced, str):
             node.kind, node.extra = "ref", public_name(obj, _module_of(obj, cls), reduced)
             return
-        if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
-            raise graph.refuse(
-                node, f"__reduce_ex__ returned {type(reduced).__name__}, not a tuple of 2 to 6"
-            )
-        parts: list[Any] = [*reduced, *[None] * (6 - len(reduced))]
-        function, arguments, state, items, pairs, setter = parts
-        items, pairs = (None if got is None else list(got) for got in (items, pairs))
+        function, arguments, state, items, pairs, setter = reduced
         constant = self._constant(obj, cls, arguments, state, items or pairs)
         if constant is not None:
             node.kind, node.extra = "ref", Reference(*constant)
@@ -199,6 +195,8 @@ class Describer:
                 fills.append(Fill("setstate", [self._state(graph, node, state)]))
             else:
                 fills += self._attributes(graph, node, state)
+        else:
+            fills += self._attributes(graph, node, graph.keep(_left_out(obj, cls)))
         node.fills = tuple(fills)
 
     def _creation(self, graph: Graph, node: Node, function: Any, arguments: tuple[Any, ...]) -> None:
@@ -272,7 +270,6 @@ class Describer:
             self._reduced(graph, node)
         else:
             reduced = obj.__reduce_ex__(4)
-            state = reduced[2] if len(reduced) > 2 else None
             graph.keep(reduced)
             plain = cls.__module__ == "builtins" or not isinstance(cls.__init__, FunctionType)
             slot = graph.slot
@@ -285,7 +282,7 @@ class Describer:
             else:
                 node.extra = "_error"
                 node.slots = [slot(cls, node, ("", "")), slot(reduced[1], node, ("attribute", "args"))]
-            node.fills = self._of_exception(graph, node, state)
+            node.fills = self._of_exception(graph, node, *reduced[1:])
         links = (obj.__cause__, obj.__context__, obj.__suppress_context__)
         if any(links):
             names = ("__cause__", "__context__", "__suppress_context__")
@@ -294,15 +291,18 @@ class Describer:
             ]
             node.fills = (*node.fills, Fill("chain", slots))
 
-    def _of_exception(self, graph: Graph, node: Node, state: Any) -> tuple[Fill, ...]:
-        """Describe the attributes of an exception: those of the interpreter, and those in ``__dict__``."""
-        cls = type(node.obj)
+    def _of_exception(
+        self, graph: Graph, node: Node, arguments: tuple[Any, ...], state: Any = None
+    ) -> tuple[Fill, ...]:
+        """Describe the attributes of an exception: those of the interpreter, and those of its class."""
+        obj, cls = node.obj, type(node.obj)
         values = dict(state or {})
-        if values.get("args") is node.obj.args:  # AttributeError adds them since Python 3.12
+        if values.get("args") is obj.args:  # AttributeError adds them since Python 3.12
             del values["args"]
-        for name in ("name", "obj"):  # not in the state before Python 3.12
-            if isinstance(node.obj, AttributeError | NameError) and getattr(node.obj, name, None) is not None:
-                values[name] = getattr(node.obj, name)
+        attributes = object.__getstate__(obj)
+        if isinstance(attributes, tuple):
+            values |= attributes[1]
+        values |= _differing(obj, arguments)
         graph.keep(values)
         members = {name for name in values if type(getattr(cls, name, None)) is MemberDescriptorType}
         fills = []
@@ -322,18 +322,73 @@ def _holds_plain(state: Any) -> bool:
     )
 
 
+def _reduction(obj: Any, cls: type) -> Any:
+    """Return the name or the six parts that an object is reduced to, as lists where pickle iterates.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be reduced, or pickle would refuse the result.
+    """
+    reducer = copyreg.dispatch_table.get(cls)
+    reduced = reducer(obj) if reducer is not None else obj.__reduce_ex__(4)
+    if isinstance(reduced, str):
+        return reduced
+    if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
+        raise TypeError(f"__reduce_ex__ returned {type(reduced).__name__}, not a tuple of 2 to 6")
+    function, arguments, state, items, pairs, setter = (*reduced, *[None] * (6 - len(reduced)))
+    if not callable(function) or not isinstance(arguments, tuple):
+        raise TypeError("__reduce_ex__ returned no function with a tuple of arguments")
+    if getattr(function, "__name__", "") in {"__newobj__", "__newobj_ex__"}:
+        made = arguments[0] if arguments else None
+        if made is not obj.__class__:  # `super` passes on the reduction of another object
+            raise TypeError(f"__reduce_ex__ makes {made!r:.80}, of another class")
+    return (
+        function,
+        arguments,
+        state,
+        None if items is None else list(items),
+        None if pairs is None else [(key, value) for key, value in pairs],
+        setter,
+    )
+
+
+def _left_out(obj: Any, cls: type) -> tuple[Any, Any]:
+    """Return attributes and slots that a class adds to one of Python whose reduction leaves them out."""
+    owner = next(base for base in cls.__mro__ if {"__reduce__", "__reduce_ex__"} & vars(base).keys())
+    if owner is object or _root(cls) in sys.stdlib_module_names or _root(owner) not in sys.stdlib_module_names:
+        return None, None
+    found = object.__getstate__(obj)
+    values, slots = found if isinstance(found, tuple) else (found, {})
+    own = {name for base in cls.__mro__ if base not in owner.__mro__ for name in vars(base)}
+    return values, {name: value for name, value in slots.items() if name in own}
+
+
+def _differing(error: BaseException, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the attributes of the interpreter that an exception did not get from its arguments."""
+    found: dict[str, Any] = {}
+    base = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
+    with contextlib.suppress(Exception):  # told when the statements are tried
+        made = base.__new__(base, *arguments)
+        base.__init__(made, *arguments)
+        for cls in base.__mro__:
+            for name, member in vars(cls).items() if cls is not BaseExceptionGroup else ():
+                if type(member) is MemberDescriptorType and not name.startswith("__"):
+                    value, other = member.__get__(error), member.__get__(made)
+                    plain = type(value) in PLAIN and type(value) is type(other)
+                    if value is not other and not (plain and value == other):
+                        found[name] = value
+    return found
+
+
+def _root(cls: type) -> str:
+    """Return the top package of a class; its ``__module__`` may be anything."""
+    return str(cls.__module__).partition(".")[0]
+
+
 def _short(message: str) -> str:
     """Return one line on why an object does not say how it is made."""
     return message.splitlines()[0] if message else "it does not say how it is made again"
-
-
-def _frames(error: BaseException, cls: type) -> list[inspect.FrameInfo]:
-    """Return the frames of an error below this module, where the class has a source of its own."""
-    try:
-        inspect.getsourcefile(cls)
-    except TypeError:  # a class of the interpreter
-        return []
-    return inspect.getinnerframes(error.__traceback__)[1:] if error.__traceback__ else []
 
 
 def _module_of(obj: Any, cls: type) -> str:

@@ -3,7 +3,8 @@
 An object that can be filled after it was made (a list, dict, set, or an instance with attributes or items)
 may be needed before it is complete, if it is on a cycle: then it is made empty first (a *shell*). Objects
 that cannot be changed later (a tuple, a frozenset, the result of a call) are made after their parts. Sets and
-dicts are filled after the objects in them that are needed for their hashes, where that is possible.
+dicts are filled after the objects in them that are needed for their hashes, where that is possible; objects on
+a cycle with a frozenset get their plain attributes before it is made.
 
 The walk is that of Tarjan's algorithm for strongly connected components (R. Tarjan, "Depth-first search
 and linear graph algorithms", 1972), without recursion.
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from holdall.archive.graph import Graph, Node, PlainSlots
+from holdall.archive.graph import Fill, Graph, Node, PlainSlots
 from holdall.errors import SerializationError
 
 __all__ = ["FREE", "Component", "Step", "arrange", "components", "sort_sets"]
@@ -26,10 +27,11 @@ _NEW, _CREATING, _FILLING, _DONE = range(4)
 
 
 class Step(NamedTuple):
-    """`make` an object complete, make its `shell`, or `fill` a shell."""
+    """`make` an object complete, make its `shell`, `fill` a shell, or give it some `attributes` before."""
 
     what: str
     node: Node
+    fills: tuple[Fill, ...] = ()
 
 
 class Component:
@@ -42,7 +44,7 @@ class Component:
     steps
         The steps, in order.
     late
-        Sets and dicts that were filled after objects in them, whose hashes must be checked.
+        Sets and dicts with objects that are completed later, so that their hashes must be checked.
     """
 
     def __init__(self) -> None:
@@ -53,7 +55,7 @@ class Component:
     @property
     def nodes(self) -> Iterable[Node]:
         """Yield each node once, parts before wholes, shells where they are completed."""
-        return (step.node for step in self.steps if step.what != "shell")
+        return (step.node for step in self.steps if step.what in {"make", "fill"})
 
 
 def components(graph: Graph, free: frozenset[str] = FREE) -> list[Component]:
@@ -185,6 +187,13 @@ def _nodes(slots: list[Any]) -> list[Node]:
     return [slot for slot in slots if type(slot) is Node]
 
 
+def _plain(fill: Fill) -> Fill:
+    """Return the part of a fill whose attributes are plain values."""
+    pairs = zip(fill.slots[::2], fill.slots[1::2], strict=True)
+    plain = PlainSlots(slot for pair in pairs if Node not in map(type, pair) for slot in pair)
+    return Fill(fill.how, plain, pairs=True)
+
+
 def arrange(component: Component) -> None:
     """Find the steps of a component.
 
@@ -205,6 +214,7 @@ class _Walk:
     def __init__(self, component: Component) -> None:
         self.steps = component.steps
         self.late = component.late
+        self.hashable: set[Node] = set()
         self.stack: list[_Frame] = []
 
     def run(self, root: Node) -> None:
@@ -258,6 +268,8 @@ class _Walk:
                     self._shell(node)
                     self._resume(node)
                 return
+            if node.kind == "frozenset" and frame.low < node.depth:
+                self._make_hashable(node)
             self.steps.append(Step("make", node))
             self._leave(frame)
             self._resume(node)
@@ -270,6 +282,20 @@ class _Walk:
         else:
             self.steps.append(Step("fill" if node.shelled else "make", node))
         self._leave(frame)
+
+    def _make_hashable(self, node: Node) -> None:
+        """Give plain attributes to the unfinished objects in a frozenset, and check its hashes in the end."""
+        node.shelled = True  # it gets a name
+        self.late.append(node)
+        todo = _nodes(node.slots)
+        while todo:
+            child = todo.pop()
+            if child.kind in {"tuple", "frozenset"}:
+                todo += _nodes(child.slots)
+            elif child.state == _FILLING and child not in self.hashable:
+                self.hashable.add(child)
+                fills = tuple(_plain(fill) for fill in child.fills if fill.how in {"fill", "slots"})
+                self.steps.append(Step("attributes", child, fills))
 
     def _leave(self, frame: _Frame) -> None:
         """Remove a finished node from the stack, and fill the nodes that waited for it."""

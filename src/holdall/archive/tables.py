@@ -73,13 +73,16 @@ def table_rows(component: Component, body: Body) -> tuple[list[str | Group], lis
     The `depth` of each node is then the number of its row.
     """
     rows = _Rows(body)
-    for what, node in component.steps:
+    for what, node, fills in component.steps:
         if node.kind in FREE or node.kind == "external":
             continue
         if node.is_json and not node.own:
             continue  # part of another
         if what == "fill":
             _fill(rows, node, [node.depth])
+        elif what == "attributes":
+            for fill in fills:
+                _fill_by(rows, fill, [node.depth])
         else:
             made, filled = _make(rows, node)
             node.depth = made[0]

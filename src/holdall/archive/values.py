@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import fractions
 import functools
+import gc
 import pathlib
 import re
 import types
@@ -157,7 +158,8 @@ def _namespace(graph: Graph, node: Node) -> None:
 
 
 def _proxy(graph: Graph, node: Node) -> None:
-    as_call(graph, node, types.MappingProxyType, node.obj.copy())
+    (mapping,) = gc.get_referents(node.obj)
+    as_call(graph, node, types.MappingProxyType, mapping)
 
 
 def _decimal(graph: Graph, node: Node) -> None:

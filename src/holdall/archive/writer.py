@@ -217,7 +217,7 @@ class Body:
             return self._leaf(node)
         if kind == "member":
             owner = self.expression(node.function)
-            return f"{owner}.{node.extra}" if node.extra.isidentifier() else f"{owner}[{node.extra!r}]"
+            return f"{owner}.{node.extra}" if is_keyword_name(node.extra) else f"{owner}[{node.extra!r}]"
         if kind == "flags":
             return " | ".join(str(self.expression(slot)) for slot in node.slots)
         if kind == "code":
@@ -296,5 +296,5 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_keyword_name(name: str) -> bool:
-    """Return whether a name can be used before ``=`` in a call, and comes back unchanged."""
+    """Return whether a name can be used after a dot, or before ``=`` in a call, and comes back unchanged."""
     return bool(_IDENTIFIER.fullmatch(name)) and not keyword.iskeyword(name) and name != "__debug__"
