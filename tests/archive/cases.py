@@ -663,6 +663,29 @@ def shared_memory():
 
 
 @array_case
+def moving_windows():
+    """Views by strides, of an array that is there and of one that is lost."""
+    np = _numpy()
+    windows = np.lib.stride_tricks.sliding_window_view
+    base, lost = np.arange(100.0), np.arange(100.0)
+    return [base, windows(base, 3), windows(lost, 5), lost[3:]]
+
+
+@array_case
+def odd_arrays():
+    np = _numpy()
+    number = np.dtype(("<i4", [("low", "<u2"), ("high", "<u2")]))
+    fixed = np.array([1, None], object)
+    fixed.flags.writeable = False
+    return [
+        *(np.zeros((3, 0, 2)), np.zeros(3, "V0"), np.zeros(2, []), np.array([], object)),
+        *(np.bytes_(b"a\0"), np.str_("a\0"), np.dtype(np.record), number, np.zeros(2, number)),
+        *(fixed, np.ma.array([1, "x", None], mask=[0, 1, 0], dtype=object)),
+        np.array(["a", "b "]).view(np.char.chararray),
+    ]
+
+
+@array_case
 def functions_of_numpy():
     np = _numpy()
     return [
@@ -753,6 +776,7 @@ def frames():
 def series_and_scalars():
     import pandas as pd
 
+    holidays = pd.offsets.CustomBusinessDay(holidays=["2020-01-02"])
     return [
         pd.Series([1, 2], name="s"),
         pd.Series({"a": 1}),
@@ -763,6 +787,8 @@ def series_and_scalars():
         pd.Timestamp("2020-01-01 12:00:00.123456789"),
         pd.Timestamp("2020-07-01", tz="Europe/Berlin"),
         pd.Timedelta("1h"),
+        pd.Timestamp("2020-07-01", tz="Europe/Berlin").as_unit("s"),
+        pd.Timedelta("1h").as_unit("ms"),
         pd.Period("2020-01", "M"),
         pd.NaT,
         pd.NA,
@@ -773,5 +799,6 @@ def series_and_scalars():
         pd.CategoricalIndex(["a", "b"]),
         pd.IntervalIndex.from_breaks([0, 1, 2]),
         pd.TimedeltaIndex(["1h", "2h"]),
-        pd.offsets.MonthEnd(2),
+        *(pd.offsets.MonthEnd(2), pd.DateOffset(months=3), holidays),
+        *(pd.date_range("2020", periods=3, freq=holidays), pd.date_range("2020", periods=3, freq="B")),
     ]

@@ -68,7 +68,7 @@ def split(value):
     if isinstance(value, pd.Series):
         return [(f"{value.dtype} {value.name}", None), ("index", value.index), ("array", value.array)]
     if isinstance(value, pd.Index):
-        freq = getattr(value, "freqstr", None)
+        freq = getattr(value, "freq", None)
         return [(f"{value.dtype} {value.names} {freq} {value.tolist()}", None)]
     if isinstance(value, pd.api.extensions.ExtensionArray):
         return [(f"{value.dtype} {value.tolist()}", None)]

@@ -157,10 +157,10 @@ def _chain(allowed: Allowed, error: Any, cause: Any, context: Any, suppress: Any
 # -- arrays
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: Any, *, of_objects: bool = False) -> bool:
     import numpy as np  # noqa: PLC0415
 
-    return isinstance(value, np.ndarray) and not value.dtype.hasobject
+    return isinstance(value, np.ndarray) and (of_objects or not value.dtype.hasobject)
 
 
 def _is_layout(shape: Any, order: Any) -> bool:
@@ -211,7 +211,7 @@ def _view(allowed: Allowed, base: Any, dtype: Any, shape: Any, *where: Any) -> A
 
 def _readonly(allowed: Allowed, array: Any) -> Any:
     del allowed
-    _require(_is_array(array), "only arrays are made read-only")
+    _require(_is_array(array, of_objects=True), "only arrays are made read-only")
     return _FUNCTIONS["_readonly"](array)
 
 
@@ -219,7 +219,8 @@ def _masked(allowed: Allowed, data: Any, mask: Any, *options: Any) -> Any:
     import numpy as np  # noqa: PLC0415
 
     fill, hard, cls = options
-    fine = _is_array(data) and (mask is False or _is_array(mask)) and (fill is None or _is_array(fill))
+    fine = _is_array(data, of_objects=True) and (mask is False or _is_array(mask))
+    fine = fine and (fill is None or _is_array(fill, of_objects=True))
     _require(fine and type(hard) is bool, "a masked array is made of arrays")
     _require(cls is np.ma.MaskedArray or allowed.is_trusted_class(cls), f"{shown(cls)} is no masked array")
     return _FUNCTIONS["_masked"](data, mask, fill, hard, cls)

@@ -13,6 +13,7 @@ from holdall.archive.dtypes import (
     describe_scalar,
     dtype_name,
     dtype_slot,
+    is_simple,
     without_padding,
 )
 from holdall.archive.graph import Fill, Graph, Node
@@ -83,8 +84,11 @@ def finish(describer: Any, graph: Graph) -> None:
 
 def _owner(array: Any) -> Any:
     """Return the array that owns the memory of a view."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base = array
+    while base is not None:
+        if isinstance(base, np.ndarray):
+            array = base
+        base = getattr(base, "base", None)  # between the views of `as_strided` is an object of its own
     return array
 
 
@@ -167,7 +171,7 @@ def _array(graph: Graph, node: Node, describer: Any) -> None:
         target = Node(graph.keep(plain), node.parent, node.label)
         target.uses = 1
         graph.nodes.append(target)
-    if array.size > describer.threshold:
+    if array.size > describer.threshold and array.dtype.itemsize:
         _external(graph, target, plain, describer.data_format)
     else:
         _inline(graph, target, plain)
@@ -219,11 +223,7 @@ def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
     order = "F" if f_order and not c_order else "C"
     flat = array.reshape(-1, order=order)
     if not native:
-        flat = (
-            np.ascontiguousarray(flat).view(np.uint8)
-            if array.dtype.itemsize and array.size
-            else np.empty(0, np.uint8)
-        )
+        flat = np.ascontiguousarray(flat).view(np.uint8) if array.size else np.empty(0, np.uint8)
     stored = Node(graph.keep(flat), node.parent, node.label)
     stored.kind, stored.extra, stored.uses = "external", flat, 1
     graph.nodes.append(stored)
@@ -233,8 +233,8 @@ def _external(graph: Graph, node: Node, array: Any, data_format: str) -> None:
 
 def _is_kept(dtype: Any, data_format: str) -> bool:
     """Return whether a format keeps a dtype."""
-    if dtype.kind in "biufc" and dtype.isbuiltin in {0, 1} and dtype.type.__module__ == "numpy":
-        return not dtype.metadata
+    if dtype.kind in "biufc" and dtype.isbuiltin in {0, 1} and is_simple(dtype):
+        return True
     if data_format == "hdf5" or dtype.isbuiltin == 2:
         return False
     try:
@@ -266,19 +266,14 @@ def _inline(graph: Graph, node: Node, array: Any) -> None:
     """Describe an array in the text."""
     dtype = array.dtype
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    simple = (
-        dtype.kind in "biufcSU"
-        and dtype.type.__module__ == "numpy"
-        and dtype.itemsize <= 1024
-        and not dtype.metadata
-    )
+    simple = dtype.kind in "biufcSU" and dtype.itemsize <= 1024 and is_simple(dtype)
     simple = simple and dtype.char not in "gG" and not (dtype.kind in "SU" and not dtype.itemsize)
     if (
         simple
         and array.size <= _READABLE
         and (array.size <= _FEW or dtype.kind != "f" or not np.isnan(array).any())
     ):
-        data: Any = graph.keep(array.tolist())
+        data: Any = graph.keep(array.tolist() if array.size else [])
         if order == "C" and array.size:
             as_call(graph, node, np.array, data, dtype_name(dtype))
             return

@@ -15,6 +15,7 @@ __all__ = [
     "describe_scalar",
     "dtype_name",
     "dtype_slot",
+    "is_simple",
     "without_padding",
 ]
 
@@ -34,8 +35,13 @@ def dtype_name(dtype: Any) -> str:
 
 def dtype_slot(graph: Graph, node: Node, dtype: Any) -> Any:
     """Return the argument for numpy functions that take a dtype."""
-    simple = dtype.kind in "biufcSUmM" and dtype.type.__module__ == "numpy" and not dtype.metadata
+    simple = dtype.kind in "biufcSUmM" and is_simple(dtype)
     return dtype_name(dtype) if simple else graph.slot(dtype, node, ("attribute", "dtype"))
+
+
+def is_simple(dtype: Any) -> bool:
+    """Return whether a dtype is one of numpy, and its name tells all of it: numbers may have fields."""
+    return dtype.type.__module__ == "numpy" and not dtype.metadata and dtype.names is None
 
 
 def describe_dtype(graph: Graph, node: Node) -> None:
@@ -56,27 +62,19 @@ def describe_dtype(graph: Graph, node: Node) -> None:
         spec["itemsize"] = dtype.itemsize
         if dtype.isalignedstruct:
             spec["aligned"] = True
-        return as_call(
-            graph,
-            node,
-            np.dtype,
-            (np.record, _made(spec)) if dtype.type is np.record else spec,
-            **keywords,
-        )
+        if dtype.type is not np.void:  # np.record, or a number with fields
+            return as_call(graph, node, np.dtype, (dtype.type, np.dtype(spec)), **keywords)
+        return as_call(graph, node, np.dtype, spec, **keywords)
     if dtype.subdtype is not None:
         return as_call(graph, node, np.dtype, (_spec(dtype.subdtype[0]), dtype.shape), **keywords)
     return as_call(graph, node, np.dtype, _spec(dtype, bare=True), **keywords)
-
-
-def _made(spec: Any) -> Any:
-    return np.dtype(spec)
 
 
 def _spec(dtype: Any, *, bare: bool = False) -> Any:
     """Return the text or scalar class of a dtype without fields; `bare` without metadata."""
     if (dtype.metadata and not bare) or dtype.names or dtype.subdtype or dtype.kind == "T":
         return dtype
-    if dtype.type.__module__ != "numpy":
+    if dtype.type.__module__ != "numpy" or dtype.type is np.record:
         return dtype.type
     return dtype_name(dtype)
 
@@ -100,8 +98,8 @@ def describe_scalar(graph: Graph, node: Node) -> None:
         text = unit if count == 1 else f"{count}{unit}"
         value = str(scalar) if kind == "M" or np.isnat(scalar) else int(scalar.astype(np.int64))
         as_call(graph, node, cls, value, *([] if unit == "generic" else [text]))
-    elif kind in "SU":
-        as_call(graph, node, cls, scalar.item())
+    elif kind in "SU":  # item() would strip zeros
+        as_call(graph, node, cls, bytes(scalar) if kind == "S" else "".join(scalar))
     else:
         describe_raw_scalar(graph, node)
 

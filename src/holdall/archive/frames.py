@@ -12,8 +12,16 @@ __all__ = ["route", "sparse_route"]
 _Describe = Callable[[Graph, Node], None]
 
 
-def route(cls: type) -> _Describe | None:
-    """Return the function that describes objects of a class of pandas, or None for its own reduction."""
+def route(cls: type, reduced: _Describe) -> _Describe | None:
+    """Return the function that describes objects of a class of pandas, or None for its own reduction.
+
+    Parameters
+    ----------
+    cls
+        The class.
+    reduced
+        Describes an object by its own reduction.
+    """
     import pandas as pd  # noqa: PLC0415  (already imported)
 
     exact: dict[type, _Describe] = {
@@ -53,7 +61,7 @@ def route(cls: type) -> _Describe | None:
     if cls.__module__.startswith("pandas.") and cls.__name__ == "ArrowStringArray":
         return _strings
     if issubclass(cls, pd.offsets.BaseOffset):
-        return _offset
+        return _offset(reduced)
     if issubclass(cls, pd.api.extensions.ExtensionDtype) and not getattr(
         cls, "_metadata", ()
     ):  # Int64Dtype and such
@@ -134,7 +142,7 @@ def _integers(data: Any) -> Any:
 
 def _times(graph: Graph, node: Node) -> None:
     index = node.obj
-    freq = {} if index.freq is None else {"freq": index.freqstr}
+    freq = {} if index.freq is None else {"freq": index.freqstr if _is_spelled(index.freq) else index.freq}
     as_call(
         graph,
         node,
@@ -223,14 +231,22 @@ def _strings(graph: Graph, node: Node) -> None:
 
 
 def _timestamp(graph: Graph, node: Node) -> None:
-    stamp = node.obj
-    zone = {} if stamp.tz is None else {"tz": stamp.tz}
-    as_call(graph, node, type(stamp), int(stamp.asm8.view("i8")), unit=stamp.unit, **zone)
+    _in_unit(graph, node, {} if node.obj.tz is None else {"tz": node.obj.tz})
 
 
 def _timedelta(graph: Graph, node: Node) -> None:
-    delta = node.obj
-    as_call(graph, node, type(delta), int(delta.asm8.view("i8")), unit=delta.unit)
+    _in_unit(graph, node, {})
+
+
+def _in_unit(graph: Graph, node: Node, zone: dict[str, Any]) -> None:
+    """Describe a time or duration by its count of units; some versions of pandas then choose another unit."""
+    obj, cls = node.obj, type(node.obj)
+    count = int(obj.asm8.view("i8"))
+    made = cls(count, unit=obj.unit, **zone)
+    if made.unit == obj.unit:
+        as_call(graph, node, cls, count, unit=obj.unit, **zone)
+    else:
+        as_call(graph, node, Reference("pandas", f"{cls.__name__}.as_unit"), made, obj.unit)
 
 
 def _period(graph: Graph, node: Node) -> None:
@@ -245,8 +261,24 @@ def _frequency(dtype: Any) -> str:
     return str(dtype).removeprefix("period[").removesuffix("]")
 
 
-def _offset(graph: Graph, node: Node) -> None:
-    as_call(graph, node, Reference("pandas.tseries.frequencies", "to_offset"), node.obj.freqstr)
+def _offset(reduced: _Describe) -> _Describe:
+    def describe(graph: Graph, node: Node) -> None:
+        if _is_spelled(node.obj):
+            as_call(graph, node, Reference("pandas.tseries.frequencies", "to_offset"), node.obj.freqstr)
+        else:
+            reduced(graph, node)
+
+    return describe
+
+
+def _is_spelled(offset: Any) -> bool:
+    """Return whether the notation of an offset tells all of it; holidays, for example, have none."""
+    from pandas.tseries.frequencies import to_offset  # noqa: PLC0415
+
+    try:
+        return bool(to_offset(offset.freqstr) == offset)
+    except ValueError:
+        return False
 
 
 def _categorical_dtype(graph: Graph, node: Node) -> None:

@@ -119,7 +119,7 @@ class Describer:
             if root == "pandas":
                 from holdall.archive import frames  # noqa: PLC0415
 
-                return frames.route(cls)
+                return frames.route(cls, self._reduced)
             if root == "scipy":
                 from holdall.archive import frames  # noqa: PLC0415
 
@@ -356,7 +356,11 @@ def _reduction(obj: Any, cls: type) -> Any:
 def _left_out(obj: Any, cls: type) -> tuple[Any, Any]:
     """Return attributes and slots that a class adds to one of Python whose reduction leaves them out."""
     owner = next(base for base in cls.__mro__ if {"__reduce__", "__reduce_ex__"} & vars(base).keys())
-    if owner is object or _root(cls) in sys.stdlib_module_names or _root(owner) not in sys.stdlib_module_names:
+    if (
+        owner is object
+        or _root(cls) in sys.stdlib_module_names
+        or _root(owner) not in sys.stdlib_module_names
+    ):
         return None, None
     found = object.__getstate__(obj)
     values, slots = found if isinstance(found, tuple) else (found, {})

@@ -4,6 +4,7 @@ import builtins
 import importlib
 import sys
 import types
+import warnings
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -116,8 +117,11 @@ def _candidates(module: str) -> list[str]:
 def _is_member(module: str, path: str, obj: Any) -> bool:
     """Return whether the path leads from the module to the same object."""
     try:
-        found = find_member(sys.modules.get(module) or importlib.import_module(module), path)
-    except (ImportError, AttributeError, ValueError):
+        scope = sys.modules.get(module) or importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # such a name does not last
+            found = find_member(scope, path)
+    except (ImportError, AttributeError, ValueError, DeprecationWarning):
         return False
     return found is obj or (found == obj and callable(obj) and getattr(obj, "__self__", None) is not None)
 
