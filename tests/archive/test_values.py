@@ -105,7 +105,7 @@ def test_no_text_names_a_private_module():
         tables.append(
             {name: cases.ARRAYS[name] for name in ("dtypes", "scalars", "masked_arrays", "random_numbers")}
         )
-    if sys.modules.get("pandas"):
+    if importlib.util.find_spec("pandas"):
         tables.append({name: cases.ARRAYS[name] for name in ("frames", "series_and_scalars")})
     for table in tables:
         for make in table.values():

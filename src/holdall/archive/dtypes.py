@@ -63,7 +63,8 @@ def describe_dtype(graph: Graph, node: Node) -> None:
         if dtype.isalignedstruct:
             spec["aligned"] = True
         if dtype.type is not np.void:  # np.record, or a number with fields
-            return as_call(graph, node, np.dtype, (dtype.type, np.dtype(spec)), **keywords)
+            plain: Any = np.dtype(graph.keep(spec))
+            return as_call(graph, node, np.dtype, (dtype.type, plain), **keywords)
         return as_call(graph, node, np.dtype, spec, **keywords)
     if dtype.subdtype is not None:
         return as_call(graph, node, np.dtype, (_spec(dtype.subdtype[0]), dtype.shape), **keywords)

@@ -336,7 +336,8 @@ def _reduction(obj: Any, cls: type) -> Any:
         return reduced
     if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
         raise TypeError(f"__reduce_ex__ returned {type(reduced).__name__}, not a tuple of 2 to 6")
-    function, arguments, state, items, pairs, setter = (*reduced, *[None] * (6 - len(reduced)))
+    parts: list[Any] = [*reduced, *[None] * (6 - len(reduced))]
+    function, arguments, state, items, pairs, setter = parts
     if not callable(function) or not isinstance(arguments, tuple):
         raise TypeError("__reduce_ex__ returned no function with a tuple of arguments")
     if getattr(function, "__name__", "") in {"__newobj__", "__newobj_ex__"}:
@@ -373,8 +374,7 @@ def _differing(error: BaseException, arguments: tuple[Any, ...]) -> dict[str, An
     found: dict[str, Any] = {}
     base = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
     with contextlib.suppress(Exception):  # told when the statements are tried
-        made = base.__new__(base, *arguments)
-        base.__init__(made, *arguments)
+        made = base(*arguments)
         for cls in base.__mro__:
             for name, member in vars(cls).items() if cls is not BaseExceptionGroup else ():
                 if type(member) is MemberDescriptorType and not name.startswith("__"):

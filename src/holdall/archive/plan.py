@@ -3,8 +3,8 @@
 An object that can be filled after it was made (a list, dict, set, or an instance with attributes or items)
 may be needed before it is complete, if it is on a cycle: then it is made empty first (a *shell*). Objects
 that cannot be changed later (a tuple, a frozenset, the result of a call) are made after their parts. Sets and
-dicts are filled after the objects in them that are needed for their hashes, where that is possible; objects on
-a cycle with a frozenset get their plain attributes before it is made.
+dicts are filled after the objects in them that are needed for their hashes, where that is possible; objects
+on a cycle with a frozenset get their plain attributes before it is made.
 
 The walk is that of Tarjan's algorithm for strongly connected components (R. Tarjan, "Depth-first search
 and linear graph algorithms", 1972), without recursion.

@@ -111,6 +111,8 @@ def _candidates(module: str) -> list[str]:
         public.reverse()  # the nearest public package; the top one for libraries that move names
     elif root == "scipy":
         public.sort(key=lambda name: (name.count(".") != 1, name.count(".")))
+    elif root == "pandas":
+        public.append(f"pandas.tseries.{parts[-1]}")
     return [*public, module]
 
 
