@@ -19,6 +19,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tracemalloc
 import types
 import uuid
 import zoneinfo
@@ -406,6 +407,11 @@ HOSTILE = {
     "a member that is hashed for ever": "a = (1,)\n" + "a = (a, a)\n" * 60 + "x = {{a}}",
     "a set that is hashed for ever": "a = (1,)\n" + "a = (a, a)\n" * 60 + "x = frozenset([a])",
     "a key that is too deep": "a = (1,)\n" + "a = (a,)\n" * 5_000 + "x = {{a: 1}}",
+    "a generic type that is hashed for ever": "from types import GenericAlias as A\na = A(list, (int,))\n"
+    + "a = A(list, (a, a))\n" * 60 + "x = {{a}}",
+    "sets that are compared for ever": "a = frozenset([1])\nb = frozenset([1])\n"
+    + "".join(f"a = frozenset([(a, {i}), (a, 'x')])\nb = frozenset([(b, {i}), (b, 'x')])\n" for i in range(60))
+    + "x = {{a, b}}",
 }  # fmt: skip
 
 
@@ -574,3 +580,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert int(run.stdout) < 100
+
+
+def test_comments_and_empty_lines_take_no_memory():
+    text = "#\n" * 50_000 + "\n" * 50_000 + "x = 1"
+    tracemalloc.start()
+    assert loads(text) == {"x": 1}
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * len(text)  # it was 45 times as long

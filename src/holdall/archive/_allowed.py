@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from enum import EnumType
 from importlib import import_module
+from types import GenericAlias
 from typing import Any, NamedTuple
 
 from holdall._shown import shown
@@ -98,7 +99,7 @@ def is_hashable(key: Any) -> bool:
     """Return whether the hash of a key, or of a member of a set, is computed in reasonable time.
 
     The hash of a tuple is computed from all its parts, each time: that of a few lines can take for ever, or
-    end the process.
+    end the process. Frozensets remember theirs, but two equal ones are compared by all their parts.
     """
     parts, level = 0, [key]
     for _ in range(_MAX_KEY_DEPTH):
@@ -111,10 +112,12 @@ def is_hashable(key: Any) -> bool:
     return False
 
 
-def _hashed_with(value: Any) -> tuple[Any, ...]:
+def _hashed_with(value: Any) -> Iterable[Any]:
     if type(value) is slice:
         return value.start, value.stop, value.step
-    return value if type(value) is tuple else ()
+    if type(value) is GenericAlias:
+        return value.__origin__, *value.__args__
+    return value if type(value) in (tuple, frozenset) else ()
 
 
 def _small_int(value: Any) -> bool:

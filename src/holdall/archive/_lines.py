@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     | (?P<comment> \#[^\n]* )
     | (?P<open> [(\[{] )
     | (?P<close> [)\]}] )
-    | (?P<end> \n )
+    | (?P<end> \n+ )
     """,
     re.VERBOSE | re.DOTALL,
 )

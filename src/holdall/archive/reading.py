@@ -18,8 +18,8 @@ from holdall.errors import CorruptValueError, MismatchError, SerializationError
 
 __all__ = ["load", "loads"]
 
-# Among the comments at the beginning, an archive of another format than 1 says so.
-_FORMAT = re.compile(r"(?:#[^\n]*\n)*?# holdall archive (\d+)\b")
+# Among the first comments, an archive of another format than 1 says so.
+_FORMAT = re.compile(r"(?:#[^\n]*\n){0,20}?# holdall archive (\d+)\b")
 _LAZY = re.compile(r"def (_lazy_[0-9]+)\(\):")
 _SCOPED = re.compile(r"[(\w\s,)]+ = _scope\(\)")
 _SINGLE = re.compile(r"_name\.modules\[__name__\] = (\w+)")
