@@ -547,6 +547,26 @@ def test_limits(tmp_path):
         load(tmp_path / "absent.py")
     with pytest.raises(CorruptValueError, match="no archive"):
         loads(b"\xff\xfe")
+    assert loads(b"\xef\xbb\xbfx = 1") == {"x": 1}  # as some editors begin a text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_no_archive(tmp_path):
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(CorruptValueError, match="no file"):
+        load(tmp_path / "pipe.py")
+
+
+def test_arrays_that_claim_more_than_their_file_can_hold_are_refused(tmp_path):
+    archive = Archive(array_threshold=2, data_format="npz")
+    archive.insert(x=np.arange(10.0))
+    archive.save(tmp_path, name="saved")
+    data = tmp_path / "saved" / "_arrays.npz"
+    written = data.read_bytes()
+    entry = written.index(b"PK\x01\x02")
+    data.write_bytes(written[: entry + 24] + b"\xff\xff\xff\x7f" + written[entry + 28 :])
+    with pytest.raises(CorruptValueError, match="the arrays take 2147483647 bytes"):
+        load(tmp_path / "saved")
 
 
 @pytest.mark.parametrize("step", [23, *in_soak(1)])

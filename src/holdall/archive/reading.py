@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -286,8 +287,11 @@ def load(
 
 def _load(path: str, max_size: int, options: dict[str, Any]) -> dict[str, Any]:
     """Read a module."""
-    with translating(path, "the archive cannot be read"), open(path, "rb") as file:
-        data = file.read(max_size + 1)
+    with translating(path, "the archive cannot be read"):
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise CorruptValueError(f"{path} is no file, so no archive")
+        with open(path, "rb") as file:
+            data = file.read(max_size + 1)
     if len(data) > max_size:
         raise SerializationError(
             f"{path} has more than {max_size} bytes: raise max_size if you trust who wrote it"
@@ -330,7 +334,7 @@ def loads(
     evaluator = Evaluator(Allowed(allow), max_items)
     try:
         if isinstance(text, bytes):
-            text = text.decode("utf-8")
+            text = text.decode("utf-8-sig")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         _check_format(text)
         return _Archive(text, evaluator, location, mmap=mmap).read()
