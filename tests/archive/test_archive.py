@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from archive import things
+from archive import cases, things
 from exploring import in_soak
 from holdall import Archive
 from holdall.archive import Archivable, Container, load
@@ -66,6 +66,49 @@ def test_names_that_python_or_the_text_need_themselves():
             assert type(values[name]) is type(names[name])
         assert values["object"].a == float("inf")
         assert values["setattr"] == things.Slots(1)
+
+
+def test_classes_with_names_that_the_text_needs(monkeypatch):
+    """As the text names builtins, helpers, its dict of arrays and imports of its own."""
+    names = (
+        "int float complex set frozenset list dict getattr json b64decode _arrays _table _scope _g0 _object"
+    )
+    values = [
+        10**5000,
+        float("nan"),
+        complex(-0.0, 1),
+        set(),
+        frozenset({1}),
+        [].append,
+        "x" * 3000,
+        b"y" * 3000,
+    ]
+    for name in names.split():
+        monkeypatch.setattr(things, name, type(name, (), {"__module__": "archive.things"}), raising=False)
+        values.append(getattr(things, name)())
+    for scoped in (True, False):
+        for order in (values, values[::-1]):
+            again = archived(order, scoped=scoped)
+            assert [type(value) for value in again] == [type(value) for value in order]
+    pytest.importorskip("numpy")
+    archive = Archive(array_threshold=5)
+    archive.insert(value=[*values, cases.ARRAYS["nested_arrays"]()["x"]])
+    text = str(archive)
+    assert type(rebuilt(text, _arrays=archive.data)["value"][18]) is things._arrays
+
+
+@pytest.mark.parametrize("name", ["class", "_scope", "__builtins__", "\u017f", "a b", ""])
+def test_names_of_the_text_itself(name):
+    with pytest.raises(InvalidArgumentError):
+        Archive(data_name=name)
+    with pytest.raises(InvalidArgumentError):
+        Archive().save("nowhere", "m", arrays_name=name)
+
+
+def test_a_value_may_be_called_self():
+    archive = Archive()
+    archive.insert(self=1, objects=2)
+    assert rebuilt(str(archive)) == {"self": 1, "objects": 2}
 
 
 @pytest.mark.parametrize(

@@ -410,7 +410,7 @@ HOSTILE = {
     "a generic type that is hashed for ever": "from types import GenericAlias as A\na = A(list, (int,))\n"
     + "a = A(list, (a, a))\n" * 60 + "x = {{a}}",
     "sets that are compared for ever": "a = frozenset([1])\nb = frozenset([1])\n"
-    + "".join(f"a = frozenset([(a, {i}), (a, 'x')])\nb = frozenset([(b, {i}), (b, 'x')])\n" for i in range(60))
+    + "".join(f"{x} = frozenset([({x}, {i}), ({x}, 'x')])\n" for i in range(60) for x in "ab")
     + "x = {{a, b}}",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from holdall.archive.build import build
 from holdall.archive.emit import Unit
 from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
-from holdall.archive.naming import check_name, checked_prefix, module_name, shown
+from holdall.archive.naming import check_name, checked_name, module_name, shown
 from holdall.archive.publish import Paths, backup, check_target, publish
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
@@ -123,10 +123,11 @@ class Archive:
         self.mmap = mmap
         self.check_on_insert = check_on_insert
         self.allowed_names = list(allowed_names or ())
-        self.gname_prefix = checked_prefix(gname_prefix)
+        checked_name(f"{gname_prefix}0")
+        self.gname_prefix = gname_prefix
         self.backup_data = backup_data
         if data_name is not None:
-            self.data_name = checked_prefix(data_name)
+            self.data_name = checked_name(data_name)
         self.env: dict[str, Any] = {}
         self.data: dict[str, Any] = {}
         self._values: dict[str, Any] = {}
@@ -134,7 +135,7 @@ class Archive:
 
     # ------------------------------------------------------------------ what is in it
 
-    def insert(self, *objects: Any, env: Mapping[str, Any] | None = None, **values: Any) -> None:
+    def insert(self, /, *objects: Any, env: Mapping[str, Any] | None = None, **values: Any) -> None:
         """Add objects to the archive, each with a name.
 
         They are kept by reference: changes of an object before the archive is saved are saved.
@@ -384,7 +385,7 @@ class Archive:
             raise InvalidArgumentError(
                 "arrays in an npz file cannot be mapped: use data_format='npy' or 'hdf5'"
             )
-        dict_name = self.data_name if arrays_name is None else checked_prefix(arrays_name)
+        dict_name = self.data_name if arrays_name is None else checked_name(arrays_name)
         name = module_name(name, self._values, single=self.single_item_mode, force=force)
         paths = Paths.of(directory, name, dict_name, package=package)
         check_target(paths, directory, package=package, force=force)

@@ -271,7 +271,7 @@ class DataSet:
         if not self._delete(name):
             raise KeyError(name)
 
-    def _insert(self, *values: Any, info: Any = None, **named: Any) -> list[str]:
+    def _insert(self, /, *values: Any, info: Any = None, **named: Any) -> list[str]:
         """Write values, and return their names.
 
         Parameters

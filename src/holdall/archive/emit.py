@@ -188,7 +188,7 @@ def emit(
         If making an object needs the object itself.
     """
     sort_sets(graph)
-    names = Names(graph.roots, prefix)
+    names = Names([*graph.roots, arrays.dict_name], prefix)
     free = FREE | {"external"} if lazy else FREE
     eager = Unit(names, arrays, free)
     later: list[Unit] = []

@@ -10,7 +10,7 @@ from typing import Any
 from holdall.archive import prelude
 from holdall.errors import InvalidArgumentError
 
-__all__ = ["Names", "check_name", "checked_prefix", "module_name", "shown"]
+__all__ = ["Names", "check_name", "checked_name", "module_name", "shown"]
 
 # Names with a meaning for modules.
 _SPECIAL = frozenset({"__debug__", "__class__"})
@@ -78,10 +78,9 @@ def module_name(name: str | None, values: Mapping[str, Any], *, single: bool, fo
     return name
 
 
-def checked_prefix(name: str) -> str:
-    """Return a valid name of a dict of arrays or prefix of generated names, or raise."""
-    if not str(name).isidentifier():
-        raise InvalidArgumentError(f"{name!r} is no identifier")
+def checked_name(name: str) -> str:
+    """Return a name that the text needs for itself, if it can have it, or raise."""
+    check_name(name, [name])
     return name
 
 
@@ -98,6 +97,7 @@ class Names:
 
     def __init__(self, taken: Any, prefix: str = "_g") -> None:
         self._taken = set(taken) | prelude.RESERVED
+        self._builtins: set[str] = set()
         self._prefix = prefix
         self._next = 0
 
@@ -119,9 +119,12 @@ class Names:
         self._taken.add(name)
         return name
 
-    def is_free(self, name: str) -> bool:
-        """Return whether a name is unused."""
-        return name not in self._taken
+    def keep_builtin(self, name: str) -> bool:
+        """Return whether a name stands for the builtin in this text: not if anything else has it."""
+        if name not in self._taken:
+            self._taken.add(name)
+            self._builtins.add(name)
+        return name in self._builtins
 
 
 def shown(obj: Any) -> str:

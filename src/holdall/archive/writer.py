@@ -88,7 +88,7 @@ class Body:
         local = self._local.get(key)
         if local is None:
             wanted = name or module.rpartition(".")[2]
-            if module == "builtins" and self.names.is_free(name):
+            if module == "builtins" and self.names.keep_builtin(name):
                 local = name
             else:
                 local = self.names.claim(wanted)
