@@ -307,7 +307,7 @@ REFUSED = {
 def test_all_kinds_of_values_come_back_if_their_classes_are_allowed():
     allowed = _classes(things, [])
     allowed += [thing for thing in vars(things).values() if isinstance(thing, types.FunctionType)]
-    allowed.append(np.char.chararray)
+    allowed.append(type(np.array("a").view(np.char.chararray)))
     for name, make in {**cases.CASES, **cases.ARRAYS}.items():
         if name not in REFUSED:
             archive = Archive()

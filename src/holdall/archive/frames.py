@@ -231,7 +231,7 @@ def _strings(graph: Graph, node: Node) -> None:
 
 
 def _timestamp(graph: Graph, node: Node) -> None:
-    _in_unit(graph, node, {} if node.obj.tz is None else {"tz": node.obj.tz})
+    _in_unit(graph, node, {} if node.obj.tz is None else {"tz": _zone(node.obj.tz)})
 
 
 def _timedelta(graph: Graph, node: Node) -> None:
@@ -287,7 +287,19 @@ def _categorical_dtype(graph: Graph, node: Node) -> None:
 
 
 def _time_dtype(graph: Graph, node: Node) -> None:
-    as_call(graph, node, type(node.obj), node.obj.unit, node.obj.tz)
+    as_call(graph, node, type(node.obj), node.obj.unit, _zone(node.obj.tz))
+
+
+def _zone(tz: Any) -> Any:
+    """Return a time zone for a constructor: by its name if pandas makes it of that, from any library."""
+    import pandas as pd  # noqa: PLC0415
+
+    try:
+        made = pd.DatetimeTZDtype("ns", str(tz)).tz
+    except Exception:  # of any library of time zones
+        return tz
+    same = made == tz or hasattr(tz, "zone")  # pytz has an object for summer and one for winter
+    return str(tz) if type(made) is type(tz) and same else tz
 
 
 def _period_dtype(graph: Graph, node: Node) -> None:

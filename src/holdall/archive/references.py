@@ -81,9 +81,10 @@ def public_name(obj: Any, module: str, path: str) -> Reference:
         if _main_is(real, path, obj):
             return Reference(module, path)
     path = _LASTING.get((module, path), path)
-    for candidate in _candidates(module):
-        if _is_member(candidate, path, obj):
-            return Reference(candidate, path)
+    for lasting in (True, False):
+        for candidate in _candidates(module):
+            if _is_member(candidate, path, obj, lasting=lasting):
+                return Reference(candidate, path)
     raise UnnamedError(_reason(module, path))
 
 
@@ -116,12 +117,12 @@ def _candidates(module: str) -> list[str]:
     return [*public, module]
 
 
-def _is_member(module: str, path: str, obj: Any) -> bool:
-    """Return whether the path leads from the module to the same object."""
+def _is_member(module: str, path: str, obj: Any, *, lasting: bool = False) -> bool:
+    """Return whether the path leads to the same object; if `lasting`, not by a deprecated name."""
     try:
         scope = sys.modules.get(module) or importlib.import_module(module)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # such a name does not last
+            warnings.simplefilter("error" if lasting else "ignore", DeprecationWarning)
             found = find_member(scope, path)
     except (ImportError, AttributeError, ValueError, DeprecationWarning):
         return False
