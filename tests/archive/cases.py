@@ -722,7 +722,10 @@ def sparse_matrices():
     from scipy import sparse
 
     dense = [[0, 1.5, 0], [2, 0, 0]]
+    noted = sparse.csr_array(dense)
+    noted.note = [1]
     return [
+        noted,
         sparse.csr_matrix(dense),
         sparse.csc_array(dense),
         sparse.bsr_matrix(dense),

@@ -57,7 +57,10 @@ def split(value):
             (repr(sorted((v.tag or "", e) for v, e in value.error_components().items())), None),
         ]
     if root == "scipy":
-        return [(f"{value.shape} {value.dtype}", None), ("dense", value.toarray())]
+        return [
+            (f"{value.shape} {value.dtype} {getattr(value, 'note', None)}", None),
+            ("dense", value.toarray()),
+        ]
     import pandas as pd
 
     if isinstance(value, pd.DataFrame):

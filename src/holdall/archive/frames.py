@@ -337,33 +337,41 @@ def _dtype(dtype: Any) -> Any:
 
 
 def sparse_route(cls: type) -> _Describe | None:
-    """Return the function that describes sparse matrices of a class of scipy."""
-    if not any(base.__name__ in {"_spbase", "spmatrix", "sparray", "_data_matrix"} for base in cls.__mro__):
+    """Return the function that describes matrices of a class of scipy, or None for its own reduction."""
+    if not cls.__module__.startswith("scipy.sparse.") or cls.__name__[3:] not in {"_matrix", "_array"}:
         return None
-    parts = {
-        "csr": ("data", "indices", "indptr"),
-        "csc": ("data", "indices", "indptr"),
-        "bsr": ("data", "indices", "indptr"),
-        "dia": ("data", "offsets"),
-    }.get(cls.__name__[:3])
-    if parts is not None:
-        return lambda graph, node: as_call(
-            graph,
-            node,
-            cls,
-            graph.keep(tuple(getattr(node.obj, part) for part in parts)),
-            shape=node.obj.shape,
-        )
-    if cls.__name__[:3] == "coo":
-        return _coordinates
-    if cls.__name__[:3] == "dok":
-        return lambda graph, node: as_call(graph, node, cls, graph.keep(node.obj.tocoo()))
-    if cls.__name__[:3] == "lil":
-        return lambda graph, node: as_call(graph, node, cls, graph.keep(node.obj.tocsr()))
-    return None
+    route = {"coo": _coordinates, "dok": _converted("tocoo"), "lil": _converted("tocsr")}.get(
+        cls.__name__[:3]
+    )
+    return route or _parts
+
+
+def _parts(graph: Graph, node: Node) -> None:
+    matrix = node.obj
+    names = ("data", "offsets") if hasattr(matrix, "offsets") else ("data", "indices", "indptr")
+    parts = graph.keep(tuple(getattr(matrix, name) for name in names))
+    as_call(graph, node, type(matrix), parts, shape=matrix.shape)
+    _with_own(graph, node)
 
 
 def _coordinates(graph: Graph, node: Node) -> None:
     matrix = node.obj
     coordinates = tuple(matrix.coords) if hasattr(matrix, "coords") else (matrix.row, matrix.col)
     as_call(graph, node, type(matrix), graph.keep((matrix.data, coordinates)), shape=matrix.shape)
+    _with_own(graph, node)
+
+
+def _converted(how: str) -> _Describe:
+    def describe(graph: Graph, node: Node) -> None:
+        as_call(graph, node, type(node.obj), graph.keep(getattr(node.obj, how)()))
+        _with_own(graph, node)
+
+    return describe
+
+
+def _with_own(graph: Graph, node: Node) -> None:
+    """Add the attributes that a matrix got from users."""
+    usual = vars(type(node.obj)(node.obj.shape))
+    own = {name: value for name, value in vars(node.obj).items() if name not in usual and name[0] != "_"}
+    if own:
+        node.fills = (Fill("fill", graph.pairs(graph.keep(own), node, "attribute"), pairs=True),)

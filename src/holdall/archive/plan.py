@@ -290,10 +290,12 @@ class _Walk:
         todo = _nodes(node.slots)
         while todo:
             child = todo.pop()
+            if child in self.hashable:
+                continue
+            self.hashable.add(child)
             if child.kind in {"tuple", "frozenset"}:
                 todo += _nodes(child.slots)
-            elif child.state == _FILLING and child not in self.hashable:
-                self.hashable.add(child)
+            elif child.state == _FILLING:
                 fills = tuple(_plain(fill) for fill in child.fills if fill.how in {"fill", "slots"})
                 self.steps.append(Step("attributes", child, fills))
 
