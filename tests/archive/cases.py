@@ -230,11 +230,8 @@ _add(
     ],
     modules=lambda: [math, sys, things],
     ip=lambda: [ipaddress.ip_address("10.0.0.1"), ipaddress.ip_network("10.0.0.0/8")],
-    arrays=lambda: [
-        array.array("i", [1, -2]),
-        array.array("d"),
-        array.array("w" if sys.version_info >= (3, 13) else "u", "ab"),
-    ],
+    arrays=lambda: [array.array("i", [1, -2]), array.array("d")],
+    text_array=lambda: array.array("w" if sys.version_info >= (3, 13) else "u", "ab"),
     random_=lambda: random.Random(5),
     sentinels=lambda: [dataclasses.MISSING, NOTHING, MISSING, the_one, dataclasses.KW_ONLY],
     stateful_global=lambda: things.registry,
