@@ -551,6 +551,16 @@ def test_damaged_files_say_what_is_wrong(tmp_path, make):
     make("w").z = 3
     assert list(make("r")) == ["x", "y", "z"]
     assert isolated("import data; print(*data._info_dict)", tmp_path) == "x y z"
+    log.write_text(log.read_text().rstrip("\n"))  # by an editor
+    info = "import data; print(*data._info_dict)"
+    assert list(make("r")) == isolated(info, tmp_path).split() == ["x", "y", "z"]
+    writer = make("w")
+    writer["z"] = {"unit": "m"}
+    log.write_text(log.read_text().rstrip("\n"))
+    assert make("r")["z"] == {"unit": "m"}
+    make("w")["y"] = 2
+    assert {name: writer[name] for name in writer} == {"x": None, "y": 2, "z": {"unit": "m"}}
+    assert isolated(info, tmp_path) == "x y z"
     os.unlink(log)
     with pytest.raises(StoreNotFoundError):
         make("r")

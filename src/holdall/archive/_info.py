@@ -1,7 +1,7 @@
 """The names of a data set and their metadata: one line of JSON per change, appended.
 
 An insertion costs the same however many names there are, and readers find all changes up to some moment. Text
-after the last line end is still being written, or its writer died.
+after the last line end is still being written, or its writer died, unless it is a whole record.
 
 A line is an object with ``name`` and one of these:
 
@@ -59,6 +59,7 @@ class InfoLog:
     def _forget(self) -> None:
         self._seen: tuple[int, ...] = ()
         self._end = 0  # bytes read as whole lines
+        self._unended = False  # whether a whole record follows, whose line end an editor has removed
         self._n_lines = 0
         self._records: dict[str, dict[str, Any]] = {}
         #: The latest time of a deleted module, and the highest number of sets of arrays of one.
@@ -82,6 +83,9 @@ class InfoLog:
             self._n_lines += 1
             self._take(line)
         self._end += whole
+        self._unended = _is_whole(data[whole:])
+        if self._unended:
+            self._take(data[whole:])
 
     def _take(self, line: bytes) -> None:
         if not line.strip():
@@ -140,12 +144,14 @@ class InfoLog:
             fd = -1
             try:
                 [fd] = opening(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-                if os.fstat(fd).st_size > self._end:  # a writer died within a line
-                    os.ftruncate(fd, self._end)
+                size = os.fstat(fd).st_size
+                if size > self._end and not self._unended:  # a writer died within a line
+                    size = self._end
+                    os.ftruncate(fd, size)
                 try:
-                    _write_all(fd, line)
+                    _write_all(fd, b"\n" + line if size > self._end else line)
                 except BaseException:
-                    os.ftruncate(fd, self._end)
+                    os.ftruncate(fd, size)
                     raise
             finally:
                 if fd >= 0:
@@ -164,6 +170,14 @@ class InfoLog:
 
 def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _is_whole(line: bytes) -> bool:
+    """Return whether a line is a whole record: what is cut off is no JSON."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -36,8 +36,14 @@ def _load(namespace):
     else:
         from json import loads as read
     info = {}
-    for line in data.split(b'\\n')[:-1]:  # what follows the last line end is still being written
-        record = read(line) if line.strip() else {'name': '', 'deleted': 0}
+    lines = data.split(b'\\n')
+    for number, line in enumerate(lines, 1):
+        try:
+            record = read(line) if line.strip() else {'name': '', 'deleted': 0}
+        except Exception:
+            if number < len(lines):
+                raise
+            break  # it is still being written
         name = record['name']
         if 'deleted' in record:
             info.pop(name, None)
