@@ -388,7 +388,9 @@ def frozen_peers(more=0):
     a.peers = frozenset({a, b})
     b.peers = frozenset({(a, c), frozenset({c}), b})
     c.peers = frozenset({a, (b, (c,))})
-    return [a, b, c, {a: c}, *[(i, a) for i in range(more)]]
+    d = Hashed("d")
+    d.peers = (d, frozenset({d}))
+    return [d.peers[1], a, b, c, {a: c}, *[(i, a) for i in range(more)]]
 
 
 _add(CASES, cycles_of_frozensets=frozen_peers, big_cycles_of_frozensets=lambda: frozen_peers(1_500))

@@ -268,7 +268,7 @@ class _Walk:
                     self._shell(node)
                     self._resume(node)
                 return
-            if node.kind == "frozenset" and frame.low < node.depth:
+            if node.kind == "frozenset" and (node.pending or frame.low < node.depth):
                 self._make_hashable(node)
             self.steps.append(Step("make", node))
             self._leave(frame)
