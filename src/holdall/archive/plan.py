@@ -3,8 +3,8 @@
 An object that can be filled after it was made (a list, dict, set, or an instance with attributes or items)
 may be needed before it is complete, if it is on a cycle: then it is made empty first (a *shell*). Objects
 that cannot be changed later (a tuple, a frozenset, the result of a call) are made after their parts. Sets and
-dicts are filled after the objects in them that are needed for their hashes, where that is possible; objects
-on a cycle with a frozenset get their plain attributes before it is made.
+dicts are filled after the objects in them that are needed for their hashes, where that is possible; where it
+is not, as on a cycle with a frozenset, these objects get their plain attributes before.
 
 The walk is that of Tarjan's algorithm for strongly connected components (R. Tarjan, "Depth-first search
 and linear graph algorithms", 1972), without recursion.
@@ -168,16 +168,7 @@ class _Frame:
     def is_key(self, child: Node) -> bool:
         """Return whether a child is hashed when the node is filled."""
         if self.keys is None:
-            node = self.node
-            keys: list[Any] = []
-            if node.kind == "set":
-                keys = node.slots
-            elif node.kind == "dict":
-                keys = node.slots[::2]
-            for fill in node.fills:
-                if fill.how == "items":
-                    keys = [*keys, *fill.slots[::2]]
-            self.keys = {id(key) for key in keys if type(key) is Node}
+            self.keys = set(map(id, _keys(self.node)))
         return id(child) in self.keys
 
 
@@ -185,6 +176,19 @@ def _nodes(slots: list[Any]) -> list[Node]:
     if type(slots) is PlainSlots:
         return []
     return [slot for slot in slots if type(slot) is Node]
+
+
+def _keys(node: Node) -> list[Node]:
+    """Return the nodes that are hashed when a node is made or filled."""
+    keys: list[Any] = [] if type(node.slots) is PlainSlots else node.slots
+    if node.kind == "dict":
+        keys = keys[::2]
+    elif node.kind not in {"set", "frozenset"}:
+        keys = []
+    for fill in node.fills:
+        if fill.how == "items":
+            keys = [*keys, *fill.slots[::2]]
+    return _nodes(keys)
 
 
 def _plain(fill: Fill) -> Fill:
@@ -214,7 +218,7 @@ class _Walk:
     def __init__(self, component: Component) -> None:
         self.steps = component.steps
         self.late = component.late
-        self.hashable: set[Node] = set()
+        self.hashable: dict[Node, bool] = {}  # with whether anything in it was unfinished
         self.stack: list[_Frame] = []
 
     def run(self, root: Node) -> None:
@@ -268,8 +272,8 @@ class _Walk:
                     self._shell(node)
                     self._resume(node)
                 return
-            if node.kind == "frozenset" and (node.pending or frame.low < node.depth):
-                self._make_hashable(node)
+            if node.kind == "frozenset" and self._make_hashable(node):
+                node.shelled = True  # it gets a name
             self.steps.append(Step("make", node))
             self._leave(frame)
             self._resume(node)
@@ -280,24 +284,35 @@ class _Walk:
             anchor.late = [*(anchor.late or ()), node]
             self.late.append(node)
         else:
+            if self._make_hashable(node):
+                self._shell(node)
             self.steps.append(Step("fill" if node.shelled else "make", node))
         self._leave(frame)
 
-    def _make_hashable(self, node: Node) -> None:
-        """Give plain attributes to the unfinished objects in a frozenset, and check its hashes in the end."""
-        node.shelled = True  # it gets a name
-        self.late.append(node)
-        todo = _nodes(node.slots)
+    def _make_hashable(self, node: Node) -> bool:
+        """Give plain attributes to unfinished objects that a node hashes; return whether there are any."""
+        unfinished = False
+        seen = []
+        todo = _keys(node)
         while todo:
             child = todo.pop()
-            if child in self.hashable:
-                continue
-            self.hashable.add(child)
             if child.kind in {"tuple", "frozenset"}:
-                todo += _nodes(child.slots)
+                if child in self.hashable:
+                    unfinished = unfinished or self.hashable[child]
+                else:
+                    self.hashable[child] = False
+                    seen.append(child)
+                    todo += _nodes(child.slots)
             elif child.state == _FILLING:
-                fills = tuple(_plain(fill) for fill in child.fills if fill.how in {"fill", "slots"})
-                self.steps.append(Step("attributes", child, fills))
+                unfinished = True
+                if child not in self.hashable:
+                    self.hashable[child] = True
+                    fills = tuple(_plain(fill) for fill in child.fills if fill.how in {"fill", "slots"})
+                    self.steps.append(Step("attributes", child, fills))
+        self.hashable |= dict.fromkeys(seen, unfinished)
+        if unfinished:
+            self.late.append(node)  # its hashes are checked in the end
+        return unfinished
 
     def _leave(self, frame: _Frame) -> None:
         """Remove a finished node from the stack, and fill the nodes that waited for it."""
@@ -310,7 +325,9 @@ class _Walk:
             if node.anchor is not None:
                 node.anchor.late = [*(node.anchor.late or ()), *node.late]
             else:
-                self.steps += (Step("fill", late) for late in node.late)
+                for late in node.late:
+                    self._make_hashable(late)
+                    self.steps.append(Step("fill", late))
             node.late = None
         if stack and node.anchor is not None:
             self._note(stack[-1], node, node.anchor.depth)
