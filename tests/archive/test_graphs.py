@@ -26,7 +26,7 @@ def graph(rng, size):
     for number in range(size):
         kind = rng.choice(KINDS)
         parts = [rng.choice(made) for _ in range(rng.randrange(3))] if made else []
-        if kind == "tuple" and all(part in hashable for part in parts):
+        if kind == "tuple" and all(any(part is value for value in hashable) for part in parts):
             value = tuple(parts)
             hashable.append(value)
         elif kind == "frozenset":
@@ -73,7 +73,7 @@ def not_found(value):
     return None
 
 
-@pytest.mark.parametrize("seed", [*range(20), *in_soak(*range(20, 2_000))])
+@pytest.mark.parametrize("seed", [*range(20), *in_soak(*range(20, 500))])
 def test_random_graphs_come_back(seed):
     rng = random.Random(seed)
     value = graph(rng, rng.choice([5, 12, 30]))
