@@ -510,6 +510,7 @@ def test_an_error_keeps_nothing_open(tmp_path):
         gc.enable()
 
 
+
 def test_what_is_cut_short_in_a_message_keeps_its_quotes():
     store = Store({"k" * 300: 1, b"k" * 300: 2, ("k" * 300,): 3})
     for key in store:
@@ -542,3 +543,37 @@ def test_no_message_cuts_a_repr_by_a_format():
     assert [
         path for path in source.rglob("*.py") if re.search(r"!r:[^}]*\.\d", path.read_text("utf-8"))
     ] == []
+
+
+@pytest.mark.parametrize(
+    "make", [MemoryStore, lambda: SQLiteStore("a.db"), lambda: wrap_kvs(FileDirStore("d"))]
+)
+@pytest.mark.parametrize(
+    ("verb", "use"), [("set", lambda s: s.set("k", 1, ttl=9)), ("touch", lambda s: s.touch("k"))]
+)
+def test_a_store_without_expiry_per_item_says_what_has_it(make, verb, use, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = make()
+    with pytest.raises(UnsupportedError, match=rf"no {verb}\(\): .*bounded\(store") as caught:
+        use(store)
+    assert isinstance(caught.value, AttributeError)
+    assert not hasattr(store, verb)
+    assert not hasattr(type(store), verb)
+    cache = bounded(store, max_items=2)
+    use(cache)
+    assert ("k" in cache) is (verb == "set")
+
+
+def test_a_class_of_ones_own_may_have_verbs_of_these_names():
+    class Repository(MemoryStore):
+        def touch(self, name):
+            self[name] = b""
+
+    class Theirs(dict):
+        def set(self, key, value, expire):
+            self[key] = value, expire
+
+    repository, wrapped = Repository(), wrap_kvs(Theirs)()
+    repository.touch("a")
+    wrapped.set("a", 1, expire=5)
+    assert (repository["a"], wrapped["a"]) == (b"", (1, 5))

@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from holdall._shown import shown
 from holdall.conditional import ITEM_NOT_AVAILABLE, Etag
-from holdall.errors import ConflictError, HoldallError, InvalidArgumentError
+from holdall.errors import ConflictError, HoldallError, InvalidArgumentError, UnsupportedError
 from holdall.store._base import StoreBase
 from holdall.store._compiled import Compiled
 from holdall.store._conditional import pause
@@ -21,8 +21,31 @@ _ONE: Any = 1  # whatever the type of the numbers
 _ZERO: Any = 0
 
 
+class _NoSuchVerbError(UnsupportedError, AttributeError):
+    """An `UnsupportedError` by which `hasattr` is False."""
+
+
+class _ForExpiry:
+    """In the place of a verb that only stores whose items expire one by one have: tell where to find it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, store: Any, cls: type) -> NoReturn:
+        place = cls.__name__ if store is None else store.pipeline.persister.place
+        raise _NoSuchVerbError(
+            f"{place} has no {self._name}(): bounded(store, max_items=...) of holdall.wrappers adds "
+            "set(key, value, ttl=...) and touch(key, ttl=...) to any store, RedisStore has a set(), "
+            "and expiring(store, ttl=...) gives all items one time; without any, write store[key] = value"
+        )
+
+
 class StoreVerbs(StoreBase[K, V]):
     """The part of `Store` for everyday changes."""
+
+    if not TYPE_CHECKING:  # the names are free for subclasses
+        set = _ForExpiry()
+        touch = _ForExpiry()
 
     @contextmanager
     def edit(self, key: K, default: V = _ABSENT) -> Iterator[V]:
