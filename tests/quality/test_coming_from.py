@@ -31,7 +31,11 @@ NOTED = {
         "EmptyDict OverlappingMultiDict WriteOnceDict SafeStrTuple AppendOnlyDictCached "
         "MutableDictCached MutationPolicyError ConcurrencyConflictError BackendError"
     ),
-    "chest": ("key_to_filename move_to_disk get_from_disk shrink drop write_keys flush update prefetch"),
+    "chest": (
+        "key_to_filename move_to_disk get_from_disk shrink drop write_keys flush update prefetch data path "
+        "available_memory memory_usage dump load mode open open_many on_miss on_overflow inmem heap lock "
+        "nbytes"
+    ),
     "persist": (
         "data_name get_id get_persistent_rep insert make_persistent names save save_data scoped__str__ "
         "unique_name unscoped_str restore ArchiveError DuplicateError repr_ get_imports DataSet Archive"

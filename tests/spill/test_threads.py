@@ -7,7 +7,7 @@ import pytest
 from tests.spill._support import run, script, wait_for_line
 
 from exploring import in_soak
-from holdall import FileDirStore, MemoryStore, SpillStore, Store
+from holdall import FileDirStore, InvalidArgumentError, MemoryStore, SpillStore, Store
 from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG
 from holdall.persisters.mapping import MappingPersister
 from holdall.testing._races import in_threads
@@ -219,6 +219,22 @@ def test_prefetching_reads_what_is_not_in_memory():
     assert [store[n] for n in range(10)] == [[n] for n in range(10)]
     assert store.stats().misses == before.misses
     assert store.stats().hits == before.hits + 10
+
+
+def test_prefetching_is_no_miss_and_so_prepares_for_reads_that_must_not_miss():
+    missed = []
+    store = SpillStore(memory=1_000_000, on_miss=missed.append)
+    store.update(a=[1], b=[2])
+    store.shrink()
+    assert store.prefetch(["a", "b"]) == 2
+    assert (store["a"], store["b"], missed) == ([1], [2], [])
+
+
+@pytest.mark.parametrize("keys", ["word", b"word", 3, None])
+def test_what_is_no_collection_of_keys_is_not_prefetched(keys):
+    store = SpillStore(memory=1_000_000)
+    with pytest.raises(InvalidArgumentError, match=r"prefetch takes several keys.*\[key\]"):
+        store.prefetch(keys)
 
 
 # ---------------------------------------------------------------------- processes

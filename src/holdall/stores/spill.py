@@ -64,7 +64,7 @@ class SpillStore(Store[K, V]):
     disk
         Bytes that values may take on disk, as a number or text; None for no limit.
     on_miss, on_overflow
-        Called with a key before its value is read from disk, or written to it.
+        Called with a key before its value is read from disk, except by `prefetch`, or written to it.
     dump, load
         A pair of functions that write and read values, as ``json.dump`` and ``json.load``, instead of
         `serializer`; the file that they get takes text and bytes.
@@ -290,7 +290,7 @@ class SpillStore(Store[K, V]):
     def prefetch(
         self, keys: Iterable[K], *, threads: int = 8, progress: Callable[[int], Any] | None = None
     ) -> int:
-        """Read values into memory, several at a time.
+        """Read values into memory, several at a time, without calling `on_miss`.
 
         Parameters
         ----------
@@ -305,6 +305,11 @@ class SpillStore(Store[K, V]):
         -------
         int
             How many values were read.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If `keys` is text, or no collection.
         """
         return self._spill.prefetch(keys, threads, progress)
 

@@ -18,7 +18,7 @@ from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall._posix.fork import Living, at_fork
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
-from holdall.errors import InvalidKeyError, SerializationError
+from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
 from holdall.store import Store, StorePersister
 from holdall.wrappers.spilling._core import Spill
 from holdall.wrappers.spilling._forked import ForkedPersister
@@ -56,7 +56,8 @@ class SpillPersister(PersisterWrapper):
     disk
         Bytes that the slow store may take, as a number or text; None for no limit.
     on_miss, on_overflow
-        Called with a key before its value is read from, or written to, the slow store.
+        Called with a key before its value is read from the slow store, except by prefetching, or is written
+        to it.
     discard
         Whether everything is deleted in the end anyway, so that nothing need be written then.
 
@@ -336,6 +337,8 @@ class SpillPersister(PersisterWrapper):
     def prefetch(self, keys: Iterable[Any], threads: int, progress: Callable[[int], Any] | None) -> int:
         """Read values into memory; parameters as of `SpillStore.prefetch`."""
         spill = self.spill
+        if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+            raise InvalidArgumentError(f"prefetch takes several keys, got {keys!r:.100}: give [key] for one")
 
         def load(key: Any) -> int:
             try:

@@ -67,8 +67,6 @@ class Spill(SpillWriting):
         with self.items.turn(name):
             if name in self.items.by_name:
                 return False
-            if self.on_miss is not None and self.slow.has(key):
-                self.on_miss(key)
             self.keep(name, key, self.slow.load(key))
             return True
 
