@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 import threading
+import weakref
 from collections import Counter
 
 import numpy as np
@@ -22,6 +23,7 @@ from holdall import (
     StoreFullError,
     StoreUnavailableError,
 )
+from holdall._eviction.sizeof import sizeof
 from holdall.abc import join_parts
 from holdall.errors import InvalidArgumentError
 from holdall.persisters.mapping import MappingPersister
@@ -121,6 +123,56 @@ def test_a_change_through_a_reference_is_kept_after_it_should_have_left(tmp_path
     store.close()
     again = SpillStore(tmp_path / "store")
     assert again["x"] == again["y"] == [0, "late"]
+
+
+def ten_kilobytes(number, watched):
+    value = np.full(1_250, float(number))
+    watched.append(weakref.ref(value))
+    return value
+
+
+def alive(watched):
+    return sum(ref() is not None for ref in watched) * 10_000
+
+
+def test_items_of_one_value_do_not_keep_it_for_each_other():
+    store = SpillStore(memory=50_000, policy="lru")
+    watched = []
+    held = {n: ten_kilobytes(n, []) for n in range(2)}
+    for n in range(100):
+        store["a", n] = store["b", n] = store["c", n] = held[n] if n in held else ten_kilobytes(n, watched)
+    for n in range(300):
+        store[n] = [n / 3] * 100
+    assert alive(watched) <= 50_000
+    assert store.stats().held == 3 * sum(map(sizeof, held.values()))
+    for value in held.values():
+        value[0] = -1  # after it should have left
+    del value
+    held.clear()
+    for n in range(300):
+        store[n] = [n / 3] * 100
+    assert store.stats().held == 0
+    assert [store[letter, n][0] for letter in "abc" for n in range(3)] == [-1, -1, 2] * 3
+
+
+def test_stores_do_not_keep_values_for_each_other():
+    one, two = (SpillStore(memory=50_000, policy="lru") for _ in range(2))
+    watched = []
+    for n in range(100):
+        one[n] = ten_kilobytes(n, watched)
+        two[n] = one[n]
+    assert alive(watched) <= 110_000
+    one["held"] = two["held"] = held = ten_kilobytes(0, watched)
+    for _ in range(2):
+        one.shrink()
+        two.shrink()
+    assert alive(watched) == 10_000
+    held[0] = -1
+    del held
+    one.shrink()
+    two.shrink()
+    assert alive(watched) == 0
+    assert one["held"][0] == two["held"][0] == -1
 
 
 def test_a_value_that_was_not_worth_keeping_is_kept_for_whoever_changes_it():

@@ -6,7 +6,7 @@ from typing import Any, Final
 from holdall._shown import shown
 from holdall.errors import SerializationError, StoreUnavailableError
 from holdall.store._compiled import UNNAMED
-from holdall.wrappers.spilling._items import GONE, Item, is_held, taken
+from holdall.wrappers.spilling._items import GONE, Item
 from holdall.wrappers.spilling._slow import Loaded
 from holdall.wrappers.spilling._writing import SpillWriting
 
@@ -38,7 +38,7 @@ class Spill(SpillWriting):
             name = self.slow.place.id_of(key)
         item = self.items.by_name.get(name)
         if item is not None:
-            value = item.value  # a reference first: see taken()
+            value = item.value  # a reference first: see Items.take()
             if value is not GONE:
                 item.out = True
                 next(self._hit)
@@ -262,7 +262,7 @@ class Spill(SpillWriting):
     def _let_go(self, item: Item) -> None:
         """Write a changed item, and take it out of memory; the caller has its turn, which is released."""
         items = self.items
-        if not is_held(item) and items.by_name.get(item.name) is item:
+        if not items.is_held(item) and items.by_name.get(item.name) is item:
             try:
                 if self.on_overflow is not None:
                     self.on_overflow(item.key)
@@ -274,7 +274,7 @@ class Spill(SpillWriting):
                 return
         with items.lock:
             if items.by_name.get(item.name) is item:
-                if not item.dirty and taken(item):
+                if not item.dirty and items.take(item):
                     items.remove(item)
                     self._gone += int(item.size)
                 else:

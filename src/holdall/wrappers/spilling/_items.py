@@ -7,9 +7,10 @@ from sys import getrefcount
 from typing import Any, Final
 
 from holdall._eviction import Entry, Policy
+from holdall._posix.fork import Living, new_lock
 from holdall.wrappers.spilling._changes import Mark, is_frozen
 
-__all__ = ["GONE", "Item", "Items", "is_held", "taken"]
+__all__ = ["GONE", "Item", "Items", "is_held"]
 
 GONE: Final = object()
 _CHECKS: Final = 64  # loose items to check per operation
@@ -71,25 +72,22 @@ _ALONE: Final = _references([object()])
 
 def is_held(item: Item) -> bool:
     """Return whether anything else refers to the value of an item."""
-    if item.frozen:
-        return False
+    return not item.frozen and _holders(item) > 0
+
+
+def _holders(item: Item) -> int:
     box = [item.value]
-    return _references(box) > _ALONE + 1  # the item's own
+    return _references(box) - _ALONE - 1  # the item's own
 
 
-def taken(item: Item) -> bool:
-    """Take the value out of an item if it has no holders and gets none on the way.
+# Loose items do not hold their values for each other, in whatever store they are. While the lock is held,
+# those that are counted do refer to their values: they are counted later, and discounted before.
+_counting = new_lock()
 
-    Notes
-    -----
-    Readers of the value first take a reference and then note that it is out. So after the value was taken
-    away, a reference shows earlier readers, and later ones are impossible.
-    """
-    box, item.value = [item.value], GONE
-    if item.frozen or (not item.out and _references(box) <= _ALONE):
-        return True
-    item.value = box[0]
-    return False
+
+def _counts() -> list[dict[int, int]]:
+    """Return the counts of loose items of all stores that have some."""
+    return [items.copies for items in _all_items if items.copies]
 
 
 class Items:
@@ -114,6 +112,7 @@ class Items:
         self.policy = policy
         self.reset_locks()
         self.forget()
+        _all_items.add(self)
 
     def reset_locks(self) -> None:
         """Replace the locks by free ones, as in a forked child."""
@@ -123,9 +122,11 @@ class Items:
 
     def forget(self) -> None:
         """Forget all items."""
+        with _counting:  # before they are gone
+            self.copies: dict[int, int] = {}  # how many loose items have a value, by its identity
         self.by_name: dict[Any, Item] = {}
         self.dirty: dict[Item, None] = {}  # that differ from what is stored, in the order of writing
-        self.loose: dict[Item, None] = {}
+        self.loose: dict[Item, int] = {}  # with the identity of their values
         self.stuck: dict[Item, None] = {}
         self.used = 0
         self.evictions = 0
@@ -249,7 +250,7 @@ class Items:
             self.used -= int(item.size)
             self.policy.discard(item)
             item.loose = True
-        self.loose.pop(item, None)
+        self._tighten(item)
         self.stuck.pop(item, None)
 
     def _lose(self, item: Item) -> None:
@@ -272,7 +273,7 @@ class Items:
     def stick(self, item: Item, error: Exception) -> None:
         """Keep an item that cannot be stored: it counts, and is not chosen again."""
         item.error = error
-        self.loose.pop(item, None)
+        self._tighten(item)
         if item.loose:
             item.loose = False
             self.used += int(item.size)
@@ -293,7 +294,49 @@ class Items:
         """Keep an item for its holders; it no longer counts."""
         self.by_name[item.name] = item
         item.loose = True
-        self.loose[item] = None
+        if item not in self.loose:
+            self.loose[item] = identity = id(item.value)
+            with _counting:
+                self.copies[identity] = self.copies.get(identity, 0) + 1
+
+    def _tighten(self, item: Item) -> None:
+        identity = self.loose.pop(item, None)
+        if identity is None:
+            return
+        with _counting:
+            left = self.copies.pop(identity) - 1
+            if left:
+                self.copies[identity] = left
+
+    def is_held(self, item: Item, counts: list[dict[int, int]] | None = None) -> bool:
+        """Return whether anything but loose items, in any store, refers to the value of an item."""
+        return is_held(item) and _holders(item) > self._others(item, item.value, counts)
+
+    def _others(self, item: Item, value: Any, counts: list[dict[int, int]] | None = None) -> int:
+        """Return how many other loose items have the value of an item."""
+        identity = id(value)
+        found = sum(count.get(identity, 0) for count in (_counts() if counts is None else counts))
+        return found - (item in self.loose)
+
+    def take(self, item: Item) -> bool:
+        """Take the value out of an item if it has no holders and gets none on the way.
+
+        Notes
+        -----
+        Readers of the value first take a reference and then note that it is out. So after the value was taken
+        away, a reference shows earlier readers, and later ones are impossible.
+        """
+        with _counting:
+            box, item.value = [item.value], GONE
+            if item.frozen or (not item.out and self._is_alone(item, box)):
+                self._tighten(item)
+                return True
+            item.value = box[0]
+        return False
+
+    def _is_alone(self, item: Item, box: list[Any]) -> bool:
+        more = _references(box) - _ALONE
+        return more <= 0 or more <= self._others(item, box[0])
 
     def remove(self, item: Item) -> None:
         """Remove an item."""
@@ -310,8 +353,9 @@ class Items:
         claimed: list[Item] = []
         if self.loose and self._idle * _CHECKS >= len(self.loose):
             self._idle = 0
+            counts = _counts()
             for item in list(self.loose):
-                if not is_held(item):
+                if not self.is_held(item, counts):
                     self.claim(item, claimed)
         return claimed
 
@@ -320,3 +364,6 @@ class Items:
         if not item.loose:
             self.used += size - int(item.size)
         item.size = size
+
+
+_all_items: Living[Items] = Living()
