@@ -72,12 +72,10 @@ _ALONE: Final = _references([object()])
 
 def is_held(item: Item) -> bool:
     """Return whether anything else refers to the value of an item."""
-    return not item.frozen and _holders(item) > 0
-
-
-def _holders(item: Item) -> int:
+    if item.frozen:
+        return False
     box = [item.value]
-    return _references(box) - _ALONE - 1  # the item's own
+    return _references(box) > _ALONE + 1  # the item's own
 
 
 # Loose items do not hold their values for each other, in whatever store they are. While the lock is held,
@@ -310,13 +308,18 @@ class Items:
 
     def is_held(self, item: Item, counts: list[dict[int, int]] | None = None) -> bool:
         """Return whether anything but loose items, in any store, refers to the value of an item."""
-        return is_held(item) and _holders(item) > self._others(item, item.value, counts)
+        if item.frozen:
+            return False
+        box = [item.value]
+        more = _references(box) - _ALONE - 1  # the item's own
+        return more > 0 and more > self._others(item, box[0], _counts() if counts is None else counts)
 
-    def _others(self, item: Item, value: Any, counts: list[dict[int, int]] | None = None) -> int:
+    def _others(self, item: Item, value: Any, counts: list[dict[int, int]]) -> int:
         """Return how many other loose items have the value of an item."""
-        identity = id(value)
-        found = sum(count.get(identity, 0) for count in (_counts() if counts is None else counts))
-        return found - (item in self.loose)
+        found, identity = 0, id(value)
+        for count in counts:
+            found += count.get(identity, 0)
+        return found - 1 if item in self.loose else found
 
     def take(self, item: Item) -> bool:
         """Take the value out of an item if it has no holders and gets none on the way.
@@ -336,7 +339,7 @@ class Items:
 
     def _is_alone(self, item: Item, box: list[Any]) -> bool:
         more = _references(box) - _ALONE
-        return more <= 0 or more <= self._others(item, box[0])
+        return more <= 0 or more <= self._others(item, box[0], _counts())
 
     def remove(self, item: Item) -> None:
         """Remove an item."""
