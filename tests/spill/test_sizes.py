@@ -279,6 +279,25 @@ def test_keys_and_accounts_are_told(key, count):
     assert stats.index_bytes / count <= 500
 
 
+@pytest.mark.parametrize("policy", ["gdsf", "lfu"])
+def test_what_a_policy_remembers_of_keys_is_told(policy):
+    warm = SpillStore(memory=1_000, policy=policy)
+    warm.update((n, n) for n in range(100))
+    store = SpillStore(memory=20_000, policy=policy)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for n in range(1_000):
+            store[f"key{n}"] = n + 1_000
+        store.flush()
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - store.stats().memory
+    finally:
+        tracemalloc.stop()
+    assert store.stats().evictions > 200
+    assert 0.8 < store.stats().index_bytes / taken < 1.25
+
+
 @pytest.mark.parametrize("answer", [-1, "large", None, ZeroDivisionError])
 def test_a_size_that_is_none_is_told_and_loses_nothing(answer):
     def size(value):

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from sys import getsizeof
 from typing import Any, Final
 from zlib import crc32
 
@@ -18,6 +19,8 @@ _AGE: Final = 20_000  # loads after which all use counts are halved
 _SAMPLE: Final = 4  # one in so many keys takes part in the simulations
 _DECAY: Final = 0.9995  # factor per sampled use for the losses of the simulations
 _QUEUE: Final = 10_000  # maximal number of uses waiting for simulation
+# Bytes, measured: a place in a heap, a key with its count, an entry of a simulation, a use that waits for it.
+_PLACE, _COUNT, _ENTRY, _USE = 200, 60, 200, 150
 _MARGIN: Final = 0.98  # the ratio of losses below which another way is taken
 
 
@@ -86,6 +89,13 @@ class HeapPolicy(Policy):
 
     def __len__(self) -> int:
         return len(self._fresh if self._heap is None else self._heap)
+
+    def nbytes(self) -> int:  # docstring inherited
+        heap, gone = self._heap, self._gone
+        taken = getsizeof(self._fresh) + getsizeof(gone) + _COUNT * len(gone)
+        if heap is not None:
+            taken += getsizeof(heap.heap) + getsizeof(heap.d) + _PLACE * len(heap)
+        return taken
 
     def restore(self, rows: Iterable[tuple[Any, float, float, int, float]]) -> list[Entry]:
         # docstring inherited
@@ -292,6 +302,9 @@ class GdsfPolicy(HeapPolicy):
         self._spared(spared)
         return None if refused else list(victims)
 
+    def nbytes(self) -> int:  # docstring inherited
+        return super().nbytes() + (0 if self._duel is None else self._duel.nbytes())
+
     def clear(self) -> None:  # docstring inherited
         super().clear()
         self._full = False
@@ -317,6 +330,10 @@ class _Duel:
         """Note a use of a sampled key."""
         self._queue.append((entry.key, entry.size, entry.cost))
 
+    def nbytes(self) -> int:
+        """Return about how many bytes the simulations take."""
+        return _USE * len(self._queue) + sum(shadow.nbytes() for shadow in self._shadows.values())
+
     def decide(self, way: Way) -> Way:
         """Return the best way by the uses so far."""
         if not self._queue:
@@ -341,6 +358,10 @@ class _Shadow:
         self.lost = 0.0  # seconds, decaying
         self._entries: dict[Any, Entry] = {}
         self._used: float = 0
+
+    def nbytes(self) -> int:
+        """Return about how many bytes the simulation takes."""
+        return getsizeof(self._entries) + _ENTRY * len(self._entries) + self.policy.nbytes()
 
     def use(self, key: Any, size: float, cost: float) -> None:
         """Use a key, as the owner of the values does."""

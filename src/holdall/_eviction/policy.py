@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from sys import getsizeof
 from typing import Any, TypeAlias
 
 from holdall._shown import shown
@@ -145,6 +146,10 @@ class Policy(ABC):
         for entry in entries:
             self.insert(entry)
 
+    def nbytes(self) -> int:
+        """Return about how many bytes the records of the policy take, the entries of its owner left out."""
+        return 0
+
     def reprice(self) -> None:  # noqa: B027  (few policies go by costs)
         """Note that the costs of some entries have changed."""
 
@@ -230,6 +235,9 @@ class LruPolicy(Policy):
     def __len__(self) -> int:
         return len(self._order)
 
+    def nbytes(self) -> int:  # docstring inherited
+        return getsizeof(self._order)
+
 
 class SievePolicy(Policy):
     """The oldest entry that was not used since the hand last passed goes first.
@@ -286,3 +294,6 @@ class SievePolicy(Policy):
 
     def __len__(self) -> int:
         return len(self._ahead) + len(self._passed)
+
+    def nbytes(self) -> int:  # docstring inherited
+        return getsizeof(self._ahead) + getsizeof(self._passed)

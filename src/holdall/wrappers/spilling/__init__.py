@@ -412,8 +412,10 @@ class SpillPersister(PersisterWrapper):
             disk=spill.slow.volume(),
             unserializable={item.key: str(item.error) for item in list(items.stuck)},
             unserializable_bytes=spill.stuck_bytes,
-            # The policy has a dict of as many entries.
-            index_bytes=_INDEX * len(items.by_name) + 2 * getsizeof(items.by_name) + getsizeof(items.dirty),
+            index_bytes=_INDEX * len(items.by_name)
+            + getsizeof(items.by_name)
+            + getsizeof(items.dirty)
+            + items.policy.nbytes(),
         )
 
 
