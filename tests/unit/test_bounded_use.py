@@ -17,6 +17,7 @@ from holdall import (
     FileDirStore,
     InvalidArgumentError,
     MemoryStore,
+    SpillStore,
     SQLiteStore,
     Store,
     StoreUnavailableError,
@@ -465,3 +466,26 @@ def test_what_cannot_be_evicted_does_not_undo_the_record_of_a_write(open_disk, m
     assert cache.stats().items == len(cache) == 4
     cache["next"] = b"1"
     assert cache.stats().items == len(cache) == 3
+
+
+def test_a_spilling_store_can_be_bounded(tmp_path):
+    cache = bounded(SpillStore(tmp_path / "spill", memory=2_000), max_items=5)
+    for number in range(20):
+        cache[number] = [number] * 50
+    assert sorted(cache) == list(range(15, 20))
+    assert cache.stats().evictions == 15
+    assert all(value == [number] * 50 for number, value in cache.items())
+    cache.close()
+    assert sorted(SpillStore(tmp_path / "spill")) == list(range(15, 20))
+
+
+def test_methods_of_a_class_of_ones_own_are_not_hidden():
+    class Counted(MemoryStore):
+        def stats(self):
+            return "mine"
+
+    with pytest.raises(InvalidArgumentError, match=r"'stats' of its own, .*Store\(store\)"):
+        bounded(Counted(), max_items=2)
+    store = Counted()
+    bounded(Store(store), max_items=2).update(a=1, b=2, c=3)
+    assert (len(store), store.stats()) == (2, "mine")

@@ -35,7 +35,7 @@ class _ForExpiry:
         place = cls.__name__ if store is None else store.pipeline.persister.place
         raise _NoSuchVerbError(
             f"{place} has no {self._name}(): bounded(store, max_items=...) of holdall.wrappers adds "
-            "set(key, value, ttl=...) and touch(key, ttl=...) to any store, RedisStore has a set(), "
+            "set(key, value, ttl=...) and touch(key, ttl=...) to a store, RedisStore has a set(), "
             "and expiring(store, ttl=...) gives all items one time; without any, write store[key] = value"
         )
 

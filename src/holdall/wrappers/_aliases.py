@@ -1,6 +1,6 @@
 """Wrappers that add methods to a store."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from types import MethodType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -77,11 +77,13 @@ def _verbs(*, value_first: bool = False, **words: Any) -> dict[str, Callable[...
     return {word: verbs[verb] for verb, word in given.items()}
 
 
-def with_methods(methods: Methods) -> Callable[[Callable[Concatenate[Any, P], Pipeline]], Wrapper[P]]:
+def with_methods(
+    methods: Methods, replaces: Container[str] = ()
+) -> Callable[[Callable[Concatenate[Any, P], Pipeline]], Wrapper[P]]:
     """Make a wrapper from a function, as `wrapper` does, that also adds methods to the store."""
 
     def decorate(change: Callable[Concatenate[Any, P], Pipeline]) -> Wrapper[P]:
-        return Wrapper(change, methods)
+        return Wrapper(change, methods, replaces)
 
     return decorate
 

@@ -4,7 +4,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_origin, overload
 
 from holdall._options import options_of, refuse_text, unknown_option
@@ -91,13 +91,18 @@ class BaseWrapper:
     methods
         Returns the methods that a store gets, by name, for the options of the wrapper; they are functions of
         a module.
+    replaces
+        Those of them that may replace one of a class of this library.
     """
 
     __name__: str
     __qualname__: str
 
-    def __init__(self, change: Callable[..., Pipeline], methods: Methods | None = None) -> None:
+    def __init__(
+        self, change: Callable[..., Pipeline], methods: Methods | None = None, replaces: Container[str] = ()
+    ) -> None:
         self._methods = methods
+        self._replaces = replaces
         functools.update_wrapper(self, change)  # type: ignore[arg-type]
         self.change = change
 
@@ -149,8 +154,14 @@ class BaseWrapper:
         inspect.signature(self.change).bind(None, **options)  # raises TypeError for a wrong name
         methods = self._methods(**options)
         for name in methods:
-            if hasattr(cls, name) and not hasattr(getattr(cls, name), "from_wrapper"):
-                raise InvalidArgumentError(f"{cls.__name__} has a {name!r} of its own: choose another word")
+            own = getattr(cls, name, None)
+            if own is None or hasattr(own, "from_wrapper"):
+                continue
+            if name not in self._replaces or not own.__module__.startswith("holdall."):
+                raise InvalidArgumentError(
+                    f"{cls.__name__} has a {name!r} of its own, which {self.__name__} would hide: choose "
+                    "another word, or wrap Store(store)"
+                )
         return methods
 
     def _class_of(self, given: Any, options: dict[str, Any]) -> type:
