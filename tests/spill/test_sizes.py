@@ -4,6 +4,7 @@ import array
 import gc
 import pickle
 import random
+import sys
 import tracemalloc
 from collections import Counter, OrderedDict, defaultdict
 from dataclasses import dataclass
@@ -81,6 +82,13 @@ MAKERS = {
     "a piece of memory": lambda: memoryview(bytes(4_000_000))[:10],
     "an array of arrays": lambda: np.array([np.ones(100_000) for _ in range(9)] + [None], dtype=object),
     "an object with an array": lambda: Point(np.ones(500_000), 0.0, "x"),
+    "an array in a dict of many numbers": lambda: (
+        {f"k{n}": n / 3 for n in range(150)} | {"x": np.ones(50_000)}
+    ),
+    "two arrays in a long list": lambda: [np.ones(50_000) if n in {7, 999} else n / 3 for n in range(3_000)],
+    "a text in many dicts": lambda: (
+        [dict.fromkeys(range(90), n / 3) for n in range(80)] + [{1: ["x" * 200_000]}]
+    ),
     "a frame": lambda: pd.DataFrame(np.ones((50_000, 10))),
     "a few rows of a frame": lambda: pd.DataFrame(np.ones((50_000, 10))).iloc[:5],
     "a frame of columns": lambda: pd.DataFrame({"a": range(50_000), "b": np.ones(50_000)}),
@@ -91,6 +99,7 @@ MAKERS = {
 
 # The ordinary run takes one of each way to count: by items, by buffers, by attributes, by what is shared.
 ORDINARY = {"text", "nested lists", "a dict of lists", "objects", "a view of a view", "a few rows of a frame"}
+ORDINARY |= {"an array in a dict of many numbers", "two arrays in a long list", "a text in many dicts"}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +158,12 @@ def test_cycles_and_depth_are_counted():
     store.close()
     while deep:  # the interpreter itself recurses when it frees it
         deep = deep[0]
+
+
+def test_objects_of_many_types_are_counted():
+    kinds = [type(f"Kind{n}", (), {"__slots__": ("x",)}) for n in range(60)]
+    value = [[kind() for kind in kinds] for _ in range(15)]
+    assert 0.8 < sizeof(value) / (900 * sys.getsizeof(kinds[0]()) + 15 * sys.getsizeof(value[0])) < 1.25
 
 
 def test_counting_a_large_list_takes_no_memory_and_few_looks():

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from collections import Counter
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -10,6 +11,8 @@ __all__ = ["sizeof"]
 
 _SAMPLE: Final = 100  # elements examined per container
 _LEVEL: Final = 500  # objects examined per level
+_RARE: Final = 20  # elements of one type that are all examined
+_LOOKED: Final = 3_000  # elements of a container whose types are looked at
 _DEPTH: Final = 5_000  # levels examined
 _SHARED: Final = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)  # shared with the program
 _PLAIN: Final = frozenset({bool, bytes, bytearray, complex, float, int, str, type(None)})
@@ -38,6 +41,7 @@ def sizeof(value: Any) -> int:
     Notes
     -----
     Large containers are sampled: 100 elements of each, and 500 objects at each depth, represent the others.
+    Of those with up to 3,000 elements, all whose types are rare in them are examined as well.
     Elements of the sample that are the same object are assumed to be few objects in the whole container.
     Cost: at most some hundred microseconds per level, and much less than pickling the value.
 
@@ -66,9 +70,13 @@ def sizeof(value: Any) -> int:
         if not found:
             break
         if len(found) > _LEVEL:
-            step = len(found) / _LEVEL
-            found = [(part, weight * step) for part, weight in _spread(found, _LEVEL)]
-        level = found
+            rare = _rare([type(part) for part, _ in found])
+            level = [pair for pair in found if type(pair[0]) in rare]
+            found = [pair for pair in found if type(pair[0]) not in rare]
+            times = max(1.0, len(found) / _LEVEL)
+            level += [(part, weight * times) for part, weight in _spread(found, min(len(found), _LEVEL))]
+        else:
+            level = found
     return int(total)
 
 
@@ -156,14 +164,26 @@ def _sampled(things: Any, count: int) -> _Parts:
     """Return some of the elements of a container, with the number that each represents."""
     if count <= _SAMPLE:
         return [(thing, 1.0) for thing in things]
+    if count <= _LOOKED:
+        things = list(things)  # in one step: another thread may add some
+        kinds = list(map(type, things))
+        rare = _rare(kinds) if len(set(kinds)) > 1 else None
+        if rare:
+            others = [thing for thing in things if type(thing) not in rare]
+            return [(thing, 1.0) for thing in things if type(thing) in rare] + _sampled(others, len(others))
     if isinstance(things, list | tuple):
         return _distinct(_spread(things, _SAMPLE), count)
     return _distinct(list(islice(things, 0, None, count // _SAMPLE)), count)
 
 
+def _rare(kinds: list[type]) -> set[type]:
+    """Return the types that are rare among many: an array among numbers may be most of the memory."""
+    return {kind for kind, count in Counter(kinds).items() if count <= _RARE}
+
+
 def _spread(things: Any, count: int) -> list[Any]:
     """Return elements spread over a sequence, without following a pattern in it."""
-    step = len(things) / count
+    step = len(things) / max(1, count)
     return [things[int((n + n * _GOLDEN % 1.0) * step)] for n in range(count)]
 
 
