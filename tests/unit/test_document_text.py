@@ -242,6 +242,54 @@ def test_an_override_of_what_is_merged_is_one_line_more(tmp_path):
     assert new == ANCHORS.replace("# mine\n", "# mine\n  mode: x\n")
 
 
+MERGED = """\
+base: &base   # for all
+  mode: 0644   # octal
+  time: 22:22
+# the outermost
+<<: *base
+web:
+  # in a table
+  <<: [*base, {port: 80}]
+  host: one   # where
+only: {<<: *base}
+block:
+  <<: *base   # alone
+"""
+
+
+TOP = "<<: *base\nweb"
+IN_WEB = "  <<: [*base, {port: 80}]\n  host: one   # where\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "changes"),
+    [
+        (["mode"], [(TOP, "web"), ("# alone\n", "# alone\ntime: 22:22\n")]),
+        (["mode", "time"], [(TOP, "web")]),
+        (["web/mode"], [(IN_WEB, "  host: one   # where\n  time: 22:22\n  port: 80\n")]),
+        (["web/mode", "web/host"], [(IN_WEB, "  time: 22:22\n  port: 80\n")]),
+        (["only/time"], [("{<<: *base}", "{mode: 0644}")]),
+        (["block/time"], [("<<: *base   # alone", "mode: 0644   # alone")]),
+    ],
+)
+def test_a_delete_of_what_is_merged_keeps_comments_and_the_other_names(tmp_path, keys, changes):
+    def delete(store):
+        for key in keys:
+            del store[key]
+
+    new = MERGED
+    for old, text in changes:
+        assert new.count(old) == 1
+        new = new.replace(old, text)
+    assert after(tmp_path, "yaml", MERGED, delete) == new
+
+
+def test_an_outermost_table_that_is_merged_wholly(tmp_path):
+    text = "# c\n<<: {a: 1, b: 0x2}\n# d\n"
+    assert after(tmp_path, "yaml", text, lambda store: store.__delitem__("a")) == "# c\nb: 0x2\n# d\n"
+
+
 def test_what_others_name_can_be_deleted_wholly(tmp_path):
     def delete(store):
         for key in list(store.get_subdict("defaults")):

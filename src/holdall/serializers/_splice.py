@@ -68,6 +68,10 @@ class _Plan:
     added: dict[int, tuple[Node, dict[str, Any]]] = field(default_factory=dict)
     removed: dict[int, tuple[Node, list[Entry]]] = field(default_factory=dict)
 
+    def remove(self, table: Node, entries: list[Entry]) -> None:
+        gone = self.removed.setdefault(id(table), (table, []))[1]
+        gone += [entry for entry in entries if entry not in gone]
+
 
 class Notation(ABC):
     """A text in some format, and how to change it."""
@@ -110,6 +114,10 @@ class Notation(ABC):
     def depending(self, gone: list[Entry]) -> Iterable[Sequence[str]]:  # noqa: ARG002
         """Return the paths of values that cannot be read without these entries."""
         return ()
+
+    def sources(self, table: Node) -> list[Entry]:  # noqa: ARG002
+        """Return the entries by which a table has names of other tables."""
+        return []
 
     def as_written(self, value: Any, path: Sequence[str]) -> Any:  # noqa: ARG002
         """Return a value that `replace` and `add` write as this text has it at a path, if possible."""
@@ -154,12 +162,14 @@ class Notation(ABC):
         for index, name in enumerate(path):
             entry = _own(table, name)
             if entry is None:  # the table, or the name in it, is defined elsewhere
-                self._rewrite(plan, owner, document, path[:index])
+                sources = self.sources(table)
+                if sources and (owner is None or len(sources) < len(table.entries or [])):
+                    plan.remove(table, sources)  # the next round adds what else came from there
+                else:
+                    self._rewrite(plan, owner, document, path[:index])
                 return
             if name not in document:
-                gone = plan.removed.setdefault(id(table), (table, []))[1]
-                if entry not in gone:
-                    gone += [other for other in table.entries or [] if other.name == name]
+                plan.remove(table, [other for other in table.entries or [] if other.name == name])
                 return
             table, document, owner = entry.value, document[name], (table, entry)
 

@@ -23,7 +23,8 @@ _TEXT = "tag:yaml.org,2002:str"
 _BINARY = "tag:yaml.org,2002:binary"
 _MERGE = "tag:yaml.org,2002:merge"
 _IN_FLOW = frozenset(":,?[]{}")  # need quotes in brackets
-_NO_NAME = object()  # of what is merged, and of an alias as a name
+_MERGED = object()  # for the name of what is merged
+_NO_NAME = object()  # for an alias as a name
 _WIDTH = 2**31 - 1  # of lines, so that none is broken
 
 
@@ -126,7 +127,7 @@ class YamlText(Notation):
     def _entry(self, key: Any, value: Any, path: tuple[Any, ...]) -> Entry:
         name = _name(key)
         key_node = self._node(key, path)
-        below = path if name is _NO_NAME else (*path, name)
+        below = path if name in {_MERGED, _NO_NAME} else (*path, name)
         start = key_node.start
         question = _QUESTION.search(self.text, self.line_start(start), start)
         if question:
@@ -147,6 +148,9 @@ class YamlText(Notation):
             for name, path, start in self.aliases:
                 if name in names and not entry.start <= start < entry.value.end:
                     yield path
+
+    def sources(self, table: Node) -> list[Entry]:  # docstring inherited
+        return [entry for entry in table.entries or [] if entry.name is _MERGED]
 
     # ------------------------------------------------------------------ changes
 
@@ -294,7 +298,9 @@ def _name(key: Any) -> Any:
     """Return the name that a node stands for."""
     if key.tag == _TEXT:
         return key.value
-    if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+    if key.tag == _MERGE:
+        return _MERGED
+    if isinstance(key, yaml.ScalarNode):
         return yaml.SafeLoader("").construct_object(key)
     return _NO_NAME
 
