@@ -160,6 +160,36 @@ def test_entries_of_streams_and_of_other_encodings_survive_a_rewrite(path):
         assert archive.testzip() is None
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_headers_before_untouched_data_stay(path, streamed):
+    here = struct.pack("<HHBll", 0x5455, 9, 3, 1000, 2000)  # times of change and of use
+    in_directory = struct.pack("<HHBl", 0x5455, 5, 3, 1000)  # only the first
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("gone", "1")
+        info = zipfile.ZipInfo("kept")
+        info.extra = here
+        archive.writestr(info, "2")
+        info.extra = in_directory
+        info.flag_bits |= 8 * streamed
+    store = ZipStore(path, keys=Suffix(""))
+    del store["gone"]
+    store["gone"] = b"new"
+    data = path.read_bytes()
+    assert data.index(b"kept" + here + b"2") == 30
+    assert b"kept" + in_directory in data[80:]
+    assert dict(store) == {"kept": b"2", "gone": b"new"}
+
+
+def test_the_directory_has_large_sizes_only_where_they_are_needed(path):
+    # Java refuses entries that have the field, and sizes that fit without it.
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", "1")
+        archive.infolist()[0].extra = struct.pack("<HHQ", 1, 8, 1)
+    ZipStore(path, keys=Suffix(""))["b"] = b"2"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.getinfo("a").extra == b""
+
+
 def test_the_mode_of_the_file_stays_and_a_new_one_respects_the_umask(path):
     before = os.umask(0o027)
     try:

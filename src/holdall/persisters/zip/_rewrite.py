@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from holdall._options import check_bytes
 from holdall.persisters.zip._archive import QuietZip, check_name, stamp
 
-_LOCAL = struct.Struct("<4s22xHH")  # the parts of a local header that show where the data begin
+_LOCAL = struct.Struct("<4s2xH18xHH")  # of a local header: signature, flags, lengths of name and extra fields
 _ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8
 _CHUNK = 1 << 20
 _FILE_MODE = 0o100644 << 16
@@ -115,6 +115,7 @@ def rewrite(
             target.comment = old.comment
             if whole:
                 for info in kept:
+                    info.extra = _without_sizes(info.extra)
                     _enter(target, info)
             else:
                 for info in kept:
@@ -139,21 +140,28 @@ def _move(source: zipfile.ZipFile, info: zipfile.ZipInfo, target: zipfile.ZipFil
     assert target.fp is not None  # noqa: S101
     source.fp.seek(info.header_offset)
     header = source.fp.read(_LOCAL.size)
-    signature, name, extra = _LOCAL.unpack(header) if len(header) == _LOCAL.size else (b"", 0, 0)
+    signature, flags, name, extra = _LOCAL.unpack(header) if len(header) == _LOCAL.size else (b"", 0, 0, 0)
     if signature != b"PK\3\4":
         raise zipfile.BadZipFile(f"{info.filename!r} is not where the directory says")
-    info_there = _copied(info)
-    info_there.extra = _without_sizes(info.extra)
-    info_there.header_offset = target.fp.tell()
-    if not info.flag_bits & _ENCRYPTED:  # encrypted data depend on it
-        info_there.flag_bits &= ~_SIZES_FOLLOW
+    names = source.fp.read(name + extra)
+    there = _copied(info)
+    there.extra = _without_sizes(info.extra)
+    there.header_offset = target.fp.tell()
+    start, follow = source.fp.tell(), (flags | info.flag_bits) & _SIZES_FOLLOW
     large = max(info.file_size, info.compress_size) > zipfile.ZIP64_LIMIT
-    target.fp.write(info_there.FileHeader(large))
-    _copy(source, info.header_offset + _LOCAL.size + name + extra, info.compress_size, target.fp)
-    if info_there.flag_bits & _SIZES_FOLLOW:
+    if follow:
+        if not info.flag_bits & _ENCRYPTED:  # encrypted data depend on it
+            there.flag_bits, follow = info.flag_bits & ~_SIZES_FOLLOW, 0
+        local = _copied(there)
+        local.extra = _without_sizes(names[name:])
+        target.fp.write(local.FileHeader(large))
+    else:
+        target.fp.write(header + names)
+    _copy(source, start, info.compress_size, target.fp)
+    if follow:
         sizes = struct.pack("<QQ" if large else "<LL", info.compress_size, info.file_size)
         target.fp.write(b"PK\7\x08" + struct.pack("<L", info.CRC) + sizes)
-    _enter(target, info_there)
+    _enter(target, there)
 
 
 def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
@@ -167,6 +175,8 @@ def _copied(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
 
 def _without_sizes(extra: bytes) -> bytes:
     """Remove the field of 64-bit sizes, which is written where it is needed."""
+    if b"\1\0" not in extra:
+        return extra
     kept, at = b"", 0
     while at + 4 <= len(extra):
         number, size = struct.unpack_from("<HH", extra, at)
