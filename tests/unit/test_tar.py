@@ -115,6 +115,18 @@ def test_members_of_an_unknown_kind_are_files_and_notes_of_tar_are_not():
     assert reader.left_out == ["label", "part"]
 
 
+def test_times_in_headers_of_gnu_tar_are_no_part_of_a_name():
+    data = bytearray(archive(("a", b"data"), ("b", "a", tarfile.LNKTYPE), ("/c", b"")))
+    for start in (0, 2 * BLOCK):  # as in incremental archives
+        data[start + 257 : start + 265] = tarfile.GNU_MAGIC
+        data[start + 345 : start + 369] = b"15302411445\0" * 2
+        data[start + 148 : start + 156] = b" " * 8
+        data[start + 148 : start + 156] = b"%06o\0 " % sum(data[start : start + BLOCK])
+    reader = TarReader(bytes(data))
+    assert dict(reader) == {"a": b"data", "b": b"data"}
+    assert reader.left_out == ["/c"]
+
+
 def test_the_archive_of_pythons_own_tests_reads_whole():
     spec = importlib.util.find_spec("test")
     folder = pathlib.Path(spec.origin).parent if spec and spec.origin else pathlib.Path()

@@ -242,6 +242,15 @@ class _Member(tarfile.TarInfo):
     """A member whose header is valid; `tarfile` takes a damaged one as the end of the archive."""
 
     @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        # GNU tar keeps times where others keep the beginning of a long name.
+        times = buf[345:500].partition(b"\0")[0] if buf[257:265] == tarfile.GNU_MAGIC else b""
+        if times:
+            member.name = member.name.removeprefix(str(times, encoding, errors) + "/")
+        return member
+
+    @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(tarfile)
