@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import math
 import pickle
 
 import pytest
@@ -135,6 +136,14 @@ def test_text_that_begins_like_a_mark_comes_back(value):
         ("csv", [["x" * 200_000]]),
         ("csv", [["a"], 5]),
         ("toml", {"a": object()}),
+        ("json", {"a": (1,)}),
+        ("json", {(1,): 2}),
+        ("json", {"a": math.nan}),
+        ("json", [object()]),
+        ("json", {"a": 10**5000}),
+        ("orjson", {(1, 2): 3}),
+        ("msgpack", {"a": 2**70}),
+        ("cbor", {"a": object()}),
     ],
 )
 def test_not_strict_never_stores_what_nobody_reads(name, value):

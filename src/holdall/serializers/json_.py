@@ -162,7 +162,11 @@ class JsonSerializer(JsonEdits, OptionSerializer[Any]):
             found = None
         remedy = "convert it, or use serializer='pickle'"
         if self.strict:
-            remedy += " or JsonSerializer(strict=False)"
+            try:
+                JsonSerializer(strict=False, sort_keys=self.sort_keys).dumps(value)
+                remedy += " or JsonSerializer(strict=False)"
+            except SerializationError:
+                pass
         return f"{found or f'$: {otherwise}'}; {remedy}"
 
 
