@@ -148,6 +148,7 @@ def frames(pd):
     )
     yield pd.DataFrame({"n": [1, 2]}, index=pd.timedelta_range("0h", periods=2, freq="15min", name="after"))
     yield pd.DataFrame({"n": [1, 2]}, index=pd.DatetimeIndex(["2026-01-01", "2026-01-05"]))
+    yield pd.DataFrame([[1, 2]], columns=pd.date_range("2026-01-01", periods=2, freq="W-SUN"))
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -185,6 +186,7 @@ def lossy(pd):
     yield pd.DataFrame({"n": [1, 2]}, index=pd.Index([1, 2], dtype="object"))
     holidays = pd.offsets.CustomBusinessDay(holidays=["2026-01-02"])
     yield pd.DataFrame({"n": [1, 2]}, index=pd.date_range("2026-01-01", periods=2, freq=holidays))
+    yield pd.DataFrame([[1, 2]], columns=pd.date_range("2026-01-01", periods=2, freq=holidays))
     yield pd.DataFrame({"n": [[1], [2]]})
     yield pd.DataFrame({"n": [(1,), (2,)]})
     yield pd.DataFrame({1: [1]})

@@ -49,8 +49,9 @@ class ParquetSerializer(_FrameSerializer):
 
     Notes
     -----
-    The ``freq`` of an index of times is kept where its name says all of it, as ``"D"`` and ``"15min"`` do;
-    other programs do not see it. One that its name does not say, as of a calendar of holidays, is refused.
+    The ``freq`` of an index or of columns of times is kept where its name says all of it, as ``"D"`` and
+    ``"15min"`` do; other programs do not see it. One that its name does not say, as of a calendar of
+    holidays, is refused. Levels of a `pandas.MultiIndex` come back without.
 
     Examples
     --------
@@ -72,12 +73,12 @@ class ParquetSerializer(_FrameSerializer):
 
     def _bytes(self, frame: Any) -> bytes:
         file = io.BytesIO()
-        freq = _freq(frame)
-        if freq is None:
+        freqs = _freqs(frame)
+        if not freqs:
             frame.to_parquet(file, engine="pyarrow", compression=self.compression)
         else:  # what pandas itself does, with a word more in the metadata
-            table = _with_freq(
-                optional("pyarrow", "parquet", "parquet").Table.from_pandas(frame), frame, freq
+            table = _with_freqs(
+                optional("pyarrow", "parquet", "parquet").Table.from_pandas(frame), frame, freqs
             )
             write = optional("pyarrow.parquet", "parquet", "parquet").write_table
             write(table, file, compression=self.compression or "none")
@@ -85,8 +86,8 @@ class ParquetSerializer(_FrameSerializer):
 
     def _read(self, data: bytes) -> Any:
         frame = optional("pandas", "parquet", "parquet").read_parquet(io.BytesIO(data), engine="pyarrow")
-        if hasattr(type(frame.index), "inferred_freq"):
-            _set_freq(frame, optional("pyarrow.parquet", "parquet", "parquet").read_schema(io.BytesIO(data)))
+        if any(_is_of_times(getattr(frame, axis)) for axis in _FREQS):
+            _set_freqs(frame, optional("pyarrow.parquet", "parquet", "parquet").read_schema(io.BytesIO(data)))
         return frame
 
     def _equal(self, written: Any, read: Any) -> bool:
@@ -113,8 +114,9 @@ class FeatherSerializer(_FrameSerializer):
 
     Notes
     -----
-    The ``freq`` of an index of times is kept where its name says all of it, as ``"D"`` and ``"15min"`` do;
-    other programs do not see it. One that its name does not say, as of a calendar of holidays, is refused.
+    The ``freq`` of an index or of columns of times is kept where its name says all of it, as ``"D"`` and
+    ``"15min"`` do; other programs do not see it. One that its name does not say, as of a calendar of
+    holidays, is refused. Levels of a `pandas.MultiIndex` come back without.
 
     Examples
     --------
@@ -139,9 +141,9 @@ class FeatherSerializer(_FrameSerializer):
     def _bytes(self, frame: Any) -> bytes:
         file = io.BytesIO()
         table = optional("pyarrow", "feather", "parquet").Table.from_pandas(frame)  # index included
-        freq = _freq(frame)
-        if freq is not None:
-            table = _with_freq(table, frame, freq)
+        freqs = _freqs(frame)
+        if freqs:
+            table = _with_freqs(table, frame, freqs)
         optional("pyarrow.feather", "feather", "parquet").write_feather(
             table, file, compression=self.compression or "uncompressed"
         )
@@ -151,7 +153,7 @@ class FeatherSerializer(_FrameSerializer):
         feather = optional("pyarrow.feather", "feather", "parquet")
         table = feather.read_table(io.BytesIO(data), memory_map=False)
         frame = table.to_pandas()
-        _set_freq(frame, table.schema)
+        _set_freqs(frame, table.schema)
         return frame
 
     def _equal(self, written: Any, read: Any) -> bool:
@@ -181,6 +183,10 @@ class FrameCsvSerializer(_FrameSerializer):
     ------
     UnsupportedError
         If pandas is not installed: it comes with the extra ``holdall[parquet]``.
+
+    Notes
+    -----
+    An index of times comes back without its ``freq``.
 
     Examples
     --------
@@ -234,40 +240,51 @@ class FrameCsvSerializer(_FrameSerializer):
         )
 
 
-# Under what name the metadata of a table hold the freq of its index, which pandas leaves out.
-_FREQ = b"holdall.freq"
+# Under what name the metadata of a table hold the freq of an axis, which pandas leaves out.
+_FREQS = {"index": b"holdall.freq", "columns": b"holdall.freq.columns"}
 
 
-def _freq(frame: Any) -> str | None:
-    """Return the name of the freq of an index of times; None if it has none, or another kind of index."""
-    index = frame.index
-    # Periods and intervals have theirs in their type.
-    return index.freqstr if hasattr(type(index), "inferred_freq") and index.freq is not None else None
+def _is_of_times(index: Any) -> bool:
+    return hasattr(type(index), "inferred_freq")  # periods and intervals have their freq in their type
 
 
-def _with_freq(table: Any, frame: Any, freq: str) -> Any:
-    """Return the table with freq and attributes of a frame in its metadata."""
-    metadata = {**(table.schema.metadata or {}), _FREQ: freq.encode()}
+def _freqs(frame: Any) -> dict[bytes, bytes]:
+    """Return the metadata with the names of the freqs of a frame."""
+    indexes = {name: getattr(frame, axis) for axis, name in _FREQS.items()}
+    return {
+        name: index.freqstr.encode()
+        for name, index in indexes.items()
+        if _is_of_times(index) and index.freq is not None
+    }
+
+
+def _with_freqs(table: Any, frame: Any, freqs: dict[bytes, bytes]) -> Any:
+    """Return the table with freqs and attributes of a frame in its metadata."""
+    metadata = {**(table.schema.metadata or {}), **freqs}
     if frame.attrs:
         metadata[b"PANDAS_ATTRS"] = json.dumps(frame.attrs).encode()
     return table.replace_schema_metadata(metadata)
 
 
-def _set_freq(frame: Any, schema: Any) -> None:
-    """Give an index of times the freq that it was written with, unless others have changed its times."""
-    freq = (schema.metadata or {}).get(_FREQ)
-    if freq is not None and hasattr(type(frame.index), "inferred_freq"):
-        with contextlib.suppress(ValueError):
-            frame.index.freq = freq.decode()
+def _set_freqs(frame: Any, schema: Any) -> None:
+    """Give axes of times the freq that they were written with, unless others have changed the times."""
+    for axis, name in _FREQS.items():
+        index, freq = getattr(frame, axis), (schema.metadata or {}).get(name)
+        if freq is not None and _is_of_times(index):
+            with contextlib.suppress(ValueError):
+                index.freq = freq.decode()
 
 
 def same_freq(one: Any, other: Any) -> bool:
-    """Tell whether the index of a frame came back with its freq."""
-    return bool(getattr(one.index, "freq", None) == getattr(other.index, "freq", None))
+    """Tell whether the axes of a frame came back with their freq."""
+    return all(
+        bool(getattr(getattr(one, axis), "freq", None) == getattr(getattr(other, axis), "freq", None))
+        for axis in _FREQS
+    )
 
 
 def same_frame(one: Any, other: Any) -> bool:
-    """Return whether a frame came back with everything but the freq of its index."""
+    """Return whether a frame came back with everything but the freq of its axes."""
     return (
         type(one) is type(other)
         and alike(one.attrs, other.attrs)
