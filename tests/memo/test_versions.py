@@ -39,7 +39,11 @@ PROGRAM = """
     def decorated(x):
         return x
 
-    class Model:
+    class Kind(type):
+        def __call__(self, x):
+            return super().__call__(x + 1)
+
+    class Model(metaclass=Kind):
         RATE = 3
         def __init__(self, n):
             self.n = n
@@ -81,6 +85,7 @@ CHANGES = {
     "what a decorator encloses": ("program.py", "@scaled(2)", "@scaled(5)"),
     "a decorator": ("program.py", "f(x) * n", "f(x) + n"),
     "a method": ("program.py", "self.n * self.RATE", "self.n + self.RATE"),
+    "a metaclass": ("program.py", "x + 1", "x + 2"),
     "an attribute of a class": ("program.py", "RATE = 3", "RATE = 4"),
     "a module beside it": (
         "aside.py",

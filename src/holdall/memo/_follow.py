@@ -237,7 +237,7 @@ class Trail:
         if not self._home.holds_class(cls):
             return
         title = title_of(cls)
-        self._todo += cls.__bases__
+        self._todo += [type(cls), *cls.__bases__]
         bases = tuple(title_of(base) for base in cls.__bases__)
         self._data[f"{title} bases"] = (bases, (id(cls), ""))
         for name, value in sorted(vars(cls).items()):
