@@ -28,6 +28,17 @@ touch -d 2026-01-02T00:00Z tree/a.txt tree/in/*
 for format in gnu pax ustar v7; do
     tar --format=$format --sort=name --owner=0 --group=0 --numeric-owner --record-size=512 -cf gnu-$format.tar -C tree .
 done
+tar --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --record-size=512 --listed-incremental=snapshot \
+    -cf gnu-incremental.tar -C tree .
+rm snapshot
+printf 'one' > tree/holes
+truncate -s 64K tree/holes
+printf 'two' >> tree/holes
+tar --format=pax --sparse --owner=0 --group=0 --numeric-owner --record-size=512 -cf gnu-sparse.tar -C tree holes
+rm tree/holes
+for format in pax zip; do
+    bsdtar --format $format --uid 0 --gid 0 -cf bsdtar.$(echo $format | sed s/pax/tar/) -C tree a.txt in link hard
+done
 tar -czf gnu.tar.gz --owner=0 --group=0 --numeric-owner -C tree a.txt in
 perl -MArchive::Tar -e '$t = Archive::Tar->new; $t->add_data("a.txt", "one\n"); $t->add_data("in/b.txt", "two");
     $t->write("perl.tar")'
