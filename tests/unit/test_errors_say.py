@@ -510,7 +510,6 @@ def test_an_error_keeps_nothing_open(tmp_path):
         gc.enable()
 
 
-
 def test_what_is_cut_short_in_a_message_keeps_its_quotes():
     store = Store({"k" * 300: 1, b"k" * 300: 2, ("k" * 300,): 3})
     for key in store:

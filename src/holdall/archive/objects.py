@@ -10,6 +10,7 @@ from pickle import PicklingError
 from types import BuiltinMethodType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
+from holdall._shown import shown
 from holdall.archive.basics import (
     describe_dict,
     describe_leaf,
@@ -343,7 +344,7 @@ def _reduction(obj: Any, cls: type) -> Any:
     if getattr(function, "__name__", "") in {"__newobj__", "__newobj_ex__"}:
         made = arguments[0] if arguments else None
         if made is not obj.__class__:  # `super` passes on the reduction of another object
-            raise TypeError(f"__reduce_ex__ makes {made!r:.80}, of another class")
+            raise TypeError(f"__reduce_ex__ makes {shown(made)}, of another class")
     return (
         function,
         arguments,

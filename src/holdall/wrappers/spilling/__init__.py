@@ -16,6 +16,7 @@ from holdall._eviction import Policy, PolicyName, make_policy
 from holdall._eviction.amounts import parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall._posix.fork import Living, at_fork
+from holdall._shown import shown
 from holdall.abc import Capability, Persister, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
@@ -338,7 +339,9 @@ class SpillPersister(PersisterWrapper):
         """Read values into memory; parameters as of `SpillStore.prefetch`."""
         spill = self.spill
         if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
-            raise InvalidArgumentError(f"prefetch takes several keys, got {keys!r:.100}: give [key] for one")
+            raise InvalidArgumentError(
+                f"prefetch takes several keys, got {shown(keys, 100)}: give [key] for one"
+            )
 
         def load(key: Any) -> int:
             try:
