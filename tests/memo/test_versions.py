@@ -16,6 +16,8 @@ from holdall import SQLiteStore, memoize
 from holdall.memo import MEMORY
 
 PROGRAM = """
+    import functools
+    import operator
     from holdall import memoize
     import aside
     from inside import tools
@@ -48,7 +50,12 @@ PROGRAM = """
         def __init__(self, n):
             self.n = n
         def run(self):
-            return self.n * self.RATE
+            return self.n * self.RATE + self.shift()
+        def shifted(self, by):
+            return by
+        shift = functools.partialmethod(shifted, 7)
+
+    pick = operator.itemgetter(0)
 
     @memoize(place)
     def f(x, y=1):
@@ -59,7 +66,7 @@ PROGRAM = """
         CACHE[x] = x
         from late import later
         first = x, y, helper(x), TABLE["a"][0], decorated(x)
-        return *first, aside.used(x), tools.used(x), Model(x).run(), later(x)
+        return *first, pick((x, y, 8)), aside.used(x), tools.used(x), tools.lazy(x), Model(x).run(), later(x)
 """
 FILES = {
     "program.py": PROGRAM,
@@ -73,7 +80,13 @@ FILES = {
     """,
     "late.py": "def later(x):\n    return x\n",
     "inside/__init__.py": "",
-    "inside/tools.py": "from .more import used\n",
+    "inside/tools.py": """
+        from .more import used
+        def lazy(x):
+            from . import lately
+            return lately.used(x)
+    """,
+    "inside/lately.py": "def used(x):\n    return x\n",
     "inside/more.py": "def used(x):\n    return x\n",
 }
 CHANGES = {
@@ -85,6 +98,9 @@ CHANGES = {
     "what a decorator encloses": ("program.py", "@scaled(2)", "@scaled(5)"),
     "a decorator": ("program.py", "f(x) * n", "f(x) + n"),
     "a method": ("program.py", "self.n * self.RATE", "self.n + self.RATE"),
+    "an argument of a partial method": ("program.py", "(shifted, 7)", "(shifted, 9)"),
+    "the function of a partial method": ("program.py", "return by", "return by + 1"),
+    "what picks an item": ("program.py", "itemgetter(0)", "itemgetter(2)"),
     "a metaclass": ("program.py", "x + 1", "x + 2"),
     "an attribute of a class": ("program.py", "RATE = 3", "RATE = 4"),
     "a module beside it": (
@@ -93,6 +109,7 @@ CHANGES = {
         "def deeper(x):\n    return x + 1\n",
     ),
     "what a package imports": ("inside/more.py", "return x", "return x + 1"),
+    "what a module of a package imports when it runs": ("inside/lately.py", "return x", "return x + 1"),
     "what is imported when it runs": ("late.py", "return x", "return x + 1"),
 }
 SAME = {

@@ -122,6 +122,10 @@ def _namespace(value: Any, e: Encoder) -> None:
     e.parts(b"o", "namespace", (vars(value),))
 
 
+def _picker(value: Any, e: Encoder) -> None:
+    e.parts(b"o", "operator", value.__reduce__())
+
+
 # ---------------------------------------------------------------------- objects
 
 
@@ -219,6 +223,9 @@ ELSEWHERE: dict[tuple[str, str], Encode] = {
     ("collections", "defaultdict"): _defaultdict,
     ("collections", "deque"): _deque,
     ("types", "SimpleNamespace"): _namespace,
+    ("operator", "itemgetter"): _picker,
+    ("operator", "attrgetter"): _picker,
+    ("operator", "methodcaller"): _picker,
     ("builtins", "mappingproxy"): _mapping,
 }
 _found: WeakKeyDictionary[type, Encode] = WeakKeyDictionary()

@@ -120,7 +120,8 @@ class Trail:
         inside = self._home.holds(scope)
         changes = said_by(function.__code__, scope).changes
         names = {name for code in codes_in(function.__code__) for name in code.co_names}
-        names = {name for name in names if name[0] != "@"}  # those of assertions that pytest has rewritten
+        # Not the one of `from . import a`, and those of assertions that pytest has rewritten.
+        names = {name for name in names if name and name[0] != "@"}
         free = function.__code__.co_freevars
         for name, cell in zip(free, function.__closure__ or (), strict=True):
             place = (id(cell), name)
@@ -172,7 +173,7 @@ class Trail:
             self._todo += [part for part in (plain.fget, plain.fset, plain.fdel) if part is not None]
         elif isinstance(plain, functools.cached_property):
             self._todo.append(plain.func)
-        elif isinstance(plain, functools.partial):
+        elif isinstance(plain, functools.partial | functools.partialmethod):
             self._refer(f"{title} partial", plain.func, place, names, closed=closed)
             self._refer(f"{title} arguments", (plain.args, plain.keywords), place, names, closed=closed)
         elif isinstance(plain, types.FunctionType):
