@@ -181,7 +181,7 @@ def test_the_headers_before_untouched_data_stay(path, streamed):
 
 
 def test_the_directory_has_large_sizes_only_where_they_are_needed(path):
-    # Java refuses entries that have the field, and sizes that fit without it.
+    # The format allows the field only beside sizes that say to look there.
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", "1")
         archive.infolist()[0].extra = struct.pack("<HHQ", 1, 8, 1)
