@@ -285,6 +285,13 @@ def test_a_delete_of_what_is_merged_keeps_comments_and_the_other_names(tmp_path,
     assert after(tmp_path, "yaml", MERGED, delete) == new
 
 
+def test_a_delete_of_what_is_merged_into_the_outermost_table_keeps_comments(tmp_path):
+    text = "# c\nbase: &base\n  a: 0x1   # one\n<<: [*base, {b: 2}]\n# d\nlast: 1\n"
+    assert after(tmp_path, "yaml", text, lambda store: store.__delitem__("base/a")) == (
+        "# c\n# d\nlast: 1\na: 0x1\nb: 2\n"
+    )
+
+
 def test_an_outermost_table_that_is_merged_wholly(tmp_path):
     text = "# c\n<<: {a: 1, b: 0x2}\n# d\n"
     assert after(tmp_path, "yaml", text, lambda store: store.__delitem__("a")) == "# c\nb: 0x2\n# d\n"

@@ -68,6 +68,10 @@ class _Plan:
     added: dict[int, tuple[Node, dict[str, Any]]] = field(default_factory=dict)
     removed: dict[int, tuple[Node, list[Entry]]] = field(default_factory=dict)
 
+    def entries(self) -> list[Entry]:
+        gone = [entry for _, entries in self.removed.values() for entry in entries]
+        return [*gone, *(entry for _, entry, _ in self.replaced.values())]
+
     def remove(self, table: Node, entries: list[Entry]) -> None:
         gone = self.removed.setdefault(id(table), (table, []))[1]
         gone += [entry for entry in entries if entry not in gone]
@@ -139,12 +143,14 @@ class Notation(ABC):
             self._drop(plan, document, path)
         for path, _ in puts:
             self._put(plan, document, path)
-        gone = [entry for _, entries in plan.removed.values() for entry in entries]
-        known = -1
-        while known < len(plan.replaced):
-            known = len(plan.replaced)
-            for path in self.depending([*gone, *(entry for _, entry, _ in plan.replaced.values())]):
-                self._put(plan, document, path)
+        known: list[Entry] = []
+        while len(known) < len(changing := plan.entries()):
+            known = changing
+            for path in self.depending(known):
+                if path:
+                    self._put(plan, document, path)
+                else:  # the next round adds what came from there
+                    plan.remove(self.root, self.sources(self.root))
         edits: list[Edit] = []
         for table, entry, value in plan.replaced.values():
             edits += self.replace(table, entry, value)
