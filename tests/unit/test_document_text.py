@@ -292,6 +292,12 @@ def test_a_delete_of_what_is_merged_into_the_outermost_table_keeps_comments(tmp_
     )
 
 
+def test_a_delete_of_what_a_table_merges_and_has_by_an_alias_keeps_comments(tmp_path):
+    text = "# c\nbase: &base\n  a: 0x1\nt:\n  d: *base\n  <<: *base\n  e: 1\n# d\nlast: 1\n"
+    new = after(tmp_path, "yaml", text, lambda store: store.__delitem__("base/a"))
+    assert new == "# c\nt:\n  a: 0x1\n  d:\n    a: 0x1\n  e: 1\n# d\nlast: 1\n"
+
+
 def test_an_outermost_table_that_is_merged_wholly(tmp_path):
     text = "# c\n<<: {a: 1, b: 0x2}\n# d\n"
     assert after(tmp_path, "yaml", text, lambda store: store.__delitem__("a")) == "# c\nb: 0x2\n# d\n"

@@ -152,8 +152,11 @@ class Notation(ABC):
                 else:  # the next round adds what came from there
                     plan.remove(self.root, self.sources(self.root))
         edits: list[Edit] = []
-        for table, entry, value in plan.replaced.values():
-            edits += self.replace(table, entry, value)
+        end = 0
+        for table, entry, value in sorted(plan.replaced.values(), key=lambda planned: planned[1].start):
+            if entry.start >= end:  # else it is in a table that is rewritten
+                edits += self.replace(table, entry, value)
+                end = entry.value.end
         # A rewritten table contains all its changes; the next round makes those elsewhere.
         if not any(entry.value.entries is not None for _, entry, _ in plan.replaced.values()):
             for table, items in plan.added.values():
