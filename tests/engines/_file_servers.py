@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it stands on asyncore
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import ThreadedFTPServer
 
 logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
@@ -26,7 +27,8 @@ def ftp(folder):
     users = DummyAuthorizer()
     users.add_user("user", "secret", str(folder), perm="elradfmwMT")
     handler = type("Handler", (FTPHandler,), {"authorizer": users})
-    server = ThreadedFTPServer(("127.0.0.1", 0), handler)
+    alone = {"_exit": threading.Event(), "_lock": threading.Lock()}  # otherwise all servers end with one
+    server = type("Server", (ThreadedFTPServer,), alone)(("127.0.0.1", 0), handler, ioloop=IOLoop())
     thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.05}, daemon=True)
     thread.start()
     try:

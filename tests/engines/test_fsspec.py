@@ -1,5 +1,6 @@
 """What file systems of fsspec are asked for beyond the contracts."""
 
+import ftplib
 import operator
 import os
 import pickle
@@ -317,6 +318,63 @@ def test_a_closed_store_ends_the_connection_of_ftp_and_the_file_of_an_archive(tm
         assert held(system) is None
         list(store)
         store.close()
+
+
+@pytest.mark.parametrize("kind", ["ftp", "web"])
+def test_a_listing_says_that_its_server_is_gone(kind, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("1")
+    with getattr(_file_servers, kind)(tmp_path) as root:
+        store = FsspecStore(f"{root}/a", serializer="text")
+        assert list(store) == ["b"]
+    for listing in (lambda: list(store), lambda: len(store), lambda: dict(store.items())):
+        with pytest.raises(StoreUnavailableError):
+            listing()
+    store.close()
+
+
+def test_a_listing_leaves_out_no_folder_that_it_cannot_read(tmp_path, monkeypatch):
+    place = FsspecPersister(f"file://{tmp_path}/store")
+    for id in ("a/1", "b/2", "b/c/3", "4"):
+        place[id] = b""
+    os.symlink(".", tmp_path / "store" / "b" / "loop")
+    system = place._files._system
+    whole, wrong = system.ls, PermissionError(13, "Permission denied")
+
+    def lists(path, **options):
+        if path.endswith("/c"):
+            raise wrong
+        return whole(path, **options)
+
+    monkeypatch.setattr(system, "ls", lists)
+    with pytest.raises(StoreUnavailableError, match="Permission denied"):
+        list(place)
+    assert list(place.ids("a/")) == ["a/1"]
+    wrong = FileNotFoundError(2, "deleted meanwhile")
+    assert [id for id in place if "loop" not in id] == ["4", "a/1", "b/2"]
+
+
+def test_a_listing_over_ftp_that_breaks_off_is_made_again(ftp_url, monkeypatch):
+    with FsspecStore(f"{ftp_url}/{uuid.uuid4()}", serializer="text") as store:
+        store["a"] = "1"
+        ftp = type(store.pipeline.persister._files._system.ftp)
+        whole = ftp.mlsd
+
+        def breaks(self, *args):
+            yield from whole(self, *args)
+            if fails:
+                raise ftplib.error_temp(fails.pop())
+
+        monkeypatch.setattr(ftp, "mlsd", breaks)
+        for times in (1, 2):
+            fails = ["426 transfer aborted"] * times
+            assert list(store) == ["a"]
+        fails = ["426 transfer aborted"] * 20
+        with pytest.raises(StoreUnavailableError):
+            list(store)
+        fails.clear()
+        assert list(store) == ["a"]
+        assert list(store.pipeline.persister.ids("no/such/folder")) == []
 
 
 def test_addresses(tmp_path, ftp_url):

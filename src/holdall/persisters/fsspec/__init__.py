@@ -53,7 +53,7 @@ class FsspecPersister(Persister):
     ones; leftovers of killed writers are removed by listings an hour later. Object stores write in one
     request. No file system of fsspec has a compare-and-swap, so conditional operations raise
     `UnsupportedError`. After a crash: returned writes are there, as far as the server keeps them. Cost: one
-    to four requests per operation; a listing reads all names below the prefix.
+    to four requests per operation; a listing reads all names below the prefix, and raises if it cannot.
 
     The etag is that of the file system where it has one, otherwise a digest of the data, which are read for
     it. The caches of fsspec are not used. A lost connection is opened again, once per operation.

@@ -1,6 +1,7 @@
 """A file system of fsspec: opened without its caches, with its errors translated to ours."""
 
 import errno
+import ftplib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import fsspec
+from fsspec.asyn import AsyncFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from holdall._posix.errors import FULL
@@ -52,6 +54,10 @@ _READ_ONLY: Final = frozenset(
 )
 #: File systems that refuse to give a file the name of a folder.
 _RENAMES_ALONE: Final = frozenset({"ftp", "sftp", "ssh"})
+#: What searches for files that most file systems inherit.
+_INHERITED: Final = (AbstractFileSystem.find, AsyncFileSystem._find)  # noqa: SLF001  (which they override)
+#: Errors of folders that links lead to again and again.
+_TOO_DEEP: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
 _NEWLINE: Final = "illegal newline"
@@ -215,27 +221,44 @@ class FileSystem:
         system.mv(old, new)
 
     def find(self, system: Any, path: str) -> dict[str, dict[str, Any]]:
-        """Return all files below a folder; fsspec itself takes a folder that it cannot read for empty."""
-        ways = (getattr(type(system), name, None) for name in ("find", "walk", "_find", "_walk"))
-        if not all(way is None or way.__module__ in _BY_FOLDER for way in ways):
-            return system.find(path, detail=True)  # type: ignore[no-any-return]  # of its own, by one request
-        found: dict[str, dict[str, Any]] = {}
-        folders = [path]
-        while folders:
-            folder = folders.pop()
-            try:
-                listed = system.ls(folder, detail=True)
-            except ABSENT:
-                if folder == path:
-                    raise
-                continue  # deleted meanwhile
-            for info in listed:
+        """Return the information about all files below a folder; raise if they cannot all be listed.
+
+        The search that file systems inherit leaves out each folder that it cannot list, for whatever reason.
+        """
+        kind = type(system)
+        own = kind._find if isinstance(system, AsyncFileSystem) else kind.find  # noqa: SLF001  (that of most)
+        if own not in _INHERITED:
+            found: dict[str, dict[str, Any]] = system.find(path, detail=True)
+            return found
+        files = {}
+        waiting = [path]
+        while waiting:
+            folder = waiting.pop()
+            for info in self._listed(system, folder):
                 name = info["name"].rstrip("/")
-                if info["type"] != "directory":
-                    found[name] = info
-                elif name != folder.rstrip("/"):
-                    folders.append(name)
-        return found
+                if info["type"] == "directory" and name != folder.rstrip("/"):
+                    waiting.append(name)
+                elif info["type"] != "directory":
+                    files[info["name"]] = info
+        return {name: files[name] for name in sorted(files)}
+
+    def _listed(self, system: Any, folder: str) -> list[dict[str, Any]]:
+        """Return what lies in a folder; nothing if there is none, or it is a link to one above."""
+        try:
+            listed: list[dict[str, Any]] = system.ls(folder, detail=True)
+        except ABSENT as error:
+            if self.name == "ftp" and (lost := _lost_before(error)):
+                raise lost from None
+            return []
+        except OSError as error:
+            if error.errno in _TOO_DEEP:
+                return []
+            raise
+        if not listed and self.name == "ftp":  # or the connection broke off, which fsspec does not tell
+            with suppress(ftplib.error_perm):
+                if any(name not in {".", ".."} for name, _ in system.ftp.mlsd(folder)):
+                    raise EOFError("the listing broke off")
+        return listed
 
     def path_of(self, id: str) -> str:
         """Return the path of an id."""
@@ -256,7 +279,7 @@ def _close(system: Any) -> None:
             held.close()
 
 
-def _is_lost(error: Exception) -> bool:
+def _is_lost(error: BaseException) -> bool:
     names = {base.__name__ for base in type(error).__mro__}
     return (
         isinstance(error, EOFError | ConnectionError | TimeoutError)
@@ -264,6 +287,12 @@ def _is_lost(error: Exception) -> bool:
         or bool(names & _LOST)
         or str(error) in {"Socket is closed", "cannot read from timed out object"}
     )
+
+
+def _lost_before(error: BaseException) -> BaseException | None:
+    """Return the loss of a connection after which an error was raised, if there was one."""
+    before = error.__cause__ or error.__context__
+    return before if before is None or _is_lost(before) else _lost_before(before)
 
 
 def time_of(info: dict[str, Any]) -> float | None:
