@@ -4,9 +4,11 @@ import errno
 import ftplib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import fsspec
@@ -61,6 +63,9 @@ _TOO_DEEP: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
 _NEWLINE: Final = "illegal newline"
+#: Errors of web servers, which are no lost connections.
+_FAILED: Final = frozenset({"ClientResponseError", "ClientConnectionError"})
+_MISSING: Final = frozenset({404, 410})  # answers of web servers that say that there is no such page
 _PASSWORD: Final = re.compile("(://[^/:@]*):[^/]*@")
 #: The modules whose ways of listing go folder by folder.
 _BY_FOLDER: Final = frozenset({"fsspec.spec", "fsspec.asyn"})
@@ -136,6 +141,8 @@ class FileSystem:
                 ) from error
         self._end()
         self._end = finalize(self, _close, self._system)
+        if type(self._system).protocol == "ftp":
+            self._system.ls = partial(_list_by_ftp, self._system)
         self._is_local = type(self._system).__module__.endswith(".local")
         # What a local listing names has no "..", no link and no "//" in it.
         root = os.path.realpath(str(root)) if self._is_local else str(root)
@@ -176,13 +183,13 @@ class FileSystem:
         with self.translating(what), self._turn:
             system = self._system
             try:
-                return action(system)
+                return _answer(action, system)
             except Exception as error:
                 if not _is_lost(error):
                     raise
         self._open_again(system)
         with self.translating(what), self._turn:
-            return action(self._system)
+            return _answer(action, self._system)
 
     @contextmanager
     def translating(self, what: str) -> Iterator[None]:
@@ -247,17 +254,13 @@ class FileSystem:
         try:
             listed: list[dict[str, Any]] = system.ls(folder, detail=True)
         except ABSENT as error:
-            if self.name == "ftp" and (lost := _lost_before(error)):
-                raise lost from None
+            if _failure_before(error):
+                raise
             return []
         except OSError as error:
             if error.errno in _TOO_DEEP:
                 return []
             raise
-        if not listed and self.name == "ftp":  # or the connection broke off, which fsspec does not tell
-            with suppress(ftplib.error_perm):
-                if any(name not in {".", ".."} for name, _ in system.ftp.mlsd(folder)):
-                    raise EOFError("the listing broke off")
         return listed
 
     def path_of(self, id: str) -> str:
@@ -289,10 +292,46 @@ def _is_lost(error: BaseException) -> bool:
     )
 
 
-def _lost_before(error: BaseException) -> BaseException | None:
-    """Return the loss of a connection after which an error was raised, if there was one."""
+def _answer(action: Callable[[Any], T], system: Any) -> T:
+    """Return what a file system answers; raise its failure where it takes that for the absence of a file."""
+    outer = sys.exc_info()[1]  # of whoever asks
+    try:
+        return action(system)
+    except ABSENT as error:
+        failure = _failure_before(error, outer)
+        if failure is None:
+            raise
+        raise failure from None
+
+
+def _failure_before(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
+    """Return the failure of a connection or server that an error was raised after, if there was one."""
     before = error.__cause__ or error.__context__
-    return before if before is None or _is_lost(before) else _lost_before(before)
+    if before is None or before is outer:
+        return None
+    names = {base.__name__ for base in type(before).__mro__}
+    failed = _is_lost(before) or (names & _FAILED and getattr(before, "status", 0) not in _MISSING)
+    return before if failed else _failure_before(before, outer)
+
+
+def _list_by_ftp(system: Any, path: str, detail: bool = True, **options: Any) -> list[Any]:
+    """List a folder over FTP, and raise if that breaks off: fsspec would take it for an empty folder."""
+    folder = system._strip_protocol(path).rstrip("/")  # noqa: SLF001  (as all file systems do)
+    try:
+        facts = list(system.ftp.mlsd(folder or "/"))
+    except ftplib.error_perm:  # there is no such folder, or the server knows no MLSD
+        return list(type(system).ls(system, path, detail, **options))
+    found = [
+        {
+            **about,
+            "name": f"{folder}/{name.lstrip('/')}",
+            "size": int(about["size"]) if about["type"] == "file" else 0,
+            "type": "directory" if about["type"] == "dir" else about["type"],
+        }
+        for name, about in facts
+        if name not in {".", ".."} and about["type"] not in {"pdir", "cdir"}
+    ]
+    return found if detail else sorted(info["name"] for info in found)
 
 
 def time_of(info: dict[str, Any]) -> float | None:
