@@ -11,7 +11,7 @@ import pytest
 from archive import cases, things
 from exploring import in_soak
 from holdall import Archive
-from holdall.archive import Archivable, Container, load
+from holdall.archive import Archivable, Container, load, loads
 from holdall.errors import InvalidArgumentError, SerializationError
 
 
@@ -466,6 +466,16 @@ def test_archivable_classes_and_containers():
     assert repr(again) == "Container(a=[1], b=Container(a=[1]), c='x')"
     assert rebuilt(value.archive("it"))["it"].c == "x"
     assert issubclass(Container, Archivable)
+
+
+def test_containers_with_any_names():
+    names = ["\u017f", "s", "class", "a b", "self", "_2", "Container", "__debug__"]
+    value = Container(**{name: [name] for name in names})
+    for scoped in (True, False):
+        assert vars(archived(value, scoped=scoped)) == vars(value)
+    archive = Archive()
+    archive.insert(value=value)
+    assert vars(loads(str(archive), allow=[Container])["value"]) == vars(value)
 
 
 def test_errors_of_hooks_reach_the_caller(hooked):

@@ -1,9 +1,11 @@
 """Bases of classes that define how they are archived."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from holdall.archive.archive import Archive
+from holdall.archive.writer import is_keyword_name
 
 __all__ = ["Archivable", "Container"]
 
@@ -40,11 +42,17 @@ class Archivable:
             Names that expressions may use; not needed here.
         """
         del env
-        values = dict(self.items())
+        items = dict(self.items())
         name = type(self).__qualname__
         root = name.partition(".")[0]
-        arguments = ", ".join(f"{key}={key}" for key in values)
-        return f"{name}({arguments})", values, [(type(self).__module__, root, root)]
+        unused = (local for i in count() if (local := f"_{i}") not in items)
+        arguments, values = [], {}
+        for key, value in items.items():
+            plain = is_keyword_name(key)
+            local = key if plain and key != root else next(unused)
+            arguments.append(f"{key}={local}" if plain else f"**{{{key!r}: {local}}}")
+            values[local] = value
+        return f"{name}({', '.join(arguments)})", values, [(type(self).__module__, root, root)]
 
     def archive(self, name: str) -> str:
         """Return the source that makes the object under a name.
@@ -92,5 +100,5 @@ class Container(Archivable):
     except NameError: pass
     """
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         vars(self).update(values)

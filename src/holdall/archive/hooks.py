@@ -50,16 +50,29 @@ def _as_call(graph: Graph, node: Node, tree: Any, slots: dict[str, Any], imports
         return False
     where = _imported(tree.func, imports)
     values = [_argument(value, slots) for value in tree.args]
-    named = [_argument(keyword.value, slots) for keyword in tree.keywords]
-    if where is None or None in (*values, *named) or any(keyword.arg is None for keyword in tree.keywords):
+    keywords = [pair for keyword in tree.keywords for pair in _keywords(keyword)]
+    named = [_argument(value, slots) for _, value in keywords]
+    if where is None or None in (*values, *named) or any(name is None for name, _ in keywords):
         return False
     function = Node(None, node, ("", ""))
     function.kind, function.extra, function.uses = "ref", where, 1
     graph.nodes.append(function)
     node.kind, node.function = "call", function
     node.slots = [value[0] for value in (*values, *named) if value is not None]
-    node.keywords = tuple(keyword.arg for keyword in tree.keywords if keyword.arg is not None)
+    node.keywords = tuple(name for name, _ in keywords if name is not None)
     return True
+
+
+def _keywords(keyword: ast.keyword) -> list[tuple[str | None, ast.expr]]:
+    """Return the names and values of a keyword or of ``**{'name': value}``, with None for other names."""
+    value = keyword.value
+    if keyword.arg is None and isinstance(value, ast.Dict):
+        names = [getattr(key, "value", None) for key in value.keys]
+        return [
+            (name if isinstance(name, str) else None, part)
+            for name, part in zip(names, value.values, strict=True)
+        ]
+    return [(keyword.arg, value)]
 
 
 def _argument(tree: ast.expr, slots: dict[str, Any]) -> tuple[Any] | None:
