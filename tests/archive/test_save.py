@@ -462,6 +462,23 @@ def test_what_is_there_is_replaced_by_permission_only(tmp_path):
         save(tmp_path, x=1)
 
 
+def test_another_package_with_the_name_of_the_arrays_stays(tmp_path):
+    np = pytest.importorskip("numpy")
+    mine = {"name": "mine", "package": False, "options": {"array_threshold": 2}, "x": np.arange(5)}
+    for name in ("mine_arrays", "mine_arrays_1"):
+        save(tmp_path, name, kept=[1])
+    with pytest.raises(InvalidArgumentError, match="mine_arrays exists and force=False"):
+        save(tmp_path, **mine)
+    for _ in range(3):
+        save(tmp_path, force=True, **mine)
+    save(tmp_path, "mine_arrays_4", kept=[1])  # into the folder of the arrays
+    for _ in range(3):
+        save(tmp_path, force=True, **mine)
+    code = "import mine, mine_arrays, mine_arrays_1, mine_arrays_4 as last\n"
+    code += "print(mine.x.sum(), mine_arrays.kept, mine_arrays_1.kept, last.kept)"
+    assert fresh(tmp_path, code) == "10 [1] [1] [1]\n"
+
+
 def test_backups(tmp_path):
     np = pytest.importorskip("numpy")
     for number in range(3):

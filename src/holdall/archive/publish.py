@@ -145,14 +145,20 @@ def _publish_over(
         remove_path(path)
         raise
     for other in _generations(paths):
-        if other not in {name, old}:
-            remove_path(os.path.join(paths.folder, other))
+        unused = os.path.join(paths.folder, other)
+        if other not in {name, old} and _holds_arrays(unused):
+            remove_path(unused)
 
 
 def _generations(paths: Paths) -> list[str]:
     """Return the names of all arrays of an archive, old and new."""
     pattern = re.compile(re.escape(paths.arrays) + r"(_\d+)?(\.npz|\.hd5)?")
     return [name for name in os.listdir(paths.folder) if pattern.fullmatch(name)]
+
+
+def _holds_arrays(path: str) -> bool:
+    """Return whether a file may be arrays, or a folder has nothing else: a package can have such a name."""
+    return not os.path.isdir(path) or all(re.match(r"array_\d+\.npy", name) for name in os.listdir(path))
 
 
 def _unused(paths: Paths, extension: str) -> str:
