@@ -1,5 +1,6 @@
 """The interface of archives: names, options, hooks, and what is refused."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -364,6 +365,33 @@ def test_data_that_another_format_does_not_keep_are_refused(tmp_path):
     with pytest.raises(SerializationError, match=r"'array_0' of dtype datetime64\[s\]"):
         archive.save_data(tmp_path / "arrays", data_format="hdf5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_saved_data_replace_only_what_save_data_wrote(tmp_path):
+    np = pytest.importorskip("numpy")
+    archive = Archive(array_threshold=5)
+    archive.insert(x=np.arange(10))
+    str(archive)
+    archive.data["mine"] = np.arange(3)
+    folder, other = tmp_path / "folder", tmp_path / "notes.txt"
+    folder.mkdir()
+    for name in ("notes.txt", "x.npy"):
+        folder.joinpath(name).write_text("kept")
+        for data_format in ("npy", "npz"):
+            path = folder if data_format == "npy" else folder.rename(f"{folder}.npz")
+            with pytest.raises(InvalidArgumentError, match="exists, and is not what save_data wrote"):
+                archive.save_data(datafile=path, data_format=data_format)
+            path.rename(folder)
+        assert [path.read_text() for path in folder.iterdir()] == ["kept"]
+        folder.joinpath(name).unlink()
+    other.write_text("kept")
+    with pytest.raises(InvalidArgumentError, match="is not what save_data wrote"):
+        archive.save_data(datafile=other)
+    assert other.read_text() == "kept"
+    for _ in range(2):
+        _, files = archive.save_data(datafile=folder)
+        assert sorted(map(os.path.basename, files)) == ["array_0.npy", "mine.npy"]
+        archive.save_data(datafile=tmp_path / "data.npz", data_format="npz")
 
 
 def test_data_without_a_file_warn_each_time():

@@ -13,7 +13,7 @@ from holdall.archive.emit import Unit
 from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.naming import check_name, checked_name, module_name, shown
-from holdall.archive.publish import Paths, backup, check_target, publish
+from holdall.archive.publish import Paths, backup, check_target, holds_arrays, publish
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
 
@@ -264,6 +264,8 @@ class Archive:
 
         Raises
         ------
+        InvalidArgumentError
+            If there is something else at the path: only arrays are replaced.
         SerializationError
             If `data_format` is not that of the archive, and does not keep an array.
         StoreUnavailableError, StoreFullError
@@ -304,6 +306,10 @@ class Archive:
             path += EXTENSIONS[kind]
         unfinished = unfinished_path(path)
         with translating(path, "the arrays cannot be written"):
+            folder = kind == "npy"
+            fine = folder and holds_arrays(path, self.data) if os.path.isdir(path) else not folder
+            if os.path.lexists(path) and not fine:
+                raise InvalidArgumentError(f"{path} exists, and is not what save_data wrote")
             os.makedirs(os.path.dirname(path), exist_ok=True)
             try:
                 files = write_arrays(unfinished, self.data, kind)

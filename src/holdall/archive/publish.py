@@ -13,7 +13,7 @@ import re
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from holdall._posix.descriptors import opening
@@ -27,7 +27,7 @@ try:
 except ImportError:  # without it, there must be one writer at a time
     fcntl = None
 
-__all__ = ["Paths", "backup", "check_target", "locked", "publish"]
+__all__ = ["Paths", "backup", "check_target", "holds_arrays", "locked", "publish"]
 
 
 class Paths(NamedTuple):
@@ -145,8 +145,8 @@ def _publish_over(
         remove_path(path)
         raise
     for other in _generations(paths):
-        unused = os.path.join(paths.folder, other)
-        if other not in {name, old} and _holds_arrays(unused):
+        unused = os.path.join(paths.folder, other)  # or a package of that name
+        if other not in {name, old} and (not os.path.isdir(unused) or holds_arrays(unused)):
             remove_path(unused)
 
 
@@ -156,9 +156,10 @@ def _generations(paths: Paths) -> list[str]:
     return [name for name in os.listdir(paths.folder) if pattern.fullmatch(name)]
 
 
-def _holds_arrays(path: str) -> bool:
-    """Return whether a file may be arrays, or a folder has nothing else: a package can have such a name."""
-    return not os.path.isdir(path) or all(re.match(r"array_\d+\.npy", name) for name in os.listdir(path))
+def holds_arrays(path: str, names: Iterable[str] = ()) -> bool:
+    """Return whether a folder has nothing in it but files of arrays, those of these names among them."""
+    files = {f"{name}.npy" for name in names}
+    return all(name in files or re.match(r"array_\d+\.npy", name) for name in os.listdir(path))
 
 
 def _unused(paths: Paths, extension: str) -> str:
