@@ -482,6 +482,21 @@ def test_what_dead_writers_left_is_removed(tmp_path, make):
     assert not unfinished.exists()
 
 
+def test_folders_of_ones_own_stay(tmp_path, make):
+    ds = make(array_threshold=5)
+    mine = [tmp_path / "data" / name for name in ("x_data", "x_data_1")]
+    for folder in mine:
+        folder.mkdir()
+        folder.joinpath("mine.txt").write_text("kept")
+    for n in (10, 20, 30):
+        ds.x = np.arange(n)
+        assert ds.x.size == make("r").x.size == n
+    last = tmp_path / "data" / "x_data_4"
+    last.joinpath("mine.txt").write_text("kept")
+    del ds.x
+    assert [folder.joinpath("mine.txt").read_text() for folder in (*mine, last)] == ["kept"] * 3
+
+
 def test_what_cannot_be_archived_leaves_the_set_as_it_was(tmp_path, make):
     ds = make(array_threshold=5)
     ds.x = np.arange(10)

@@ -16,7 +16,7 @@ from holdall.archive._files import remove_path, replace_file, translating
 from holdall.archive._info import LOG_NAME, InfoLog
 from holdall.archive._lines import logical_lines
 from holdall.archive._package import AGAIN
-from holdall.archive.array_files import EXTENSIONS, write_arrays
+from holdall.archive.array_files import EXTENSIONS, holds_arrays, write_arrays
 from holdall.archive.check import check
 from holdall.archive.emit import Unit, emit
 from holdall.archive.graph import walk
@@ -219,7 +219,12 @@ class Items:
         path = self.path(name)
         old = self._old(name)
         number = n_arrays if old is None else _count(old)
-        new = f"{name}_data{f'_{number}' if number else ''}{EXTENSIONS[self.data_format]}"
+        while True:
+            new = f"{name}_data{f'_{number}' if number else ''}{EXTENSIONS[self.data_format]}"
+            data = os.path.join(self.folder, new)
+            if not os.path.isdir(data) or holds_arrays(data):  # else it is a folder of someone's own
+                break
+            number += 1
         text = module_text(
             eager, [], names=[name], scoped=self.scoped, arrays_name=_ARRAYS,
             arrays=f"_Arrays({new!r}, {self.mmap})" if arrays.data else "",
@@ -231,7 +236,6 @@ class Items:
         if number:
             text += f"# arrays written so far: {number}\n"
         text, stamp = self._dated(text, path, not_before)
-        data = os.path.join(self.folder, new)
         with translating(path, "the item cannot be written"):
             if arrays.data:
                 remove_path(data)  # leftovers of a dead writer
@@ -305,8 +309,9 @@ class Items:
     def _discard(self, text: str | None) -> None:
         """Delete the arrays of a replaced module; a reader of its text reads the new one, too."""
         found = None if text is None else _FILES.search(text)
-        if found:
-            remove_path(os.path.join(self.folder, found[1]))
+        data = os.path.join(self.folder, found[1]) if found else ""
+        if found and (not os.path.isdir(data) or holds_arrays(data)):
+            remove_path(data)
 
 
 def _broken(path: str, error: Exception) -> SerializationError:

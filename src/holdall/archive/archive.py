@@ -7,13 +7,13 @@ from typing import Any
 
 from holdall._options import DataFormat
 from holdall.archive._files import remove_path, translating, unfinished_path
-from holdall.archive.array_files import EXTENSIONS, checked_format, write_arrays
+from holdall.archive.array_files import EXTENSIONS, checked_format, holds_arrays, write_arrays
 from holdall.archive.build import build
 from holdall.archive.emit import Unit
 from holdall.archive.loader import loader_source
 from holdall.archive.module import module_text, plain_text
 from holdall.archive.naming import check_name, checked_name, module_name, shown
-from holdall.archive.publish import Paths, backup, check_target, holds_arrays, publish
+from holdall.archive.publish import Paths, backup, check_target, publish
 from holdall.archive.writer import ArrayNames
 from holdall.errors import InvalidArgumentError
 

@@ -2,13 +2,14 @@
 
 import io
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdall._options import DataFormat
 from holdall.errors import InvalidArgumentError, SerializationError
 
-__all__ = ["EXTENSIONS", "checked_format", "write_arrays"]
+__all__ = ["EXTENSIONS", "checked_format", "holds_arrays", "write_arrays"]
 
 #: By format: the ending of the name of the arrays; npy has a folder of files.
 EXTENSIONS = {"npy": "", "npz": ".npz", "hdf5": ".hd5"}
@@ -19,6 +20,12 @@ def checked_format(data_format: DataFormat) -> DataFormat:
     if data_format not in EXTENSIONS:
         raise InvalidArgumentError(f"Expected data_format in ['hdf5', 'npz', 'npy'], got {data_format!r}")
     return data_format
+
+
+def holds_arrays(path: str, names: Iterable[str] = ()) -> bool:
+    """Return whether a folder has nothing in it but files of arrays, those of these names among them."""
+    files = {f"{name}.npy" for name in names}
+    return all(name in files or re.match(r"array_\d+\.npy", name) for name in os.listdir(path))
 
 
 def write_arrays(path: str, arrays: Mapping[str, Any], data_format: str) -> list[str]:

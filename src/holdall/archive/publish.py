@@ -13,12 +13,12 @@ import re
 import shutil
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from holdall._posix.descriptors import opening
 from holdall.archive._files import is_unfinished, remove_path, replace_file, translating, unfinished_path
-from holdall.archive.array_files import EXTENSIONS, write_arrays
+from holdall.archive.array_files import EXTENSIONS, holds_arrays, write_arrays
 from holdall.errors import InvalidArgumentError
 
 fcntl: Any
@@ -27,7 +27,7 @@ try:
 except ImportError:  # without it, there must be one writer at a time
     fcntl = None
 
-__all__ = ["Paths", "backup", "check_target", "holds_arrays", "locked", "publish"]
+__all__ = ["Paths", "backup", "check_target", "locked", "publish"]
 
 
 class Paths(NamedTuple):
@@ -154,12 +154,6 @@ def _generations(paths: Paths) -> list[str]:
     """Return the names of all arrays of an archive, old and new."""
     pattern = re.compile(re.escape(paths.arrays) + r"(_\d+)?(\.npz|\.hd5)?")
     return [name for name in os.listdir(paths.folder) if pattern.fullmatch(name)]
-
-
-def holds_arrays(path: str, names: Iterable[str] = ()) -> bool:
-    """Return whether a folder has nothing in it but files of arrays, those of these names among them."""
-    files = {f"{name}.npy" for name in names}
-    return all(name in files or re.match(r"array_\d+\.npy", name) for name in os.listdir(path))
 
 
 def _unused(paths: Paths, extension: str) -> str:
