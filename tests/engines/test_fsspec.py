@@ -229,15 +229,15 @@ def test_a_failure_is_no_absence(kind, tmp_path, request, monkeypatch):
     root = f"file://{tmp_path}" if kind == "file" else request.getfixturevalue(f"{kind}_url")
     store = FsspecStore(f"{root}/{uuid.uuid4()}")
     store.update({"a/b": 1, "c": 2})
-    system = type(store.pipeline.persister._files._system)
+    system = store.pipeline.persister._files._system
 
     def failing(verb):
-        inherited = getattr(system, verb)
+        usual = getattr(system, verb)
 
-        def method(self, path, *args, **kwargs):
+        def method(path, *args, **kwargs):
             if str(path).rstrip("/").endswith(("/a", "c.json")):
                 raise PermissionError(13, "denied")
-            return inherited(self, path, *args, **kwargs)
+            return usual(path, *args, **kwargs)
 
         return method
 

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 import holdall
 from engines._dropping import Dropping
-from engines._valkey import Server
+from engines._valkey import Server, free_port
 from holdall import ITEM_NOT_AVAILABLE, RedisStore, memoize
 from holdall.conditional import ANY_ETAG
 from holdall.errors import (
@@ -141,7 +141,8 @@ def test_a_cluster_is_refused():
 
 
 def test_a_server_of_a_cluster_is_refused(tmp_path):
-    server = Server(tmp_path, "--cluster-enabled", "yes")
+    # The servers of a cluster talk by a second port: 10,000 above the first, if none is given.
+    server = Server(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     try:
         with RedisStore(server.url) as store:
             uses = (lambda: store["a"], lambda: store.__setitem__("a", 1), lambda: store.update(a=1, b=2))

@@ -67,8 +67,6 @@ _NEWLINE: Final = "illegal newline"
 _FAILED: Final = frozenset({"ClientResponseError", "ClientConnectionError"})
 _MISSING: Final = frozenset({404, 410})  # answers of web servers that say that there is no such page
 _PASSWORD: Final = re.compile("(://[^/:@]*):[^/]*@")
-#: The modules whose ways of listing go folder by folder.
-_BY_FOLDER: Final = frozenset({"fsspec.spec", "fsspec.asyn"})
 _TIMES: Final = ("mtime", "modified", "LastModified", "last_modified", "updated", "modify", "created")
 _VERSIONS: Final = ("ETag", "etag", "e_tag", "generation", "md5Hash", "content_md5", "blob_id", "sha")
 
@@ -195,17 +193,7 @@ class FileSystem:
     def translating(self, what: str) -> Iterator[None]:
         """Translate errors of the file system to ours, except those that say that a file does not exist."""
         try:
-            try:
-                yield
-            except (
-                FileNotFoundError
-            ) as error:  # which HTTP raises for each failure, and says why as its cause
-                why = error.__cause__
-                if not isinstance(why, Exception) or isinstance(why, ABSENT):
-                    raise
-                if not isinstance(why, OSError) and getattr(why, "status", 404) in {404, 410}:
-                    raise
-                raise why from error
+            yield
         except (HoldallError, NotImplementedError, *ABSENT, *TAKEN):
             raise
         except Exception as error:  # each file system has errors of its own
