@@ -33,9 +33,17 @@ class Connection(sqlite3.Connection):
 
     __slots__ = ()
 
-    def __del__(self) -> None:
-        with suppress(sqlite3.ProgrammingError):  # never opened
+    # What it needs is bound: the last connections go when the names of this module are gone already.
+    def __del__(self, never_opened: type[Exception] = sqlite3.ProgrammingError) -> None:
+        try:
             self.close()
+        except never_opened:
+            pass
+
+
+#: Every open connection of this process. Its methods are used because they are atomic: a lock would not do,
+#: as a connection can be collected anywhere.
+everything: "set[Guarded]" = set()
 
 
 class Guarded:
@@ -73,7 +81,8 @@ class Guarded:
         self.writes = writes
         everything.add(self)
 
-    def close(self) -> None:
+    # What it needs is bound, as above.
+    def close(self, forget: "Callable[[Guarded], None]" = everything.discard) -> None:
         """Close the connection when no statement runs."""
         if not self.closed:
             with self.lock:
@@ -83,7 +92,7 @@ class Guarded:
                     self.abandon()
                 else:
                     self.connection.close()
-        everything.discard(self)
+        forget(self)
 
     def let_go(self, is_ending: Callable[[], bool] = is_finalizing) -> None:
         """Close the connection for good, without waiting for anything."""
@@ -98,11 +107,12 @@ class Guarded:
     def __del__(self) -> None:
         self.let_go()
 
-    def _is_replaced(self) -> bool:
+    def _is_replaced(self, stat: Callable[[str], os.stat_result] = os.stat) -> bool:
         try:
-            return identity(self.path) != self.file
+            found = stat(self.path)
         except OSError:
             return False  # deleted, and its log too
+        return (found.st_dev, found.st_ino) != self.file
 
     def abandon(self) -> None:
         """Never use the connection again, not even when the process ends: it belongs to the parent."""
@@ -112,9 +122,6 @@ class Guarded:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
 
 
-#: Every open connection of this process. Its methods are used because they are atomic: a lock would not do,
-#: as a connection can be collected anywhere.
-everything: set[Guarded] = set()
 #: Held while a connection is made and not yet in `everything`.
 opening = threading.RLock()
 _stopped: list[Guarded] = []  # those that a fork has stopped, or tried to

@@ -1,5 +1,6 @@
 """The end of a process: daemon threads that are inside a store hold nobody up, and late writes are stored."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -131,3 +132,22 @@ def test_a_folder_that_outlives_the_names_of_its_modules_is_closed(tmp_path):
         tmp_path,
     )
     assert (done.stderr, done.stdout.strip()) == ("", "0")
+
+
+def test_a_connection_that_outlives_the_names_of_its_module_is_closed(tmp_path):
+    done = run(
+        """
+        store = holdall.SQLiteStore(sys.argv[1], serializer="json")
+        store["a"] = 1
+        from holdall.persisters.sqlite import _session
+        for module in (sys.modules["holdall._sqlite"], _session):
+            for name in vars(module):  # as the interpreter does when it ends
+                if name[:2] != "__":
+                    setattr(module, name, None)
+        left = [store]
+        left.append(left)
+        """,
+        tmp_path / "a.db",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert os.listdir(tmp_path) == ["a.db"]  # without a log: it was closed

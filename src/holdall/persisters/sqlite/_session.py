@@ -115,9 +115,9 @@ class Owner:
         self._session = session
         self._process = os.getpid()
 
-    def __del__(self) -> None:
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:  # bound: `os` may be gone already
         # In a child the threads of the parent end first; their sessions are handled below.
-        if os.getpid() == self._process:
+        if getpid() == self._process:
             self._session.let_go()
 
 
