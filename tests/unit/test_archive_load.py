@@ -417,6 +417,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_does_nothing(name, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("holdall.archive._allowed._MAX_KEY_PARTS", 20_000)  # a million take seconds
     trace = tmp_path / "trace"
     text = HOSTILE[name].replace("{trace}", str(trace)).replace("{{", "{").replace("}}", "}")
     ran = []
