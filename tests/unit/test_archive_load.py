@@ -304,6 +304,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The chararray class is deprecated")  # by numpy 2.5
 def test_all_kinds_of_values_come_back_if_their_classes_are_allowed():
     allowed = _classes(things, [])
     allowed += [thing for thing in vars(things).values() if isinstance(thing, types.FunctionType)]

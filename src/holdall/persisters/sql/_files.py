@@ -87,8 +87,11 @@ def watched(engine: Any) -> Any:
     event.listen(own, "checkout", lambda connection, *_: take(connection))
     event.listen(own, "checkin", lambda connection, _: give(connection))
     event.listen(own, "close", lambda connection, _: close(connection))
-    with suppress(DBAPIError), own.connect() as connection:  # the next use tells what is wrong
-        if not connection.exec_driver_sql("PRAGMA database_list").all()[0][2]:
+    with suppress(DBAPIError):  # the next use tells what is wrong
+        with own.connect() as connection:
+            path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
+        if not path:
+            own.pool.dispose()
             return engine  # a database in memory is that of its connections
     return own
 
