@@ -14,6 +14,7 @@ from holdall.archive import DataSet
 NAME = "measured"
 BASE = 20
 SHARED = [f"shared{number}" for number in range(4)]
+MOST = 100  # names of a writer's own
 FORMATS = ["npy", "hdf5", "npz", "npy"]
 _ACK = struct.Struct("<q")
 
@@ -73,6 +74,8 @@ def _write(number, path):
         if count % 5 == 0:
             del ds[f"own{number}_{count}"]
             mine.remove(name)
+        if len(mine) > MOST:  # or readers take longer and longer
+            del ds[mine.pop(0)]
         if count % 7 == 0:
             ds[SHARED[3]] = f"shared {count}"
     return mine
