@@ -8,7 +8,6 @@ from holdall.serializers import get_serializer
 from holdall.store import Store
 from holdall.store._place import under
 from holdall.store._typing import K, V
-from holdall.wrappers._base import added_method
 
 __all__ = ["RedisStore"]
 
@@ -89,7 +88,6 @@ class RedisStore(Store[K, V]):
         """The text that all keys on the server start with."""
         return str(under(self)[0].prefix)
 
-    @added_method  # that of `bounded` may replace it
     def set(self, key: K, value: V, ttl: float | None = None) -> None:
         """Store a value with a time to live.
 

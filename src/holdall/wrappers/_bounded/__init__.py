@@ -86,7 +86,7 @@ def _methods(**_: Any) -> dict[str, Callable[..., Any]]:
     return {"set": _set, "touch": _touch, "stats": _stats, "volume": _volume}
 
 
-@with_methods(_methods, replaces={"stats"})
+@with_methods(_methods, replaces={"set", "stats"})
 def bounded(
     store: Store[Any, Any],
     *,
