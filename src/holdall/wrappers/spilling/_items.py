@@ -10,7 +10,7 @@ from holdall._eviction import Entry, Policy
 from holdall._posix.fork import Living, new_lock
 from holdall.wrappers.spilling._changes import Mark, is_frozen
 
-__all__ = ["GONE", "Item", "Items", "is_held"]
+__all__ = ["GONE", "Item", "Items", "is_shared"]
 
 GONE: Final = object()
 _CHECKS: Final = 64  # loose items to check per operation
@@ -70,12 +70,9 @@ def _references(box: list[Any]) -> int:
 _ALONE: Final = _references([object()])
 
 
-def is_held(item: Item) -> bool:
-    """Return whether anything else refers to the value of an item."""
-    if item.frozen:
-        return False
-    box = [item.value]
-    return _references(box) > _ALONE + 1  # the item's own
+def is_shared(item: Item) -> bool:
+    """Return whether anything else, be it another item, refers to the value of an item."""
+    return not item.frozen and _references([item.value]) > _ALONE + 1  # the item's own
 
 
 # Loose items do not hold their values for each other, in whatever store they are. While the lock is held,
@@ -308,10 +305,13 @@ class Items:
 
     def is_held(self, item: Item, counts: list[dict[int, int]] | None = None) -> bool:
         """Return whether anything but loose items, in any store, refers to the value of an item."""
-        if item.frozen:
-            return False
-        box = [item.value]
-        more = _references(box) - _ALONE - 1  # the item's own
+        return not item.frozen and self._has_holders(item, [item.value], own=1, counts=counts)
+
+    def _has_holders(
+        self, item: Item, box: list[Any], *, own: int, counts: list[dict[int, int]] | None = None
+    ) -> bool:
+        """Return whether more refers to the value in a box than the box, the item's `own`, and loose items."""
+        more = _references(box) - _ALONE - own
         return more > 0 and more > self._others(item, box[0], _counts() if counts is None else counts)
 
     def _others(self, item: Item, value: Any, counts: list[dict[int, int]]) -> int:
@@ -331,15 +331,11 @@ class Items:
         """
         with _counting:
             box, item.value = [item.value], GONE
-            if item.frozen or (not item.out and self._is_alone(item, box)):
+            if item.frozen or not (item.out or self._has_holders(item, box, own=0)):
                 self._tighten(item)
                 return True
             item.value = box[0]
         return False
-
-    def _is_alone(self, item: Item, box: list[Any]) -> bool:
-        more = _references(box) - _ALONE
-        return more <= 0 or more <= self._others(item, box[0], _counts())
 
     def remove(self, item: Item) -> None:
         """Remove an item."""

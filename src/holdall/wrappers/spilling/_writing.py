@@ -7,7 +7,7 @@ from typing import Any, Final
 from holdall._eviction.costs import ReloadCosts
 from holdall._shown import shown
 from holdall.errors import InvalidArgumentError, SerializationError
-from holdall.wrappers.spilling._items import GONE, Item, Items, is_held
+from holdall.wrappers.spilling._items import GONE, Item, Items, is_shared
 from holdall.wrappers.spilling._slow import SlowSide
 from holdall.wrappers.spilling._trim import Trimmer
 
@@ -249,7 +249,7 @@ class SpillWriting:
 def _note_holders(items: Iterable[Item]) -> None:
     """Note that held values may be changed from now on."""
     for item in items:
-        if is_held(item):
+        if is_shared(item):
             item.out = True
 
 
