@@ -123,6 +123,7 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help="time by what the processor worked, for a machine with other work; waiting costs nothing then",
     )
+    parser.add_argument("--leave-out", metavar="TEXT", help="without the tables whose title has this in it")
     parser.add_argument("--output", metavar="FILE", help="write the Markdown there as well")
     parser.add_argument("--disk", metavar="DIR", default=tempfile.gettempdir(), help="a folder on a disk")
     parser.add_argument(
@@ -170,6 +171,8 @@ def main() -> None:
     reports, figures = [], []
     for name in options.only:
         for workload in importlib.import_module(name).workloads(places, quick=options.quick):
+            if options.leave_out and options.leave_out in workload.title:
+                continue
             results = harness.Results() if workload.skip else harness.run(python, workload, options.rounds)
             reports.append(harness.report(workload, results))
             figures += harness.goals(workload, results)
