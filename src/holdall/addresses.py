@@ -263,18 +263,26 @@ def named_addresses() -> dict[str, str]:
     """Return the addresses of the user's own file, by name.
 
     The environment variable ``HOLDALL_STORES`` names the file; the default is ``stores.toml`` in the user's
-    configuration folder of holdall. Each line is ``name = "address"``.
+    configuration folder of holdall. Each line is ``name = "address"``. Names of anything else are left out;
+    `open` says what is wrong with them.
 
     Raises
     ------
     InvalidArgumentError
-        If the file is not TOML with names and addresses.
+        If the file is not TOML.
     """
+    return {name: address for name, address in _users_names().items() if isinstance(address, str)}
+
+
+# ---------------------------------------------------------------------- pieces
+
+
+def _users_names() -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  (only with such a file)
 
     path = _users_file()
     try:
-        found = tomllib.loads(Path(path).read_text("utf-8"))
+        return tomllib.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
@@ -283,13 +291,6 @@ def named_addresses() -> dict[str, str]:
         raise StoreUnavailableError(
             error.errno or 0, f"names of stores cannot be read: {error}", path
         ) from error
-    for name, address in found.items():
-        if not isinstance(address, str):
-            raise InvalidArgumentError(f"{path}: {name} must be an address as text, got {shown(address)}")
-    return found
-
-
-# ---------------------------------------------------------------------- pieces
 
 
 def _value(text: str) -> Any:
@@ -306,16 +307,21 @@ def _text(value: Any) -> str:
 
 
 def _named(found: Address) -> Address:
-    addresses = named_addresses()
-    if found.place not in addresses:
-        known = f"it names {', '.join(sorted(addresses))}; " if addresses else ""
+    names = _users_names()
+    if found.place not in names:
+        known = f"it names {', '.join(sorted(names))}; " if names else ""
         line = f'{found.place or "name"} = "dir:results"'
         raise StoreNotFoundError(
             2,
             f"your file of stores has no {found.place!r}: {known}add a line such as {line:.80}",
             _users_file(),
         )
-    inner = parse(os.path.expanduser(addresses[found.place]))
+    address = names[found.place]
+    if not isinstance(address, str) or not address:
+        raise InvalidArgumentError(
+            f"{_users_file()}: {found.place} must be an address as text, got {shown(address)}"
+        )
+    inner = parse(os.path.expanduser(address))
     if inner.scheme == "my":
         raise InvalidArgumentError(f"{_users_file()}: {found.place} must be an address, not another name")
     return inner._replace(part=found.part or inner.part, options={**inner.options, **found.options})
@@ -342,7 +348,7 @@ def _opener(scheme: str) -> Opener:
         return _own[scheme]
     installed = _installed()
     if scheme in installed:
-        return installed[scheme].load()  # type: ignore[no-any-return]
+        return _loaded(installed[scheme])
     from difflib import get_close_matches  # noqa: PLC0415  (only needed for this message)
 
     close = get_close_matches(scheme, schemes(), 1)
@@ -351,6 +357,19 @@ def _opener(scheme: str) -> Opener:
         f"no kind of store is called {scheme!r}{hint} there are {', '.join(schemes())}; "
         "a path with a colon is written as 'dir:' and the path",
     )
+
+
+def _loaded(entry: Any) -> Opener:
+    """Load what another package has registered: whatever happens there is no fault of the address."""
+    try:
+        opener: Opener = entry.load()
+    except Exception as error:
+        package = f"the package {entry.dist.name}" if entry.dist else "the module"
+        raise UnsupportedError(
+            f"{package} that opens {entry.name}: cannot be loaded ({entry.value}): "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return opener
 
 
 def _installed() -> dict[str, Any]:

@@ -175,10 +175,21 @@ def test_names_of_the_users_own_file(here, monkeypatch):
     assert (store["a"], store.get_params()["timeout"], store.get_params()["read_only"]) == (1, 5, True)
     with pytest.raises(InvalidArgumentError, match="not another name"):
         holdall.open("my:again")
-    for text, said in (("results = 3", "as text"), ("results =", "no TOML")):
-        (here / "stores.toml").write_text(text)
-        with pytest.raises(InvalidArgumentError, match=said):
-            holdall.open("my:results")
+    (here / "stores.toml").write_text('good = "memory:"\nresults = memory:\n')
+    with pytest.raises(InvalidArgumentError, match="stores.toml is no TOML: .*line 2"):
+        holdall.open("my:results")
+
+
+def test_a_name_of_no_address_leaves_the_others_alone(here, monkeypatch):
+    monkeypatch.setenv("HOLDALL_STORES", "stores.toml")
+    (here / "stores.toml").write_text('number = 3\nempty = ""\nmine = "memory:"\n[table]\nmine = "memory:"\n')
+    assert type(holdall.open("my:mine")) is MemoryStore
+    assert named_addresses() == {"empty": "", "mine": "memory:"}
+    for name in ("number", "empty", "table"):
+        with pytest.raises(InvalidArgumentError, match=f"stores.toml: {name} must be an address as text"):
+            holdall.open(f"my:{name}")
+    with pytest.raises(StoreNotFoundError, match="it names empty, mine, number, table"):
+        holdall.open("my:nothing")
 
 
 def test_the_file_lies_where_configuration_does(tmp_path, monkeypatch):
@@ -218,6 +229,27 @@ def test_schemes_of_other_packages(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
     assert holdall.open("lists:a,b")["1"] == "b"
     assert "lists" in schemes()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("nowhere_at_all:open", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("sys:no_such_opener", "AttributeError"),
+        ("this_module_is_broken:open", "ZeroDivisionError"),
+    ],
+)
+def test_a_package_that_cannot_be_loaded_leaves_the_others_alone(here, monkeypatch, value, said):
+    (here / "this_module_is_broken.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(here)
+    broken = importlib.metadata.EntryPoint("broken", value, "holdall.addresses")
+    lists = importlib.metadata.EntryPoint("lists", f"{__name__}:open_list", "holdall.addresses")
+    monkeypatch.setitem(sys.modules, __name__, types.SimpleNamespace(open_list=open_list))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [broken, lists])
+    assert holdall.open("lists:a,b")["1"] == "b"
+    assert {"broken", "lists"} <= set(schemes())
+    with pytest.raises(UnsupportedError, match=f"opens broken: cannot be loaded .{value}.: {said}"):
+        holdall.open("broken:x")
 
 
 def open_list(address):
