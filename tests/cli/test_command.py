@@ -259,6 +259,30 @@ def test_mv_to_the_same_place_loses_nothing(run, address):
     assert run("get", address, "a") == "[1]\n"
 
 
+@pytest.mark.parametrize("target", ["memory:", "null:"])
+def test_nothing_is_moved_to_where_it_would_be_forgotten(run, notes, target):
+    for words in (("mv", "-r", "notes", target), ("cp", "notes", target, "b"), ("put", target, "b", "1")):
+        assert "keeps nothing after the end of this command" in run(*words, status=2)
+    assert len(notes) == 3
+
+
+def test_a_copy_that_is_interrupted_says_nothing_and_goes_on(run, notes):
+    class Interrupted(MemoryStore):
+        left = 2
+
+        def __getitem__(self, key):
+            type(self).left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().__getitem__(key)
+
+    register_scheme("interrupted", lambda address: Interrupted(dict(notes)))
+    assert run("cp", "-r", "interrupted:", "dir:new?serializer=json", status=130) == ""
+    Interrupted.left = 3
+    assert run("cp", "-r", "interrupted:", "new", "--resume") == ""
+    assert holdall.open("new") == notes
+
+
 def test_diff(run, notes):
     new = SQLiteStore("new.db", serializer="json")
     new.update({"a/1": True, "a/2": [2], "c": 1})
@@ -279,6 +303,9 @@ def test_check_and_compact(run, notes):
     with open(notes.file_of("b"), "w") as file:
         file.write("{torn")
     assert run("check", "notes", status=1).startswith("b: ")
+    (line,) = run("check", "notes", "--json", status=1).splitlines()
+    assert json.loads(line)["key"] == "b"
+    assert run("check", "notes", status=1) == f"b: {json.loads(line)['fault']}\n"
     store = SQLiteStore("x.db", serializer="json")
     store["a"] = "x" * 1_000_000
     del store["a"]
@@ -436,6 +463,9 @@ def test_a_typo_gets_a_proposal(notes, capsysbinary):
         (["put", "notes", "c", "1", "--as", "jsn"], "holdall put", "did you mean 'json'?"),
         (["ls", "notes", "--zzzzz"], "holdall ls", "unrecognized arguments: --zzzzz\n"),
         (["ls"], "holdall ls", "the following arguments are required: ADDRESS\n"),
+        (["--json", "ls", "notes"], "holdall [-h]", "arguments: --json: it comes after the command\n"),
+        (["--pickles", "script", "s.py", "import", "-"], "holdall [-h]", "it comes after the command\n"),
+        (["memo", "--outdated", "notes", "drop"], "holdall memo", "it comes after the command\n"),
     ):
         with pytest.raises(SystemExit) as caught:
             main(words)

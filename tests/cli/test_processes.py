@@ -45,6 +45,54 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        ("ls notes", ">&-"),
+        ("get notes a", ">&-"),
+        ("script s.py export", ">&-"),
+        ("put notes b", "<&-"),
+        ("import notes -", "<&-"),
+        ("script s.py import -", "<&-"),
+    ],
+)
+def test_a_closed_stream_is_said_in_a_line(tmp_path, words, closed):
+    FileDirStore(tmp_path / "notes", serializer="json")["a"] = 1
+    (tmp_path / "s.py").write_text("print('hello')\n")
+    done = in_a_shell(words, closed, cwd=tmp_path)
+    name = "output" if ">" in closed else "input"
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == f"holdall: [Errno 9] the standard {name} is closed\n".encode()
+
+
+def test_errors_go_nowhere_if_the_standard_error_is_closed(tmp_path):
+    done = in_a_shell("ls nothing", "2>&-", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+def in_a_shell(words, redirection, *, cwd):
+    command = " ".join(f"'{word}'" for word in [*HOLDALL, *words.split()])
+    return subprocess.run(
+        ["sh", "-c", f"{command} {redirection}"], cwd=cwd, capture_output=True, check=False, timeout=100
+    )
+
+
+def test_an_interrupt_while_the_command_is_imported_says_nothing(tmp_path):
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'holdall.store': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from holdall.cli import main\n"
+        "sys.exit(main(['ls', 'nothing']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False, timeout=100
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_importing_holdall_imports_nothing_of_the_command(tmp_path):
     code = "import sys, holdall; print([m for m in sys.modules if 'argparse' in m or 'holdall.cli' in m])"
     done = subprocess.run(

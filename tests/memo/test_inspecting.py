@@ -70,7 +70,7 @@ def test_the_command_line_lists_and_drops(name, tmp_path, capsys):
         ["f", "@new", "2", "results"],
         ["f", "@old", "1", "results"],
     ]
-    assert "say what to drop" in do("drop", status=1)[0]
+    assert "say what to drop" in do("drop", status=2)[0]
     assert do("drop", "--function", "h") == ["0 results dropped"]
     assert do("drop", "--outdated", "--function", "f") == ["1 results dropped"]
     assert do("drop", "--version", "old") == ["1 results dropped"]

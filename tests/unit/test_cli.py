@@ -3,11 +3,13 @@
 import base64
 import importlib
 import io
+import json
 import os
 import pickle
 import subprocess
 import sys
 import tomllib
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -79,7 +81,8 @@ def test_keys_of_any_name(script, path):
     assert store.copy() == {key: -number for number, key in enumerate(keys)}
     script("delete", "--", *names[2:])
     assert store.copy() == {"a b": 0, "é": -1}
-    assert "names no key" in script("set", "!x", "1", status=1)
+    for words in (("set", "!x", "1"), ("get", "!x"), ("delete", "!x")):
+        assert "names no key" in script(*words, status=2)
 
 
 def test_delete_deletes_all_or_none(script):
@@ -170,6 +173,29 @@ def test_pickles_that_need_code_are_shown_and_not_loaded(script, path, tmp_path)
     assert not (tmp_path / "trapped").exists()
 
 
+def test_json_has_values_or_how_they_are_shown(script, path, tmp_path):
+    store = ScriptStore(path)
+    store.update({"é\n": {"a": [1.5, None]}, "set": {1}, ("x", 1): "text", "huge": 10**5000})
+    store["day"] = date(2026, 1, 2)
+    *lines, huge, day = map(json.loads, script("list", "--json").splitlines())
+    assert lines == [
+        {"key": "é\n", "value": {"a": [1.5, None]}},
+        {"key": "set", "shown": "{1}"},
+        {"key": "!('x', 1)", "value": "text"},
+    ]
+    assert huge["key"] == "huge"
+    assert huge["shown"].startswith("<a pickle of ")
+    assert day == {"key": "day", "shown": "date 2026-01-02"}
+    assert script("get", "é\n", "--json") == '{"a": [1.5, null]}\n'
+    assert "leave out --json" in script("get", "set", "--json", status=1)
+    assert script("get", "!('x', 1)", "--json") == '"text"\n'
+    assert script("check", "--json") == ""
+    with open(path, "a") as file:
+        file.write("print('below')\n")
+    (line,) = script("check", "--json", status=1).splitlines()
+    assert json.loads(line) == {"key": None, "fault": "line 9 is no record: \"print('below')\""}
+
+
 def test_compact_and_check(script, path):
     for number in range(20):
         script("set", "x", str(number))
@@ -186,7 +212,10 @@ def test_errors_are_said_in_a_line(script, path, tmp_path, capsys):
     assert "no JSON" in script("set", "x", "{", "--as", "json", status=1)
     assert "no Python literal" in script("set", "x", "f()", "--as", "python", status=1)
     assert main(["script", str(tmp_path / "absent.py"), "list"]) == 1
-    assert "there is no such script" in capsys.readouterr().err
+    assert "there is no such script (make an empty file first)" in capsys.readouterr().err
+    (tmp_path / "names.csv").write_text("a,1\n!x,1\n")
+    assert "line 2 of " in script("import", str(tmp_path / "names.csv"), status=1)
+    assert script("list") == ""
     assert not (tmp_path / "absent.py").exists()
     for words in ([], ["script"], ["script", path], ["script", path, "set", "x"], ["nonsense"]):
         with pytest.raises(SystemExit) as caught:

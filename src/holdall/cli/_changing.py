@@ -2,11 +2,11 @@
 
 import argparse
 import ast
-import sys
 from typing import Any
 
 from holdall.abc import KeyedSerializer
 from holdall.cli._opening import add_address, key_of, opened, selected
+from holdall.cli._saying import standard_input
 from holdall.errors import CorruptValueError, InvalidArgumentError
 from holdall.serializers import get_serializer
 from holdall.store import Store
@@ -52,7 +52,8 @@ def _put(options: argparse.Namespace) -> int:
 
 def _given(value: str | None) -> bytes:
     if value is None or value == "-":
-        return sys.stdin.buffer.read()
+        data: bytes = standard_input().buffer.read()
+        return data
     return value.encode("utf-8", "surrogateescape")
 
 

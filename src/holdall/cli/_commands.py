@@ -1,4 +1,4 @@
-"""The command line: ``holdall``, or ``python -m holdall``."""
+"""All commands of the command line, and what becomes of their errors."""
 
 import argparse
 import os
@@ -21,59 +21,36 @@ from holdall.cli import (
     _serve,
     _upkeep,
 )
-from holdall.cli._opening import UsageError, printable
+from holdall.cli._opening import UsageError
+from holdall.cli._saying import say_error
 from holdall.errors import HoldallError
 
-__all__ = ["main"]
+__all__ = ["run"]
+
+_ADVICE = {
+    "pass trust=True": "give --trust",
+    "create=True makes an empty one": "make an empty file first",
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line.
-
-    Parameters
-    ----------
-    arguments
-        The arguments after the name of the program; None for those of this process.
-
-    Returns
-    -------
-    int
-        0 for success; 1 if something was not found, differs or cannot be done, with a line on the standard
-        error; 2 if the arguments do not fit together.
-
-    Raises
-    ------
-    SystemExit
-        If the arguments are not a command, with status 2.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "script.py")
-    >>> with open(path, "w") as file:
-    ...     _ = file.write("print('hello')")
-    >>> main(["script", path, "set", "count", "3"])
-    count = 3
-    0
-    >>> main(["script", path, "list"])
-    count = 3
-    0
-    """
-    options = _parser().parse_args(arguments)
+def run(arguments: Sequence[str] | None) -> int:
+    """Run a command line, and return its status; see `holdall.cli.main`."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _say_warning  # type: ignore[assignment]
+            options = _parser().parse_args(arguments)
             status = int(options.run(options))
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as where the program was started without one
+                sys.stdout.flush()
     except BrokenPipeError:
         _close_output()
         return 1
-    except KeyboardInterrupt:
-        return 130  # as in shells
     except (UsageError, HoldallError, OSError, KeyError, UnicodeError, RecursionError) as error:
         said = f"no value is called {error.args[0]!r}" if type(error) is KeyError else str(error)
-        # Advice in warnings is for Python code, not for the command line.
-        _say_error(said.replace("pass trust=True", "give --trust"))
+        # Advice in messages is for Python code, not for the command line.
+        for advice, ours in _ADVICE.items():
+            said = said.replace(advice, ours)
+        say_error(said)
         return 2 if isinstance(error, UsageError) else 1
     return status
 
@@ -92,9 +69,21 @@ class _Parser(argparse.ArgumentParser):
             found, unknown = self.parse_known_intermixed_args(args, namespace)
             self._mixed = False
         if unknown:  # each command tells it with its own usage
-            hint = _meant(unknown[0].partition("=")[0], self._option_string_actions)
+            option = unknown[0].partition("=")[0]
+            hint = _meant(option, self._option_string_actions)
+            if self.takes_below(option):
+                hint = ": it comes after the command"
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return found, unknown
+
+    def takes(self, option: str) -> bool:
+        """Return whether the command has an option, or one of its verbs."""
+        return option in self._option_string_actions or self.takes_below(option)
+
+    def takes_below(self, option: str) -> bool:
+        """Return whether a command below this one has an option, which stands before its name."""
+        below: Any = [action.choices for action in self._actions if action.nargs == argparse.PARSER]
+        return any(parser.takes(option) for parsers in below for parser in parsers.values())
 
     def error(self, message: str) -> NoReturn:
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
@@ -122,13 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say_error(text: str) -> None:
-    line = " ".join(text.split())
-    print(f"holdall: {printable(line)}", file=sys.stderr)  # noqa: T201  (the output of a command line)
-
-
 def _say_warning(message: Warning | str, *_: object) -> None:
-    _say_error(f"warning: {message}")
+    say_error(f"warning: {message}")
 
 
 def _close_output() -> None:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from holdall.abc.optional import OptionalVerbs
 from holdall.addresses import resolve
 from holdall.cli._opening import add_address, key_of, opened, selected, shown_key, word_of
 from holdall.cli._progress import progress
-from holdall.cli._saying import as_json, say
+from holdall.cli._saying import as_json, say, standard_input
 from holdall.errors import InvalidArgumentError, SerializationError, UnsupportedError
 from holdall.serializers import get_serializer
 from holdall.store._nested import StorePersister
@@ -104,7 +103,7 @@ def _copied(source: str, options: argparse.Namespace) -> int:
 
 def _stored(source: str, options: argparse.Namespace) -> int:
     if source == "-":
-        items = dict(_items(sys.stdin.buffer, "the standard input"))
+        items = dict(_items(standard_input().buffer, "the standard input"))
     else:
         with open(source, "rb") as file:
             items = dict(_items(file, source))

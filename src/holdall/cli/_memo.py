@@ -4,9 +4,8 @@ import argparse
 import os
 from typing import Any
 
-from holdall.cli._opening import add_address, opened
-from holdall.cli._saying import json_time, say_json, shown_time
-from holdall.errors import InvalidArgumentError
+from holdall.cli._opening import UsageError, add_address, opened, printable
+from holdall.cli._saying import json_time, say, say_json, shown_time
 
 
 def add_to(commands: Any) -> None:
@@ -46,7 +45,8 @@ def _list(options: argparse.Namespace) -> int:
             continue
         size = "?" if kept.bytes is None else kept.bytes
         last = shown_time(kept.last)
-        print(f"{kept.function}  @{kept.version}  {kept.results} results  {size} bytes  {last}")  # noqa: T201
+        name = printable(f"{kept.function}  @{kept.version}")
+        say(f"{name}  {kept.results} results  {size} bytes  {last}")
     return 0
 
 
@@ -55,7 +55,7 @@ def _drop(options: argparse.Namespace) -> int:
 
     function, version = options.function, options.version
     if function is None and version is None and not options.outdated:
-        raise InvalidArgumentError("say what to drop: --function NAME, --version VERSION or --outdated")
+        raise UsageError("say what to drop: --function NAME, --version VERSION or --outdated")
     place = _existing(options)
     old = {(kept.function, kept.version) for kept in outdated(inspect(place))} if options.outdated else None
     count = drop(
@@ -66,5 +66,5 @@ def _drop(options: argparse.Namespace) -> int:
             and (old is None or (f, v) in old)
         ),
     )
-    print(f"{count} results dropped")  # noqa: T201
+    say(f"{count} results dropped")
     return 0

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from holdall import addresses
-from holdall._schemes import FOREIGN
+from holdall._schemes import FOREIGN, WITHOUT_PLACE
 from holdall.abc import NOT_MINE, Capability, KeyedSerializer
 from holdall.errors import InvalidArgumentError, InvalidKeyError, StoreNotFoundError, UntrustedStoreError
 from holdall.keys import AnyKeys
@@ -74,7 +74,7 @@ def opened(
     Raises
     ------
     UsageError
-        If it is not an address.
+        If it is not an address, or is to be changed and forgets everything at the end of the command.
     StoreNotFoundError
         If it does not exist, and must not be made.
     UntrustedStoreError
@@ -84,6 +84,8 @@ def opened(
         found = addresses.resolve(address)
         taken = addresses.options_taken(found)
         path = addresses.path_of(found)
+        if write and found.scheme in WITHOUT_PLACE:  # moved there, items would be lost
+            raise UsageError(f"{address} keeps nothing after the end of this command: choose another store")
         if path and not make and found.scheme not in FOREIGN and not os.path.exists(path):
             raise StoreNotFoundError(f"{path} is not there")
         more = {"read_only": True} if "read_only" in taken and not write else {}

@@ -1,21 +1,57 @@
 """The output of the command line: text, values and lines of JSON, without control characters."""
 
+import errno
 import json
 import math
 import sys
 import time
 from typing import Any
 
+from holdall.cli._opening import printable
 from holdall.errors import SerializationError, UnsupportedError
 from holdall.serializers import get_serializer
 
-__all__ = ["as_json", "json_time", "say", "say_json", "say_value", "shown_time"]
+__all__ = [
+    "as_json",
+    "json_time",
+    "say",
+    "say_error",
+    "say_json",
+    "say_value",
+    "shown_time",
+    "standard_input",
+    "standard_output",
+]
+
+
+def standard_output() -> Any:
+    """Return the standard output; raise OSError if the program was started without one."""
+    return _open(sys.stdout, "the standard output")
+
+
+def standard_input() -> Any:
+    """Return the standard input; raise OSError if the program was started without one."""
+    return _open(sys.stdin, "the standard input")
+
+
+def _open(stream: Any, name: str) -> Any:
+    if stream is None:
+        raise OSError(errno.EBADF, f"{name} is closed")
+    return stream
 
 
 def say(text: str) -> None:
     """Write a line; escape characters that the encoding of the output lacks."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    output = standard_output()
+    encoding = output.encoding or "utf-8"
+    output.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def say_error(text: str) -> None:
+    """Write a line to the standard error, if there is one."""
+    if sys.stderr is not None:
+        line = " ".join(text.split())
+        print(f"holdall: {printable(line)}", file=sys.stderr)  # noqa: T201  (the output of a command line)
 
 
 def say_json(thing: Any) -> None:
@@ -50,18 +86,22 @@ def say_value(value: Any, *, strict: bool) -> None:
         except SerializationError as error:
             raise UnsupportedError(f"the value is no JSON ({error}): leave out --json") from error
     elif isinstance(value, bytes | bytearray):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(value)
+        _say_bytes(value)
     elif isinstance(value, str):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(value.encode("utf-8", "surrogatepass"))
-        if sys.stdout.isatty() and not value.endswith("\n"):
-            sys.stdout.write("\n")
+        _say_bytes(value.encode("utf-8", "surrogatepass"))
+        if standard_output().isatty() and not value.endswith("\n"):
+            say("")
     else:
         try:
             say(as_json(value))
         except SerializationError:
             say(repr(value))
+
+
+def _say_bytes(data: bytes | bytearray) -> None:
+    output = standard_output()
+    output.flush()
+    output.buffer.write(data)
 
 
 def shown_time(mtime: float) -> str:

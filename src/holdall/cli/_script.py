@@ -13,16 +13,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from holdall.abc import NOT_MINE
-from holdall.cli._saying import say
-from holdall.errors import CorruptValueError, HoldallError, InvalidArgumentError, InvalidKeyError
-from holdall.keys import AnyKeys
+from holdall.cli._opening import UsageError, key_of, printable
+from holdall.cli._saying import as_json, say, say_error, say_json, standard_input, standard_output
+from holdall.errors import (
+    CorruptValueError,
+    HoldallError,
+    InvalidArgumentError,
+    SerializationError,
+    UnsupportedError,
+)
 from holdall.migrate._pycaboose import migrate
 from holdall.persisters.script import ScriptPersister
 from holdall.serializers.harmless import Harmless
 from holdall.serializers.line import LineSerializer
 
-_keys = AnyKeys()
 _values = LineSerializer()
 _HEADER = ["name", "value"]
 _PICKLE = b"pickle "
@@ -48,10 +52,13 @@ def add_to(commands: Any) -> None:
         parser.set_defaults(run=run)
         return parser
 
-    verb("list", _list, "show all names and values")
+    one = verb("list", _list, "show all names and values")
+    one.add_argument("--json", action="store_true", help="write a line of JSON for each")
     one = verb("get", _get, "show a value, as JSON if it can be")
     one.add_argument("name", metavar="NAME")
-    one.add_argument("--text", action="store_true", help="show text as it is, without quotes")
+    form = one.add_mutually_exclusive_group()
+    form.add_argument("--text", action="store_true", help="show text as it is, without quotes")
+    form.add_argument("--json", action="store_true", help="show JSON, and nothing that is none")
     one = verb("set", _set, "store a value")
     one.add_argument("name", metavar="NAME")
     one.add_argument("value", metavar="VALUE")
@@ -69,7 +76,8 @@ def add_to(commands: Any) -> None:
     one = verb("export", _export, "write all values as CSV, as `import` reads it")
     one.add_argument("csv", metavar="CSV", nargs="?", default="-", help="the file (default: standard output)")
     verb("compact", _compact, "rewrite the data without what was replaced or deleted")
-    verb("check", _check, "say which lines of the data are no records, or damaged")
+    one = verb("check", _check, "say which lines of the data are no records, or damaged")
+    one.add_argument("--json", action="store_true", help="write a line of JSON for each")
     one = verb("migrate", _migrate, "take over the values that pycaboose has left in the script")
     one.add_argument(
         "--trust", action="store_true", help="load all pickles: that can run code of who wrote them"
@@ -82,14 +90,32 @@ def add_to(commands: Any) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     for id, data in ScriptPersister(options.file).items():
-        _say_item(id, data)
+        if options.json:
+            say(_line(id, data))
+        else:
+            _say_item(id, data)
     return 0
+
+
+def _line(id: str, data: bytes) -> str:
+    """Return an item as a line of JSON: its value, or how it is shown if it is no JSON."""
+    try:
+        shown = f'"value": {as_json(_loaded(data))}'
+    except (HoldallError, ValueError, RecursionError):
+        shown = f'"shown": {json.dumps(_shown(data))}'
+    return f'{{"key": {json.dumps(id)}, {shown}}}'
 
 
 def _get(options: argparse.Namespace) -> int:
     data = ScriptPersister(options.file)[_id(options.name)]
     value = _loaded(data)
-    say(value if options.text and isinstance(value, str) else _shown(data))
+    if options.json:
+        try:
+            say(as_json(value))
+        except SerializationError as error:
+            raise UnsupportedError(f"the value is no JSON ({error}): leave out --json") from error
+    else:
+        say(value if options.text and isinstance(value, str) else _shown(data))
     return 0
 
 
@@ -114,7 +140,7 @@ def _delete(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
     # Spreadsheets write a byte order mark first.
-    with _table(options.csv, sys.stdin, "r", "utf-8-sig") as file:
+    with _table(options.csv, standard_input, "r", "utf-8-sig") as file:
         limit = csv.field_size_limit(sys.maxsize)  # values are of any size
         try:
             items = dict(_rows(file, options))
@@ -135,20 +161,24 @@ def _rows(file: Any, options: argparse.Namespace) -> Iterator[tuple[str, bytes]]
         if len(row) != 2:
             raise InvalidArgumentError(f"line {number} of {options.csv} has {len(row)} columns, not 2")
         name, text = row
+        try:
+            _id(name)
+        except UsageError as error:
+            raise InvalidArgumentError(f"line {number} of {options.csv}: {error}") from error
         if text.startswith(_PICKLE.decode()) and options.kind == "auto":
             if not options.pickles:
                 raise InvalidArgumentError(
                     f"{name!r} in {options.csv} is a pickle, it can run code: give --pickles if you trust it"
                 )
             a2b_base64(text[len(_PICKLE) :], strict_mode=True)
-            yield _id(name), text.encode()
+            yield name, text.encode()
         else:
-            yield _id(name), _values.dumps(_parsed(text, options.kind))
+            yield name, _values.dumps(_parsed(text, options.kind))
 
 
 def _export(options: argparse.Namespace) -> int:
     place = ScriptPersister(options.file)
-    with _table(options.csv, sys.stdout, "w", "utf-8") as file:
+    with _table(options.csv, standard_output, "w", "utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(_HEADER)
@@ -162,14 +192,15 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _table(name: str, standard: Any, mode: str, encoding: str) -> AbstractContextManager[Any]:
+def _table(name: str, standard: Callable[[], Any], mode: str, encoding: str) -> AbstractContextManager[Any]:
     """Open a CSV file, or use a standard stream; names may be invalid Unicode, and contain line ends."""
     options: dict[str, Any] = {"encoding": encoding, "errors": "surrogatepass", "newline": ""}
     if name != "-":
         return open(name, mode, **options)
-    if isinstance(standard, io.TextIOWrapper):
-        standard.reconfigure(**options)
-    return nullcontext(standard)
+    stream = standard()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(**options)
+    return nullcontext(stream)
 
 
 def _compact(options: argparse.Namespace) -> int:
@@ -180,7 +211,10 @@ def _compact(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     found = ScriptPersister(options.file).check()
     for line in found:
-        say(line)
+        if options.json:
+            say_json({"key": None, "fault": line})
+        else:
+            say(line)
     return 1 if found else 0
 
 
@@ -191,9 +225,9 @@ def _migrate(options: argparse.Namespace) -> int:
         _say_item(id, data)
         lost += [id] if re.fullmatch(r"!\d+", id) else []
     for id in lost:
-        sys.stderr.write(
+        say_error(
             f"{id}: no single value is made in line {id[1:]}, so nobody can tell whose it is; give it to one "
-            f"by `holdall script FILE set NAME VALUE`, then `delete '{id}'`\n"
+            f"by `holdall script FILE set NAME VALUE`, then `delete '{id}'`"
         )
     return 0
 
@@ -203,16 +237,12 @@ def _migrate(options: argparse.Namespace) -> int:
 
 def _say_item(id: str, data: bytes) -> None:
     """Write a name and a value on one line, without control characters."""
-    say(f"{id if id.isprintable() else json.dumps(id)} = {_shown(data)}")
+    say(f"{printable(id)} = {_shown(data)}")
 
 
 def _id(name: str) -> str:
     """Return the id of a name, after a check that a key can have it."""
-    if _keys.decode(name) is NOT_MINE:
-        raise InvalidKeyError(
-            f"{name!r} names no key: after '!' comes a literal, as in '!1' or \"!('x', 1)\"; "
-            f"text that begins with '!' is {_keys.encode(name)!r}"
-        )
+    key_of(name)
     return name
 
 

@@ -1,11 +1,10 @@
 """``holdall serve``: a page over a store, for a browser on this machine."""
 
 import argparse
-import sys
 from typing import Any
 
 from holdall.cli._opening import UsageError, add_address, opened
-from holdall.cli._saying import say
+from holdall.cli._saying import say, standard_output
 
 
 def add_to(commands: Any) -> None:
@@ -30,7 +29,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise UsageError(f"a port is a number from 0 to 65535, got {options.port}")
     with opened(options.address, options) as store, ViewServer(store, port=options.port) as server:
         say(server.url)
-        sys.stdout.flush()
+        standard_output().flush()
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # the usual end

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from holdall.cli._opening import add_address, opened, shown_key
-from holdall.cli._saying import say
+from holdall.cli._opening import add_address, opened, shown_key, word_of
+from holdall.cli._saying import say, say_json
 from holdall.errors import HoldallError, StoreUnavailableError, UnsupportedError, UntrustedStoreError
 
 
@@ -13,6 +13,7 @@ def add_to(commands: Any) -> None:
     about = "read all values, and say which cannot be read; and what the store finds itself"
     one = commands.add_parser("check", help=about, description=about.capitalize() + ".")
     add_address(one)
+    one.add_argument("--json", action="store_true", help="write a line of JSON for each fault")
     one.set_defaults(run=_check)
     about = "give back the room of what was deleted (SQLite files and scripts)"
     one = commands.add_parser("compact", help=about, description=about.capitalize() + ".")
@@ -23,16 +24,20 @@ def add_to(commands: Any) -> None:
 def _check(options: argparse.Namespace) -> int:
     with opened(options.address, options) as store:
         look: Any = getattr(store, "check", list)  # SQLite files and scripts have checks of their own
-        faults = list(look())
+        faults: list[tuple[str | None, str, str]] = [(None, fault, fault) for fault in look()]
         for key in store:
             try:
                 store.get(key)
             except (UntrustedStoreError, StoreUnavailableError):
                 raise
             except HoldallError as error:
-                faults.append(f"{shown_key(key)}: {' '.join(str(error).split())}")
-    for fault in faults:
-        say(fault)
+                said = " ".join(str(error).split())
+                faults.append((word_of(key), said, f"{shown_key(key)}: {said}"))
+    for word, fault, line in faults:
+        if options.json:
+            say_json({"key": word, "fault": fault})
+        else:
+            say(line)
     return 1 if faults else 0
 
 
