@@ -1,3 +1,5 @@
+"""Numbers of the system become errors of holdall, which name the path and say what to do."""
+
 import errno
 import os
 

@@ -1,3 +1,5 @@
+"""An open folder: its descriptors, its workspace, what others move or plant there, and what is swept."""
+
 import errno
 import gc
 import os

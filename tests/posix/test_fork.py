@@ -1,3 +1,5 @@
+"""What a forked child forgets, keeps and cleans up, and that no lock of a lost thread holds it up."""
+
 import gc
 import os
 import signal

@@ -1,3 +1,5 @@
+"""Locks of files: who waits and how long, who is told to have one, and what is locked without `flock`."""
+
 import os
 import signal
 import subprocess

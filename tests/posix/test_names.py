@@ -1,3 +1,5 @@
+"""Names of files are UTF-8, whatever the locale."""
+
 import os
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""A file is replaced as a whole: mode, owner, attributes and access lists stay; a failure leaves nothing."""
+
 import errno
 import os
 import stat

@@ -1,3 +1,5 @@
+"""Who could have written a file: by mode, owner, group, access lists and the folders above."""
+
 import grp
 import os
 import pwd

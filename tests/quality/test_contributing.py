@@ -17,6 +17,15 @@ def test_every_folder_of_tests_has_its_row():
     assert folders - rows == set()
 
 
+def test_every_file_of_tests_says_first_what_holds():
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if not path.read_text(encoding="utf-8").startswith('"""')
+    ]
+    assert silent == []
+
+
 def test_every_layer_has_its_row():
     layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0][
         "layers"

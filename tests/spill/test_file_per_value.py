@@ -1,4 +1,4 @@
-"""What goes wrong in a chest, the dictionary that spills to disk, goes right here."""
+"""A file per value: where values lie, who can read them, what outlives a process, how all is dropped."""
 
 import json
 import os

@@ -176,7 +176,7 @@ def test_names_of_the_users_own_file(here, monkeypatch):
     with pytest.raises(InvalidArgumentError, match="not another name"):
         holdall.open("my:again")
     (here / "stores.toml").write_text('good = "memory:"\nresults = memory:\n')
-    with pytest.raises(InvalidArgumentError, match="stores.toml is no TOML: .*line 2"):
+    with pytest.raises(InvalidArgumentError, match=r"stores\.toml is no TOML: .*line 2"):
         holdall.open("my:results")
 
 

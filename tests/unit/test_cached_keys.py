@@ -344,3 +344,15 @@ def test_threads_that_write_and_delete_leave_a_true_list():
 
     in_threads(4, work)
     assert sorted(store) == sorted(place)
+
+
+Words = cached_keys(keys_cache=["a", "b"])(MemoryStore)
+
+
+def test_given_keys_belong_to_each_instance():
+    one, other = Words({"a": 1, "b": 2}), Words({"a": 1, "b": 2})
+    one.update([("c", 3)])
+    del one["a"]
+    assert (list(one), list(other)) == (["b", "c"], ["a", "b"])
+    with pytest.raises(KeyError):
+        del one["absent"]

@@ -28,7 +28,7 @@ from holdall import (
 from holdall.conditional import ALWAYS_RETRIEVE, ANY_ETAG, ETAG_IS_THE_SAME
 from holdall.keys import AnyKeys, PathKeys
 from holdall.testing._races import in_threads
-from holdall.wrappers import cached_values, read_only
+from holdall.wrappers import cached_values, read_only, wrap_kvs
 
 
 class Source(dict):
@@ -656,3 +656,20 @@ def test_any_callable_is_a_function_and_its_cache_a_dict_or_a_class():
 def test_options_that_mean_nothing_for_a_function(options):
     with pytest.raises(InvalidArgumentError):
         cached_values(str.upper, **options)
+
+
+def test_caches_know_of_own_writes_and_deletions():
+    s = cached_values({"a": 1}, cache=dict)
+    assert s["a"] == 1
+    s["a"] = 2
+    assert s["a"] == 2
+    del s["a"]
+    with pytest.raises(KeyError):
+        s["a"]
+
+
+def test_what_a_source_gives_is_decoded_once():
+    s = cached_values(wrap_kvs({"a": "1"}, obj_of_data=int), cache=MemoryStore(serializer="json"))
+    assert [s["a"], s["a"]] == [1, 1]
+    above = wrap_kvs(s, obj_of_data=lambda value: value + 1)
+    assert [above["a"], above["a"]] == [2, 2]

@@ -1,4 +1,4 @@
-"""The public examples for stores that compare and swap, and what fails elsewhere: all of it works."""
+"""Compare and swap in use: conditions, etags and results, retries, keys, formats, handles that travel."""
 
 import copy
 import json

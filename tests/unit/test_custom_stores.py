@@ -1,4 +1,4 @@
-"""The public examples of the field for stores: each must be possible here, in as few words."""
+"""Stores of one's own, from hooks, wrappers and persisters, in few words: files, zips, pages, sounds."""
 
 import csv
 import io

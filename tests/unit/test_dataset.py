@@ -78,7 +78,7 @@ def imported(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
-def test_the_example_of_persist(tmp_path, make, data_format):
+def test_items_are_inserted_described_and_imported(tmp_path, make, data_format):
     a, x = np.arange(10), np.arange(15)
     ds = make(array_threshold=12, data_format=data_format)
     ds.a = a

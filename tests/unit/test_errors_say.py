@@ -11,6 +11,7 @@ import pickle
 import re
 import subprocess
 import sys
+import traceback
 import weakref
 
 import pytest
@@ -42,12 +43,22 @@ from holdall import (
     ZipStore,
     memoize,
 )
+from holdall.keys import Prefix
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.sqlite import SqlitePersister
 from holdall.persisters.zip import ZipPersister
 from holdall.stores.document import DocumentStore
 from holdall.stores.tar import TarStore
-from holdall.wrappers import bounded, cached_values, expiring, on_missing, overlay, read_only, wrap_kvs
+from holdall.wrappers import (
+    bounded,
+    cached_values,
+    expiring,
+    on_missing,
+    overlay,
+    read_only,
+    wrap_keys,
+    wrap_kvs,
+)
 
 # ---------------------------------------------------------------------- facts
 
@@ -576,3 +587,23 @@ def test_a_class_of_ones_own_may_have_verbs_of_these_names():
     repository.touch("a")
     wrapped.set("a", 1, expire=5)
     assert (repository["a"], wrapped["a"]) == (b"", (1, 5))
+
+
+def test_an_absent_key_is_the_users_in_a_short_traceback():
+    s = {}
+    for prefix in "abc":
+        s = wrap_keys(s, keys=Prefix(prefix))
+    with pytest.raises(KeyError) as caught:
+        s["mine"]
+    assert caught.value.args == ("mine",)
+    assert len(traceback.extract_tb(caught.value.__traceback__)) <= 5
+
+
+def test_a_place_out_of_order_is_not_an_absent_item(tmp_path):
+    s = FileDirStore(tmp_path / "files", serializer="text", suffix="")
+    s["a/b"] = "x"
+    with pytest.raises(KeyError):
+        s["a"]  # a folder is no item
+    (tmp_path / "table.db").write_bytes(b"no table at all" * 100)
+    with pytest.raises((CorruptValueError, StoreUnavailableError)):
+        SQLiteStore(tmp_path / "table.db", serializer="json").get("a")

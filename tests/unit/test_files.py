@@ -21,6 +21,7 @@ from holdall import (
     FileDirStore,
     InvalidArgumentError,
     InvalidKeyError,
+    SerializationError,
     StoreNotFoundError,
     StoreUnavailableError,
     UnsupportedError,
@@ -610,3 +611,24 @@ def test_a_stale_write_is_refused_with_the_actual_state(path):
     assert caught.value.actual is ITEM_NOT_AVAILABLE
     assert leftovers(path) == set()
     assert not (path / "new").exists()
+
+
+@pytest.mark.parametrize("serializer", ["bytes", "text", "json"])
+def test_a_value_that_cannot_be_written_leaves_the_old_one(tmp_path, serializer):
+    s = FileDirStore(tmp_path, serializer=serializer)
+    good = {"bytes": b"1", "text": "1", "json": 1}[serializer]
+    s["a"] = good
+    with pytest.raises(SerializationError):
+        s["a"] = object()
+    with pytest.raises(SerializationError):
+        s["new/folder"] = object()
+    assert s == {"a": good}
+    assert not (tmp_path / "new").exists()
+
+
+def test_text_and_json_come_back_as_they_were(tmp_path):
+    texts = FileDirStore(tmp_path / "texts", serializer="text")
+    texts["a"] = "a\r\nb\n\u00e9"
+    assert texts["a"] == "a\r\nb\n\u00e9"
+    with pytest.raises(SerializationError):
+        FileDirStore(tmp_path / "json", serializer="json")["a"] = {1: (2, 3)}

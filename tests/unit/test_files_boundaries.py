@@ -13,6 +13,7 @@ from holdall import (
     InvalidKeyError,
     StoreUnavailableError,
     UntrustedStoreError,
+    ZipStore,
 )
 from holdall.conditional import ANY_ETAG
 from holdall.persisters.files import FilesPersister
@@ -508,3 +509,40 @@ def test_empty_folders_are_pruned_and_others_stay(path):
     store.pop("e/f")
     store.pop("e/g")
     assert os.listdir(path / "e") == ["foreign.txt"]
+
+
+def test_keys_are_never_commands_or_ways_out(tmp_path):
+    archive = ZipStore(tmp_path / "a.zip")
+    for key in ("x; touch y", "$(touch y)", "a b"):
+        archive[key] = b"1"
+        archive[key] = b"2"
+        del archive[key]
+    assert os.listdir(tmp_path) == ["a.zip"]
+    root = tmp_path / "a[1]"
+    files = FileDirStore(root, serializer="text", suffix=".txt")
+    for key in ("../evil", "/etc/evil", "..", "a/../../evil"):
+        files[key] = "in here"
+    assert sorted(os.listdir(tmp_path)) == ["a.zip", "a[1]"]
+    assert len(files) == len(list(files)) == 4
+    files.clear()
+    assert os.listdir(tmp_path / "a[1]") == [".holdall"]
+
+
+def test_a_loop_of_links_lists_no_ghosts_and_deleting_keeps_no_copy(tmp_path):
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    s = FileDirStore(tmp_path, serializer="text", suffix=".txt")
+    assert list(s) == ["a"]
+    del s["a"]
+    assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.startswith("a")]
+
+
+def test_what_is_hidden_is_hidden_from_every_verb(tmp_path):
+    (tmp_path / ".hidden").write_text("x")
+    s = FileDirStore(tmp_path, serializer="text", suffix="")
+    assert ".hidden" not in s
+    assert s.get(".hidden") is None
+    assert not s
+    s[".hidden"] = "y"
+    assert list(s) == [".hidden"]
+    assert (tmp_path / ".hidden").read_text() == "x"

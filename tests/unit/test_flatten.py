@@ -164,3 +164,11 @@ def test_classes_options_and_pickles(tmp_path):
         for thing in ((), ({},), (Store,)):
             with pytest.raises(InvalidArgumentError, match="levels"):
                 flatten(*thing, levels=wrong)
+
+
+def test_nested_mappings_are_one_by_tuples():
+    nested = {"a": {"x": 1}, "b": {"y": {"z": 2}}}
+    s = flatten(nested)
+    assert s == {("a", "x"): 1, ("b", "y", "z"): 2}
+    s["a", "x"] = 3
+    assert nested["a"] == {"x": 3}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from types import MappingProxyType
 
 import pytest
 
@@ -13,6 +14,7 @@ from holdall import FileDirStore, MemoryStore, Persister, Store
 from holdall.errors import StoreUnavailableError
 from holdall.keys import AnyKeys, Digest, Template
 from holdall.wrappers import (
+    add_ipython_key_completions,
     cached_keys,
     cached_values,
     expiring,
@@ -225,3 +227,8 @@ def test_all_kinds_of_keys_are_given():
     by_dict = Store({}, keys=Template("{a}_{b}", keys="dict"))
     by_dict[{"a": "1", "b": "2"}] = 0
     assert by_dict._ipython_key_completions_() == [{"a": "1", "b": "2"}]
+
+
+def test_completion_works_on_any_mapping():
+    for thing in ({"tea": 1}, MappingProxyType({"tea": 1}), Store({"tea": 1})):
+        assert add_ipython_key_completions(thing)._ipython_key_completions_() == ["tea"]

@@ -29,7 +29,18 @@ from holdall import (
 )
 from holdall.abc import NOT_MINE, KeyCodec
 from holdall.errors import InvalidArgumentError, InvalidKeyError, UnsupportedError
-from holdall.keys import AnyKeys, Digest, IdentityKeys, PathKeys, Prefix, Suffix, Under, as_key_codec
+from holdall.keys import (
+    AnyKeys,
+    Digest,
+    IdentityKeys,
+    PathKeys,
+    Prefix,
+    Suffix,
+    Template,
+    Under,
+    as_key_codec,
+)
+from holdall.wrappers import wrap_keys
 
 DATE = (dt.date, dt.date.isoformat, dt.date.fromisoformat)
 Colour = enum.StrEnum("Colour", {"RED": "red"})
@@ -691,3 +702,16 @@ def test_folders_that_are_spelled_are_remembered_and_few_of_them():
         assert codec.decode(codec.encode(f"{folder}/name")) == f"{folder}/name"
     assert len(codec._folders) <= 100
     assert pickle.loads(pickle.dumps(codec)) == codec
+
+
+def test_foreign_names_are_left_out_and_not_cut():
+    inner = {"README": 1, "a.txt": 2, "p-b.csv": 3, "foo.csv.bak": 4}
+    for keys, seen in (
+        (Suffix(".txt"), ["a"]),
+        (Prefix("p-"), ["b.csv"]),
+        (Template("{}.csv"), ["p-b"]),
+        (Template("p-{n:d}.csv"), []),
+    ):
+        s = wrap_keys(inner, keys=keys)
+        assert list(s) == [key for key, _ in s.items()] == seen
+        assert len(s) == len(seen)

@@ -102,3 +102,10 @@ def test_one_way_codecs_stay_as_they_were(tmp_path):
     store["Ada"] = 1
     assert store["ADA"] == 1
     assert "ada" in store
+
+
+def test_keys_that_would_meet_are_told_before_anything_is_lost():
+    s = wrap_kvs({}, id_of_key=str, key_of_id=lambda name: name[0])
+    with pytest.raises(ValueError, match="key_of_id"):
+        s["ab"] = 1
+    assert not s.store

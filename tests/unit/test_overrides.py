@@ -1,5 +1,6 @@
 """What a subclass overrides of [], [] =, del and iteration is what its dict verbs go through."""
 
+import copy
 import pickle
 from collections import UserDict
 
@@ -241,3 +242,12 @@ def test_instances_of_wrapped_classes_pickle(name):
 def test_instances_of_a_wrapped_foreign_class_pickle():
     again = pickle.loads(pickle.dumps(Weights({"a": 1})))
     assert (type(again), again.total(), Store(again) == {"a": 1.0}) == (Weights, 1.0, True)
+
+
+def test_hooks_and_attributes_of_an_instance_travel():
+    s = Store({"a": "x"})
+    s._obj_of_data = str.upper
+    s.note = "mine"
+    for other in (copy.copy(s), pickle.loads(pickle.dumps(s))):
+        assert other["a"] == "X"
+        assert other.note == "mine"

@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.metadata
 import inspect
+import os
 import pickle
 import re
 import subprocess
@@ -166,3 +167,15 @@ def test_a_moved_name_says_where_it_is(name):
         found = getattr(holdall, name)
     assert found is getattr(importlib.import_module(f"holdall.{holdall._moved[name]}"), name)
     assert name not in dir(holdall)
+
+
+def test_importing_says_and_makes_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "import holdall, holdall.wrappers; holdall.FileDirStore"],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == done.stderr == b""
+    assert os.listdir(tmp_path) == []

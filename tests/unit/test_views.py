@@ -679,3 +679,10 @@ def test_what_no_document_store_can_be(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(UnsupportedError):
         DocumentStore(tmp_path / "a.json", read_only=True)["a"] = 1
+
+
+def test_a_name_without_a_known_suffix_holds_bytes(tmp_path):
+    s = FileDirStore(tmp_path, serializer=by_suffix())
+    s["unknown.xyz"] = b"1"
+    s["empty"] = b""
+    assert s == {"unknown.xyz": b"1", "empty": b""}

@@ -26,6 +26,7 @@ from holdall.wrappers import (
     aliases,
     append_only,
     appendable,
+    cached_keys,
     compose,
     expiring,
     filt_iter,
@@ -483,3 +484,55 @@ def test_a_wrapper_that_needs_keys_and_values_looks_through_the_store():
             return sum(super()._obj_of_data(data))
 
     assert Below({"A": "[1, 2]"}) == {"a": 3}
+
+
+@wrap_kvs(obj_of_data=plus_one)
+class Inner(MemoryStore):
+    """Wrapped once."""
+
+    def twice(self, key):
+        return self[key], self[key]
+
+
+@wrap_kvs(obj_of_data=plus_one)
+class Outer(Inner):
+    """Wrapped twice."""
+
+
+Words = cached_keys(keys_cache=["a", "b"])(MemoryStore)
+
+
+def test_wrapped_things_are_what_they_say():
+    assert isinstance(Outer(), Inner)
+    assert isinstance(Outer(), MemoryStore)
+    assert Outer.__doc__ == "Wrapped twice."
+    assert (Outer.__module__, Outer.__qualname__) == (__name__, "Outer")
+    assert wrap_kvs(dict, obj_of_data=str).__name__ == "DictStore"
+
+
+def test_methods_copies_and_unions_see_the_outside():
+    s = Outer({"a": 1})
+    assert s.twice("a") == (3, 3)
+    assert dict(s.copy()) == s | {} == {"a": 3}
+    assert s | {"b": 1} == {"a": 3, "b": 1}
+    assert dict(Outer.fromkeys("ab", 1)) == {"a": 3, "b": 3}
+
+
+def test_wrapped_classes_and_files_pickle(tmp_path):
+    for s in (
+        Outer({"a": 1}),
+        Words({"a": 1, "b": 2}),
+        FileDirStore(tmp_path),
+        read_only(FileDirStore(tmp_path)),
+    ):
+        again = pickle.loads(pickle.dumps(s))
+        assert type(again) is type(s)
+        assert dict(again) == dict(s)
+
+
+def test_a_store_is_shown_as_made_and_is_no_key_itself():
+    s = wrap_kvs({"a": 1}, obj_of_data=plus_one)
+    assert repr(s) == "wrap_kvs(Store(persister={'a': 1}), obj_of_data=plus_one)"
+    assert len(repr(Store({number: number for number in range(10_000)}))) < 500
+    with pytest.raises(TypeError, match="Outer"):
+        hash(Outer())

@@ -364,3 +364,36 @@ def test_a_guarded_null_store_still_takes_everything(wrapper):
     store["x"] = 1
     store.update(y=2)
     assert dict(store) == {}
+
+
+@pytest.mark.parametrize("given", [{"a": 1}, MemoryStore({"a": 1})])
+def test_read_only_refuses_every_verb_and_changes_nothing_that_was_given(given):
+    ro = read_only(given)
+    writes = (
+        lambda: ro.__setitem__("a", 2),
+        lambda: ro.__delitem__("a"),
+        lambda: ro.pop("a"),
+        ro.popitem,
+        ro.clear,
+        lambda: ro.update(a=2),
+        lambda: ro.setdefault("b", 2),
+        lambda: ro.__ior__({"a": 2}),
+        lambda: ro.discard("a"),
+        lambda: ro.transform_item("a", transformer=lambda value: value + 1),
+    )
+    for write in writes:
+        with pytest.raises(ReadOnlyError):
+            write()
+    assert dict(given) == {"a": 1}
+    given["b"] = 2
+    assert len(ro) == 2
+
+
+def test_a_guarded_class_leaves_the_class_that_was_given_alone(tmp_path):
+    class Plain(MemoryStore):
+        pass
+
+    read_only(Plain)
+    plain = Plain()
+    plain["a"] = 1
+    assert plain == {"a": 1}

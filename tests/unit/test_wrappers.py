@@ -1,6 +1,7 @@
 """Functions and filters around stores and classes of stores."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 from tests.unit._wrappers_support import fail, minus_one, plus_one
@@ -13,8 +14,9 @@ from holdall import (
     MemoryStore,
     SerializationError,
     Store,
+    UnsupportedError,
 )
-from holdall.abc import NOT_MINE
+from holdall.abc import NOT_MINE, Reader
 from holdall.conditional import ETAG_IS_THE_SAME, ITEM_NOT_AVAILABLE, KEEP_CURRENT
 from holdall.keys import Prefix, Suffix
 from holdall.wrappers import filt_iter, wrap_keys, wrap_kvs
@@ -432,3 +434,56 @@ def test_keys_by_codec():
     assert 5 not in store
     with pytest.raises(InvalidArgumentError):
         wrap_keys(inner, keys=5)
+
+
+def body(data):
+    return data["body"]
+
+
+def test_a_decoder_that_fails_is_not_an_absent_item():
+    inner = {"a": {}}
+    s = wrap_kvs(inner, obj_of_data=body)
+    assert "a" in s
+    for read in (s.get, s.__getitem__, lambda key: s.setdefault(key, 1), lambda key: s.pop(key, 1)):
+        with pytest.raises(CorruptValueError):
+            read("a")
+    assert inner == {"a": {}}
+
+
+def test_functions_are_called_with_one_argument_whatever_its_name():
+    def seen(self, more="nothing"):
+        return self, more
+
+    assert wrap_kvs({"a": 1}, obj_of_data=seen)["a"] == (1, "nothing")
+    assert wrap_kvs({"a": "7"}, obj_of_data=int)["a"] == 7
+    assert wrap_kvs({"a": b"x"}, obj_of_data=bytes.decode)["a"] == "x"
+
+
+def test_what_is_left_out_is_left_out_of_every_verb():
+    s = filt_iter({"a": 1, "b": 2}, filt=["a"])
+    assert (list(s), len(s), "b" in s, s.get("b"), bool(filt_iter(s, filt=set()))) == (
+        ["a"],
+        1,
+        False,
+        None,
+        False,
+    )
+    for use in (s.__getitem__, s.__delitem__, lambda key: s.__setitem__(key, 1)):
+        with pytest.raises(InvalidKeyError):
+            use("b")
+
+
+def test_what_can_only_be_read_says_so():
+    class Squares(Reader):
+        def __getitem__(self, id):
+            return id * id
+
+        def __iter__(self):
+            return iter(range(3))
+
+    for source in (Squares(), MappingProxyType({0: 0, 1: 1, 2: 4})):
+        s = wrap_kvs(source, obj_of_data=lambda value: value + 1)
+        assert dict(s) == {0: 1, 1: 2, 2: 5}
+        for write in (lambda s=s: s.__setitem__(3, 1), lambda s=s: s.pop(1), lambda s=s: s.update({1: 1})):
+            with pytest.raises(UnsupportedError):
+                write()

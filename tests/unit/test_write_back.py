@@ -389,3 +389,22 @@ assert other["b"] == 1
     assert done.returncode == 0
     assert "1 buffered writes did not reach a Place in memory: not now" in done.stderr
     assert FileDirStore(tmp_path / "s") == {"a": 1}
+
+
+def test_what_waits_to_be_written_can_be_read(tmp_path):
+    s = write_back(FileDirStore(tmp_path, serializer="json"))
+    s["a"] = [1]
+    assert s["a"] == [1]
+    assert list(s) == ["a"]
+    del s["a"]
+    assert "a" not in s
+    s.close()
+
+
+def test_what_waits_in_a_store_that_has_no_name_is_written_when_the_interpreter_ends(tmp_path):
+    code = (
+        "from holdall import *; from holdall.wrappers import write_back\n"
+        f"write_back(FileDirStore({str(tmp_path)!r}, serializer='json'))['a'] = 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert FileDirStore(tmp_path) == {"a": 1}

@@ -1,4 +1,4 @@
-"""The examples that the page of `persist` shows for archives, each as it stands there."""
+"""Archives in use: as text, saved, imported, with large arrays, shared lists and objects of classes."""
 
 import os
 import sys
@@ -126,7 +126,7 @@ def test_single_item_archives(tmp_path, imported):
         assert np.allclose(found[1], y)
 
 
-def test_issue_11_lists_in_lists():
+def test_a_list_that_is_held_twice_is_one_list():
     x = [1, 2, 3]
     y = [x, x]
     for scoped in (True, False):
@@ -137,7 +137,7 @@ def test_issue_11_lists_in_lists():
         assert d["y"][0] is d["y"][1]
 
 
-def test_the_wish_for_uncertain_numbers():
+def test_numbers_of_the_package_uncertainties_come_back():
     uncertainties = pytest.importorskip("uncertainties")
     archive = Archive()
     archive.insert(u=uncertainties.ufloat(0.1, 0.2))
@@ -147,7 +147,7 @@ def test_the_wish_for_uncertain_numbers():
 
 
 @pytest.mark.parametrize("old", ["new_args", "state", "both"])
-def test_the_summary_of_the_pickle_page(old):
+def test_objects_are_made_as_pickle_makes_them(old):
     """__init__ is never called: what an object holds comes by __dict__ or __setstate__."""
     from archive import things
 
