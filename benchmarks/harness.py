@@ -343,7 +343,7 @@ def goals(workload: Workload, results: Results) -> list[list[str]]:
             if op.at_least is not None:
                 verdict = statistics.median(found) >= op.at_least if found else None
                 whom = "the limit" if kind(op.limit or "limit") == "limit" else op.limit
-                rows.append([*row, spread(found), f"≥ {op.at_least} of {whom}", verdict])
+                rows.append([*row, spread(found), f"≥ {op.at_least:.3g} of {whom}", verdict])
             elif op.at_most is not None:
                 median = results.median(ours, op)
                 verdict = median <= op.at_most if median is not None else None

@@ -25,6 +25,7 @@ MODULES = (
     *("files", "arrays", "sqlite", "bounded", "conditional", "wrappers", "script", "memo"),
     *("spill", "s3", "archive", "datasets", "imports"),
 )
+OTHERS = ("joblib", "cachier", "cachetools", "chest", "numpy")  # of one workload each
 ALIASES = {"import": "imports"}
 ARRAYS_NEED = 500e6  # bytes free on tmpfs
 
@@ -111,6 +112,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def release() -> str:
+    """Return the version of the system, without what a machine adds to it."""
+    return ".".join(platform.release().split(".")[:2])
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
     parser.add_argument("--only", metavar="NAMES", help=f"some of {', '.join(MODULES)}, separated by commas")
@@ -161,8 +167,8 @@ def main() -> None:
     head = [
         "# Benchmarks\n",
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, {options.rounds} rounds{warning}.  ",
-        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; disk: {disk}.  ",
-        f"{versions(python, ('holdall', *dict.fromkeys((*peers.PEERS, *peers.DATABASE_PEERS)), 'numpy'))}.\n",
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {release()}; disk: {disk}.  ",
+        f"{versions(python, ('holdall', *dict.fromkeys((*peers.PEERS, *peers.DATABASE_PEERS)), *OTHERS))}.\n",
         (
             "Medians over the rounds. A ratio is taken round by round: its median, then its worst and best "
             "round. Above 1, holdall is faster.\n"

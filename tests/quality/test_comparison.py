@@ -1,8 +1,11 @@
 """The page on comparisons is what `benchmarks/page.py` makes of the results beside it."""
 
+import re
 from pathlib import Path
 
 from benchmarks import page
+
+import holdall
 
 RESULTS = Path(page.RESULTS).read_text(encoding="utf-8")
 
@@ -15,6 +18,12 @@ def test_page_and_plots_are_those_of_the_results():
     for name, plot in plots.items():
         assert (Path(page.PLOTS) / name).read_text(encoding="utf-8") == plot
         assert len(plot) < 30_000
+
+
+def test_it_was_measured_with_this_release():
+    """A new minor version needs a new run: benchmarks/README.md says which."""
+    (measured,) = re.findall(r"\bholdall (\d+\.\d+)\.", page.conditions(RESULTS))
+    assert holdall.__version__.startswith(f"{measured}.")
 
 
 def test_a_loss_is_listed():
