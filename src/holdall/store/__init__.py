@@ -145,7 +145,7 @@ class Store(
             If `other` is not a mutable mapping.
         UnsupportedError
             If times are to be kept, and one of the two does not know them or cannot set them: folders, zip
-            archives and mappings in memory can. Nothing is copied.
+            archives, `SQLStore` and mappings in memory can. Nothing is copied.
 
         Examples
         --------
