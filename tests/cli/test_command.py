@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 import sys
 import time
 
@@ -95,6 +96,27 @@ def test_get(run, notes):
     assert run("get", "pickles.db", "pair") == "(1, 2)\n"
     assert "is no JSON" in run("get", "pickles.db", "set", "--json", status=1)
     assert "set" in run("get", "pickles.db", "set", "pair", status=1)
+
+
+def test_a_value_that_cannot_be_shown_says_so(run, notes):
+    FileDirStore("pickled").update({"huge": 10**5000, "broken": Silent()})
+    assert "the value, a int, cannot be shown: Exceeds" in run("get", "pickled", "huge", status=1)
+    assert "the value, a Silent, cannot be shown: no words" in run("get", "pickled", "broken", status=1)
+
+
+class Silent:
+    """Has no text."""
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+def test_a_damaged_value_among_several_is_told_as_damaged(run, notes):
+    with open(notes.file_of("b"), "w") as file:
+        file.write("{torn")
+    said = run("get", "notes", "[b]", "b", status=1)
+    assert "cannot be decoded" in said
+    assert "several values" not in said
 
 
 def test_stat_and_du(run, notes):
@@ -331,12 +353,21 @@ def test_export_and_import(run, notes):
     assert len(run("export", "x.db", "a/*").splitlines()) == 2
     SQLiteStore("x.db")["s"] = {1}
     assert "holdall cp" in run("export", "x.db", "s", status=1)
-    for wrong in (b'{"key": "a"}', b'{"value": 1}', b"[1", b"1", b'{"key": "a", "base64": "?"}'):
+    lines = (b'{"key": "a"}', b'{"value": 1}', b"[1", b"1", b'{"key": "a", "base64": "?"}')
+    keys = (b'{"key": 1, "value": 1}', b'{"key": "!x", "value": 1}', b'{"key": ["a"], "value": 1}')
+    for wrong in (*lines, *keys):
         assert "line 2" in run("import", "new.db", "-", given=b'{"key": "b", "value": 1}\n' + wrong, status=1)
     assert not os.path.exists("new.db")
 
 
 # ---------------------------------------------------------------------- errors
+
+
+def test_a_port_that_is_taken_is_named(run, notes):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = run("serve", "notes", "--port", str(port), status=1)
+    assert f"port {port} of this machine cannot be used: Address already in use" in said
 
 
 def test_nothing_is_made_by_looking(run):

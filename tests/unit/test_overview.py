@@ -212,6 +212,13 @@ def test_looking_is_no_use_and_moves_nothing():
     assert spilling.stats() == before
 
 
+def test_a_store_is_shown_that_holds_an_int_of_thousands_of_digits():
+    store = MemoryStore({"huge": 10**5000})
+    assert repr(store).startswith("MemoryStore(mapping=<dict object at ")
+    assert "'huge'" in repr(store.overview())
+    assert "huge" in store._repr_html_()
+
+
 def test_what_expired_is_not_shown():
     folder = FileDirStore(serializer="json")
     folder["a"] = 1

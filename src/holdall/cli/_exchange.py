@@ -11,7 +11,7 @@ from typing import Any
 from holdall._schemes import FOREIGN
 from holdall.abc.optional import OptionalVerbs
 from holdall.addresses import resolve
-from holdall.cli._opening import add_address, key_of, opened, selected, shown_key, word_of
+from holdall.cli._opening import UsageError, add_address, key_of, opened, selected, shown_key, word_of
 from holdall.cli._progress import progress
 from holdall.cli._saying import as_json, say, standard_input
 from holdall.errors import InvalidArgumentError, SerializationError, UnsupportedError
@@ -122,7 +122,7 @@ def _items(file: Any, name: str) -> Iterator[tuple[Any, Any]]:
             item = loads(line)
             key = key_of(item["key"])
             value = b64decode(item["base64"], validate=True) if "base64" in item else item["value"]
-        except (SerializationError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (SerializationError, UsageError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise InvalidArgumentError(
                 f'line {number} of {name} is no item ({error}): it should be {{"key": ..., "value": ...}}'
             ) from error

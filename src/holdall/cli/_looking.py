@@ -86,8 +86,9 @@ def _get(options: argparse.Namespace) -> int:
             say_value(store[keys[0]], strict=options.json)
             return 0
         for key in keys:
+            found = store[key]
             try:
-                value = as_json(store[key])
+                value = as_json(found)
             except SerializationError as error:
                 raise UnsupportedError(
                     f"{shown_key(key)}: several values are shown as JSON, and it is none ({error})"

@@ -95,7 +95,14 @@ def say_value(value: Any, *, strict: bool) -> None:
         try:
             say(as_json(value))
         except SerializationError:
-            say(repr(value))
+            say(_repr(value))
+
+
+def _repr(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # as of a number of thousands of digits, or of a class of the user
+        raise UnsupportedError(f"the value, a {type(value).__name__}, cannot be shown: {error}") from error
 
 
 def _say_bytes(data: bytes | bytearray) -> None:

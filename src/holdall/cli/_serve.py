@@ -22,12 +22,19 @@ def add_to(commands: Any) -> None:
     one.set_defaults(run=_serve)
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _served(store: Any, port: int) -> Any:
     from holdall.serve import ViewServer  # noqa: PLC0415  (only for this command)
 
+    try:
+        return ViewServer(store, port=port)
+    except OSError as error:
+        raise OSError(error.errno, f"port {port} of this machine cannot be used: {error.strerror}") from error
+
+
+def _serve(options: argparse.Namespace) -> int:
     if not 0 <= options.port < 65536:
         raise UsageError(f"a port is a number from 0 to 65535, got {options.port}")
-    with opened(options.address, options) as store, ViewServer(store, port=options.port) as server:
+    with opened(options.address, options) as store, _served(store, options.port) as server:
         say(server.url)
         standard_output().flush()
         try:

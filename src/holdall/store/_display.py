@@ -165,4 +165,7 @@ def _shown(option: Any) -> str:
         return shown(option, PATH)
     if type(option) is dict and len(option) > reprlib.aRepr.maxdict:
         option = dict(itertools.islice(option.items(), reprlib.aRepr.maxdict + 1))
-    return reprlib.repr(option)
+    try:
+        return reprlib.repr(option)
+    except ValueError:  # an int of thousands of digits, which Python does not write
+        return shown(option)
