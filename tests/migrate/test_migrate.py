@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import time
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -101,6 +102,24 @@ def test_diskcache(here):
     check_reading(store, items)
     assert all(before <= store.timestamp(key) <= after for key in items)
     store.close()
+
+
+@pytest.mark.parametrize("options", [{}, {"disk_compress_level": 6}])
+def test_what_a_json_disk_of_diskcache_wrote_is_refused(here, options):
+    diskcache = pytest.importorskip("diskcache")
+    with diskcache.Cache("cache", disk=diskcache.JSONDisk, **options) as cache:
+        cache["a"], cache[7] = 1, [2]
+    with pytest.raises(UnsupportedError, match="JSONDisk"):
+        open_diskcache("cache")
+
+
+def test_keys_of_diskcache_that_are_bytes_are_read(here):
+    diskcache = pytest.importorskip("diskcache")
+    items = {b"": 0, b"x\x9c": 1, b"a": 2, zlib.compress(b"no JSON"): 3, zlib.compress(bytes(2_000_000)): 4}
+    with diskcache.Cache("cache") as cache:
+        for key, value in items.items():
+            cache[key] = value
+    assert dict(open_diskcache("cache")) == items
 
 
 def test_diskcache_names_no_files_of_others(here):

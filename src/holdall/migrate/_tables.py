@@ -1,10 +1,12 @@
 """Databases of other libraries: shelve, diskcache and sqlitedict."""
 
 import dbm
+import json
 import os
 import pickle
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -133,7 +135,17 @@ class SqlitedictReader(_SqliteReader):
 
 
 _RAW, _BINARY, _TEXT, _PICKLE = 1, 2, 3, 4  # how diskcache stores a value
+_LARGEST_KEY = 1_000_000  # bytes, unpacked: a key of others may unpack to anything
 _ALIVE = "(expire_time IS NULL OR expire_time > ?)"
+
+
+def _is_of_json_disk(key: Any) -> bool:
+    """Return whether a key is JSON in the format of zlib: only settings that are no default are recorded."""
+    try:
+        json.loads(zlib.decompressobj().decompress(key, _LARGEST_KEY))
+    except (zlib.error, TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 class DiskcacheReader(_SqliteReader):
@@ -141,7 +153,10 @@ class DiskcacheReader(_SqliteReader):
 
     def __init__(self, path: Any, *, trust: bool) -> None:
         super().__init__(path, trust=trust)
-        if self.rows("SELECT key FROM Settings WHERE key = 'disk_compress_level'"):
+        keys = self.rows("SELECT key, raw FROM Cache LIMIT 10")
+        if self.rows("SELECT key FROM Settings WHERE key = 'disk_compress_level'") or (
+            keys and all(raw and _is_of_json_disk(key) for key, raw in keys)
+        ):
             raise UnsupportedError(f"{self.path} was written by diskcache's JSONDisk, which is not read here")
         self._numbers: dict[Any, int] = {}
 
