@@ -112,8 +112,8 @@ _moved = {
 }
 # Public modules, imported when they are first used, as in ``holdall.wrappers.bounded``.
 _modules = (
-    "abc addresses archive conditional errors keys memo migrate nested recipes search serializers store "
-    "stores testing wrappers"
+    "abc addresses archive conditional errors keys memo migrate nested persisters recipes search serializers "
+    "serve store stores testing wrappers"
 )
 # Where to find names that are often looked for here.
 _elsewhere = {

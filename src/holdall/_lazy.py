@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["on_first_use"]
+__all__ = ["modules_on_first_use", "on_first_use"]
 
 
 def on_first_use(
@@ -30,3 +30,26 @@ def on_first_use(
         return sorted({*vars(sys.modules[module]), *homes})
 
     return get, names
+
+
+def modules_on_first_use(package: str, names: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package whose modules need no import of their own.
+
+    Parameters
+    ----------
+    package
+        The name of the package.
+    names
+        The names of its modules.
+    """
+    known = names.split()
+
+    def get(name: str) -> Any:
+        if name in known:
+            return import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def all_names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *known})
+
+    return get, all_names

@@ -72,11 +72,27 @@ def test_public_modules_are_there_without_an_import_of_their_own():
     page = PACKAGE.parents[1] / "docs" / "versions.md"
     if page.exists():
         named = re.findall(r"^\| `holdall\.(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
-        assert {*named, "stores"} == set(holdall._modules.split())
+        assert {*named, "stores", "persisters"} == set(holdall._modules.split())
     code = "import holdall\nprint(holdall.wrappers.bounded.__name__)\nholdall.FileDirStoer"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.stdout == "bounded\n"
     assert "Did you mean: 'FileDirStore'?" in ran.stderr
+
+
+@pytest.mark.parametrize("package", ["stores", "persisters"])
+def test_modules_of_stores_and_persisters_need_no_import_of_their_own(package):
+    folder = PACKAGE / package
+    modules = {
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    public = {name for name in modules if not name.startswith("_")}
+    code = f"import holdall\nprint(*(n for n in dir(holdall.{package}) if n[0] != '_'))\n"
+    code += f"print(holdall.{package}.tar.__name__)\nholdall.{package}.nonsense"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    names, tar = ran.stdout.splitlines()
+    assert public <= set(names.split()) <= public | {"modules_on_first_use"}
+    assert tar == f"holdall.{package}.tar"
+    assert f"module 'holdall.{package}' has no attribute 'nonsense'" in ran.stderr
 
 
 def test_the_modules_that_are_called_public_say_what_they_export():
