@@ -317,7 +317,8 @@ class Persister(Reader, MutableMapping[str, Any]):
             If the persister does not claim `Capability.TRANSACTIONS`.
         """
         raise UnsupportedError(
-            f"{self.place} has no transactions: each write stands for itself. A SQLiteStore has them",
+            f"{self.place} has no transactions: each write stands for itself. SQLiteStore, LmdbStore and "
+            "SQLStore have them",
         ).about(location=self.place, operation="write")
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:

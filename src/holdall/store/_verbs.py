@@ -191,7 +191,7 @@ class StoreVerbs(StoreBase[K, V]):
         Raises
         ------
         UnsupportedError
-            If the persister has no transactions; `SQLiteStore` has.
+            If the persister has no transactions: `SQLiteStore`, `LmdbStore` and `SQLStore` have.
 
         Examples
         --------
