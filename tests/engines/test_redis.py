@@ -6,6 +6,7 @@ import pickle
 import socket
 import threading
 import time
+import warnings
 
 import pytest
 import redis
@@ -346,11 +347,40 @@ def test_what_a_server_promises_may_be_asked(own):
     client.config_set("maxmemory-policy", "allkeys-lru")
     client.config_set("appendonly", "no")
     assert store.durability() == {"log": "off", "eviction": "allkeys-lru"}
-    client.execute_command("ACL", "SETUSER", "guest", "on", ">word", "~*", "+@all", "-config")
-    guest = RedisStore(f"redis://guest:word@127.0.0.1:{own.port}/0")
-    assert guest.durability()["eviction"] == "unknown"
-    guest["a"] = 1
-    assert guest["a"] == 1
+    for forbidden, eviction in (("-config", "allkeys-lru"), ("-info", "unknown")):
+        client.execute_command("ACL", "SETUSER", "guest", "on", ">word", "~*", "+@all", "-config", forbidden)
+        guest = RedisStore(f"redis://guest:word@127.0.0.1:{own.port}/0")
+        assert guest.durability()["eviction"] == eviction
+        guest["a"] = 1
+        assert guest["a"] == 1
+
+
+def test_the_first_write_warns_of_a_server_that_may_delete_items(own):
+    client = redis.Redis(port=own.port)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    RedisStore(own.url)["a"] = 1  # there is no limit yet
+    client.config_set("maxmemory", "100mb")
+    writes = (
+        lambda store: store.__setitem__("a", 1),
+        lambda store: store.update(a=2),
+        lambda store: store.increment("a"),
+    )
+    for write in writes:
+        store = RedisStore(own.url)
+        assert store["a"]  # a read does not ask
+        with pytest.warns(RuntimeWarning, match=r"of keys '' of redis://.* allkeys-lru\): set noeviction"):
+            write(store)
+        write(store)  # it has said so
+        store["a"] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RedisStore(own.url, ttl=60)["a"] = 1
+        RedisStore(own.url).set("a", 1, ttl=60)
+        with pytest.raises(RuntimeWarning):
+            RedisStore(own.url)["b"] = 1
+        assert "b" not in store
+        client.config_set("maxmemory-policy", "volatile-lru")
+        RedisStore(own.url)["a"] = 1
 
 
 def test_a_value_over_the_limit_is_refused_before_it_is_sent(redis_url, monkeypatch):

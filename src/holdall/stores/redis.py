@@ -47,8 +47,10 @@ class RedisStore(Store[K, V]):
     Making a store sends nothing. Threads, processes, machines: any number; conditional operations are
     linearizable, plain writes included. A write whose answer is lost counts once, or raises
     `OutcomeUnknownError`. What a returned write survives is a setting of the server, which `durability`
-    returns; a crash of the client loses nothing. Cost: one round trip per operation; `update`, `items` and
-    `values` send 1,000 commands at once. Listing uses SCAN and yields each key once, in no order.
+    returns; a crash of the client loses nothing. The first write warns of a server that deletes items by
+    itself when its memory is full, unless they have a time to live. Cost: one round trip per operation, and
+    another before the first write; `update`, `items` and `values` send 1,000 commands at once. Listing uses
+    SCAN and yields each key once, in no order.
 
     Examples
     --------

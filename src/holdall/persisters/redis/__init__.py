@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -14,7 +15,13 @@ from holdall._remote.listing import Listings
 from holdall._shown import shown
 from holdall.abc import Capability, Unary, VersionedPersister, conflict
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected, Stat
-from holdall.errors import InvalidArgumentError, InvalidKeyError, MismatchError, OutcomeUnknownError
+from holdall.errors import (
+    HoldallError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    MismatchError,
+    OutcomeUnknownError,
+)
 from holdall.persisters.redis._client import LOST, client_of, location_of, never_sent, translated
 from holdall.persisters.redis._items import MAGIC, SIZE, etag_of, head_of, stat_of, version_of, whole_of
 from holdall.persisters.redis._listing import key_pages
@@ -53,8 +60,11 @@ class RedisPersister(VersionedPersister):
     Threads, processes, machines: compare-and-swap is one script on the server, so it is linearizable among
     all; plain writes take part. A write whose answer is lost is looked for by its random version: it counts
     once, or raises `OutcomeUnknownError`. After a crash: see `durability`. Cost: one round trip per
-    operation; bulk operations send 1,000 commands at once, and read values by about 4 MB. Listing uses SCAN,
-    which blocks nobody, and remembers a number for each key seen.
+    operation, and another before the first write; bulk operations send 1,000 commands at once, and read
+    values by about 4 MB. Listing uses SCAN, which blocks nobody, and remembers a number for each key seen.
+
+    The first write warns of a server that deletes items by itself when its memory is full, unless items have
+    a `ttl`.
 
     Each write sets the time to live again: `ttl`, or that passed to `write_living`. A pickled copy contains
     the URL, or the plain settings of the client, passwords included.
@@ -92,6 +102,7 @@ class RedisPersister(VersionedPersister):
         self.ttl = _checked(ttl)
         self._start = prefix.encode("utf-8", "surrogatepass")
         self._listings: Listings[list[bytes]] = Listings()
+        self._may_evict = self.ttl is None  # as long as the server was not asked
 
     def __reduce__(self) -> tuple[Any, ...]:
         if isinstance(self._server, str):
@@ -263,6 +274,8 @@ class RedisPersister(VersionedPersister):
         ttl
             Seconds that the item lives; None for no limit.
         """
+        if self._may_evict and ttl is None:
+            self._warn_of_evictions("cannot be written", id)
         keys, whole = [self._key(id)], whole_of(id, data)
         milliseconds = () if ttl is None else (max(1, round(ttl * 1000)),)
         head = head_of(expected)
@@ -321,6 +334,8 @@ class RedisPersister(VersionedPersister):
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:
         """Store several items, 1,000 at once; what was stored before an error stays stored."""
+        if self._may_evict:
+            self._warn_of_evictions("nothing was written")
         waiting = iter(items)
         options = () if self.ttl is None else ("PX", max(1, round(self.ttl * 1000)))
         while batch := list(itertools.islice(waiting, _BATCH)):
@@ -411,18 +426,38 @@ class RedisPersister(VersionedPersister):
             text = {_plain(name): _plain(value) for name, value in settings.items()}
             if "appendonly" in text:
                 found["log"] = text.get("appendfsync", "unknown") if text["appendonly"] == "yes" else "off"
-            policy = self.client.config_get("maxmemory-policy")
-            found["eviction"] = next((_plain(value) for value in policy.values()), "unknown")
         except LOST as error:
             raise translated(error, "the server was not asked", self.place) from error
         except redis.RedisError:  # no right to ask
-            try:
-                info = self.client.info("persistence")
-            except redis.RedisError:
-                return found
-            if not info.get("aof_enabled", 1):
+            if not self._told("persistence").get("aof_enabled", 1):
                 found["log"] = "off"
+        found["eviction"] = str(self._told("memory").get("maxmemory_policy", "unknown"))
         return found
+
+    def _told(self, section: str) -> dict[str, Any]:
+        """Return what the server tells about itself, which is nothing if we have no right to ask."""
+        try:
+            return dict(self.client.info(section))
+        except redis.RedisError:
+            return {}
+
+    def _warn_of_evictions(self, what: str, id: Any = None) -> None:
+        """Warn if the server may delete items that have no time to live, before the first of them."""
+        try:
+            told = self._ask(what, lambda client: client.info("memory"), id)
+        except HoldallError as error:
+            if isinstance(error.__cause__, LOST):
+                raise
+            told = {}  # no right to ask
+        self._may_evict = False  # or not known
+        policy = str(told.get("maxmemory_policy"))
+        if policy.startswith("allkeys") and told.get("maxmemory"):
+            warnings.warn(
+                f"the server of {self.place} deletes items by itself when its memory is full "
+                f"(maxmemory-policy {policy}): set noeviction there, or give the store a ttl= if it is a cache",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def close(self) -> None:
         """Close the connections; the next use opens new ones."""
