@@ -265,6 +265,71 @@ def test_a_transaction_is_all_or_nothing(url, table):
     assert dict(other) == {"a": 2}
 
 
+def test_transactions_that_wait_for_each_other_end(url, table):
+    """One waits in the server and one in a thread, so that no server sees the deadlock."""
+    second = f"{url}2" if url.startswith("sqlite") else url
+    stores = [
+        SQLStore(url, table=table, timeout=1),
+        SQLStore(second, table=f"{table}b", timeout=1),
+    ]
+    barrier, ended = threading.Barrier(2), []
+
+    def work(outer, inner):
+        try:
+            with outer.transaction():
+                outer["n"] = 1
+                barrier.wait()
+                with inner.transaction():
+                    inner["n"] = 1
+        except StoreTimeoutError as error:
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    threads = [threading.Thread(target=work, args=order, daemon=True) for order in (stores, stores[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(ended) == 2
+    assert any(ended)
+    assert all(len(store) == ended.count(None) for store in stores), "all or nothing"
+
+
+@pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
+def test_who_waits_for_a_transaction_of_its_own_is_told(url, table):
+    store = SQLStore(url, table=table)
+    other = pickle.loads(pickle.dumps(SQLStore(url, table=table, timeout=0.2)))
+    with store.transaction():
+        store["a"] = 1
+        for write in (lambda: other.__setitem__("a", 2), lambda: other.update(a=2)):
+            with pytest.raises(StoreTimeoutError, match="nothing was changed"):
+                write()
+        with pytest.raises(StoreTimeoutError, match="no transaction can be begun"), other.transaction():
+            pass
+    assert dict(other) == {"a": 1}
+    with pytest.raises(InvalidArgumentError, match="timeout"):
+        SQLStore(url, table=table, timeout=-1)
+
+
+def test_rows_do_not_wait_without_end(postgres_url, table, monkeypatch):
+    monkeypatch.setattr("holdall.persisters.sql._engine.PATIENCE", 0.1)
+    limits = {}
+    with psycopg.connect(postgres_url) as other:
+        other.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT)")
+        other.execute(f"INSERT INTO {table} VALUES (1, 'Ann')")
+        other.commit()
+        for option in ("", "?options=-c%20lock_timeout%3D20ms"):
+            with SQLRows(f"{postgres_url}{option}", table) as rows:
+                other.execute(f"SELECT * FROM {table} FOR UPDATE")
+                with pytest.raises(StoreTimeoutError, match="lock timeout"):
+                    rows[1] = {"name": "Bob"}
+                other.rollback()
+                with rows.pipeline.persister.engine.connect() as connection:
+                    limits[option] = connection.exec_driver_sql("SHOW lock_timeout").scalar_one()
+    assert list(limits.values()) == ["100ms", "20ms"]
+
+
 # ---------------------------------------------------------------------- lost answers, dead servers
 
 

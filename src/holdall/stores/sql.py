@@ -21,6 +21,9 @@ class SQLStore(Store[K, V]):
         ``mariadb://``, ``sqlite:///file.db``; or an engine of SQLAlchemy.
     table
         Name of the table, made if it does not exist.
+    timeout
+        Seconds to wait for transactions of others to end, then `StoreTimeoutError` is raised. A
+        ``lock_timeout`` of PostgreSQL, or a ``timeout`` in the URL of a file of SQLite, is used instead.
     serializer
         How values are written: a name, a `Serializer`, or anything with ``dumps`` and ``loads``.
     keys
@@ -63,6 +66,7 @@ class SQLStore(Store[K, V]):
         target: Any,
         *,
         table: str = "items",
+        timeout: float = 60.0,
         serializer: Any = "json",
         keys: Any = None,
         value_type: type | tuple[type, ...] | None = None,
@@ -73,7 +77,7 @@ class SQLStore(Store[K, V]):
             from holdall.persisters.sql import SqlPersister  # noqa: PLC0415  (an extra)
         except ImportError as error:
             raise not_imported("SQLStore", error, "sql") from error
-        persister = SqlPersister(target, table=table)
+        persister = SqlPersister(target, table=table, timeout=timeout)
         self._params = options
         self._assemble(
             persister,

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from holdall._options import check_bytes, is_unicode
+from holdall._posix.lock import check_timeout
 from holdall._shown import shown
 from holdall.abc import Capability, VersionedPersister, conflict, join_parts
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Etag, Expected, Stat
@@ -25,6 +26,7 @@ from holdall.errors import (
 )
 from holdall.persisters.sql._connections import LARGE, Connections, wait
 from holdall.persisters.sql._dialect import MAX_KEY, PAGE, dialect_of, packet_of, put_all
+from holdall.persisters.sql._engine import PATIENCE
 from holdall.persisters.sql._names import bytes_of, etag_of, id_of, ids_of, key_if_any, key_of, version_of
 from holdall.persisters.sql._reading import Reading
 
@@ -42,6 +44,8 @@ class SqlPersister(VersionedPersister):
         The URL of a database, or an engine of SQLAlchemy.
     table
         Name of the table, made if it does not exist.
+    timeout
+        Seconds to wait for locks of others, then `StoreTimeoutError` is raised.
 
     Raises
     ------
@@ -79,13 +83,13 @@ class SqlPersister(VersionedPersister):
     )
     bulk = True
 
-    def __init__(self, target: Any, *, table: str = "items") -> None:
+    def __init__(self, target: Any, *, table: str = "items", timeout: float = PATIENCE) -> None:
         given: Any = table
         if not is_unicode(given) or not given or "\0" in given:
             raise InvalidArgumentError(f"table is the name of a table, got {shown(table)}")
         self.table = table
-        self._server = Connections(target)
-        self._sql = dialect_of(self._server.engine, table)
+        self._server = Connections(target, check_timeout(timeout))
+        self._sql = dialect_of(self._server.engine, table, timeout)
         self._prepare()
         if self._sql.name in {"mysql", "mariadb"}:
             # The driver sends bytes as text, which doubles some; a statement that is too long ends the
@@ -130,7 +134,7 @@ class SqlPersister(VersionedPersister):
         target = self._server.target
         if not isinstance(target, str):
             target = self._server.engine.url.render_as_string(hide_password=False)
-        return _reopened, (type(self), target, self.table)
+        return _reopened, (type(self), target, self.table, self._server.timeout)
 
     @property
     def place(self) -> str:  # docstring inherited
@@ -360,5 +364,5 @@ class SqlPersister(VersionedPersister):
         self._server.drop()
 
 
-def _reopened(cls: type[SqlPersister], target: str, table: str) -> SqlPersister:
-    return cls(target, table=table)
+def _reopened(cls: type[SqlPersister], target: str, table: str, timeout: float) -> SqlPersister:
+    return cls(target, table=table, timeout=timeout)

@@ -20,9 +20,11 @@ from holdall.errors import (
 from holdall.persisters.sql._engine import (
     AGAIN,
     OF_OPTIONS,
+    PATIENCE,
     STRANGERS,
     code_of,
     engine_of,
+    limit_waiting,
     place_of,
     refusal,
     told,
@@ -52,6 +54,8 @@ class Connections:
     ----------
     target
         The URL of a database, or an engine, whose way to connect is used; its pool is not used.
+    timeout
+        Seconds to wait for locks of others, unless PostgreSQL or the URL of a file has another limit.
 
     Raises
     ------
@@ -61,9 +65,10 @@ class Connections:
         If the driver is not installed.
     """
 
-    def __init__(self, target: Any) -> None:
+    def __init__(self, target: Any, timeout: float = PATIENCE) -> None:
         self.target = target
-        self.engine = engine_of(target)
+        self.timeout = timeout
+        self.engine = engine_of(target, timeout=timeout)
         self.errors: Any = self.engine.dialect.dbapi.Error
         self.place = place_of(self.engine)
         self._is_sqlite = self.engine.dialect.name == "sqlite"
@@ -86,6 +91,8 @@ class Connections:
             guard(connection)
             take(connection)
         self.engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
+        if not self._is_sqlite:
+            limit_waiting(connection, self.engine.dialect.name, self.timeout)
         if self.engine.dialect.name in {"mysql", "mariadb"}:
             with connection.cursor() as cursor:
                 # Keys and values that are too long raise errors, and each read sees the present state.

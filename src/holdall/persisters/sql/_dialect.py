@@ -1,5 +1,6 @@
 """The differences between SQL servers: the types of the columns, the statements, and their limits."""
 
+import math
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -66,7 +67,7 @@ class Dialect(NamedTuple):
     max_data: int
 
 
-def dialect_of(engine: Any, table: str) -> Dialect:
+def dialect_of(engine: Any, table: str, timeout: float) -> Dialect:
     """Return the statements for a table of an engine.
 
     Parameters
@@ -138,7 +139,7 @@ def dialect_of(engine: Any, table: str) -> Dialect:
         begin={
             "postgresql": ("BEGIN", f"LOCK TABLE {name_of_table} IN SHARE ROW EXCLUSIVE MODE"),
             "sqlite": ("BEGIN IMMEDIATE",),
-        }.get(name, (f"SELECT GET_LOCK({lock}, 60)", "BEGIN")),
+        }.get(name, (f"SELECT GET_LOCK({lock}, {math.ceil(timeout)})", "BEGIN")),
         after=(f"SELECT RELEASE_LOCK({lock})",) if mysql else (),
         for_update=" FOR UPDATE" if mysql else "",
         max_data={"postgresql": 1 << 29, "sqlite": 999_000_000}.get(name, 1 << 30),

@@ -1,10 +1,12 @@
 """Engines of SQLAlchemy by URL, and errors of drivers translated to ours."""
 
 import errno
+import math
 import sqlite3
 from typing import Any, Final
 
 import sqlalchemy
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from holdall._options import not_imported
@@ -21,12 +23,14 @@ from holdall.persisters.sql._files import told as told_of_file
 __all__ = [
     "AGAIN",
     "OF_OPTIONS",
+    "PATIENCE",
     "STRANGERS",
     "ClosedByInterrupts",
     "code_of",
     "connect",
     "engine_of",
     "forget",
+    "limit_waiting",
     "place_of",
     "refusal",
     "told",
@@ -38,13 +42,14 @@ _DRIVERS: Final = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-#: Seconds to wait for other writers of a file of SQLite, as `SqlitePersister` does: it lets them in in no
-#: order, and 5 seconds, as is usual, were too few for one of two threads.
-_PATIENCE: Final = 60.0
-#: Codes of deadlocks and the like, which leave nothing changed.
-AGAIN: Final = {"40001", "40P01", "1213", "1205"}
+#: Seconds to wait for other writers, as `SqlitePersister` does: SQLite lets them in in no order, and 5 seconds,
+#: as is usual, were too few for one of two threads.
+PATIENCE: Final = 60.0
+#: Codes of deadlocks and the like, which the server sees at once, and which leave nothing changed.
+AGAIN: Final = {"40001", "40P01", "1213"}
 _FULL: Final = {"53100", "1114", "1021"}
 _LOCKED: Final = {"55P03", "1205"}
+_LONGEST: Final = (1 << 31) - 1  # milliseconds that PostgreSQL takes
 #: Errors other than its own that a driver raises to connect, by options that it does not know or understand.
 OF_OPTIONS: Final = (TypeError, ValueError, AttributeError)
 #: Connections of parent processes, which must not be closed here.
@@ -97,7 +102,15 @@ def told(error: Exception, what: str, engine: Any) -> HoldallError:
         return told_of_file(error, what, engine.url.database or "", place)
     code = code_of(error)
     said = " ".join(str(error).split()) or type(error).__name__
-    if code in AGAIN | _LOCKED:
+    if code in _LOCKED:
+        return StoreTimeoutError(
+            0,
+            f"{what}: others kept it locked for too long, and nothing was changed; end their transactions, begin "
+            "those of several stores in the same order everywhere, or raise timeout: "
+            f"{said:.300}",
+            place,
+        )
+    if code in AGAIN:
         return StoreTimeoutError(
             0, f"{what}: others were in the way, and nothing was changed; try again: {said:.300}", place
         )
@@ -106,8 +119,40 @@ def told(error: Exception, what: str, engine: Any) -> HoldallError:
     return StoreUnavailableError(0, f"{what}: {said:.300}", place)
 
 
-def engine_of(target: Any, **options: Any) -> Any:
-    """Return the engine of a URL, or the given one."""
+def limit_waiting(connection: Any, dialect: str, seconds: float) -> None:
+    """Let statements wait for locks of others for some seconds; PostgreSQL may have a limit already.
+
+    Servers end deadlocks among their own sessions, but not where one waits for a lock, and its thread or
+    process holds another one in a second session.
+    """
+    with connection.cursor() as cursor:
+        if dialect == "postgresql":
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, false) WHERE current_setting('lock_timeout') = '0'",
+                (str(max(1, min(round(seconds * 1000), _LONGEST))),),
+            )
+        else:
+            whole = max(1, math.ceil(seconds))
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {whole}, lock_wait_timeout = {whole}")
+
+
+def _limit_new(connection: Any, _: Any) -> None:
+    limit_waiting(connection, "postgresql", PATIENCE)
+    connection.commit()  # which keeps it
+
+
+def engine_of(target: Any, *, timeout: float = PATIENCE, **options: Any) -> Any:
+    """Return the engine of a URL, or the given one.
+
+    Parameters
+    ----------
+    target
+        Either.
+    timeout
+        Seconds to wait for other writers of a file of SQLite.
+    options
+        Options of SQLAlchemy. Without any, the engine keeps no connections, and sets no limits for them.
+    """
     if isinstance(target, sqlalchemy.Engine):
         return target
     if not isinstance(target, str):
@@ -122,21 +167,25 @@ def engine_of(target: Any, **options: Any) -> Any:
         url = sqlalchemy.make_url(f"{_DRIVERS.get(scheme, scheme)}{found}{rest}")
         if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
             raise InvalidArgumentError("a SQLite database in memory is MemoryStore, or SQLiteStore()")
-        url, arguments = _typed(url)
-        options = options or {"poolclass": sqlalchemy.pool.NullPool}
-        return sqlalchemy.create_engine(url, connect_args=arguments, **options)
+        url, arguments = _typed(url, timeout)
+        if not options:
+            return sqlalchemy.create_engine(url, connect_args=arguments, poolclass=sqlalchemy.pool.NullPool)
+        engine = sqlalchemy.create_engine(url, connect_args=arguments, **options)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise InvalidArgumentError(
             f"{scheme}:// is no URL of a database that SQLAlchemy knows: {error}"
         ) from error
     except ImportError as error:
         raise not_imported(f"{scheme}://", error, "sql") from error
+    if engine.dialect.name == "postgresql":  # MySQL has a limit of its own
+        event.listen(engine, "connect", _limit_new)
+    return engine
 
 
-def _typed(url: Any) -> tuple[Any, dict[str, Any]]:
+def _typed(url: Any, timeout: float) -> tuple[Any, dict[str, Any]]:
     """Return a URL, and options that the driver does not take as text, or not as we need them."""
     if url.get_backend_name() == "sqlite" and "timeout" not in url.query:
-        return url, {"timeout": _PATIENCE}
+        return url, {"timeout": timeout}
     text = url.query.get("prepare_threshold")
     if text is None or url.drivername != "postgresql+psycopg":
         return url, {}
