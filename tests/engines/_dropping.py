@@ -1,4 +1,4 @@
-"""A proxy that loses answers."""
+"""Proxies that lose answers."""
 
 import contextlib
 import socket
@@ -61,6 +61,20 @@ class Dropping:
                 break
         _end(client)
         _end(server)
+
+
+class Silent(Dropping):
+    """A proxy on loopback that can keep all answers to itself, and no connection ends."""
+
+    def __init__(self, port, *, silent):
+        self.silent = silent
+        super().__init__(port, every=1)
+
+    def _answer(self, server, client):
+        while data := _received(server):
+            if not self.silent:
+                with contextlib.suppress(OSError):
+                    client.sendall(data)
 
 
 def _received(side):

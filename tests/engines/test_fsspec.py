@@ -1,5 +1,6 @@
 """What file systems of fsspec are asked for beyond the contracts."""
 
+import contextlib
 import ftplib
 import operator
 import os
@@ -12,10 +13,12 @@ import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import aiohttp
 import pytest
 
 import holdall
 from engines import _file_servers
+from engines._dropping import Silent
 from holdall import FsspecStore, UnsupportedError
 from holdall.conditional import ETAG_IS_THE_SAME
 from holdall.errors import (
@@ -334,6 +337,50 @@ def test_a_listing_says_that_its_server_is_gone(kind, tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("kind", ["ftp", "sftp", "web"])
+def test_a_server_that_never_answers_is_not_waited_for_without_end(kind, tmp_path):
+    with getattr(_file_servers, kind)(tmp_path) as root, Silent(_port(root), silent=True) as proxy:
+        root = root.replace(f"127.0.0.1:{_port(root)}", str(proxy))
+        for use in (lambda store: store["a"], list, lambda store: "a" in store):
+            with pytest.raises(StoreUnavailableError), FsspecStore(root, timeout=0.1) as store:
+                use(store)
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp"])
+def test_a_server_that_falls_silent_is_not_waited_for_without_end(kind, tmp_path):
+    with getattr(_file_servers, kind)(tmp_path) as root, Silent(_port(root), silent=False) as proxy:
+        with FsspecStore(root.replace(f"127.0.0.1:{_port(root)}", str(proxy)), serializer="text") as store:
+            store["a"] = "1"
+            files = store.pipeline.persister._files
+            connection = files._system.ftp
+            limited = connection.sock if kind == "ftp" else connection.get_channel()
+            assert limited.gettimeout() == 60
+            proxy.silent = True
+            limited.settimeout(0.1)
+            files.options["timeout"] = 0.1  # of the connection that it tries then
+            with pytest.raises(StoreUnavailableError):
+                store["a"]
+            proxy.silent = False
+            files.options["timeout"] = 60
+            store.close()
+            assert store["a"] == "1"
+
+
+def test_pages_that_never_come_are_waited_for_as_long_as_is_said(tmp_path):
+    with _file_servers.web(tmp_path) as root:
+        limits = []
+        for options in ({}, {"timeout": 5}, {"client_kwargs": {"timeout": aiohttp.ClientTimeout(7)}}):
+            with FsspecStore(root, **options) as store, contextlib.suppress(KeyError):
+                store["a"]
+            limit = store.pipeline.persister._files._system._session.timeout
+            limits.append((limit.total, limit.sock_read))
+    assert limits == [(None, 60), (None, 5), (7, None)]
+
+
+def _port(url):
+    return int(re.search(r":(\d+)$", url)[1])
+
+
 def test_an_answer_that_breaks_off_over_ftp_does_not_make_an_item_absent(ftp_url, monkeypatch):
     with FsspecStore(f"{ftp_url}/{uuid.uuid4()}", serializer="text") as store:
         store["a"] = "1"
@@ -430,9 +477,8 @@ def test_what_cannot_be_opened_says_why(tmp_path, ftp_url):
         UnsupportedError, match=r"dropbox://x needs a package that is not installed: .*dropbox"
     ):
         FsspecStore("dropbox://x", token="t")
-    port = int(re.search(r":(\d+)$", ftp_url)[1])
     with pytest.raises(StoreUnavailableError, match=r"ftp://user:\*\*\*@127.0.0.1.* cannot be reached"):
-        FsspecStore(f"ftp://user:wrong@127.0.0.1:{port}/x")
+        FsspecStore(f"ftp://user:wrong@127.0.0.1:{_port(ftp_url)}/x")
     with pytest.raises(StoreUnavailableError, match="cannot be reached"):
         FsspecStore("ftp://user:secret@127.0.0.1:1/x")
     with pytest.raises(InvalidArgumentError, match="no parts"):

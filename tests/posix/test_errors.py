@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from holdall._posix.errors import at, translate, translating
+from holdall._posix.errors import at, number_in, translate, translating
 from holdall.errors import StoreFullError, StoreUnavailableError, UntrustedStoreError
 
 
@@ -57,3 +57,21 @@ def test_telling_and_at():
             raise error_of(errno.ENOSPC)
     assert caught.value.filename == "/a/b"
     assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("Error 111 connecting to 127.0.0.1:1. Connection refused.", errno.ECONNREFUSED),
+        ("(2003, \"Can't connect to MySQL server ([Errno 113] No route to host)\")", errno.EHOSTUNREACH),
+        ("connection to server at \"::1\", port 1 failed: Connection refused", errno.ECONNREFUSED),
+        ("Error while reading from 127.0.0.1:5 : (104, 'Connection reset by peer')", errno.ECONNRESET),
+        ("Timeout connecting to server", errno.ETIMEDOUT),
+        ("connection timeout expired", errno.ETIMEDOUT),
+        ("host:27017: timed out", errno.ETIMEDOUT),
+        ("Error -2 connecting to host:1. Name or service not known.", 5),
+        ("", 5),
+    ],
+)
+def test_the_number_is_that_of_what_the_driver_says(said, number):
+    assert number_in(said, 5) == number

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from holdall.errors import HoldallError, StoreFullError, StoreUnavailableError
 
-__all__ = ["ABSENT", "FULL", "NO_FLOCK", "REFUSED", "TOO_MANY", "at", "translate", "translating"]
+__all__ = ["ABSENT", "FULL", "NO_FLOCK", "REFUSED", "TOO_MANY", "at", "number_in", "translate", "translating"]
 
 
 def _numbers(*names: str) -> frozenset[int]:
@@ -26,6 +27,10 @@ REFUSED: Final = _numbers("EROFS", "EACCES", "EPERM")
 ABSENT: Final = _numbers("ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EISDIR", "ENXIO")
 #: The file system has no lock for this descriptor.
 NO_FLOCK: Final = _numbers("EBADF", "ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL")
+#: There is no connection to a server.
+_NO_CONNECTION: Final = _numbers("ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EPIPE")
+_QUOTED: Final = re.compile(r"\b(?:Errno|Error) (\d+)\b")
+_TIMED_OUT: Final = re.compile("timed out|timeout", re.IGNORECASE)
 
 
 def translate(error: OSError, what: str, path: str) -> StoreUnavailableError:
@@ -46,6 +51,16 @@ def translate(error: OSError, what: str, path: str) -> StoreUnavailableError:
     if number in TOO_MANY:
         said += "; close stores that are not used any more, or raise the limit (ulimit -n)"
     return StoreUnavailableError(number, f"{what}: {said}", path)
+
+
+def number_in(said: str, otherwise: int = 0) -> int:
+    """Return the number of the system's error for what a driver says of a connection that it has not got."""
+    if (quoted := _QUOTED.search(said)) is not None:
+        return int(quoted[1])
+    for number in _NO_CONNECTION:
+        if os.strerror(number) in said:
+            return number
+    return errno.ETIMEDOUT if _TIMED_OUT.search(said) else otherwise
 
 
 def _file_in(path: str) -> str | None:

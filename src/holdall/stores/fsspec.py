@@ -37,7 +37,8 @@ class FsspecStore(Store[K, V]):
     append_only
         Whether items can only be added.
     **options
-        The options of the file system, such as ``username`` and ``password``.
+        The options of the file system, such as ``username`` and ``password``. With SFTP, FTP and the web,
+        ``timeout`` is how many seconds to wait for a server that says nothing, 60 unless given.
 
     Raises
     ------

@@ -15,7 +15,7 @@ import fsspec
 from fsspec.asyn import AsyncFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from holdall._posix.errors import FULL
+from holdall._posix.errors import FULL, number_in
 from holdall._posix.fork import finalize, new_lock
 from holdall._shown import shown
 from holdall.errors import (
@@ -63,6 +63,10 @@ _TOO_DEEP: Final = frozenset({errno.ELOOP, errno.ENAMETOOLONG})
 #: Errors of lost connections, by the classes of the packages that raise them.
 _LOST: Final = frozenset({"SSHException", "error_temp", "error_proto", "ServerDisconnectedError"})
 _NEWLINE: Final = "illegal newline"
+#: Seconds to wait for a server that says nothing.
+_PATIENCE: Final = 60.0
+#: What waits for a server of SSH before there are files.
+_TIMEOUTS: Final = ("timeout", "banner_timeout", "auth_timeout", "channel_timeout")
 #: Errors of web servers, which are no lost connections.
 _FAILED: Final = frozenset({"ClientResponseError", "ClientConnectionError"})
 _MISSING: Final = frozenset({404, 410})  # answers of web servers that say that there is no such page
@@ -118,9 +122,9 @@ class FileSystem:
     def _open(self) -> None:
         # An own connection, since it carries one request at a time, and no cached listings; a class that does
         # not know the option caches none.
-        options = {"skip_instance_cache": True, **self.options}
         with self.translating("cannot be reached"):
             try:
+                options = {"skip_instance_cache": True, **_with_timeouts(self.url, self.options)}
                 try:
                     self._system, root = fsspec.core.url_to_fs(
                         self.url, **{"use_listings_cache": False, **options}
@@ -141,6 +145,8 @@ class FileSystem:
         self._end = finalize(self, _close, self._system)
         if type(self._system).protocol == "ftp":
             self._system.ls = partial(_list_by_ftp, self._system)
+        if (ssh := getattr(self._system, "ssh_kwargs", None)) is not None:
+            self._system.ftp.get_channel().settimeout(ssh.get("timeout"))
         self._is_local = type(self._system).__module__.endswith(".local")
         # What a local listing names has no "..", no link and no "//" in it.
         root = os.path.realpath(str(root)) if self._is_local else str(root)
@@ -197,8 +203,8 @@ class FileSystem:
         except (HoldallError, NotImplementedError, *ABSENT, *TAKEN):
             raise
         except Exception as error:  # each file system has errors of its own
-            number = getattr(error, "errno", None) or 0
-            said = str(error) or type(error).__name__
+            said = _said(error)
+            number = getattr(error, "errno", None) or number_in(said)
             # The package for FTP refuses newlines by a ValueError.
             if isinstance(error, UnicodeEncodeError) or number == errno.ENAMETOOLONG or _NEWLINE in said:
                 raise UnnameableError(number, said) from error
@@ -268,6 +274,33 @@ def _close(system: Any) -> None:
     for held in (getattr(system, "client", None), getattr(system, "ftp", None), system):
         with suppress(Exception):  # there is none, or it is lost
             held.close()
+
+
+def _with_timeouts(url: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a file system with a limit for the time that its server says nothing."""
+    scheme = url.partition("://")[0]
+    seconds = options.get("timeout", _PATIENCE)
+    if scheme == "ftp":
+        return {"timeout": seconds, **options}
+    if scheme in {"sftp", "ssh"}:
+        return {**dict.fromkeys(_TIMEOUTS, seconds), **options}
+    if scheme not in {"http", "https"}:
+        return options
+    from aiohttp import ClientTimeout  # noqa: PLC0415  (of the file system of the web)
+
+    if isinstance(seconds, ClientTimeout):
+        return options
+    limit = ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
+    others = {name: value for name, value in options.items() if name != "timeout"}
+    return {**others, "client_kwargs": {"timeout": limit, **options.get("client_kwargs", {})}}
+
+
+def _said(error: Exception) -> str:
+    """Return the text of an error, with those of the addresses of SSH that were tried."""
+    tried = getattr(error, "errors", None)
+    if isinstance(tried, dict) and tried:
+        return "; ".join(map(str, tried.values()))
+    return str(error) or type(error).__name__
 
 
 def _is_lost(error: BaseException) -> bool:
