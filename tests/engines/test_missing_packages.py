@@ -1,9 +1,14 @@
-"""Where a package is missing, the message names that one, and the extra that brings it."""
+"""Where a package or a server is missing, the error says which, and how."""
 
+import errno
 import subprocess
 import sys
 
 import pytest
+
+from engines._valkey import free_port
+from holdall import FsspecStore, MongoStore, RedisStore, SQLRows, SQLStore, SQLTables
+from holdall.errors import StoreUnavailableError
 
 HIDING = """
 import sys
@@ -106,3 +111,24 @@ def test_the_missing_package_is_named(hidden, use, expected):
     assert expected in message
     if "needs the module" in expected:
         assert "holdall[" not in message
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda address: RedisStore(f"redis://{address}/0")["a"],
+        lambda address: RedisStore(f"redis://{address}/0").update(a=1),
+        lambda address: MongoStore(f"mongodb://{address}/d.c?serverSelectionTimeoutMS=3000")["a"],
+        lambda address: SQLStore(f"postgresql://user@{address}/d"),
+        lambda address: SQLStore(f"mysql://user@{address}/d"),
+        lambda address: SQLRows(f"postgresql://user@{address}/d", "t"),
+        lambda address: SQLTables(f"mysql://user@{address}/d"),
+        lambda address: FsspecStore(f"ftp://{address}/d"),
+        lambda address: FsspecStore(f"sftp://user:word@{address}/d"),
+        lambda address: FsspecStore(f"http://{address}/d")["a"],
+    ],
+)
+def test_a_refused_connection_has_the_number_of_the_system(use):
+    with pytest.raises(StoreUnavailableError) as caught:
+        use(f"127.0.0.1:{free_port()}")
+    assert caught.value.errno == errno.ECONNREFUSED

@@ -14,6 +14,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from holdall._posix.errors import number_in
 from holdall._posix.fork import finalize
 from holdall._shown import shown
 from holdall.errors import (
@@ -142,7 +143,8 @@ def _translated(error: errors.PyMongoError, what: str, location: str, writes: bo
     code = getattr(error, "code", None)
     if isinstance(error, errors.ServerSelectionTimeoutError):
         said = str(error).partition(", Timeout: ")[0]  # without all that the driver knows of its servers
-        return StoreUnavailableError(errno.EHOSTUNREACH, f"{what}: no server answers: {said}", location)
+        number = number_in(said.partition(" (configured timeouts")[0], errno.EHOSTUNREACH)
+        return StoreUnavailableError(number, f"{what}: no server answers: {said}", location)
     if isinstance(error, errors.DocumentTooLarge):
         return ValueTooLargeError(f"{what} in {location}: {error}")
     if code in _REFUSED:

@@ -8,6 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from holdall._posix.errors import number_in
 from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
@@ -113,7 +114,6 @@ def translated(error: Exception, what: str, location: str) -> HoldallError:
             f"{what} in {location}: there is something under this key that holdall did not write"
         )
     if isinstance(error, LOST):
-        return StoreUnavailableError(
-            errno.EHOSTUNREACH, f"{what}: the server does not answer: {text}", location
-        )
+        number = number_in(text, errno.EHOSTUNREACH if never_sent(error) else errno.ECONNRESET)
+        return StoreUnavailableError(number, f"{what}: the server does not answer: {text}", location)
     return StoreUnavailableError(errno.EIO, f"{what}: {text}", location)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
+from holdall._posix.errors import number_in
 from holdall._sqlite import opening
 from holdall.errors import (
     HoldallError,
@@ -112,7 +113,9 @@ class Connections:
                     said = " ".join(str(error).split())
                     if self._is_sqlite:
                         raise self.told(error, "the database cannot be opened") from error
-                    raise NotConnectedError(0, f"no connection: {said:.300}", self.place) from error
+                    raise NotConnectedError(
+                        number_in(said), f"no connection: {said:.300}", self.place
+                    ) from error
                 time.sleep(0.05 * 2**attempt)
             else:
                 self._met = True

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from holdall._options import not_imported
+from holdall._posix.errors import number_in
 from holdall._shown import shown
 from holdall.errors import (
     HoldallError,
@@ -49,6 +50,8 @@ PATIENCE: Final = 60.0
 AGAIN: Final = {"40001", "40P01", "1213"}
 _FULL: Final = {"53100", "1114", "1021"}
 _LOCKED: Final = {"55P03", "1205"}
+#: Codes of errors before there is a connection, of which psycopg has none.
+_UNCONNECTED: Final = {"", "2002", "2003"}
 _LONGEST: Final = (1 << 31) - 1  # milliseconds that PostgreSQL takes
 #: Errors other than its own that a driver raises to connect, by options that it does not know or understand.
 OF_OPTIONS: Final = (TypeError, ValueError, AttributeError)
@@ -116,7 +119,8 @@ def told(error: Exception, what: str, engine: Any) -> HoldallError:
         )
     if code in _FULL:
         return StoreFullError(errno.ENOSPC, f"{what}: {said:.300}", place)
-    return StoreUnavailableError(0, f"{what}: {said:.300}", place)
+    number = number_in(said) if code in _UNCONNECTED else 0
+    return StoreUnavailableError(number, f"{what}: {said:.300}", place)
 
 
 def limit_waiting(connection: Any, dialect: str, seconds: float) -> None:
