@@ -340,9 +340,9 @@ def test_a_listing_says_that_its_server_is_gone(kind, tmp_path):
 @pytest.mark.parametrize("kind", ["ftp", "sftp", "web"])
 def test_a_server_that_never_answers_is_not_waited_for_without_end(kind, tmp_path):
     with getattr(_file_servers, kind)(tmp_path) as root, Silent(_port(root), silent=True) as proxy:
-        root = root.replace(f"127.0.0.1:{_port(root)}", str(proxy))
+        silent = root.replace(f"127.0.0.1:{_port(root)}", str(proxy))
         for use in (lambda store: store["a"], list, lambda store: "a" in store):
-            with pytest.raises(StoreUnavailableError), FsspecStore(root, timeout=0.1) as store:
+            with pytest.raises(StoreUnavailableError), FsspecStore(silent, timeout=0.1) as store:
                 use(store)
 
 

@@ -63,8 +63,8 @@ def test_telling_and_at():
     ("said", "number"),
     [
         ("Error 111 connecting to 127.0.0.1:1. Connection refused.", errno.ECONNREFUSED),
-        ("(2003, \"Can't connect to MySQL server ([Errno 113] No route to host)\")", errno.EHOSTUNREACH),
-        ("connection to server at \"::1\", port 1 failed: Connection refused", errno.ECONNREFUSED),
+        ('(2003, "Can\'t connect to MySQL server ([Errno 113] No route to host)")', errno.EHOSTUNREACH),
+        ('connection to server at "::1", port 1 failed: Connection refused', errno.ECONNREFUSED),
         ("Error while reading from 127.0.0.1:5 : (104, 'Connection reset by peer')", errno.ECONNRESET),
         ("Timeout connecting to server", errno.ETIMEDOUT),
         ("connection timeout expired", errno.ETIMEDOUT),

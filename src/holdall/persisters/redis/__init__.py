@@ -454,7 +454,8 @@ class RedisPersister(VersionedPersister):
         if policy.startswith("allkeys") and told.get("maxmemory"):
             warnings.warn(
                 f"the server of {self.place} deletes items by itself when its memory is full "
-                f"(maxmemory-policy {policy}): set noeviction there, or give the store a ttl= if it is a cache",
+                f"(maxmemory-policy {policy}): set noeviction there, or give the store a ttl= if it is a "
+                "cache",
                 RuntimeWarning,
                 stacklevel=2,
             )
