@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from holdall._posix.fork import finalize, new_lock
 from holdall._shown import shown
-from holdall._sqlite import Connection, Guarded, identity, opening, refuse_if_lost
+from holdall._sqlite.connections import Connection, Guarded, identity, opening, refuse_if_lost
 from holdall.errors import InvalidArgumentError, MismatchError, UnsupportedError
 from holdall.keys import AnyKeys
 from holdall.store import Store, StorePersister

@@ -140,7 +140,7 @@ def test_a_connection_that_outlives_the_names_of_its_module_is_closed(tmp_path):
         store = holdall.SQLiteStore(sys.argv[1], serializer="json")
         store["a"] = 1
         from holdall.persisters.sqlite import _session
-        for module in (sys.modules["holdall._sqlite"], _session):
+        for module in (sys.modules["holdall._sqlite.connections"], _session):
             for name in vars(module):  # as the interpreter does when it ends
                 if name[:2] != "__":
                     setattr(module, name, None)

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 
-import holdall._sqlite as forks_module
+import holdall._sqlite.connections as forks_module
 import holdall.persisters.sqlite._batches as batches_module
 from holdall import SQLiteStore, StoreUnavailableError
 from processes._support import collect, fork

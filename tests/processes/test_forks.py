@@ -55,7 +55,7 @@ def test_a_fork_amid_a_write_is_told_to_the_child_and_harms_nothing(path, by):
 
 ENDS_AMID_A_WRITE = """
 import os, sys, threading
-import holdall._sqlite as forks
+import holdall._sqlite.connections as forks
 from holdall import SQLiteStore
 forks._FORK_PATIENCE = 0.2
 store = SQLiteStore(sys.argv[1])

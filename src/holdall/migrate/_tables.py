@@ -14,7 +14,7 @@ from typing import Any
 
 from holdall._posix.fork import finalize, new_lock
 from holdall._shown import shown
-from holdall._sqlite import Connection, Guarded, identity, opening, refuse_if_lost
+from holdall._sqlite.connections import Connection, Guarded, identity, opening, refuse_if_lost
 from holdall.conditional import Stat
 from holdall.errors import InvalidArgumentError, MismatchError, StoreNotFoundError, UnsupportedError
 from holdall.migrate._reader import UNKNOWN, ForeignReader, hashable, inside

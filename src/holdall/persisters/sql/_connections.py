@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 from holdall._posix.errors import number_in
-from holdall._sqlite import opening
+from holdall._sqlite.connections import opening
 from holdall.errors import (
     HoldallError,
     OutcomeUnknownError,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from holdall._options import not_imported
 from holdall._posix.errors import number_in
 from holdall._shown import shown
+from holdall._sqlite.errors import translate
 from holdall.errors import (
     HoldallError,
     InvalidArgumentError,
@@ -19,7 +20,6 @@ from holdall.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
-from holdall.persisters.sql._files import told as told_of_file
 
 __all__ = [
     "AGAIN",
@@ -43,8 +43,8 @@ _DRIVERS: Final = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-#: Seconds to wait for other writers, as `SqlitePersister` does: SQLite lets them in in no order, and 5 seconds,
-#: as is usual, were too few for one of two threads.
+#: Seconds to wait for other writers, as `SqlitePersister` does: SQLite lets them in in no order, and 5
+#: seconds, as is usual, were too few for one of two threads.
 PATIENCE: Final = 60.0
 #: Codes of deadlocks and the like, which the server sees at once, and which leave nothing changed.
 AGAIN: Final = {"40001", "40P01", "1213"}
@@ -102,15 +102,14 @@ def told(error: Exception, what: str, engine: Any) -> HoldallError:
     """Return our error for an error of the driver of an engine."""
     place = place_of(engine)
     if isinstance(error, sqlite3.Error):
-        return told_of_file(error, what, engine.url.database or "", place)
+        return translate(error, what, engine.url.database or "", place)
     code = code_of(error)
     said = " ".join(str(error).split()) or type(error).__name__
     if code in _LOCKED:
         return StoreTimeoutError(
             0,
-            f"{what}: others kept it locked for too long, and nothing was changed; end their transactions, begin "
-            "those of several stores in the same order everywhere, or raise timeout: "
-            f"{said:.300}",
+            f"{what}: others kept it locked for too long; nothing was changed: end their transactions, "
+            f"begin those of several stores in one order everywhere, or raise timeout ({said:.300})",
             place,
         )
     if code in AGAIN:

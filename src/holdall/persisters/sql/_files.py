@@ -1,29 +1,19 @@
-"""Connections to files of SQLite: at rest while the process forks, and closed in the child; and their errors.
+"""Connections to files of SQLite: at rest while the process forks, and closed in the child.
 
 Those to servers need none of it, so the functions ignore them.
 """
 
-import errno
-import os
 import sqlite3
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import event
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.exc import DBAPIError
 
-from holdall._sqlite import Guarded, identity, refuse_if_lost
-from holdall.errors import (
-    HoldallError,
-    StoreFullError,
-    StoreNotFoundError,
-    StoreTimeoutError,
-    StoreUnavailableError,
-)
+from holdall._sqlite.connections import Guarded, identity, refuse_if_lost
 
-__all__ = ["close", "give", "guard", "take", "told", "watched"]
+__all__ = ["close", "give", "guard", "take", "watched"]
 
 _guarded: dict[int, Guarded] = {}  # by the id of the connection, which has no weak references
 
@@ -94,47 +84,3 @@ def watched(engine: Any) -> Any:
             own.pool.dispose()
             return engine  # a database in memory is that of its connections
     return own
-
-
-# ---------------------------------------------------------------------- errors
-
-
-def told(error: sqlite3.Error, what: str, path: str, place: str) -> HoldallError:
-    """Return our error for an error of SQLite."""
-    code = str(getattr(error, "sqlite_errorname", ""))
-    family = "_".join(code.split("_")[:2])
-    if family in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
-        return StoreTimeoutError(
-            errno.EBUSY, f"{what}: others were in the way, and nothing was changed; try again: {error}", place
-        )
-    if family == "SQLITE_FULL" or code == "SQLITE_IOERR_SHMSIZE":
-        return StoreFullError(errno.ENOSPC, f"{what}: {error}", place)
-    if family == "SQLITE_CANTOPEN":
-        number = _why(path)
-        kind = StoreNotFoundError if number == errno.ENOENT else StoreUnavailableError
-        return kind(number, f"{what}: {os.strerror(number)}", place)
-    if family in {"SQLITE_READONLY", "SQLITE_PERM"}:
-        return StoreUnavailableError(
-            errno.EACCES, f"{what}: the file and its folder must be writable for that ({error})", place
-        )
-    if family in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
-        return StoreUnavailableError(
-            errno.EIO, f"{what}: the file is damaged, or is no SQLite database ({error})", place
-        )
-    number = errno.EIO if family == "SQLITE_IOERR" else 0
-    return StoreUnavailableError(number, f"{what}: {error}", place)
-
-
-def _why(path: str) -> int:
-    """Return the number of the system's error for a file that cannot be opened, without opening it."""
-    if path.startswith("file:"):
-        path = unquote(urlsplit(path).path)
-    folder = os.path.dirname(path) or os.curdir
-    try:
-        os.stat(folder)
-        os.stat(path)
-    except FileNotFoundError:
-        return errno.ENOENT if os.path.islink(path) or not os.path.isdir(folder) else errno.EACCES
-    except OSError as error:
-        return error.errno or errno.EIO
-    return errno.EISDIR if os.path.isdir(path) else errno.EACCES

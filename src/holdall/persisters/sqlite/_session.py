@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from holdall._posix.fork import new_lock
-from holdall._sqlite import Guarded
+from holdall._sqlite.connections import Guarded
 from holdall.errors import StoreUnavailableError
 
 _SECOND = 1.0

@@ -11,9 +11,9 @@ from holdall._posix.descriptors import create_file
 from holdall._posix.descriptors import opening as opening_file
 from holdall._posix.temporary import TemporaryFolder
 from holdall._posix.trust import check_trust, doubt_about, refuse
-from holdall._sqlite import Connection, everything, identity, opening, refuse_if_lost
+from holdall._sqlite.connections import Connection, everything, identity, opening, refuse_if_lost
+from holdall._sqlite.errors import translate
 from holdall.errors import MismatchError, StoreNotFoundError, StoreUnavailableError
-from holdall.persisters.sqlite._errors import translate
 from holdall.persisters.sqlite._schema import APPLICATION, FORMAT, MAKE_TABLES
 from holdall.persisters.sqlite._session import (
     Owner,
@@ -146,7 +146,7 @@ class Sessions:
 
     def translated(self, error: sqlite3.Error, what: str) -> Exception:
         """Return our error for an error of SQLite."""
-        return translate(error, what, self.path, self.timeout, read_only=self._read_only)
+        return translate(error, what, self.path, timeout=self.timeout, read_only=self._read_only)
 
     # ------------------------------------------------------------------ the file
 

@@ -15,6 +15,7 @@ from holdall._places import check_record
 from holdall._posix.system import require_posix
 from holdall._posix.temporary import TemporaryFolder
 from holdall._shown import shown
+from holdall._sqlite.errors import is_damage
 from holdall.conditional import ANY_ETAG, ITEM_NOT_AVAILABLE, Expected
 from holdall.errors import (
     CorruptValueError,
@@ -25,7 +26,6 @@ from holdall.errors import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._ids import version_of
 from holdall.persisters.sqlite._schema import TABLES, Statements, check_table
 from holdall.persisters.sqlite._session import DisplacedError, Session

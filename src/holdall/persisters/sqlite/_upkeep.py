@@ -1,7 +1,7 @@
 """Maintenance of a database: checking it, and freeing space."""
 
+from holdall._sqlite.errors import is_damage
 from holdall.errors import StoreUnavailableError
-from holdall.persisters.sqlite._errors import is_damage
 from holdall.persisters.sqlite._files import LargeFiles
 from holdall.persisters.sqlite._session import Session
 from holdall.persisters.sqlite._table import Table
