@@ -66,6 +66,11 @@ def test_wrong_names_of_fields_are_refused(collection, fields):
         MongoStore(collection, key_fields=fields)
 
 
+def test_who_names_the_id_is_told_what_it_is(collection):
+    with pytest.raises(InvalidArgumentError, match=r"holds the whole key.* leave them out .* such as 'id'"):
+        MongoStore(collection, key_fields=("_id", "name"))
+
+
 def test_fields_and_keys_together_are_refused(collection):
     with pytest.raises(InvalidArgumentError, match="not both"):
         MongoStore(collection, key_fields="a", keys=str)

@@ -60,7 +60,8 @@ class MongoPersister(VersionedPersister):
     unless the collection has its own write concern. Cost: one round trip per operation; bulk operations and
     listings use batches of 500 documents.
 
-    There is no server in the tests of holdall: they run on mongomock, a single process in memory.
+    There is no MongoDB in the tests of holdall: they run on mongomock, a single process in memory, and by
+    hand on a server that speaks its protocol.
     """
 
     capabilities = frozenset(
@@ -342,8 +343,15 @@ def _checked(fields: Any) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str) or not name or name[0] == "$" or "." in name or "\0" in name:
             raise InvalidArgumentError(f"key_fields= are names of fields, as text, got {shown(name)}")
+        if name == "_id":
+            raise InvalidArgumentError(
+                "key_fields= cannot have '_id', which holds the whole key and makes it unique: leave them out "
+                "for keys of one text, or name the parts otherwise, such as 'id'"
+            )
         if name in _OURS:
-            raise InvalidArgumentError(f"key_fields= cannot have {name!r}, which is a field of holdall's own")
+            raise InvalidArgumentError(
+                f"key_fields= cannot have {name!r}, a field of holdall's own: name the part otherwise"
+            )
     if not names or len(set(names)) < len(names):
         raise InvalidArgumentError(f"key_fields= are one or several names, each once, got {shown(fields)}")
     return names
