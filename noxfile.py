@@ -95,6 +95,20 @@ def mariadb(session: nox.Session) -> None:
 
 
 @nox.session
+def mongo(session: nox.Session) -> None:
+    """Run the tests of MongoDB on the server of HOLDALL_TEST_MONGO, else on one that speaks its protocol."""
+    install(session, "all")
+    tests = ["python", "-m", "pytest", "tests/engines/test_mongo_server.py", "-m", "soak", "--timeout=900"]
+    tests += session.posargs
+    if os.environ.get("HOLDALL_TEST_MONGO"):
+        session.run(*tests)
+        return
+    session.install("-q", "secantusdb>=0.7.0b3")
+    server = ["python", "-m", "engines._secantus", session.create_tmp(), "--"]
+    session.run(*server, *tests, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Show the pages of `holdall serve` in a real browser: Chromium, which Debian has by that name."""
     if not (os.environ.get("HOLDALL_TEST_BROWSER") or shutil.which("chromium")):

@@ -56,8 +56,8 @@ class MongoStore(Store[K, V]):
     command on one document, plain writes included. A write whose answer is lost counts once, or raises
     `OutcomeUnknownError`. After a crash: writes wait for a majority of the servers, unless the collection has
     its own write concern; see `durability`. Cost: one round trip per operation; `update`, `items` and
-    `values` send 500 documents at once. A document has at most 16 MB. The tests of holdall run on mongomock,
-    not on a server.
+    `values` send 500 documents at once. A document has at most 16 MB. The tests of holdall run on mongomock
+    and on SecantusDB, not on MongoDB itself.
 
     Examples
     --------

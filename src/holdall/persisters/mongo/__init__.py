@@ -345,8 +345,8 @@ def _checked(fields: Any) -> tuple[str, ...]:
             raise InvalidArgumentError(f"key_fields= are names of fields, as text, got {shown(name)}")
         if name == "_id":
             raise InvalidArgumentError(
-                "key_fields= cannot have '_id', which holds the whole key and makes it unique: leave them out "
-                "for keys of one text, or name the parts otherwise, such as 'id'"
+                "key_fields= cannot have '_id', which holds the whole key and makes it unique: leave them "
+                "out for keys of one text, or name the parts otherwise, such as 'id'"
             )
         if name in _OURS:
             raise InvalidArgumentError(
