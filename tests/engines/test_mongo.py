@@ -1,5 +1,6 @@
 """What `MongoStore` does beside the contracts: fields of keys, lost answers, limits, bad input."""
 
+import errno
 import gc
 import pickle
 import socket
@@ -232,6 +233,22 @@ def test_a_write_that_may_not_have_happened_is_told(collection, error):
     with pytest.raises(OutcomeUnknownError, match="answer was lost"):
         store.increment("a")
     assert store["a"] == 1
+
+
+@pytest.mark.parametrize("error", LOST, ids=lambda error: type(error).__name__)
+def test_a_write_that_cannot_be_looked_for_is_not_said_to_be_none(collection, error):
+    silent = Failing(collection, "find_one", error, done=False)
+    place = MongoPersister(Failing(silent, "update_one", error, done=True))
+    with pytest.raises(OutcomeUnknownError, match="'a' was not written, or was"):
+        place.write("a", b"1")
+    assert place["a"] == b"1"
+
+
+def test_a_silent_server_has_the_number_of_the_system(collection):
+    place = MongoPersister(Failing(collection, "find_one", errors.NetworkTimeout("timed out"), done=False))
+    with pytest.raises(StoreUnavailableError) as caught:
+        place.read("a")
+    assert caught.value.errno == errno.ETIMEDOUT
 
 
 def test_of_two_who_insert_at_once_the_one_who_is_refused_writes_after(collection):

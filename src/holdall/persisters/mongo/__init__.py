@@ -19,6 +19,7 @@ from holdall.errors import (
     InvalidKeyError,
     MismatchError,
     OutcomeUnknownError,
+    StoreUnavailableError,
     ValueTooLargeError,
 )
 from holdall.persisters.mongo._collection import LOST, Opened, translating
@@ -221,7 +222,7 @@ class MongoPersister(VersionedPersister):
             with translating(f"{shown(id)} was not written", self.place, writes=True):
                 done = self._send(collection, id, fields, expected)
         except OutcomeUnknownError as unknown:
-            if not isinstance(unknown.__cause__, LOST) or self._etag(id) != fields["version"]:
+            if not isinstance(unknown.__cause__, LOST) or not self._has(id, fields["version"]):
                 raise
             done = True  # only the answer was lost
         if not done:
@@ -258,6 +259,13 @@ class MongoPersister(VersionedPersister):
         elif "_id" not in (getattr(error, "details", None) or {}).get("keyPattern", {"_id": 1}):
             raise error  # another unique index of the collection
         return bool(found.get("version") == fields["version"])
+
+    def _has(self, id: str, version: str) -> bool:
+        """Return whether a document is known to have a version."""
+        try:
+            return self._etag(id) == version
+        except StoreUnavailableError:
+            return False
 
     def _etag(self, id: str) -> Etag:
         try:

@@ -141,9 +141,10 @@ def translating(what: str, location: str, *, writes: bool = False) -> Iterator[N
 
 def _translated(error: errors.PyMongoError, what: str, location: str, writes: bool) -> HoldallError:
     code = getattr(error, "code", None)
+    cause = str(error).partition(" (configured timeouts")[0]
     if isinstance(error, errors.ServerSelectionTimeoutError):
         said = str(error).partition(", Timeout: ")[0]  # without all that the driver knows of its servers
-        number = number_in(said.partition(" (configured timeouts")[0], errno.EHOSTUNREACH)
+        number = number_in(cause, errno.EHOSTUNREACH)
         return StoreUnavailableError(number, f"{what}: no server answers: {said}", location)
     if isinstance(error, errors.DocumentTooLarge):
         return ValueTooLargeError(f"{what} in {location}: {error}")
@@ -159,4 +160,5 @@ def _translated(error: errors.PyMongoError, what: str, location: str, writes: bo
         return OutcomeUnknownError(
             errno.EIO, f"{what}, or was: the answer was lost, read it again ({error})", location
         )
-    return StoreUnavailableError(errno.EIO, f"{what}: {error}", location)
+    number = number_in(cause, errno.EIO) if isinstance(error, LOST) else errno.EIO
+    return StoreUnavailableError(number, f"{what}: {error}", location)
