@@ -296,7 +296,6 @@ def test_transactions_that_wait_for_each_other_end(url, table):
     assert all(len(store) == ended.count(None) for store in stores), "all or nothing"
 
 
-@pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
 def test_who_waits_for_a_transaction_of_its_own_is_told(url, table):
     store = SQLStore(url, table=table)
     other = pickle.loads(pickle.dumps(SQLStore(url, table=table, timeout=0.2)))

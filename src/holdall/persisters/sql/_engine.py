@@ -109,7 +109,7 @@ def told(error: Exception, what: str, engine: Any) -> HoldallError:
         return StoreTimeoutError(
             0,
             f"{what}: others kept it locked for too long; nothing was changed: end their transactions, "
-            f"begin those of several stores in one order everywhere, or raise timeout ({said:.300})",
+            f"begin those of several stores in one order everywhere, or wait for longer ({said:.300})",
             place,
         )
     if code in AGAIN:
