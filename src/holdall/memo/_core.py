@@ -120,6 +120,8 @@ class Core(Placed):
         self._locks: Any = _UNKNOWN
         # If results are mostly new, a look without the lock is useless; one miss predicts the next.
         self._lock_first = False
+        # What is here besides attributes of the function, and those that will be set.
+        self._parts = vars(self).keys() - getattr(function, "__dict__", {}).keys()
 
     def _reset_counters(self) -> None:
         self._hits, self._misses, self._store_hits = _Counter(), _Counter(), _Counter()

@@ -2,29 +2,41 @@
 
 Starting with the function, the search follows what decorators wrapped, its closure, its defaults, and the
 globals that it names: functions and classes of its project in the same way, data by their content. What comes
-from elsewhere (installed packages, the standard library) is taken by name.
+from elsewhere (installed packages, the standard library) is taken by name. Attributes of functions, classes
+of arguments, and modules that are passed on are followed if any function that was followed names them.
 """
 
 import functools
 import importlib
+import inspect
 import sys
 import types
 from collections.abc import Iterable
 from typing import Any
 
+from holdall.memo._annotations import annotations_of, classes_in, spelled
 from holdall.memo._encoder import is_found
 from holdall.memo._home import Home, absolute, layers_of, plain_of, title_of
 from holdall.memo._project import label_of
-from holdall.memo._source import codes_in, said_by
+from holdall.memo._source import modules_in, names_in, said_by
 
 __all__ = ["Trail"]
 
 # Attributes of classes that do not affect behaviour; in later versions of Python, their line numbers.
 _MEMBERS_OF_ALL = frozenset(vars(type("", (), {}))) | {
-    *("__slots__", "__match_args__", "__annotations__", "__annotate__", "__annotate_func__"),
+    *("__annotations__", "__annotate__", "__annotate_func__"),
     *("__annotations_cache__", "__firstlineno__", "__static_attributes__"),
 }
 _BOUND = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
+_BUILT_IN = (
+    *(types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType),
+    *(types.MethodDescriptorType, types.ClassMethodDescriptorType),
+)
+_ATOMS = frozenset({str, bytes, int, float, complex, bool, type(None)})
+# What modules have from being imported, and functions from being wrapped.
+_OF_MODULES = frozenset(vars(types.ModuleType(""))) | {"__file__", "__cached__", "__path__", "__builtins__"}
+_OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__wrapped__", "__dict__"})
+_SHOWING_DOCS = frozenset({"__doc__", "getdoc"})
 _ABSENT: Any = object()
 
 
@@ -63,8 +75,13 @@ class Trail:
         self.closed: set[str] = set()
         self.enclosed: list[str] = []
         self.state: set[str] = set()
-        self._watched: list[tuple[dict[str, Any], str, Any]] = []
+        self._watched: list[tuple[dict[str, Any], str, Any, tuple[int, str]]] = []
         self._cells: list[tuple[types.CellType, Any]] = []
+        self._names: set[str] = set()  # in any function that was followed
+        self._holders: dict[tuple[str, int], Any] = {}  # functions and the like, whose attributes may be used
+        self._owners: dict[type, None] = {}  # classes of arguments
+        self._passed: dict[int, types.ModuleType] = {}  # modules that are given to functions
+        self._docs: dict[tuple[str, int], str | None] = {}
         self._seen: dict[Any, Any] = {}
         self._changes: set[tuple[int, str]] = set()
         self._data: dict[str, tuple[Any, tuple[int, str]]] = {}
@@ -75,20 +92,26 @@ class Trail:
         self._whole = whole
         self._own = list(layers_of(function))  # these and their closures, before what they name
         while self._own or self._todo:
-            own = bool(self._own)
-            self._visit(self._own.pop() if own else self._todo.pop(), own)
+            while self._own or self._todo:
+                own = bool(self._own)
+                self._visit(self._own.pop() if own else self._todo.pop(), own)
+            self._attributes()
+        if not self._names.isdisjoint(_SHOWING_DOCS):
+            for (title, number), text in self._docs.items():
+                self._note(f"{title} doc", text, (number, ""))
         for title, (value, place) in self._data.items():
             if place in self._changes:
                 self.state.add(title)
             else:
                 self.values[title] = value
+        self._watched = [watched for watched in self._watched if watched[3] not in self._changes]
 
     def changed(self) -> bool:
         """Return whether code or variables have changed since they were followed."""
         for _, function in self.codes:
             if self._seen[id(function)][1] is not function.__code__:
                 return True
-        for scope, name, value in self._watched:
+        for scope, name, value, _ in self._watched:
             if scope.get(name, _ABSENT) is not value:
                 return True
         for cell, value in self._cells:
@@ -116,12 +139,12 @@ class Trail:
         if same > 1:  # one decorator used twice, or a name from functools.wraps
             title = f"{title} ({same})"
         self.codes.append((title, function))
+        self._docs[title, id(function)] = function.__doc__
         scope = function.__globals__
         inside = self._home.holds(scope)
-        changes = said_by(function.__code__, scope).changes
-        names = {name for code in codes_in(function.__code__) for name in code.co_names}
-        # Not the one of `from . import a`, and those of assertions that pytest has rewritten.
-        names = {name for name in names if name and name[0] != "@"}
+        _, changes, imports, passed = said_by(function.__code__, scope)
+        names = names_in(function.__code__)
+        self._names |= names
         free = function.__code__.co_freevars
         for name, cell in zip(free, function.__closure__ or (), strict=True):
             place = (id(cell), name)
@@ -129,50 +152,104 @@ class Trail:
                 content = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
+            self._changed(name, content, changes)
             if name in changes:
                 self._changes.add(place)
             else:
                 self._cells.append((cell, content))
+            self._pass(name, content, passed)
             self._refer(f"{title} {name}", content, place, names, closed=own)
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
         for number, value in enumerate(defaults):
+            self._pass("", value, None)
             self._refer(f"{title} default {number}", value, (id(function), str(number)), names)
         (self._own if own else self._todo).extend(layers_of(function))
         if not inside:
             return
         for name in names - scope.keys():  # may be defined later, and hide a builtin
-            self._watched.append((scope, name, _ABSENT))
+            self._watched.append((scope, name, _ABSENT, (id(scope), name)))
         for name in sorted(names & scope.keys()):
             place = (id(scope), name)
+            self._changed(name, scope[name], changes)
             if name in changes:
                 self._changes.add(place)
-            else:
-                self._watched.append((scope, name, scope[name]))
+            self._watched.append((scope, name, scope[name], place))
             module = sys.modules.get(str(scope.get("__name__")))
             label = str(scope.get("__name__")) if module is None else label_of(module)
+            self._pass(name, scope[name], passed)
             self._refer(f"{label}.{name}", scope[name], place, names)
-        self._imported(scope, said_by(function.__code__, scope).imports, names)
+        self._imported(function, imports, names, passed)
         if not self._whole:
-            self._methods(function, names)
+            self._classes_of_arguments(function)
+
+    def _changed(self, name: str, holder: Any, changes: Iterable[str]) -> None:
+        """Note the attributes of what a variable holds that a function changes."""
+        number = id(vars(holder)) if isinstance(holder, types.ModuleType) else id(holder)
+        for change in changes:
+            if change.startswith(f"{name}."):
+                self._changes.add((number, change.partition(".")[2]))
+
+    def _pass(self, name: str, value: Any, passed: Iterable[str] | None) -> None:
+        """Note a module of which a function does more than look at attributes."""
+        if isinstance(value, types.ModuleType) and (passed is None or name in passed):
+            self._passed[id(value)] = value
+
+    def _attributes(self) -> None:
+        """Follow what any function names of functions, of classes of arguments, and of modules passed on."""
+        for (title, _), holder in list(self._holders.items()):
+            attributes = holder.__dict__
+            hidden = _OF_WRAPPERS.union(getattr(holder, "_parts", ()))
+            for name in sorted(self._names & attributes.keys() - hidden):
+                place = (id(holder), name)
+                if (title, place) not in self._seen:
+                    self._seen[title, place] = holder
+                    self._watched.append((attributes, name, attributes[name], place))
+                    self._refer(f"{title}.{name}", attributes[name], place, self._names)
+        for owner in list(self._owners):
+            self._members(owner)
+        for module in list(self._passed.values()):
+            self._module(module, self._names)
+
+    def _hold(self, title: str, holder: Any) -> None:
+        """Note something whose attributes may be used."""
+        try:
+            attributes = holder.__dict__
+        except Exception:  # from a method of theirs
+            return
+        if attributes and isinstance(attributes, dict):
+            self._holders[title, id(holder)] = holder
+
+    def _note(self, title: str, value: Any, place: tuple[int, str]) -> None:
+        """Note data, which may have the title of other data, as in two classes that a function made."""
+        base, number = title, 1
+        while self._data.get(title, (None, place))[1] != place:
+            number += 1
+            title = f"{base} ({number})"
+        self._data[title] = (value, place)
 
     def _refer(
         self, title: str, value: Any, place: tuple[int, str], names: set[str], *, closed: bool = False
     ) -> None:
         """Note an object that a function names."""
         plain = plain_of(value)
+        if callable(value) and not isinstance(value, type):
+            self._hold(title, value)
         owner = getattr(value, "__self__", None) if isinstance(value, _BOUND) else None
         if not isinstance(owner, type | types.ModuleType | None):
             self._refer(f"{title} self", owner, place, names, closed=closed)
+        called = None if self._whole else self._called_outside(plain)
         if self._whole:
             self._name(title, plain, place)
             if isinstance(owner, type):
                 self._name(f"{title} self", owner, place)
-        elif (called := self._called_outside(plain)) is not None:  # another one may take its name
-            self._data[f"{title} is"] = (called, place)
+        elif called is not None:  # another one may take its name
+            self._note(f"{title} is", called, place)
         if isinstance(plain, property):
-            self._todo += [part for part in (plain.fget, plain.fset, plain.fdel) if part is not None]
+            for name in ("fget", "fset", "fdel"):
+                if (part := getattr(plain, name)) is not None:
+                    self._refer(f"{title} {name}", part, place, names)
         elif isinstance(plain, functools.cached_property):
-            self._todo.append(plain.func)
+            self._refer(f"{title} func", plain.func, place, names)
         elif isinstance(plain, functools.partial | functools.partialmethod):
             self._refer(f"{title} partial", plain.func, place, names, closed=closed)
             self._refer(f"{title} arguments", (plain.args, plain.keywords), place, names, closed=closed)
@@ -187,12 +264,14 @@ class Trail:
             self._todo.append(plain)
         elif isinstance(plain, types.ModuleType):
             self._module(plain, names)
-        elif not callable(plain) or not isinstance(getattr(plain, "__name__", None), str):
-            self._data[title] = (value, place)
+        elif called is None and not isinstance(plain, _BUILT_IN):
+            self._note(title, value, place)
             if closed:
                 self.closed.add(title)
             self._todo.append(type(plain))
-            if self._whole and self._home.holds_class(type(plain)):
+            if not self._whole:
+                self._inside(title, plain)
+            elif self._home.holds_class(type(plain)):
                 self._name(f"{title} type", type(plain), place)
         elif closed:
             self.enclosed.append(title_of(plain))
@@ -205,34 +284,69 @@ class Trail:
             return None if self._home.holds_class(plain) else title_of(plain)
         if isinstance(plain, types.FunctionType):
             return None if self._follows(plain) else title_of(plain)
-        named = isinstance(plain, types.BuiltinFunctionType) and isinstance(plain.__module__, str)
+        if isinstance(plain, _BUILT_IN):
+            return title_of(plain)
+        module = sys.modules.get(getattr(plain, "__module__", None) or "")
+        if module is None or self._home.holds(vars(module)) or not callable(plain):
+            return None
+        named = isinstance(getattr(plain, "__qualname__", None), str) and is_found(plain)
         return title_of(plain) if named else None
 
     def _name(self, title: str, plain: Any, place: tuple[int, str]) -> None:
         """Note what a class, a module, or a function from elsewhere is called, or else what it is."""
         if isinstance(plain, type):
-            self._data[f"{title} is"] = (plain, place)
+            self._note(f"{title} is", plain, place)
         elif isinstance(plain, types.ModuleType):
-            self._data[f"{title} is"] = (label_of(plain), place)
+            self._note(f"{title} is", label_of(plain), place)
         elif callable(plain) and isinstance(getattr(plain, "__qualname__", None), str):
             followed = isinstance(plain, types.FunctionType) and self._follows(plain)
             by_name = followed or (hasattr(plain, "__module__") and is_found(plain))
-            self._data[f"{title} is"] = (title_of(plain) if by_name else plain, place)
+            self._note(f"{title} is", title_of(plain) if by_name else plain, place)
 
     def _follows(self, function: types.FunctionType) -> bool:
         """Return whether the code of a function counts, and not only its name."""
         inside = self._home.holds(function.__globals__)
         return bool(inside or function.__closure__ or hasattr(function, "__wrapped__"))
 
+    def _inside(self, title: str, value: Any) -> None:
+        """Follow the functions, classes and modules in data, and the classes of objects there."""
+        todo: list[Any] = [value]
+        seen: set[int] = set()
+        while todo:
+            item = todo.pop()
+            if type(item) in _ATOMS or id(item) in seen:
+                continue
+            seen.add(id(item))
+            if isinstance(item, types.ModuleType):
+                self._pass("", item, None)
+            elif isinstance(item, type):
+                self._todo.append(item)
+            elif isinstance(item, dict):
+                todo += [*item.keys(), *item.values()]
+            elif isinstance(item, list | tuple | set | frozenset):
+                todo += item
+            elif isinstance(item := plain_of(item), types.FunctionType):
+                if self._follows(item):
+                    self._todo.append(item)
+                    self._hold(f"{title} {title_of(item)}", item)
+            elif self._home.holds_class(type(item)) or isinstance(item, types.SimpleNamespace):
+                self._todo.append(type(item))
+                todo += getattr(item, "__dict__", {}).values()
+            else:
+                todo += getattr(item, "__args__", ())
+                todo += list(layers_of(item))[1:]
+
     def _module(self, module: types.ModuleType, names: set[str]) -> None:
         scope = vars(module)
         if not self._home.holds(scope) or (key := (id(module), *sorted(names))) in self._seen:
             return
         self._seen[key] = module
-        for name in sorted(names & scope.keys()):
-            if not name.startswith("__"):
-                self._watched.append((scope, name, scope[name]))
-                self._refer(f"{label_of(module)}.{name}", scope[name], (id(scope), name), names)
+        label = label_of(module)
+        self._docs[label, id(module)] = module.__doc__
+        self._todo.append(type(module))
+        for name in sorted((names | {"__getattr__"}) & scope.keys() - _OF_MODULES):
+            self._watched.append((scope, name, scope[name], (id(scope), name)))
+            self._refer(f"{label}.{name}", scope[name], (id(scope), name), names)
 
     def _class(self, cls: type) -> None:
         if not self._home.holds_class(cls):
@@ -240,7 +354,14 @@ class Trail:
         title = title_of(cls)
         self._todo += [type(cls), *cls.__bases__]
         bases = tuple(title_of(base) for base in cls.__bases__)
-        self._data[f"{title} bases"] = (bases, (id(cls), ""))
+        self._note(f"{title} bases", bases, (id(cls), ""))
+        self._docs[title, id(cls)] = cls.__doc__
+        for name, field in vars(cls).get("__dataclass_fields__", {}).items():
+            if field.metadata:
+                self._note(f"{title} metadata of {name}", dict(field.metadata), (id(cls), ""))
+        annotations = {name: spelled(annotation) for name, annotation in annotations_of(cls).items()}
+        if annotations:
+            self._note(f"{title} annotations", annotations, (id(cls), ""))
         for name, value in sorted(vars(cls).items()):
             if name in _MEMBERS_OF_ALL or name.startswith(("__dataclass_", "_abc_")):
                 continue
@@ -248,25 +369,42 @@ class Trail:
                 continue
             self._refer(f"{title}.{name}", value, (id(cls), name), set())
 
-    def _methods(self, function: types.FunctionType, names: set[str]) -> None:
-        """Follow the names of its class that a method may use: other methods, and attributes."""
+    def _classes_of_arguments(self, function: types.FunctionType) -> None:
+        """Note the classes of a function's arguments: the one that it is a method of, and annotated ones."""
         owner: Any = self._owner
         if owner is None or function.__qualname__.rpartition(".")[0] != owner.__qualname__:
             owner = sys.modules.get(function.__module__)
             for part in function.__qualname__.split(".")[:-1]:
                 owner = getattr(owner, part, None)
-        if not isinstance(owner, type):
-            return
-        for base in owner.__mro__:
+        if isinstance(owner, type):
+            self._owners[owner] = None
+        for annotation in annotations_of(function).values():
+            self._owners.update(dict.fromkeys(classes_in(annotation, function.__globals__)))
+
+    def _members(self, owner: type) -> None:
+        """Follow what may be used of a class of arguments: special methods, and what any function names."""
+        for base in (*inspect.getmro(owner), *inspect.getmro(type(owner))):
             if not self._home.holds_class(base):
                 continue
-            for name in sorted(names & vars(base).keys() - _MEMBERS_OF_ALL):
-                value = vars(base)[name]
-                if not isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
-                    self._refer(f"{title_of(base)}.{name}", value, (id(base), name), names)
+            self._docs[title_of(base), id(base)] = base.__doc__
+            members = vars(base)
+            for name in sorted(members.keys() - _MEMBERS_OF_ALL):
+                value, place = members[name], (id(base), name)
+                special = name.startswith("__") and isinstance(plain_of(value), types.FunctionType)
+                if (special or name in self._names) and place not in self._seen:
+                    self._seen[place] = base
+                    if not isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
+                        self._refer(f"{title_of(base)}.{name}", value, place, self._names)
 
-    def _imported(self, scope: dict[str, Any], imports: Iterable[tuple[str, int]], names: set[str]) -> None:
+    def _imported(
+        self,
+        function: types.FunctionType,
+        imports: Iterable[tuple[str, int]],
+        names: set[str],
+        passed: Iterable[str] | None,
+    ) -> None:
         """Follow the modules of the project that a function imports when it runs, importing them now."""
+        scope = function.__globals__
         package = str(scope.get("__package__") or "")
         for name in sorted({absolute(name, level, package) for name, level in imports}):
             path = self._home.find(name)
@@ -277,4 +415,13 @@ class Trail:
             except Exception:  # the function may handle that
                 self.modules[name] = path
                 continue
+            self._pass(name, module, passed)
             self._module(module, names)
+        by_text = {absolute(name, level, package) for name, level in modules_in(function.__code__)}
+        if "modules" in names:
+            by_text.add(str(scope.get("__name__")))
+        for name in sorted(by_text):
+            if (found := sys.modules.get(name)) is not None:
+                self._pass(name, found, None)
+            elif (path := self._home.find(name)) is not None:  # not imported: it may be text of another sort
+                self.modules[name] = path

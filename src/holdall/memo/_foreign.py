@@ -86,6 +86,13 @@ def _time(value: Any, e: Encoder) -> None:
     e.close()
 
 
+def _ufunc(value: Any, e: Encoder) -> None:
+    if value.__name__.endswith("(vectorized)"):  # made by frompyfunc of a function, which it does not tell
+        e.by_identity(value)
+    else:
+        _text(value, e)
+
+
 def _class(value: Any, e: Encoder) -> None:
     e.out.append(b"n")
     if e.named(value):
@@ -196,6 +203,6 @@ _FOREIGN: dict[str, dict[str, Encode]] = {
     "collections": _table(("UserDict", "UserList", "UserString"), _by("", "data"))
     | {"ChainMap": _by("", "maps")},
     "logging": _table(("Logger",), _by("", "name")),
-    "numpy": {**NUMPY, "ufunc": _text},
+    "numpy": {**NUMPY, "ufunc": _ufunc},
     "pandas": PANDAS,
 }

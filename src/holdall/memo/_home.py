@@ -84,6 +84,8 @@ class Home:
         top = name.partition(".")[0]
         if top in {self._top, "holdall"}:  # holdall itself is not part of the computation
             return top == self._top
+        if file is None:  # a package without __init__.py
+            return any(self.has(folder) for folder in scope.get("__path__", ()))
         return isinstance(file, str) and self.has(file)
 
     def holds_class(self, cls: type) -> bool:

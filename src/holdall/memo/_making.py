@@ -4,13 +4,12 @@ Such a class was made by a function, redefined, or is of a module that is gone: 
 """
 
 import functools
-import inspect
-import sys
 import threading
 import types
 from enum import Enum
 from typing import Any
 
+from holdall.memo._annotations import annotations_of
 from holdall.memo._encoder import LARGE, Encode, Encoder, Unkeyable, found_by_name, is_found, name_of
 from holdall.memo._version import digest_of, elided
 
@@ -93,7 +92,7 @@ def _content(cls: type, e: Encoder) -> None:
     e.named(type(cls))
     for ancestor in cls.__bases__:
         e.named(ancestor)
-    e.attribute("annotations", _annotations(cls))
+    e.attribute("annotations", annotations_of(cls))
     but = _BESIDE
     if issubclass(cls, Enum):
         _members(cls, e)
@@ -117,14 +116,6 @@ def _copied_from(cls: type, name: str, value: Any) -> type | None:
     if not callable(value):
         return None
     return next((base for base in cls.__mro__[1:] if vars(base).get(name) is value), None)
-
-
-def _annotations(cls: type) -> Any:
-    if sys.version_info >= (3, 14):
-        import annotationlib  # noqa: PLC0415  (only there)
-
-        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    return inspect.get_annotations(cls)
 
 
 def _members(cls: type[Enum], e: Encoder) -> None:

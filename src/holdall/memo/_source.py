@@ -15,7 +15,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
 
-__all__ = ["Said", "codes_in", "said_by", "said_by_file"]
+__all__ = ["Said", "modules_in", "names_in", "said_by", "said_by_file"]
 
 _BORN = time.time()  # when this process began, or a little later
 _TICK = 0.1  # seconds that the clocks of file systems may lag behind
@@ -31,6 +31,14 @@ _CHANGING = frozenset(
 )
 
 
+# What finds attributes, globals and modules by text.
+_IMPORTING = frozenset({"import_module", "__import__", "modules"})
+_BY_TEXT = _IMPORTING | {
+    *("getattr", "hasattr", "getattr_static", "__getattribute__", "attrgetter", "methodcaller"),
+    *("globals", "locals", "vars", "__dict__", "__globals__"),
+}
+
+
 class Said(NamedTuple):
     """The meaning of a function's code.
 
@@ -39,14 +47,19 @@ class Said(NamedTuple):
     text
         Its source in one normal form; None if there is no reliable one.
     changes
-        The variables that it assigns, or changes in place: those are its state.
+        The variables that it assigns, or changes in place, and attributes of those (``name.attribute``): its
+        state.
     imports
         Its imports when it runs: names of modules, and the number of dots before each.
+    passed
+        Variables, and names of modules that it imports, of which it does more than look at attributes, such
+        as give them to a function; None if that is unknown.
     """
 
     text: str | None
     changes: frozenset[str] = frozenset()
     imports: frozenset[tuple[str, int]] = frozenset()
+    passed: frozenset[str] | None = None
 
 
 # By identity: equal codes may come from files of which only one is reliable.
@@ -92,7 +105,7 @@ def _saying(node: ast.AST) -> Said:
             elif type(value) is list:
                 todo += [part for part in value if isinstance(part, ast.AST)]
     changes, imports = frozenset(_changed(by_kind)), frozenset(_imported(by_kind))
-    return Said(_normal(node, by_kind), changes, imports)
+    return Said(_normal(node, by_kind), changes, imports, frozenset(_passed(by_kind)))
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
@@ -102,6 +115,26 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
         code = todo.pop()
         yield code
         todo += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the names that code uses; those in its texts too, where it looks up something by text."""
+    codes = list(codes_in(code))
+    # Not the one of `from . import a`, and those of assertions that pytest has rewritten.
+    names = {name for inner in codes for name in inner.co_names if name and name[0] != "@"}
+    if not names.isdisjoint(_BY_TEXT):
+        texts = [text for inner in codes for text in inner.co_consts if isinstance(text, str)]
+        names.update(part for text in texts for part in text.split(".") if part.isidentifier())
+    return names
+
+
+def modules_in(code: CodeType) -> Iterator[tuple[str, int]]:
+    """Yield what might be names of modules that code imports by their text, and the dots before each."""
+    for inner in codes_in(code):
+        if not _IMPORTING.isdisjoint(inner.co_names):
+            for text in inner.co_consts:
+                if isinstance(text, str) and (name := text.lstrip(".")).replace(".", "").isidentifier():
+                    yield name, len(text) - len(name)
 
 
 def _normal(node: ast.AST, by_kind: dict[type, list[Any]]) -> str:
@@ -186,6 +219,21 @@ def _changed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
     for node in by_kind.get(ast.Call, ()):
         if getattr(node.func, "attr", "") in _CHANGING:
             yield from _root(node.func)
+        elif getattr(node.func, "id", "") in {"setattr", "delattr"} and len(node.args) > 1:
+            name = getattr(node.args[1], "value", "")
+            yield from _root(ast.Attribute(node.args[0], name if isinstance(name, str) else ""))
+
+
+def _passed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
+    """Yield variables of which more is done than to look at an attribute, and modules imported as such."""
+    looked_at = {id(node.value) for node in by_kind.get(ast.Attribute, ())}
+    names = {node.id for node in by_kind.get(ast.Name, ()) if id(node) not in looked_at}
+    yield from names
+    for kind in (ast.Import, ast.ImportFrom):
+        for node in by_kind.get(kind, ()):
+            for alias in node.names:
+                if (alias.asname or alias.name.partition(".")[0]) in names:
+                    yield alias.name
 
 
 def _imported(by_kind: dict[type, list[Any]]) -> Iterator[tuple[str, int]]:
@@ -202,7 +250,13 @@ def _imported(by_kind: dict[type, list[Any]]) -> Iterator[tuple[str, int]]:
 
 
 def _root(node: ast.expr) -> Iterator[str]:
+    """Yield the variable that an expression begins with, and its attribute that it goes on with."""
+    attribute = ""
     while isinstance(node, ast.Subscript | ast.Attribute | ast.Call):
+        if isinstance(node, ast.Attribute):
+            attribute = node.attr
         node = node.func if isinstance(node, ast.Call) else node.value
     if isinstance(node, ast.Name):
         yield node.id
+        if attribute:
+            yield f"{node.id}.{attribute}"
