@@ -310,7 +310,7 @@ class Items:
     def _has_holders(
         self, item: Item, box: list[Any], *, own: int, counts: list[dict[int, int]] | None = None
     ) -> bool:
-        """Return whether more refers to the value in a box than the box, the item's `own`, and loose items."""
+        """Return whether more refers to a value than its box, the item's `own`, and loose items."""
         more = _references(box) - _ALONE - own
         return more > 0 and more > self._others(item, box[0], _counts() if counts is None else counts)
 
