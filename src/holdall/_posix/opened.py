@@ -97,7 +97,8 @@ class Opened:
         self._drop: Callable[[], object] | None = None
         self._held: Workspace | None = None  # owns the descriptor of the workspace
         self._doubts: list[str] | None = None
-        forget_in_child(self)
+        if not closed:
+            forget_in_child(self)
 
     def __del__(self, close: Callable[[int], object] = os_close) -> None:
         # A default, since names of modules may be gone when a process ends.

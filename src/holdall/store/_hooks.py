@@ -52,7 +52,7 @@ def _find(store: Any, base: type, name: str, hooks: Hooks, level: type | None) -
     own: Unary | None = hooks.own.get(name)
     if own is not None:
         return None if own is as_it_is else own
-    if level is None:
+    if level is None or getattr(level, name) is vars(base)[name]:  # most
         return None
     for cls in level.__mro__:
         found = vars(cls).get(name)
