@@ -509,6 +509,108 @@ RECOMPUTED = {
         @memoize(place)
         def f(x): return T['a'](x)
     """,
+    "compare=False field": """
+        import dataclasses
+        @dataclasses.dataclass
+        class C:
+            k: int = dataclasses.field(compare=False)
+        G = «C(1)|C(2)»
+        @memoize(place)
+        def f(x): return x + G.k
+    """,
+    "enum member attr": """
+        import enum
+        class C(enum.Enum):
+            A = 1
+        C.A.«extra = 1|extra = 2»
+        @memoize(place)
+        def f(x): return x + C.A.extra
+    """,
+    "dict order": """
+        T = {«'a': 1, 'b': 2|'b': 2, 'a': 1»}
+        @memoize(place)
+        def f(x): return x, next(iter(T))
+    """,
+    "dict order nested": """
+        T = [{«'a': 1, 'b': 2|'b': 2, 'a': 1»}]
+        @memoize(place)
+        def f(x): return x, list(T[0])
+    """,
+    "namespace order": """
+        import types
+        N = types.SimpleNamespace(«a=1, b=2|b=2, a=1»)
+        @memoize(place)
+        def f(x): return x, list(vars(N))
+    """,
+    "range stop": """
+        R = range(«0, 10, 3|0, 12, 3»)
+        @memoize(place)
+        def f(x): return x, R.stop
+    """,
+    "path kind": """
+        import pathlib
+        K = «pathlib.Path(|pathlib.PurePath(»'a')
+        @memoize(place)
+        def f(x): return x, type(K).__name__
+    """,
+    "eval": """
+        «K = 1|K = 2»
+        @memoize(place)
+        def f(x): return x + eval('K + 1')
+    """,
+    "format attr": """
+        def g(): pass
+        «g.k = 1|g.k = 2»
+        @memoize(place)
+        def f(x): return x, '{0.k}'.format(g)
+    """,
+    "percent globals": """
+        «K = 1|K = 2»
+        @memoize(place)
+        def f(x): return x, '%(K)s' % globals()
+    """,
+    "namedtuple in table": """
+        import typing
+        class P(typing.NamedTuple):
+            a: int
+            def run(self): «return 1|return 2»
+        T = [P(1)]
+        @memoize(place)
+        def f(x): return x + T[0].run()
+    """,
+    "deque of instances": """
+        import collections, dataclasses
+        @dataclasses.dataclass
+        class P:
+            a: int
+            def run(self): «return 1|return 2»
+        T = collections.deque([P(1)])
+        @memoize(place)
+        def f(x): return x + T[0].run()
+    """,
+    "frozen slots dataclass in table": """
+        import dataclasses
+        @dataclasses.dataclass(slots=True)
+        class Q:
+            b: int
+            def go(self): «return 1|return 2»
+        @dataclasses.dataclass(slots=True)
+        class P:
+            a: Q
+        T = [P(Q(1))]
+        @memoize(place)
+        def f(x): return x + T[0].a.go()
+    """,
+    "mappingproxy of instances": """
+        import types, dataclasses
+        @dataclasses.dataclass
+        class P:
+            a: int
+            def run(self): «return 1|return 2»
+        T = types.MappingProxyType({'a': P(1)})
+        @memoize(place)
+        def f(x): return x + T['a'].run()
+    """,
 }
 # What nothing is known of.
 LISTED = {
@@ -547,6 +649,53 @@ LISTED = {
         g = contextvars.ContextVar('g', default=«1|2»)
         @memoize(place)
         def f(x): return x + g.get()
+    """,
+    "whole __dict__": """
+        def g(): pass
+        «g.k = 1|g.k = 2»
+        @memoize(place)
+        def f(x): return x, dict(g.__dict__)
+    """,
+    "dir of module": """
+        import aside
+        @memoize(place)
+        def f(x): return x, [getattr(aside, n)() for n in dir(aside) if n.startswith('t')]
+        # aside.py
+        def t1(): «return 1|return 2»
+    """,
+    "dynamic getattr": """
+        import aside
+        @memoize(place)
+        def f(x): return x, getattr(aside, 'T' + str(x))
+        # aside.py
+        «T1 = 1|T1 = 2»
+    """,
+    "dynamic globals": """
+        «T1 = 1|T1 = 2»
+        @memoize(place)
+        def f(x): return x, globals()['T' + str(x)]
+    """,
+    "dynamic import": """
+        import importlib
+        @memoize(place)
+        def f(x): return x, importlib.import_module('asid' + 'efgh'[x]).K
+        # asidf.py
+        «K = 1|K = 2»
+    """,
+    "class attr order": """
+        class C:
+        «    a = 1
+            b = 2|    b = 2
+            a = 1»
+        @memoize(place)
+        def f(x): return x, [n for n in vars(C) if n[0] != '_']
+    """,
+    "subclasses": """
+        class B: pass
+        class A(B):
+            «K = 1|K = 2»
+        @memoize(place)
+        def f(x): return x + B.__subclasses__()[0].K
     """,
 }
 # What is named alike, but not used.
@@ -605,7 +754,7 @@ SAME = {
 }
 
 
-_OURS = frozenset({"program", "aside", "inside", "spaced"})
+_OURS = frozenset({"program", "aside", "asidf", "inside", "spaced"})
 _BEGIN = "from holdall import memoize\nplace = __import__('builtins').memo_place\n"
 
 
@@ -613,6 +762,8 @@ class Project:
     """Files that are imported again after an edit."""
 
     def __init__(self, folder, text):
+        if "numpy" in text:
+            pytest.importorskip("numpy")
         self._folder = folder
         first, *others = re.split(r"^# (\S+\.py)\n", textwrap.dedent(text), flags=re.MULTILINE)
         self._files = {
@@ -625,7 +776,7 @@ class Project:
         for name, text in self._files.items():
             path = self._folder / name
             path.parent.mkdir(exist_ok=True, parents=True)
-            path.write_text(re.sub("«(.*?)\\|(.*?)»", lambda found: found[1 + edited], text))
+            path.write_text(re.sub("«(.*?)\\|(.*?)»", lambda found: found[1 + edited], text, flags=re.DOTALL))
         for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
             del sys.modules[name]
         importlib.invalidate_caches()

@@ -44,9 +44,11 @@ class Encoder:
         are refused.
     whole
         Whether what is encoded makes a class or function that its name does not lead to.
+    exact
+        Whether equal values differ by all that code can see of them, such as the order of a dict.
     """
 
-    __slots__ = ("local", "out", "token", "typed", "whole")
+    __slots__ = ("exact", "local", "out", "token", "typed", "whole")
 
     #: Returns the encoder for a class that is not in the table.
     find: ClassVar[Any]
@@ -54,12 +56,18 @@ class Encoder:
     describe: ClassVar[Any]
 
     def __init__(
-        self, typed: bool = False, token: Callable[[Any], int] | None = None, *, whole: bool = False
+        self,
+        typed: bool = False,
+        token: Callable[[Any], int] | None = None,
+        *,
+        whole: bool = False,
+        exact: bool = False,
     ) -> None:
         self.out: list[bytes] = []
         self.typed = typed
         self.token = token
         self.whole = whole
+        self.exact = exact
         #: Whether anything was encoded that is valid only in this process.
         self.local = False
 

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from holdall._shown import shown
 from holdall.errors import InvalidArgumentError
 from holdall.memo._encoder import ENCODERS, Encode, Encoder, Unkeyable, name_of
-from holdall.memo._making import describe
+from holdall.memo._making import OF_MEMBERS, describe
 from holdall.memo._numbers import (
     encode_bool,
     encode_complex,
@@ -78,6 +78,9 @@ _tuple = partial(_items, tag=b"t[")
 
 def _mapping(value: Any, e: Encoder) -> None:
     out, add = e.out, e.add
+    if e.exact:
+        _items([part for pair in value.items() for part in pair], e, b"d[")
+        return
     out.append(b"m[")
     if all(type(key) is str for key in value):
         for key in sorted(value):
@@ -110,8 +113,10 @@ def _deque(value: Any, e: Encoder) -> None:
 
 
 def _range(value: Any, e: Encoder) -> None:
-    # Two ranges are equal if they contain the same numbers.
-    e.parts(b"r", "", (value[0], value[-1], len(value)) if value else ())
+    if e.exact:
+        e.parts(b"r", "exact", (value.start, value.stop, value.step))
+    else:  # two ranges are equal if they contain the same numbers
+        e.parts(b"r", "", (value[0], value[-1], len(value)) if value else ())
 
 
 def _slice(value: Any, e: Encoder) -> None:
@@ -142,6 +147,8 @@ def _enum(value: Any, e: Encoder) -> None:
             pass  # its name is enough here
     else:
         e.add(value.value)
+    if e.exact:
+        e.attributes(value, cls, OF_MEMBERS)
     e.close()
 
 
@@ -150,7 +157,7 @@ def _dataclass(value: Any, e: Encoder) -> None:
 
     e.begin(b"D", type(value))
     for field in fields(value):
-        if field.compare:
+        if field.compare or e.exact:
             e.attribute(field.name, getattr(value, field.name))
     e.attributes(value, object, {field.name for field in fields(value)})
     e.close()
@@ -159,7 +166,7 @@ def _dataclass(value: Any, e: Encoder) -> None:
 def _attrs(value: Any, e: Encoder) -> None:
     e.begin(b"D", type(value))
     for attribute in type(value).__attrs_attrs__:
-        if attribute.eq:
+        if attribute.eq or e.exact:
             e.attribute(attribute.name, getattr(value, attribute.name))
     names = {attribute.name for attribute in type(value).__attrs_attrs__}
     e.attributes(value, object, names | {"_attrs_cached_hash"})

@@ -6,11 +6,13 @@ from elsewhere (installed packages, the standard library) is taken by name. Attr
 of arguments, and modules that are passed on are followed if any function that was followed names them.
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
 import sys
 import types
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -66,6 +68,8 @@ class Trail:
         Titles of the functions and classes that are nonlocal variables.
     state
         Titles of variables that the functions change themselves.
+    unnamed
+        What the functions find by names that are made when they run, and why that is not followed.
     """
 
     def __init__(self, function: Any, owner: type | None = None, *, whole: bool = False) -> None:
@@ -75,6 +79,7 @@ class Trail:
         self.closed: set[str] = set()
         self.enclosed: list[str] = []
         self.state: set[str] = set()
+        self.unnamed: dict[str, str] = {}
         self._watched: list[tuple[dict[str, Any], str, Any, tuple[int, str]]] = []
         self._cells: list[tuple[types.CellType, Any]] = []
         self._names: set[str] = set()  # in any function that was followed
@@ -142,9 +147,12 @@ class Trail:
         self._docs[title, id(function)] = function.__doc__
         scope = function.__globals__
         inside = self._home.holds(scope)
-        _, changes, imports, passed = said_by(function.__code__, scope)
+        _, changes, imports, unnamed, passed = said_by(function.__code__, scope)
         names = names_in(function.__code__)
         self._names |= names
+        if inside:
+            for finder in unnamed:
+                self.unnamed[f"{title} {finder}"] = "it finds names that are made when it runs"
         free = function.__code__.co_freevars
         for name, cell in zip(free, function.__closure__ or (), strict=True):
             place = (id(cell), name)
@@ -317,21 +325,23 @@ class Trail:
             if type(item) in _ATOMS or id(item) in seen:
                 continue
             seen.add(id(item))
+            ours = self._home.holds_class(type(item))
+            if ours:
+                self._todo.append(type(item))
+            if ours or isinstance(item, types.SimpleNamespace):
+                todo += _parts_of(item)
             if isinstance(item, types.ModuleType):
                 self._pass("", item, None)
             elif isinstance(item, type):
                 self._todo.append(item)
-            elif isinstance(item, dict):
+            elif isinstance(item, dict | types.MappingProxyType):
                 todo += [*item.keys(), *item.values()]
-            elif isinstance(item, list | tuple | set | frozenset):
+            elif isinstance(item, list | tuple | set | frozenset | deque):
                 todo += item
             elif isinstance(item := plain_of(item), types.FunctionType):
                 if self._follows(item):
                     self._todo.append(item)
                     self._hold(f"{title} {title_of(item)}", item)
-            elif self._home.holds_class(type(item)) or isinstance(item, types.SimpleNamespace):
-                self._todo.append(type(item))
-                todo += getattr(item, "__dict__", {}).values()
             else:
                 todo += getattr(item, "__args__", ())
                 todo += list(layers_of(item))[1:]
@@ -425,3 +435,14 @@ class Trail:
                 self._pass(name, found, None)
             elif (path := self._home.find(name)) is not None:  # not imported: it may be text of another sort
                 self.modules[name] = path
+
+
+def _parts_of(item: Any) -> list[Any]:
+    """Return the values of an object's attributes, in its dict or in slots."""
+    parts = list(vars(item).values()) if hasattr(item, "__dict__") else []
+    for base in type(item).__mro__:
+        for slot in vars(base).values():
+            if isinstance(slot, types.MemberDescriptorType):
+                with contextlib.suppress(AttributeError):  # not set
+                    parts.append(slot.__get__(item))
+    return parts

@@ -63,7 +63,8 @@ def _text(value: Any, e: Encoder, to_text: Callable[[Any], str] = str) -> None:
 
 def _path(value: Any, e: Encoder) -> None:
     # A PosixPath and a PurePosixPath are equal: whether files can be opened does not matter.
-    e.parts(b"D", type(value).__name__.removeprefix("Pure"), (value.as_posix(),))
+    name = type(value).__name__
+    e.parts(b"D", name if e.exact else name.removeprefix("Pure"), (value.as_posix(),))
 
 
 def _zone(value: Any, e: Encoder) -> None:

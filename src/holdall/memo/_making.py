@@ -13,7 +13,7 @@ from holdall.memo._annotations import annotations_of
 from holdall.memo._encoder import LARGE, Encode, Encoder, Unkeyable, found_by_name, is_found, name_of
 from holdall.memo._version import digest_of, elided
 
-__all__ = ["WHEN_WHOLE", "describe", "when_whole"]
+__all__ = ["OF_MEMBERS", "WHEN_WHOLE", "describe", "when_whole"]
 
 # What a class has beside its content: names, layout, and what other entries say.
 _BESIDE = frozenset(
@@ -23,14 +23,15 @@ _BESIDE = frozenset(
         *("__firstlineno__", "__static_attributes__", "__classcell__", "__classdictcell__"),
     }
 )
-# What an enum finds its members by, and what its members have beside their content.
+# What an enum finds its members by.
 _OF_ENUMS = frozenset(
     {
         *("_member_names_", "_member_map_", "_value2member_map_", "_hashable_values_"),
         *("_unhashable_values_", "_unhashable_values_map_"),
     }
 )
-_OF_MEMBERS = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_"})
+#: What the members of enums have beside their content.
+OF_MEMBERS = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_"})
 _running = threading.local()
 
 
@@ -122,7 +123,7 @@ def _members(cls: type[Enum], e: Encoder) -> None:
     """Encode the members of an enum, in their order."""
     for name, member in cls.__members__.items():
         e.attribute(name, (member.name, member.value))
-        e.attributes(member, cls, _OF_MEMBERS)
+        e.attributes(member, cls, OF_MEMBERS)
 
 
 def _part(cls: type, value: Any, e: Encoder) -> None:

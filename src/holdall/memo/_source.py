@@ -8,6 +8,7 @@ import ast
 import inspect
 import linecache
 import os
+import re
 import time
 import weakref
 from collections.abc import Iterator
@@ -36,7 +37,11 @@ _IMPORTING = frozenset({"import_module", "__import__", "modules"})
 _BY_TEXT = _IMPORTING | {
     *("getattr", "hasattr", "getattr_static", "__getattribute__", "attrgetter", "methodcaller"),
     *("globals", "locals", "vars", "__dict__", "__globals__"),
+    *("eval", "exec", "format", "format_map"),
 }
+_WORDS = re.compile(r"[^\W\d]\w*")
+_BY_ARGUMENT = {"getattr": 1, "hasattr": 1, "eval": 0, "exec": 0, "import_module": 0, "__import__": 0}
+_WHOLES = frozenset({"globals", "locals", "vars", "dir", "__dict__", "__subclasses__"})
 
 
 class Said(NamedTuple):
@@ -51,6 +56,8 @@ class Said(NamedTuple):
         state.
     imports
         Its imports when it runs: names of modules, and the number of dots before each.
+    unnamed
+        The functions by which it looks for something by a name that is made when it runs.
     passed
         Variables, and names of modules that it imports, of which it does more than look at attributes, such
         as give them to a function; None if that is unknown.
@@ -59,6 +66,7 @@ class Said(NamedTuple):
     text: str | None
     changes: frozenset[str] = frozenset()
     imports: frozenset[tuple[str, int]] = frozenset()
+    unnamed: frozenset[str] = frozenset()
     passed: frozenset[str] | None = None
 
 
@@ -80,8 +88,14 @@ def said_by(code: CodeType, scope: dict[str, Any]) -> Said:
     if known is None:
         node, number = _node(code, scope), id(code)
         keeper = weakref.ref(code, lambda _: _said.pop(number, None))
-        known = _said[number] = (keeper, Said(None) if node is None else _saying(node))
+        known = _said[number] = (keeper, _without(code) if node is None else _saying(node))
     return known[1]
+
+
+def _without(code: CodeType) -> Said:
+    """Return what byte code says of itself."""
+    names = {name for inner in codes_in(code) for name in inner.co_names}
+    return Said(None, unnamed=frozenset(names & (_WHOLES | {"eval", "exec"})))
 
 
 def said_by_file(path: str) -> Said:
@@ -105,7 +119,8 @@ def _saying(node: ast.AST) -> Said:
             elif type(value) is list:
                 todo += [part for part in value if isinstance(part, ast.AST)]
     changes, imports = frozenset(_changed(by_kind)), frozenset(_imported(by_kind))
-    return Said(_normal(node, by_kind), changes, imports, frozenset(_passed(by_kind)))
+    unnamed, passed = frozenset(_unnamed(by_kind)), frozenset(_passed(by_kind))
+    return Said(_normal(node, by_kind), changes, imports, unnamed, passed)
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
@@ -124,7 +139,7 @@ def names_in(code: CodeType) -> set[str]:
     names = {name for inner in codes for name in inner.co_names if name and name[0] != "@"}
     if not names.isdisjoint(_BY_TEXT):
         texts = [text for inner in codes for text in inner.co_consts if isinstance(text, str)]
-        names.update(part for text in texts for part in text.split(".") if part.isidentifier())
+        names.update(word for text in texts for word in _WORDS.findall(text))
     return names
 
 
@@ -222,6 +237,24 @@ def _changed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
         elif getattr(node.func, "id", "") in {"setattr", "delattr"} and len(node.args) > 1:
             name = getattr(node.args[1], "value", "")
             yield from _root(ast.Attribute(node.args[0], name if isinstance(name, str) else ""))
+
+
+def _unnamed(by_kind: dict[type, list[Any]]) -> Iterator[str]:
+    """Yield the functions that are asked for names that do not stand in the code, or for all names."""
+    named = {
+        id(node.value)
+        for node in by_kind.get(ast.Subscript, ())
+        if isinstance(getattr(node.slice, "value", None), str)
+    }
+    for node in by_kind.get(ast.Call, ()):
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        place = _BY_ARGUMENT.get(called, len(node.args))
+        asked = place < len(node.args) and not isinstance(node.args[place], ast.Constant)
+        if asked or (called in _WHOLES and id(node) not in named):
+            yield called
+    for node in by_kind.get(ast.Attribute, ()):
+        if node.attr == "__dict__" and id(node) not in named:
+            yield node.attr
 
 
 def _passed(by_kind: dict[type, list[Any]]) -> Iterator[str]:

@@ -32,7 +32,7 @@ class VersionInfo(NamedTuple):
     modules: tuple[str, ...]
     #: Variables that are not covered, since the functions change them themselves.
     state: tuple[str, ...]
-    #: Variables that are not covered, since their content is unknown, and why.
+    #: Variables that are not covered, since their content or name is unknown, and why.
     unknown: dict[str, str]
 
 
@@ -67,7 +67,7 @@ class Code:
             pieces.append(_apart("module", name, said_by_file(path).text or ""))
         enclosed = [_apart("enclosed", *sorted(trail.enclosed))] if trail.enclosed else []
         for title, value in trail.values.items():
-            encoder = Encoder(typed=True, whole=whole)
+            encoder = Encoder(typed=True, whole=whole, exact=True)
             try:
                 encoder.add((title, value))
             except (Unkeyable, RecursionError) as error:
@@ -80,6 +80,7 @@ class Code:
             pieces.append(piece)
             if title in trail.closed:
                 enclosed.append(piece)
+        self.unknown.update(trail.unnamed)
         self.version = _digest(pieces)
         self.identity = _digest(enclosed) if enclosed else ""
 
