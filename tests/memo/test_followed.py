@@ -8,6 +8,7 @@ import importlib
 import re
 import sys
 import textwrap
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -833,3 +834,49 @@ def test_an_attribute_set_while_the_process_runs_is_noticed_when_something_is_co
     g.k = 10
     with pytest.warns(RuntimeWarning, match="has changed"):
         assert (f(2), f(1)) == (12, 11)
+
+
+class Raising:
+    """What a proxy is that stands for nothing now, as those of web frameworks between requests."""
+
+    __class__ = __dict__ = property(lambda self: 1 / 0)
+
+    def __getattr__(self, name):
+        raise ZeroDivisionError
+
+
+class Everything:
+    """What has all attributes."""
+
+    def __getattr__(self, name):
+        return self
+
+
+class NoList(list):
+    """What raises when it is iterated over."""
+
+    def __iter__(self):
+        raise ZeroDivisionError
+
+
+class Odd:
+    """What has attributes that mean something elsewhere."""
+
+    __args__ = __wrapped__ = 5
+
+
+@pytest.mark.parametrize("make", [Raising, Everything, NoList, Odd, Mock, MagicMock])
+@pytest.mark.parametrize("around", [lambda one: one, lambda one: [one], lambda one: {"a": one}])
+def test_what_cannot_be_looked_at_is_listed_and_stops_no_call(make, around):
+    scope = {"thing": around(make()), "__name__": "made_up"}
+    exec("def f(x): return x, type(thing)", scope)
+    f = memoize({}, name="f")(scope["f"])
+    assert f(1) == (1, type(scope["thing"]))
+    assert "made_up.thing" in f.version_info().unknown
+
+
+@pytest.mark.parametrize("make", [Raising, Everything, NoList, Odd, Mock])
+def test_functions_that_enclose_what_cannot_be_looked_at_need_a_name(make):
+    thing = make()
+    with pytest.raises(ValueError, match="encloses 'thing'"):
+        memoize({})(lambda x: (x, type(thing)))(1)

@@ -68,8 +68,9 @@ class Trail:
         Titles of the functions and classes that are nonlocal variables.
     state
         Titles of variables that the functions change themselves.
-    unnamed
-        What the functions find by names that are made when they run, and why that is not followed.
+    unseen
+        What was not followed, and why: what functions find by names that are made when they run, and things
+        that raise errors when they are looked at.
     """
 
     def __init__(self, function: Any, owner: type | None = None, *, whole: bool = False) -> None:
@@ -79,7 +80,7 @@ class Trail:
         self.closed: set[str] = set()
         self.enclosed: list[str] = []
         self.state: set[str] = set()
-        self.unnamed: dict[str, str] = {}
+        self.unseen: dict[str, str] = {}
         self._watched: list[tuple[dict[str, Any], str, Any, tuple[int, str]]] = []
         self._cells: list[tuple[types.CellType, Any]] = []
         self._names: set[str] = set()  # in any function that was followed
@@ -152,7 +153,7 @@ class Trail:
         self._names |= names
         if inside:
             for finder in unnamed:
-                self.unnamed[f"{title} {finder}"] = "it finds names that are made when it runs"
+                self.unseen[f"{title} {finder}"] = "it finds names that are made when it runs"
         free = function.__code__.co_freevars
         for name, cell in zip(free, function.__closure__ or (), strict=True):
             place = (id(cell), name)
@@ -192,21 +193,22 @@ class Trail:
 
     def _changed(self, name: str, holder: Any, changes: Iterable[str]) -> None:
         """Note the attributes of what a variable holds that a function changes."""
-        number = id(vars(holder)) if isinstance(holder, types.ModuleType) else id(holder)
+        number = id(vars(holder)) if _is_module(holder) else id(holder)
         for change in changes:
             if change.startswith(f"{name}."):
                 self._changes.add((number, change.partition(".")[2]))
 
     def _pass(self, name: str, value: Any, passed: Iterable[str] | None) -> None:
         """Note a module of which a function does more than look at attributes."""
-        if isinstance(value, types.ModuleType) and (passed is None or name in passed):
+        if _is_module(value) and (passed is None or name in passed):
             self._passed[id(value)] = value
 
     def _attributes(self) -> None:
         """Follow what any function names of functions, of classes of arguments, and of modules passed on."""
         for (title, _), holder in list(self._holders.items()):
             attributes = holder.__dict__
-            hidden = _OF_WRAPPERS.union(getattr(holder, "_parts", ()))
+            ours = attributes.get("_parts") if hasattr(type(holder), "cache_info") else None
+            hidden = _OF_WRAPPERS.union(ours if type(ours) is set else ())
             for name in sorted(self._names & attributes.keys() - hidden):
                 place = (id(holder), name)
                 if (title, place) not in self._seen:
@@ -239,6 +241,16 @@ class Trail:
         self, title: str, value: Any, place: tuple[int, str], names: set[str], *, closed: bool = False
     ) -> None:
         """Note an object that a function names."""
+        try:
+            self._look_at(title, value, place, names, closed=closed)
+        except Exception:  # of a method of theirs, as of a proxy that stands for nothing now
+            self._note(title, value, place)
+            if closed:
+                self.closed.add(title)
+
+    def _look_at(
+        self, title: str, value: Any, place: tuple[int, str], names: set[str], *, closed: bool
+    ) -> None:
         plain = plain_of(value)
         if callable(value) and not isinstance(value, type):
             self._hold(title, value)
@@ -278,7 +290,10 @@ class Trail:
                 self.closed.add(title)
             self._todo.append(type(plain))
             if not self._whole:
-                self._inside(title, plain)
+                try:
+                    self._inside(title, plain)
+                except Exception as error:  # as above
+                    self.unseen[f"{title} content"] = f"looking at it raises {error!r}"
             elif self._home.holds_class(type(plain)):
                 self._name(f"{title} type", type(plain), place)
         elif closed:
@@ -343,7 +358,8 @@ class Trail:
                     self._todo.append(item)
                     self._hold(f"{title} {title_of(item)}", item)
             else:
-                todo += getattr(item, "__args__", ())
+                parts = getattr(item, "__args__", None)  # of a generic class
+                todo += parts if isinstance(parts, tuple) else ()
                 todo += list(layers_of(item))[1:]
 
     def _module(self, module: types.ModuleType, names: set[str]) -> None:
@@ -435,6 +451,10 @@ class Trail:
                 self._pass(name, found, None)
             elif (path := self._home.find(name)) is not None:  # not imported: it may be text of another sort
                 self.modules[name] = path
+
+
+def _is_module(value: Any) -> bool:
+    return issubclass(type(value), types.ModuleType)  # a proxy may raise at isinstance()
 
 
 def _parts_of(item: Any) -> list[Any]:

@@ -80,7 +80,7 @@ class Code:
             pieces.append(piece)
             if title in trail.closed:
                 enclosed.append(piece)
-        self.unknown.update(trail.unnamed)
+        self.unknown.update(trail.unseen)
         self.version = _digest(pieces)
         self.identity = _digest(enclosed) if enclosed else ""
 
