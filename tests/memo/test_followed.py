@@ -612,6 +612,77 @@ RECOMPUTED = {
         @memoize(place)
         def f(x): return x + T['a'].run()
     """,
+    "a class by make_dataclass": """
+        import dataclasses
+        C = dataclasses.make_dataclass('C', [('n', «int, 1|int, 2»)])
+        @memoize(place)
+        def f(x): return x + C().n
+    """,
+    "a class by exec": """
+        S = {'__name__': 'made_up'}
+        exec('class C:\\n    «K = 1|K = 2»', S)
+        C = S['C']
+        @memoize(place)
+        def f(x): return x + C.K
+    """,
+    "a method of a derived class": """
+        class B:
+            def __memo_key__(self): return 1
+            @memoize(place)
+            def run(self, x): return self.step(x)
+        class A(B):
+            def step(self, x): return «x + 1|x + 2»
+        model = A()
+        def f(x): return model.run(x)
+        f.version_info = B.run.version_info
+    """,
+    "an attribute of a derived class": """
+        class B:
+            def __memo_key__(self): return 1
+            @memoize(place)
+            def run(self, x): return self.K + x
+        class A(B):
+            «K = 1|K = 2»
+        class AA(A): pass
+        model = AA()
+        def f(x): return model.run(x)
+        f.version_info = B.run.version_info
+    """,
+    "a derived class in another module": """
+        import aside
+        class A(aside.B):
+            def step(self, x): return «x + 1|x + 2»
+        model = A()
+        def f(x): return model.run(x)
+        f.version_info = aside.B.run.version_info
+        # aside.py
+        class B:
+            def __memo_key__(self): return 1
+            @__import__('holdall').memoize(__import__('builtins').memo_place)
+            def run(self, x): return self.step(x)
+    """,
+    "a class derived from an annotated one": """
+        import dataclasses
+        @dataclasses.dataclass
+        class B:
+            n: int
+        class A(B):
+            def step(self, x): return «x + 1|x + 2»
+        @memoize(place)
+        def g(b: B, x): return b.step(x)
+        def f(x): return g(A(1), x)
+        f.version_info = g.version_info
+    """,
+    "a lambda of another package": """
+        import types, json
+        D = {n: types.FunctionType(c.__code__, vars(json), "<lambda>") for n, c in {
+            "a": lambda x: x + 1,
+            "b": lambda x: x + 2,
+        }.items()}
+        g = «D['a']|D['b']»
+        @memoize(place)
+        def f(x): return g(x)
+    """,
 }
 # What nothing is known of.
 LISTED = {
@@ -822,6 +893,32 @@ def test_what_is_not_used_makes_no_other_version(what, project):
     before = files.load(place)(1)
     edited = files.load(place, 1)
     assert (edited(1), edited.cache_info().misses) == (before, 0)
+
+
+LATE = """
+    class Base:
+        def __memo_key__(self): return 1
+        def step(self, x): return x
+        @memoize(place)
+        def run(self, x): return self.step(x)
+    def derive():
+        global Derived
+        class Derived(Base):
+            def step(self, x): return x + 1
+    f = Base.run
+"""
+
+
+def test_a_class_that_is_derived_while_the_process_runs_is_noticed(project):
+    run = project(LATE).load({})
+    program = sys.modules["program"]
+    assert program.Base().run(1) == 1
+    before = run.version_info()
+    program.derive()
+    with pytest.warns(RuntimeWarning, match="has changed"):
+        assert program.Derived().run(1) == 2
+    assert run.version_info().version != before.version
+    assert "program.Derived.step" in run.version_info().functions
 
 
 def test_an_attribute_set_while_the_process_runs_is_noticed_when_something_is_computed():

@@ -86,6 +86,7 @@ class Trail:
         self._names: set[str] = set()  # in any function that was followed
         self._holders: dict[tuple[str, int], Any] = {}  # functions and the like, whose attributes may be used
         self._owners: dict[type, None] = {}  # classes of arguments
+        self._derived: dict[type, list[type]] = {}  # classes derived from those of the project
         self._passed: dict[int, types.ModuleType] = {}  # modules that are given to functions
         self._docs: dict[tuple[str, int], str | None] = {}
         self._seen: dict[Any, Any] = {}
@@ -119,6 +120,9 @@ class Trail:
                 return True
         for scope, name, value, _ in self._watched:
             if scope.get(name, _ABSENT) is not value:
+                return True
+        for owner, derived in self._derived.items():
+            if _derived_from(owner) != derived:
                 return True
         for cell, value in self._cells:
             try:
@@ -215,8 +219,13 @@ class Trail:
                     self._seen[title, place] = holder
                     self._watched.append((attributes, name, attributes[name], place))
                     self._refer(f"{title}.{name}", attributes[name], place, self._names)
-        for owner in list(self._owners):
+        owners = list(self._owners)
+        for owner in owners:
             self._members(owner)
+            if self._home.holds_class(owner):  # the argument may be of a derived class
+                derived = self._derived[owner] = _derived_from(owner)
+                owners += [cls for cls in derived if cls not in self._owners]
+                self._owners.update(dict.fromkeys(derived))
         for module in list(self._passed.values()):
             self._module(module, self._names)
 
@@ -329,7 +338,8 @@ class Trail:
     def _follows(self, function: types.FunctionType) -> bool:
         """Return whether the code of a function counts, and not only its name."""
         inside = self._home.holds(function.__globals__)
-        return bool(inside or function.__closure__ or hasattr(function, "__wrapped__"))
+        made = function.__closure__ or hasattr(function, "__wrapped__") or not is_found(function)
+        return bool(inside or made)
 
     def _inside(self, title: str, value: Any) -> None:
         """Follow the functions, classes and modules in data, and the classes of objects there."""
@@ -451,6 +461,12 @@ class Trail:
                 self._pass(name, found, None)
             elif (path := self._home.find(name)) is not None:  # not imported: it may be text of another sort
                 self.modules[name] = path
+
+
+def _derived_from(owner: type) -> list[type]:
+    """Return the classes derived from one, less those that are known by their content as arguments."""
+    derived: list[type] = type.__subclasses__(owner)
+    return [cls for cls in derived if is_found(cls)]
 
 
 def _is_module(value: Any) -> bool:

@@ -8,6 +8,7 @@ from importlib.machinery import PathFinder
 from typing import Any
 
 from holdall._scripts import is_installed
+from holdall.memo._encoder import is_found
 from holdall.memo._project import MAIN, file_of_module, label_of, project_of
 
 __all__ = ["Home", "absolute", "layers_of", "plain_of", "title_of"]
@@ -89,9 +90,9 @@ class Home:
         return isinstance(file, str) and self.has(file)
 
     def holds_class(self, cls: type) -> bool:
-        """Return whether a class is of the same project or package."""
+        """Return whether a class is of the same project or package, or its name does not lead to it."""
         module = sys.modules.get(cls.__module__)
-        return module is not None and self.holds(vars(module))
+        return (module is not None and self.holds(vars(module))) or not is_found(cls)
 
     def has(self, file: str) -> bool:
         """Return whether a file belongs to the project."""
