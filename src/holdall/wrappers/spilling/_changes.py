@@ -14,8 +14,9 @@ _ATOMS: Final = frozenset({bool, bytes, complex, float, int, str, type(None), ra
 _FEW: Final = 16
 _LARGE: Final = 1 << 16  # from here on the faster checksum pays off
 # Lengths of the rows that are summed: odd, and without a common factor. So no change that repeats at any
-# distance, such as a sign in every element, cancels out in both sums.
-_ROW: Final = 509
+# distance, such as a sign in every element, cancels out in both sums. Words of one row lie closer than those
+# of one column, so two words never share both: exchanged values, or two signs, change some sum.
+_ROW: Final = 1019
 _COLUMNS: Final = 1021
 
 
