@@ -322,16 +322,23 @@ class FilesPersister(Persister):
 
     # ------------------------------------------------------------------ reading
 
-    def _open(self, id: str) -> int:
-        """Open the file of an id, and check that it may be read."""
+    def _open(self, id: str) -> tuple[int, os.stat_result]:
+        """Open the file of an id, check that it may be read, and return its descriptor and status."""
         doubts: list[str] = []
         fd = self._finder.open(id, doubts)
         try:
-            self._inspect(id, fd, os.fstat(fd), doubts)
+            stat = os_fstat(fd)
+            if (
+                stat.st_mode & KIND_AND_OTHERS != REGULAR
+                or stat.st_uid != self._uid
+                or self._folder.opened.number != self._sure
+                or doubts
+            ):
+                self._inspect(id, fd, stat, doubts)
         except BaseException:
-            os.close(fd)
+            os_close(fd)
             raise
-        return fd
+        return fd, stat
 
     def _retry(self, id: Any, error: Exception, use: Opened, doubts: list[str]) -> int:
         """Find out what an error of the fast path means, by the slow one."""
@@ -412,10 +419,9 @@ class FilesPersister(Persister):
                 os_close(fd)
 
     def read(self, id: str) -> tuple[bytes, Stat]:  # docstring inherited
-        fd = self._open(id)
+        fd, before = self._open(id)
         try:
             with translating(f"{id!r} cannot be read", self.place):
-                before = os_fstat(fd)
                 while True:
                     size = before.st_size
                     data = os_read(fd, size + 1)
@@ -436,7 +442,7 @@ class FilesPersister(Persister):
             os_close(fd)
 
     def reader(self, id: str) -> BinaryIO:  # docstring inherited
-        return io.open(self._open(id), "rb")  # noqa: UP020  (the builtin is missing when a process ends)
+        return io.open(self._open(id)[0], "rb")  # noqa: UP020  (the builtin is missing when a process ends)
 
     def stat(self, id: str) -> Stat:  # docstring inherited
         return stat_of(self._lstat(id))
