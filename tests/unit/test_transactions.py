@@ -7,8 +7,16 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from holdall import InvalidArgumentError, ReadOnlyError, SQLiteStore, StoreUnavailableError, UnsupportedError
+from holdall import (
+    InvalidArgumentError,
+    ReadOnlyError,
+    SpillStore,
+    SQLiteStore,
+    StoreUnavailableError,
+    UnsupportedError,
+)
 from holdall.errors import StoreFullError
+from holdall.wrappers import cached_keys, cached_values, flatten, write_back
 
 HUGE = bytes(range(250)) * 20_000
 
@@ -223,3 +231,23 @@ def test_an_interrupt_amid_an_increment_comes_out_and_changes_nothing(numbers, m
     assert numbers.increment("n") == 2
     with closing(sqlite3.connect(numbers.path)) as db:
         assert db.execute("SELECT count(*) FROM items").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("layer", "who"),
+    [
+        (cached_keys, "cached_keys"),
+        (cached_values, "cached_values"),
+        (flatten, "flatten"),
+        (write_back, "write_back"),
+        (lambda store: SpillStore(slow=store), "SpillStore"),
+    ],
+)
+def test_a_layer_without_transactions_speaks_for_itself_and_not_for_the_store_below(store, layer, who):
+    why = "would outlive one that is undone|may lie in several stores"
+    with pytest.raises(UnsupportedError, match=why) as caught, layer(store).transaction():
+        pytest.fail("the block must not run")
+    assert str(caught.value).startswith(f"{who} over {store.path} has no transactions: ")
+    assert caught.value.location == store.path
+    with store.transaction():
+        store["x"] = b"1"

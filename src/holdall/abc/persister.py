@@ -316,9 +316,14 @@ class Persister(Reader, MutableMapping[str, Any]):
         UnsupportedError
             If the persister does not claim `Capability.TRANSACTIONS`.
         """
-        raise UnsupportedError(
-            f"{self.place} has no transactions: each write stands for itself. SQLiteStore, LmdbStore and "
-            "SQLStore have them",
+        raise self._no_transactions("each write stands for itself")
+
+    def _no_transactions(self, why: str, who: str = "") -> UnsupportedError:
+        """Return the error of a persister without transactions, or of a layer over one that may have them."""
+        what = f"{who} over {self.place}" if who else self.place
+        themselves = " by themselves" if who else ""
+        return UnsupportedError(
+            f"{what} has no transactions: {why}. SQLiteStore, LmdbStore and SQLStore{themselves} have them"
         ).about(location=self.place, operation="write")
 
     def write_many(self, items: Iterable[tuple[str, Any]]) -> None:

@@ -32,9 +32,9 @@ class _ForExpiry:
         self._name = name
 
     def __get__(self, store: Any, cls: type) -> NoReturn:
-        place = cls.__name__ if store is None else store.pipeline.persister.place
+        what = cls.__name__ if store is None else f"{cls.__name__} ({store.pipeline.persister.place})"
         raise _NoSuchVerbError(
-            f"{place} has no {self._name}(): bounded(store, max_items=...) of holdall.wrappers adds "
+            f"{what} has no {self._name}(): bounded(store, max_items=...) of holdall.wrappers adds "
             "set(key, value, ttl=...) and touch(key, ttl=...) to a store, RedisStore has a set(), "
             "and expiring(store, ttl=...) gives all items one time; without any, write store[key] = value"
         )

@@ -70,7 +70,7 @@ class CachedKeysPersister(PersisterWrapper):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Raise: the cache would outlive a transaction that is undone."""
-        return Persister.transaction(self)
+        raise self._no_transactions("keys in memory would outlive one that is undone", "cached_keys")
 
     def __getstate__(self) -> dict[str, Any]:
         unsaved = ("_lock", "_known", "_picked", "_busy", "_contested")

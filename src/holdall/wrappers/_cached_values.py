@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 from holdall._shown import shown
-from holdall.abc import Capability, Persister, PersisterWrapper
+from holdall.abc import Capability, PersisterWrapper
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import (
     InvalidArgumentError,
@@ -71,7 +71,7 @@ class CachedValuesPersister(PersisterWrapper):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Raise: the cache would outlive a transaction that is undone."""
-        return Persister.transaction(self)
+        raise self._no_transactions("values in the cache would outlive one that is undone", "cached_values")
 
     @contextmanager
     def _changing(self, key: Any) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, overload
 
 from holdall._shown import shown
@@ -156,6 +157,10 @@ class FlatPersister(Persister):
         if expected is not ANY_ETAG and expected != actual:
             raise conflict(self, id, expected, actual)
         return data, etag
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Raise: a value may be a store of its own, which a transaction of the outer one does not cover."""
+        raise self._no_transactions("its items may lie in several stores", "flatten")
 
     def flush(self) -> None:  # docstring inherited
         self.inner.flush()

@@ -200,7 +200,7 @@ class WriteBackPersister(PersisterWrapper):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Raise: the buffer would outlive a transaction that is undone."""
-        return Persister.transaction(self)
+        raise self._no_transactions("waiting writes would outlive one that is undone", "write_back")
 
     def __getstate__(self) -> dict[str, Any]:
         self._buffer.push()

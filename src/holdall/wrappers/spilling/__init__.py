@@ -17,7 +17,7 @@ from holdall._eviction.amounts import parse_size
 from holdall._eviction.sizeof import sizeof as usual_sizeof
 from holdall._posix.fork import Living, at_fork
 from holdall._shown import shown
-from holdall.abc import Capability, Persister, PersisterWrapper, Unary
+from holdall.abc import Capability, PersisterWrapper, Unary
 from holdall.conditional import ANY_ETAG, Expected, Stat
 from holdall.errors import InvalidArgumentError, InvalidKeyError, SerializationError
 from holdall.store import Store, StorePersister
@@ -148,7 +148,7 @@ class SpillPersister(PersisterWrapper):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Raise: values in memory would outlive a transaction that is undone."""
-        return Persister.transaction(self)
+        raise self._no_transactions("values in memory would outlive one that is undone", "SpillStore")
 
     # ------------------------------------------------------------------ forks
 
