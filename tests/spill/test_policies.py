@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exploring import in_soak
+from holdall import SpillStore
 from holdall._eviction import POLICIES, Entry, make_policy
 from holdall._eviction.heap import GdsfPolicy, LfuPolicy, Way, is_sampled
 from holdall.errors import InvalidArgumentError
@@ -245,6 +246,24 @@ def test_simulations_hold_no_values_and_do_not_grow_with_hits():
         policy.hit(entry)
     assert len(policy._duel._queue) <= 10_000
     assert not any(isinstance(item, Entry) for item in policy._duel._queue)
+
+
+@pytest.mark.parametrize("policy", ["gdsf", "lfu"])
+def test_of_deleted_keys_nothing_is_remembered(policy):
+    """Neither of those in memory nor of evicted ones."""
+    store = SpillStore(memory=20_000, policy=policy)
+    for number in range(1_000):
+        store[number] = [number / 3] * 20
+    for number in range(0, 1_000, 3):
+        assert store[number]
+    records = store._spill.spill.items.policy
+    assert records.nbytes() > 20_000
+    for number in range(1_000):
+        del store[number]
+    assert records.nbytes() < 1_000
+    store["again"] = [1]
+    assert store["again"] == [1]
+    store.close()
 
 
 @pytest.mark.soak

@@ -78,6 +78,8 @@ class HeapPolicy(Policy):
 
     def forget(self, key: Any) -> None:  # docstring inherited
         self._gone.pop(key, None)
+        if not (self._gone or len(self)):
+            self.clear()  # releases what an empty place no longer needs
 
     def clear(self) -> None:  # docstring inherited
         self._fresh, self._heap = {}, None
@@ -307,9 +309,9 @@ class GdsfPolicy(HeapPolicy):
 
     def clear(self) -> None:  # docstring inherited
         super().clear()
-        self._full = False
-        if self._duel is not None:
+        if self._full and self._duel is not None:
             self._duel = _Duel(self.capacity)
+        self._full = False
 
 
 class _Duel:

@@ -307,9 +307,9 @@ class SpillPersister(PersisterWrapper):
                 inner.remove(id, expected)
             except KeyError:
                 if item is None or not item.dirty:
-                    spill.forget(name, item)
+                    spill.forget(name, id, item)
                     raise
-            spill.forget(name, item)
+            spill.forget(name, id, item)
 
     def clear(self) -> None:  # docstring inherited
         items = self.spill.items

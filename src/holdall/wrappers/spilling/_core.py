@@ -229,12 +229,11 @@ class Spill(SpillWriting):
             victims = self.items.admit(item, old)
         self._settle_in(item, old, victims)
 
-    def forget(self, name: Any, item: Item | None) -> None:
+    def forget(self, name: Any, key: Any, item: Item | None) -> None:
         """Drop an item that was deleted in the slow store; the caller has its turn."""
         with self.items.lock:
             self._drop(name, item)
-            if item is not None:
-                self.items.policy.forget(item.key)
+            self.items.policy.forget(key if item is None else item.key)
 
     # ------------------------------------------------------------------ letting go
 

@@ -52,7 +52,7 @@ def _linking(spill: Spill, source: Spill) -> Callable[[Any], bool] | None:
             path = file_of(theirs.place.id_of(key))
             if path is None or not link(ours.place.id_of(key), path):
                 return False
-            spill.forget(name, spill.items.by_name.get(name))
+            spill.forget(name, key, spill.items.by_name.get(name))
             return True
 
     return linked
