@@ -20,6 +20,10 @@ _HEADER: Final = 16  # memory of the garbage collector per object
 _NEAR: Final = 257  # integers below are shared
 _FEW: Final = 32  # up to so many elements, adding up is faster
 _SLOTS: Final = 4  # minimal number of slots for attributes
+# Memory is handed out in blocks of 16 bytes: a float takes two of them, of which it reports three quarters,
+# and a list of floats a quarter more than its objects report.
+_BLOCK: Final = 16
+_MORE: Final = _BLOCK - 1
 _GOLDEN: Final = 0.6180339887498949  # its multiples are spread evenly
 
 
@@ -36,7 +40,8 @@ def sizeof(value: Any) -> int:
     int
         More than 0. Buffers count with all of the memory that they keep alive: a view of an array counts as
         the array that owns it, an Arrow slice as its buffers. A file that is mapped into memory counts as
-        nothing. Objects that occur several times count once.
+        nothing. Objects that occur several times count once. All count with the whole blocks of memory that
+        they take: 32 bytes for a float.
 
     Notes
     -----
@@ -52,10 +57,11 @@ def sizeof(value: Any) -> int:
     """
     kind = type(value)
     if kind in _PLAIN:
-        return sys.getsizeof(value)
+        return sys.getsizeof(value) + _MORE & -_BLOCK
     if (kind is list or kind is tuple) and len(value) < _FEW and _PLAIN.issuperset(map(type, value)):
         parts = {id(part): part for part in value}.values() if len(value) > 1 else value
-        return sys.getsizeof(value) + sum(map(sys.getsizeof, parts))
+        # _blocks() is in line: small values are counted often.
+        return _blocks(sys.getsizeof(value)) + sum([sys.getsizeof(part) + _MORE & -_BLOCK for part in parts])
     seen: set[int] = set()
     level: list[tuple[Any, float]] = [(value, 1.0)]
     total = 0.0
@@ -87,7 +93,7 @@ def _own(thing: Any) -> tuple[int, _Parts]:
     """Return the own size of an object, and the objects in it, each with the number that it represents."""
     kind = type(thing)
     if kind in _PLAIN:
-        return (0 if kind is int and -6 < thing < _NEAR else sys.getsizeof(thing)), []
+        return (0 if kind is int and -6 < thing < _NEAR else _blocks(sys.getsizeof(thing))), []
     if kind is list or kind is tuple or kind is set or kind is frozenset:
         return _size(thing), _sampled(thing, len(thing))
     if kind is dict:
@@ -131,9 +137,14 @@ def _other(thing: Any) -> tuple[int, _Parts]:
     return own, _sampled(found, len(found))
 
 
+def _blocks(nbytes: int) -> int:
+    """Return the memory that is handed out for so many bytes."""
+    return nbytes + _MORE & -_BLOCK
+
+
 def _size(thing: Any) -> int:
     try:
-        return sys.getsizeof(thing)
+        return _blocks(sys.getsizeof(thing))
     except Exception:  # a faulty __sizeof__
         return 64
 
