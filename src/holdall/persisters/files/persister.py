@@ -324,9 +324,17 @@ class FilesPersister(Persister):
 
     def _open(self, id: str) -> tuple[int, os.stat_result]:
         """Open the file of an id, check that it may be read, and return its descriptor and status."""
+        use = self._folder.opened
         doubts: list[str] = []
-        fd = self._finder.open(id, doubts)
+        fd = -1
         try:
+            try:
+                if "/" in id or id[:1] == ".":
+                    fd = self._finder.open(id, doubts)
+                else:  # by the path, as in fetch()
+                    [fd] = map(os_open, (f"{use.prefix}{id}",), _READ)
+            except (OSError, ValueError, TypeError) as error:
+                fd = self._retry(id, error, use, doubts)
             stat = os_fstat(fd)
             if (
                 stat.st_mode & KIND_AND_OTHERS != REGULAR
@@ -336,7 +344,8 @@ class FilesPersister(Persister):
             ):
                 self._inspect(id, fd, stat, doubts)
         except BaseException:
-            os_close(fd)
+            if fd >= 0:
+                os_close(fd)
             raise
         return fd, stat
 
