@@ -12,7 +12,7 @@ pytest.importorskip("sqlalchemy")
 PROGRAM = """
 import os, signal, sys, threading
 import holdall, sqlalchemy
-from holdall import _sqlite
+from holdall._sqlite import connections
 
 url, kind, how = sys.argv[1:]
 store = holdall.SQLStore(url, table="items")
@@ -40,7 +40,7 @@ begun.wait()
 if how == "ends":
     os.register_at_fork(before=go.set)
 else:
-    _sqlite._FORK_PATIENCE = 0.2
+    connections._FORK_PATIENCE = 0.2
 pid = os.fork()
 if not pid:
     signal.alarm(50)

@@ -8,8 +8,9 @@ from collections import deque
 import pytest
 
 from four_methods import FourMethods
-from holdall import MemoryStore, SpillStore, SQLiteStore, Store, _sqlite, memoize
+from holdall import MemoryStore, SpillStore, SQLiteStore, Store, memoize
 from holdall._eviction.heap import GdsfPolicy
+from holdall._sqlite import connections
 from holdall.memo import _core
 from holdall.persisters.mapping import MappingPersister
 from holdall.persisters.script import _file
@@ -178,9 +179,9 @@ def test_an_interrupt_while_a_fork_waits_for_sqlite_holds_up_no_thread(tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(session, "lock", Interrupting(session.lock))
         with pytest.raises(KeyboardInterrupt):
-            _sqlite._before_fork()
-        _sqlite._release()
-    assert _sqlite._stopped == []
+            connections._before_fork()
+        connections._release()
+    assert connections._stopped == []
     assert in_another_thread(lambda: SQLiteStore(tmp_path / "other.db").get("a", "none")) == "none"
     assert in_another_thread(lambda: store["a"]) == 1
     in_another_thread(lambda: store.close() or True)
