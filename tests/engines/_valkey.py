@@ -22,9 +22,16 @@ class Server:
     def __init__(self, folder, *options):
         self.folder = folder
         self.options = options
-        self.port = free_port()
         self.process = None
-        self.start()
+        for attempt in range(5):
+            self.port = free_port()
+            try:
+                self.start()
+            except ChildProcessError:  # by now somebody else has the port
+                if attempt == 4:
+                    raise
+            else:
+                return
 
     @property
     def url(self):
@@ -39,7 +46,8 @@ class Server:
             try:
                 client.ping()
             except redis.RedisError:
-                assert self.process.poll() is None, "the server ended at once"
+                if self.process.poll() is not None:
+                    raise ChildProcessError("the server ended at once") from None
                 time.sleep(0.01)
             else:
                 client.close()
