@@ -286,6 +286,26 @@ def test_a_lost_connection_is_opened_again(ftp_url):
     assert dict(store) == {"a": 2}
 
 
+def test_a_deletion_whose_answer_was_lost_is_one(ftp_url, monkeypatch):
+    store = FsspecStore(f"{ftp_url}/{uuid.uuid4()}")
+    store.update(a=1, b=2)
+    kind = type(store.pipeline.persister._files._system)
+    delete, lost = kind.rm_file, [EOFError()]
+
+    def answer_lost(system, path):
+        delete(system, path)
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(kind, "rm_file", answer_lost)
+    del store["a"]
+    assert dict(store) == {"b": 2}
+    lost.append(EOFError())
+    assert store.discard("b")
+    with pytest.raises(KeyError):
+        del store["b"]
+
+
 def test_a_store_that_is_closed_or_dropped_ends_its_connection(sftp_url):
     before = set(threading.enumerate())
 

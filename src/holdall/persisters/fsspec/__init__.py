@@ -254,10 +254,21 @@ class FsspecPersister(Persister):
         path = self._path_to_write(id)
         if id not in self:  # object stores do not report it
             raise KeyError(id)
+        attempts = 0
+
+        def delete(system: Any) -> None:
+            nonlocal attempts
+            attempts += 1
+            system.rm_file(path)
+
         try:
-            self._files.run(f"{id!r} cannot be deleted", lambda system: system.rm_file(path))
+            self._files.run(f"{id!r} cannot be deleted", delete)
         except ABSENT:
-            raise KeyError(id) from None
+            if attempts == 1:  # otherwise the answer to the first attempt was lost
+                raise KeyError(id) from None
+        except StoreUnavailableError:  # FTP does not say that a file is absent
+            if attempts == 1 or id in self:
+                raise
 
     def remove(self, id: str, expected: Expected = ANY_ETAG) -> None:  # docstring inherited
         self._require_no_state(expected)
