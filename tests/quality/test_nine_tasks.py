@@ -6,6 +6,7 @@ import runpy
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,8 @@ def test_both_programs_do_the_same_and_a_second_run_goes_on(title, tmp_path, mon
     if title == "Frames of pandas":
         assert found["frame"].equals(others["frame"])
     elif title == "A scraper":
-        (by_hand,) = (
-            dict(db.execute("SELECT * FROM titles")) for db in [sqlite3.connect("titles-by-hand.db")]
-        )
+        with closing(sqlite3.connect("titles-by-hand.db")) as db:
+            by_hand = dict(db.execute("SELECT * FROM titles"))
         assert dict(found["titles"]) == by_hand == {"1": "One", "2": "Two"}
         assert sorted(found["kept"]) == ["1", "2"]
         assert found["kept"]["1"] == Path("pages-by-hand/1.html").read_text()
