@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import inspect
 import os
 import shutil
 import sys
@@ -50,15 +51,24 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
-    """Leave out classes of the soak session, before each of their laws is made a test that nobody runs.
+    """Leave out classes and functions of the soak session, before each of them is made tests that nobody runs.
 
     Where a test is named, they are collected: it is then said why it does not run.
     """
     config = collector.config
     if config.option.markexpr != "not soak" or any("::" in arg for arg in config.args):
         return None
-    marks = getattr(obj, "pytestmark", []) if isinstance(obj, type) else []
+    marks = getattr(obj, "pytestmark", []) if inspect.isclass(obj) or inspect.isfunction(obj) else []
     return [] if any(mark.name == "soak" for mark in marks) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of a folder follow each other, in whatever order folders and tests have been shuffled.
+
+    A worker then imports and starts what few folders need: the servers of an engine run once, not in each.
+    """
+    folders = {folder: number for number, folder in enumerate(dict.fromkeys(i.path.parent for i in items))}
+    items.sort(key=lambda item: folders[item.path.parent])
 
 
 def _freeze() -> None:
