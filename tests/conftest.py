@@ -9,8 +9,10 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 
 from exploring import register_profiles
 
@@ -23,6 +25,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 register_profiles()
+
+TESTS = Path(__file__).parent
 
 
 def _memory():
@@ -51,7 +55,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
-    """Leave out classes and functions of the soak session, before each of them is made tests that nobody runs.
+    """Leave out classes and functions of the soak session, before tests that nobody runs are made of them.
 
     Where a test is named, they are collected: it is then said why it does not run.
     """
@@ -60,6 +64,13 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
         return None
     marks = getattr(obj, "pytestmark", []) if inspect.isclass(obj) or inspect.isfunction(obj) else []
     return [] if any(mark.name == "soak" for mark in marks) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[object], list[object]]:
+    """Look for examples in docstrings of the sources only: no test has any."""
+    found = yield
+    return [one for one in found if not (file_path.is_relative_to(TESTS) and isinstance(one, DoctestModule))]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,9 @@
 """How many examples a property is tried with: the same few each time, or many new ones (`nox -s explore`).
 
-And which of the values that a test is repeated with wait for `nox -s soak`.
+And which of the values that a test is repeated with, and which laws of a contract, wait for `nox -s soak`.
 """
+
+from functools import wraps
 
 import pytest
 from hypothesis import Phase, settings
@@ -54,3 +56,38 @@ def in_soak(*values: object) -> list[object]:
 def rows_in_soak(*rows: tuple[object, ...]) -> list[object]:
     """Return rows of values, one for each argument, that only the soak session tries."""
     return [pytest.param(*row, marks=pytest.mark.soak) for row in rows]
+
+
+#: Laws of persisters that start processes, for places that differ from another one in what no process sees.
+AMONG_PROCESSES = (
+    "test_a_forked_child_shares_the_place",
+    "test_no_increment_of_processes_is_lost",
+    "test_one_of_several_inserting_processes_wins",
+)
+
+
+def soaks(*names, but=None):
+    """Leave laws of a contract that are long over a server, or kept by many stores, to the soak session.
+
+    These, or all `but` some; a name that is no law is an error.
+    """
+
+    def leave(contract):
+        laws = {name for name in dir(contract) if name.startswith("test_")}
+        left = set(names) if but is None else laws - but
+        assert left | set(but or ()) <= laws, "a law that is none"
+        for name in left:
+            setattr(contract, name, pytest.mark.soak(_own(getattr(contract, name))))
+        return contract
+
+    return leave
+
+
+def _own(law):
+    """Make a law that can be marked without marking that of all other places."""
+
+    @wraps(law)
+    def own(*arguments, **fixtures):
+        return law(*arguments, **fixtures)
+
+    return own

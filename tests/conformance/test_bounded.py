@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import strategies as st
 
-from exploring import examples
+from exploring import AMONG_PROCESSES, examples, soaks
 from holdall import FileDirStore, MemoryStore, ScriptStore, SQLiteStore, Store
 from holdall.persisters.files import FilesPersister
 from holdall.persisters.mapping import MappingPersister
@@ -16,6 +16,7 @@ def bounded_persister(persister, **options):
     return bounded(Store(persister), max_bytes="1GB", **options).pipeline.persister
 
 
+@pytest.mark.soak
 class TestBoundedDict(PersisterContract):
     def open(self, place):
         return bounded_persister(MappingPersister({}))
@@ -30,6 +31,7 @@ class TestBoundedFiles(PersisterContract):
         return (place / "files" / id).read_bytes()
 
 
+@soaks(*AMONG_PROCESSES)
 class TestBoundedTable(PersisterContract):
     def open(self, place):
         return bounded_persister(database(place / "store.db"), policy="lfu")
@@ -52,6 +54,7 @@ class TestBoundedMemoryStore(StoreContract):
         return bounded(MemoryStore(**options), max_items=100_000)
 
 
+@pytest.mark.soak
 class TestBoundedFolder(StoreContract):
     def open(self, place):
         return bounded(FileDirStore(place / "store", serializer="json"), max_bytes="1GB")

@@ -237,6 +237,7 @@ class TestOverlayThatWritesToAll(StoreContract):
         return overlay(FileDirStore(place / "first"), FileDirStore(place / "second"), write="all")
 
 
+@pytest.mark.soak
 class TestOverlayThatPromotes(StoreContract):
     def open(self, place):
         return overlay(MemoryStore(), FileDirStore(place / "second"), promote=True, write="all")

@@ -156,6 +156,7 @@ class TestGzip(SerializerContract):
         return GzipSerializer("json", 9)
 
 
+@pytest.mark.soak
 class TestStoreBySuffixOverADict(StoreContract):
     keys = ("a.pkl", "b.pickle", "c/d.json", "é ü.pkl.gz")
 

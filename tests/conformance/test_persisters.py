@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from exploring import AMONG_PROCESSES, soaks
 from holdall import Persister, PersisterWrapper, Reader
 from holdall.abc import Capability
 from holdall.persisters.files import FilesPersister
@@ -85,6 +86,7 @@ class TestSqliteWithLargeData(PersisterContract):
         return b"%d" % number + b" " * 3000
 
 
+@soaks(*AMONG_PROCESSES)
 class TestSqliteWithFiles(PersisterContract):
     """Each datum lies in a file of its own beside the database."""
 
@@ -225,6 +227,12 @@ class TestFourMethods(PersisterContract):
 
 
 class TestWrapper(PersisterContract):
+    def open(self, place):
+        return PersisterWrapper(MappingPersister({}))
+
+
+@pytest.mark.soak
+class TestWrapperOfFiles(PersisterContract):
     def open(self, place):
         return PersisterWrapper(FilesPersister(place / "files"))
 

@@ -27,6 +27,7 @@ class TestMemoryStore(StoreContract):
         return MemoryStore(**options)
 
 
+@pytest.mark.soak
 class TestStoreOverADict(StoreContract):
     def open(self, place):
         return Store({}, serializer="json")

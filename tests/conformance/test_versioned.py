@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from holdall import Store
 from holdall.testing import PersisterContract, StoreContract
 
@@ -26,6 +28,7 @@ class TestServerPersister(PersisterContract):
         return open_persister(place)
 
 
+@pytest.mark.soak
 class TestStoreOnAServer(StoreContract):
     def open(self, place):
         return Store(open_persister(place), serializer="json")

@@ -173,6 +173,7 @@ class TestAFilter(StoreContract):
         return everything(FileDirStore(place / "store", serializer="json", **options))
 
 
+@pytest.mark.soak
 class TestAllOfThem(StoreContract):
     def open(self, place):
         return Tall(place / "store", serializer="json")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from exploring import rows_in_soak
+
 pytest.importorskip("sqlalchemy")
 
 # What is registered last is called first: so the thread is amid its transaction when the fork is requested,
@@ -59,11 +61,21 @@ store["c"] = 3
 print(os.waitstatus_to_exitcode(status), sorted(store), len(rows))
 """
 
+ENDS = "ends", "0 ['a', 'b', 'c'] 3"
+GOES_ON = "goes on", "7 ['a', 'c'] 2"
+
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("ends", "0 ['a', 'b', 'c'] 3"), ("goes on", "7 ['a', 'c'] 2")], ids=["ends", "goes on"]
+    ("kind", "how", "told"),
+    [
+        ("store", *ENDS),
+        ("store", *GOES_ON),
+        *rows_in_soak(("rows", *ENDS)),
+        ("rows", *GOES_ON),
+        ("rows of an engine", *ENDS),
+        *rows_in_soak(("rows of an engine", *GOES_ON)),
+    ],
 )
-@pytest.mark.parametrize("kind", ["store", "rows", "rows of an engine"])
 def test_a_child_that_is_forked_while_a_thread_writes(tmp_path, kind, how, told):
     url = f"sqlite:///{tmp_path}/x.db?timeout=30"
     run = subprocess.run(

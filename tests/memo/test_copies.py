@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from exploring import in_soak
 from holdall import FileDirStore, MemoryStore, SQLiteStore, Store, memoize
 from holdall.memo import MEMORY
 from holdall.memo._copying import copier_of
@@ -119,7 +120,11 @@ def text_of(result):
     return f"{result!r} {getattr(result, '__dict__', None)}"
 
 
-@pytest.fixture(params=PLACES)
+# A dict keeps the same objects as a store in memory, and a cache is before what the database shows.
+SOME_PLACES = ["memory", "memory store", "database", *in_soak("dict", "cached")]
+
+
+@pytest.fixture(params=SOME_PLACES)
 def place(request, tmp_path):
     place = PLACES[request.param](tmp_path)
     yield place

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from exploring import AMONG_PROCESSES, soaks
 from holdall import (
     ITEM_NOT_AVAILABLE,
     ConflictError,
@@ -27,6 +28,7 @@ from holdall.testing import PersisterContract
 from s3.test_store import OnABucket
 
 
+@soaks(*AMONG_PROCESSES)
 class TestCachedFiles(PersisterContract):
     pace = 0.2
 

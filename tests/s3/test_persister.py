@@ -2,9 +2,9 @@
 
 import pytest
 
+from exploring import soaks
 from holdall.persisters.s3 import S3Persister
 from holdall.testing import PersisterContract
-from s3._laws import soaks
 
 
 @soaks(

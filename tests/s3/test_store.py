@@ -2,9 +2,9 @@
 
 import pytest
 
+from exploring import soaks
 from holdall import S3Store
 from holdall.testing import StoreContract
-from s3._laws import soaks
 
 
 class OnABucket(StoreContract):

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from exploring import rows_in_soak
 from scripts._support import MARKER, Script, run
 
 COUNT = """
@@ -247,14 +248,16 @@ def test_a_marker_in_a_string(tmp_path):
 @pytest.mark.parametrize(
     ("head", "end"),
     [
-        (b"", b"\n"),
         (b"", b""),
-        (b"#!/usr/bin/env python\n", b"\n"),
-        (b"\xef\xbb\xbf", b""),
         (b"# -*- coding: latin-1 -*-\nname = '\xe9'\n", b"\n"),
-        (b"#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\nname = '\x80'\n", b""),
-        (b"\r\n", b""),
         (b"\xef\xbb\xbf# \xc3\xa9\r\n", b"\n"),
+        *rows_in_soak(
+            (b"", b"\n"),
+            (b"#!/usr/bin/env python\n", b"\n"),
+            (b"\xef\xbb\xbf", b""),
+            (b"#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\nname = '\x80'\n", b""),
+            (b"\r\n", b""),
+        ),
     ],
 )
 def test_encodings_line_ends_and_a_missing_newline(tmp_path, head, end):

@@ -19,6 +19,7 @@ class Made(UserDict):
         return "made"
 
 
+@pytest.mark.soak
 class TestStoreOverAMappingThatMakesValues(StoreContract):
     def open(self, place):
         return Store(defaultdict(str), serializer="json")
