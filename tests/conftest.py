@@ -121,7 +121,7 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        _freeze()
+        gc.freeze()  # with the garbage of it, to look for which took a quarter of a second
         gc.enable()
 
 

@@ -8,15 +8,6 @@ import threading
 import warnings
 from contextlib import contextmanager
 
-import asyncssh
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # it stands on asyncore
-    from pyftpdlib.authorizers import DummyAuthorizer
-    from pyftpdlib.handlers import FTPHandler
-    from pyftpdlib.ioloop import IOLoop
-    from pyftpdlib.servers import ThreadedFTPServer
-
 logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
@@ -24,6 +15,13 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 @contextmanager
 def ftp(folder):
     """Serve a folder by FTP; give the URL of its root."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it stands on asyncore
+        from pyftpdlib.authorizers import DummyAuthorizer
+        from pyftpdlib.handlers import FTPHandler
+        from pyftpdlib.ioloop import IOLoop
+        from pyftpdlib.servers import ThreadedFTPServer
+
     users = DummyAuthorizer()
     users.add_user("user", "secret", str(folder), perm="elradfmwMT")
     handler = type("Handler", (FTPHandler,), {"authorizer": users})
@@ -38,24 +36,25 @@ def ftp(folder):
         thread.join(20)
 
 
-class _Anybody(asyncssh.SSHServer):
-    def password_auth_supported(self):
-        return True
-
-    def validate_password(self, username, password):
-        return (username, password) == ("user", "secret")
-
-
 @contextmanager
 def sftp(folder):
     """Serve a folder by SFTP; give the URL of its root."""
+    import asyncssh
+
+    class Anybody(asyncssh.SSHServer):
+        def password_auth_supported(self):
+            return True
+
+        def validate_password(self, username, password):
+            return (username, password) == ("user", "secret")
+
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
     async def start():
         return await asyncssh.create_server(
-            _Anybody,
+            Anybody,
             "127.0.0.1",
             0,
             server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],

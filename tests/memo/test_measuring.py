@@ -6,7 +6,6 @@ import sys
 import time
 
 import pytest
-from matplotlib.figure import Figure
 
 from holdall import FileDirStore, InvalidArgumentError, MemoryStore, SQLiteStore, UnsupportedError, memoize
 from holdall.memo import Result, plot
@@ -117,6 +116,8 @@ class Model:
 
 @pytest.mark.usefixtures("three_seconds")
 def test_hits_and_seconds_saved_are_drawn(tmp_path):
+    from matplotlib.figure import Figure
+
     f = memoize(rising)
     for x in (1, 1, 1, 2):
         f(x)
