@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.spill._support import run
 
+from exploring import rows_in_soak
 from holdall import (
     FileDirStore,
     InvalidKeyError,
@@ -74,7 +75,16 @@ def over(place, memory=1_000_000, **options):
 # ---------------------------------------------------------------------- changes in memory
 
 
-@pytest.mark.parametrize("writeback", ["check", "always"])
+@pytest.mark.parametrize(
+    ("writeback", "leave"),
+    [
+        ("check", SpillStore.shrink),
+        ("check", SpillStore.flush),
+        ("check", SpillStore.refresh),
+        ("always", SpillStore.shrink),
+        *rows_in_soak(("always", SpillStore.flush), ("always", SpillStore.refresh)),
+    ],
+)
 @pytest.mark.parametrize(
     ("value", "change"),
     [
@@ -91,7 +101,6 @@ def over(place, memory=1_000_000, **options):
         (["x" * 90_000] * 30, lambda v: v.pop()),
     ],
 )
-@pytest.mark.parametrize("leave", [SpillStore.shrink, SpillStore.flush, SpillStore.refresh])
 def test_a_change_in_memory_is_kept(tmp_path, writeback, value, change, leave):
     value = pickle.loads(pickle.dumps(value))  # another test may have changed it
     store = SpillStore(tmp_path / "store", memory="10MB", writeback=writeback)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from tests.unit._bounded_support import KINDS, SOME_ON_DISK, die
+from tests.unit._bounded_support import KINDS, SOME_KINDS, SOME_ON_DISK, die
 
 from holdall import (
     ITEM_NOT_AVAILABLE,
@@ -29,7 +29,7 @@ from holdall.abc import NOT_MINE
 from holdall.wrappers import _bounded, bounded, expiring, filt_iter, wrap_kvs
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=SOME_KINDS)
 def open_store(request, tmp_path):
     """Give a function that opens a store of one kind, always the same place."""
     return lambda: KINDS[request.param](tmp_path)
@@ -290,7 +290,7 @@ def test_files_that_the_store_does_not_list_are_never_evicted(tmp_path):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME_KINDS)
 def test_items_that_a_pair_of_functions_leaves_out_are_never_evicted(tmp_path, kind, policy):
     inner = KINDS[kind](tmp_path)
     inner.update({f"theirs{number}": b"1" for number in range(5)})
