@@ -132,6 +132,20 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         _freeze()
 
 
+@pytest.fixture
+def reachable(tmp_path):
+    """Give a folder that other users can enter: those of pytest are closed again by each session that begins.
+
+    Only root can be another user, so anyone else gets a folder as usual.
+    """
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as path:
+        os.chmod(path, 0o755)
+        yield Path(path)
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory):
     """Give the URL of a Redis server: one a worker, started when it is first asked for."""
