@@ -7,6 +7,7 @@ HOLDALL_S3_ACCESS_KEY and HOLDALL_S3_SECRET_KEY; tests of what only moto can pla
 import importlib.util
 import os
 from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -98,6 +99,19 @@ def credentials(monkeypatch):
     if real():
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", os.environ["HOLDALL_S3_ACCESS_KEY"])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", os.environ["HOLDALL_S3_SECRET_KEY"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once():
+    """Let sessions of boto3 share the description of S3: to read it is nine tenths of making a client.
+
+    Clients of one session share it as well: nothing changes it.
+    """
+    from botocore import session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", cache(session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")
