@@ -94,13 +94,21 @@ def _freeze() -> None:
     gc.freeze()
 
 
+def _empty_memory() -> None:
+    """Delete what is in the file system in memory of fsspec, which is one for all that a process runs."""
+    if memory := sys.modules.get("fsspec.implementations.memory"):
+        memory.MemoryFileSystem.store.clear()
+        memory.MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
 class _Examples:
-    """Leave nothing of what examples in docstrings make by `tempfile`."""
+    """Leave nothing of what examples in docstrings make by `tempfile`, and let them find nothing either."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         if not isinstance(item, pytest.DoctestItem):
             return (yield)
+        _empty_memory()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             tempfile.tempdir = folder
             try:
@@ -130,6 +138,12 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Leave out what a file has imported and made for others."""
     if nextitem is None or nextitem.path != item.path:
         _freeze()
+
+
+@pytest.fixture
+def empty_memory():
+    """Let the test find nothing in the file system in memory of fsspec."""
+    _empty_memory()
 
 
 @pytest.fixture

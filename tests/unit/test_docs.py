@@ -35,6 +35,7 @@ def s3_server(monkeypatch):
         yield
 
 
+@pytest.mark.usefixtures("empty_memory")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_of_code_runs(page, tmp_path, monkeypatch, request):
     """The Python blocks of a page run in order, in one namespace and an empty folder."""
