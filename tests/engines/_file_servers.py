@@ -75,6 +75,7 @@ def sftp(folder):
         asyncio.run_coroutine_threadsafe(stop(server), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)
+        loop.close()
 
 
 @contextmanager
@@ -88,6 +89,7 @@ def web(folder):
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
+        server.server_close()
         server.server_close()
         thread.join(20)
 
