@@ -21,6 +21,7 @@ from holdall.memo._encoder import is_found
 from holdall.memo._home import Home, absolute, layers_of, plain_of, title_of
 from holdall.memo._project import label_of
 from holdall.memo._source import modules_in, names_in, said_by
+from holdall.memo._watch import Watch
 
 __all__ = ["Trail"]
 
@@ -39,7 +40,6 @@ _ATOMS = frozenset({str, bytes, int, float, complex, bool, type(None)})
 _OF_MODULES = frozenset(vars(types.ModuleType(""))) | {"__file__", "__cached__", "__path__", "__builtins__"}
 _OF_WRAPPERS = frozenset({*functools.WRAPPER_ASSIGNMENTS, "__wrapped__", "__dict__"})
 _SHOWING_DOCS = frozenset({"__doc__", "getdoc"})
-_ABSENT: Any = object()
 
 
 class Trail:
@@ -81,12 +81,10 @@ class Trail:
         self.enclosed: list[str] = []
         self.state: set[str] = set()
         self.unseen: dict[str, str] = {}
-        self._watched: list[tuple[dict[str, Any], str, Any, tuple[int, str]]] = []
-        self._cells: list[tuple[types.CellType, Any]] = []
+        self._watch = Watch()
         self._names: set[str] = set()  # in any function that was followed
         self._holders: dict[tuple[str, int], Any] = {}  # functions and the like, whose attributes may be used
         self._owners: dict[type, None] = {}  # classes of arguments
-        self._derived: dict[type, list[type]] = {}  # classes derived from those of the project
         self._passed: dict[int, types.ModuleType] = {}  # modules that are given to functions
         self._docs: dict[tuple[str, int], str | None] = {}
         self._seen: dict[Any, Any] = {}
@@ -111,33 +109,18 @@ class Trail:
                 self.state.add(title)
             else:
                 self.values[title] = value
-        self._watched = [watched for watched in self._watched if watched[3] not in self._changes]
+        self._watch.spare(self._changes)
 
     def changed(self) -> bool:
         """Return whether code or variables have changed since they were followed."""
-        for _, function in self.codes:
-            if self._seen[id(function)][1] is not function.__code__:
-                return True
-        for scope, name, value, _ in self._watched:
-            if scope.get(name, _ABSENT) is not value:
-                return True
-        for owner, derived in self._derived.items():
-            if _derived_from(owner) != derived:
-                return True
-        for cell, value in self._cells:
-            try:
-                if cell.cell_contents is not value:
-                    return True
-            except ValueError:  # deleted since
-                return True
-        return False
+        return self._watch.changed()
 
     # ------------------------------------------------------------------ following
 
     def _visit(self, thing: Any, own: bool) -> None:
         if id(thing) in self._seen:
             return
-        self._seen[id(thing)] = (thing, getattr(thing, "__code__", None))
+        self._seen[id(thing)] = thing  # kept, so that no other gets its number
         if isinstance(thing, types.FunctionType):
             self._function(thing, own)
         elif isinstance(thing, type) and not self._whole:  # else it is a value
@@ -149,6 +132,7 @@ class Trail:
         if same > 1:  # one decorator used twice, or a name from functools.wraps
             title = f"{title} ({same})"
         self.codes.append((title, function))
+        self._watch.code(function)
         self._docs[title, id(function)] = function.__doc__
         scope = function.__globals__
         inside = self._home.holds(scope)
@@ -169,7 +153,7 @@ class Trail:
             if name in changes:
                 self._changes.add(place)
             else:
-                self._cells.append((cell, content))
+                self._watch.cell(cell, content)
             self._pass(name, content, passed)
             self._refer(f"{title} {name}", content, place, names, closed=own)
         defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
@@ -180,13 +164,13 @@ class Trail:
         if not inside:
             return
         for name in names - scope.keys():  # may be defined later, and hide a builtin
-            self._watched.append((scope, name, _ABSENT, (id(scope), name)))
+            self._watch.variable(scope, name, (id(scope), name))
         for name in sorted(names & scope.keys()):
             place = (id(scope), name)
             self._changed(name, scope[name], changes)
             if name in changes:
                 self._changes.add(place)
-            self._watched.append((scope, name, scope[name], place))
+            self._watch.variable(scope, name, place)
             module = sys.modules.get(str(scope.get("__name__")))
             label = str(scope.get("__name__")) if module is None else label_of(module)
             self._pass(name, scope[name], passed)
@@ -217,13 +201,13 @@ class Trail:
                 place = (id(holder), name)
                 if (title, place) not in self._seen:
                     self._seen[title, place] = holder
-                    self._watched.append((attributes, name, attributes[name], place))
+                    self._watch.variable(attributes, name, place)
                     self._refer(f"{title}.{name}", attributes[name], place, self._names)
         owners = list(self._owners)
         for owner in owners:
             self._members(owner)
             if self._home.holds_class(owner):  # the argument may be of a derived class
-                derived = self._derived[owner] = _derived_from(owner)
+                derived = self._watch.derived(owner)
                 owners += [cls for cls in derived if cls not in self._owners]
                 self._owners.update(dict.fromkeys(derived))
         for module in list(self._passed.values()):
@@ -381,7 +365,7 @@ class Trail:
         self._docs[label, id(module)] = module.__doc__
         self._todo.append(type(module))
         for name in sorted((names | {"__getattr__"}) & scope.keys() - _OF_MODULES):
-            self._watched.append((scope, name, scope[name], (id(scope), name)))
+            self._watch.variable(scope, name, (id(scope), name))
             self._refer(f"{label}.{name}", scope[name], (id(scope), name), names)
 
     def _class(self, cls: type) -> None:
@@ -461,12 +445,6 @@ class Trail:
                 self._pass(name, found, None)
             elif (path := self._home.find(name)) is not None:  # not imported: it may be text of another sort
                 self.modules[name] = path
-
-
-def _derived_from(owner: type) -> list[type]:
-    """Return the classes derived from one, less those that are known by their content as arguments."""
-    derived: list[type] = type.__subclasses__(owner)
-    return [cls for cls in derived if is_found(cls)]
 
 
 def _is_module(value: Any) -> bool:
