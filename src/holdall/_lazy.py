@@ -1,7 +1,7 @@
 """Modules that import some of their names on first use."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -20,16 +20,7 @@ def on_first_use(
     homes
         The module of each name that is imported on first use.
     """
-
-    def get(name: str) -> Any:
-        if name in homes:
-            return getattr(import_module(homes[name]), name)
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
-
-    def names() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *homes})
-
-    return get, names
+    return _hooks(module, homes, lambda name: getattr(import_module(homes[name]), name))
 
 
 def modules_on_first_use(package: str, names: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -42,14 +33,20 @@ def modules_on_first_use(package: str, names: str) -> tuple[Callable[[str], Any]
     names
         The names of its modules.
     """
-    known = names.split()
+    return _hooks(package, names.split(), lambda name: import_module(f"{package}.{name}"))
+
+
+def _hooks(
+    module: str, names: Collection[str], load: Callable[[str], Any]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a module whose further names are loaded by a function."""
 
     def get(name: str) -> Any:
-        if name in known:
-            return import_module(f"{package}.{name}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name in names:
+            return load(name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     def all_names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *known})
+        return sorted({*vars(sys.modules[module]), *names})
 
     return get, all_names
