@@ -14,13 +14,19 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from holdall.cli._opening import UsageError, key_of, printable
-from holdall.cli._saying import as_json, say, say_error, say_json, standard_input, standard_output
+from holdall.cli._saying import (
+    as_json,
+    say,
+    say_error,
+    say_json,
+    say_value,
+    standard_input,
+    standard_output,
+)
 from holdall.errors import (
     CorruptValueError,
     HoldallError,
     InvalidArgumentError,
-    SerializationError,
-    UnsupportedError,
 )
 from holdall.migrate._pycaboose import migrate
 from holdall.persisters.script import ScriptPersister
@@ -110,10 +116,7 @@ def _get(options: argparse.Namespace) -> int:
     data = ScriptPersister(options.file)[_id(options.name)]
     value = _loaded(data)
     if options.json:
-        try:
-            say(as_json(value))
-        except SerializationError as error:
-            raise UnsupportedError(f"the value is no JSON ({error}): leave out --json") from error
+        say_value(value, strict=True)
     else:
         say(value if options.text and isinstance(value, str) else _shown(data))
     return 0
